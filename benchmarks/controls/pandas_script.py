@@ -1,0 +1,151 @@
+"""The control in pandas: `python pandas_script.py LOGS_DIR OUT_DIR`.
+
+A day at a time with the pyarrow reader, as a data engineer would write it for clean logs: 30 days
+of `user_activity` and `user_features` of the last day, as Parquet. Nothing is set aside, checked
+for duplicates or kept for a second run.
+"""
+
+import json
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+
+WINDOWS = (1, 3, 7, 14, 28)
+ACTIVE_DAYS = 14
+LOOKBACK = max(WINDOWS)
+MEASURES = [
+    "events", "sessions", "purchases", "spend", "count_battle", "count_stage_clear", "sum_minutes",
+]  # fmt: skip
+ATTRIBUTES = ["last_country", "last_level"]
+
+
+def read_day(folder: Path) -> pd.DataFrame:
+    """The events of one day, flat, by time."""
+    raw = pd.concat(
+        pd.read_json(file, lines=True, engine="pyarrow", dtype_backend="pyarrow")
+        for file in sorted(folder.glob("*.jsonl.gz"))
+    )
+    user = raw["user"].struct.explode()
+    times = raw["ts"].astype("datetime64[us]")
+    is_purchase = raw["type"] == "purchase"
+    is_session = (raw["type"] == "session_start").astype("int64")
+    flat = {
+        "user_id": user["id"],
+        "event_date": times.dt.normalize(),
+        "events": 1,
+        "activities": is_session,
+        "sessions": is_session,
+        "purchases": is_purchase.astype("int64"),
+        "spend": raw["amount"].astype("float64").where(is_purchase),
+        "count_battle": (raw["type"] == "battle").astype("int64"),
+        "count_stage_clear": (raw["type"] == "stage_clear").astype("int64"),
+        "sum_minutes": raw["props"].struct.field("minutes").astype("float64"),
+        "last_country": user["country"],
+        "last_level": user["level"].astype("float64"),
+        "last_time": times,
+    }
+    return pd.DataFrame(flat).sort_values("last_time")
+
+
+def activity(events: pd.DataFrame) -> pd.DataFrame:
+    """One day of `user_activity`."""
+    groups = events.groupby(["user_id", "event_date"])
+    sums = groups[["activities", *MEASURES]].sum()
+    # The rows are in the order of time, and last() steps over nulls.
+    table = sums.join(groups[[*ATTRIBUTES, "last_time"]].last()).reset_index()
+    order = ["user_id", "event_date", "events", "activities", *MEASURES[1:]]
+    return table[[*order, *ATTRIBUTES, "last_time"]]
+
+
+def windowed(rows: pd.DataFrame, users: pd.Index) -> pd.DataFrame:
+    """The measures, summed over each window."""
+    measures = ["active_days", *MEASURES]
+    rows = rows.assign(active_days=(rows["activities"] > 0).astype("int64"))
+    sums = [
+        rows[rows["age"] < days]
+        .groupby("user_id")[measures]
+        .sum()
+        .reindex(users, fill_value=0)
+        .astype("float64")
+        .add_suffix(f"_{days}d")
+        for days in WINDOWS
+    ]
+    names = [f"{measure}_{days}d" for measure in measures for days in WINDOWS]
+    return pd.concat(sums, axis="columns")[names]
+
+
+def rhythm(active: pd.DataFrame) -> pd.DataFrame:
+    """When users came, and in which steps; one row in `active` is one active day."""
+    active = active.sort_values(["user_id", "event_date"])
+    gap = active.groupby("user_id")["event_date"].diff().dt.days
+    gaps = gap.groupby(active["user_id"])
+    ages = active.groupby("user_id")["age"]
+    table = pd.DataFrame(
+        {
+            "days_since_active": ages.min().astype("float64"),
+            "tenure_days": ages.max().astype("float64"),
+            "typical_gap": gaps.mean(),
+            "longest_gap": gaps.max(),
+        }
+    )
+    return table.assign(recency_in_gaps=table["days_since_active"] / table["typical_gap"])
+
+
+def features(activities: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """The features at the end of `day`."""
+    rows = activities.assign(age=(day - activities["event_date"]).dt.days)
+    steps = rhythm(rows[rows["activities"] > 0])
+    steps = steps[steps["days_since_active"] < ACTIVE_DAYS]
+    rows = rows[rows["user_id"].isin(steps.index)]
+    table = windowed(rows, steps.index)
+    for short, long in pairwise(WINDOWS):
+        longer = table[f"active_days_{long}d"] / long
+        shorter = table[f"active_days_{short}d"] / short
+        table[f"trend_{short}d_{long}d"] = shorter / longer.where(longer > 0)
+    paid = rows[rows["purchases"] > 0].groupby("user_id")["age"].min().astype("float64")
+    latest = rows.sort_values("last_time").groupby("user_id")[ATTRIBUTES].last()
+    table["days_since_active"] = steps["days_since_active"]
+    table["days_since_purchase"] = paid
+    table[steps.columns[1:]] = steps[steps.columns[1:]]
+    return table.join(latest).reset_index()
+
+
+def write(table: pd.DataFrame, folder: Path) -> None:
+    """Write a table as the one file of a day."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dates = {name: table[name].dt.date for name in table.columns if name == "event_date"}
+    table.assign(**dates).to_parquet(folder / "data.parquet", index=False)
+
+
+def run(logs: Path, out: Path) -> int:
+    """Do the work; returns the number of users with features."""
+    seen: list[pd.DataFrame] = []
+    folders = sorted(logs.glob("dt=*"))
+    for folder in folders:
+        table = activity(read_day(folder))
+        write(table, out / "user_activity" / folder.name)
+        seen = [*seen, table][-LOOKBACK:]
+    last = folders[-1].name
+    table = features(pd.concat(seen), pd.Timestamp(last.removeprefix("dt=")))
+    write(table, out / "user_features" / last)
+    return len(table)
+
+
+def peak_rss_mb() -> float:
+    """Most memory this process ever held; getrusage would count its parent's too."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
+
+
+def main() -> None:
+    started = time.perf_counter()
+    users = run(Path(sys.argv[1]), Path(sys.argv[2]))
+    seconds = round(time.perf_counter() - started, 3)
+    print(json.dumps({"seconds": seconds, "peak_rss_mb": peak_rss_mb(), "users": users}))
+
+
+if __name__ == "__main__":
+    main()

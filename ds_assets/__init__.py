@@ -1,0 +1,1 @@
+"""Daily player predictions: raw game logs to churn, payment and clusters, as a Dagster graph."""

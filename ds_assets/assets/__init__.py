@@ -1,0 +1,1 @@
+"""The assets, a file each: a plain function that makes days, and the asset that calls it."""

@@ -1,0 +1,54 @@
+"""Raw logs of a day, copied byte for byte from the log source to the lake, with a manifest."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ds_assets.assets.daily import days_of, report_days, settings_of_asset, without_missing
+from ds_assets.game import Game
+from ds_assets.resources.configurable import LakeResource, LogSourceResource
+from ds_assets.resources.ingestion import Copied, copy_day
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.log_source import FolderLogSource
+
+
+def update(
+    days: Sequence[dt.date], source: FolderLogSource, lake: FolderLake
+) -> dict[dt.date, Copied]:
+    """Copy what is new or has changed of each day; days without source files are not in the result."""
+    copies = {day: copy_day(day, source, lake) for day in days}
+    return {
+        day: copied
+        for day, copied in copies.items()
+        if any(file.in_source for file in copied.manifest.files)
+    }
+
+
+def build(game: Game) -> dg.AssetsDefinition:
+    """The asset `raw_logs`."""
+
+    @dg.asset(**settings_of_asset(game, "logs", {"s3", "azure"}), description=__doc__)
+    def raw_logs(
+        context: dg.AssetExecutionContext, log_source: LogSourceResource, lake: LakeResource
+    ) -> None:
+        days, source = days_of(context), log_source.open()
+        copies = update(days, source, lake.open())
+        missing = [day for day in days if day not in copies]
+        where = f"there are no log files in {source.folder(missing[0])}" if missing else ""
+        without_missing(days, missing, where, context)
+        report_days(context, {day: _metadata(copied) for day, copied in copies.items()})
+
+    return raw_logs
+
+
+def _metadata(copied: Copied) -> dict[str, object]:
+    files = copied.manifest.files
+    gone = [file.name for file in files if not file.in_source]
+    return {
+        "files": len(files),
+        "bytes": sum(file.size for file in files),
+        "files_copied": copied.files,
+        "bytes_copied": copied.size,
+        "gone_from_source": dg.MetadataValue.json(gone),
+    }

@@ -1,0 +1,1 @@
+"""Plain functions on tables and arrays: no Dagster, no cloud, no database."""

@@ -1,0 +1,621 @@
+"""Groups of users who behave alike: k-means whose ids and names last from day to day.
+
+Belongs here: which features make distances and on what scale, how many clusters, which of them
+were there on the day before, what they are called, and their ONNX file.
+Does not belong here: where cards and models lie, and applying a stored model (`scoring.py`).
+"""
+
+import datetime as dt
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ds_assets.core.encoding import USER_ID, Encoding, Feature, encode
+from ds_assets.core.model_card import Card, library_versions, sha256_of, version_of
+from ds_assets.game import ClusterRange
+
+Array = NDArray[np.float64]
+Family = Literal["tenure", "activity", "trend", "recency", "spend"]
+
+MIN_USERS_A_CLUSTER = 10
+"""Fewer users are persons, not a group."""
+SAMPLE_ROWS = 2_500
+"""The number of clusters is chosen on a sample: its mean silhouette is exact to about 0.01."""
+SILHOUETTE_MARGIN = 0.03
+"""What another clustering must be better by before yesterday's is given up."""
+CLIP = 5.0
+"""Standard deviations that a value counts for at most: one whale must not be a cluster."""
+
+STRIKING, STILL_TRUE, NO_LONGER_TYPICAL = 0.5, 0.25, 0.75
+"""Standard deviations from all users at which a trait is named, is kept, and can't be ignored."""
+TRAITS_A_NAME = 2
+
+_STARTS = 3
+_LEAST_DEVIATION = 1e-9
+_OPSET, _IR_VERSION = 18, 8
+_WEEK, _FOUR_WEEKS = 7, 28
+_MEASURES = ("active_days", "events", "sessions", "purchases", "spend")
+_WHOLE_LOOKBACK = (
+    "days_since_active",
+    "recency_in_gaps",
+    "tenure_days",
+    "typical_gap",
+    "longest_gap",
+    "days_since_purchase",
+)
+_FAMILIES: dict[str, tuple[Family, int]] = {
+    r"tenure_days": ("tenure", 1),
+    r"(active_days|events|sessions)_\d+d": ("activity", 1),
+    r"(typical|longest)_gap": ("activity", -1),
+    r"trend_.*": ("trend", 1),
+    r"days_since_active|recency_in_gaps": ("recency", -1),
+    r"(purchases|spend)_\d+d": ("spend", 1),
+    r"days_since_purchase": ("spend", -1),
+}
+"""Family of each feature, and whether more of the feature is more of the family or less."""
+_WORDS: dict[Family, tuple[str, str]] = {
+    "tenure": ("new", "long-standing"),
+    "activity": ("light", "frequent"),
+    "trend": ("fading", "rising"),
+    "recency": ("away", "recent"),
+    "spend": ("low-spend", "spenders"),
+}
+"""Words for little and for much of a family, in the order in which a name says them."""
+_NOUN = "spenders"
+
+
+class Scaling(BaseModel):
+    """From a feature's value to the scale of distances; each has one number a feature.
+
+    A missing value is filled; sign(x) log(1 + |x|), less `mean`, over `deviation`, clipped to
+    ±`CLIP`, is multiplied by `weight`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fill: tuple[float, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    weight: tuple[float, ...]
+
+
+class Cluster(BaseModel):
+    """One cluster.
+
+    Attributes:
+        id: The same as long as the cluster is recognised from day to day; never given to another.
+        name: What sets it apart from all users.
+        traits: The words of the name, which must stay true.
+        size: Users in it.
+        centroid: Its centre, in scaled features.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: int
+    name: str
+    traits: tuple[str, ...]
+    size: int
+    centroid: tuple[float, ...]
+
+
+class ClusterCard(Card):
+    """What a cluster model says about itself.
+
+    Attributes:
+        k_range: Numbers of clusters that were asked for.
+        previous: Version of the card whose ids were continued.
+        users: Users that were clustered.
+        scaling: Scale of distances; none without a model.
+        clusters: The clusters, by id.
+        silhouettes: Mean silhouette of each number of clusters that was tried.
+        next_id: Id of the next cluster that was never there before.
+    """
+
+    k_range: ClusterRange
+    previous: str | None
+    users: int
+    scaling: Scaling | None
+    clusters: tuple[Cluster, ...]
+    silhouettes: dict[int, float]
+    next_id: int
+
+
+@dataclass(frozen=True)
+class FittedClusters:
+    """What came of a day.
+
+    Attributes:
+        card: What the model says about itself.
+        onnx: The model; none where users were too few.
+        assignments: The columns of the table `clusters`, by user id; no rows without a model.
+    """
+
+    card: ClusterCard
+    onnx: bytes | None
+    assignments: pd.DataFrame
+
+
+def fit_clusters(
+    features: pd.DataFrame,
+    k_range: ClusterRange,
+    previous: ClusterCard | None,
+    *,
+    as_of: dt.date,
+    seed: int = 0,
+) -> FittedClusters:
+    """Cluster the users of a day, as close to the day before as the data allows.
+
+    The number of clusters has the best mean silhouette (Rousseeuw, 1987) in the range; where
+    yesterday's clusters, moved to today's users, are not worse by more than `SILHOUETTE_MARGIN`,
+    they stay. Ids pass on by the least total distance between centres (Kuhn, 1955).
+
+    Args:
+        features: Features frame of a day.
+        k_range: Numbers of clusters to choose from; fewer where users are few.
+        previous: Card of the latest earlier day, whose ids, names and centres are continued.
+        as_of: Day of the features.
+        seed: Makes samples and starts repeatable.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+        ValueError: `previous` is not of an earlier day.
+    """
+    if previous is not None and previous.as_of >= as_of:
+        raise ValueError(f"clusters of {as_of} cannot continue those of {previous.as_of}")
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    # sums over threads end in another order each time, and so do their last digits
+    with threadpool_limits(limits=1):
+        day = _day(features)
+        blank = _blank_card(day, k_range, previous, as_of, seed)
+        past = _comparable(previous, day)
+        found = _find(day, k_range, past, seed)
+        return _described(blank, found, day, past, () if previous is None else previous.clusters)
+
+
+def cluster_features(columns: Iterable[str]) -> list[str]:
+    """Names of the features that make distances: few, and each with a plain meaning.
+
+    Activity and spend over a week and over four weeks (the shortest windows at least so long hold
+    each weekday equally often; else the longest window), the trends between windows of a week or
+    more, recency, gaps and tenure. Counts and sums of a game's own events are left out: there may
+    be any number of them, and they would drown the rest.
+
+    Args:
+        columns: Columns of a features frame.
+    """
+    present = list(columns)
+    windows = _windows(present)
+    chosen = sorted(
+        {
+            min([days for days in windows if days >= least] or [windows[-1]])
+            for least in (_WEEK, _FOUR_WEEKS)
+        }
+    )
+    trends = sorted(
+        (int(match[1]), name) for name in present if (match := re.match(r"trend_(\d+)d_", name))
+    )
+    steady = [name for days, name in trends if days >= _WEEK] or [name for _, name in trends[-1:]]
+    return [
+        *(f"{measure}_{days}d" for measure in _MEASURES for days in chosen),
+        *steady,
+        *_WHOLE_LOOKBACK,
+    ]
+
+
+def _windows(columns: Iterable[str]) -> list[int]:
+    found = (re.fullmatch(r"active_days_(\d+)d", name) for name in columns)
+    return sorted(int(match[1]) for match in found if match) or [_FOUR_WEEKS]
+
+
+@dataclass(frozen=True)
+class _Day:
+    """The users of a day by id, and their features, raw and on the scale of distances."""
+
+    users: pd.Series
+    encoding: Encoding
+    matrix: NDArray[np.float32]
+    scaling: Scaling
+    scaled: Array
+
+
+def _day(features: pd.DataFrame) -> _Day:
+    frame = features.sort_values(USER_ID, ignore_index=True)
+    columns = [str(name) for name in frame.columns]
+    names = cluster_features(columns)
+    encoding = Encoding(features=tuple(Feature(name=name, type="number") for name in names))
+    matrix = encode(frame, encoding)
+    scaling = _fit_scaling(matrix, names, _windows(columns)[-1])
+    return _Day(frame[USER_ID], encoding, matrix, scaling, _scale(matrix, scaling))
+
+
+def _blank_card(
+    day: _Day,
+    k_range: ClusterRange,
+    previous: ClusterCard | None,
+    as_of: dt.date,
+    seed: int,
+) -> ClusterCard:
+    """The card as far as it is known before clustering."""
+    who, columns = "\n".join(day.users).encode(), day.encoding.model_dump_json().encode()
+    made_from: dict[str, Any] = {
+        "as_of": as_of,
+        "seed": seed,
+        "k_range": k_range.model_dump(),
+        "libraries": library_versions(),
+        "data_fingerprint": sha256_of([who, columns, day.matrix.data]),
+        "previous": None if previous is None else previous.version,
+    }
+    return ClusterCard(
+        **made_from,
+        version=version_of(**made_from),
+        state="not_enough_data",
+        reasons=(),
+        encoding=day.encoding,
+        onnx_sha256=None,
+        users=len(day.users),
+        scaling=None,
+        clusters=(),
+        silhouettes={},
+        next_id=1 if previous is None else previous.next_id,
+    )
+
+
+def _fit_scaling(matrix: NDArray[np.float32], names: Sequence[str], lookback: int) -> Scaling:
+    """Scale so that each family of features weighs the same, however many features it has."""
+    known = matrix.astype(np.float64)
+    fill = np.array([_fill(name, known[:, place], lookback) for place, name in enumerate(names)])
+    tamed = _tamed(known, fill)
+    families = [_family(name)[0] for name in names]
+    deviation = tamed.std(axis=0) if len(tamed) else np.zeros(len(names))
+    return Scaling(
+        fill=tuple(fill.tolist()),
+        mean=tuple(tamed.mean(axis=0).tolist()) if len(tamed) else (0.0,) * len(names),
+        deviation=tuple(np.where(deviation > _LEAST_DEVIATION, deviation, 1.0).tolist()),
+        weight=tuple(families.count(family) ** -0.5 for family in families),
+    )
+
+
+def _fill(name: str, values: Array, lookback: int) -> float:
+    """What a missing value stands for."""
+    if name == "days_since_purchase":
+        return float(lookback)  # no purchase in sight: longer ago than any that is
+    if name.startswith("trend_"):
+        return 0.0  # not even active in the longer window: as silent as can be
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 0.0  # one active day: its gaps are unknown
+
+
+def _family(name: str) -> tuple[Family, int]:
+    return next(found for pattern, found in _FAMILIES.items() if re.fullmatch(pattern, name))
+
+
+def _tamed(values: Array, fill: Array) -> Array:
+    """Counts, sums and lengths of time differ by proportion: their logarithms by difference."""
+    filled = np.where(np.isnan(values), fill, values)
+    return np.sign(filled) * np.log1p(np.abs(filled))
+
+
+def _scale(matrix: NDArray[np.float32], scaling: Scaling) -> Array:
+    tamed = _tamed(matrix.astype(np.float64), np.array(scaling.fill))
+    standard: Array = (tamed - np.array(scaling.mean)) / np.array(scaling.deviation)
+    return np.clip(standard, -CLIP, CLIP) * np.array(scaling.weight, dtype=np.float64)
+
+
+def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
+    """Yesterday's centres on today's scale, shape (clusters, features); none if of other features.
+
+    The weights are the same, so that only mean and deviation move.
+    """
+    now = day.scaling
+    known = previous is not None and previous.encoding == day.encoding
+    if previous is None or previous.scaling is None or not known:
+        return np.empty((0, len(now.weight)))
+    then, weight = previous.scaling, np.array(now.weight)
+    standard = np.array([one.centroid for one in previous.clusters]) / weight
+    tamed = standard * np.array(then.deviation) + np.array(then.mean)
+    return np.asarray((tamed - np.array(now.mean)) / np.array(now.deviation) * weight)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Centres, none where users are too few; silhouettes by number of clusters; what is short."""
+
+    centroids: Array
+    silhouettes: dict[int, float]
+    reasons: tuple[str, ...]
+
+
+def _find(day: _Day, k_range: ClusterRange, past: Array, seed: int) -> _Found:
+    sample = day.scaled[_sample(day.users, seed)]
+    distinct = len(np.unique(sample.round(6), axis=0))
+    numbers, reasons = _numbers_of_clusters(k_range, len(day.users), distinct)
+    if not numbers:
+        return _Found(past[:0], {}, reasons)
+    start, silhouettes = _choose(sample, numbers, past, seed)
+    centroids = _kmeans(day.scaled, start, seed)
+    sizes = np.bincount(_distances(day.scaled, centroids).argmin(axis=1), minlength=len(centroids))
+    return _Found(centroids[sizes > 0], silhouettes, reasons)
+
+
+def _sample(users: pd.Series, seed: int) -> NDArray[np.intp]:
+    """Positions of users by a hash of their ids: mostly the same users on the next day."""
+    hashes = pd.util.hash_array(
+        users.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:], categorize=False
+    )
+    return np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
+
+
+def _numbers_of_clusters(
+    k_range: ClusterRange, users: int, distinct: int
+) -> tuple[range, tuple[str, ...]]:
+    """Numbers of clusters that the users allow, and in words why not those that were asked for."""
+    most = min(k_range.max, users // MIN_USERS_A_CLUSTER, distinct)
+    if most < 2:  # noqa: PLR2004  # one cluster is none
+        needed = 2 * MIN_USERS_A_CLUSTER
+        reason = (
+            f"{users} users, {distinct} of them different; {needed} users who differ are needed"
+        )
+        return range(0), (reason,)
+    if most < k_range.min:
+        reason = f"{users} users allow {most} clusters; {k_range.min} or more were asked for"
+        return range(most, most + 1), (reason,)
+    return range(k_range.min, most + 1), ()
+
+
+def _choose(
+    sample: Array, numbers: range, past: Array, seed: int
+) -> tuple[Array, dict[int, float]]:
+    """The best centres on the sample, or yesterday's where they are nearly as good."""
+    from sklearn.metrics import pairwise_distances, silhouette_score  # noqa: PLC0415  # slow
+
+    between = pairwise_distances(sample)
+
+    def tried(start: Array | int) -> tuple[float, Array]:
+        centroids = _kmeans(sample, start, seed)
+        labels = _distances(sample, centroids).argmin(axis=1)
+        return float(silhouette_score(between, labels, metric="precomputed")), centroids
+
+    fresh = {number: tried(number) for number in numbers}
+    silhouettes = {number: silhouette for number, (silhouette, _) in fresh.items()}
+    best, centroids = max(fresh.values(), key=lambda found: found[0])
+    if len(past) in numbers:
+        kept, moved = tried(past)
+        if best <= kept + SILHOUETTE_MARGIN:
+            return moved, {**silhouettes, len(past): kept}
+    return centroids, silhouettes
+
+
+def _kmeans(values: Array, start: Array | int, seed: int) -> Array:
+    """Centres of k-means, from given ones or from the best of some random starts."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415  # slow to import
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
+
+    learner = (
+        KMeans(start, n_init=_STARTS, random_state=seed)
+        if isinstance(start, int)
+        else KMeans(len(start), init=start, n_init=1, random_state=seed)
+    )
+    with warnings.catch_warnings():
+        # fewer clusters than asked for: empty ones are taken out afterwards
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(learner.fit(values).cluster_centers_, dtype=np.float64)
+
+
+def _distances(scaled: Array, centroids: Array) -> Array:
+    """Distance of each row to each centre, shape (rows, centres)."""
+    squares = (scaled**2).sum(axis=1, keepdims=True) + (centroids**2).sum(axis=1)
+    return np.asarray(np.sqrt(np.maximum(squares - 2 * scaled @ centroids.T, 0.0)))
+
+
+def _described(
+    blank: ClusterCard, found: _Found, day: _Day, past: Array, before: Sequence[Cluster]
+) -> FittedClusters:
+    if not len(found.centroids):
+        card = blank.model_copy(update={"reasons": found.reasons})
+        return FittedClusters(card, None, _assignments(day.users[:0], (), np.empty((0, 1))))
+    ids, next_id = _identify(found.centroids, past, before, blank.next_id)
+    order = np.argsort(ids)
+    ids, centroids = ids[order], found.centroids[order]
+    distances = _distances(day.scaled, centroids)
+    clusters = _clusters(ids, centroids, distances, day, before)
+    onnx = _as_onnx(day.scaling, centroids, ids)
+    facts = {
+        "state": "ready",
+        "reasons": found.reasons,
+        "scaling": day.scaling,
+        "clusters": clusters,
+        "silhouettes": found.silhouettes,
+        "next_id": next_id,
+        "onnx_sha256": sha256_of([onnx]),
+    }
+    card = blank.model_copy(update=facts)
+    return FittedClusters(card, onnx, _assignments(day.users, clusters, distances))
+
+
+def _identify(
+    centroids: Array, past: Array, before: Sequence[Cluster], next_id: int
+) -> tuple[NDArray[np.int64], int]:
+    """Ids of today's centres, and the next one that is free.
+
+    An id passes on only to a centre within half the way from yesterday's to the nearest of its
+    fellows: beyond, it would be as much another's. Distances further than that count alike, so that
+    a cluster that went does not tear the others' pairs apart.
+    """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  # slow to import
+
+    ids = np.zeros(len(centroids), dtype=np.int64)
+    if len(past):
+        apart = _distances(past, past)
+        np.fill_diagonal(apart, np.inf)
+        reach = apart.min(axis=1) / 2
+        moved = _distances(centroids, past)
+        for here, there in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
+            if moved[here, there] < reach[there]:
+                ids[here] = before[int(there)].id
+    new = np.flatnonzero(ids == 0)
+    ids[new] = next_id + np.arange(len(new))
+    return ids, next_id + len(new)
+
+
+def _clusters(
+    ids: NDArray[np.int64],
+    centroids: Array,
+    distances: Array,
+    day: _Day,
+    before: Sequence[Cluster],
+) -> tuple[Cluster, ...]:
+    sizes = np.bincount(distances.argmin(axis=1), minlength=len(ids))
+    deviations = _deviations(centroids / np.array(day.scaling.weight), day.encoding.names)
+    named = _names(dict(zip(ids.tolist(), deviations, strict=True)), before)
+    rows = zip(ids.tolist(), sizes.tolist(), centroids.tolist(), strict=True)
+    return tuple(
+        Cluster(
+            id=key, name=named[key][0], traits=named[key][1], size=size, centroid=tuple(centroid)
+        )
+        for key, size, centroid in rows
+    )
+
+
+def _deviations(standard: Array, names: Sequence[str]) -> list[dict[Family, float]]:
+    """How far each centre lies from all users, in standard deviations, by family of features."""
+    families = [_family(name) for name in names]
+    oriented = standard * np.array([sign for _, sign in families])
+    places = {
+        family: [place for place, (own, _) in enumerate(families) if own == family]
+        for family in _WORDS
+    }
+    return [
+        {family: float(row[place].mean()) for family, place in places.items() if place}
+        for row in oriented
+    ]
+
+
+def _names(
+    deviations: dict[int, dict[Family, float]], before: Sequence[Cluster]
+) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Name and traits by id: yesterday's where they are still true, else what is most striking."""
+    named = {
+        one.id: (one.name, one.traits)
+        for one in before
+        if one.id in deviations and _still_true(one.traits, deviations[one.id])
+    }
+    for key, deviation in deviations.items():
+        if key not in named:
+            taken = {name for name, _ in named.values()}
+            candidates = _candidates(key, deviation)
+            named[key] = next(one for one in candidates if one[0] not in taken)
+    return named
+
+
+def _still_true(traits: Sequence[str], deviation: dict[Family, float]) -> bool:
+    if not traits:
+        return max(map(abs, deviation.values())) < NO_LONGER_TYPICAL
+    return all(
+        _word(family, value) in traits and abs(value) >= STILL_TRUE
+        for family, value in deviation.items()
+        if set(_WORDS[family]) & set(traits)
+    )
+
+
+def _candidates(key: int, deviation: dict[Family, float]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Names to choose from: the most striking traits, with more of them, at last with the id."""
+    ranked = sorted(deviation, key=lambda family: -abs(deviation[family]))
+    true = [family for family in ranked if abs(deviation[family]) >= STILL_TRUE]
+    striking = [family for family in true if abs(deviation[family]) >= STRIKING][:TRAITS_A_NAME]
+    traits: tuple[str, ...] = ()
+    for count in range(len(striking), len(true) + 1):
+        chosen = [family for family in _WORDS if family in true[:count]]
+        traits = tuple(_word(family, deviation[family]) for family in chosen)
+        yield _phrase(traits), traits
+    yield f"{_phrase(traits)} ({key})", traits
+
+
+def _word(family: Family, value: float) -> str:
+    little, much = _WORDS[family]
+    return much if value > 0 else little
+
+
+def _phrase(traits: Sequence[str]) -> str:
+    adjectives = ", ".join(trait for trait in traits if trait != _NOUN)
+    noun = _NOUN if _NOUN in traits else ""
+    return f"{adjectives} {noun}".strip() or "typical"
+
+
+def _assignments(users: pd.Series, clusters: Sequence[Cluster], distances: Array) -> pd.DataFrame:
+    places = distances.argmin(axis=1)
+    names = pd.array([one.name for one in clusters], dtype="str")
+    return pd.DataFrame(
+        {
+            "user_id": users,
+            "cluster": np.array([one.id for one in clusters], dtype=np.int64)[places],
+            "cluster_name": names[places],
+            "distance": distances.min(axis=1),
+        }
+    )
+
+
+_NODES = (
+    ("IsNaN", ["value"], "missing"),
+    ("Where", ["missing", "fill", "value"], "filled"),
+    ("Abs", ["filled"], "absolute"),
+    ("Add", ["absolute", "one"], "above_one"),
+    ("Log", ["above_one"], "logarithm"),
+    ("Sign", ["filled"], "sign"),
+    ("Mul", ["sign", "logarithm"], "tamed"),
+    ("Sub", ["tamed", "mean"], "centred"),
+    ("Div", ["centred", "deviation"], "standard"),
+    ("Clip", ["standard", "lowest", "highest"], "clipped"),
+    ("Mul", ["clipped", "weight"], "scaled"),
+    ("Mul", ["scaled", "scaled"], "scaled_squares"),
+    ("ReduceSum", ["scaled_squares", "columns"], "row_squares"),
+    ("MatMul", ["scaled", "minus_two_centroids"], "products"),
+    ("Add", ["row_squares", "centroid_squares"], "squares"),
+    ("Add", ["squares", "products"], "squared_distances"),
+    ("Max", ["squared_distances", "zero"], "not_negative"),
+    ("Sqrt", ["not_negative"], "distances"),
+    ("Gather", ["ids", "place"], "cluster"),
+)
+"""`_scale` and `_distances`, step by step: operator, inputs, output."""
+
+
+def _as_onnx(scaling: Scaling, centroids: Array, ids: NDArray[np.int64]) -> bytes:
+    """The model as ONNX: input X (rows, features) float32, outputs cluster and distance (rows,)."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  # slow to import
+
+    constants: dict[str, Any] = {
+        **{name: np.array(values) for name, values in scaling.model_dump().items()},
+        "zero": np.array(0.0),
+        "one": np.array(1.0),
+        "lowest": np.array(-CLIP),
+        "highest": np.array(CLIP),
+        "columns": np.array([1]),
+        "minus_two_centroids": -2 * centroids.T,
+        "centroid_squares": (centroids**2).sum(axis=1),
+        "ids": ids,
+    }
+    steps = [helper.make_node(name, inputs, [output]) for name, inputs, output in _NODES]
+    steps.insert(0, helper.make_node("Cast", ["X"], ["value"], to=TensorProto.DOUBLE))
+    nearest = helper.make_node("ArgMin", ["distances"], ["place"], axis=1, keepdims=0)
+    least = helper.make_node("ReduceMin", ["distances", "columns"], ["distance"], keepdims=0)
+    graph = helper.make_graph(
+        [*steps[:-1], nearest, least, steps[-1]],
+        "clusters",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, centroids.shape[1]])],
+        [
+            helper.make_tensor_value_info("cluster", TensorProto.INT64, [None]),
+            helper.make_tensor_value_info("distance", TensorProto.DOUBLE, [None]),
+        ],
+        [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,149 @@
+"""Raw text files made readable: decompressed, checked against their checksum, and clean text.
+
+Belongs here: bytes in, lines out. What a line means is decided where events are read.
+"""
+
+import codecs
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import zstandard
+from isal import isal_zlib
+
+LONGEST_LINE = 1 << 20
+UNREADABLE = "\ufffd"
+"""Opens a line that was not valid text, so that a reader can tell it from a line that was."""
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_BLOCK = 1 << 14  # what a damaged place can cost: small, and no slower than a large one
+
+
+def decompress(source: Path, target: Path) -> str | None:
+    """Write the lines of a raw file to `target` as plain UTF-8, one line each as in the file.
+
+    The compression is told by the first bytes, whatever the name says. A line that is not UTF-8,
+    holds control characters that no text format allows, or is longer than 1 MiB is written as its
+    readable beginning after `UNREADABLE`, so that every line keeps its number.
+
+    Args:
+        source: Raw file: gzip, zstd or plain.
+        target: File to write; overwritten.
+
+    Returns:
+        None where the whole file was read; else what is wrong with the rest, in words. A line
+        in whose middle the content broke off is not written.
+    """
+    with target.open("w+b") as out:
+        clean, damage = _copy(_read(source), out)
+        if not clean:
+            out.seek(0)
+            out.truncate()
+            damage = _copy_cleaned(_read(source), out)
+        if damage:
+            _drop_broken_end(out)
+    return damage
+
+
+def _drop_broken_end(out: BinaryIO) -> None:
+    """Cut the line in whose middle a damaged file ended: it belongs to what was lost."""
+    end = out.seek(0, 2)
+    start = max(0, end - LONGEST_LINE - 1)
+    out.seek(start)
+    out.truncate(start + out.read().rfind(b"\n") + 1)
+
+
+def _read(source: Path) -> Iterator[bytes | Exception]:
+    """Chunks of a file's content; the last may be the error that ended it early."""
+    with source.open("rb") as raw:
+        start = raw.read(4)
+        raw.seek(0)
+        if start.startswith(_GZIP):
+            yield from _inflated(raw, lambda: isal_zlib.decompressobj(wbits=31), isal_zlib.error)
+        elif start == _ZSTD:
+            new = zstandard.ZstdDecompressor().decompressobj
+            yield from _inflated(raw, new, zstandard.ZstdError)
+        else:
+            yield from iter(lambda: raw.read(1 << 20), b"")
+
+
+def _inflated(
+    raw: BinaryIO, new: Callable[[], Any], error: type[Exception]
+) -> Iterator[bytes | Exception]:
+    """Content of a compressed stream of one or more members, each checked at its end."""
+    member = new()
+    for block in iter(lambda: raw.read(_BLOCK), b""):
+        rest = block
+        while rest:
+            if member.eof:
+                rest = rest.lstrip(b"\0")  # padding of tapes and block stores
+                if not rest:
+                    break
+                member = new()
+            try:
+                yield member.decompress(rest)
+            except error as reason:
+                yield reason
+                return
+            rest = member.unused_data if member.eof else b""
+    if not member.eof:
+        yield EOFError("it ends before its content does")
+
+
+def _copy(chunks: Iterator[bytes | Exception], out: BinaryIO) -> tuple[bool, str | None]:
+    """Copy while the text is clean. Returns whether it was, and what ended it early."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    since_newline = 0
+    for chunk in chunks:
+        if isinstance(chunk, Exception):
+            return _ends_cleanly(decoder), _in_words(chunk)
+        newline = chunk.rfind(b"\n")
+        since_newline = since_newline + len(chunk) if newline < 0 else len(chunk) - newline
+        if since_newline > LONGEST_LINE or any(c in chunk for c in (b"\r", b"\0", b"\1")):
+            return False, None
+        if not (chunk.isascii() and _ends_cleanly(decoder)) and not _decodes(decoder, chunk):
+            return False, None
+        out.write(chunk)
+    return _ends_cleanly(decoder), None
+
+
+def _ends_cleanly(decoder: codecs.IncrementalDecoder) -> bool:
+    return decoder.getstate()[0] == b""
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+    try:
+        decoder.decode(chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _copy_cleaned(chunks: Iterator[bytes | Exception], out: BinaryIO) -> str | None:
+    """Copy line by line, marking what is not text. Returns what ended the file early."""
+    rest = b""
+    for chunk in chunks:
+        if isinstance(chunk, Exception):
+            out.write(_cleaned(rest))
+            return _in_words(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        out.write(b"".join(_cleaned(line) + b"\n" for line in lines))
+        # Of a line without an end only the beginning is ever shown: do not hold the whole.
+        rest = rest[: LONGEST_LINE + 1]
+    out.write(_cleaned(rest))
+    return None
+
+
+def _cleaned(line: bytes) -> bytes:
+    line = line.removesuffix(b"\r").removeprefix(codecs.BOM_UTF8)
+    too_long = len(line) > LONGEST_LINE
+    text = line[:LONGEST_LINE].decode("utf-8", errors="replace")
+    readable = "".join(c if c >= " " or c == "\t" else " " for c in text)
+    if too_long or UNREADABLE in text or readable != text:
+        return f"{UNREADABLE}{readable[:10_000]}".encode()
+    return text.encode()
+
+
+def _in_words(error: Exception) -> str:
+    return f"the file is damaged: {error}"

@@ -1,0 +1,120 @@
+"""Features of each active user as known at the end of a day.
+
+Belongs here: the population of a snapshot and every number that describes a user in it.
+The rule of this file: a feature of day D sees only rows that arrived on or before D and happened
+on or before D.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from ds_assets.core.activity import latest
+from ds_assets.core.engine import DataFrame, Engine, frame_of_days
+from ds_assets.core.tables import user_features_table, window_pairs, windowed_measures
+from ds_assets.game import Game
+
+
+def arrival_days(snapshot: dt.date, game: Game) -> tuple[dt.date, dt.date]:
+    """First and last arrival day that features of a snapshot can need.
+
+    One day more than the longest window: a clock that runs ahead lets an event arrive on the day
+    before its own.
+    """
+    return snapshot - dt.timedelta(days=game.lookback_days), snapshot
+
+
+def user_features(
+    activity: DataFrame, snapshots: Sequence[dt.date], game: Game, engine: Engine
+) -> DataFrame:
+    """Describe each user who is active at each snapshot.
+
+    Active is who has an activity event dated in the `active_days` days that end with the snapshot
+    and that arrived by then.
+
+    Args:
+        activity: dt and the columns of `user_activity_table(game)`, at least for the arrival days
+            of every snapshot; more does not matter.
+        snapshots: Days at whose end to look.
+        game: Windows, and who counts as active.
+        engine: Engine that runs it.
+
+    Returns:
+        snapshot and the columns of `user_features_table(game)`.
+    """
+    f = engine.functions
+    days = _known_days(activity, snapshots, game, engine)
+    order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
+    before = order.rowsBetween(engine.window.unboundedPreceding, -1)
+    gap = f.datediff(f.col("event_date"), f.max("active_date").over(before))
+    days = days.withColumn("gap", f.when(f.col("active_date").isNotNull(), gap))
+    users = days.groupBy("snapshot", "user_id").agg(
+        *_window_sums(f, game), *_whole_lookback(f, game)
+    )
+    active = users.where(f.col("days_since_active") < game.active_days)
+    described = _with_ratios(f, active, game)
+    return described.select("snapshot", *user_features_table(game).names)
+
+
+def _known_days(
+    activity: DataFrame, snapshots: Sequence[dt.date], game: Game, engine: Engine
+) -> DataFrame:
+    """One row a snapshot, user and event date, of what had arrived and happened by then."""
+    f = engine.functions
+    known = activity.join(
+        frame_of_days(snapshots, "snapshot", engine),
+        (f.col("dt") <= f.col("snapshot"))
+        & (f.col("event_date") <= f.col("snapshot"))
+        & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),
+    )
+    measures = [name for name, _ in windowed_measures(game) if name != "active_days"]
+    days = known.groupBy("snapshot", "user_id", "event_date").agg(
+        f.sum("activities").alias("activities"),
+        *(f.sum(name).alias(name) for name in measures),
+        *(latest(f, "last_time", f"last_{name}").alias(f"last_{name}") for name in game.attributes),
+    )
+    was_there = f.col("activities") > 0
+    return (
+        days.withColumn("age", f.datediff(f.col("snapshot"), f.col("event_date")))
+        .withColumn("active_days", f.when(was_there, f.lit(1)).otherwise(f.lit(0)))
+        .withColumn("active_date", f.when(was_there, f.col("event_date")))
+    )
+
+
+def _window_sums(f: Any, game: Game) -> list[Any]:
+    return [
+        f.sum(f.when(f.col("age") < days, f.col(measure)).otherwise(f.lit(0)))
+        .cast("double")
+        .alias(f"{measure}_{days}d")
+        for measure, _ in windowed_measures(game)
+        for days in game.windows
+    ]
+
+
+def _whole_lookback(f: Any, game: Game) -> list[Any]:
+    """Aggregates over everything that a snapshot can see."""
+    active_age = f.when(f.col("active_date").isNotNull(), f.col("age"))
+    purchase_age = f.when(f.col("purchases") > 0, f.col("age"))
+    return [
+        f.min(active_age).cast("double").alias("days_since_active"),
+        f.min(purchase_age).cast("double").alias("days_since_purchase"),
+        f.max(active_age).cast("double").alias("tenure_days"),
+        f.max("gap").cast("double").alias("longest_gap"),
+        f.sum("active_days").alias("active_dates"),
+        *(
+            latest(f, "event_date", f"last_{name}").alias(f"last_{name}")
+            for name in game.attributes
+        ),
+    ]
+
+
+def _with_ratios(f: Any, users: DataFrame, game: Game) -> DataFrame:
+    span = f.col("tenure_days") - f.col("days_since_active")
+    gaps = f.col("active_dates") - 1
+    users = users.withColumn("typical_gap", f.when(gaps > 0, span / gaps))
+    users = users.withColumn("recency_in_gaps", f.col("days_since_active") / f.col("typical_gap"))
+    for short, long in window_pairs(game):
+        recent = f.col(f"active_days_{short}d") / f.lit(float(short))
+        usual = f.col(f"active_days_{long}d") / f.lit(float(long))
+        users = users.withColumn(f"trend_{short}d_{long}d", f.when(usual > 0, recent / usual))
+    return users

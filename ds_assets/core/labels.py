@@ -1,0 +1,93 @@
+"""What users did after a snapshot, once the time to do it is over.
+
+Belongs here: the label window and its maturity. The rule of this file: a label never exists before
+its horizon, and the grace for late logs, have passed.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from ds_assets.core.engine import DataFrame, Engine, frame_of_days
+from ds_assets.game import Game
+
+
+def matures_on(snapshot: dt.date, horizon: int, game: Game) -> dt.date:
+    """Day at whose end the label of a snapshot is known."""
+    return snapshot + dt.timedelta(days=game.maturity_days(horizon))
+
+
+def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> list[dt.date]:
+    """The latest matured snapshot on a day, and those before it, a week apart.
+
+    Args:
+        as_of: Training day.
+        horizon: Length of the label window, in days.
+        count: Most snapshots to name.
+        game: Its grace for late logs, and its first day.
+
+    Returns:
+        Days, ascending, of which none lies before the game's first day.
+    """
+    latest = as_of - dt.timedelta(days=game.maturity_days(horizon))
+    days = (latest - dt.timedelta(weeks=weeks) for weeks in range(count))
+    return sorted(day for day in days if day >= game.first_day)
+
+
+def outcomes(
+    activity: DataFrame,
+    snapshots: Iterable[dt.date],
+    horizon: int,
+    as_of: dt.date,
+    game: Game,
+    engine: Engine,
+) -> DataFrame:
+    """What happened in the label window of each snapshot: the `horizon` days after it.
+
+    A user of the snapshot's population without a row here did nothing in the window. That is churn
+    only because the window is over, which this function insists on.
+
+    Args:
+        activity: dt and the columns of `user_activity_table(game)` for the arrival days up to
+            `as_of` at least.
+        snapshots: Matured snapshots.
+        horizon: Length of the label window, in days.
+        as_of: Day at whose end to look; what arrived later is not seen.
+        game: Its grace for late logs.
+        engine: Engine that runs it.
+
+    Returns:
+        Columns snapshot, user_id, active_days, purchases, spend.
+
+    Raises:
+        ValueError: a snapshot has not matured on `as_of`.
+    """
+    days = sorted(set(snapshots))
+    _refuse_unmatured(days, horizon, as_of, game)
+    f = engine.functions
+    age = f.datediff(f.col("event_date"), f.col("snapshot"))
+    arrived = activity.where(f.col("dt") <= f.lit(as_of).cast("date"))
+    after = arrived.join(
+        frame_of_days(days, "snapshot", engine), (age >= 1) & (age <= horizon)
+    )
+    dates = after.groupBy("snapshot", "user_id", "event_date").agg(
+        f.sum("activities").alias("activities"),
+        f.sum("purchases").alias("purchases"),
+        f.sum("spend").alias("spend"),
+    )
+    was_there = f.when(f.col("activities") > 0, f.lit(1)).otherwise(f.lit(0))
+    return dates.groupBy("snapshot", "user_id").agg(
+        f.sum(was_there).alias("active_days"),
+        f.sum("purchases").alias("purchases"),
+        f.sum("spend").alias("spend"),
+    )
+
+
+def _refuse_unmatured(
+    snapshots: Sequence[dt.date], horizon: int, as_of: dt.date, game: Game
+) -> None:
+    early = [day for day in snapshots if matures_on(day, horizon, game) > as_of]
+    if early:
+        raise ValueError(
+            f"labels of {', '.join(map(str, early))} have not matured on {as_of}: "
+            f"their horizon is {horizon} days and the grace {game.grace_days}"
+        )

@@ -1,0 +1,224 @@
+"""The stored tables: every column declared once, with its type, unit and meaning.
+
+The Parquet schema, the SQL DDL, the table schema in the UI and the documentation come from here.
+Does not belong here: how a column is computed, and where a table lies.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from ds_assets.game import Game
+
+ColumnType = Literal["text", "integer", "real", "date", "time", "boolean"]
+
+_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.timestamp("us"),
+    "boolean": pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One stored column.
+
+    Attributes:
+        name: Name in every store.
+        type: Logical type; each store maps it to its own.
+        meaning: One sentence for a reader of the table.
+        nullable: Whether a value may be missing.
+    """
+
+    name: str
+    type: ColumnType
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One stored table: its name, its columns in order, and the columns that identify a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Schema of the table's Parquet files."""
+        return pa.schema(
+            [
+                pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
+                for column in self.columns
+            ]
+        )
+
+
+QUARANTINE = Table(
+    "quarantine",
+    (
+        Column("file", "text", "Name of the raw file, below its day."),
+        Column("line", "integer", "Line in that file, from 1; none for a whole file.", True),
+        Column("reason", "text", "Why the line was not used."),
+        Column("content", "text", "The line, its first 10,000 characters.", True),
+    ),
+    ("file", "line"),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    (
+        Column("user_id", "text", "The user."),
+        Column("cluster", "integer", "Id of the user's cluster; it stays the same over days."),
+        Column("cluster_name", "text", "What sets the cluster apart."),
+        Column("distance", "real", "Distance to the cluster's centre, in scaled features."),
+    ),
+    ("user_id",),
+)
+
+PREDICTIONS = Table(
+    "predictions",
+    (
+        Column("user_id", "text", "The user."),
+        Column("as_of", "date", "Day at whose end the prediction was made."),
+        Column(
+            "churn_probability",
+            "real",
+            "Chance of no activity in the churn horizon; none where data is not enough.",
+            True,
+        ),
+        Column(
+            "payment_probability",
+            "real",
+            "Chance of a purchase in the payment horizon; none where data is not enough.",
+            True,
+        ),
+        Column("cluster", "integer", "Id of the user's cluster.", True),
+        Column("cluster_name", "text", "What sets the cluster apart.", True),
+        Column("churn_model", "text", "Version of the churn model.", True),
+        Column("payment_model", "text", "Version of the payment model.", True),
+        Column("cluster_model", "text", "Version of the cluster model.", True),
+    ),
+    ("as_of", "user_id"),
+)
+
+
+def user_activity_table(game: Game) -> Table:
+    """What arrived on one day: a row a user and event date."""
+    return Table(
+        "user_activity",
+        (
+            Column("user_id", "text", "The user."),
+            Column("event_date", "date", "Day on which the events happened."),
+            Column("events", "integer", "Events of any type."),
+            Column("activities", "integer", "Events that show that the user was there."),
+            Column("sessions", "integer", "Sessions opened."),
+            Column("purchases", "integer", "Purchases."),
+            Column("spend", "real", "Sum of the purchases' amounts."),
+            *(
+                Column(f"count_{name}", "integer", f"Events of type {name}.")
+                for name in game.events.counted
+            ),
+            *(
+                Column(f"sum_{name}", "real", f"Sum of the property {name}.")
+                for name in game.properties
+            ),
+            *_attribute_columns(game),
+            Column("last_time", "time", "Time of the last event, in the game's time zone."),
+        ),
+        ("user_id", "event_date"),
+    )
+
+
+def user_features_table(game: Game) -> Table:
+    """What is known of each active user at the end of one day: a row a user."""
+    return Table(
+        "user_features",
+        (
+            Column("user_id", "text", "The user."),
+            *(
+                Column(f"{measure}_{days}d", "real", f"{meaning} in the last {days} days.")
+                for measure, meaning in windowed_measures(game)
+                for days in game.windows
+            ),
+            *(
+                Column(
+                    f"trend_{short}d_{long}d",
+                    "real",
+                    f"Active days a day in the last {short} days over those in the last {long}.",
+                    True,
+                )
+                for short, long in window_pairs(game)
+            ),
+            Column("days_since_active", "real", "Days since the last active day."),
+            Column(
+                "days_since_purchase",
+                "real",
+                f"Days since the last purchase; none in the last {game.lookback_days} days: none.",
+                True,
+            ),
+            Column(
+                "tenure_days",
+                "real",
+                f"Days since the first active day, looking back {game.lookback_days} days.",
+            ),
+            Column("typical_gap", "real", "Mean days from one active day to the next.", True),
+            Column("longest_gap", "real", "Most days from one active day to the next.", True),
+            Column(
+                "recency_in_gaps", "real", "Days since the last active day, in typical gaps.", True
+            ),
+            *_attribute_columns(game),
+        ),
+        ("user_id",),
+    )
+
+
+def windowed_measures(game: Game) -> list[tuple[str, str]]:
+    """Measures that features sum over each window: name, and meaning."""
+    return [
+        ("active_days", "Active days"),
+        ("events", "Events"),
+        ("sessions", "Sessions"),
+        ("purchases", "Purchases"),
+        ("spend", "Spend"),
+        *((f"count_{name}", f"Events of type {name}") for name in game.events.counted),
+        *((f"sum_{name}", f"Sum of the property {name}") for name in game.properties),
+    ]
+
+
+def window_pairs(game: Game) -> Iterable[tuple[int, int]]:
+    """Neighbouring windows, the shorter first."""
+    return zip(game.windows[:-1], game.windows[1:], strict=True)
+
+
+def numeric_features(game: Game) -> list[str]:
+    """Names of the features that are numbers, in the order of the table."""
+    return [column.name for column in user_features_table(game).columns if column.type == "real"]
+
+
+def text_features(game: Game) -> list[str]:
+    """Names of the features that are text: attributes, in the order of the table."""
+    return [f"last_{name}" for name, kind in game.attributes.items() if kind.type == "text"]
+
+
+def _attribute_columns(game: Game) -> list[Column]:
+    return [
+        Column(
+            f"last_{name}",
+            "real" if attribute.type == "number" else "text",
+            f"Latest value of the attribute {name}.",
+            True,
+        )
+        for name, attribute in game.attributes.items()
+    ]

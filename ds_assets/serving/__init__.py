@@ -1,0 +1,1 @@
+"""Answers about players, at once: what is predicted, and where the answer comes from."""

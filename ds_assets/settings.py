@@ -1,0 +1,99 @@
+"""The installation: where things lie and run, from environment variables, in one class.
+
+Belongs here: addresses, folders, limits. Does not belong here: anything about the game (`game.py`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ds_assets.errors import InputError, describe_mistakes
+
+PREFIX = "DS_ASSETS_"
+
+
+class Settings(BaseSettings):
+    """Settings of one installation; each is an environment variable with the prefix DS_ASSETS_."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    home: Path = Path("ds_assets_home")
+    """Folder of everything that has no address of its own below."""
+    game: Path = Path()
+    """The game file. Default: game.yaml in the home."""
+    source: Path = Path()
+    """Folder of the logs as the game writes them. Default: source in the home."""
+    lake: Path = Path()
+    """Folder of the lake. Default: lake in the home."""
+    results_url: Annotated[str, Field(repr=False)] = ""
+    """SQLAlchemy URL of the results database. Default: an SQLite file in the home."""
+    cache_url: Annotated[str, Field(repr=False)] = ""
+    """Redis URL of the cache. Default: an embedded server with its file in the home."""
+    cache_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """Days after which a cached prediction expires."""
+    memory_limit_mb: Annotated[int, Field(ge=128)] = 2048
+    """Memory that the embedded engine may take before it uses the disk."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """Threads of the embedded engine."""
+    schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
+    """Hour of the day, in the game's time zone, at which the day before is collected."""
+
+    @field_validator("results_url")
+    @classmethod
+    def _is_a_database(cls, url: str) -> str:
+        if url and not url.startswith(("sqlite:///", "mysql+pymysql://")):
+            raise ValueError("must begin with sqlite:/// or mysql+pymysql://")
+        return url
+
+    @field_validator("cache_url")
+    @classmethod
+    def _is_a_cache(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @model_validator(mode="after")
+    def _default_to_the_home(self) -> Self:
+        home = self.home.absolute()
+        defaults: dict[str, Any] = {
+            "home": home,
+            "game": self._below(home, self.game, "game.yaml"),
+            "source": self._below(home, self.source, "source"),
+            "lake": self._below(home, self.lake, "lake"),
+            "results_url": self.results_url or f"sqlite:///{home / 'results.sqlite'}",
+        }
+        # The model is frozen for its users; this is still its construction.
+        self.__dict__.update(defaults)
+        return self
+
+    @staticmethod
+    def _below(home: Path, path: Path, name: str) -> Path:
+        return home / name if path == Path() else path.absolute()
+
+    @property
+    def cache_folder(self) -> Path:
+        """Folder of the embedded cache server."""
+        return self.home / "cache"
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings from the environment and from a `.env` file in the working directory.
+
+    Args:
+        overrides: Settings by field name that come before the environment.
+
+    Raises:
+        InputError: a setting is not acceptable. The message names every mistake.
+    """
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as error:
+        mistakes = describe_mistakes(
+            "the environment", error, lambda key: PREFIX + key.upper() if key else key
+        )
+        raise InputError(mistakes) from None

@@ -1,0 +1,176 @@
+"""The game: who plays on a day, and every event of that day.
+
+Belongs here: the state that the game carries from day to day, and drawing one day's events.
+Does not belong here: how probable anything is (`world.py`), and what goes wrong with the logs.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ds_assets.simulate.events import (
+    DAY_MS,
+    DRAWS,
+    EVENT,
+    MOST_MINUTES,
+    PLACEMENTS,
+    PRICES,
+    STAGES,
+    Events,
+    EventType,
+    Floats,
+    Ints,
+)
+from ds_assets.simulate.streams import Part, stream
+from ds_assets.simulate.world import Law, World
+
+CLEARS_A_MINUTE = 0.22
+ADS_A_SESSION, DRAWS_A_SESSION = 0.6, 0.4
+IDS_A_DAY = 1_000_000_000
+# How busy each hour of the day is, beginning with midnight in UTC.
+_HOURS = (2, 1, 1, 1, 1, 2, 3, 4, 4, 4, 5, 6, 7, 6, 5, 5, 6, 7, 9, 10, 11, 10, 8, 4)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions of one day, those of a user side by side."""
+
+    user: Ints
+    start: Ints
+    """Millisecond of the day."""
+    minutes: Floats
+    first: Ints
+    """Where each player's sessions begin."""
+    count: Ints
+    """How many sessions each player has."""
+
+    @property
+    def span(self) -> Floats:
+        """Milliseconds from start to end; a session ends with the day at the latest."""
+        return np.minimum(self.minutes * 60_000, DAY_MS - 1 - self.start)
+
+
+class Game:
+    """The game as it goes on; its state is one number a user for each fact."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world, self._seed = world, seed
+        rng = stream(seed, Part.GAME)
+        self._playing = rng.random(world.users) < world.playing_at_first
+        seen_days = np.maximum(-world.installed, 0) * world.active
+        self._clears = rng.poisson(seen_days * (1 + world.sessions) * world.minutes * 0.05)
+
+    def play(self, day: int, law: Law) -> tuple[Ints, Events]:
+        """Play one day; days must be played in order.
+
+        Returns:
+            The users who were active, ascending, and their events in the order of time.
+        """
+        rng = stream(self._seed, Part.GAME, day + 1)
+        players = self._players(law, rng)
+        sessions = self._sessions(players, law, rng)
+        events = self._with_levels(_draw_events(sessions, self._purchases(sessions, law, rng), rng))
+        events = events[np.argsort(events["clock"], kind="stable")]
+        events["ts"] = events["clock"] + np.int64(day) * DAY_MS
+        first_id = (self._world.start.toordinal() + day) * IDS_A_DAY
+        events["id"] = np.arange(first_id, first_id + len(events))
+        return players, events
+
+    def _players(self, law: Law, rng: np.random.Generator) -> Ints:
+        fate, mood = rng.random((2, self._world.users))
+        self._playing = fate < np.where(self._playing, 1 - law.leaves, law.returns)
+        return np.flatnonzero(self._playing & (mood < law.plays))
+
+    def _sessions(self, players: Ints, law: Law, rng: np.random.Generator) -> Sessions:
+        count = 1 + rng.poisson(law.sessions[players])
+        user = np.repeat(players, count)
+        minutes = self._world.minutes[user] * rng.lognormal(0, 0.6, len(user))
+        return Sessions(
+            user=user,
+            start=_times_of_day(rng.random(len(user))),
+            minutes=np.clip(minutes, 0.1, MOST_MINUTES),
+            first=np.cumsum(count) - count,
+            count=count,
+        )
+
+    def _purchases(self, sessions: Sessions, law: Law, rng: np.random.Generator) -> Events:
+        player = np.repeat(
+            np.arange(len(sessions.first)), rng.poisson(law.buys[sessions.user[sessions.first]])
+        )
+        nth = (rng.random(len(player)) * sessions.count[player]).astype(np.int64)
+        rows = _inside(sessions, sessions.first[player] + nth, EventType.PURCHASE, rng)
+        wanted = self._world.price[rows["user"]] * rng.lognormal(0, 0.7, len(rows))
+        # The nearest price point, on the scale of ratios.
+        between = np.sqrt(np.array(PRICES[:-1]) * np.array(PRICES[1:]))
+        rows["detail"] = np.searchsorted(between, wanted)
+        return rows
+
+    def _with_levels(self, events: Events) -> Events:
+        """Events with level and stage as the clears bring them about, and the level-ups."""
+        order = np.argsort(events["user"].astype(np.int64) * DAY_MS + events["clock"])
+        events = events[order]
+        clear = events["type"] == EventType.STAGE_CLEAR
+        clears = self._count_clears(events["user"], clear)
+        events["level"] = _level(clears)
+        events["detail"][clear] = np.minimum(clears[clear], STAGES)
+        rises = events[clear & (events["level"] > _level(clears - clear))]
+        rises["type"], rises["detail"] = EventType.LEVEL_UP, 0
+        rises["clock"] = np.minimum(rises["clock"] + 1, DAY_MS - 1)
+        return np.concatenate([events, rises])
+
+    def _count_clears(self, user: npt.NDArray[np.int32], clear: npt.NDArray[np.bool_]) -> Ints:
+        """Stages that each event's user has cleared in all by then; the state moves on."""
+        begins = np.flatnonzero(np.diff(user, prepend=-1))
+        until_now = np.cumsum(clear)
+        before_today = until_now[begins] - clear[begins] - self._clears[user[begins]]
+        count = np.diff(begins, append=len(user))
+        clears: Ints = until_now - np.repeat(before_today, count)
+        ends = begins + count - 1
+        self._clears[user[ends]] = clears[ends]
+        return clears
+
+
+def _draw_events(sessions: Sessions, purchases: Events, rng: np.random.Generator) -> Events:
+    each = np.arange(len(sessions.user))
+    starts = _inside(sessions, each, EventType.SESSION_START, rng)
+    starts["clock"], starts["detail"] = sessions.start, np.rint(sessions.minutes * 10)
+    clears = np.repeat(each, rng.poisson(sessions.minutes * CLEARS_A_MINUTE))
+    ads = np.repeat(each, rng.poisson(ADS_A_SESSION, len(each)))
+    draws = np.repeat(each, rng.poisson(DRAWS_A_SESSION, len(each)))
+    clear_rows = _inside(sessions, clears, EventType.STAGE_CLEAR, rng)
+    ad_rows = _inside(sessions, ads, EventType.AD_VIEW, rng)
+    ad_rows["detail"] = rng.integers(0, len(PLACEMENTS), len(ads))
+    draw_rows = _inside(sessions, draws, EventType.GACHA_DRAW, rng)
+    draw_rows["detail"] = rng.integers(0, len(DRAWS), len(draws))
+    return np.concatenate([starts, clear_rows, ad_rows, draw_rows, purchases])
+
+
+def _inside(
+    sessions: Sessions, which: Ints, event_type: EventType, rng: np.random.Generator
+) -> Events:
+    """An event of the type at a random time inside each of the sessions `which`."""
+    rows = np.zeros(len(which), EVENT)
+    rows["user"], rows["type"] = sessions.user[which], event_type
+    rows["clock"] = sessions.start[which] + rng.random(len(which)) * sessions.span[which]
+    return rows
+
+
+def _level(clears: Ints) -> Ints:
+    return 1 + np.sqrt(clears / 2).astype(np.int64)
+
+
+def _times_of_day(uniform: Floats) -> Ints:
+    """Milliseconds of the day, more of them in its busy hours."""
+    quantiles = _quantiles()
+    place = uniform * (len(quantiles) - 1)
+    left = place.astype(np.int64)
+    low, high = quantiles[left], quantiles[left + 1]
+    return np.minimum(low + (place - left) * (high - low), DAY_MS - 1).astype(np.int64)
+
+
+@cache
+def _quantiles() -> Floats:
+    until = np.concatenate([[0], np.cumsum(_HOURS)]) / sum(_HOURS)
+    return np.interp(np.linspace(0, 1, 4097), until, np.linspace(0, DAY_MS, len(until)))

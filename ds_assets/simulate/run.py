@@ -1,0 +1,148 @@
+"""The simulation as a whole: day after day from the game to the files.
+
+Belongs here: the order of things, threads, files and folders. Does not belong here: anything about
+players, mess or JSON.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from isal import igzip
+
+from ds_assets.simulate.events import Events, Kind
+from ds_assets.simulate.game_file import ACTIVE_DAYS, HORIZON_DAYS, game_file
+from ds_assets.simulate.lines import LineWriter, user_ids
+from ds_assets.simulate.mess import Delivery
+from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary
+from ds_assets.simulate.play import Game
+from ds_assets.simulate.truth import Oracle
+from ds_assets.simulate.world import build_world
+
+LINES_A_FILE = 50_000
+THREADS = 2
+"""Threads that make text and compress it; the files do not depend on their number."""
+
+
+class Simulation:
+    """One run; what it holds between two days is O(users)."""
+
+    def __init__(self, options: SimulationOptions, out: Path, pool: ThreadPoolExecutor) -> None:
+        world = build_world(options)
+        self._options, self._out, self._pool = options, out, pool
+        self._game = Game(world, options.seed)
+        self._oracle = Oracle(world, HORIZON_DAYS, ACTIVE_DAYS)
+        self._delivery = Delivery(options)
+        self._writer = LineWriter(world)
+        self._user_ids = user_ids(world.users)
+        self._events = 0
+        self._kinds = np.zeros(len(Kind), np.int64)
+        self._new_fields = 0
+        self._unfinished: list[Future[None]] = []
+
+    def run_day(self, day: int) -> None:
+        """Play a day, and write its logs and its truth while the next day is played."""
+        players, events = self._game.play(day, self._oracle.next_law())
+        self._events += len(events)
+        self._oracle.observe(players)
+        arrived = self._delivery.deliver(day, events)
+        self.finish()  # at most one day waits to be written
+        if arrived is not None:
+            self._count(arrived)
+            self._write_logs(day, arrived)
+        self._write_truth(day)
+
+    def finish(self) -> None:
+        """Wait until everything is written."""
+        for future in self._unfinished:
+            future.result()
+        self._unfinished = []
+
+    def summary(self, seconds: float) -> SimulationSummary:
+        """What was written so far."""
+        kinds = {kind.name.lower(): int(self._kinds[kind]) for kind in Kind if kind}
+        return SimulationSummary(
+            days=self._options.days,
+            events=self._events,
+            lines=int(self._kinds.sum()),
+            injected=Injected(
+                **kinds,
+                new_fields=self._new_fields,
+                missing_days=len(set(self._options.missing_days)),
+                lost=self._delivery.lost,
+                in_transit=self._delivery.in_transit,
+            ),
+            seconds=seconds,
+        )
+
+    def _count(self, rows: Events) -> None:
+        self._kinds += np.bincount(rows["kind"], minlength=len(Kind))
+        self._new_fields += int(np.count_nonzero(rows["app"]))
+
+    def _write_logs(self, day: int, rows: Events) -> None:
+        folder = self._out / "source" / self._partition(day)
+        folder.mkdir(parents=True)
+        # A day on which nobody played has a file without lines: it is not a missing day.
+        for number, first in enumerate(range(0, max(len(rows), 1), LINES_A_FILE)):
+            path = folder / f"events-{number:03}.jsonl.gz"
+            part = rows[first : first + LINES_A_FILE]
+            self._unfinished.append(self._pool.submit(self._write_file, path, part, day))
+
+    def _write_file(self, path: Path, rows: Events, day: int) -> None:
+        path.write_bytes(igzip.compress(self._writer.text(rows, day), 2, mtime=0))
+
+    def _write_truth(self, day: int) -> None:
+        users = self._oracle.active_users()
+        table = pa.table(
+            {
+                "user_id": self._user_ids.take(pa.array(users)),
+                "churn_probability": self._oracle.churn()[users],
+                "payment_probability": self._oracle.payment()[users],
+            }
+        )
+        path = self._out / "truth" / f"{self._partition(day)}.parquet"
+        self._unfinished.append(self._pool.submit(pq.write_table, table, path))
+
+    def _partition(self, day: int) -> str:
+        return f"dt={self._options.start + dt.timedelta(day)}"
+
+
+def simulate(
+    options: SimulationOptions, out: Path, progress: Callable[[int], None] | None = None
+) -> SimulationSummary:
+    """Simulate a game and write its logs, its `game.yaml` and the truth about it.
+
+    Args:
+        options: Size of the game and mess in its logs.
+        out: Folder to write into: `source/dt=D/events-NNN.jsonl.gz` by arrival day, `game.yaml`,
+            `truth/dt=D.parquet` (user_id, churn_probability, payment_probability for each user
+            active at the end of D, from the game as it was played: mess does not change it).
+        progress: Called after each day with the number of days done.
+
+    Raises:
+        ValueError: `out` already holds a simulated game.
+    """
+    began = time.perf_counter()
+    _prepare(options, out)
+    with ThreadPoolExecutor(THREADS) as pool:
+        simulation = Simulation(options, out, pool)
+        for day in range(options.days):
+            simulation.run_day(day)
+            if progress is not None:
+                progress(day + 1)
+        simulation.finish()
+    return simulation.summary(time.perf_counter() - began)
+
+
+def _prepare(options: SimulationOptions, out: Path) -> None:
+    for name in ("source", "truth"):
+        if (out / name).exists():
+            raise ValueError(f"out: found {out / name}; a folder without it is accepted")
+    for name in ("source", "truth"):
+        (out / name).mkdir(parents=True)
+    (out / "game.yaml").write_text(game_file(options), encoding="utf-8")

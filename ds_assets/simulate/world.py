@@ -1,0 +1,221 @@
+"""The world: the game's parameters, its accounts with their hidden parameters, and the day's law.
+
+Belongs here: everything that decides how probable a user's next day is. The game draws from this
+law and the oracle computes with it, so the two cannot drift apart.
+
+A user is playing or gone. Each day one who plays may leave, and one who is gone may return; then
+one who plays is active with a probability of that day; one who is active has a Poisson number of
+sessions and, independently, of purchases. Install is a return that is certain.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ds_assets.simulate.events import Floats, Ints
+from ds_assets.simulate.options import SimulationOptions
+from ds_assets.simulate.streams import Part, stream
+
+
+class PlayerType(NamedTuple):
+    """A hidden type; what is a median or a mean varies around it from user to user."""
+
+    share: float
+    """Share of the accounts, before channel and country shift it."""
+    active: float
+    """Mean probability of being active on a working day."""
+    weekend: float
+    """Factor of that probability on Saturday and Sunday."""
+    leave: float
+    """Median probability of leaving on a day, for one with a long tenure."""
+    back: float
+    """Probability of returning on a day without news."""
+    sessions: float
+    """Median number of sessions beyond the first on an active day."""
+    minutes: float
+    """Median length of a session."""
+    buys: float
+    """Median number of purchases on an active day."""
+    price: float
+    """Median price that is looked for, in US dollars."""
+
+
+PLAYER_TYPES = {
+    "casual": PlayerType(0.46, 0.33, 1.35, 0.008, 0.004, 0.7, 6, 0.004, 2.5),
+    "regular": PlayerType(0.27, 0.62, 1.15, 0.004, 0.006, 1.8, 9, 0.02, 5),
+    "hardcore": PlayerType(0.10, 0.88, 1.0, 0.0015, 0.008, 5.0, 14, 0.05, 7),
+    "whale": PlayerType(0.03, 0.84, 1.05, 0.002, 0.010, 4.0, 12, 0.35, 30),
+    "dormant_prone": PlayerType(0.14, 0.40, 0.8, 0.030, 0.012, 0.5, 5, 0.004, 2),
+}
+
+# Share of the accounts, and factors of each type's share, in the order of PLAYER_TYPES.
+CHANNELS = {
+    "organic": (0.45, (1.0, 1.0, 1.0, 1.0, 1.0)),
+    "ads": (0.35, (1.3, 0.8, 0.5, 0.7, 2.0)),
+    "referral": (0.12, (0.7, 1.4, 1.6, 1.2, 0.5)),
+    "cross_promo": (0.08, (0.9, 1.2, 1.0, 1.0, 1.0)),
+}
+COUNTRIES = {
+    "KR": (0.40, (0.9, 1.1, 1.5, 1.3, 0.8)),
+    "US": (0.20, (1.1, 1.0, 0.8, 1.0, 1.2)),
+    "JP": (0.15, (0.9, 1.0, 1.2, 2.0, 0.8)),
+    "TH": (0.15, (1.2, 0.9, 0.7, 0.4, 1.2)),
+    "TW": (0.10, (1.0, 1.1, 1.1, 1.1, 0.9)),
+}
+
+EXISTING = 0.7
+"""Share of the accounts that exist on the first day."""
+STILL_PLAYING = 0.85
+"""Share of those that have not left by then."""
+PAST_DAYS, COMING_DAYS = 90, 30
+"""Mean age of an account on the first day, and mean days until the others install."""
+MOST_ACTIVE = 0.97
+NEWS_FADES = 3.0
+"""Days in which the effect of a content update falls to a third."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What is probable on one day: an array each, one number for each user."""
+
+    leaves: Floats
+    """P(gone today | playing yesterday)."""
+    returns: Floats
+    """P(playing today | gone yesterday)."""
+    plays: Floats
+    """P(active today | playing today)."""
+    buys: Floats
+    """Expected purchases today, if active; their number is Poisson."""
+    sessions: Floats
+    """Expected sessions beyond the first today, if active; their number is Poisson."""
+
+    @property
+    def pays(self) -> Floats:
+        """P(at least one purchase today | playing today)."""
+        return -self.plays * np.expm1(-self.buys)
+
+
+@dataclass(frozen=True)
+class World:
+    """The accounts, an array each in the order of installing, and the release calendar."""
+
+    start: dt.date
+    updates: Ints
+    """Days of the content updates, from before the first day to beyond the last."""
+    channel: Ints
+    country: Ints
+    player_type: Ints
+    installed: Ints
+    """Day of the install; negative before the first day."""
+    active: Floats
+    leave: Floats
+    back: Floats
+    sessions: Floats
+    minutes: Floats
+    buys: Floats
+    price: Floats
+
+    @property
+    def users(self) -> int:
+        """Number of accounts."""
+        return len(self.installed)
+
+    @property
+    def playing_at_first(self) -> Floats:
+        """P(playing) on the evening before the first day."""
+        return np.where(self.installed < 0, STILL_PLAYING, 0.0)
+
+    def law(self, day: int) -> Law:
+        """What is probable on `day`, counted from 0: a pure function of the world and the day."""
+        news = self._news(day)
+        tenure = day - self.installed
+        # One who is new leaves six times as readily as one who has stayed for long.
+        leaves = np.minimum(self.leave * (1 + 5 * np.exp(-np.maximum(tenure, 0) / 10)), 0.5)
+        plays = self.active * self._weekday(day)[self.player_type] * (1 + 0.3 * news)
+        returns = self.back * (1 + 3 * news) * (tenure > 0)
+        return Law(
+            leaves=np.where(tenure > 0, leaves, 0.0),
+            returns=np.where(tenure == 0, 1.0, returns),
+            plays=np.where(tenure == 0, 1.0, np.minimum(plays, MOST_ACTIVE)),
+            buys=self.buys * (1 + 0.6 * news),
+            sessions=self.sessions * (1 + 0.3 * news),
+        )
+
+    def _news(self, day: int) -> float:
+        """How new the latest content update is: 1 on its day, then falling towards 0."""
+        latest = self.updates[np.searchsorted(self.updates, day, "right") - 1]
+        return float(np.exp(-(day - latest) / NEWS_FADES))
+
+    def _weekday(self, day: int) -> Floats:
+        """Factor of the probability of being active, for each type."""
+        weekend = np.array([player_type.weekend for player_type in PLAYER_TYPES.values()])
+        weekday = (self.start.weekday() + day) % 7
+        strength = (0, 0, 0, 0, 0.5, 1, 1)[weekday]  # Friday is half a weekend
+        return np.asarray(weekend**strength)
+
+
+def build_world(options: SimulationOptions) -> World:
+    """The world of a seed. Nothing in it but the calendar's length depends on the days asked."""
+    rng = stream(options.seed, Part.PEOPLE)
+    users = options.users
+    channel = _choose(rng.random(users), np.array([share for share, _ in CHANNELS.values()]))
+    country = _choose(rng.random(users), np.array([share for share, _ in COUNTRIES.values()]))
+    player_type = _choose(rng.random(users), _type_mix()[channel, country])
+    return World(
+        start=options.start,
+        updates=_updates(options),
+        channel=channel,
+        country=country,
+        player_type=player_type,
+        installed=_installed(users, rng),
+        **_hidden_parameters(player_type, rng),
+    )
+
+
+def _updates(options: SimulationOptions) -> Ints:
+    rng = stream(options.seed, Part.CALENDAR)
+    first = -int(rng.integers(1, 22))
+    gaps = rng.integers(21, 36, size=options.days // 21 + 3)
+    return np.concatenate([[first], first + np.cumsum(gaps)])
+
+
+def _type_mix() -> Floats:
+    """Shares of the types for each channel and country, of shape (channels, countries, types)."""
+    shares = np.array([player_type.share for player_type in PLAYER_TYPES.values()])
+    by_channel = np.array([factors for _, factors in CHANNELS.values()])
+    by_country = np.array([factors for _, factors in COUNTRIES.values()])
+    return np.asarray(shares * by_channel[:, None, :] * by_country[None, :, :])
+
+
+def _choose(uniform: Floats, weights: Floats) -> Ints:
+    """Index drawn for each uniform number, with weights for all or (a row each) for each."""
+    bounds = np.cumsum(weights, axis=-1)
+    bounds = bounds[..., :-1] / bounds[..., -1:]
+    return np.asarray((uniform[:, None] >= bounds).sum(axis=1))
+
+
+def _installed(users: int, rng: np.random.Generator) -> Ints:
+    existing = rng.random(users) < EXISTING
+    past = -1 - rng.exponential(PAST_DAYS, users)
+    coming = rng.exponential(COMING_DAYS, users)
+    return np.sort(np.floor(np.where(existing, past, coming)).astype(np.int64))
+
+
+def _hidden_parameters(player_type: Ints, rng: np.random.Generator) -> dict[str, Floats]:
+    types = np.array(list(PLAYER_TYPES.values()))[player_type]
+    median = {name: types[:, column] for column, name in enumerate(PlayerType._fields)}
+
+    def varied(name: str, sigma: float) -> Floats:
+        return np.asarray(median[name] * rng.lognormal(0, sigma, len(types)))
+
+    return {
+        "active": rng.beta(8 * median["active"], 8 * (1 - median["active"])),
+        "leave": varied("leave", 0.5),
+        "back": median["back"],
+        "sessions": np.minimum(varied("sessions", 0.8), 30),
+        "minutes": varied("minutes", 0.4),
+        "buys": np.minimum(varied("buys", 1.0), 8),
+        "price": varied("price", 0.5),
+    }

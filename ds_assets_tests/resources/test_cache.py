@@ -1,0 +1,394 @@
+"""The prediction cache: the newest value of each user, from one server that all processes share."""
+
+import datetime as dt
+import itertools
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.errors import InputError
+from ds_assets.resources import cache as cache_module
+from ds_assets.resources.cache import CachePut, CacheUnavailable, PredictionCache
+
+DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
+VALUES = {"text": "some", "integer": 3, "real": 0.25, "date": DAYS[0]}
+GAMES = itertools.count()
+
+
+def row(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
+    """A row of the contract, whatever columns it has."""
+    defaults = {column.name: VALUES[column.type] for column in PREDICTIONS.columns}
+    return {**defaults, "user_id": user_id, "as_of": as_of, **values}
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of one server for all tests that do not hurt it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with PredictionCache(folder, "nobody's", 1) as keeper:
+        keeper.ping()
+        yield folder
+
+
+def fresh(location: Path) -> PredictionCache:
+    return PredictionCache(location, f"game {next(GAMES)}", days_to_live=7)
+
+
+@pytest.fixture
+def cache(folder: Path) -> Iterator[PredictionCache]:
+    with fresh(folder) as cache:
+        yield cache
+
+
+def server_process(cache: PredictionCache) -> int:
+    return int(cache._client.info("server")["process_id"])
+
+
+def is_running(folder: Path) -> bool:
+    lock = cache_module._take_lock(folder / "server.lock")
+    if lock is not None:
+        os.close(lock)
+    return lock is None
+
+
+def kill(cache: PredictionCache, folder: Path) -> None:
+    os.kill(server_process(cache), signal.SIGKILL)
+    while is_running(folder):
+        time.sleep(0.005)
+
+
+def python(script: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(  # noqa: S603 - a script of this file
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_values_come_back_in_the_order_asked_for(cache: PredictionCache) -> None:
+    rows = {
+        "a": row("a", churn_probability=1 / 3, cluster=-1, cluster_name="naïve 🎮"),
+        "ü": row("ü", churn_probability=None, cluster=None, cluster_name=None, churn_model=""),
+    }
+    assert cache.put(DAYS[0], table(*rows.values())) == CachePut(written=2, kept_newer=0)
+    asked = ["ü", "nobody", "a", "ü", "A"]
+    assert cache.get_many(asked) == [rows["ü"], None, rows["a"], rows["ü"], None]
+    assert cache.get_many([]) == []
+
+
+def test_what_is_not_a_number_is_a_missing_value(cache: PredictionCache) -> None:
+    cache.put(DAYS[0], pd.DataFrame([row("a", churn_probability=math.nan)]))
+    assert cache.get_many(["a"]) == [row("a", churn_probability=None)]
+
+
+def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
+    rows = [row(f"u{n}", cluster=n) for n in range(2_500)]
+    assert cache.put(DAYS[0], table(*rows)) == CachePut(2_500, 0)
+    assert cache.get_many([row["user_id"] for row in rows]) == rows
+
+
+def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("a", DAYS[1], cluster=1), row("b", DAYS[1], cluster=1)))
+    assert cache.put(DAYS[1], table(row("a", DAYS[1], cluster=2))) == CachePut(1, 0)
+    assert cache.put(DAYS[0], table(row("b"), row("c"))) == CachePut(written=1, kept_newer=1)
+    assert cache.put(DAYS[2], table(row("c", DAYS[2], cluster=3))) == CachePut(1, 0)
+    assert cache.get_many(["a", "b", "c"]) == [
+        row("a", DAYS[1], cluster=2),
+        row("b", DAYS[1], cluster=1),
+        row("c", DAYS[2], cluster=3),
+    ]
+
+
+@given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
+@settings(max_examples=25, deadline=None)
+def test_days_put_in_any_order_end_with_the_newest_of_each_user(
+    folder: Path, order: list[dt.date], again: list[dt.date]
+) -> None:
+    users = {f"until {last.day}": last for last in DAYS}
+    with fresh(folder) as cache:
+        for as_of in [*order, *again]:
+            cache.put(as_of, table(*(row(it, as_of) for it in users if as_of <= users[it])))
+        assert cache.get_many(list(users)) == [row(it, last) for it, last in users.items()]
+
+
+def test_records_of_several_days_can_be_put_at_once(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("b", DAYS[1])))
+    records = [row("a", DAYS[2]), row("b", DAYS[0])]
+    assert cache.put_records(records) == CachePut(written=1, kept_newer=1)
+    assert cache.get_many(["a", "b"]) == [row("a", DAYS[2]), row("b", DAYS[1])]
+
+
+def test_rows_of_another_day_are_refused(cache: PredictionCache) -> None:
+    with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
+        cache.put(DAYS[1], table(row("a")))
+
+
+def test_a_text_that_the_format_cannot_hold_is_refused(cache: PredictionCache) -> None:
+    with pytest.raises(ValueError, match="70000 bytes; the cache takes 65534"):
+        cache.put(DAYS[0], table(row("a", cluster_name="x" * 70_000)))
+
+
+def test_values_expire_near_their_time_and_not_all_at_once(cache: PredictionCache) -> None:
+    users = [f"u{n}" for n in range(100)]
+    cache.put(DAYS[0], table(*map(row, users)))
+    left = [int(cache._client.ttl(cache._key(user))) for user in users]
+    assert 0.9 * 7 * 86_400 - 10 < min(left) <= max(left) <= 7 * 86_400
+    assert len(set(left)) > 90
+
+
+def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("a", DAYS[1])))
+    cache._client.pexpire(cache._key("a"), 1)
+    time.sleep(0.01)
+    assert cache.get_many(["a"]) == [None]
+    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+
+
+def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
+    cache.put(DAYS[0], table(row("a"), row("b")))
+    key = cache._key("a")
+    value: Any = cache._client.get(key)
+    damaged = [
+        value[:place] + bytes([value[place] ^ 4]) + value[place + 1 :]
+        for place in range(len(value))
+    ]
+    cut = [value[:length] for length in range(len(value))]
+    for broken in [*damaged, *cut, value + b"x", cache._client.get(cache._key("b"))]:
+        cache._client.set(key, broken)
+        assert cache.get_many(["a"]) == [None]
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"r", b"rubbish " * 20, ["a", "list"]])
+def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
+    cache: PredictionCache, rubbish: bytes | list[str]
+) -> None:
+    key = cache._key("a")
+    if isinstance(rubbish, bytes):
+        cache._client.set(key, rubbish)
+    else:
+        cache._client.rpush(key, *rubbish)
+    assert cache.get_many(["a"]) == [None]
+    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+    assert cache.get_many(["a"]) == [row("a")]
+
+
+def test_games_that_share_a_server_do_not_see_each_other(folder: Path) -> None:
+    with fresh(folder) as one, fresh(folder) as other:
+        one.put(DAYS[0], table(row("a")))
+        assert other.get_many(["a"]) == [None]
+
+
+def test_values_of_another_format_are_not_seen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PredictionCache(folder, "game", 1) as before:
+        before.put(DAYS[0], table(row("a")))
+        monkeypatch.setattr(cache_module, "_FORMAT", "0000another")
+        with PredictionCache(folder, "game", 1) as after:
+            assert after.get_many(["a"]) == [None]
+            assert before.get_many(["a"]) == [row("a")]
+
+
+def test_a_user_takes_at_most_300_bytes(cache: PredictionCache) -> None:
+    model = "churn-2026-03-01-0123456789ab"
+    typical = row(
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        cluster_name="daily visitors, small spend",
+        churn_model=model,
+        payment_model=model,
+        cluster_model=model,
+    )
+    cache.put(DAYS[0], table(typical))
+    assert int(cache._client.memory_usage(cache._key(typical["user_id"])) or 0) <= 300
+
+
+def test_the_embedded_server_opens_no_port_and_no_door_to_other_users(
+    cache: PredictionCache, folder: Path
+) -> None:
+    assert cache._client.config_get("port") == {"port": "0"}
+    assert (folder / "valkey.sock").stat().st_mode & 0o077 == 0
+
+
+def test_a_killed_server_is_started_again_with_what_it_had(tmp_path: Path) -> None:
+    with fresh(tmp_path) as cache:
+        cache.put(DAYS[0], table(row("a")))
+        kill(cache, tmp_path)
+        assert cache.get_many(["a"]) == [row("a")]
+        kill(cache, tmp_path)
+        assert cache.put(DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
+
+
+def test_values_outlast_the_last_process_and_the_server_does_not(tmp_path: Path) -> None:
+    with PredictionCache(tmp_path, "game", 7) as cache:
+        cache.put(DAYS[0], table(row("a")))
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)
+    assert cache.get_many(["a"]) == [row("a")]
+    assert is_running(tmp_path)
+    cache.close()
+    assert not is_running(tmp_path)
+
+
+def test_a_cache_that_is_forgotten_leaves_the_server(tmp_path: Path) -> None:
+    cache = fresh(tmp_path)
+    cache.ping()
+    del cache
+    assert not is_running(tmp_path)
+
+
+def test_threads_that_begin_at_once_share_one_server(tmp_path: Path) -> None:
+    caches = [fresh(tmp_path) for _ in range(6)]
+    threads = [threading.Thread(target=cache.ping) for cache in [*caches, caches[0]]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({server_process(cache) for cache in caches}) == 1
+    for cache in caches:
+        assert is_running(tmp_path)
+        cache.close()
+    assert not is_running(tmp_path)
+
+
+USER = """
+import sys
+from pathlib import Path
+from ds_assets.resources.cache import PredictionCache
+
+cache = PredictionCache(Path(sys.argv[1]), "game", 7)
+print(cache.get_many(["a"])[0]["cluster_name"], cache._client.info("server")["process_id"])
+sys.stdout.flush()
+sys.stdin.readline()
+"""
+
+
+def test_processes_share_one_server_which_the_last_of_them_stops(tmp_path: Path) -> None:
+    with PredictionCache(tmp_path, "game", 7) as cache:
+        cache.put(DAYS[0], table(row("a", cluster_name="shared")))
+    users = [python(USER, tmp_path) for _ in range(2)]
+    with users[0] as killed, users[1] as last:
+        said = [user.stdout.readline().split() for user in users if user.stdout]
+        assert said[0] == said[1]
+        assert said[0][0] == "shared"
+        killed.kill()
+        killed.wait()
+        assert is_running(tmp_path)
+        last.communicate("end\n")
+    assert last.returncode == 0
+    assert not is_running(tmp_path)
+
+
+def test_a_server_that_a_killed_process_left_is_used_and_stopped_by_the_next(
+    tmp_path: Path,
+) -> None:
+    with PredictionCache(tmp_path, "game", 7) as cache:
+        cache.put(DAYS[0], table(row("a")))
+    with python(USER, tmp_path) as user:
+        assert user.stdout
+        process = int(user.stdout.readline().split()[1])
+        user.kill()
+    assert is_running(tmp_path)
+    with cache:
+        cache.ping()
+        assert server_process(cache) == process
+    assert not is_running(tmp_path)
+
+
+def test_a_folder_with_a_path_too_long_for_a_socket_works_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30) / "cache"
+    with fresh(folder) as cache, fresh(folder) as other:
+        cache.put(DAYS[0], table(row("a")))
+        assert server_process(cache) == server_process(other)
+    assert not is_running(folder)
+
+
+def test_a_folder_removed_under_a_server_does_not_keep_the_next_from_starting(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "cache"
+    with fresh(folder) as before:
+        before.ping()
+        folder.rename(tmp_path / "elsewhere")
+        with fresh(folder) as after:
+            after.ping()
+            assert server_process(after) != server_process(before)
+    assert not is_running(tmp_path / "elsewhere")
+
+
+def test_a_file_that_the_server_cannot_read_is_a_clear_error(tmp_path: Path) -> None:
+    with fresh(tmp_path) as cache:
+        cache.put(DAYS[0], table(row("a")))
+    for part in (tmp_path / "appendonlydir").glob("*.incr.aof"):
+        part.write_bytes(b"rubbish\r\n" * 20)
+    began = time.monotonic()
+    with pytest.raises(CacheUnavailable, match="Bad file format") as caught:
+        cache.ping()
+    assert f"Remove {tmp_path}" in str(caught.value)
+    assert time.monotonic() - began < 5
+    cache.close()
+
+
+def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:
+    cache = PredictionCache("redis://someone:s3cret@127.0.0.1:1/0", "game", 7)
+    began = time.monotonic()
+    for question in (
+        cache.ping,
+        lambda: cache.get_many(["a"]),
+        lambda: cache.put_records([row("a")]),
+    ):
+        with pytest.raises(CacheUnavailable) as caught:
+            question()
+        assert "redis://127.0.0.1:1/0 (DS_ASSETS_CACHE_URL)" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        assert "someone" not in str(caught.value)
+    assert time.monotonic() - began < 2
+    cache.close()
+
+
+def test_a_server_that_does_not_answer_is_given_up_in_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_ANSWER_SECONDS", 0.2)
+    with fresh(folder) as early, fresh(folder) as late:
+        early.ping()
+        process = server_process(early)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            for cache in (early, late):
+                began = time.monotonic()
+                with pytest.raises(CacheUnavailable, match="Timeout"):
+                    cache.get_many(["a"])
+                assert time.monotonic() - began < 1
+        finally:
+            os.kill(process, signal.SIGCONT)
+        assert early.get_many(["a"]) == late.get_many(["a"]) == [None]
+
+
+def test_a_url_of_a_socket_is_served_like_any_other(folder: Path) -> None:
+    with PredictionCache(f"unix://{folder / 'valkey.sock'}", "by url", 7) as cache:
+        assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+        assert cache.get_many(["a"]) == [row("a")]
+
+
+@pytest.mark.parametrize("url", ["http://u:s3cret@host", "redis://u:s3cret@host:port"])
+def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it(url: str) -> None:
+    with pytest.raises(InputError, match="DS_ASSETS_CACHE_URL is not") as caught:
+        PredictionCache(url, "game", 7)
+    assert "s3cret" not in str(caught.value)
