@@ -122,6 +122,8 @@ class Game(_Part):
     """First day with logs."""
     last_day: dt.date | None = None
     """Last day with logs, for a game whose logs have ended."""
+    closed_days: frozenset[dt.date] = frozenset()
+    """Days on which the game was shut: no events then are no fault."""
     time_zone: str = "UTC"
     """Zone in which a day begins and ends, and of times that name no zone."""
     logs: Logs = Logs()

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ds_assets.errors import InputError, describe_mistakes
 
 PREFIX = "DS_ASSETS_"
+DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
 class Settings(BaseSettings):
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     home: Path = Path("ds_assets_home")
     """Folder of everything that has no address of its own below."""
     game: Path = Path()
-    """The game file. Default: game.yaml in the home."""
+    """The game file. Default: game.yaml in the home; the demo's, where that is not there."""
     source: Path = Path()
     """Folder of the logs as the game writes them. Default: source in the home."""
     lake: Path = Path()
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
         home = self.home.absolute()
         defaults: dict[str, Any] = {
             "home": home,
-            "game": self._below(home, self.game, "game.yaml"),
+            "game": self._game_file(home),
             "source": self._below(home, self.source, "source"),
             "lake": self._below(home, self.lake, "lake"),
             "results_url": self.results_url or f"sqlite:///{home / 'results.sqlite'}",
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
         # The model is frozen for its users; this is still its construction.
         self.__dict__.update(defaults)
         return self
+
+    def _game_file(self, home: Path) -> Path:
+        path = self._below(home, self.game, "game.yaml")
+        return path if self.game != Path() or path.exists() else DEMO_GAME
 
     @staticmethod
     def _below(home: Path, path: Path, name: str) -> Path:

@@ -6,14 +6,15 @@ Does not belong here: how models are made, and which users to score.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.encoding import encode
-from ds_assets.core.model_card import Card, sha256_of
+from ds_assets.core.model_card import AnyCard, ModelCard, sha256_of
 from ds_assets.errors import InputError
 
 BATCH_ROWS = 32_768
@@ -24,7 +25,7 @@ _ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Generic[AnyCard]):
     """A loaded model.
 
     Attributes:
@@ -33,10 +34,10 @@ class Model:
     """
 
     session: Any
-    card: Card
+    card: AnyCard
 
 
-def load_model(onnx: bytes, card: Card) -> Model:
+def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
     """Load a model after making sure that it is the one that its card describes.
 
     Raises:
@@ -59,7 +60,7 @@ def load_model(onnx: bytes, card: Card) -> Model:
     return Model(session, card)
 
 
-def probabilities(model: Model, features: pd.DataFrame) -> NDArray[np.float64]:
+def probabilities(model: Model[ModelCard], features: pd.DataFrame) -> NDArray[np.float64]:
     """Probability of a positive label for each row of a features frame.
 
     Args:
@@ -77,7 +78,7 @@ def probabilities(model: Model, features: pd.DataFrame) -> NDArray[np.float64]:
     return np.clip(joined, 0.0, 1.0)
 
 
-def assign(model: Model, features: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def assign(model: Model[ClusterCard], features: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Cluster of each row of a features frame, and its distance to the cluster's centre.
 
     Args:
@@ -95,7 +96,7 @@ def assign(model: Model, features: pd.DataFrame) -> tuple[NDArray[np.int64], NDA
     return ids, np.concatenate([np.empty(0), *(part[1] for part in parts)])
 
 
-def _run(model: Model, features: pd.DataFrame, outputs: list[str]) -> Iterator[list[Any]]:
+def _run(model: Model[Any], features: pd.DataFrame, outputs: list[str]) -> Iterator[list[Any]]:
     what = f"the features for model {model.card.version}"
     for start in range(0, max(len(features), 1), BATCH_ROWS):
         batch = encode(features.iloc[start : start + BATCH_ROWS], model.card.encoding, what)

@@ -9,6 +9,7 @@ Does not belong here: features and labels themselves, and where models lie.
 import datetime as dt
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,7 +247,9 @@ def _judge(target: Target, snapshots: Sequence[LabelledSnapshot], seed: int) -> 
     rows = _training_rows(earlier)
     model = _fit(rows, seed)
     labels = _outcomes(latest)
-    probabilities = model.predict_proba(encode(latest.features, rows.encoding))[:, 1]
+    matrix = encode(latest.features, rows.encoding)
+    with _few_threads(len(labels)):
+        probabilities = model.predict_proba(matrix)[:, 1]
     return Evaluation(
         snapshot=latest.day,
         trained_on=tuple(one.day for one in earlier),
@@ -262,14 +265,20 @@ def _hyper_parameters(rows: int) -> dict[str, bool | int | float]:
 
 def _fit(rows: _TrainingRows, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     learner = HistGradientBoostingClassifier(
         **_hyper_parameters(len(rows.labels)), random_state=seed
     )
-    # the same trees come of any number of threads
-    with threadpool_limits(limits=1 if len(rows.labels) < FEW_ROWS else None):
+    with _few_threads(len(rows.labels)):
         return learner.fit(_without_empty_columns(rows.matrix), rows.labels)
+
+
+def _few_threads(rows: int) -> AbstractContextManager[object]:
+    """One thread for few rows, else all there are; the same trees come of any number."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    limits: AbstractContextManager[object] = threadpool_limits(1 if rows < FEW_ROWS else None)
+    return limits
 
 
 def _without_empty_columns(matrix: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@ Belongs here: one thin class for each thing that assets ask for. Logic stays in 
 which know nothing of Dagster.
 """
 
-import datetime as dt
 from pathlib import Path
 
 import dagster as dg
@@ -66,8 +65,9 @@ class CacheResource(dg.ConfigurableResource[PredictionCache]):
 
     url: str = Field(json_schema_extra=_SECRET)
     folder: str
+    game: str
     days_to_live: int
 
     def open(self) -> PredictionCache:
         """The cache, to be closed after use."""
-        raise NotImplementedError(dt)
+        return PredictionCache(self.url or Path(self.folder), self.game, self.days_to_live)

@@ -24,6 +24,7 @@ class LakeObject:
     name: str
     size: int
     tag: str
+    modified: dt.datetime
 
 
 class FolderLake:
@@ -101,7 +102,8 @@ def day_folder(table: str, day: dt.date) -> str:
 
 def _described(path: Path, name: str) -> LakeObject:
     stat = path.stat()
-    return LakeObject(name, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+    modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+    return LakeObject(name, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}", modified)
 
 
 def _day_of(folder: str) -> dt.date | None:

@@ -1,0 +1,99 @@
+"""Groups of users who play alike: k-means on scaled features, with ids that stay over days."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from ds_assets.assets.daily import (
+    days_of,
+    days_with,
+    report_days,
+    settings_of_asset,
+    table_file,
+    table_schema,
+)
+from ds_assets.core.checksum import conform
+from ds_assets.core.clustering import ClusterCard, fit_clusters
+from ds_assets.core.tables import CLUSTERS
+from ds_assets.game import Game
+from ds_assets.partitions import earlier_days
+from ds_assets.resources.configurable import LakeResource
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.model_store import store_model, stored_card
+
+TABLE = "clusters"
+LONGEST_PAUSE = 7
+"""Days without clusters over which ids are still carried on."""
+
+
+def update(days: Sequence[dt.date], lake: FolderLake, game: Game) -> dict[dt.date, ClusterCard]:
+    """Cluster the users of days, each day continuing the one before it."""
+    return {day: _cluster(day, lake, game) for day in sorted(days)}
+
+
+def build(game: Game) -> dg.AssetsDefinition:
+    """The asset `clusters`."""
+
+    @dg.asset(
+        **settings_of_asset(game, "models", {"scikitlearn", "onnx"}),
+        deps=[
+            "user_features",
+            dg.AssetDep(TABLE, partition_mapping=earlier_days(LONGEST_PAUSE, 1)),
+        ],
+        description=__doc__,
+        metadata=table_schema(CLUSTERS),
+    )
+    def clusters(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
+        store = lake.open()
+        days = days_with(days_of(context), "user_features", store, context)
+        cards = update(days, store, game)
+        report_days(context, {day: _metadata(card) for day, card in cards.items()})
+
+    return clusters
+
+
+def _cluster(day: dt.date, lake: FolderLake, game: Game) -> ClusterCard:
+    features = pd.read_parquet(lake.local(table_file("user_features", day)))
+    fitted = fit_clusters(features, game.clusters, _previous(day, lake), as_of=day)
+    with lake.writing({TABLE: table_file(TABLE, day)}) as staged:
+        rows: pa.Table = conform(CLUSTERS, fitted.assignments)
+        parquet.write_table(rows, staged[TABLE])
+    store_model("clusters", day, fitted.card, fitted.onnx, lake)
+    return fitted.card
+
+
+def _previous(day: dt.date, lake: FolderLake) -> ClusterCard | None:
+    """Card of the latest day before that has clusters, if it is not too long ago."""
+    for back in range(1, LONGEST_PAUSE + 1):
+        card = stored_card("clusters", day - dt.timedelta(days=back), ClusterCard, lake)
+        if card is not None and card.state == "ready":
+            return card
+    return None
+
+
+def _metadata(card: ClusterCard) -> dict[str, object]:
+    rows = [
+        dg.TableRecord({"id": one.id, "name": one.name, "users": one.size})
+        for one in card.clusters
+    ]
+    return {
+        "dagster/partition_row_count": card.users if card.clusters else 0,
+        "state": card.state,
+        "reasons": "; ".join(card.reasons),
+        "version": card.version,
+        "number_of_clusters": len(card.clusters),
+        "sizes": dg.MetadataValue.table(rows, schema=_SIZES),
+    }
+
+
+_SIZES = dg.TableSchema(
+    columns=[
+        dg.TableColumn("id", "int"),
+        dg.TableColumn("name", "string"),
+        dg.TableColumn("users", "int"),
+    ]
+)

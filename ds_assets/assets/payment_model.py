@@ -1,0 +1,11 @@
+"""Chance that an active user buys in the payment horizon: boosted trees, judged out of time."""
+
+import dagster as dg
+
+from ds_assets.assets import prediction_models
+from ds_assets.game import Game
+
+
+def build(game: Game) -> dg.AssetsDefinition:
+    """The asset `payment_model`."""
+    return prediction_models.build("payment", game, __doc__)

@@ -1,0 +1,147 @@
+"""What the churn and the payment model have in common: their snapshots, labels and storage.
+
+Belongs here: gathering what a training day may see. How a model is trained is `core.training`'s.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import dagster as dg
+import pandas as pd
+
+from ds_assets.assets.daily import (
+    days_of,
+    days_with,
+    report_days,
+    settings_of_asset,
+    stored_days,
+    table_file,
+)
+from ds_assets.core import labels
+from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.evaluation import Target
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.predicting import with_clusters
+from ds_assets.core.tables import user_activity_table
+from ds_assets.core.training import LabelledSnapshot, train
+from ds_assets.game import Game
+from ds_assets.partitions import earlier_days
+from ds_assets.resources.configurable import EngineResource, LakeResource
+from ds_assets.resources.engine import DuckDBEngine
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.model_store import day_model, store_model
+
+SNAPSHOTS = 12
+"""Weekly snapshots that a model is trained on: a quarter of a year."""
+
+_KEPT_SNAPSHOTS = 16
+
+Features = Callable[[dt.date], pd.DataFrame]
+
+
+def horizon_of(target: Target, game: Game) -> int:
+    """Length of a target's label window, in days."""
+    return game.horizons.churn if target == "churn" else game.horizons.payment
+
+
+def update(
+    target: Target, days: Sequence[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
+) -> dict[dt.date, ModelCard]:
+    """Train the model of each day on what was known at its end, and store it."""
+
+    @lru_cache(maxsize=_KEPT_SNAPSHOTS)
+    def features(day: dt.date) -> pd.DataFrame:
+        return pd.read_parquet(lake.local(table_file("user_features", day)))
+
+    return {day: _train(target, day, features, lake, engine, game) for day in sorted(days)}
+
+
+def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
+    """The asset of a target's model."""
+    oldest = game.maturity_days(horizon_of(target, game)) + 7 * (SNAPSHOTS - 1)
+
+    @dg.asset(
+        name=f"{target}_model",
+        **settings_of_asset(game, "models", {"scikitlearn", "onnx"}),
+        deps=[
+            "clusters",
+            dg.AssetDep("user_features", partition_mapping=earlier_days(oldest)),
+            dg.AssetDep("user_activity", partition_mapping=earlier_days(oldest)),
+        ],
+        description=description,
+    )
+    def model(
+        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+    ) -> None:
+        store = lake.open()
+        days = days_with(days_of(context), "clusters", store, context)
+        cards = update(target, days, store, engine.open(), game)
+        report_days(context, {day: _metadata(card) for day, card in cards.items()})
+
+    return model
+
+
+def _train(
+    target: Target,
+    day: dt.date,
+    features: Features,
+    lake: FolderLake,
+    engine: DuckDBEngine,
+    game: Game,
+) -> ModelCard:
+    horizon = horizon_of(target, game)
+    wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
+    there = [one for one in wanted if lake.exists(table_file("user_features", one))]
+    positives = _positives(target, there, day, lake, engine, game) if there else {}
+    clusters = day_model("clusters", day, ClusterCard, lake)
+    snapshots = []
+    for one in there:
+        known = with_clusters(features(one), clusters)
+        seen = known["user_id"].isin(positives[one])
+        labelled = pd.Series(~seen if target == "churn" else seen).set_axis(known["user_id"])
+        matured = labels.matures_on(one, horizon, game)
+        snapshots.append(LabelledSnapshot(one, known, labelled, matured))
+    trained = train(
+        target, day, snapshots, horizon=horizon, missing=sorted(set(wanted) - set(there))
+    )
+    store_model(target, day, trained.card, trained.onnx, lake)
+    return trained.card
+
+
+def _positives(
+    target: Target,
+    snapshots: Sequence[dt.date],
+    day: dt.date,
+    lake: FolderLake,
+    engine: DuckDBEngine,
+    game: Game,
+) -> dict[dt.date, set[str]]:
+    """Users who were seen, or who paid, in the label window of each snapshot."""
+    table = user_activity_table(game)
+    activity = engine.read(stored_days("user_activity", min(snapshots), day, lake), table)
+    horizon = horizon_of(target, game)
+    outcomes = engine.to_pandas(
+        labels.outcomes(activity, snapshots, horizon, day, game, engine)
+    )
+    did = outcomes["active_days" if target == "churn" else "purchases"] > 0
+    users = outcomes[did].groupby(outcomes["snapshot"].dt.date)["user_id"].agg(set).to_dict()
+    return {one: users.get(one, set()) for one in snapshots}
+
+
+def _metadata(card: ModelCard) -> dict[str, object]:
+    found: dict[str, object] = {
+        "state": card.state,
+        "reasons": "; ".join(card.reasons),
+        "version": card.version,
+        "snapshots": len(card.snapshots),
+        "missing_snapshots": len(card.missing_snapshots),
+        "training_rows": card.rows,
+        "card": dg.MetadataValue.json(card.model_dump(mode="json", exclude={"encoding"})),
+    }
+    if card.base_rate is not None:
+        found["base_rate"] = card.base_rate
+    if card.evaluation is not None:
+        for name, measure in card.evaluation.measures:
+            found[name] = measure.value
+    return found

@@ -1,0 +1,177 @@
+"""Asset checks: where a bad day must not go further, the run stops with a sentence.
+
+Belongs here: the limits, and what is said when a day is beyond them. A check of a run over several
+days names the days that fail; those after them in the graph do not run.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+
+import dagster as dg
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from ds_assets.assets.daily import days_of, table_file
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.assets.user_activity import ActivityReport, read_report
+from ds_assets.core.checksum import checksum
+from ds_assets.game import Game
+from ds_assets.resources.configurable import LakeResource, ResultsResource
+from ds_assets.resources.lake import FolderLake
+
+FEWEST_EVENTS = 0.25
+"""Share of the same weekday's usual events below which a day is taken to be incomplete."""
+WEEKS_COMPARED = 4
+MOST_QUARANTINED = 0.05
+"""Share of the lines in quarantine above which the logs are taken to be broken."""
+
+Complaint = Callable[[dt.date, FolderLake], str | None]
+
+
+def build(game: Game) -> list[dg.AssetChecksDefinition]:
+    """All checks of the graph."""
+
+    def no_events(day: dt.date, lake: FolderLake) -> str | None:
+        report = read_report(day, lake)
+        if report is None or report.events or day in game.closed_days:
+            return None
+        return "no valid events; if the game was shut, name the day in closed_days"
+
+    def few_events(day: dt.date, lake: FolderLake) -> str | None:
+        return None if day in game.closed_days else _few_events(day, lake, game)
+
+    return [
+        _activity_check("has_events", "A day has events.", no_events),
+        _activity_check(
+            "has_enough_events",
+            f"A day has at least {FEWEST_EVENTS:.0%} of the usual events of its weekday.",
+            few_events,
+        ),
+        _activity_check(
+            "is_mostly_valid",
+            f"At most {MOST_QUARANTINED:.0%} of a day's lines are in quarantine.",
+            _many_quarantined,
+        ),
+        _predictions_are_probabilities(),
+        _delivery_is_complete(),
+    ]
+
+
+def _activity_check(name: str, description: str, complaint: Complaint) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset="user_activity", name=name, description=description, blocking=True)
+    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        store = lake.open()
+        days = _days(context, "user_activity", store)
+        return _result({day: complaint(day, store) for day in days}, _reports(days, store))
+
+    return check
+
+
+def _few_events(day: dt.date, lake: FolderLake, game: Game) -> str | None:
+    weeks = (day - dt.timedelta(weeks=back) for back in range(1, WEEKS_COMPARED + 1))
+    past = [
+        report.events
+        for earlier in weeks
+        if earlier not in game.closed_days and (report := read_report(earlier, lake)) is not None
+    ]
+    report = read_report(day, lake)
+    if report is None or not past or report.events >= FEWEST_EVENTS * median(past):
+        return None
+    return f"{report.events} events, where this weekday usually has {median(past):.0f}"
+
+
+def _many_quarantined(day: dt.date, lake: FolderLake) -> str | None:
+    report = read_report(day, lake)
+    if report is None or report.quarantined_share <= MOST_QUARANTINED:
+        return None
+    worst = max(report.quarantined, key=lambda reason: report.quarantined[reason])
+    return f"{report.quarantined_share:.1%} of the lines are in quarantine, most for: {worst}"
+
+
+def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="predictions",
+        blocking=True,
+        description="Probabilities lie in 0 to 1, and every active user has one row.",
+    )
+    def are_probabilities(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        store = lake.open()
+        days = _days(context, "predictions", store)
+        return _result({day: _no_probability(day, store) for day in days})
+
+    return are_probabilities
+
+
+def _no_probability(day: dt.date, lake: FolderLake) -> str | None:
+    rows = read_predictions(day, lake)
+    users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
+    if rows.num_rows != users:
+        return f"{rows.num_rows} rows for {users} active users"
+    for target in ("churn", "payment"):
+        known = rows.filter(pc.is_valid(rows[f"{target}_model"]))[f"{target}_probability"]
+        inside = pc.and_(pc.greater_equal(known, 0.0), pc.less_equal(known, 1.0))
+        outside = len(known) - (pc.sum(inside).as_py() or 0)
+        if outside:
+            return f"{outside} values of {target}_probability are not in 0 to 1"
+    return None
+
+
+def _delivery_is_complete() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="rds_results",
+        blocking=True,
+        description="The results database holds exactly the predictions of the day.",
+    )
+    def is_complete(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource, results: ResultsResource
+    ) -> dg.AssetCheckResult:
+        store = lake.open()
+        with results.open() as database:
+            delivered = {one.as_of: one for one in database.deliveries()}
+        complaints: dict[dt.date, str | None] = {}
+        for day in _days(context, "predictions", store):
+            rows, found = read_predictions(day, store), delivered.get(day)
+            if found is None:
+                complaints[day] = "not delivered"
+            elif (found.row_count, found.checksum) != (rows.num_rows, checksum(rows)):
+                complaints[day] = f"{found.row_count} rows delivered of {rows.num_rows}, or others"
+            else:
+                complaints[day] = None
+        return _result(complaints)
+
+    return is_complete
+
+
+def _days(
+    context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake
+) -> list[dt.date]:
+    """Days to check: the run's that were made, or the latest made where the run is for none."""
+    made = [day for day in lake.days(table) if lake.exists(table_file(table, day))]
+    if context.has_partition_key or context.has_partition_key_range:
+        wanted = set(days_of(context))
+        return [day for day in made if day in wanted]
+    return made[-1:]
+
+
+def _reports(days: Iterable[dt.date], lake: FolderLake) -> dict[str, int]:
+    reports: list[ActivityReport] = [r for day in days if (r := read_report(day, lake))]
+    return {
+        "lines": sum(report.lines for report in reports),
+        "events": sum(report.events for report in reports),
+        "quarantined": sum(sum(report.quarantined.values()) for report in reports),
+    }
+
+
+def _result(
+    complaints: Mapping[dt.date, str | None], metadata: Mapping[str, int] | None = None
+) -> dg.AssetCheckResult:
+    wrong = [f"{day}: {text}" for day, text in complaints.items() if text]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(wrong) or f"{len(complaints)} day(s) checked",
+        metadata={"days": len(complaints), "days_that_fail": len(wrong)} | dict(metadata or {}),
+    )

@@ -1,0 +1,154 @@
+"""The command line: `ds-assets`.
+
+Belongs here: words of the command line, and turning a user's mistake into one sentence. Everything
+heavy is imported by the command that needs it: `--help` is instant.
+"""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ds_assets.errors import InputError
+
+app = typer.Typer(
+    help="Daily player predictions: from raw game logs to churn, payment and clusters.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Day = Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="SHARE")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is a message and exit code 2."""
+    with _mistakes_told():
+        app()
+
+
+@app.command()
+def check() -> None:
+    """Check the environment and the game file, and say where everything lies."""
+    from ds_assets.game import load_game  # noqa: PLC0415  (as all below: see the module)
+    from ds_assets.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    game = load_game(settings.game)
+    typer.echo(f"game      {game.name} ({settings.game})")
+    typer.echo(f"source    {settings.source}\nlake      {settings.lake}")
+    typer.echo("All settings are valid.")
+
+
+@app.command()
+def simulate(
+    users: Annotated[int, typer.Option(help="Accounts.")],
+    days: Annotated[int, typer.Option(help="Days of logs.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: source/, truth/ and game.yaml.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    start: Day = dt.datetime(2026, 1, 1),  # noqa: DTZ001  (a day on the game's own clock)
+    broken: Share = 0.0,
+    duplicates: Share = 0.0,
+    late: Share = 0.0,
+    skewed: Share = 0.0,
+    unknown_types: Share = 0.0,
+    missing_day: Annotated[list[dt.datetime] | None, typer.Option(formats=["%Y-%m-%d"])] = None,
+    *,
+    new_fields: Annotated[bool, typer.Option("--new-fields")] = False,
+) -> None:
+    """Write the logs of a simulated game, with as much of a mess as asked for."""
+    from ds_assets.simulate import SimulationOptions, simulate  # noqa: PLC0415
+
+    options = SimulationOptions(
+        users=users,
+        days=days,
+        seed=seed,
+        start=start.date(),
+        broken=broken,
+        duplicates=duplicates,
+        late=late,
+        skewed=skewed,
+        unknown_types=unknown_types,
+        missing_days=tuple(day.date() for day in missing_day or ()),
+        new_fields=new_fields,
+    )
+    with _progress("simulating", days) as advance:
+        summary = simulate(options, out, advance)
+    rate = summary.lines / summary.seconds
+    typer.echo(f"{summary.lines:,} lines of {summary.days} days in {out}, {rate:,.0f} a second")
+    typer.echo(f"injected: {summary.injected}")
+
+
+@app.command()
+def run(
+    first: Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="FIRST_DAY")],
+    last: Annotated[
+        dt.datetime | None, typer.Argument(formats=["%Y-%m-%d"], metavar="[LAST_DAY]")
+    ] = None,
+) -> None:
+    """Run the whole graph for a day, or for a range of days in one run."""
+    import dagster as dg  # noqa: PLC0415
+
+    from ds_assets.definitions import WHOLE_GRAPH, installed_defs  # noqa: PLC0415
+    from ds_assets.runs import materialize_days  # noqa: PLC0415
+
+    defs, until = installed_defs(), last or first
+    with dg.DagsterInstance.get() as instance:
+        materialize_days(defs, WHOLE_GRAPH, first.date(), until.date(), instance)
+    typer.echo(f"{first.date()} to {until.date()} are done")
+
+
+@app.command()
+def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]) -> None:
+    """Answer what is predicted for users, a line of JSON each."""
+    import dataclasses  # noqa: PLC0415
+
+    from ds_assets.serving.installed import installed_service  # noqa: PLC0415
+
+    with installed_service() as service:
+        answers = service.answer(user_ids)
+    for answer in answers.answers:
+        typer.echo(json.dumps(dataclasses.asdict(answer), default=str))
+    if answers.degraded:
+        typer.echo(f"down, and left out: {', '.join(answers.degraded)}", err=True)
+
+
+@app.command()
+def demo(
+    home: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
+        ".demo"
+    ),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the summary's numbers here.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    *,
+    serve: Annotated[bool, typer.Option(help="Serve the Dagster UI afterwards.")] = True,
+) -> None:
+    """A year of real daily logs through the whole graph, a summary, and the UI."""
+    from ds_assets.demo.run import run_demo  # noqa: PLC0415
+
+    run_demo(home.absolute(), json_file, port if serve else None)
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    try:
+        yield
+    except (InputError, ValueError) as error:
+        typer.echo(f"ds-assets: {error}", err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[object]:
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)

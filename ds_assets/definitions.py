@@ -1,0 +1,109 @@
+"""Everything meets here: settings, the game, resources, assets, checks, jobs and what starts them.
+
+Belongs here: assembly. Nothing else reads the environment or knows all the parts.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from ds_assets import checks
+from ds_assets.assets import (
+    churn_model,
+    clusters,
+    payment_model,
+    prediction_cache,
+    predictions,
+    raw_logs,
+    rds_results,
+    user_activity,
+    user_features,
+)
+from ds_assets.game import Game, load_game
+from ds_assets.jobs import collect_logs, daily_predictions, serve_predictions
+from ds_assets.resources.configurable import (
+    CacheResource,
+    EngineResource,
+    LakeResource,
+    LogSourceResource,
+    ResultsResource,
+)
+from ds_assets.schedules import daily_collection
+from ds_assets.sensors import raw_files_sensor
+from ds_assets.settings import Settings, load_settings
+
+_ASSETS = (
+    raw_logs,
+    user_activity,
+    user_features,
+    clusters,
+    churn_model,
+    payment_model,
+    predictions,
+    rds_results,
+    prediction_cache,
+)
+WHOLE_GRAPH = tuple(module.__name__.rpartition(".")[2] for module in _ASSETS)
+"""Names of all assets, each after those that it reads."""
+
+
+def build_defs(
+    settings: Settings, game: Game, overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """Assemble the graph.
+
+    Args:
+        settings: The installation.
+        game: What is predicted, and from what.
+        overrides: Resources by name that take the place of those that the settings name.
+    """
+    collect = collect_logs()
+    with warnings.catch_warnings():
+        # Backfill policies and partition mappings before the first day are beta in Dagster 1.13,
+        # and there is no other way to the same: its users need not read that.
+        warnings.simplefilter("ignore", category=dg.BetaWarning)
+        return dg.Definitions(
+            assets=[module.build(game) for module in _ASSETS],
+            asset_checks=checks.build(game),
+            jobs=[collect, daily_predictions(), serve_predictions(game)],
+            schedules=[daily_collection(collect, settings)],
+            sensors=[raw_files_sensor(game)],
+            resources=_resources(settings, game) | dict(overrides or {}),
+            # One process a run: starting one for each asset takes longer than most assets.
+            executor=dg.in_process_executor,
+        )
+
+
+def installed_defs() -> dg.Definitions:
+    """The graph of the installation that the environment describes.
+
+    Raises:
+        InputError: a setting or the game file is not acceptable.
+    """
+    settings = load_settings()
+    return build_defs(settings, load_game(settings.game))
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads."""
+    return installed_defs()
+
+
+def _resources(settings: Settings, game: Game) -> dict[str, Any]:
+    return {
+        "log_source": LogSourceResource(folder=str(settings.source), day_path=game.logs.path),
+        "lake": LakeResource(folder=str(settings.lake)),
+        "engine": EngineResource(
+            memory_limit_mb=settings.memory_limit_mb, threads=settings.threads
+        ),
+        "results": ResultsResource(url=settings.results_url),
+        "cache": CacheResource(
+            url=settings.cache_url,
+            folder=str(settings.cache_folder),
+            game=game.name,
+            days_to_live=settings.cache_days,
+        ),
+    }

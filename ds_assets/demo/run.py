@@ -1,0 +1,105 @@
+"""The demo: a year of real logs through the whole graph, a summary, and the UI.
+
+Belongs here: the order of the demo. What is computed is the graph's, what is said is `summary`'s.
+"""
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.demo.source import GAME_FILE, write_source
+from ds_assets.demo.summary import print_summary, summarize
+from ds_assets.errors import InputError
+from ds_assets.game import Game, load_game
+from ds_assets.runs import materialize_days
+from ds_assets.settings import Settings, load_settings
+
+FEATURE_DAYS = 120
+MODEL_DAYS = 14
+RUN_DAYS = 125
+"""Days of one run: the bar moves after each."""
+
+_INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+
+Step = tuple[str, Callable[[Callable[[int], None]], object]]
+
+
+def run_demo(home: Path, json_file: Path | None, port: int | None) -> None:
+    """Run the demo.
+
+    Args:
+        home: Folder for everything that it makes; what an earlier demo left there is used again.
+        json_file: Where to write the summary's numbers as well.
+        port: Port of the UI; None to stop after the summary.
+
+    Raises:
+        InputError: a part of it failed; the message says which.
+    """
+    started = time.monotonic()
+    settings = _prepare(home)
+    game = load_game(settings.game)
+    with dg.DagsterInstance.get() as instance:
+        _run_steps(settings, game, instance)
+    seconds = time.monotonic() - started
+    summary = summarize(settings, game, seconds)
+    print_summary(summary, settings)
+    if json_file is not None:
+        json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if port is not None:
+        _serve(port)
+
+
+def _prepare(home: Path) -> Settings:
+    """Make the folder an installation of its own, for this process and those it starts."""
+    instance = home / "dagster"
+    instance.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_INSTANCE_FILE, instance / "dagster.yaml")
+    shutil.copy(GAME_FILE, home / "game.yaml")
+    os.environ["DAGSTER_HOME"] = str(instance)
+    os.environ["DS_ASSETS_HOME"] = str(home)
+    return load_settings({"home": home})
+
+
+def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> None:
+    defs = build_defs(settings, game)
+    last = game.last_day or game.first_day
+    first_features, first_models = (last - dt.timedelta(days=n - 1) for n in (FEATURE_DAYS, MODEL_DAYS))
+    spans = [(WHOLE_GRAPH[:2], game.first_day), (WHOLE_GRAPH[2:3], first_features)]
+    spans += [((name,), first_models) for name in WHOLE_GRAPH[3:]]
+    columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
+        write_source(settings.source, lambda done: progress.update(task, completed=done))
+        for assets, first in spans:
+            task = progress.add_task(", ".join(assets), total=(last - first).days + 1)
+            for start, end in _stretches(first, last):
+                materialize_days(defs, assets, start, end, instance)
+                progress.advance(task, (end - start).days + 1)
+
+
+def _stretches(first: dt.date, last: dt.date) -> list[tuple[dt.date, dt.date]]:
+    starts = range(0, (last - first).days + 1, RUN_DAYS)
+    days = (first + dt.timedelta(days=n) for n in starts)
+    return [(day, min(day + dt.timedelta(days=RUN_DAYS - 1), last)) for day in days]
+
+
+def _serve(port: int) -> None:
+    print(f"\nThe Dagster UI is at http://127.0.0.1:{port} until Ctrl-C.", flush=True)  # noqa: T201
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "ds_assets.definitions"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    ui = subprocess.Popen(command)  # noqa: S603  (a fixed command)
+    try:
+        code = ui.wait()
+    except KeyboardInterrupt:
+        ui.wait()
+        return
+    raise InputError(f"the UI ended with code {code}; is port {port} taken?")

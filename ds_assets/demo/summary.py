@@ -1,0 +1,168 @@
+"""What the demo says at its end: numbers read back from the lake and the results database.
+
+Belongs here: collecting and printing them. Nothing is computed that the graph did not compute.
+"""
+
+import datetime as dt
+
+import pandas as pd
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from ds_assets.assets.daily import table_file
+from ds_assets.assets.user_activity import read_report
+from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.model_card import ModelCard
+from ds_assets.game import Game
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.model_store import stored_card
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.settings import Settings
+
+USERS_SHOWN = 10
+
+
+class Judgement(BaseModel):
+    """A model out of time, beside the rule that looks at recency alone."""
+
+    auc: float
+    auc_low: float
+    auc_high: float
+    recency_auc: float
+    judged_on: dt.date
+    training_rows: int
+    base_rate: float | None
+
+
+class ClusterLine(BaseModel):
+    """A cluster of the last day."""
+
+    id: int
+    name: str
+    users: int
+
+
+class UserAtRisk(BaseModel):
+    """A user who pays and is likely to leave."""
+
+    user_id: str
+    churn_probability: float
+    payment_probability: float | None
+    cluster_name: str | None
+
+
+class Summary(BaseModel):
+    """The numbers of the demo."""
+
+    seconds: float
+    days: int
+    lines: int
+    events: int
+    lines_quarantined: int
+    as_of: dt.date
+    users_predicted: int
+    days_delivered: int
+    models: dict[str, Judgement | str]
+    """By target; the reasons in words where there was not enough data."""
+    clusters: list[ClusterLine]
+    most_at_risk: list[UserAtRisk]
+
+
+def summarize(settings: Settings, game: Game, seconds: float) -> Summary:
+    """Read the numbers back from where the graph put them."""
+    lake = FolderLake(settings.lake)
+    reports = [r for day in lake.days("user_activity") if (r := read_report(day, lake))]
+    with ResultsDatabase(settings.results_url) as results:
+        deliveries = results.deliveries()
+        as_of = max(one.as_of for one in deliveries)
+        predictions = results.day(as_of).to_pandas()
+    clusters = stored_card("clusters", as_of, ClusterCard, lake)
+    return Summary(
+        seconds=round(seconds, 1),
+        days=len(reports),
+        lines=sum(one.lines for one in reports),
+        events=sum(one.events for one in reports),
+        lines_quarantined=sum(sum(one.quarantined.values()) for one in reports),
+        as_of=as_of,
+        users_predicted=len(predictions),
+        days_delivered=len(deliveries),
+        models={"churn": _judged("churn", as_of, lake), "payment": _judged("payment", as_of, lake)},
+        clusters=[
+            ClusterLine(id=one.id, name=one.name, users=one.size)
+            for one in (clusters.clusters if clusters else ())
+        ],
+        most_at_risk=_most_at_risk(predictions, as_of, lake, game),
+    )
+
+
+def print_summary(summary: Summary, settings: Settings) -> None:
+    """Print the summary for people."""
+    out = Console()
+    out.print(
+        f"\n[bold]{summary.days} days, {summary.events:,} events[/bold] of {summary.lines:,} lines "
+        f"({summary.lines_quarantined:,} in quarantine) in {summary.seconds:.0f} s; "
+        f"{summary.users_predicted:,} users predicted as of {summary.as_of}, "
+        f"{summary.days_delivered} days delivered.\n"
+    )
+    out.print(_models_table(summary))
+    clusters = _table("Clusters", "id", "name", "users")
+    for one in summary.clusters:
+        clusters.add_row(str(one.id), one.name, f"{one.users:,}")
+    out.print(clusters)
+    risk = _table("Most at risk of those who pay", "user", "leaves", "pays", "cluster")
+    for user in summary.most_at_risk:
+        pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
+        risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
+    out.print(risk)
+    out.print(f"lake      {settings.lake}\nresults   {settings.results_url}\ncache     "
+              f"{settings.cache_folder}\nsource    {settings.source}", soft_wrap=True)
+
+
+def _judged(target: str, as_of: dt.date, lake: FolderLake) -> Judgement | str:
+    card = stored_card("churn" if target == "churn" else "payment", as_of, ModelCard, lake)
+    if card is None or card.evaluation is None:
+        return "no model" if card is None else "; ".join(card.reasons)
+    measures = card.evaluation.measures
+    return Judgement(
+        auc=measures.auc.value,
+        auc_low=measures.auc.low,
+        auc_high=measures.auc.high,
+        recency_auc=measures.recency_auc.value,
+        judged_on=card.evaluation.snapshot,
+        training_rows=card.rows,
+        base_rate=card.base_rate,
+    )
+
+
+def _most_at_risk(
+    predictions: pd.DataFrame, as_of: dt.date, lake: FolderLake, game: Game
+) -> list[UserAtRisk]:
+    """Users who paid in their last active weeks, the likeliest to leave first."""
+    columns = ["user_id", "days_since_purchase"]
+    features = pd.read_parquet(lake.local(table_file("user_features", as_of)), columns=columns)
+    payers = features[features["days_since_purchase"] < game.active_days]
+    rows = predictions[predictions["churn_probability"].notna()].merge(payers, on="user_id")
+    rows = rows.sort_values(["churn_probability", "user_id"], ascending=[False, True])
+    records = rows.head(USERS_SHOWN).astype(object).where(rows.notna(), None).to_dict("records")
+    return [UserAtRisk.model_validate(record) for record in records]
+
+
+def _models_table(summary: Summary) -> Table:
+    models = _table("Models, out of time", "model", "AUC", "95 %", "recency rule", "judged on")
+    for target, found in summary.models.items():
+        if isinstance(found, str):
+            models.add_row(target, "not enough data", found)
+            continue
+        interval = f"{found.auc_low:.3f} to {found.auc_high:.3f}"
+        models.add_row(
+            target, f"{found.auc:.3f}", interval, f"{found.recency_auc:.3f}", str(found.judged_on)
+        )
+    return models
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -1,0 +1,84 @@
+"""Jobs: named parts of the graph, and the one that answers for given users.
+
+Belongs here: what runs together. When it runs is for schedules and sensors.
+"""
+
+import dataclasses
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from ds_assets.game import Game
+from ds_assets.resources.configurable import CacheResource, LakeResource, ResultsResource
+from ds_assets.serving.live import LakeModel
+from ds_assets.serving.prediction import Prediction
+from ds_assets.serving.service import Answers, PredictionService
+
+COLLECT = "collect_logs"
+PREDICT = "daily_predictions"
+
+
+def collect_logs() -> Any:
+    """Copies a day's logs into the lake."""
+    return dg.define_asset_job(
+        COLLECT, dg.AssetSelection.assets("raw_logs"), description="Copy a day's logs to the lake."
+    )
+
+
+def daily_predictions() -> Any:
+    """Everything that follows when a day's raw files are in the lake."""
+    return dg.define_asset_job(
+        PREDICT,
+        dg.AssetSelection.assets("user_activity").downstream(),
+        description="From a day's raw files to predictions in the database and the cache.",
+    )
+
+
+class UsersToAnswer(dg.Config):
+    """Whom to answer for."""
+
+    user_ids: list[str]
+
+
+def serve_predictions(game: Game) -> dg.JobDefinition:
+    """Answers for the users of the run config, and keeps what it found in the cache."""
+
+    @dg.op(description="From the cache, else the table, else the live model.")
+    def answer(
+        context: dg.OpExecutionContext,
+        config: UsersToAnswer,
+        cache: CacheResource,
+        results: ResultsResource,
+        lake: LakeResource,
+    ) -> None:
+        zone = ZoneInfo(game.time_zone)
+        with cache.open() as opened, results.open() as database:
+            service = PredictionService(opened, database, LakeModel(lake.open()), zone)
+            answers = service.answer(config.user_ids)
+        context.add_output_metadata(_metadata(answers))
+
+    @dg.job(description="Answer what is predicted for the users named in the run config.")
+    def serve_predictions() -> None:
+        answer()
+
+    return serve_predictions
+
+
+def _metadata(answers: Answers) -> dict[str, object]:
+    names = [field.name for field in dataclasses.fields(Prediction)]
+    rows = [
+        dg.TableRecord({name: _shown(getattr(one, name)) for name in names})
+        for one in answers.answers
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
+    return {
+        "answers": dg.MetadataValue.table(rows, schema=schema),
+        "degraded": ", ".join(answers.degraded),
+        **{f"hits_{source}": count for source, count in answers.hits.items()},
+        **{f"misses_{source}": count for source, count in answers.misses.items()},
+    }
+
+
+def _shown(value: object) -> str | int | float | None:
+    return value if value is None or isinstance(value, (int, float)) else str(value)

@@ -1,0 +1,75 @@
+"""Models in the lake: an ONNX file and a JSON card for each day.
+
+Belongs here: where they lie and how they get there. What they say is `core`'s.
+"""
+
+import datetime as dt
+from typing import Literal
+
+from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_card
+from ds_assets.core.predicting import DayModels
+from ds_assets.core.scoring import Model, load_model
+from ds_assets.resources.lake import FolderLake, day_folder
+
+Kind = Literal["churn", "payment", "clusters"]
+
+
+def store_model(
+    kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: FolderLake
+) -> None:
+    """Store the card of a day, and its model where there is one."""
+    files = {_name(kind, day, "card.json"): card_text(card).encode()}
+    if onnx is not None:
+        # First: the card is what says that the model is there.
+        files = {_name(kind, day, "model.onnx"): onnx} | files
+    with lake.writing({name: name for name in files}) as staged:
+        for name, content in files.items():
+            staged[name].write_bytes(content)
+    if onnx is None:
+        lake.delete([_name(kind, day, "model.onnx")])
+
+
+def stored_card(
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: FolderLake
+) -> AnyCard | None:
+    """The card of a day; None for a day without one.
+
+    Raises:
+        InputError: the card is damaged.
+    """
+    name = _name(kind, day, "card.json")
+    return read_card(card_kind, lake.read(name), name) if lake.exists(name) else None
+
+
+def stored_model(kind: Kind, card: AnyCard, lake: FolderLake) -> Model[AnyCard] | None:
+    """The model that a card describes; None where there was not enough data for one.
+
+    Raises:
+        InputError: the model's file is not the card's.
+    """
+    if card.state != "ready":
+        return None
+    return load_model(lake.read(_name(kind, card.as_of, "model.onnx")), card)
+
+
+def day_model(
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: FolderLake
+) -> Model[AnyCard] | None:
+    """The model of a day; None for a day without a card, or without enough data for a model."""
+    card = stored_card(kind, day, card_kind, lake)
+    return None if card is None else stored_model(kind, card, lake)
+
+
+def day_models(day: dt.date, lake: FolderLake) -> DayModels:
+    """All models of a day."""
+    return DayModels(
+        day,
+        clusters=day_model("clusters", day, ClusterCard, lake),
+        churn=day_model("churn", day, ModelCard, lake),
+        payment=day_model("payment", day, ModelCard, lake),
+    )
+
+
+def _name(kind: Kind, day: dt.date, file: str) -> str:
+    return f"{day_folder(f'models/{kind}', day)}/{file}"

@@ -1,0 +1,51 @@
+"""The live model: the newest day's models, applied to the newest features, at the time of asking.
+
+Belongs here: which stored day answers. How a row is scored is `core`'s, and the same as in batch.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ds_assets.core.predicting import predict
+from ds_assets.errors import InputError
+from ds_assets.resources.lake import FolderLake, day_folder
+from ds_assets.resources.model_store import day_models
+from ds_assets.serving.service import LiveUnavailable
+
+
+class LakeModel:
+    """Scores users from what the lake holds of them."""
+
+    def __init__(self, lake: FolderLake) -> None:
+        self._lake = lake
+
+    def score(self, user_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Predictions of those users who are in the newest features; the others are left out.
+
+        Raises:
+            LiveUnavailable: there is no day with features and models, or they do not fit.
+        """
+        day = self._newest_day()
+        file = self._lake.local(_features_file(day))
+        features = pd.read_parquet(file, filters=[("user_id", "in", list(user_ids))])
+        if features.empty:
+            return {}
+        try:
+            rows = predict(features, day_models(day, self._lake))
+        except InputError as error:
+            raise LiveUnavailable(str(error)) from None
+        plain = rows.astype(object).where(rows.notna(), None)
+        return {row["user_id"]: row for row in plain.to_dict("records")}
+
+    def _newest_day(self) -> dt.date:
+        for day in reversed(self._lake.days("models/payment")):
+            if self._lake.exists(_features_file(day)):
+                return day
+        raise LiveUnavailable(f"the lake {self._lake} holds no day with features and models")
+
+
+def _features_file(day: dt.date) -> str:
+    return f"{day_folder('user_features', day)}/user_features.parquet"

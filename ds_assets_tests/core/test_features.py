@@ -1,0 +1,384 @@
+import datetime as dt
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from ds_assets.core import features
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.tables import user_activity_table, user_features_table
+from ds_assets.game import Events, Game
+from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+
+Described = dict[tuple[dt.date, str], dict[str, Any]]
+
+LAST_NUMBER = 11
+NUMBERS = range(LAST_NUMBER + 1)
+GAME = make_game(
+    active_days=3,
+    windows=(1, 2, 5),
+    events=Events(counted=("stage",)),
+    properties={"seconds": "seconds"},
+)
+GAME_OF_ONE_LENGTH = GAME.model_copy(update={"active_days": 4, "windows": (2, 4)})
+SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (4, 6, 7, 8, 9))
+SEEDS = st.integers(0, 2**32 - 1)
+
+# A query takes as long as a thousand histories, so an example is many users at once. Users are
+# independent of each other, and the one that fails is small: nothing is left to shrink.
+many_histories = settings(
+    max_examples=2, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of user_activity and its arrival day."""
+
+    dt: dt.date
+    user_id: str
+    event_date: dt.date
+    last_time: dt.datetime
+    events: int = 1
+    activities: int = 1
+    sessions: int = 0
+    purchases: int = 0
+    spend: float = 0.0
+    count_stage: int = 0
+    sum_seconds: float = 0.0
+    last_country: str | None = None
+    last_level: float | None = None
+
+
+def engine() -> DuckDBEngine:
+    return open_engine(512, 2)
+
+
+def day(number: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(days=number)
+
+
+def make_row(
+    user: str, arrived: int, dated: int | None = None, hour: int = 12, **changes: Any
+) -> Row:
+    """A row that arrived on the day of a number, dated the same unless told."""
+    date = day(arrived if dated is None else dated)
+    return Row(day(arrived), user, date, dt.datetime.combine(date, dt.time(hour)), **changes)
+
+
+def random_row(chance: random.Random, user: str, number: int | None = None) -> Row:
+    """A row of any arrival day, often late, sometimes ahead; quarters add up without rounding."""
+    arrived = chance.choice(NUMBERS) if number is None else number
+    return make_row(
+        user,
+        arrived,
+        arrived - chance.choice((-1, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 8)),
+        hour=chance.choice((3, 12, 21)),
+        events=chance.randint(1, 5),
+        activities=chance.choice((0, 0, 1, 2)),
+        sessions=chance.randint(0, 2),
+        purchases=chance.choice((0, 0, 1)),
+        spend=chance.randint(-4, 40) / 4,
+        count_stage=chance.randint(0, 3),
+        sum_seconds=chance.randint(-40, 400) / 4,
+        last_country=chance.choice((None, "KR", "US", "é")),
+        last_level=chance.choice((None, -1.0, 0.0, 2.5)),
+    )
+
+
+def unique(rows: Iterable[Row]) -> list[Row]:
+    """Rows without those that repeat the key of an earlier one."""
+    return list({(row.dt, row.user_id, row.event_date): row for row in rows}.values())
+
+
+def random_histories(seed: int, users: int = 1000) -> list[Row]:
+    chance = random.Random(seed)
+    return unique(
+        random_row(chance, f"user {number}")
+        for number in range(users)
+        for _ in range(chance.randint(1, 7))
+    )
+
+
+class World:
+    """Stored activity, a file an arrival day, and the frames that look at it.
+
+    A frame takes a second to build and reads the files each time that it is collected, so it is
+    built once and the files are what changes.
+    """
+
+    def __init__(self, folder: Path, game: Game) -> None:
+        self.game = game
+        self._table = user_activity_table(game)
+        self._paths = {
+            day(number): folder / f"dt={day(number)}" / "data.parquet" for number in NUMBERS
+        }
+        for path in self._paths.values():
+            path.parent.mkdir()
+        self.store([])
+        self.activity: DataFrame = engine().read(self._paths, self._table)
+        self._features: dict[tuple[dt.date, ...], DataFrame] = {}
+
+    def store(self, rows: Iterable[Row]) -> None:
+        arrived = defaultdict(list)
+        for row in rows:
+            arrived[row.dt].append(asdict(row))
+        for number, path in self._paths.items():
+            written = path.with_suffix(".new")
+            schema = self._table.arrow_schema
+            parquet.write_table(pa.Table.from_pylist(arrived[number], schema), written)
+            written.replace(path)
+
+    def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> DataFrame:
+        key = tuple(snapshots)
+        if key not in self._features:
+            frame = features.user_features(self.activity, snapshots, self.game, engine())
+            self._features[key] = frame
+        return self._features[key]
+
+    def describe(self, rows: Iterable[Row], snapshots: Sequence[dt.date] = SNAPSHOTS) -> Described:
+        """Features by snapshot and user."""
+        self.store(rows)
+        found = list(records(self.features(snapshots)))
+        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
+        assert len(described) == len(found), "a user is described twice in one snapshot"
+        return described
+
+
+def records(frame: DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of a frame with a snapshot; nothing is None."""
+    for record in engine().to_pandas(frame).to_dict("records"):
+        values = {str(k): None if v != v else v for k, v in record.items()}  # noqa: PLR0124
+        yield values | {"snapshot": values["snapshot"].date()}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("lake"), GAME)
+
+
+def reference(rows: Sequence[Row], snapshots: Iterable[dt.date], game: Game) -> Described:
+    """What the tables' meanings say, in plain Python, one user and snapshot at a time."""
+    histories = defaultdict(list)
+    for row in rows:
+        histories[row.user_id].append(row)
+    expected = {
+        (snapshot, user): _described(history, snapshot, game)
+        for snapshot in snapshots
+        for user, history in histories.items()
+    }
+    return {key: described for key, described in expected.items() if described is not None}
+
+
+def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, Any] | None:
+    known = [
+        (row, (snapshot - row.event_date).days)
+        for row in history
+        if row.dt <= snapshot and 0 <= (snapshot - row.event_date).days < max(game.windows)
+    ]
+    seen = sorted({age for row, age in known if row.activities > 0})
+    if not seen or seen[0] > game.active_days - 1:
+        return None
+    gaps = [older - newer for newer, older in pairwise(seen)]
+    typical = sum(gaps) / len(gaps) if gaps else None
+    return {
+        **_sums(known, seen, game),
+        "days_since_active": seen[0],
+        "days_since_purchase": min((age for row, age in known if row.purchases), default=None),
+        "tenure_days": seen[-1],
+        "typical_gap": typical,
+        "longest_gap": max(gaps, default=None),
+        "recency_in_gaps": seen[0] / typical if typical else None,
+        "last_country": _last(known, "last_country"),
+        "last_level": _last(known, "last_level"),
+    }
+
+
+def _sums(known: list[tuple[Row, int]], seen: list[int], game: Game) -> dict[str, float | None]:
+    measures = ("events", "sessions", "purchases", "spend", "count_stage", "sum_seconds")
+    active = {days: len([age for age in seen if age <= days - 1]) for days in game.windows}
+    return {
+        **{f"active_days_{days}d": count for days, count in active.items()},
+        **{
+            f"{measure}_{days}d": sum(getattr(row, measure) for row, age in known if age < days)
+            for measure in measures
+            for days in game.windows
+        },
+        **{
+            f"trend_{a}d_{b}d": (active[a] / a) / (active[b] / b) if active[b] else None
+            for a, b in pairwise(game.windows)
+        },
+    }
+
+
+def _last(known: list[tuple[Row, int]], name: str) -> Any:
+    values = [(row.last_time, getattr(row, name)) for row, _ in known]
+    return max((pair for pair in values if pair[1] is not None), default=(None, None))[1]
+
+
+def differences(found: Described, expected: Described, rows: Sequence[Row] = ()) -> str:
+    """The first snapshot and user on which two results do not agree, with the user's history."""
+    for key in sorted(found.keys() | expected.keys()):
+        left, right = found.get(key), expected.get(key)
+        wrong = _unequal(left, right) if left and right else (left, right)
+        if any(wrong):
+            history = "\n".join(str(row) for row in rows if row.user_id == key[1])
+            return f"{key}: {wrong}\n{history}"
+    return ""
+
+
+def _unequal(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    assert set(left) == set(right)
+    return [(name, left[name], right[name]) for name in left if not _same(left[name], right[name])]
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, float) and isinstance(right, int | float):
+        return math.isclose(left, right, rel_tol=1e-12)
+    return bool(left == right)
+
+
+@pytest.mark.parametrize("game", [GAME, GAME_OF_ONE_LENGTH])
+def test_features_are_what_their_meanings_say_whatever_the_history(
+    game: Game, tmp_path: Path
+) -> None:
+    stored = World(tmp_path, game)
+
+    @many_histories
+    @given(seed=SEEDS)
+    def check(seed: int) -> None:
+        rows = random_histories(seed)
+        expected = reference(rows, SNAPSHOTS, game)
+        assert len(expected) > 1000
+        assert not differences(stored.describe(rows), expected, rows)
+
+    check()
+
+
+def test_several_snapshots_at_once_give_the_same_as_one_at_a_time(world: World) -> None:
+    rows = random_histories(seed=1)
+    alone = world.describe(rows, [day(6)]) | world.describe(rows, [day(9)])
+    together = world.describe(rows)
+    assert {key: row for key, row in together.items() if key[0] in {day(6), day(9)}} == alone
+    assert {snapshot for snapshot, _ in together} == set(SNAPSHOTS)
+
+
+def test_a_snapshot_that_is_named_twice_is_described_once(world: World) -> None:
+    assert len(world.describe([make_row("a", 6)], [day(6), day(6)])) == 1
+
+
+def test_the_columns_are_those_of_the_table_with_the_snapshot_first(world: World) -> None:
+    assert list(world.features().columns) == ["snapshot", *user_features_table(GAME).names]
+
+
+def test_without_activity_nobody_is_described(world: World) -> None:
+    assert world.describe([]) == {}
+
+
+def test_a_user_is_active_on_each_of_the_active_days_and_not_the_day_after_them(
+    world: World,
+) -> None:
+    described = world.describe(make_row(f"seen {age} days ago", 9 - age) for age in range(7))
+    found = {
+        user: row["days_since_active"] for (at, user), row in described.items() if at == day(9)
+    }
+    assert found == {f"seen {age} days ago": age for age in range(GAME.active_days)}
+
+
+def test_a_window_holds_its_snapshot_and_the_days_before_it_and_no_more(world: World) -> None:
+    rows = [make_row("a", 8 - age, events=2**age, spend=float(2**age)) for age in range(8)]
+    row = world.describe([*rows, make_row("a", 9, events=1000)])[day(8), "a"]
+    for days in GAME.windows:
+        assert row[f"events_{days}d"] == row[f"spend_{days}d"] == 2**days - 1
+        assert row[f"active_days_{days}d"] == days
+    assert row["tenure_days"] == GAME.lookback_days - 1
+
+
+def test_events_that_are_no_activity_are_counted_and_make_nobody_active(world: World) -> None:
+    rows = [
+        make_row("only mail", 8, activities=0, events=3),
+        make_row("played once", 6),
+        make_row("played once", 8, activities=0, events=3),
+        make_row("played long ago", 5),
+        make_row("played long ago", 8, activities=0, purchases=1),
+    ]
+    described = world.describe(rows)
+    assert [user for at, user in described if at == day(8)] == ["played once"]
+    row = described[day(8), "played once"]
+    assert (row["days_since_active"], row["events_1d"], row["active_days_5d"]) == (2, 3, 1)
+    assert row["longest_gap"] is None
+
+
+def test_late_events_count_from_their_arrival_day_on_and_for_their_own_date(world: World) -> None:
+    rows = [make_row("late", 8, dated=6), make_row("there", 6), make_row("there", 8, dated=4)]
+    described = world.describe(rows)
+    assert sorted(key for key in described if key[1] == "late") == [(day(8), "late")]
+    assert described[day(8), "late"]["days_since_active"] == 2
+    assert [described[day(n), "there"]["tenure_days"] for n in (6, 7, 8)] == [0, 1, 4]
+
+
+def test_events_dated_ahead_of_their_arrival_count_from_their_own_date_on(world: World) -> None:
+    described = world.describe([make_row("ahead", 7, dated=8)])
+    assert sorted(snapshot for snapshot, _ in described) == [day(8), day(9)]
+
+
+def test_the_arrival_days_that_features_ask_for_are_enough(world: World) -> None:
+    first, last = features.arrival_days(day(9), GAME)
+    rows = random_histories(seed=2)
+    needed = [replace(r, user_id=f"-{r.user_id}") for r in rows if first <= r.dt <= last]
+    described = {
+        user: row for (at, user), row in world.describe(rows + needed).items() if at == day(9)
+    }
+    whole = {user: row for user, row in described.items() if not user.startswith("-")}
+    assert {f"-{user}": row for user, row in whole.items()} == {
+        user: row for user, row in described.items() if user.startswith("-")
+    }
+    assert len(whole) > 200
+
+
+def test_the_first_of_those_days_is_needed_for_a_clock_that_runs_ahead(world: World) -> None:
+    assert features.arrival_days(day(8), GAME) == (day(3), day(8))
+    rows = [make_row("a", 8), make_row("a", 3, dated=4, spend=2.0)]
+    assert world.describe(rows)[day(8), "a"]["spend_5d"] == 2.0
+
+
+def test_the_last_value_is_that_of_the_latest_time_that_has_one(world: World) -> None:
+    rows = [
+        make_row("late", 6, last_country="US"),
+        make_row("late", 8, dated=5, last_country="KR"),
+        make_row("none", 6, last_country="US"),
+        make_row("none", 8),
+        make_row("hours", 7, hour=21, last_country="DE"),
+        make_row("hours", 8, dated=7, hour=3, last_country="US"),
+        make_row("ties", 7, last_country="DE", last_level=7.0),
+        make_row("ties", 8, dated=7, last_country="KR", last_level=10.0),
+        make_row("never", 8),
+    ]
+    described = {user: row for (at, user), row in world.describe(rows).items() if at == day(8)}
+    assert {user: row["last_country"] for user, row in described.items()} == {
+        "late": "US",
+        "none": "US",
+        "hours": "DE",
+        "ties": "KR",
+        "never": None,
+    }
+    assert described["ties"]["last_level"] == 10.0
+
+
+def test_gaps_lie_between_active_days_within_the_lookback(world: World) -> None:
+    rows = [make_row("a", 8 - age) for age in (0, 1, 4)] + [make_row("a", 6, activities=0)]
+    described = world.describe(rows)
+    before, after = described[day(8), "a"], described[day(9), "a"]
+    assert (before["typical_gap"], before["longest_gap"], before["recency_in_gaps"]) == (2, 3, 0)
+    assert (after["typical_gap"], after["longest_gap"], after["recency_in_gaps"]) == (1, 1, 1)

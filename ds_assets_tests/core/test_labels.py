@@ -1,0 +1,211 @@
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_assets.core import labels
+from ds_assets.game import Game
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+from ds_assets_tests.core.test_features import (
+    GAME,
+    SEEDS,
+    Described,
+    Row,
+    World,
+    day,
+    differences,
+    engine,
+    make_row,
+    many_histories,
+    random_histories,
+    records,
+)
+
+HORIZON = 3
+AS_OF = day(9)
+PATIENT = GAME.model_copy(update={"grace_days": 2})
+DAYS = st.integers(-40, 40).map(day)
+
+
+class Labels(World):
+    """A world whose labels are asked for; a frame is built once."""
+
+    _outcomes: dict[Any, Any] | None = None
+
+    def outcomes(
+        self, rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date = AS_OF
+    ) -> Described:
+        """Outcomes by snapshot and user."""
+        self.store(rows)
+        frames = self._outcomes = self._outcomes or {}
+        key = (tuple(snapshots), as_of)
+        if key not in frames:
+            frames[key] = labels.outcomes(
+                self.activity, snapshots, HORIZON, as_of, self.game, engine()
+            )
+        found = list(records(frames[key]))
+        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
+        assert len(described) == len(found)
+        return described
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Labels:
+    return Labels(tmp_path_factory.mktemp("lake"), GAME)
+
+
+def reference(rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date) -> Described:
+    after: dict[tuple[dt.date, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        for snapshot in snapshots:
+            in_window = row.event_date in {snapshot + dt.timedelta(days=n + 1) for n in range(3)}
+            if in_window and not row.dt > as_of:
+                after[snapshot, row.user_id].append(row)
+    return {
+        key: {
+            "active_days": len({row.event_date for row in seen if row.activities}),
+            "purchases": sum(row.purchases for row in seen),
+            "spend": sum(row.spend for row in seen),
+        }
+        for key, seen in after.items()
+    }
+
+
+def churned(population: Described, outcomes: Described) -> set[tuple[dt.date, str]]:
+    """Who of a population was not there in the label window, by snapshot and user."""
+    came_back = {key for key, row in outcomes.items() if row["active_days"] > 0}
+    return set(population) - came_back
+
+
+@many_histories
+@given(seed=SEEDS)
+def test_outcomes_are_what_was_done_in_the_window_whatever_the_history(
+    world: Labels, seed: int
+) -> None:
+    rows = random_histories(seed)
+    snapshots = [day(number) for number in (2, 3, 6)]
+    expected = reference(rows, snapshots, AS_OF)
+    assert len(expected) > 500
+    assert not differences(world.outcomes(rows, snapshots), expected, rows)
+
+
+def test_the_window_is_the_days_after_the_snapshot_up_to_the_horizon(world: Labels) -> None:
+    rows = [make_row("a", number, purchases=1, spend=2.0**number) for number in range(10)]
+    found = world.outcomes(rows, [day(2), day(3), day(6)])
+    assert found[day(6), "a"] == {"active_days": 3, "purchases": 3, "spend": 2**7 + 2**8 + 2**9}
+    assert found[day(2), "a"]["spend"] == 2**3 + 2**4 + 2**5
+
+
+@pytest.mark.parametrize(("dated", "there"), [(6, False), (7, True), (9, True), (10, False)])
+def test_the_boundaries_of_the_window_are_exact(world: Labels, dated: int, there: bool) -> None:
+    found = world.outcomes([make_row("a", 9, dated=dated)], [day(2), day(3), day(6)])
+    assert ((day(6), "a") in found) is there
+
+
+def test_what_arrived_after_the_training_day_is_not_seen(world: Labels) -> None:
+    rows = [make_row("in time", 9, dated=8), make_row("too late", 10, dated=8)]
+    assert set(world.outcomes(rows, [day(2), day(3), day(6)])) == {(day(6), "in time")}
+
+
+def test_events_that_are_no_activity_do_not_bring_a_user_back(world: Labels) -> None:
+    rows = [make_row("a", 6), make_row("a", 8, activities=0, purchases=1, spend=5.0)]
+    found = world.outcomes(rows, [day(2), day(3), day(6)])
+    assert found[day(6), "a"] == {"active_days": 0, "purchases": 1, "spend": 5.0}
+    assert (day(6), "a") in churned(world.describe(rows, [day(6)]), found)
+
+
+def test_without_snapshots_there_are_no_outcomes(world: Labels) -> None:
+    assert world.outcomes([make_row("a", 6)], []) == {}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    snapshot=DAYS, horizon=st.integers(1, 30), grace=st.integers(0, 10), spare=st.integers(-30, -1)
+)
+def test_a_label_is_refused_until_its_horizon_and_the_grace_have_passed(
+    world: Labels, snapshot: dt.date, horizon: int, grace: int, spare: int
+) -> None:
+    game = make_game(grace_days=grace)
+    matured = snapshot + dt.timedelta(days=horizon + grace)
+    assert labels.matures_on(snapshot, horizon, game) == matured
+    as_of = matured + dt.timedelta(days=spare)
+    with pytest.raises(ValueError, match=f"{snapshot} have not matured on {as_of}"):
+        labels.outcomes(world.activity, [snapshot], horizon, as_of, game, engine())
+
+
+def test_a_label_is_given_on_the_day_on_which_it_matures(world: Labels) -> None:
+    frame = labels.outcomes(world.activity, [day(4)], 3, day(9), PATIENT, engine())
+    assert list(frame.columns) == ["snapshot", "user_id", "active_days", "purchases", "spend"]
+    with pytest.raises(ValueError, match="horizon is 3 days and the grace 2"):
+        labels.outcomes(world.activity, [day(4)], 3, day(8), PATIENT, engine())
+
+
+def test_one_snapshot_that_has_not_matured_refuses_them_all_by_name(world: Labels) -> None:
+    early = [day(7), day(8)]
+    with pytest.raises(ValueError, match=f"labels of {early[0]}, {early[1]} have not"):
+        labels.outcomes(world.activity, [day(8), day(2), day(7)], 3, AS_OF, GAME, engine())
+
+
+@given(as_of=DAYS, horizon=st.integers(1, 30), count=st.integers(0, 8), grace=st.integers(0, 10))
+def test_matured_snapshots_are_the_latest_a_week_apart_and_all_matured(
+    as_of: dt.date, horizon: int, count: int, grace: int
+) -> None:
+    game = make_game(grace_days=grace)
+    found = labels.matured_snapshots(as_of, horizon, count, game)
+    a_day, a_week = dt.timedelta(days=1), dt.timedelta(weeks=1)
+    assert len(found) <= count
+    assert all(labels.matures_on(snapshot, horizon, game) <= as_of for snapshot in found)
+    assert all(snapshot >= FIRST_DAY for snapshot in found)
+    assert all(later - earlier == a_week for earlier, later in pairwise(found))
+    if found:
+        assert labels.matures_on(found[-1] + a_day, horizon, game) > as_of
+        assert len(found) == count or found[0] - a_week < FIRST_DAY
+    else:
+        assert count == 0 or as_of - (horizon + grace) * a_day < FIRST_DAY
+
+
+def test_the_first_day_of_the_game_can_be_a_snapshot() -> None:
+    assert labels.matured_snapshots(day(3), 3, 5, GAME) == [FIRST_DAY]
+    assert labels.matured_snapshots(day(2), 3, 5, GAME) == []
+    assert labels.matured_snapshots(day(4), 3, 5, PATIENT) == []
+
+
+@pytest.mark.parametrize("game", [GAME, PATIENT])
+def test_who_has_not_had_the_time_to_come_back_is_never_churned(
+    tmp_path_factory: pytest.TempPathFactory, game: Game
+) -> None:
+    world = Labels(tmp_path_factory.mktemp("lake"), game)
+    snapshot = labels.matured_snapshots(AS_OF, HORIZON, 1, game)[0]
+
+    @many_histories
+    @given(seed=SEEDS)
+    def check(seed: int) -> None:
+        rows = random_histories(seed)
+        population = world.describe(rows, [snapshot])
+        left = churned(population, world.outcomes(rows, [snapshot]))
+        assert 0 < len(left) < len(population)
+        assert (AS_OF - snapshot).days >= HORIZON + game.grace_days
+        last = snapshot + dt.timedelta(days=HORIZON)
+        seen = {
+            row.user_id
+            for row in rows
+            if row.activities and snapshot < row.event_date <= last and row.dt <= AS_OF
+        }
+        assert {user for _, user in left} == {user for _, user in population} - seen
+
+    check()
+
+
+def test_a_log_that_comes_late_but_within_the_grace_still_counts(
+    tmp_path: Path,
+) -> None:
+    world = Labels(tmp_path, PATIENT)
+    rows = [make_row("late", 4), make_row("late", 9, dated=7), make_row("gone", 4)]
+    outcomes = world.outcomes(rows, [day(4)])
+    assert churned(world.describe(rows, [day(4)]), outcomes) == {(day(4), "gone")}
