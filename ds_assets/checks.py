@@ -145,9 +145,7 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
     return is_complete
 
 
-def _days(
-    context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake
-) -> list[dt.date]:
+def _days(context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake) -> list[dt.date]:
     """Days to check: the run's that were made, or the latest made where the run is for none."""
     made = [day for day in lake.days(table) if lake.exists(table_file(table, day))]
     if context.has_partition_key or context.has_partition_key_range:

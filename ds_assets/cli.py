@@ -7,7 +7,7 @@ heavy is imported by the command that needs it: `--help` is instant.
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,7 @@ def check() -> None:
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917  (options of a command line)
     users: Annotated[int, typer.Option(help="Accounts.")],
     days: Annotated[int, typer.Option(help="Days of logs.")],
     out: Annotated[Path, typer.Option(help="Folder to write: source/, truth/ and game.yaml.")],
@@ -146,7 +146,7 @@ def _mistakes_told() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator[object]:
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(transient=True) as progress:

@@ -4,12 +4,24 @@ Belongs here: the one error type that a command line or an asset shows as a plai
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pydantic import ValidationError
 
-_PASSWORD = re.compile(r"://[^/]*@")
+_ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
+"""What an address may hold a password in: everything after its scheme."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+]*://")
+_ACCEPTED = {
+    "extra_forbidden": "there is no such key",
+    "missing": "missing, and needed",
+    "dict_type": "keys with values are needed",
+    "frozen_set_type": "a list is needed",
+    "model_type": "keys with values are needed",
+    "too_short": "one entry is needed at least",
+    "tuple_type": "a list is needed",
+}
+"""Where the validation's own words are not those of the file's reader."""
 
 
 class InputError(Exception):
@@ -17,7 +29,10 @@ class InputError(Exception):
 
 
 def describe_mistakes(
-    where: str, error: ValidationError, rename: Callable[[str], str] = str
+    where: str,
+    error: ValidationError,
+    rename: Callable[[str], str] = str,
+    secrets: Collection[str] = (),
 ) -> str:
     """All mistakes that a validation found, a line each: the key, what was found, what is accepted.
 
@@ -25,24 +40,33 @@ def describe_mistakes(
         where: What was validated, to open the message.
         error: What the validation raised.
         rename: Turns a key of the model into the name that its user knows.
+        secrets: Keys whose value must not be shown.
     """
     mistakes = error.errors(include_url=False)
     head = f"{where} has {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}:"
-    return "\n".join([head, *(f"  - {_describe(mistake, rename)}" for mistake in mistakes)])
+    lines = (f"  - {_describe(mistake, rename, secrets)}" for mistake in mistakes)
+    return "\n".join([head, *lines])
 
 
-def _describe(mistake: Any, rename: Callable[[str], str]) -> str:
-    key = rename(".".join(str(part) for part in mistake["loc"])) or "the whole"
-    accepted = str(mistake["msg"]).removeprefix("Value error, ")
-    if mistake["type"] == "extra_forbidden":
-        return f"{key}: there is no such key"
-    if mistake["type"] == "missing":
-        return f"{key}: missing, and needed"
-    if not mistake["loc"]:
+def _describe(mistake: Any, rename: Callable[[str], str], secrets: Collection[str]) -> str:
+    path = ".".join(str(part) for part in mistake["loc"])
+    accepted = _ACCEPTED.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
+    if not path:
         return accepted
-    return f"{key}: found {_shortened(mistake['input'])}; {accepted}"
+    if mistake["type"] in {"extra_forbidden", "missing"}:
+        return f"{rename(path)}: {accepted}"
+    shown = _veiled if path in secrets else _shortened
+    return f"{rename(path)}: found {shown(mistake['input'])}; {accepted}"
+
+
+def _veiled(value: object) -> str:
+    scheme = _SCHEME.match(str(value))
+    return f"{scheme[0]}…" if scheme else "something else, not shown as it may hold a password"
 
 
 def _shortened(value: object, limit: int = 80) -> str:
-    text = _PASSWORD.sub("://…@", repr(value))
+    try:
+        text = _ADDRESS.sub("…", repr(value))
+    except (ValueError, RecursionError):  # too many digits, too deep
+        return f"something of type {type(value).__name__}, too large to show"
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -7,18 +7,19 @@ Does not belong here: addresses, credentials, engines (`settings.py`), and anyth
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from ds_assets.errors import InputError, describe_mistakes
@@ -40,7 +41,21 @@ def _field_path(path: str) -> str:
     return path
 
 
+def _free_name(name: str) -> str:
+    if name == "time":
+        raise ValueError("the table has a last_time of its own; use another name")
+    return name
+
+
+def _no_number(day: object) -> object:
+    if isinstance(day, int | float):  # pydantic would take it for seconds since 1970
+        raise ValueError("write a date, for example 2026-01-31")  # noqa: TRY004
+    return day
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
+AttributeName = Annotated[Name, AfterValidator(_free_name)]
+Day = Annotated[dt.date, BeforeValidator(_no_number)]
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 
 
@@ -74,17 +89,31 @@ class Fields(_Part):
     amount: FieldPath | None = None
     currency: FieldPath | None = None
 
+    @field_validator("currency")
+    @classmethod
+    def _has_an_amount(cls, currency: str | None, info: ValidationInfo) -> str | None:
+        if currency is not None and info.data.get("amount", currency) is None:
+            raise ValueError("needs fields.amount, the field of the amount in that currency")
+        return currency
+
 
 class Events(_Part):
     """What the event types mean."""
 
-    activity: tuple[str, ...] | None = None
+    activity: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Types that show the user was there; every type, where the key is left out."""
     purchases: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     """Types that open a session."""
     counted: tuple[Name, ...] = ()
     """Types with a count, and so features, of their own."""
+
+    @field_validator("counted")
+    @classmethod
+    def _are_counted_once(cls, counted: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(counted)) < len(counted):
+            raise ValueError("name each type once")
+        return counted
 
 
 class Attribute(_Part):
@@ -97,51 +126,58 @@ class Attribute(_Part):
 class Horizons(_Part):
     """Length of the label windows, in days."""
 
-    churn: Annotated[int, Field(ge=1, le=365)] = 14
-    payment: Annotated[int, Field(ge=1, le=365)] = 14
+    churn: Annotated[int, Field(ge=1, le=365, strict=True)] = 14
+    payment: Annotated[int, Field(ge=1, le=365, strict=True)] = 14
 
 
 class ClusterRange(_Part):
     """Range in which the number of clusters is chosen."""
 
-    min: Annotated[int, Field(ge=2, le=50)] = 3
-    max: Annotated[int, Field(ge=2, le=50)] = 8
+    min: Annotated[int, Field(ge=2, le=50, strict=True)] = 3
+    max: Annotated[int, Field(ge=2, le=50, strict=True, validate_default=True)] = 8
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) must not be above max ({self.max})")
-        return self
+    @field_validator("max")
+    @classmethod
+    def _is_not_below_the_least(cls, most: int, info: ValidationInfo) -> int:
+        if most < info.data.get("min", most):
+            raise ValueError(f"must not be below min ({info.data['min']})")
+        return most
+
+
+Worth = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
 class Game(_Part):
     """A game's logs and what to predict from them: the whole of `game.yaml`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    first_day: dt.date
+    first_day: Day
     """First day with logs."""
-    last_day: dt.date | None = None
+    last_day: Day | None = None
     """Last day with logs, for a game whose logs have ended."""
-    closed_days: frozenset[dt.date] = frozenset()
+    closed_days: frozenset[Day] = frozenset()
     """Days on which the game was shut: no events then are no fault."""
     time_zone: str = "UTC"
     """Zone in which a day begins and ends, and of times that name no zone."""
     logs: Logs = Logs()
     fields: Fields
     events: Events = Events()
-    currencies: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    currencies: Annotated[dict[str, Worth], Field(validate_default=True)] = {}
     """Worth of one unit of each currency, in the unit of the reports."""
     properties: dict[Name, FieldPath] = {}
     """Numeric properties that are summed: name, and field in the event."""
-    attributes: dict[Name, Attribute] = {}
-    clock_skew_minutes: Annotated[int, Field(ge=0, le=1440)] = 10
+    attributes: dict[AttributeName, Attribute] = {}
+    clock_skew_minutes: Annotated[int, Field(ge=0, le=1440, strict=True)] = 10
     """How far after its arrival day's end an event may be dated."""
-    active_days: Annotated[int, Field(ge=1, le=365)] = 28
+    active_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 28
     """A user is active who was seen in this many days."""
-    grace_days: Annotated[int, Field(ge=0, le=30)] = 0
+    grace_days: Annotated[int, Field(ge=0, le=30, strict=True)] = 0
     """Days to wait for late logs before a label counts as matured."""
     horizons: Horizons = Horizons()
-    windows: Annotated[tuple[Annotated[int, Field(ge=1, le=3650)], ...], Field(min_length=1)] = (
+    windows: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=3650, strict=True)], ...],
+        Field(min_length=1, validate_default=True),
+    ] = (
         1,
         3,
         7,
@@ -156,7 +192,11 @@ class Game(_Part):
     @field_validator("clusters", mode="before")
     @classmethod
     def _one_number_is_a_range(cls, clusters: object) -> object:
-        return {"min": clusters, "max": clusters} if isinstance(clusters, int) else clusters
+        if not isinstance(clusters, int):
+            return clusters
+        if not 2 <= clusters <= 50:  # noqa: PLR2004  (as in ClusterRange)
+            raise ValueError("use a number from 2 to 50, or a range such as {min: 3, max: 8}")
+        return {"min": clusters, "max": clusters}
 
     @field_validator("time_zone")
     @classmethod
@@ -164,49 +204,40 @@ class Game(_Part):
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                "must be the name of a time zone, for example 'Asia/Seoul'"
-            ) from error
+            raise ValueError("must be the name of a time zone, for example 'Asia/Seoul'") from error
         return zone
+
+    @field_validator("last_day")
+    @classmethod
+    def _is_no_earlier_than_the_first(
+        cls, last: dt.date | None, info: ValidationInfo
+    ) -> dt.date | None:
+        first = info.data.get("first_day")
+        if last is not None and first is not None and last < first:
+            raise ValueError(f"must not lie before first_day ({first})")
+        return last
+
+    @field_validator("currencies")
+    @classmethod
+    def _go_with_their_field(
+        cls, currencies: dict[str, float], info: ValidationInfo
+    ) -> dict[str, float]:
+        fields = info.data.get("fields")
+        if fields is None or bool(currencies) == (fields.currency is not None):
+            return currencies
+        if currencies:
+            raise ValueError("needs fields.currency, the field that names an event's currency")
+        raise ValueError("fields.currency needs some, for example {USD: 1, KRW: 0.00072}")
 
     @field_validator("windows")
     @classmethod
-    def _ascend(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+    def _ascend_and_cover(cls, windows: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if list(windows) != sorted(set(windows)):
             raise ValueError("must ascend, each window once, for example [1, 3, 7, 14, 28, 90]")
+        active_days = info.data.get("active_days", 0)
+        if max(windows) < active_days:
+            raise ValueError(f"the longest window must cover active_days ({active_days})")
         return windows
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        wrong = [sentence for broken, sentence in self._contradictions() if broken]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
-
-    def _contradictions(self) -> list[tuple[bool, str]]:
-        return [
-            (
-                self.last_day is not None and self.last_day < self.first_day,
-                f"last_day ({self.last_day}) must not lie before first_day ({self.first_day})",
-            ),
-            (
-                max(self.windows) < self.active_days,
-                f"the longest of windows ({max(self.windows)} days) must cover active_days "
-                f"({self.active_days})",
-            ),
-            (
-                self.fields.currency is not None and not self.currencies,
-                "fields.currency needs currencies, for example {USD: 1, KRW: 0.00072}",
-            ),
-            (
-                bool(self.currencies) and self.fields.currency is None,
-                "currencies needs fields.currency, the field that names an event's currency",
-            ),
-            (
-                self.fields.currency is not None and self.fields.amount is None,
-                "fields.currency needs fields.amount",
-            ),
-        ]
 
     @property
     def lookback_days(self) -> int:
@@ -235,6 +266,11 @@ def load_game(path: Path) -> Game:
         raise InputError(f"the game file {path} cannot be read: {error}") from None
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a bare ValueError
         raise InputError(f"the game file {path} is not valid YAML: {error}") from None
+    except (LookupError, AttributeError, RecursionError):  # from within the YAML library
+        raise InputError(
+            f"the game file {path} is not valid YAML: a value does not fit its !! tag, or brackets "
+            "are nested too deeply"
+        ) from None
     if not isinstance(content, dict):
         raise InputError(
             f"the game file {path} must hold keys and values; found {type(content).__name__}"

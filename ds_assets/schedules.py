@@ -7,7 +7,7 @@ import dagster as dg
 from ds_assets.settings import Settings
 
 
-def daily_collection(collect_logs: Any, settings: Settings) -> dg.ScheduleDefinition:
+def daily_collection(collect_logs: Any, settings: Settings) -> Any:
     """Runs a job, at the set hour of the game's time zone, for the day before.
 
     Args:

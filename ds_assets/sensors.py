@@ -117,8 +117,6 @@ def read_cursor(cursor: str | None) -> dict[str, str]:
 
 def _requests(days: Iterable[RawDay]) -> list[dg.RunRequest]:
     return [
-        dg.RunRequest(
-            run_key=f"{PREDICT}/{one.day}/{one.fingerprint}", partition_key=str(one.day)
-        )
+        dg.RunRequest(run_key=f"{PREDICT}/{one.day}/{one.fingerprint}", partition_key=str(one.day))
         for one in days
     ]

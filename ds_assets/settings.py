@@ -98,7 +98,12 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**(overrides or {}))
     except ValidationError as error:
-        mistakes = describe_mistakes(
-            "the environment", error, lambda key: PREFIX + key.upper() if key else key
-        )
+        secrets = [name for name, field in Settings.model_fields.items() if not field.repr]
+        mistakes = describe_mistakes("the environment", error, _variable, secrets)
         raise InputError(mistakes) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the settings cannot be read, .env among them: {error}") from None
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper()

@@ -1,4 +1,4 @@
-"""Chance that an active user shows no activity in the churn horizon: boosted trees, judged out of time."""
+"""Chance of no activity in the churn horizon, for each active user: boosted trees."""
 
 import dagster as dg
 

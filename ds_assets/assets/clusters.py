@@ -9,10 +9,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     days_with,
     report_days,
-    settings_of_asset,
     table_file,
     table_schema,
 )
@@ -38,13 +38,15 @@ def update(days: Sequence[dt.date], lake: FolderLake, game: Game) -> dict[dt.dat
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `clusters`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "models", {"scikitlearn", "onnx"}),
+    @daily_asset(
+        game,
+        "models",
+        {"scikitlearn", "onnx"},
+        __doc__,
         deps=[
             "user_features",
             dg.AssetDep(TABLE, partition_mapping=earlier_days(LONGEST_PAUSE, 1)),
         ],
-        description=__doc__,
         metadata=table_schema(CLUSTERS),
     )
     def clusters(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
@@ -77,8 +79,7 @@ def _previous(day: dt.date, lake: FolderLake) -> ClusterCard | None:
 
 def _metadata(card: ClusterCard) -> dict[str, object]:
     rows = [
-        dg.TableRecord({"id": one.id, "name": one.name, "users": one.size})
-        for one in card.clusters
+        dg.TableRecord({"id": one.id, "name": one.name, "users": one.size}) for one in card.clusters
     ]
     return {
         "dagster/partition_row_count": card.users if card.clusters else 0,

@@ -4,7 +4,7 @@ Belongs here: things that every asset needs. Does not belong here: anything that
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,31 @@ _UI_TYPES = {
 }
 
 
-def settings_of_asset(game: Game, group: str, kinds: set[str]) -> dict[str, Any]:
-    """Arguments that every asset of the graph takes: a partition a day, any range in one run."""
-    settings: dict[str, Any] = {
-        "partitions_def": daily_partitions(game),
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "retry_policy": RETRIES,
-        "owners": OWNERS,
-        "group_name": group,
-        "kinds": kinds,
-    }
-    if game.last_day is None:  # logs that have ended do not get old
-        policy = dg.FreshnessPolicy.time_window(fail_window=FRESH_WITHIN)
-        settings["freshness_policy"] = policy
-    return settings
+def daily_asset(
+    game: Game,
+    group: str,
+    kinds: set[str],
+    description: str | None,
+    deps: Sequence[str | dg.AssetDep] = (),
+    **more: Any,
+) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
+    """Decorator of an asset of the graph: a partition a day, any range of days in one run."""
+    fresh = None  # logs that have ended do not get old
+    if game.last_day is None:
+        fresh = dg.FreshnessPolicy.time_window(fail_window=FRESH_WITHIN)
+    decorator: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
+        partitions_def=daily_partitions(game),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRIES,
+        freshness_policy=fresh,
+        owners=OWNERS,
+        group_name=group,
+        kinds=kinds,
+        description=description,
+        deps=list(deps),
+        **more,
+    )
+    return decorator
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
@@ -93,9 +104,7 @@ def table_file(table: str, day: dt.date) -> str:
     return f"{day_folder(table, day)}/{table}.parquet"
 
 
-def stored_days(
-    table: str, first: dt.date, last: dt.date, lake: FolderLake
-) -> dict[dt.date, Path]:
+def stored_days(table: str, first: dt.date, last: dt.date, lake: FolderLake) -> dict[dt.date, Path]:
     """Files of a table's days in a range, of those that there are."""
     span = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
     names = {day: table_file(table, day) for day in span}

@@ -1,4 +1,4 @@
-"""Chance that an active user buys in the payment horizon: boosted trees, judged out of time."""
+"""Chance of a purchase in the payment horizon, for each active user: boosted trees."""
 
 import dagster as dg
 

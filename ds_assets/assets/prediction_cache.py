@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.assets.daily import days_of, days_with, report_days, settings_of_asset
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.game import Game
 from ds_assets.resources.cache import CachePut, PredictionCache
@@ -20,19 +20,19 @@ def update(
 
     The newest day goes first: what it holds, older days need not overwrite.
     """
-    return {
-        day: cache.put(day, read_predictions(day, lake)) for day in sorted(days, reverse=True)
-    }
+    return {day: cache.put(day, read_predictions(day, lake)) for day in sorted(days, reverse=True)}
 
 
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `prediction_cache`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "delivery", {"redis"}),
+    @daily_asset(
+        game,
+        "delivery",
+        {"redis"},
+        __doc__,
         # After the results, so that a reader never finds a newer day here than there.
         deps=["rds_results", "predictions"],
-        description=__doc__,
     )
     def prediction_cache(
         context: dg.AssetExecutionContext, lake: LakeResource, cache: CacheResource

@@ -11,10 +11,10 @@ import dagster as dg
 import pandas as pd
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     days_with,
     report_days,
-    settings_of_asset,
     stored_days,
     table_file,
 )
@@ -61,15 +61,17 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
     """The asset of a target's model."""
     oldest = game.maturity_days(horizon_of(target, game)) + 7 * (SNAPSHOTS - 1)
 
-    @dg.asset(
+    @daily_asset(
+        game,
+        "models",
+        {"scikitlearn", "onnx"},
+        description,
         name=f"{target}_model",
-        **settings_of_asset(game, "models", {"scikitlearn", "onnx"}),
         deps=[
             "clusters",
             dg.AssetDep("user_features", partition_mapping=earlier_days(oldest)),
             dg.AssetDep("user_activity", partition_mapping=earlier_days(oldest)),
         ],
-        description=description,
     )
     def model(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
@@ -121,9 +123,7 @@ def _positives(
     table = user_activity_table(game)
     activity = engine.read(stored_days("user_activity", min(snapshots), day, lake), table)
     horizon = horizon_of(target, game)
-    outcomes = engine.to_pandas(
-        labels.outcomes(activity, snapshots, horizon, day, game, engine)
-    )
+    outcomes = engine.to_pandas(labels.outcomes(activity, snapshots, horizon, day, game, engine))
     did = outcomes["active_days" if target == "churn" else "purchases"] > 0
     users = outcomes[did].groupby(outcomes["snapshot"].dt.date)["user_id"].agg(set).to_dict()
     return {one: users.get(one, set()) for one in snapshots}

@@ -9,10 +9,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     days_with,
     report_days,
-    settings_of_asset,
     table_file,
     table_schema,
 )
@@ -41,10 +41,12 @@ def read_predictions(day: dt.date, lake: FolderLake) -> pa.Table:
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `predictions`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "predictions", {"onnx", "parquet"}),
+    @daily_asset(
+        game,
+        "predictions",
+        {"onnx", "parquet"},
+        __doc__,
         deps=["user_features", "clusters", "churn_model", "payment_model"],
-        description=__doc__,
         metadata=table_schema(PREDICTIONS),
     )
     def predictions(context: dg.AssetExecutionContext, lake: LakeResource) -> None:

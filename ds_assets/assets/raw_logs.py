@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.assets.daily import days_of, report_days, settings_of_asset, without_missing
+from ds_assets.assets.daily import daily_asset, days_of, report_days, without_missing
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, LogSourceResource
 from ds_assets.resources.ingestion import Copied, copy_day
@@ -16,7 +16,10 @@ from ds_assets.resources.log_source import FolderLogSource
 def update(
     days: Sequence[dt.date], source: FolderLogSource, lake: FolderLake
 ) -> dict[dt.date, Copied]:
-    """Copy what is new or has changed of each day; days without source files are not in the result."""
+    """Copy what is new or has changed of each day.
+
+    Days without source files are not in the result.
+    """
     copies = {day: copy_day(day, source, lake) for day in days}
     return {
         day: copied
@@ -28,7 +31,7 @@ def update(
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `raw_logs`."""
 
-    @dg.asset(**settings_of_asset(game, "logs", {"s3", "azure"}), description=__doc__)
+    @daily_asset(game, "logs", {"s3", "azure"}, __doc__)
     def raw_logs(
         context: dg.AssetExecutionContext, log_source: LogSourceResource, lake: LakeResource
     ) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     days_with,
     report_days,
-    settings_of_asset,
     table_schema,
 )
 from ds_assets.assets.predictions import read_predictions
@@ -34,11 +34,13 @@ def update(
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `rds_results`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "delivery", {"mysql", "sqlalchemy"}),
+    @daily_asset(
+        game,
+        "delivery",
+        {"mysql", "sqlalchemy"},
+        __doc__,
         deps=["predictions"],
         pool=DATABASE_POOL,
-        description=__doc__,
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},
     )
     def rds_results(

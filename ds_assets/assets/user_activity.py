@@ -1,4 +1,4 @@
-"""What arrived on a day, one row a user and event date; lines that are not valid are quarantined."""
+"""What arrived on a day, one row a user and event date; invalid lines are quarantined."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,9 +8,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     report_days,
-    settings_of_asset,
     store,
     table_file,
     table_schema,
@@ -61,7 +61,10 @@ class ActivityReport(BaseModel):
 def update(
     days: Sequence[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
 ) -> dict[dt.date, ActivityReport]:
-    """Make `user_activity` and the quarantine of days; days without raw files are not in the result."""
+    """Make `user_activity` and the quarantine of days.
+
+    Days without raw files are not in the result.
+    """
     files = {day: raw_files(day, lake) for day in days}
     reports: dict[dt.date, ActivityReport] = {}
     for batch in _batches({day: found for day, found in files.items() if found}):
@@ -78,10 +81,12 @@ def read_report(day: dt.date, lake: FolderLake) -> ActivityReport | None:
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `user_activity`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "features", {"duckdb", "parquet"}),
+    @daily_asset(
+        game,
+        "features",
+        {"duckdb", "parquet"},
+        __doc__,
         deps=["raw_logs"],
-        description=__doc__,
         metadata=table_schema(user_activity_table(game)),
     )
     def user_activity(

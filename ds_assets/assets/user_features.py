@@ -7,10 +7,10 @@ import dagster as dg
 from pyarrow import parquet
 
 from ds_assets.assets.daily import (
+    daily_asset,
     days_of,
     days_with,
     report_days,
-    settings_of_asset,
     store,
     stored_days,
     table_schema,
@@ -45,10 +45,12 @@ def update(
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `user_features`."""
 
-    @dg.asset(
-        **settings_of_asset(game, "features", {"duckdb", "parquet"}),
+    @daily_asset(
+        game,
+        "features",
+        {"duckdb", "parquet"},
+        __doc__,
         deps=[dg.AssetDep("user_activity", partition_mapping=earlier_days(game.lookback_days))],
-        description=__doc__,
         metadata=table_schema(user_features_table(game)),
     )
     def user_features(

@@ -66,9 +66,7 @@ def outcomes(
     f = engine.functions
     age = f.datediff(f.col("event_date"), f.col("snapshot"))
     arrived = activity.where(f.col("dt") <= f.lit(as_of).cast("date"))
-    after = arrived.join(
-        frame_of_days(days, "snapshot", engine), (age >= 1) & (age <= horizon)
-    )
+    after = arrived.join(frame_of_days(days, "snapshot", engine), (age >= 1) & (age <= horizon))
     dates = after.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),

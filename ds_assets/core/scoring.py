@@ -78,7 +78,9 @@ def probabilities(model: Model[ModelCard], features: pd.DataFrame) -> NDArray[np
     return np.clip(joined, 0.0, 1.0)
 
 
-def assign(model: Model[ClusterCard], features: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def assign(
+    model: Model[ClusterCard], features: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Cluster of each row of a features frame, and its distance to the cluster's centre.
 
     Args:

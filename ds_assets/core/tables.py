@@ -69,9 +69,11 @@ QUARANTINE = Table(
     "quarantine",
     (
         Column("file", "text", "Name of the raw file, below its day."),
-        Column("line", "integer", "Line in that file, from 1; none for a whole file.", True),
+        Column(
+            "line", "integer", "Line in that file, from 1; none for a whole file.", nullable=True
+        ),
         Column("reason", "text", "Why the line was not used."),
-        Column("content", "text", "The line, its first 10,000 characters.", True),
+        Column("content", "text", "The line, its first 10,000 characters.", nullable=True),
     ),
     ("file", "line"),
 )
@@ -96,19 +98,19 @@ PREDICTIONS = Table(
             "churn_probability",
             "real",
             "Chance of no activity in the churn horizon; none where data is not enough.",
-            True,
+            nullable=True,
         ),
         Column(
             "payment_probability",
             "real",
             "Chance of a purchase in the payment horizon; none where data is not enough.",
-            True,
+            nullable=True,
         ),
-        Column("cluster", "integer", "Id of the user's cluster.", True),
-        Column("cluster_name", "text", "What sets the cluster apart.", True),
-        Column("churn_model", "text", "Version of the churn model.", True),
-        Column("payment_model", "text", "Version of the payment model.", True),
-        Column("cluster_model", "text", "Version of the cluster model.", True),
+        Column("cluster", "integer", "Id of the user's cluster.", nullable=True),
+        Column("cluster_name", "text", "What sets the cluster apart.", nullable=True),
+        Column("churn_model", "text", "Version of the churn model.", nullable=True),
+        Column("payment_model", "text", "Version of the payment model.", nullable=True),
+        Column("cluster_model", "text", "Version of the cluster model.", nullable=True),
     ),
     ("as_of", "user_id"),
 )
@@ -157,7 +159,7 @@ def user_features_table(game: Game) -> Table:
                     f"trend_{short}d_{long}d",
                     "real",
                     f"Active days a day in the last {short} days over those in the last {long}.",
-                    True,
+                    nullable=True,
                 )
                 for short, long in window_pairs(game)
             ),
@@ -166,15 +168,19 @@ def user_features_table(game: Game) -> Table:
                 "days_since_purchase",
                 "real",
                 f"Days since the last purchase; none in the last {game.lookback_days} days: none.",
-                True,
+                nullable=True,
             ),
             Column(
                 "tenure_days",
                 "real",
                 f"Days since the first active day, looking back {game.lookback_days} days.",
             ),
-            Column("typical_gap", "real", "Mean days from one active day to the next.", True),
-            Column("longest_gap", "real", "Most days from one active day to the next.", True),
+            Column(
+                "typical_gap", "real", "Mean days from one active day to the next.", nullable=True
+            ),
+            Column(
+                "longest_gap", "real", "Most days from one active day to the next.", nullable=True
+            ),
             Column(
                 "recency_in_gaps", "real", "Days since the last active day, in typical gaps.", True
             ),
@@ -218,7 +224,7 @@ def _attribute_columns(game: Game) -> list[Column]:
             f"last_{name}",
             "real" if attribute.type == "number" else "text",
             f"Latest value of the attribute {name}.",
-            True,
+            nullable=True,
         )
         for name, attribute in game.attributes.items()
     ]

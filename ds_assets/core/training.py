@@ -88,7 +88,7 @@ class TrainedModel:
     onnx: bytes | None
 
 
-def train(  # noqa: PLR0913  # each is a fact that the card states
+def train(  # each is a fact that the card states
     target: Target,
     as_of: dt.date,
     snapshots: Iterable[LabelledSnapshot],
@@ -301,7 +301,7 @@ def _as_onnx(model: Any) -> bytes:
     return bytes(converted.SerializeToString(deterministic=True))
 
 
-def _card(  # noqa: PLR0913  # each is a fact that the card states
+def _card(  # each is a fact that the card states
     snapshots: Sequence[LabelledSnapshot],
     rows: _TrainingRows,
     *,

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -30,7 +29,13 @@ RUN_DAYS = 125
 
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 
-Step = tuple[str, Callable[[Callable[[int], None]], object]]
+_COLUMNS = (
+    TextColumn("{task.description:<26}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("days"),
+    TimeElapsedColumn(),
+)
 
 
 def run_demo(home: Path, json_file: Path | None, port: int | None) -> None:
@@ -72,11 +77,11 @@ def _prepare(home: Path) -> Settings:
 def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> None:
     defs = build_defs(settings, game)
     last = game.last_day or game.first_day
-    first_features, first_models = (last - dt.timedelta(days=n - 1) for n in (FEATURE_DAYS, MODEL_DAYS))
+    first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
+    first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
     spans = [(WHOLE_GRAPH[:2], game.first_day), (WHOLE_GRAPH[2:3], first_features)]
     spans += [((name,), first_models) for name in WHOLE_GRAPH[3:]]
-    columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeElapsedColumn())
-    with Progress(*columns) as progress:
+    with Progress(*_COLUMNS) as progress:
         task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
         write_source(settings.source, lambda done: progress.update(task, completed=done))
         for assets, first in spans:

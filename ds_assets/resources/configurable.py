@@ -7,7 +7,7 @@ which know nothing of Dagster.
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.engine import DuckDBEngine, open_engine
@@ -15,7 +15,7 @@ from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.log_source import FolderLogSource
 from ds_assets.resources.results_database import ResultsDatabase
 
-_SECRET = {"dagster__is_secret": True}
+_SECRET: dict[str, JsonValue] = {"dagster__is_secret": True}
 
 
 class LogSourceResource(dg.ConfigurableResource[FolderLogSource]):

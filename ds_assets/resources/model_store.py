@@ -15,9 +15,7 @@ from ds_assets.resources.lake import FolderLake, day_folder
 Kind = Literal["churn", "payment", "clusters"]
 
 
-def store_model(
-    kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: FolderLake
-) -> None:
+def store_model(kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: FolderLake) -> None:
     """Store the card of a day, and its model where there is one."""
     files = {_name(kind, day, "card.json"): card_text(card).encode()}
     if onnx is not None:

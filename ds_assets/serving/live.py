@@ -38,7 +38,8 @@ class LakeModel:
         except InputError as error:
             raise LiveUnavailable(str(error)) from None
         plain = rows.astype(object).where(rows.notna(), None)
-        return {row["user_id"]: row for row in plain.to_dict("records")}
+        records: list[dict[str, Any]] = plain.to_dict("records")  # type: ignore[assignment]
+        return {row["user_id"]: row for row in records}
 
     def _newest_day(self) -> dt.date:
         for day in reversed(self._lake.days("models/payment")):

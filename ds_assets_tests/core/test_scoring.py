@@ -1,4 +1,5 @@
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ def clusters() -> FittedClusters:
     return fit_clusters(make_features(500), ClusterRange(), None, as_of=AS_OF)
 
 
-def loaded(made: TrainedModel | FittedClusters) -> scoring.Model:
+def loaded(made: TrainedModel | FittedClusters) -> scoring.Model[Any]:
     assert made.onnx is not None
     return load_model(made.onnx, made.card)
 

@@ -1,0 +1,58 @@
+# The two commands of a newcomer are `make demo` and `make test`; both set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+# Nothing but the interpreter that is there: uv must not look for another one to download.
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints $(LOCK)
+
+.PHONY: demo test test-fast lint types bench pictures lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/ds-assets demo $(ARGS)
+
+test: lint types
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --include='ds_assets/core/*' --fail-under=95
+	$(BIN)/coverage report --skip-covered
+
+test-fast: $(VENV)/.test
+	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# The pictures of README and docs, made from the running UI.
+pictures: $(VENV)/.pictures
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/python docs/pictures.py
+
+lock: $(VENV)/.uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --all-extras \
+		--no-emit-index-url --no-header --output-file $(LOCK) pyproject.toml
+
+clean:
+	rm -rf $(VENV) .demo
+
+$(VENV)/.uv: $(LOCK)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) uv
+	touch $@
+
+# One stamp for each set of extras; a change of the lock or of the project's file installs again.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.%: $(VENV)/.uv pyproject.toml
+	$(UV) --editable ".[$(if $(filter demo,$*),demo,demo$(comma)test$(comma)$*)]"
+	touch $@
+
+comma := ,

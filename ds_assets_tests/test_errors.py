@@ -1,0 +1,89 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ds_assets.errors import describe_mistakes
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    count: int = Field(ge=1)
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    inner: Inner = Inner(count=1)
+    names: tuple[str, ...] = ()
+    address: int = 0
+
+
+def mistakes(content: Any, **how: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(content)
+    return describe_mistakes("the file", caught.value, **how).splitlines()
+
+
+def test_a_mistake_is_a_line_with_the_key_what_was_found_and_what_is_accepted() -> None:
+    head, line = mistakes({"inner": {"count": 0}})
+    assert head == "the file has 1 mistake:"
+    assert line == "  - inner.count: found 0; Input should be greater than or equal to 1"
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert mistakes({"inner": {}, "names": "a", "adress": 1}) == [
+        "the file has 3 mistakes:",
+        "  - inner.count: missing, and needed",
+        "  - names: found 'a'; a list is needed",
+        "  - adress: there is no such key",
+    ]
+
+
+def test_keys_are_named_as_their_user_knows_them() -> None:
+    assert mistakes({"address": "x"}, rename=str.upper)[1].startswith("  - ADDRESS: found 'x'; ")
+
+
+@pytest.mark.parametrize("content", [5, None, ["a"], "text"])
+def test_something_without_keys_is_told_too(content: object) -> None:
+    assert mistakes(content)[1] == "  - keys with values are needed"
+
+
+def test_what_was_found_is_shown_shortened() -> None:
+    (line,) = mistakes({"names": "a" * 10_000})[1:]
+    assert len(line) < 150
+
+
+def test_a_number_with_too_many_digits_to_show_is_still_a_plain_mistake() -> None:
+    (line,) = mistakes({"names": 10**5000})[1:]
+    assert line == "  - names: found something of type int, too large to show; a list is needed"
+
+
+def test_something_too_deep_to_show_is_still_a_plain_mistake() -> None:
+    deep: list[Any] = []
+    for _ in range(20_000):
+        deep = [deep]
+    assert "too large to show" in mistakes({"address": deep})[1]
+
+
+@given(user=st.text(), password=st.text(st.characters(categories=["L", "N", "P"]), min_size=12))
+def test_no_address_shows_more_than_its_scheme(user: str, password: str) -> None:
+    for address in (
+        f"mysql://{user}:{password}@host/name",
+        f"mysql://host/name?password={password}",
+        f"redis://:{password}@host",
+    ):
+        text = "\n".join(mistakes({"address": address}))
+        assert password not in text
+        assert "://…" in text
+
+
+@given(secret=st.text(st.characters(categories=["L", "N", "P"]), min_size=12))
+def test_a_secret_is_not_shown_whatever_it_looks_like(secret: str) -> None:
+    for value in (secret, f"user:{secret}@host", f"Postgres://{secret}", f"redis://{secret}"):
+        assert secret not in "\n".join(mistakes({"address": value}, secrets=["address"]))
+    (line,) = mistakes({"address": f"redis://{secret}"}, secrets=["address"])[1:]
+    assert line.startswith("  - address: found redis://…; ")
