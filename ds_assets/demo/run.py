@@ -27,7 +27,7 @@ MODEL_DAYS = 14
 RUN_DAYS = 125
 """Days of one run: the bar moves after each."""
 
-_INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+_PROJECT = Path(__file__).parents[2]
 
 _COLUMNS = (
     TextColumn("{task.description:<26}"),
@@ -67,7 +67,7 @@ def _prepare(home: Path) -> Settings:
     """Make the folder an installation of its own, for this process and those it starts."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_INSTANCE_FILE, instance / "dagster.yaml")
+    shutil.copy(_PROJECT / "dagster.yaml", instance)
     shutil.copy(GAME_FILE, home / "game.yaml")
     os.environ["DAGSTER_HOME"] = str(instance)
     os.environ["DS_ASSETS_HOME"] = str(home)
@@ -97,11 +97,16 @@ def _stretches(first: dt.date, last: dt.date) -> list[tuple[dt.date, dt.date]]:
     return [(day, min(day + dt.timedelta(days=RUN_DAYS - 1), last)) for day in days]
 
 
+def start_ui(port: int) -> subprocess.Popen[bytes]:
+    """Start the Dagster UI, with its daemon, on what the environment describes."""
+    dg_command = Path(sys.executable).with_name("dg")
+    command = [str(dg_command), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.Popen([*command, "--log-level", "warning"], cwd=_PROJECT)  # noqa: S603  (fixed)
+
+
 def _serve(port: int) -> None:
-    print(f"\nThe Dagster UI is at http://127.0.0.1:{port} until Ctrl-C.", flush=True)  # noqa: T201
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "ds_assets.definitions"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-    ui = subprocess.Popen(command)  # noqa: S603  (a fixed command)
+    print(f"\nThe Dagster UI will be at http://127.0.0.1:{port}, until Ctrl-C.", flush=True)  # noqa: T201
+    ui = start_ui(port)
     try:
         code = ui.wait()
     except KeyboardInterrupt:
