@@ -19,10 +19,16 @@ PICTURES = ROOT / "docs" / "pictures"
 HOME = ROOT / ".demo"
 PORT = 3417
 ADDRESS = f"http://127.0.0.1:{PORT}"
-QUIET_BROWSER = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-).split()
+QUIET_BROWSER = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 SETTLE_MS = 3_000
 RUN_SECONDS = 180
 
