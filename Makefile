@@ -50,9 +50,11 @@ $(VENV)/.uv: $(LOCK)
 	$(BIN)/python -m pip install --quiet --constraint $(LOCK) uv
 	touch $@
 
-# One stamp for each set of extras; a change of the lock or of the project's file installs again.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.%: $(VENV)/.uv pyproject.toml
-	$(UV) --editable ".[$(if $(filter demo,$*),demo,demo$(comma)test$(comma)$*)]"
+# One stamp for each use; a change of the lock or of the project's file installs again.
+$(VENV)/.demo: EXTRAS := demo
+$(VENV)/.test: EXTRAS := demo,test
+$(VENV)/.bench: EXTRAS := demo,bench
+$(VENV)/.pictures: EXTRAS := demo,pictures
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
+	$(UV) --editable ".[$(EXTRAS)]"
 	touch $@
-
-comma := ,

@@ -19,6 +19,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
 from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.results_database import ResultsDatabase
 
 FEWEST_EVENTS = 0.25
 """Share of the same weekday's usual events below which a day is taken to be incomplete."""
@@ -130,19 +131,24 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         store = lake.open()
         with results.open() as database:
-            delivered = {one.as_of: one for one in database.deliveries()}
-        complaints: dict[dt.date, str | None] = {}
-        for day in _days(context, "predictions", store):
-            rows, found = read_predictions(day, store), delivered.get(day)
-            if found is None:
-                complaints[day] = "not delivered"
-            elif (found.row_count, found.checksum) != (rows.num_rows, checksum(rows)):
-                complaints[day] = f"{found.row_count} rows delivered of {rows.num_rows}, or others"
-            else:
-                complaints[day] = None
-        return _result(complaints)
+            days = _days(context, "predictions", store)
+            return _result({day: _undelivered(day, store, database) for day in days})
 
     return is_complete
+
+
+def _undelivered(day: dt.date, lake: FolderLake, database: ResultsDatabase) -> str | None:
+    record = next((one for one in database.deliveries() if one.as_of == day), None)
+    if record is None:
+        return "not delivered"
+    rows, stored = read_predictions(day, lake), database.day(day)
+    if stored.num_rows != rows.num_rows:
+        return f"the database holds {stored.num_rows} rows of {rows.num_rows}"
+    if checksum(stored) != checksum(rows):
+        return "the database holds other rows than were predicted"
+    if record.checksum != checksum(rows):
+        return "the record of the delivery is of other rows than were predicted"
+    return None
 
 
 def _days(context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake) -> list[dt.date]:

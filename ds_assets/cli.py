@@ -64,20 +64,20 @@ def simulate(  # noqa: PLR0913, PLR0917  (options of a command line)
     """Write the logs of a simulated game, with as much of a mess as asked for."""
     from ds_assets.simulate import SimulationOptions, simulate  # noqa: PLC0415
 
-    options = SimulationOptions(
-        users=users,
-        days=days,
-        seed=seed,
-        start=start.date(),
-        broken=broken,
-        duplicates=duplicates,
-        late=late,
-        skewed=skewed,
-        unknown_types=unknown_types,
-        missing_days=tuple(day.date() for day in missing_day or ()),
-        new_fields=new_fields,
-    )
-    with _progress("simulating", days) as advance:
+    with _as_mistakes(ValueError, OSError), _progress("simulating", days) as advance:
+        options = SimulationOptions(
+            users=users,
+            days=days,
+            seed=seed,
+            start=start.date(),
+            broken=broken,
+            duplicates=duplicates,
+            late=late,
+            skewed=skewed,
+            unknown_types=unknown_types,
+            missing_days=tuple(day.date() for day in missing_day or ()),
+            new_fields=new_fields,
+        )
         summary = simulate(options, out, advance)
     rate = summary.lines / summary.seconds
     typer.echo(f"{summary.lines:,} lines of {summary.days} days in {out}, {rate:,.0f} a second")
@@ -98,8 +98,12 @@ def run(
     from ds_assets.runs import materialize_days  # noqa: PLC0415
 
     defs, until = installed_defs(), last or first
-    with dg.DagsterInstance.get() as instance:
-        materialize_days(defs, WHOLE_GRAPH, first.date(), until.date(), instance)
+    with _as_mistakes(dg.DagsterError):
+        instance = dg.DagsterInstance.get()
+    with instance:
+        left_out = materialize_days(defs, WHOLE_GRAPH, first.date(), until.date(), instance)
+    for sentence in left_out:
+        typer.echo(f"left out: {sentence}", err=True)
     typer.echo(f"{first.date()} to {until.date()} are done")
 
 
@@ -140,9 +144,18 @@ def demo(
 def _mistakes_told() -> Iterator[None]:
     try:
         yield
-    except (InputError, ValueError) as error:
+    except InputError as error:
         typer.echo(f"ds-assets: {error}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _as_mistakes(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors by which a library tells a user's mistake, as just that."""
+    try:
+        yield
+    except kinds as error:
+        raise InputError(str(error).partition("\nYou can resolve")[0]) from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Belongs here: the one error type that a command line or an asset shows as a plain sentence.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Collection
 from typing import Any
@@ -66,7 +67,7 @@ def _veiled(value: object) -> str:
 
 def _shortened(value: object, limit: int = 80) -> str:
     try:
-        text = _ADDRESS.sub("…", repr(value))
+        text = _ADDRESS.sub("…", str(value) if isinstance(value, dt.date) else repr(value))
     except (ValueError, RecursionError):  # too many digits, too deep
         return f"something of type {type(value).__name__}, too large to show"
     return text if len(text) <= limit else f"{text[:limit]}…"

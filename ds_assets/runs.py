@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import DagsterEventType
 
+from ds_assets.assets.daily import LEFT_OUT
 from ds_assets.errors import InputError
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -21,22 +22,54 @@ def materialize_days(
     first: dt.date,
     last: dt.date,
     instance: dg.DagsterInstance,
-) -> None:
+) -> list[str]:
     """Materialize assets, and run their checks, for each day of a range, in one run.
 
+    Returns:
+        What was said of days that were left out, a sentence each.
+
     Raises:
-        InputError: the run failed; the message is what the failed steps and checks said.
+        InputError: the game has no such days, or the run failed; the message is what the failed
+            steps and checks said.
     """
+    _refuse_other_days(defs, assets[0], first, last)
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in assets],
         tags={RANGE_START: str(first), RANGE_END: str(last)},
-        run_config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},
+        # What there is to say is said by the caller; the run's own log is with the instance.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if not result.success:
         raise InputError("\n".join([*_failures(result), f"This was run {result.run_id}."]))
+    return _left_out(result)
+
+
+def _refuse_other_days(defs: dg.Definitions, asset: str, first: dt.date, last: dt.date) -> None:
+    if last < first:
+        raise InputError(f"the last day, {last}, lies before the first, {first}")
+    partitions = defs.resolve_assets_def(asset).partitions_def
+    known = partitions.get_partition_keys() if partitions else []
+    if not known:
+        raise InputError("no day of the game is over yet")
+    if not known[0] <= str(first) <= str(last) <= known[-1]:
+        raise InputError(
+            f"found {first} to {last}; accepted are days from {known[0]} to {known[-1]}, those of "
+            "the game that are over"
+        )
+
+
+def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Sentences of the first asset that left out each day; those after it follow from that."""
+    said: dict[str | None, str] = {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            done = event.step_materialization_data.materialization
+            if LEFT_OUT in done.metadata:
+                said.setdefault(done.partition, str(done.metadata[LEFT_OUT].value))
+    return list(dict.fromkeys(said.values()))
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:

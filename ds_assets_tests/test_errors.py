@@ -69,21 +69,22 @@ def test_something_too_deep_to_show_is_still_a_plain_mistake() -> None:
     assert "too large to show" in mistakes({"address": deep})[1]
 
 
-@given(user=st.text(), password=st.text(st.characters(categories=["L", "N", "P"]), min_size=12))
-def test_no_address_shows_more_than_its_scheme(user: str, password: str) -> None:
+@given(user=st.text(), rest=st.text())
+def test_no_address_shows_more_than_its_scheme(user: str, rest: str) -> None:
     for address in (
-        f"mysql://{user}:{password}@host/name",
-        f"mysql://host/name?password={password}",
-        f"redis://:{password}@host",
+        f"mysql://{user}:hunter2{rest}@host/name",
+        f"mysql://host/name?password=hunter2{rest}",
+        f"redis://:hunter2{rest}@host",
     ):
         text = "\n".join(mistakes({"address": address}))
-        assert password not in text
+        assert "hunter2" not in text
         assert "://…" in text
 
 
-@given(secret=st.text(st.characters(categories=["L", "N", "P"]), min_size=12))
-def test_a_secret_is_not_shown_whatever_it_looks_like(secret: str) -> None:
-    for value in (secret, f"user:{secret}@host", f"Postgres://{secret}", f"redis://{secret}"):
-        assert secret not in "\n".join(mistakes({"address": value}, secrets=["address"]))
-    (line,) = mistakes({"address": f"redis://{secret}"}, secrets=["address"])[1:]
+@given(rest=st.text())
+def test_a_secret_is_not_shown_whatever_it_looks_like(rest: str) -> None:
+    for form in ("{}", "user:{}@host", "Postgres://{}", "redis://{}", "{}://"):
+        secret = form.format(f"Hunter2 {rest}")
+        assert "Hunter2" not in "\n".join(mistakes({"address": secret}, secrets=["address"]))
+    (line,) = mistakes({"address": f"redis://{rest}"}, secrets=["address"])[1:]
     assert line.startswith("  - address: found redis://…; ")

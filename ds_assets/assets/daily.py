@@ -21,6 +21,8 @@ OWNERS = ["team:player-insights"]
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
+LEFT_OUT = "left_out"
+"""Metadata of a day of a run that was left out: why."""
 FRESH_WITHIN = dt.timedelta(hours=36)
 
 _UI_TYPES = {
@@ -95,7 +97,7 @@ def without_missing(
             raise dg.Failure(text, allow_retries=False)
         context.log.warning(text)
         for day in missing:
-            context.add_asset_metadata({"left_out": text}, partition_key=str(day))
+            context.add_asset_metadata({LEFT_OUT: text}, partition_key=str(day))
     return [day for day in days if day not in set(missing)]
 
 

@@ -27,7 +27,7 @@ from ds_assets.resources.ingestion import fingerprint, raw_files
 from ds_assets.resources.lake import FolderLake, day_folder
 
 TABLE = "user_activity"
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 16 << 20
 """Raw bytes that are read at once; a larger day is read alone."""
 
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}

@@ -15,6 +15,10 @@ LONGEST_LINE = 1 << 20
 UNREADABLE = "\ufffd"
 """Opens a line that was not valid text, so that a reader can tell it from a line that was."""
 
+SHOWN = 10_000
+"""Characters that are kept of a line that is not used."""
+
+_NEVER_IN_TEXT = (b"\r", b"\0", b"\1")  # a return but at a line's end; readers delimit by the last
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BLOCK = 1 << 14  # what a damaged place can cost: small, and no slower than a large one
@@ -24,8 +28,8 @@ def decompress(source: Path, target: Path) -> str | None:
     """Write the lines of a raw file to `target` as plain UTF-8, one line each as in the file.
 
     The compression is told by the first bytes, whatever the name says. A line that is not UTF-8,
-    holds control characters that no text format allows, or is longer than 1 MiB is written as its
-    readable beginning after `UNREADABLE`, so that every line keeps its number.
+    holds NUL, SOH or a return before its end, or is longer than 1 MiB is written as its readable
+    beginning after `UNREADABLE`, so that every line keeps its number.
 
     Args:
         source: Raw file: gzip, zstd or plain.
@@ -100,7 +104,7 @@ def _copy(chunks: Iterator[bytes | Exception], out: BinaryIO) -> tuple[bool, str
             return _ends_cleanly(decoder), _in_words(chunk)
         newline = chunk.rfind(b"\n")
         since_newline = since_newline + len(chunk) if newline < 0 else len(chunk) - newline
-        if since_newline > LONGEST_LINE or any(c in chunk for c in (b"\r", b"\0", b"\1")):
+        if since_newline > LONGEST_LINE or any(c in chunk for c in _NEVER_IN_TEXT):
             return False, None
         if not (chunk.isascii() and _ends_cleanly(decoder)) and not _decodes(decoder, chunk):
             return False, None
@@ -112,9 +116,9 @@ def _ends_cleanly(decoder: codecs.IncrementalDecoder) -> bool:
     return decoder.getstate()[0] == b""
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
     try:
-        decoder.decode(chunk)
+        decoder.decode(chunk, final)
     except UnicodeDecodeError:
         return False
     return True
@@ -136,13 +140,16 @@ def _copy_cleaned(chunks: Iterator[bytes | Exception], out: BinaryIO) -> str | N
 
 
 def _cleaned(line: bytes) -> bytes:
-    line = line.removesuffix(b"\r").removeprefix(codecs.BOM_UTF8)
-    too_long = len(line) > LONGEST_LINE
-    text = line[:LONGEST_LINE].decode("utf-8", errors="replace")
-    readable = "".join(c if c >= " " or c == "\t" else " " for c in text)
-    if too_long or UNREADABLE in text or readable != text:
-        return f"{UNREADABLE}{readable[:10_000]}".encode()
-    return text.encode()
+    line = line.removesuffix(b"\r")
+    if len(line) <= LONGEST_LINE and not any(c in line for c in _NEVER_IN_TEXT) and _is_utf8(line):
+        return line
+    readable = line[:LONGEST_LINE].decode("utf-8", errors="replace")
+    shown = "".join(c if c >= " " or c == "\t" else " " for c in readable[:SHOWN])
+    return f"{UNREADABLE}{shown}".encode()
+
+
+def _is_utf8(line: bytes) -> bool:
+    return line.isascii() or _decodes(codecs.getincrementaldecoder("utf-8")(), line, final=True)
 
 
 def _in_words(error: Exception) -> str:

@@ -12,6 +12,8 @@ LONGEST_USER_ID = 191
 NOTHING = ""
 """Reason of a line that holds nothing, as a blank one or a header: neither event nor quarantine."""
 
+_ORDER = ("event_time", "user_id", "file", "line")  # in which the first of two copies stays
+
 
 def events_table(game: Game) -> Table:
     """The events frame: a row a line of the raw files, also of those that are not valid."""
@@ -49,7 +51,8 @@ def events_table(game: Game) -> Table:
 def duplicates(events: DataFrame, engine: Engine) -> DataFrame:
     """Rows that repeat an event id of the same arrival day; the earliest event is no duplicate.
 
-    Ids are compared by hash first, which is cheap, and in full only where hashes meet.
+    Ids are compared by hash first, which is cheap, and in full only where hashes meet. An empty id
+    is no id.
 
     Args:
         events: The events frame.
@@ -59,17 +62,15 @@ def duplicates(events: DataFrame, engine: Engine) -> DataFrame:
         Columns dt, file, line: the rows to leave out.
     """
     f = engine.functions
-    marked = events.where(f.col("reason").isNull() & f.col("event_id").isNotNull()).select(
-        "dt", "file", "line", "event_id", "event_time", "user_id", f.hash("event_id").alias("mark")
-    )
-    repeated = marked.groupBy(f.col("dt").alias("day"), f.col("mark").alias("shared")).agg(
-        f.count("*").alias("times")
-    )
+    named = events.where(f.col("reason").isNull() & (f.col("event_id") != ""))
+    mark = f.hash("event_id")
+    # A scan of its own, so that nothing but hashes is held of the many events that are no repeats.
+    marks = named.select(f.col("dt").alias("day"), mark.alias("shared"))
+    repeated = marks.groupBy("day", "shared").agg(f.count("*").alias("times"))
     repeated = repeated.where(f.col("times") > 1)
+    marked = named.select(*_ORDER, "dt", "event_id", mark.alias("mark"))
     same = (f.col("dt") == f.col("day")) & (f.col("mark") == f.col("shared"))
-    order = engine.window.partitionBy("dt", "event_id").orderBy(
-        "event_time", "user_id", "file", "line"
-    )
+    order = engine.window.partitionBy("dt", "event_id").orderBy(*_ORDER)
     ranked = marked.join(repeated, same).withColumn("copy", f.row_number().over(order))
     return ranked.where(f.col("copy") > 1).select("dt", "file", "line")
 

@@ -43,17 +43,15 @@ def user_features(
         snapshot and the columns of `user_features_table(game)`.
     """
     f = engine.functions
-    days = _known_days(activity, snapshots, game, engine)
-    order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
-    before = order.rowsBetween(engine.window.unboundedPreceding, -1)
-    gap = f.datediff(f.col("event_date"), f.max("active_date").over(before))
-    days = days.withColumn("gap", f.when(f.col("active_date").isNotNull(), gap))
+    days = _dated(_known_days(activity, snapshots, game, engine), game, engine)
     users = days.groupBy("snapshot", "user_id").agg(
         *_window_sums(f, game), *_whole_lookback(f, game)
     )
     active = users.where(f.col("days_since_active") < game.active_days)
-    described = _with_ratios(f, active, game)
-    return described.select("snapshot", *user_features_table(game).names)
+    ratios = _ratios(f, game)
+    return active.select(
+        "snapshot", *(ratios.get(name, f.col(name)) for name in user_features_table(game).names)
+    )
 
 
 def _known_days(
@@ -68,24 +66,35 @@ def _known_days(
         & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),
     )
     measures = [name for name, _ in windowed_measures(game) if name != "active_days"]
-    days = known.groupBy("snapshot", "user_id", "event_date").agg(
+    return known.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
-        *(f.sum(name).alias(name) for name in measures),
+        *(f.sum(name).cast("double").alias(name) for name in measures),
         *(latest(f, "last_time", f"last_{name}").alias(f"last_{name}") for name in game.attributes),
     )
-    was_there = f.col("activities") > 0
-    return (
-        days.withColumn("age", f.datediff(f.col("snapshot"), f.col("event_date")))
-        .withColumn("active_days", f.when(was_there, f.lit(1)).otherwise(f.lit(0)))
-        .withColumn("active_date", f.when(was_there, f.col("event_date")))
+
+
+def _dated(days: DataFrame, game: Game, engine: Engine) -> DataFrame:
+    """Those rows with their age, and the days since the active day before."""
+    f = engine.functions
+    active_date = f.when(f.col("activities") > 0, f.col("event_date"))
+    order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
+    before = order.rowsBetween(engine.window.unboundedPreceding, -1)
+    gap = f.datediff(f.col("event_date"), f.max(active_date).over(before))
+    measures = [name for name, _ in windowed_measures(game) if name != "active_days"]
+    # One step for all: each step of a frame costs planning time, whatever it does.
+    return days.select(
+        *("snapshot", "user_id", "event_date", *measures),
+        *(f"last_{name}" for name in game.attributes),
+        f.datediff(f.col("snapshot"), f.col("event_date")).alias("age"),
+        active_date.alias("active_date"),
+        f.when(f.col("activities") > 0, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
+        f.when(f.col("activities") > 0, gap).alias("gap"),
     )
 
 
 def _window_sums(f: Any, game: Game) -> list[Any]:
     return [
-        f.sum(f.when(f.col("age") < days, f.col(measure)).otherwise(f.lit(0)))
-        .cast("double")
-        .alias(f"{measure}_{days}d")
+        f.sum(f.when(f.col("age") < days, f.col(measure)).otherwise(f.lit(0.0))).alias(f"{measure}_{days}d")
         for measure, _ in windowed_measures(game)
         for days in game.windows
     ]
@@ -108,13 +117,17 @@ def _whole_lookback(f: Any, game: Game) -> list[Any]:
     ]
 
 
-def _with_ratios(f: Any, users: DataFrame, game: Game) -> DataFrame:
+def _ratios(f: Any, game: Game) -> dict[str, Any]:
+    """Columns of the table that are made of other columns."""
     span = f.col("tenure_days") - f.col("days_since_active")
     gaps = f.col("active_dates") - 1
-    users = users.withColumn("typical_gap", f.when(gaps > 0, span / gaps))
-    users = users.withColumn("recency_in_gaps", f.col("days_since_active") / f.col("typical_gap"))
+    typical_gap = f.when(gaps > 0, span / gaps)
+    ratios = {
+        "typical_gap": typical_gap,
+        "recency_in_gaps": f.col("days_since_active") / typical_gap,
+    }
     for short, long in window_pairs(game):
         recent = f.col(f"active_days_{short}d") / f.lit(float(short))
         usual = f.col(f"active_days_{long}d") / f.lit(float(long))
-        users = users.withColumn(f"trend_{short}d_{long}d", f.when(usual > 0, recent / usual))
-    return users
+        ratios[f"trend_{short}d_{long}d"] = f.when(usual > 0, recent / usual)
+    return {name: ratio.alias(name) for name, ratio in ratios.items()}

@@ -6,6 +6,7 @@ tables. What is computed is `core`'s.
 
 import atexit
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,12 @@ class DuckDBEngine:
 
     def __init__(self, memory_limit_mb: int, threads: int) -> None:
         self._connection = duckdb.connect(
-            config={"memory_limit": f"{memory_limit_mb}MB", "threads": threads}
+            config={
+                "memory_limit": f"{memory_limit_mb}MB",
+                "threads": threads,
+                # Not below the working directory, which may be read-only; made only when needed.
+                "temp_directory": f"{tempfile.gettempdir()}/ds_assets_{os.getpid()}",
+            }
         )
         self._views = count()
         # Without the connection's close its bindings report a leak when the process ends.
@@ -120,7 +126,7 @@ class DuckDBEngine:
             Rows of each day.
         """
         self._connection.execute(
-            f"CREATE OR REPLACE TABLE to_write AS {frame.sql(dialect='duckdb')}"
+            f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}"
         )
         rows = {day: self._copy_day(table, by, day, target) for day, target in targets.items()}
         self._connection.execute("DROP TABLE to_write")
@@ -139,7 +145,7 @@ class DuckDBEngine:
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
         """Rows of a frame, in memory."""
-        return self._connection.execute(frame.sql(dialect="duckdb")).df()
+        return self._connection.execute(_sql(frame)).df()
 
 
 @lru_cache(maxsize=1)
@@ -156,6 +162,11 @@ _TYPES: dict[ColumnType, str] = {
     "time": "TIMESTAMP",
     "boolean": "BOOLEAN",
 }
+
+
+def _sql(frame: DataFrame) -> str:
+    # DuckDB optimizes by itself; the optimizer of the session would take longer than some queries.
+    return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
 
 
 def _select(days: Mapping[dt.date, Path], table: Table) -> str:

@@ -10,6 +10,7 @@ from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_card
 from ds_assets.core.predicting import DayModels
 from ds_assets.core.scoring import Model, load_model
+from ds_assets.errors import InputError
 from ds_assets.resources.lake import FolderLake, day_folder
 
 Kind = Literal["churn", "payment", "clusters"]
@@ -44,11 +45,14 @@ def stored_model(kind: Kind, card: AnyCard, lake: FolderLake) -> Model[AnyCard] 
     """The model that a card describes; None where there was not enough data for one.
 
     Raises:
-        InputError: the model's file is not the card's.
+        InputError: the model's file is missing, or is not the card's.
     """
     if card.state != "ready":
         return None
-    return load_model(lake.read(_name(kind, card.as_of, "model.onnx")), card)
+    name = _name(kind, card.as_of, "model.onnx")
+    if not lake.exists(name):
+        raise InputError(f"{name} is missing in the lake {lake}, and its card says it is there")
+    return load_model(lake.read(name), card)
 
 
 def day_model(

@@ -44,9 +44,9 @@ many_histories = settings(
 
 @dataclass(frozen=True)
 class Row:
-    """A row of user_activity and its arrival day."""
+    """A row of user_activity and the day on which it arrived."""
 
-    dt: dt.date
+    arrived: dt.date
     user_id: str
     event_date: dt.date
     last_time: dt.datetime
@@ -99,7 +99,7 @@ def random_row(chance: random.Random, user: str, number: int | None = None) -> R
 
 def unique(rows: Iterable[Row]) -> list[Row]:
     """Rows without those that repeat the key of an earlier one."""
-    return list({(row.dt, row.user_id, row.event_date): row for row in rows}.values())
+    return list({(row.arrived, row.user_id, row.event_date): row for row in rows}.values())
 
 
 def random_histories(seed: int, users: int = 1000) -> list[Row]:
@@ -133,7 +133,7 @@ class World:
     def store(self, rows: Iterable[Row]) -> None:
         arrived = defaultdict(list)
         for row in rows:
-            arrived[row.dt].append(asdict(row))
+            arrived[row.arrived].append(asdict(row))
         for number, path in self._paths.items():
             written = path.with_suffix(".new")
             schema = self._table.arrow_schema
@@ -160,7 +160,7 @@ def records(frame: DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of a frame with a snapshot; nothing is None."""
     for record in engine().to_pandas(frame).to_dict("records"):
         values = {str(k): None if v != v else v for k, v in record.items()}  # noqa: PLR0124
-        yield values | {"snapshot": values["snapshot"].date()}
+        yield values | {"snapshot": record["snapshot"].date()}
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, A
     known = [
         (row, (snapshot - row.event_date).days)
         for row in history
-        if row.dt <= snapshot and 0 <= (snapshot - row.event_date).days < max(game.windows)
+        if row.arrived <= snapshot and 0 <= (snapshot - row.event_date).days < max(game.windows)
     ]
     seen = sorted({age for row, age in known if row.activities > 0})
     if not seen or seen[0] > game.active_days - 1:
@@ -336,7 +336,7 @@ def test_events_dated_ahead_of_their_arrival_count_from_their_own_date_on(world:
 def test_the_arrival_days_that_features_ask_for_are_enough(world: World) -> None:
     first, last = features.arrival_days(day(9), GAME)
     rows = random_histories(seed=2)
-    needed = [replace(r, user_id=f"-{r.user_id}") for r in rows if first <= r.dt <= last]
+    needed = [replace(r, user_id=f"-{r.user_id}") for r in rows if first <= r.arrived <= last]
     described = {
         user: row for (at, user), row in world.describe(rows + needed).items() if at == day(9)
     }

@@ -65,7 +65,7 @@ def reference(rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date)
     for row in rows:
         for snapshot in snapshots:
             in_window = row.event_date in {snapshot + dt.timedelta(days=n + 1) for n in range(3)}
-            if in_window and not row.dt > as_of:
+            if in_window and not row.arrived > as_of:
                 after[snapshot, row.user_id].append(row)
     return {
         key: {
@@ -195,7 +195,7 @@ def test_who_has_not_had_the_time_to_come_back_is_never_churned(
         seen = {
             row.user_id
             for row in rows
-            if row.activities and snapshot < row.event_date <= last and row.dt <= AS_OF
+            if row.activities and snapshot < row.event_date <= last and row.arrived <= AS_OF
         }
         assert {user for _, user in left} == {user for _, user in population} - seen
 

@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def known(row: Row, at: dt.date) -> bool:
-    return row.dt <= at and row.event_date <= at
+    return row.arrived <= at and row.event_date <= at
 
 
 def in_another_future(rows: Sequence[Row], fixed: Any, seed: int) -> list[Row]:
@@ -113,7 +113,7 @@ def test_only_what_happened_in_the_window_and_arrived_by_the_training_day_change
     rows = random_histories(seed)
 
     def fixed(row: Row) -> bool:
-        return row.dt <= AS_OF and 1 <= (row.event_date - snapshot).days <= horizon
+        return row.arrived <= AS_OF and 1 <= (row.event_date - snapshot).days <= horizon
 
     world.store(twins(rows, in_another_future(rows, fixed, seed)))
     frame = labels.outcomes(world.activity, [snapshot], horizon, AS_OF, GAME, engine())
