@@ -282,6 +282,19 @@ def test_the_columns_are_those_of_the_table_with_the_snapshot_first(world: World
     assert list(world.features().columns) == ["snapshot", *user_features_table(GAME).names]
 
 
+def test_what_is_not_known_is_stored_as_missing_and_never_as_a_number(
+    world: World, tmp_path: Path
+) -> None:
+    world.store(random_histories(seed=4))
+    table, target = user_features_table(GAME), tmp_path / "features.parquet"
+    engine().write(world.features(), table, "snapshot", {day(8): target})
+    stored = parquet.read_table(target)
+    for column in table.columns:
+        values = stored[column.name].to_pylist()
+        assert column.nullable or None not in values, column.name
+        assert column.type != "real" or not any(v is not None and math.isnan(v) for v in values)
+
+
 def test_without_activity_nobody_is_described(world: World) -> None:
     assert world.describe([]) == {}
 
@@ -355,7 +368,7 @@ def test_the_first_of_those_days_is_needed_for_a_clock_that_runs_ahead(world: Wo
 
 def test_the_last_value_is_that_of_the_latest_time_that_has_one(world: World) -> None:
     rows = [
-        make_row("late", 6, last_country="US"),
+        make_row("late", 6, last_country="DE"),
         make_row("late", 8, dated=5, last_country="KR"),
         make_row("none", 6, last_country="US"),
         make_row("none", 8),
@@ -367,7 +380,7 @@ def test_the_last_value_is_that_of_the_latest_time_that_has_one(world: World) ->
     ]
     described = {user: row for (at, user), row in world.describe(rows).items() if at == day(8)}
     assert {user: row["last_country"] for user, row in described.items()} == {
-        "late": "US",
+        "late": "DE",
         "none": "US",
         "hours": "DE",
         "ties": "KR",

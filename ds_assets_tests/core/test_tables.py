@@ -1,0 +1,125 @@
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.tables import (
+    CLUSTERS,
+    PREDICTIONS,
+    QUARANTINE,
+    Column,
+    Table,
+    numeric_features,
+    text_features,
+    user_activity_table,
+    user_features_table,
+    window_pairs,
+    windowed_measures,
+)
+from ds_assets.game import IDENTIFIER, Attribute, Events, Game
+from ds_assets_tests.core.factories import make_game
+
+# Few letters, so that names meet; the words of the tables' own columns among them.
+WORDS = (
+    "a",
+    "events",
+    "days",
+    "last",
+    "sum_a",
+    "count_a",
+    "a_7d",
+    "event_date",
+    "user_id",
+    "x" * 48,
+)
+NAMES = st.sampled_from(WORDS)
+GAMES = st.builds(
+    make_game,
+    events=st.lists(NAMES, unique=True).map(lambda names: Events(counted=tuple(names))),
+    properties=st.dictionaries(NAMES, st.just("field")),
+    attributes=st.dictionaries(
+        NAMES,
+        st.builds(Attribute, field=st.just("field"), type=st.sampled_from(("text", "number"))),
+    ),
+    windows=st.lists(st.integers(28, 3650), min_size=1, max_size=4, unique=True).map(sorted),
+)
+FIXED = (PREDICTIONS, CLUSTERS, QUARANTINE)
+
+
+def tables(game: Game) -> list[Table]:
+    return [*FIXED, user_activity_table(game), user_features_table(game)]
+
+
+@given(game=GAMES)
+def test_no_game_gives_a_table_two_columns_of_one_name(game: Game) -> None:
+    for table in tables(game):
+        assert len(set(table.names)) == len(table.names)
+
+
+@given(game=GAMES)
+def test_every_store_can_name_every_column(game: Game) -> None:
+    for table in tables(game):
+        assert all(name.isidentifier() and name == name.lower() for name in table.names)
+        assert max(map(len, table.names)) <= 64
+        assert IDENTIFIER.fullmatch(table.name)
+
+
+@given(game=GAMES)
+def test_a_row_can_be_identified_and_every_column_is_explained(game: Game) -> None:
+    for table in tables(game):
+        assert set(table.key) <= set(table.names)
+        assert all(column.meaning.endswith(".") for column in table.columns)
+    for table in (*FIXED[:2], user_activity_table(game), user_features_table(game)):
+        assert not any(column.nullable for column in table.columns if column.name in table.key)
+
+
+@given(game=GAMES)
+def test_features_are_numbers_or_texts_in_the_order_of_the_table(game: Game) -> None:
+    names = user_features_table(game).names
+    numbers, texts = numeric_features(game), text_features(game)
+    assert sorted([*numbers, *texts, "user_id"]) == sorted(names)
+    assert [name for name in names if name in numbers] == numbers
+    assert [name for name in names if name in texts] == texts
+
+
+@given(game=GAMES)
+def test_each_measure_is_a_feature_of_each_window(game: Game) -> None:
+    names = set(user_features_table(game).names)
+    for measure, _ in windowed_measures(game):
+        assert {f"{measure}_{days}d" for days in game.windows} <= names
+    pairs = list(window_pairs(game))
+    assert len(pairs) == len(game.windows) - 1
+    assert all(short < long and f"trend_{short}d_{long}d" in names for short, long in pairs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("text", pa.string()),
+        ("integer", pa.int64()),
+        ("real", pa.float64()),
+        ("date", pa.date32()),
+        ("time", pa.timestamp("us")),
+        ("boolean", pa.bool_()),
+    ],
+)
+def test_parquet_stores_each_type_as_its_own(kind: str, expected: pa.DataType) -> None:
+    table = Table("t", (Column("a", kind, "A."), Column("b", kind, "B.", nullable=True)), ("a",))  # type: ignore[arg-type]
+    assert table.arrow_schema == pa.schema(
+        [pa.field("a", expected, nullable=False), pa.field("b", expected, nullable=True)]
+    )
+
+
+def test_an_attribute_keeps_its_type_from_activity_to_features() -> None:
+    game = make_game()
+    for table in (user_activity_table(game), user_features_table(game)):
+        types = {column.name: column.type for column in table.columns}
+        assert (types["last_country"], types["last_level"]) == ("text", "real")
+
+
+def test_what_can_be_missing_in_features_is_what_one_active_day_does_not_tell() -> None:
+    columns = user_features_table(make_game(windows=(7, 28))).columns
+    assert {column.name for column in columns if column.nullable} == {
+        *("trend_7d_28d", "days_since_purchase", "typical_gap", "longest_gap"),
+        *("recency_in_gaps", "last_country", "last_level"),
+    }

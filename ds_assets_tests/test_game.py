@@ -1,0 +1,331 @@
+import datetime as dt
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ds_assets.errors import InputError
+from ds_assets.game import Game, load_game
+from ds_assets.settings import DEMO_GAME
+
+LEAST: dict[str, Any] = {
+    "name": "A game",
+    "first_day": dt.date(2026, 1, 1),
+    "fields": {"user_id": "user", "event_time": "time", "event_type": "type"},
+}
+MONEY = LEAST["fields"] | {"amount": "amount", "currency": "currency"}
+
+on_one_file = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+)
+
+
+def load(content: object, folder: Path) -> Game:
+    path = folder / "game.yaml"
+    text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+    path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
+    return load_game(path)
+
+
+def mistakes(content: object, folder: Path) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        load(content, folder)
+    head, *lines = str(caught.value).splitlines()
+    count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
+    assert head == f"the game file {folder / 'game.yaml'} has {count}"
+    return [line.removeprefix("  - ") for line in lines]
+
+
+def test_three_keys_are_a_game_and_everything_else_has_a_default(tmp_path: Path) -> None:
+    game = load(LEAST, tmp_path)
+    assert (game.name, game.first_day, game.last_day) == ("A game", dt.date(2026, 1, 1), None)
+    assert (game.time_zone, game.active_days, game.windows) == ("UTC", 28, (1, 3, 7, 14, 28, 90))
+    assert (game.horizons.churn, game.horizons.payment, game.grace_days) == (14, 14, 0)
+    assert (game.logs.format, game.logs.path, game.events.activity) == (
+        "jsonl",
+        "dt=%Y-%m-%d",
+        None,
+    )
+
+
+def test_the_demos_game_file_is_valid() -> None:
+    assert load_game(DEMO_GAME).name
+
+
+def test_the_lookback_is_the_longest_window_and_maturity_the_horizon_with_the_grace(
+    tmp_path: Path,
+) -> None:
+    game = load(LEAST | {"windows": [7, 30], "grace_days": 2}, tmp_path)
+    assert (game.lookback_days, game.maturity_days(14)) == (30, 16)
+
+
+def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
+    clusters = load(LEAST | {"clusters": 5}, tmp_path).clusters
+    assert (clusters.min, clusters.max) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"name": ""}, "name: found ''; String should have at least 1"),
+        ({"name": 5}, "name: found 5; Input should be a valid string"),
+        ({"first_day": "soon"}, "first_day: found 'soon'; Input should be a valid date"),
+        ({"first_day": 20260101}, "first_day: found 20260101; write a date, for example"),
+        ({"first_day": 0}, "first_day: found 0; write a date, for example 2026-01-31"),
+        ({"first_day": True}, "first_day: found True; write a date, for example 2026-01-31"),
+        ({"closed_days": [1]}, "closed_days.0: found 1; write a date, for example 2026-01-31"),
+        ({"closed_days": 5}, "closed_days: found 5; a list is needed"),
+        (
+            {"last_day": dt.date(2025, 12, 31)},
+            "last_day: found 2025-12-31; must not lie before first_day (2026-01-01)",
+        ),
+        ({"time_zone": "Mars"}, "time_zone: found 'Mars'; must be the name of a time zone, for"),
+        ({"time_zone": "America"}, "time_zone: found 'America'; must be the name of a time zone"),
+        ({"time_zone": ""}, "time_zone: found ''; must be the name of a time zone"),
+        ({"logs": {"path": "%Y-%m"}}, "logs.path: found '%Y-%m'; must hold %Y, %m and %d, for"),
+        ({"logs": {"format": "xml"}}, "logs.format: found 'xml'; Input should be 'jsonl', 'csv'"),
+        ({"logs": "jsonl"}, "logs: found 'jsonl'; keys with values are needed"),
+        ({"fields": MONEY}, "currencies: found {}; fields.currency needs some, for example"),
+        (
+            {"currencies": {"USD": 1}},
+            "currencies: found {'USD': 1}; needs fields.currency, the field that names",
+        ),
+        (
+            {"currencies": {"USD": 1}, "fields": LEAST["fields"] | {"currency": "currency"}},
+            "fields.currency: found 'currency'; needs fields.amount",
+        ),
+        (
+            {"currencies": {"USD": 0}, "fields": MONEY},
+            "currencies.USD: found 0; Input should be greater than 0",
+        ),
+        (
+            {"currencies": {"USD": float("inf")}, "fields": MONEY},
+            "currencies.USD: found inf; Input should be a finite number",
+        ),
+        (
+            {"fields": LEAST["fields"] | {"user_id": "a..b"}},
+            "fields.user_id: found 'a..b'; use a field's name, or names joined by dots",
+        ),
+        (
+            {"fields": LEAST["fields"] | {"user_id": "a'b"}},
+            'fields.user_id: found "a\'b"; quotes, backslashes and line ends cannot stand',
+        ),
+        ({"events": {"activity": []}}, "events.activity: found []; one entry is needed at least"),
+        ({"events": {"activity": "play"}}, "events.activity: found 'play'; a list is needed"),
+        ({"events": {"counted": ["A b"]}}, "events.counted.0: found 'A b'; use lower-case"),
+        (
+            {"events": {"counted": ["a", "b", "a"]}},
+            "events.counted: found ['a', 'b', 'a']; name each type once",
+        ),
+        ({"properties": {"a" * 49: "x"}}, f"properties.{'a' * 49}.[key]: found '{'a' * 49}'; use"),
+        (
+            {"attributes": {"time": {"field": "x"}}},
+            "attributes.time.[key]: found 'time'; the table has a last_time of its own",
+        ),
+        (
+            {"attributes": {"a": {"field": "x", "type": "date"}}},
+            "attributes.a.type: found 'date'; Input should be 'text' or 'number'",
+        ),
+        ({"clock_skew_minutes": 1441}, "clock_skew_minutes: found 1441; Input should be less"),
+        ({"active_days": 0}, "active_days: found 0; Input should be greater than or equal to 1"),
+        ({"active_days": True}, "active_days: found True; Input should be a valid integer"),
+        (
+            {"active_days": 91},
+            "windows: found (1, 3, 7, 14, 28, 90); the longest window must cover",
+        ),
+        ({"grace_days": 31}, "grace_days: found 31; Input should be less than or equal to 30"),
+        ({"horizons": {"churn": 0}}, "horizons.churn: found 0; Input should be greater than or"),
+        ({"windows": []}, "windows: found []; one entry is needed at least"),
+        ({"windows": [28, 7]}, "windows: found [28, 7]; must ascend, each window once, for"),
+        ({"windows": [7, 7, 28]}, "windows: found [7, 7, 28]; must ascend, each window once, for"),
+        (
+            {"windows": [1, 27]},
+            "windows: found [1, 27]; the longest window must cover active_days ",
+        ),
+        ({"windows": [0, 28]}, "windows.0: found 0; Input should be greater than or equal to 1"),
+        ({"windows": [28, 3651]}, "windows.1: found 3651; Input should be less than or equal to"),
+        ({"clusters": 1}, "clusters: found 1; use a number from 2 to 50, or a range such as"),
+        ({"clusters": 51}, "clusters: found 51; use a number from 2 to 50, or a range such as"),
+        ({"clusters": True}, "clusters: found True; use a number from 2 to 50, or a range such as"),
+        ({"clusters": {"min": 9}}, "clusters.max: found 8; must not be below min (9)"),
+        ({"clusters": {"max": 51}}, "clusters.max: found 51; Input should be less than or equal"),
+        ({"activ_days": 5}, "activ_days: there is no such key"),
+        ({"logs": {"zone": "UTC"}}, "logs.zone: there is no such key"),
+        ({5: 5}, "5: found 5; Keys should be strings"),
+    ],
+)
+def test_a_broken_rule_is_one_line_with_the_key_what_was_found_and_what_is_accepted(
+    tmp_path: Path, change: dict[str, Any], line: str
+) -> None:
+    (found,) = mistakes(LEAST | change, tmp_path)
+    assert found.startswith(line)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"last_day": dt.date(2026, 1, 1)},
+        {"first_day": "2026-01-01"},
+        {"fields": MONEY, "currencies": {"USD": 1, "KRW": 0.00072}},
+        {"active_days": 90},
+        {"active_days": 3650 // 10, "windows": [365]},
+        {"windows": [28]},
+        {"windows": [1, 28, 3650]},
+        {"grace_days": 30, "clock_skew_minutes": 0, "horizons": {"churn": 1, "payment": 365}},
+        {"clusters": 2},
+        {"clusters": {"min": 50, "max": 50}},
+        {"properties": {"a" * 48: "x.y"}},
+        {"events": {"activity": None}},
+        {"time_zone": "Asia/Seoul"},
+    ],
+)
+def test_the_ends_of_what_is_accepted_are_accepted(tmp_path: Path, change: dict[str, Any]) -> None:
+    load(LEAST | change, tmp_path)
+
+
+def test_all_mistakes_are_told_at_once_also_of_keys_that_must_fit_each_other(
+    tmp_path: Path,
+) -> None:
+    wrong = {
+        "name": "",
+        "last_day": dt.date(2025, 1, 1),
+        "time_zone": "Mars",
+        "windows": [1, 2],
+        "clusters": {"min": 9, "max": 4},
+        "currencies": {"USD": 1},
+        "color": "blue",
+    }
+    keys = {line.split(":")[0] for line in mistakes(LEAST | wrong, tmp_path)}
+    assert keys == {*wrong, "clusters.max"} - {"clusters"}
+
+
+def test_an_empty_mapping_misses_what_is_needed(tmp_path: Path) -> None:
+    assert mistakes({}, tmp_path) == [f"{key}: missing, and needed" for key in LEAST]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "NoneType"),
+        ("[1]", "list"),
+        ("text", "str"),
+        ("2026-01-01", "date"),
+        ("!!set {a}", "set"),
+    ],
+)
+def test_a_file_without_keys_says_what_it_holds(tmp_path: Path, text: str, found: str) -> None:
+    with pytest.raises(InputError, match=f"must hold keys and values; found {found}"):
+        load(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "a: *b",
+        "a: 2026-02-30",
+        "a: !!int ''",
+        "a: !!bool maybe",
+        "a: !!timestamp soon",
+        "a: !!python/object:os.system x",
+        "? [1]\n: 2",
+        "[" * 900,
+        f"a: {'[' * 5000}",
+        "a: \0",
+    ],
+)
+def test_what_is_not_yaml_is_a_plain_mistake(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"game\.yaml is not valid YAML: "):
+        load(text, tmp_path)
+
+
+def test_a_file_that_is_not_there_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no game file at .*; .*DS_ASSETS_GAME"):
+        load_game(tmp_path / "game.yaml")
+
+
+def test_a_file_that_cannot_be_read_is_a_plain_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_game(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
+    with pytest.raises(InputError, match="cannot be read"):
+        load_game(tmp_path / "latin.yaml")
+
+
+def test_a_number_too_long_to_show_is_a_plain_mistake(tmp_path: Path) -> None:
+    text = yaml.safe_dump(LEAST) + f"active_days: 0x{'f' * 5000}\n"
+    (line,) = mistakes(text, tmp_path)
+    assert line.startswith("active_days: found something of type int, too large to show; ")
+
+
+def test_a_file_that_holds_itself_is_a_plain_mistake(tmp_path: Path) -> None:
+    lines = mistakes("&a\nname: *a\nfields: *a\nattributes: {x: *a}", tmp_path)
+    assert any(line.startswith("name: found {'name': {...}") for line in lines)
+
+
+@on_one_file
+@given(text=st.text())
+def test_no_text_makes_anything_but_a_plain_mistake(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(text, tmp_path)
+    assert str(caught.value).encode()
+
+
+YAML_WORDS = st.sampled_from(
+    ["a", "1", "- ", ": ", "? ", "\n", "  ", "[", "]", "{", "}", ", ", "&x ", "*x", "<<", "|", ">"]
+    + ["'", '"', "#", "%", "---", "...", "~", "yes", "1:2", "0x", "0o", "1e9", ".inf", "-", "+"]
+    + ["2026-01-01", "T1:1:1", "+99:99", "\\ud800", "\t", "=", "@"]
+    + [
+        f"!!{tag} "
+        for tag in ("int", "float", "bool", "timestamp", "binary", "set", "omap", "null")
+    ]
+    + [*LEAST, "windows", "clusters", "events", "attributes"]
+)
+
+
+@settings(on_one_file, max_examples=400)
+@given(words=st.lists(YAML_WORDS, max_size=12), before=st.sampled_from(["", "a: ", "windows: "]))
+def test_no_yaml_makes_anything_but_a_plain_mistake(
+    tmp_path: Path, words: list[str], before: str
+) -> None:
+    with pytest.raises(InputError):
+        load(before + "".join(words), tmp_path)
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.dates()
+    | st.datetimes()
+    | st.binary(max_size=4)
+    | st.sampled_from([28, [1, 28], "UTC", "%Y%m%d", {"a": {"field": "b"}}])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["field", "min", "amount", "a"])
+            | SCALARS.filter(lambda key: not isinstance(key, list | dict)),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@settings(on_one_file, max_examples=300)
+@given(changes=st.dictionaries(st.sampled_from([*Game.model_fields]), VALUES, max_size=5))
+def test_no_content_makes_anything_but_a_game_or_a_plain_mistake(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with suppress(InputError):
+        load(LEAST | changes, tmp_path)

