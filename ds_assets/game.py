@@ -167,7 +167,7 @@ class Game(_Part):
     properties: dict[Name, FieldPath] = {}
     """Numeric properties that are summed: name, and field in the event."""
     attributes: dict[AttributeName, Attribute] = {}
-    clock_skew_minutes: Annotated[int, Field(ge=0, le=1440, strict=True)] = 10
+    clock_skew_minutes: Annotated[int, Field(ge=0, le=1439, strict=True)] = 10
     """How far after its arrival day's end an event may be dated."""
     active_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 28
     """A user is active who was seen in this many days."""

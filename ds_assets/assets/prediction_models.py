@@ -94,7 +94,7 @@ def _train(
 ) -> ModelCard:
     horizon = horizon_of(target, game)
     wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
-    there = [one for one in wanted if lake.exists(table_file("user_features", one))]
+    there = [one for one in wanted if _is_complete(one, horizon, lake, game)]
     positives = _positives(target, there, day, lake, engine, game) if there else {}
     clusters = day_model("clusters", day, ClusterCard, lake)
     snapshots = []
@@ -109,6 +109,14 @@ def _train(
     )
     store_model(target, day, trained.card, trained.onnx, lake)
     return trained.card
+
+
+def _is_complete(snapshot: dt.date, horizon: int, lake: FolderLake, game: Game) -> bool:
+    """Whether a snapshot has features, and every day on which its users could have come back."""
+    needed = labels.label_days(snapshot, horizon, game)
+    return lake.exists(table_file("user_features", snapshot)) and all(
+        lake.exists(table_file("user_activity", day)) for day in needed
+    )
 
 
 def _positives(

@@ -33,6 +33,15 @@ def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> l
     return sorted(day for day in days if day >= game.first_day)
 
 
+def label_days(snapshot: dt.date, horizon: int, game: Game) -> list[dt.date]:
+    """Arrival days without which a label would be a guess: those of its window and of the grace.
+
+    A day on which the game was shut brings nothing, and need not be there.
+    """
+    days = (snapshot + dt.timedelta(days=n + 1) for n in range(game.maturity_days(horizon)))
+    return [day for day in days if day not in game.closed_days]
+
+
 def outcomes(
     activity: DataFrame,
     snapshots: Iterable[dt.date],

@@ -209,3 +209,13 @@ def test_a_log_that_comes_late_but_within_the_grace_still_counts(
     rows = [make_row("late", 4), make_row("late", 9, dated=7), make_row("gone", 4)]
     outcomes = world.outcomes(rows, [day(4)])
     assert churned(world.describe(rows, [day(4)]), outcomes) == {(day(4), "gone")}
+
+
+def test_a_label_needs_each_arrival_day_of_its_window_and_of_the_grace() -> None:
+    needed = labels.label_days(day(0), HORIZON, PATIENT)
+    assert needed == [day(n) for n in range(1, HORIZON + PATIENT.grace_days + 1)]
+
+
+def test_a_label_does_not_need_a_day_on_which_the_game_was_shut() -> None:
+    shut = GAME.model_copy(update={"closed_days": frozenset({day(2)})})
+    assert labels.label_days(day(0), HORIZON, shut) == [day(1), day(3)]
