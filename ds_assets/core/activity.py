@@ -27,8 +27,9 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     is_purchase = _any_of(f, game.events.purchases)
     measures = [
         f.count("*").alias("events"),
-        _count(f, f.lit(True) if game.events.activity is None else _any_of(f, game.events.activity))
-        .alias("activities"),
+        _count(
+            f, f.lit(True) if game.events.activity is None else _any_of(f, game.events.activity)
+        ).alias("activities"),
         _count(f, _any_of(f, game.events.sessions)).alias("sessions"),
         _count(f, is_purchase).alias("purchases"),
         _total(f, f.when(is_purchase, f.col("amount"))).alias("spend"),
@@ -70,6 +71,11 @@ def latest(f: Any, time: str, value: str) -> Any:
     return f.max(known).getField(value)
 
 
+def exact_sum(f: Any, values: Any) -> Any:
+    """Sum of reals, to a millionth: the same in every order, which a sum of doubles is not."""
+    return f.sum(values.cast("decimal(38,6)")).cast("double")
+
+
 def _any_of(f: Any, types: tuple[str, ...]) -> Any:
     conditions = [f.col("event_type") == f.lit(name) for name in types]
     return reduce(lambda left, right: left | right, conditions, f.lit(False))
@@ -80,4 +86,4 @@ def _count(f: Any, condition: Any) -> Any:
 
 
 def _total(f: Any, amount: Any) -> Any:
-    return f.coalesce(f.sum(amount), f.lit(0.0))
+    return f.coalesce(exact_sum(f, amount), f.lit(0.0))

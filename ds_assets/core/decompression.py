@@ -5,6 +5,7 @@ Belongs here: bytes in, lines out. What a line means is decided where events are
 
 import codecs
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,8 @@ SHOWN = 10_000
 _NEVER_IN_TEXT = (b"\r", b"\0", b"\1")  # a return but at a line's end; readers delimit by the last
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_BLOCK = 1 << 14  # what a damaged place can cost: small, and no slower than a large one
+_BLOCK = 1 << 14
+_SMALL_BLOCK = 1 << 6  # of a damaged file: all before the block with the damage can be read
 
 
 def decompress(source: Path, target: Path) -> str | None:
@@ -40,11 +42,11 @@ def decompress(source: Path, target: Path) -> str | None:
         in whose middle the content broke off is not written.
     """
     with target.open("w+b") as out:
-        clean, damage = _copy(_read(source), out)
-        if not clean:
+        clean, damage = _copy(_read(source, _BLOCK), out)
+        if damage or not clean:
             out.seek(0)
             out.truncate()
-            damage = _copy_cleaned(_read(source), out)
+            damage = _copy_cleaned(_read(source, _SMALL_BLOCK if damage else _BLOCK), out)
         if damage:
             _drop_broken_end(out)
     return damage
@@ -58,26 +60,27 @@ def _drop_broken_end(out: BinaryIO) -> None:
     out.truncate(start + out.read().rfind(b"\n") + 1)
 
 
-def _read(source: Path) -> Iterator[bytes | Exception]:
+def _read(source: Path, size: int) -> Iterator[bytes | Exception]:
     """Chunks of a file's content; the last may be the error that ended it early."""
     with source.open("rb") as raw:
         start = raw.read(4)
         raw.seek(0)
         if start.startswith(_GZIP):
-            yield from _inflated(raw, lambda: isal_zlib.decompressobj(wbits=31), isal_zlib.error)
+            error: Any = isal_zlib.IsalError  # its stub declares an instance
+            yield from _inflated(raw, size, partial(isal_zlib.decompressobj, wbits=31), error)
         elif start == _ZSTD:
             new = zstandard.ZstdDecompressor().decompressobj
-            yield from _inflated(raw, new, zstandard.ZstdError)
+            yield from _inflated(raw, size, new, zstandard.ZstdError)
         else:
             yield from iter(lambda: raw.read(1 << 20), b"")
 
 
 def _inflated(
-    raw: BinaryIO, new: Callable[[], Any], error: type[Exception]
+    raw: BinaryIO, size: int, new: Callable[[], Any], error: type[Exception]
 ) -> Iterator[bytes | Exception]:
     """Content of a compressed stream of one or more members, each checked at its end."""
     member = new()
-    for block in iter(lambda: raw.read(_BLOCK), b""):
+    for block in iter(lambda: raw.read(size), b""):
         rest = block
         while rest:
             if member.eof:
@@ -102,14 +105,21 @@ def _copy(chunks: Iterator[bytes | Exception], out: BinaryIO) -> tuple[bool, str
     for chunk in chunks:
         if isinstance(chunk, Exception):
             return _ends_cleanly(decoder), _in_words(chunk)
-        newline = chunk.rfind(b"\n")
-        since_newline = since_newline + len(chunk) if newline < 0 else len(chunk) - newline
-        if since_newline > LONGEST_LINE or any(c in chunk for c in _NEVER_IN_TEXT):
+        if _holds_long_line(since_newline, chunk) or any(c in chunk for c in _NEVER_IN_TEXT):
             return False, None
         if not (chunk.isascii() and _ends_cleanly(decoder)) and not _decodes(decoder, chunk):
             return False, None
+        newline = chunk.rfind(b"\n")
+        since_newline = since_newline + len(chunk) if newline < 0 else len(chunk) - newline - 1
         out.write(chunk)
     return _ends_cleanly(decoder), None
+
+
+def _holds_long_line(begun: int, chunk: bytes) -> bool:
+    if begun + len(chunk) <= LONGEST_LINE:
+        return False
+    first, *others = chunk.split(b"\n")
+    return begun + len(first) > LONGEST_LINE or any(len(line) > LONGEST_LINE for line in others)
 
 
 def _ends_cleanly(decoder: codecs.IncrementalDecoder) -> bool:

@@ -9,6 +9,8 @@ from ds_assets.core.tables import Column, Table
 from ds_assets.game import Game
 
 LONGEST_USER_ID = 191
+LARGEST_NUMBER = 10**15
+"""Beyond it a number is a fault, and sums would no longer be exact."""
 NOTHING = ""
 """Reason of a line that holds nothing, as a blank one or a header: neither event nor quarantine."""
 

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from ds_assets.core.activity import latest
+from ds_assets.core.activity import exact_sum, latest
 from ds_assets.core.engine import DataFrame, Engine, frame_of_days
 from ds_assets.core.tables import user_features_table, window_pairs, windowed_measures
 from ds_assets.game import Game
@@ -66,9 +66,10 @@ def _known_days(
         & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),
     )
     measures = [name for name, _ in windowed_measures(game) if name != "active_days"]
+    sums = {name: _sum(f, name, f.col(name)) for name in measures}
     return known.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
-        *(f.sum(name).cast("double").alias(name) for name in measures),
+        *(one.cast("double").alias(name) for name, one in sums.items()),
         *(latest(f, "last_time", f"last_{name}").alias(f"last_{name}") for name in game.attributes),
     )
 
@@ -94,10 +95,18 @@ def _dated(days: DataFrame, game: Game, engine: Engine) -> DataFrame:
 
 def _window_sums(f: Any, game: Game) -> list[Any]:
     return [
-        f.sum(f.when(f.col("age") < days, f.col(measure)).otherwise(f.lit(0.0))).alias(f"{measure}_{days}d")
+        _sum(f, measure, f.when(f.col("age") < days, f.col(measure)).otherwise(f.lit(0.0))).alias(
+            f"{measure}_{days}d"
+        )
         for measure, _ in windowed_measures(game)
         for days in game.windows
     ]
+
+
+def _sum(f: Any, measure: str, values: Any) -> Any:
+    """Sum of a measure; counts are whole, and add exactly as they are."""
+    is_real = measure == "spend" or measure.startswith("sum_")
+    return exact_sum(f, values) if is_real else f.sum(values)
 
 
 def _whole_lookback(f: Any, game: Game) -> list[Any]:

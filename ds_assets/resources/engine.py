@@ -125,9 +125,7 @@ class DuckDBEngine:
         Returns:
             Rows of each day.
         """
-        self._connection.execute(
-            f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}"
-        )
+        self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}")
         rows = {day: self._copy_day(table, by, day, target) for day, target in targets.items()}
         self._connection.execute("DROP TABLE to_write")
         return rows

@@ -1,0 +1,142 @@
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ds_assets.core.activity import daily_activity, day_totals
+from ds_assets.core.tables import user_activity_table
+from ds_assets.game import Events, Game
+from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets_tests.core.factories import make_game
+
+DAY = dt.date(2026, 3, 10)
+NOON = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001
+SCHEMA = (
+    "dt date, file bigint, line bigint, reason string, user_id string, event_time timestamp_ntz, "
+    "event_date date, event_type string, event_id string, amount double, property_minutes double, "
+    "attribute_country string, attribute_level double"
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDBEngine:
+    return open_engine(512, 2)
+
+
+def a_game(**changes: Any) -> Game:
+    meanings = {
+        "activity": ("login", "battle"),
+        "purchases": ("buy", "gift"),
+        "sessions": ("login",),
+        "counted": ("battle",),
+    }
+    return make_game(events=Events(**(meanings | changes)), properties={"minutes": "minutes"})
+
+
+def an_event(event_type: str = "login", **changes: Any) -> tuple[Any, ...]:
+    time = changes.get("event_time", NOON)
+    event = {
+        "dt": DAY,
+        "file": 0,
+        "line": 0,
+        "reason": None,
+        "user_id": "u",
+        "event_time": time,
+        "event_date": time.date() if time else None,
+        "event_type": event_type,
+        "event_id": None,
+        "amount": None,
+        "property_minutes": None,
+        "attribute_country": None,
+        "attribute_level": None,
+    }
+    return tuple((event | changes).values())
+
+
+def reduce(
+    events: list[tuple[Any, ...]], engine: DuckDBEngine, game: Game | None = None
+) -> pd.DataFrame:
+    frame = engine.session.createDataFrame(events, SCHEMA)
+    found = engine.to_pandas(daily_activity(frame, game or a_game(), engine))
+    return found.sort_values(["dt", "user_id", "event_date"], ignore_index=True)
+
+
+def test_the_rows_have_the_tables_columns(engine: DuckDBEngine) -> None:
+    assert list(reduce([an_event()], engine).columns) == [
+        "dt",
+        *user_activity_table(a_game()).names,
+    ]
+
+
+def test_event_types_are_counted_by_what_they_mean(engine: DuckDBEngine) -> None:
+    events = [an_event(kind) for kind in ("login", "battle", "battle", "buy", "gift", "chat")]
+    row = reduce(events, engine).iloc[0]
+    names = ["events", "activities", "sessions", "purchases", "count_battle"]
+    assert [row[name] for name in names] == [6, 3, 1, 2, 2]
+
+
+def test_every_type_is_activity_where_the_game_names_none(engine: DuckDBEngine) -> None:
+    row = reduce([an_event("chat"), an_event("buy")], engine, a_game(activity=None)).iloc[0]
+    assert row["activities"] == 2
+
+
+def test_only_amounts_of_purchases_are_spent(engine: DuckDBEngine) -> None:
+    events = [an_event("buy", amount=5.0), an_event("gift"), an_event("chat", amount=9.0)]
+    assert reduce(events, engine).iloc[0]["spend"] == 5.0
+
+
+def test_properties_are_summed_and_missing_ones_are_nothing(engine: DuckDBEngine) -> None:
+    events = [an_event(property_minutes=1.5), an_event(), an_event(property_minutes=2.0)]
+    assert reduce(events, engine).iloc[0]["sum_minutes"] == 3.5
+    assert reduce([an_event()], engine).iloc[0]["sum_minutes"] == 0.0
+
+
+def test_the_latest_known_attribute_stays(engine: DuckDBEngine) -> None:
+    hours = [NOON + dt.timedelta(hours=n) for n in range(3)]
+    events = [
+        an_event(event_time=hours[1], attribute_country="KR", attribute_level=2.0),
+        an_event(event_time=hours[0], attribute_country="US", attribute_level=9.0),
+        an_event(event_time=hours[2], attribute_level=3.0),
+    ]
+    row = reduce(events, engine).iloc[0]
+    assert (row["last_country"], row["last_level"], row["last_time"]) == ("KR", 3.0, hours[2])
+
+
+def test_of_attributes_at_one_time_the_greatest_stays_in_any_order(engine: DuckDBEngine) -> None:
+    events = [an_event(attribute_country=name) for name in ("JP", "US", "DE")]
+    for order in (events, events[::-1]):
+        assert reduce(order, engine).iloc[0]["last_country"] == "US"
+
+
+def test_an_attribute_that_no_event_had_is_none(engine: DuckDBEngine) -> None:
+    row = reduce([an_event()], engine).iloc[0]
+    assert pd.isna(row["last_country"])
+    assert pd.isna(row["last_level"])
+
+
+def test_lines_that_are_not_valid_are_not_counted(engine: DuckDBEngine) -> None:
+    events = [an_event(), an_event(reason="no time"), an_event(reason="", user_id=None)]
+    assert list(reduce(events, engine)["events"]) == [1]
+
+
+def test_a_late_event_is_a_row_of_its_own_date(engine: DuckDBEngine) -> None:
+    events = [an_event(), an_event(event_time=NOON - dt.timedelta(days=3)), an_event()]
+    found = reduce(events, engine)
+    assert list(found["event_date"].dt.date) == [DAY - dt.timedelta(days=3), DAY]
+    assert list(found["events"]) == [1, 2]
+
+
+def test_days_and_users_are_kept_apart(engine: DuckDBEngine) -> None:
+    tomorrow = DAY + dt.timedelta(days=1)
+    events = [an_event(), an_event(user_id="U"), an_event(dt=tomorrow), an_event()]
+    assert list(reduce(events, engine)["events"]) == [1, 2, 1]
+
+
+def test_a_days_totals_tell_late_events_apart(engine: DuckDBEngine) -> None:
+    late = an_event(event_time=NOON - dt.timedelta(days=1))
+    frame = engine.session.createDataFrame([an_event(), an_event(user_id="v"), late, late], SCHEMA)
+    rows = daily_activity(frame, a_game(), engine)
+    (totals,) = engine.to_pandas(day_totals(rows, engine)).to_dict("records")
+    del totals["dt"]
+    assert totals == {"rows": 3, "users": 2, "events": 4, "late_events": 2}

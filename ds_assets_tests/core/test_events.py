@@ -1,0 +1,114 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_assets.core.events import counts, duplicates, events_table, without
+from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets_tests.core.factories import make_game
+
+DAY = dt.date(2026, 3, 10)
+NEXT_DAY = dt.date(2026, 3, 11)
+SCHEMA = (
+    "dt date, file bigint, line bigint, reason string, user_id string, event_time timestamp_ntz, "
+    "event_id string"
+)
+
+Place = tuple[dt.date, int, int]
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDBEngine:
+    return open_engine(512, 2)
+
+
+def a_row(line: int, event_id: str | None, **changes: Any) -> tuple[Any, ...]:
+    row = {
+        "dt": DAY,
+        "file": 0,
+        "line": line,
+        "reason": None,
+        "user_id": "u",
+        "event_time": dt.datetime(2026, 3, 10, 12, 0),  # noqa: DTZ001
+        "event_id": event_id,
+    }
+    return tuple((row | changes).values())
+
+
+def make_frame(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> Any:
+    return engine.session.createDataFrame(rows, SCHEMA)
+
+
+def repeats(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> set[Place]:
+    found = engine.to_pandas(duplicates(make_frame(rows, engine), engine))
+    return {(day.date(), file, line) for day, file, line in found.itertuples(index=False)}
+
+
+def test_the_table_names_the_games_own_columns() -> None:
+    names = events_table(make_game(properties={"minutes": "m"})).names
+    assert names[-3:] == ["property_minutes", "attribute_country", "attribute_level"]
+
+
+def test_of_events_with_one_id_the_earliest_stays(engine: DuckDBEngine) -> None:
+    later = dt.datetime(2026, 3, 10, 13, 0)  # noqa: DTZ001
+    rows = [a_row(1, "a", event_time=later), a_row(2, "a"), a_row(3, "a", event_time=later)]
+    assert repeats(rows, engine) == {(DAY, 0, 1), (DAY, 0, 3)}
+
+
+def test_of_events_at_one_time_the_first_line_stays(engine: DuckDBEngine) -> None:
+    rows = [a_row(3, "a"), a_row(1, "a", file=1), a_row(2, "a")]
+    assert repeats(rows, engine) == {(DAY, 0, 3), (DAY, 1, 1)}
+
+
+def test_one_id_on_two_arrival_days_is_two_events(engine: DuckDBEngine) -> None:
+    assert repeats([a_row(1, "a"), a_row(2, "a", dt=NEXT_DAY)], engine) == set()
+
+
+@pytest.mark.parametrize("event_id", [None, ""])
+def test_events_without_an_id_are_no_duplicates(event_id: str | None, engine: DuckDBEngine) -> None:
+    assert repeats([a_row(1, event_id), a_row(2, event_id)], engine) == set()
+
+
+def test_a_line_that_is_not_valid_is_no_duplicate_and_makes_none(engine: DuckDBEngine) -> None:
+    assert repeats([a_row(1, "a", reason="no time"), a_row(2, "a")], engine) == set()
+
+
+def test_lines_are_counted_by_day_and_reason(engine: DuckDBEngine) -> None:
+    rows = [a_row(1, "a"), a_row(2, "b"), a_row(3, "c", reason="no time")]
+    found = engine.to_pandas(counts(make_frame(rows, engine), engine))
+    assert dict(zip(found["reason"].fillna("valid"), found["lines"], strict=True)) == {
+        "valid": 2,
+        "no time": 1,
+    }
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from([DAY, NEXT_DAY]),
+            st.integers(0, 2),
+            st.sampled_from([None, "", "a", "b", "A"]),
+            st.integers(0, 2),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_one_event_of_each_id_and_day_is_left(
+    rows: list[tuple[dt.date, int, str | None, int]], engine: DuckDBEngine
+) -> None:
+    noon = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001
+    frame = make_frame(
+        [
+            a_row(n, event_id, dt=day, file=file, event_time=noon + dt.timedelta(hours=hour))
+            for n, (day, file, event_id, hour) in enumerate(rows)
+        ],
+        engine,
+    )
+    left = engine.to_pandas(without(frame, duplicates(frame, engine)).select("dt", "event_id"))
+    assert len(left) == len({(day, e) for day, _, e, _ in rows if e}) + sum(
+        not event_id for _, _, event_id, _ in rows
+    )

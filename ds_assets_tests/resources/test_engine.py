@@ -1,0 +1,133 @@
+import datetime as dt
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from ds_assets.core.events import duplicates, events_table, without
+from ds_assets.core.tables import QUARANTINE, Column, Table
+from ds_assets.errors import InputError
+from ds_assets.resources.duckdb_reader import RawFile
+from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets_tests.core.factories import make_game
+
+DAY = dt.date(2026, 3, 10)
+NEXT_DAY = dt.date(2026, 3, 11)
+SCORES = Table(
+    "scores",
+    (
+        Column("user_id", "text", "The user."),
+        Column("score", "real", "Points.", nullable=True),
+        Column("times", "integer", "Games."),
+    ),
+    ("user_id",),
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDBEngine:
+    return open_engine(512, 2)
+
+
+def a_file(folder: Path, *lines: bytes, day: dt.date = DAY) -> RawFile:
+    path = folder / f"{day}.gz"
+    path.write_bytes(gzip.compress(b"\n".join(lines)))
+    return RawFile(day, "a.gz", path)
+
+
+def a_line(event_id: str) -> bytes:
+    return b'{"user": "u", "time": "2026-03-10T12:00:00Z", "type": "x", "id": "%s"}' % (
+        event_id.encode()
+    )
+
+
+def write_scores(
+    rows: list[tuple[dt.date, str, float | None, int]],
+    targets: dict[dt.date, Path],
+    e: DuckDBEngine,
+) -> dict[dt.date, int]:
+    schema = "dt date, user_id string, score double, times int"
+    return e.write(e.session.createDataFrame(rows, schema), SCORES, "dt", targets)
+
+
+def test_the_engine_is_opened_once() -> None:
+    assert open_engine(512, 2) is open_engine(512, 2)
+
+
+def test_the_events_frame_has_the_contracts_columns(engine: DuckDBEngine, tmp_path: Path) -> None:
+    with engine.events([a_file(tmp_path, a_line("a"))], make_game()) as read:
+        assert set(read.frame.columns) == set(events_table(make_game()).names)
+        assert read.bad_lines.columns == ["dt", *QUARANTINE.names]
+
+
+def test_duplicates_are_left_out_by_place_within_their_day(
+    engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    fields = make_game().fields.model_copy(update={"event_id": "id"})
+    game = make_game(fields=fields)
+    lines = [a_line("a"), b"broken", a_line("b"), a_line("a"), a_line("c"), a_line("a")]
+    files = [a_file(tmp_path, *lines), a_file(tmp_path, a_line("a"), day=NEXT_DAY)]
+    with engine.events(files, game) as read:
+        repeated = duplicates(read.frame, engine)
+        kept = engine.to_pandas(without(read.frame, repeated))
+        assert sorted(kept["event_id"].dropna()) == ["a", "a", "b", "c"]
+        assert len(engine.to_pandas(repeated)) == 2
+        assert len(kept) == 5
+        assert list(engine.to_pandas(read.bad_lines)["line"]) == [2]
+
+
+def test_files_can_be_read_again_after_an_error(engine: DuckDBEngine, tmp_path: Path) -> None:
+    file = a_file(tmp_path, a_line("a"))
+
+    def fail() -> None:
+        with engine.events([file], make_game()):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with engine.events([file], make_game()) as read:
+        assert len(engine.to_pandas(read.frame)) == 1
+
+
+def test_each_day_is_written_to_its_file_in_the_order_of_the_key(
+    engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    rows = [(DAY, "b", 1.5, 1), (NEXT_DAY, "c", None, 2), (DAY, "a", 2.5, 3)]
+    empty = NEXT_DAY + dt.timedelta(days=1)
+    targets = {day: tmp_path / f"it's {day}" for day in (DAY, NEXT_DAY, empty)}
+    assert write_scores(rows, targets, engine) == {DAY: 2, NEXT_DAY: 1, empty: 0}
+    assert parquet.read_table(targets[DAY]).to_pylist() == [
+        {"user_id": "a", "score": 2.5, "times": 3},
+        {"user_id": "b", "score": 1.5, "times": 1},
+    ]
+    stored = parquet.read_schema(targets[empty])
+    assert stored.types == SCORES.arrow_schema.types
+
+
+def test_what_was_written_is_read_with_its_day(engine: DuckDBEngine, tmp_path: Path) -> None:
+    folders = {day: tmp_path / "o'dd [lake]*" / f"dt={day}" for day in (DAY, NEXT_DAY)}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    targets = {day: folder / "scores.parquet" for day, folder in folders.items()}
+    write_scores([(DAY, "a", 1.0, 1), (NEXT_DAY, "a", None, 2)], targets, engine)
+    found = engine.to_pandas(engine.read(targets, SCORES)).sort_values("dt", ignore_index=True)
+    assert list(found.columns) == ["dt", *SCORES.names]
+    assert list(found["dt"]) == [pd.Timestamp(DAY), pd.Timestamp(NEXT_DAY)]
+    assert list(found["times"]) == [1, 2]
+
+
+def test_no_days_are_an_empty_frame(engine: DuckDBEngine) -> None:
+    found = engine.to_pandas(engine.read({}, SCORES))
+    assert list(found.columns) == ["dt", *SCORES.names]
+    assert found.empty
+
+
+def test_a_day_without_a_column_is_named(engine: DuckDBEngine, tmp_path: Path) -> None:
+    targets = {DAY: tmp_path / f"dt={DAY}" / "scores.parquet"}
+    targets[DAY].parent.mkdir()
+    write_scores([(DAY, "a", 1.0, 1)], targets, engine)
+    wider = Table("scores", (*SCORES.columns, Column("rank", "integer", "Place.")), ("user_id",))
+    with pytest.raises(InputError, match=r"scores of 1 day\(s\), first 2026-03-10, lacks rank"):
+        engine.read(targets, wider)
