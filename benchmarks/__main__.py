@@ -1,0 +1,64 @@
+"""`python -m benchmarks [NAME ...]`: run the benchmarks, all without a name.
+
+Belongs here: the command line. Exit code 1 says that a goal does not hold.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.measuring import Circumstances, say
+from benchmarks.report import Report, Row, print_report, report_of, write_report
+
+HERE = Path(__file__).parent
+PREFIX = "bench_"
+
+
+def main() -> None:
+    arguments = _parse()
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="ds_assets_bench_") as scratch:
+        for name in arguments.names or names():
+            folder = Path(scratch) / name
+            folder.mkdir()
+            logs = (arguments.logs or Path(scratch) / "logs").absolute()
+            reports.append(_run(name, Circumstances(arguments.repetitions, logs, folder)))
+    sys.exit(0 if all(row.holds is not False for one in reports for row in one.rows) else 1)
+
+
+def names() -> list[str]:
+    """Names of all benchmarks."""
+    return sorted(path.stem.removeprefix(PREFIX) for path in HERE.glob(f"{PREFIX}*.py"))
+
+
+def _run(name: str, circumstances: Circumstances) -> Report:
+    say(name)
+    module = importlib.import_module(f"benchmarks.{PREFIX}{name}")
+    rows: Sequence[Row] = module.run(circumstances)
+    report = report_of(name, rows)
+    write_report(report, HERE / "results")
+    print_report(report, Console())
+    return report
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}")
+    parser.add_argument("--logs", type=Path, help="keep made logs in this folder, and use them")
+    parser.add_argument("--repetitions", type=int, default=3, help="rounds (default 3)")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(names()))
+    if unknown:
+        parser.error(f"found {', '.join(unknown)}; {', '.join(names())} are there")
+    if arguments.repetitions < 1:
+        parser.error(f"--repetitions: found {arguments.repetitions}; 1 or more are accepted")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What Dagster adds: 30 days of a small game in one run, against a plain loop over its functions.
+
+Start-up is in neither. The run has the checks, which the loop has not.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.graph import DAYS
+from benchmarks.measuring import Circumstances, Measured, interleave, run_child, say, values
+from benchmarks.report import Goal, Row, absolute, ratio
+from ds_assets.definitions import WHOLE_GRAPH
+
+USERS = 2_000
+SIMULATED_DAYS = 45
+SUBJECT, CONTROL = "subjects.dagster_run", "controls.plain_loop"
+MOST_TIME = Goal(comparison="<", limit=1.5)
+
+
+def run(circumstances: Circumstances) -> Sequence[Row]:
+    """Measure.
+
+    Raises:
+        ValueError: run and loop did not predict for the same number of users.
+    """
+    simulated = circumstances.scratch / "simulated"
+    say(f"  simulating {USERS:,} users over {SIMULATED_DAYS} days")
+    game: list[str | Path] = [str(USERS), str(SIMULATED_DAYS), simulated]
+    run_child("subjects.simulate_game", game, circumstances.scratch)
+    found = interleave(
+        {
+            CONTROL: lambda folder: [simulated, folder / "plain"],
+            SUBJECT: lambda folder: [simulated, folder / "dagster"],
+        },
+        circumstances,
+    )
+    rows, plain_rows = (values(found[module], "rows") for module in (SUBJECT, CONTROL))
+    if rows != plain_rows:
+        raise ValueError(f"the run predicted for {rows} users, the plain loop for {plain_rows}")
+    return _rows(found[SUBJECT], found[CONTROL])
+
+
+def _rows(ours: Sequence[Measured], plain: Sequence[Measured]) -> list[Row]:
+    seconds, plain_seconds = values(ours, "seconds"), values(plain, "seconds")
+    memory, plain_memory = values(ours, "peak_rss_mb"), values(plain, "peak_rss_mb")
+    steps = len(WHOLE_GRAPH) * DAYS
+    added = [
+        round(1000 * (one - other) / steps, 2)
+        for one, other in zip(seconds, plain_seconds, strict=True)
+    ]
+    return [
+        ratio("time", seconds, "plain loop", plain_seconds, MOST_TIME),
+        absolute("added for each asset and day", added, "ms"),
+        ratio("peak memory", memory, "plain loop", plain_memory),
+    ]

