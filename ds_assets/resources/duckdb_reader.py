@@ -19,6 +19,8 @@ from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID, NOTHING
 from ds_assets.game import Game
 
 _CSV_FIELD = ',("(?:[^"]|"")*"|[^",]*)'
+_BUFFER = 4_000_000
+"""Bytes that one thread reads at once. By default a day of a small game would be one buffer."""
 _EARLIEST = dt.date(2000, 1, 1)
 _WHITE = "' ' || chr(9) || chr(13)"
 _BLANK = f"(content IS NULL OR trim(content, {_WHITE}) = '')"
@@ -114,7 +116,8 @@ def _lines(texts: Iterable[Path]) -> str:
     return (
         f"read_csv([{', '.join(_literal(str(text)) for text in texts)}], "
         "columns = {content: 'VARCHAR'}, header = false, delim = chr(1), quote = '', escape = '', "
-        "new_line = '\\n', auto_detect = false, hive_partitioning = true, "
+        f"new_line = '\\n', auto_detect = false, buffer_size = {_BUFFER}, "
+        "hive_partitioning = true, "
         "hive_types = {dt: DATE, file: BIGINT})"
     )
 
