@@ -68,7 +68,7 @@ def build_defs(
             assets=[module.build(game) for module in _ASSETS],
             asset_checks=checks.build(game),
             jobs=[collect, daily_predictions(), serve_predictions(game)],
-            schedules=[daily_collection(collect, settings)],
+            schedules=[daily_collection(collect, game, settings)],
             sensors=[raw_files_sensor(game)],
             resources=_resources(settings, game) | dict(overrides or {}),
             # One process a run: starting one for each asset takes longer than most assets.

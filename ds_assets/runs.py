@@ -4,6 +4,8 @@ Belongs here: turning a range of days into one Dagster run, which the UI shows l
 """
 
 import datetime as dt
+import os
+import socket
 from collections.abc import Sequence
 
 import dagster as dg
@@ -14,6 +16,8 @@ from ds_assets.errors import InputError
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+PROCESS = "ds_assets/process"
+"""Tag of the machine and process that a run lives in."""
 
 
 def materialize_days(
@@ -33,11 +37,12 @@ def materialize_days(
             steps and checks said.
     """
     _refuse_other_days(defs, assets[0], first, last)
+    _end_killed_runs(instance)
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in assets],
-        tags={RANGE_START: str(first), RANGE_END: str(last)},
+        tags={RANGE_START: str(first), RANGE_END: str(last), PROCESS: _process(os.getpid())},
         # What there is to say is said by the caller; the run's own log is with the instance.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
@@ -45,6 +50,34 @@ def materialize_days(
     if not result.success:
         raise InputError("\n".join([*_failures(result), f"This was run {result.run_id}."]))
     return _left_out(result)
+
+
+def _end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Say of runs whose process is gone that they failed, and give back what they held.
+
+    Nobody else does: a killed process cannot, and its slot in the pool of the database would keep
+    every later run waiting.
+    """
+    here = _process(0).rpartition(":")[0]
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        machine, _, pid = run.tags.get(PROCESS, "").rpartition(":")
+        if machine == here and not _is_alive(int(pid)):
+            instance.report_run_failed(run, "The process of the run was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _refuse_other_days(defs: dg.Definitions, asset: str, first: dt.date, last: dt.date) -> None:

@@ -49,7 +49,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         store = lake.open()
         days = days_with(days_of(context), "predictions", store, context)
         with results.open() as database:
-            deliveries = update(days, store, database, context.run_id)
+            deliveries = update(days, store, database, context.run.run_id)
         report_days(context, {day: _metadata(found) for day, found in deliveries.items()})
 
     return rds_results

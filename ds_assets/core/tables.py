@@ -223,8 +223,8 @@ def _attribute_columns(game: Game) -> list[Column]:
         Column(
             f"last_{name}",
             "real" if attribute.type == "number" else "text",
-            f"Latest value of the attribute {name}; of rows that arrived on different days, that of "
-            "the row with the latest event.",
+            f"Latest value of the attribute {name}; of rows that arrived on different days, "
+            "that of the row with the latest event.",
             nullable=True,
         )
         for name, attribute in game.attributes.items()

@@ -58,8 +58,8 @@ def copy_day(day: dt.date, source: FolderLogSource, lake: FolderLake) -> Copied:
     An object that has left the source stays in the lake, and its entry says so.
 
     Returns:
-        The new manifest, and number and bytes of the files that were copied. Without any object
-        in the source nothing is written.
+        The new manifest, and number and bytes of the files that were copied. Of a day that
+        never had an object nothing is written.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
     objects = source.objects(day)
@@ -74,7 +74,7 @@ def copy_day(day: dt.date, source: FolderLogSource, lake: FolderLake) -> Copied:
     }
     entries = sorted((current | gone).values(), key=lambda entry: entry.name)
     manifest = Manifest(day=day, files=tuple(entries))
-    if objects:
+    if entries:
         lake.write(_manifest_name(day), manifest.model_dump_json(indent=1).encode())
     return Copied(manifest=manifest, files=len(changed), size=sum(i.size for i in changed))
 

@@ -5,14 +5,16 @@ Belongs here: names, listing, atomic writing. What the objects hold is nobody's 
 
 import datetime as dt
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 STAGING = "_staging"
+ABANDONED_AFTER = dt.timedelta(days=2)
 
 Key = TypeVar("Key")
 
@@ -77,6 +79,7 @@ class FolderLake:
 
         After an error nothing is replaced. A reader sees an object's old content or its new one.
         """
+        self._remove_abandoned()
         folder = self._root / STAGING / uuid.uuid4().hex
         folder.mkdir(parents=True)
         staged = {key: folder / str(number) for number, key in enumerate(names)}
@@ -88,6 +91,14 @@ class FolderLake:
                 staged[key].replace(target)
         finally:
             shutil.rmtree(folder)
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left in staging; a write takes minutes, never days."""
+        oldest = time.time() - ABANDONED_AFTER.total_seconds()
+        for folder in (self._root / STAGING).glob("*"):
+            with suppress(FileNotFoundError):  # its writer, or somebody like this, was faster
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""

@@ -4,7 +4,7 @@ Belongs here: where they lie and how they get there. What they say is `core`'s.
 """
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, get_args
 
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_card
@@ -61,6 +61,11 @@ def day_model(
     """The model of a day; None for a day without a card, or without enough data for a model."""
     card = stored_card(kind, day, card_kind, lake)
     return None if card is None else stored_model(kind, card, lake)
+
+
+def has_models(day: dt.date, lake: FolderLake) -> bool:
+    """Whether every card of a day is there: its models are complete."""
+    return all(lake.exists(_name(kind, day, "card.json")) for kind in get_args(Kind))
 
 
 def day_models(day: dt.date, lake: FolderLake) -> DayModels:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pyarrow import ArrowInvalid
 
 from ds_assets.core.predicting import predict
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import FolderLake, day_folder
-from ds_assets.resources.model_store import day_models
+from ds_assets.resources.model_store import day_models, has_models
 from ds_assets.serving.service import LiveUnavailable
 
 
@@ -30,12 +31,12 @@ class LakeModel:
         """
         day = self._newest_day()
         file = self._lake.local(_features_file(day))
-        features = pd.read_parquet(file, filters=[("user_id", "in", list(user_ids))])
-        if features.empty:
-            return {}
         try:
+            features = pd.read_parquet(file, filters=[("user_id", "in", list(user_ids))])
+            if features.empty:
+                return {}
             rows = predict(features, day_models(day, self._lake))
-        except InputError as error:
+        except (InputError, OSError, ArrowInvalid) as error:
             raise LiveUnavailable(str(error)) from None
         plain = rows.astype(object).where(rows.notna(), None)
         records: list[dict[str, Any]] = plain.to_dict("records")  # type: ignore[assignment]
@@ -43,7 +44,7 @@ class LakeModel:
 
     def _newest_day(self) -> dt.date:
         for day in reversed(self._lake.days("models/payment")):
-            if self._lake.exists(_features_file(day)):
+            if self._lake.exists(_features_file(day)) and has_models(day, self._lake):
                 return day
         raise LiveUnavailable(f"the lake {self._lake} holds no day with features and models")
 

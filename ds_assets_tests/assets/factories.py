@@ -1,0 +1,177 @@
+"""Installations of a small simulated game, with the graph that runs on them."""
+
+import atexit
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import yaml
+
+from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.game import Game, load_game
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.runs import materialize_days
+from ds_assets.settings import Settings, load_settings
+from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate
+from ds_assets.simulate.game_file import game_file
+
+START = dt.date(2026, 1, 1)
+QUICK: dict[str, Any] = {
+    "windows": [1, 7, 14],
+    "clusters": 3,
+    "active_days": 10,
+    "horizons": {"churn": 5, "payment": 7},
+    "events": {
+        "activity": ["session_start"],
+        "purchases": ["purchase", "gacha_draw"],
+        "sessions": ["session_start"],
+        "counted": ["stage_clear"],
+    },
+}
+"""A game file with which a month of a few hundred users is enough for both models."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A home with the logs of a game, and everything that runs on it."""
+
+    home: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings({"home": self.home})
+
+    @cached_property
+    def game(self) -> Game:
+        return load_game(self.home / "game.yaml")
+
+    @cached_property
+    def defs(self) -> dg.Definitions:
+        return build_defs(self.settings, self.game)
+
+    @property
+    def lake(self) -> FolderLake:
+        return FolderLake(self.settings.lake)
+
+    @property
+    def engine(self) -> DuckDBEngine:
+        return open_engine(self.settings.memory_limit_mb, self.settings.threads)
+
+    def results(self) -> ResultsDatabase:
+        return ResultsDatabase(self.settings.results_url)
+
+    def cache(self) -> PredictionCache:
+        return PredictionCache(self.settings.cache_folder, self.game.name, 7)
+
+    def source(self, day: dt.date) -> Path:
+        return self.settings.source / f"dt={day}"
+
+    def write_logs(self, day: dt.date, *lines: str, name: str = "events.jsonl") -> Path:
+        """Write a log file of a day; lines are events' JSON, or whatever a test puts there."""
+        self.source(day).mkdir(parents=True, exist_ok=True)
+        file = self.source(day) / name
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return file
+
+    def run(
+        self,
+        first: dt.date,
+        last: dt.date | None = None,
+        assets: Sequence[str] = WHOLE_GRAPH,
+        instance: dg.DagsterInstance | None = None,
+    ) -> list[str]:
+        """Materialize days in one run. Returns what it says of days that it left out."""
+        if instance is not None:
+            return materialize_days(self.defs, assets, first, last or first, instance)
+        with dg.DagsterInstance.ephemeral() as passing:
+            return materialize_days(self.defs, assets, first, last or first, passing)
+
+    def delivered(self) -> dict[dt.date, str]:
+        """Checksum of each delivered day."""
+        with self.results() as database:
+            return {one.as_of: one.checksum for one in database.deliveries()}
+
+    def current(self, user_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        with self.results() as database:
+            return {row["user_id"]: row for row in database.current(user_ids)}
+
+    def predictions(self, day: dt.date) -> pa.Table:
+        with self.results() as database:
+            return database.day(day)
+
+    def copy(self, home: Path) -> "Installation":
+        """The same installation once more, to be changed by a test."""
+        left = shutil.ignore_patterns("*.sock", "*.lock")
+        shutil.copytree(self.home, home, ignore=left, dirs_exist_ok=True)
+        return Installation(home)
+
+
+def event(number: int, time: str, user: str = "u1", kind: str = "session_start") -> str:
+    """A line of the simulated game's format."""
+    return f'{{"id": "e{number}", "ts": "{time}", "type": "{kind}", "user": {{"id": "{user}"}}}}'
+
+
+def day(number: int) -> dt.date:
+    """A day of the game, the first is 0."""
+    return START + dt.timedelta(days=number)
+
+
+def make_installation(home: Path, **changes: Any) -> Installation:
+    """An installation without any logs, of a game of 40 days.
+
+    Args:
+        home: Its folder.
+        changes: Keys of the game file to replace.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    text = game_file(SimulationOptions(users=1, days=40, start=START))
+    (home / "game.yaml").write_text(text, encoding="utf-8")
+    return _change_game(Installation(home), QUICK | changes)
+
+
+def make_played(
+    home: Path, game: dict[str, Any] | None = None, **options: Any
+) -> tuple[Installation, SimulationSummary]:
+    """An installation with the logs of a simulated game.
+
+    Args:
+        home: Its folder.
+        game: Keys of the game file to replace.
+        options: Of the simulation.
+    """
+    summary = simulate(SimulationOptions(**{"start": START, **options}), home)
+    return _change_game(Installation(home), QUICK | (game or {})), summary
+
+
+def _change_game(installation: Installation, changes: dict[str, Any]) -> Installation:
+    file = installation.home / "game.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) | changes
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return installation
+
+
+LAST = day(31)
+"""Last day of `finished`."""
+
+
+@cache
+def finished() -> Installation:
+    """A month of a small game through the whole graph in one run, made once a process.
+
+    Copy it to change it.
+    """
+    home = Path(tempfile.mkdtemp(prefix="ds_assets_finished_"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    installation, _ = make_played(home, users=300, days=32, seed=5)
+    installation.run(START, LAST)
+    return installation

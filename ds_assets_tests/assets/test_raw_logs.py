@@ -1,0 +1,97 @@
+"""Raw logs of days, as the graph copies them."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ds_assets.errors import InputError
+from ds_assets.resources.ingestion import read_manifest
+from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
+
+ONLY = ("raw_logs",)
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    installation = make_installation(tmp_path)
+    for number in (0, 2):
+        installation.write_logs(day(number), event(number, f"{day(number)}T10:00:00Z"))
+    return installation
+
+
+def metadata(installation: Installation, number: int) -> dict[str, object]:
+    """Run a day and return what the UI shows of it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        installation.run(day(number), assets=ONLY, instance=instance)
+        shown = instance.get_latest_materialization_event(dg.AssetKey("raw_logs"))
+    assert shown is not None
+    assert shown.asset_materialization is not None
+    return {name: one.value for name, one in shown.asset_materialization.metadata.items()}
+
+
+def test_a_day_without_files_fails_with_a_sentence_that_names_the_folder(
+    installation: Installation,
+) -> None:
+    with pytest.raises(InputError) as caught:
+        installation.run(day(1), assets=ONLY)
+    folder = installation.source(day(1))
+    assert str(caught.value).startswith(f"{day(1)}: there are no log files in {folder}\n")
+
+
+def test_a_day_whose_only_files_are_no_logs_is_a_day_without_files(
+    installation: Installation,
+) -> None:
+    installation.write_logs(day(1), name="_SUCCESS")
+    with pytest.raises(InputError, match="there are no log files in"):
+        installation.run(day(1), assets=ONLY)
+
+
+def test_a_day_that_failed_does_not_keep_others_from_running(installation: Installation) -> None:
+    with pytest.raises(InputError):
+        installation.run(day(1), assets=ONLY)
+    installation.run(day(2), assets=ONLY)
+    assert installation.lake.days("raw") == [day(2)]
+
+
+def test_a_range_leaves_the_missing_day_out_says_so_and_copies_the_others(
+    installation: Installation,
+) -> None:
+    said = installation.run(START, day(2), ONLY)
+    assert said == [f"{day(1)}: there are no log files in {installation.source(day(1))}"]
+    assert installation.lake.days("raw") == [START, day(2)]
+
+
+def test_a_range_in_which_every_day_is_missing_fails_and_names_them(
+    installation: Installation,
+) -> None:
+    with pytest.raises(InputError, match=f"{day(3)}, {day(4)}: there are no log files in"):
+        installation.run(day(3), day(4), ONLY)
+
+
+def test_the_ui_shows_what_was_copied_and_what_has_left_the_source(
+    installation: Installation,
+) -> None:
+    gone = installation.write_logs(START, "gone", name="gone.jsonl")
+    first = metadata(installation, 0)
+    gone.unlink()
+    second = metadata(installation, 0)
+    assert {name: first[name] for name in ("files", "files_copied")} == {
+        "files": 2,
+        "files_copied": 2,
+    }
+    assert first["bytes"] == first["bytes_copied"]
+    assert (second["files"], second["files_copied"], second["bytes_copied"]) == (2, 0, 0)
+    assert (first["gone_from_source"], second["gone_from_source"]) == ([], ["gone.jsonl"])
+
+
+def test_a_day_whose_files_have_all_left_the_source_fails_and_the_lake_keeps_them(
+    installation: Installation,
+) -> None:
+    installation.run(START, assets=ONLY)
+    (installation.source(START) / "events.jsonl").unlink()
+    with pytest.raises(InputError, match="there are no log files in"):
+        installation.run(START, assets=ONLY)
+    assert installation.lake.exists(f"raw/dt={START}/events.jsonl")
+    (entry,) = read_manifest(START, installation.lake).files
+    assert not entry.in_source

@@ -1,0 +1,160 @@
+"""What becomes of a day's lines, on a game whose logs hold every kind of mess."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from ds_assets.assets.user_activity import ActivityReport, read_report
+from ds_assets.errors import InputError
+from ds_assets.simulate import SimulationSummary
+from ds_assets_tests.assets.factories import (
+    START,
+    Installation,
+    day,
+    event,
+    make_installation,
+    make_played,
+)
+
+DAYS = 12
+FIRST_TWO = ("raw_logs", "user_activity")
+MESS: dict[str, Any] = {
+    "broken": 0.02,
+    "duplicates": 0.05,
+    "late": 0.05,
+    "skewed": 0.02,
+    "unknown_types": 0.05,
+    "new_fields": True,
+}
+
+Messy = tuple[Installation, SimulationSummary]
+
+
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory: pytest.TempPathFactory) -> Messy:
+    home = tmp_path_factory.mktemp("messy") / "home"
+    installation, summary = make_played(home, users=300, days=DAYS, seed=7, **MESS)
+    installation.run(START, day(DAYS - 1), FIRST_TWO)
+    return installation, summary
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return make_installation(tmp_path)
+
+
+def reports(messy: Messy) -> list[ActivityReport]:
+    found = [read_report(day(number), messy[0].lake) for number in range(DAYS)]
+    return [one for one in found if one is not None]
+
+
+def report(installation: Installation, number: int = 0) -> ActivityReport:
+    installation.run(day(number), assets=FIRST_TWO)
+    found = read_report(day(number), installation.lake)
+    assert found is not None
+    return found
+
+
+def quarantine(installation: Installation, number: int = 0) -> list[dict[str, object]]:
+    file = installation.lake.local(f"quarantine/dt={day(number)}/quarantine.parquet")
+    return list(parquet.read_table(file, partitioning=None).to_pylist())
+
+
+def test_every_line_of_a_day_is_an_event_a_duplicate_or_in_quarantine(messy: Messy) -> None:
+    found = reports(messy)
+    assert len(found) == DAYS
+    for one in found:
+        assert one.lines == one.events + one.duplicates + sum(one.quarantined.values())
+    assert sum(one.lines for one in found) == messy[1].lines
+
+
+def test_the_counts_are_what_was_put_into_the_logs(messy: Messy) -> None:
+    found, injected = reports(messy), messy[1].injected
+    assert sum(one.duplicates for one in found) == injected.duplicates > 0
+    assert sum(one.late_events for one in found) == injected.late > 0
+    quarantined = sum(sum(one.quarantined.values()) for one in found)
+    assert quarantined == injected.broken + injected.skewed_beyond
+    reasons = {reason for one in found for reason in one.quarantined}
+    by_reason = {reason: sum(one.quarantined.get(reason, 0) for one in found) for reason in reasons}
+    assert by_reason["dated after its arrival day"] == injected.skewed_beyond > 0
+    assert by_reason["no time"] == injected.broken_no_time > 0
+    assert by_reason["not JSON"] == injected.broken_truncated > 0
+    assert by_reason["an impossible time"] == injected.broken_garbage_time > 0
+
+
+def test_the_stored_rows_hold_all_events_and_the_quarantine_all_other_lines(messy: Messy) -> None:
+    for one in reports(messy):
+        file = messy[0].lake.local(f"user_activity/dt={one.day}/user_activity.parquet")
+        rows = parquet.read_table(file, partitioning=None)
+        assert sum(rows["events"].to_pylist()) == one.events
+        assert (rows.num_rows, len(set(rows["user_id"].to_pylist()))) == (one.rows, one.users)
+        bad = messy[0].lake.local(f"quarantine/dt={one.day}/quarantine.parquet")
+        assert parquet.read_metadata(bad).num_rows == sum(one.quarantined.values())
+
+
+def test_a_second_run_gives_the_same_bytes(messy: Messy, tmp_path: Path) -> None:
+    installation = messy[0].copy(tmp_path)
+    files = sorted((installation.settings.lake / "user_activity").rglob("*.parquet"))
+    before = {path: path.read_bytes() for path in files}
+    installation.run(day(3), day(5), FIRST_TWO)
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
+    installation: Installation,
+) -> None:
+    lines = "".join(f"{event(n, f'{START}T10:00:00Z', f'u{n}')}\n" for n in range(20_000))
+    whole = gzip.compress(lines.encode())
+    folder = installation.source(START)
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl.gz").write_bytes(whole)
+    (folder / "b.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    found = report(installation)
+    assert found.files == 2
+    named = [row for row in quarantine(installation) if row["line"] is None]
+    assert [row["file"] for row in named] == ["b.jsonl.gz"]
+    # All of the whole file; and of the other what came before the break, which repeats it.
+    assert found.events == 20_000
+    assert 0 < found.duplicates < 20_000
+
+
+def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(
+    installation: Installation,
+) -> None:
+    folder = installation.source(START)
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl.gz").write_bytes(b"this was never compressed\n" * 5)
+    with pytest.raises(InputError, match=f"user_activity: {START}: no valid events"):
+        installation.run(START, assets=FIRST_TWO)
+    assert quarantine(installation)
+
+
+def test_blank_lines_count_as_nothing(installation: Installation) -> None:
+    installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
+    found = report(installation)
+    assert (found.lines, found.events, found.quarantined) == (1, 1, {})
+
+
+def test_an_empty_file_is_a_day_without_lines(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, closed_days=[START])
+    installation.write_logs(START)
+    found = report(installation)
+    assert (found.files, found.lines, found.events, found.rows) == (1, 0, 0, 0)
+    assert found.quarantined_share == 0.0
+
+
+def test_an_event_that_is_in_two_files_of_a_day_counts_once(installation: Installation) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        installation.write_logs(START, event(1, f"{START}T10:00:00Z"), name=name)
+    found = report(installation)
+    assert (found.lines, found.events, found.duplicates) == (2, 1, 1)
+
+
+def test_what_is_left_of_a_day_without_raw_files_is_a_failure_that_says_so(
+    installation: Installation,
+) -> None:
+    with pytest.raises(InputError, match=rf"{START}: there are no raw files in .*/lake/raw"):
+        installation.run(START, assets=["user_activity"])

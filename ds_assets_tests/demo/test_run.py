@@ -1,0 +1,58 @@
+"""The demo from end to end, over fewer days than it has."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ds_assets.definitions import WHOLE_GRAPH
+from ds_assets.demo import run
+from ds_assets.demo.summary import Summary
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.results_database import ResultsDatabase
+
+LAST = dt.date(2017, 12, 31)
+
+
+_SHORT = """
+import sys
+from pathlib import Path
+from ds_assets.demo import run
+run.FEATURE_DAYS, run.MODEL_DAYS = 40, 1
+run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None)
+"""
+
+
+@pytest.mark.parametrize("days", [1, 124, 125, 126, 250, 365])
+def test_a_stretch_of_days_is_cut_into_runs_that_follow_each_other(days: int) -> None:
+    first = dt.date(2017, 1, 1)
+    last = first + dt.timedelta(days=days - 1)
+    runs = run._stretches(first, last)
+    assert (runs[0][0], runs[-1][1]) == (first, last)
+    assert sum((end - start).days + 1 for start, end in runs) == days
+    assert all((end - start).days < run.RUN_DAYS for start, end in runs)
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    command = [sys.executable, "-c", _SHORT, str(home), str(tmp_path / "summary.json")]
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    summary = Summary.model_validate(json.loads((tmp_path / "summary.json").read_text()))
+    lake = FolderLake(home / "lake")
+    assert summary.days == len(lake.days("user_activity")) == 365
+    assert summary.lines == summary.events + summary.lines_quarantined > 200_000
+    assert (summary.as_of, summary.days_delivered) == (LAST, 1)
+    with ResultsDatabase(f"sqlite:///{home / 'results.sqlite'}") as results:
+        rows = results.day(LAST)
+    assert summary.users_predicted == rows.num_rows > 1_000
+    assert sum(one.users for one in summary.clusters) == rows.num_rows
+    assert f"{summary.events:,} events" in done.stdout
+    assert str(home / "lake") in done.stdout
+    for name in WHOLE_GRAPH:
+        assert name in done.stdout

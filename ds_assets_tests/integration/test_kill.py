@@ -1,0 +1,195 @@
+"""A run that is killed at any moment and run again ends with the same predictions.
+
+`python -m ds_assets_tests.integration.test_kill 10` does it with ten kills, and says what came out.
+"""
+
+import datetime as dt
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ds_assets.core.checksum import checksum
+from ds_assets_tests.assets.factories import START, Installation, make_played
+
+KILLS = 3
+USERS, DAYS, SEED = 300, 30, 5
+_COMMAND = "from ds_assets.cli import main; main()"
+_INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+_LAST = START + dt.timedelta(days=DAYS - 1)
+_LONGEST_RUN = 180
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The source, and what a run that nobody killed made of it."""
+
+    home: Path
+    seconds: float
+    """From the first file in the lake to the end."""
+    checksums: dict[dt.date, str]
+
+
+def start(home: Path) -> "subprocess.Popen[bytes]":
+    """Run the whole range in a process of its own."""
+    instance = home / "dagster"
+    instance.mkdir(exist_ok=True)
+    shutil.copy(_INSTANCE_FILE, instance)
+    ours = {"DS_ASSETS_HOME": str(home), "DAGSTER_HOME": str(instance)}
+    command = [sys.executable, "-c", _COMMAND, "run", str(START), str(_LAST)]
+    return subprocess.Popen(  # noqa: S603 - our own command
+        command, env={**os.environ, **ours}, cwd=home, stdout=subprocess.DEVNULL
+    )
+
+
+def wait_for_lake(home: Path, run: "subprocess.Popen[bytes]") -> None:
+    """Until the run has begun to write."""
+    while not (home / "lake").exists():
+        assert run.poll() is None, "the run ended before it had written anything"
+        time.sleep(0.01)
+
+
+def checksums(installation: Installation) -> dict[dt.date, str]:
+    """Of the rows themselves, as they are stored, for each delivered day."""
+    with installation.results() as database:
+        return {one.as_of: checksum(database.day(one.as_of)) for one in database.deliveries()}
+
+
+def make_reference(folder: Path) -> Reference:
+    source, home = folder / "source only", folder / "never killed"
+    make_played(source, users=USERS, days=DAYS, seed=SEED)
+    shutil.copytree(source, home)
+    run = start(home)
+    wait_for_lake(home, run)
+    began = time.monotonic()
+    assert run.wait(_LONGEST_RUN) == 0
+    return Reference(source, time.monotonic() - began, checksums(Installation(home)))
+
+
+def kill_once(reference: Reference, home: Path, share: float) -> float:
+    """Kill a run at a share of its usual time. Returns the seconds that it had; none is left over.
+
+    A run that was faster than the kill is begun anew, to be killed earlier.
+    """
+    while True:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(reference.home, home)
+        run = start(home)
+        wait_for_lake(home, run)
+        seconds = share * reference.seconds
+        try:
+            run.wait(seconds)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            return seconds
+        share /= 2
+
+
+def kill_while_it_delivers(reference: Reference, home: Path) -> int:
+    """Kill a run that has delivered some of its days. Returns how many."""
+    shutil.copytree(reference.home, home)
+    run = start(home)
+    wait_for_lake(home, run)
+    while not (home / "results.sqlite").exists() or not Installation(home).delivered():
+        assert run.poll() is None, "the run ended before it was seen to deliver"
+    run.kill()
+    run.wait()
+    return len(Installation(home).delivered())
+
+
+def run_again(home: Path) -> None:
+    """Run the whole range; one that waits for something that never comes is ended here."""
+    run = start(home)
+    try:
+        assert run.wait(_LONGEST_RUN) == 0
+    finally:
+        run.kill()
+
+
+def killed_and_run_again(reference: Reference, home: Path, share: float) -> tuple[float, int]:
+    """Seconds that the killed run had, and days that it had delivered, after the second run.
+
+    Raises:
+        AssertionError: the second run failed, or ended with something else.
+    """
+    seconds = kill_once(reference, home, share)
+    delivered = len(Installation(home).delivered())
+    run_again(home)
+    assert_the_same(reference, home)
+    return seconds, delivered
+
+
+def shares(count: int) -> list[float]:
+    chance = random.Random(SEED)
+    return [chance.uniform(0.0, 0.95) for _ in range(count)]
+
+
+def assert_the_same(reference: Reference, home: Path) -> None:
+    """The database and the cache hold what they hold after a run that nobody killed."""
+    installation = Installation(home)
+    assert checksums(installation) == reference.checksums
+    with installation.results() as database:
+        assert database.current_day() == _LAST
+        rows = database.day(_LAST)
+    with installation.cache() as cache:
+        cached = cache.get_many(rows["user_id"].to_pylist())
+    assert cached == rows.to_pylist()
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return make_reference(tmp_path_factory.mktemp("kill"))
+
+
+@pytest.mark.slow
+def test_the_run_that_is_never_killed_delivers_every_day_and_has_models(
+    reference: Reference,
+) -> None:
+    days = [START + dt.timedelta(days=number) for number in range(DAYS)]
+    assert sorted(reference.checksums) == days
+    home = reference.home.parent / "never killed"
+    rows = Installation(home).predictions(_LAST)
+    assert rows["churn_model"].null_count == rows["payment_model"].null_count == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", shares(KILLS))
+def test_a_run_that_was_killed_and_run_again_ends_the_same(
+    reference: Reference, tmp_path: Path, share: float
+) -> None:
+    killed_and_run_again(reference, tmp_path / "killed", share)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_while_it_delivered_and_run_again_ends_the_same(
+    reference: Reference, tmp_path: Path
+) -> None:
+    assert 0 < kill_while_it_delivers(reference, tmp_path / "killed") < DAYS
+    run_again(tmp_path / "killed")
+    assert_the_same(reference, tmp_path / "killed")
+
+
+def main(kills: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = make_reference(Path(folder))
+        print(f"never killed: {found.seconds:.1f} s after the first write")  # noqa: T201
+        for number, share in enumerate(shares(kills), start=1):
+            home = Path(folder) / "killed"
+            seconds, days = killed_and_run_again(found, home, share)
+            print(  # noqa: T201
+                f"kill {number}: after {seconds:.1f} s, with {days} days delivered; "
+                "run again, all days the same",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

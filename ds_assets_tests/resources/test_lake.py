@@ -1,0 +1,129 @@
+"""The lake in a folder: each object as a whole or not at all."""
+
+import datetime as dt
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from ds_assets.resources.lake import ABANDONED_AFTER, STAGING, FolderLake, day_folder
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / "lake")
+
+
+def test_what_was_written_is_read_and_listed(lake: FolderLake) -> None:
+    lake.write("raw/dt=2026-01-01/a.jsonl", b"one")
+    lake.write("raw/dt=2026-01-01/sub/b.jsonl", b"two!")
+    assert lake.read("raw/dt=2026-01-01/a.jsonl") == b"one"
+    assert lake.local("raw/dt=2026-01-01/sub/b.jsonl").read_bytes() == b"two!"
+    assert [(item.name, item.size) for item in lake.objects("raw/dt=2026-01-01")] == [
+        ("raw/dt=2026-01-01/a.jsonl", 3),
+        ("raw/dt=2026-01-01/sub/b.jsonl", 4),
+    ]
+
+
+def test_an_empty_lake_has_nothing_and_says_so(lake: FolderLake) -> None:
+    assert lake.objects("raw") == []
+    assert lake.days("raw") == []
+    assert not lake.exists("raw/x")
+    with pytest.raises(FileNotFoundError):
+        lake.read("raw/x")
+
+
+def test_days_are_those_with_a_folder_ascending_and_nothing_else(lake: FolderLake) -> None:
+    for name in ("dt=2026-01-10", "dt=2026-01-02", "dt=2026-02-30", "dt=x", "notes"):
+        lake.write(f"clusters/{name}/file", b"")
+    assert lake.days("clusters") == [dt.date(2026, 1, 2), dt.date(2026, 1, 10)]
+
+
+def test_a_folder_is_no_object(lake: FolderLake) -> None:
+    lake.write("a/b/c", b"")
+    assert not lake.exists("a/b")
+
+
+def test_replacing_an_object_changes_its_tag_and_writing_another_does_not(lake: FolderLake) -> None:
+    lake.write("t/a", b"1")
+    os.utime(lake.local("t/a"), (1, 1))
+    (before,) = lake.objects("t")
+    lake.write("u/b", b"1")
+    assert lake.objects("t") == [before]
+    lake.write("t/a", b"2")
+    assert lake.objects("t")[0].tag != before.tag
+
+
+def test_objects_written_together_are_all_there_or_none(lake: FolderLake) -> None:
+    lake.write("t/a", b"old")
+
+    def write_half() -> None:
+        with lake.writing({"a": "t/a", "b": "t/b"}) as staged:
+            staged["a"].write_bytes(b"new")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half()
+    assert lake.read("t/a") == b"old"
+    assert not lake.exists("t/b")
+    assert lake.objects(STAGING) == []
+
+
+def test_nothing_of_what_is_being_written_is_seen_before_it_is_complete(lake: FolderLake) -> None:
+    lake.write("t/a", b"old")
+    with lake.writing({"a": "t/a"}) as staged:
+        staged["a"].write_bytes(b"new")
+        assert lake.read("t/a") == b"old"
+        assert [item.name for item in lake.objects("t")] == ["t/a"]
+    assert lake.read("t/a") == b"new"
+    assert lake.objects(STAGING) == []
+
+
+def test_writing_nothing_is_no_error(lake: FolderLake) -> None:
+    nothing: dict[str, str] = {}
+    with lake.writing(nothing) as staged:
+        assert staged == {}
+
+
+def test_deleting_leaves_no_object_and_twice_is_no_error(lake: FolderLake) -> None:
+    lake.write("t/a", b"")
+    lake.delete(["t/a"])
+    lake.delete(["t/a"])
+    assert not lake.exists("t/a")
+
+
+def test_readers_see_the_old_content_or_the_new_and_never_a_part(lake: FolderLake) -> None:
+    contents = [bytes([value]) * 200_000 for value in range(20)]
+    lake.write("t/a", contents[0])
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(lake.read("t/a"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for content in contents:
+        lake.write("t/a", content)
+    done.set()
+    reader.join()
+    assert seen
+    assert seen <= set(contents)
+
+
+def test_what_a_killed_process_left_in_staging_is_removed_when_it_is_old(lake: FolderLake) -> None:
+    old, young = (lake.local(f"{STAGING}/{name}") for name in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "0").write_bytes(b"half of it")
+    then = (dt.datetime.now(dt.UTC) - ABANDONED_AFTER - dt.timedelta(minutes=1)).timestamp()
+    os.utime(old, (then, then))
+    lake.write("t/a", b"")
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_day_has_a_folder_in_its_table() -> None:
+    assert day_folder("user_activity", dt.date(2026, 1, 2)) == "user_activity/dt=2026-01-02"

@@ -1,0 +1,309 @@
+"""Each check on a real run: a bad day stops with a sentence, and nothing after it runs."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from ds_assets.assets.daily import table_file
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.checks import FEWEST_EVENTS
+from ds_assets.errors import InputError
+from ds_assets_tests.assets.factories import (
+    LAST,
+    Installation,
+    day,
+    event,
+    finished,
+    make_installation,
+)
+
+ONE_USER = "user_id = (SELECT max(user_id) FROM player_predictions_current)"
+UNTIL_FEATURES = ("raw_logs", "user_activity", "user_features")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return make_installation(tmp_path)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Installation:
+    return finished().copy(tmp_path)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def write_day(installation: Installation, number: int, events: int, broken: int = 0) -> None:
+    lines = [event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(events)]
+    installation.write_logs(day(number), *lines, *(["{"] * broken))
+
+
+def run_until_features(installation: Installation, *numbers: int) -> None:
+    installation.run(day(numbers[0]), day(numbers[-1]), UNTIL_FEATURES)
+
+
+def has_features(installation: Installation, number: int) -> bool:
+    return installation.lake.exists(table_file("user_features", day(number)))
+
+
+def tamper(installation: Installation, statement: str, *values: Any) -> int:
+    file = installation.settings.results_url.removeprefix("sqlite:///")
+    with sqlite3.connect(file) as connection:
+        changed = connection.execute(statement, values).rowcount
+    connection.close()
+    return changed
+
+
+def run_check(
+    installation: Installation, asset: str, name: str, instance: dg.DagsterInstance
+) -> dg.AssetCheckEvaluation:
+    """The check alone, on the latest day, as the UI runs it."""
+    key = dg.AssetCheckKey(dg.AssetKey(asset), name)
+    job = dg.define_asset_job("one_check", dg.AssetSelection.checks(key))
+    defs = dg.Definitions.merge(installation.defs, dg.Definitions(jobs=[job]))
+    result = defs.resolve_job_def("one_check").execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    (found,) = result.get_asset_check_evaluations()
+    return found
+
+
+def test_a_day_without_a_valid_event_stops_before_its_features(installation: Installation) -> None:
+    write_day(installation, 0, events=0)
+    sentence = f"user_activity: {day(0)}: no valid events; if the game was shut, name the day"
+    with pytest.raises(InputError, match=sentence):
+        run_until_features(installation, 0)
+    assert not has_features(installation, 0)
+
+
+def test_a_day_on_which_the_game_was_shut_may_have_no_events(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, closed_days=[day(0), day(7)])
+    write_day(installation, 0, events=0)
+    write_day(installation, 7, events=0)
+    run_until_features(installation, 0, 7)
+    assert has_features(installation, 0)
+    assert has_features(installation, 7)
+
+
+def test_a_day_with_far_fewer_events_than_its_weekday_has_stops(installation: Installation) -> None:
+    for weeks in range(4):
+        write_day(installation, 7 * weeks, events=100)
+    write_day(installation, 28, events=24)
+    sentence = f"{day(28)}: 24 events, where this weekday usually has 100"
+    with pytest.raises(InputError, match=sentence):
+        run_until_features(installation, 0, 28)
+    assert not has_features(installation, 28)
+
+
+def test_a_day_with_just_enough_events_passes(installation: Installation) -> None:
+    assert FEWEST_EVENTS == 0.25
+    for weeks in range(4):
+        write_day(installation, 7 * weeks, events=100)
+    write_day(installation, 28, events=25)
+    run_until_features(installation, 0, 28)
+    assert has_features(installation, 28)
+
+
+def test_a_quiet_weekday_is_compared_with_its_own_kind(installation: Installation) -> None:
+    for number in range(7):
+        write_day(installation, number, events=100 if number else 10)
+    write_day(installation, 7, events=10)
+    run_until_features(installation, 0, 7)
+    assert has_features(installation, 7)
+
+
+def test_days_on_which_the_game_was_shut_are_nothing_to_compare_with(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, closed_days=[day(0), day(7)])
+    for number, events in ((0, 0), (7, 0), (14, 100), (21, 20)):
+        write_day(installation, number, events)
+    # With the closed days among them, the usual number would be 0.
+    with pytest.raises(InputError, match=f"{day(21)}: 20 events, where .* usually has 100"):
+        run_until_features(installation, 0, 21)
+
+
+@pytest.mark.parametrize(("broken", "passes"), [(5, True), (6, False)])
+def test_a_day_with_more_than_a_twentieth_in_quarantine_stops(
+    installation: Installation, broken: int, passes: bool
+) -> None:
+    write_day(installation, 0, events=100 - broken, broken=broken)
+    if passes:
+        run_until_features(installation, 0)
+    else:
+        with pytest.raises(InputError, match=f"{day(0)}: 6.0% of the lines are in .*: not JSON"):
+            run_until_features(installation, 0)
+    assert has_features(installation, 0) == passes
+
+
+def test_one_bad_day_of_a_range_is_named_alone(installation: Installation) -> None:
+    write_day(installation, 0, events=5)
+    write_day(installation, 1, events=0)
+    write_day(installation, 2, events=5)
+    with pytest.raises(InputError) as caught:
+        run_until_features(installation, 0, 2)
+    assert f"user_activity: {day(1)}: no valid events" in str(caught.value)
+    assert str(day(0)) not in str(caught.value)
+    assert str(day(2)) not in str(caught.value)
+
+
+def test_a_bad_day_that_is_stored_does_not_fail_the_runs_of_other_days(
+    installation: Installation,
+) -> None:
+    write_day(installation, 0, events=0)
+    with pytest.raises(InputError):
+        run_until_features(installation, 0)
+    write_day(installation, 1, events=5)
+    run_until_features(installation, 1)
+    assert has_features(installation, 1)
+
+
+def broken(rows: pa.Table, column: str, value: float | None) -> pa.Table:
+    values = [value, *rows[column].to_pylist()[1:]]
+    position = rows.schema.get_field_index(column)
+    return rows.set_column(position, rows.schema.field(position), pa.array(values, pa.float64()))
+
+
+@pytest.mark.parametrize("value", [1.0000001, -0.1, float("nan"), float("inf"), None])
+@pytest.mark.parametrize("target", ["churn", "payment"])
+def test_a_value_of_a_model_that_is_no_probability_fails_the_day(
+    copy: Installation, instance: dg.DagsterInstance, target: str, value: float | None
+) -> None:
+    rows = broken(read_predictions(LAST, copy.lake), f"{target}_probability", value)
+    assert rows[f"{target}_model"].null_count == 0
+    parquet.write_table(rows, copy.lake.local(table_file("predictions", LAST)))
+    found = run_check(copy, "predictions", "are_probabilities", instance)
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    sentence = f"{LAST}: 1 values of {target}_probability are not in 0 to 1"
+    assert found.description == sentence
+
+
+def test_an_active_user_without_a_row_fails_the_day(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    rows = read_predictions(LAST, copy.lake)
+    parquet.write_table(rows.slice(1), copy.lake.local(table_file("predictions", LAST)))
+    found = run_check(copy, "predictions", "are_probabilities", instance)
+    assert not found.passed
+    assert found.description == f"{LAST}: {len(rows) - 1} rows for {len(rows)} active users"
+
+
+def test_missing_probabilities_are_no_fault_where_there_is_no_model(copy: Installation) -> None:
+    assert read_predictions(day(0), copy.lake)["churn_probability"].null_count > 0
+    copy.run(day(0), assets=["predictions"])
+
+
+def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) -> None:
+    before = copy.delivered()
+    # More users in the features than predictions: as if these had been made of other features.
+    rows = read_predictions(LAST, copy.lake)
+    parquet.write_table(rows.slice(1), copy.lake.local(table_file("predictions", LAST)))
+    selection = dg.AssetSelection.assets("rds_results", "prediction_cache") | (
+        dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("predictions"), "are_probabilities"))
+    )
+    job = dg.define_asset_job("deliver", selection)
+    defs = dg.Definitions.merge(copy.defs, dg.Definitions(jobs=[job]))
+    found = defs.resolve_job_def("deliver").execute_in_process(
+        partition_key=str(LAST), raise_on_error=False
+    )
+    assert not found.success
+    assert found.asset_materializations_for_node("rds_results") == []
+    assert copy.delivered() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (
+            "UPDATE player_predictions SET churn_probability = 0.5 WHERE as_of = ?",
+            "the database holds other rows than were predicted",
+        ),
+        (
+            f"UPDATE player_predictions SET cluster_name = 'x' WHERE as_of = ? AND {ONE_USER}",
+            "the database holds other rows than were predicted",
+        ),
+        (
+            f"DELETE FROM player_predictions WHERE as_of = ? AND {ONE_USER}",
+            "the database holds {less} rows of {rows}",
+        ),
+        ("DELETE FROM deliveries WHERE as_of = ?", "not delivered"),
+        (
+            "UPDATE deliveries SET checksum = 'x' WHERE as_of = ?",
+            "the record of the delivery is of other rows than were predicted",
+        ),
+    ],
+)
+def test_a_database_that_holds_anything_else_than_the_predictions_fails_the_day(
+    copy: Installation, instance: dg.DagsterInstance, statement: str, sentence: str
+) -> None:
+    rows = read_predictions(LAST, copy.lake).num_rows
+    assert run_check(copy, "rds_results", "is_complete", instance).passed
+    assert tamper(copy, statement, str(LAST)) > 0
+    found = run_check(copy, "rds_results", "is_complete", instance)
+    assert not found.passed
+    assert found.description == f"{LAST}: {sentence.format(rows=rows, less=rows - 1)}"
+
+
+def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installation) -> None:
+    # A trigger that changes what was stored after it has been verified.
+    tamper(
+        copy,
+        "CREATE TRIGGER late AFTER UPDATE ON deliveries BEGIN"
+        " UPDATE deliveries SET checksum = 'x' WHERE as_of = NEW.as_of; END",
+    )
+    with copy.cache() as cache:
+        cache.ping()
+        cache._client.flushdb()
+        with pytest.raises(InputError, match=f"rds_results: {LAST}: the record of the delivery"):
+            copy.run(LAST, assets=["rds_results", "prediction_cache"])
+        users = read_predictions(LAST, copy.lake)["user_id"].to_pylist()
+        assert cache.get_many(users) == [None] * len(users)
+
+
+@pytest.mark.parametrize(
+    ("asset", "name"),
+    [
+        ("user_activity", "has_events"),
+        ("user_activity", "has_enough_events"),
+        ("user_activity", "is_mostly_valid"),
+        ("predictions", "are_probabilities"),
+        ("rds_results", "is_complete"),
+    ],
+)
+def test_a_check_alone_looks_at_the_latest_day(
+    instance: dg.DagsterInstance, asset: str, name: str
+) -> None:
+    found = run_check(finished(), asset, name, instance)
+    assert found.passed
+    assert found.metadata["days"].value == 1
+
+
+def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
+    instance: dg.DagsterInstance, copy: Installation
+) -> None:
+    first, last = LAST - dt.timedelta(days=2), LAST
+    copy.run(first, last, ["user_activity"], instance)
+    (run,) = instance.get_runs()
+    records = instance.get_records_for_run(
+        run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    found = [
+        record.event_log_entry.dagster_event.asset_check_evaluation_data
+        for record in records
+        if record.event_log_entry.dagster_event
+    ]
+    assert {one.check_name: one.metadata["days"].value for one in found} == {
+        "has_events": 3,
+        "has_enough_events": 3,
+        "is_mostly_valid": 3,
+    }

@@ -1,0 +1,256 @@
+"""The command line: what it prints, and one sentence for each mistake of its user."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ds_assets import cli
+from ds_assets_tests.assets.factories import (
+    LAST,
+    START,
+    Installation,
+    day,
+    event,
+    finished,
+    make_installation,
+)
+
+Told = tuple[int, str, str]
+
+
+class Shell:
+    """Runs commands in this process, as the script `ds-assets` does."""
+
+    def __init__(
+        self, patch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], home: Path
+    ) -> None:
+        self._patch, self._capfd = patch, capfd
+        self.home = home
+
+    def env(self, name: str, value: str) -> None:
+        self._patch.setenv(name, value)
+
+    def __call__(self, *arguments: str) -> Told:
+        self._patch.setattr(sys, "argv", ["ds-assets", *arguments])
+        self._capfd.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = self._capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    def mistake(self, *arguments: str) -> str:
+        """The message of a command that is a mistake."""
+        code, out, err = self(*arguments)
+        assert (code, out) == (2, "")
+        return err
+
+
+@pytest.fixture
+def shell(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Shell:
+    make_installation(tmp_path / "home")
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DS_ASSETS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Shell(monkeypatch, capfd, tmp_path / "home")
+
+
+def test_check_says_where_everything_lies(shell: Shell) -> None:
+    code, out, err = shell("check")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"game      Simulated game ({shell.home}/game.yaml)",
+        f"source    {shell.home}/source",
+        f"lake      {shell.home}/lake",
+        "All settings are valid.",
+    ]
+
+
+def test_every_mistake_of_the_game_file_is_told_at_once(shell: Shell) -> None:
+    (shell.home / "game.yaml").write_text("name: x\nfirst_day: tomorrow\nhorizon: 7\n")
+    lines = shell.mistake("check").splitlines()
+    assert lines[0] == f"ds-assets: the game file {shell.home}/game.yaml has 3 mistakes:"
+    assert {line.split(":")[0].strip(" -") for line in lines[1:]} == {
+        "first_day",
+        "fields",
+        "horizon",
+    }
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "2026-01-01"), ("predict", "u1")])
+def test_a_game_file_that_is_missing_is_told_by_each_command(
+    shell: Shell, command: tuple[str, ...]
+) -> None:
+    shell.env("DS_ASSETS_GAME", "nowhere.yaml")
+    assert shell.mistake(*command).startswith("ds-assets: there is no game file at ")
+
+
+def test_a_game_file_that_is_no_yaml_is_told(shell: Shell) -> None:
+    (shell.home / "game.yaml").write_text("name: [")
+    assert f"the game file {shell.home}/game.yaml is not valid YAML" in shell.mistake("check")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("DS_ASSETS_THREADS", "many", "DS_ASSETS_THREADS: found 'many'"),
+        ("DS_ASSETS_SCHEDULE_HOUR", "24", "DS_ASSETS_SCHEDULE_HOUR: found '24'"),
+        ("DS_ASSETS_RESULTS_URL", "postgres://me:secret@db", "DS_ASSETS_RESULTS_URL: found"),
+        ("DS_ASSETS_CACHE_URL", "memcached://me:secret@host", "DS_ASSETS_CACHE_URL: found"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_without_its_password(
+    shell: Shell, name: str, value: str, found: str
+) -> None:
+    shell.env(name, value)
+    err = shell.mistake("check")
+    assert "the environment has 1 mistake" in err
+    assert found in err
+    assert "secret" not in err
+
+
+def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
+    assert shell("run", str(START)) == (0, f"{START} to {START} are done\n", "")
+    code, out, err = shell("predict", "u3", "nobody")
+    assert (code, err) == (0, "")
+    known, unknown = map(json.loads, out.splitlines())
+    assert (known["user_id"], known["status"], known["as_of"]) == (
+        "u3",
+        "not_enough_data",
+        str(START),
+    )
+    assert (unknown["user_id"], unknown["status"]) == ("nobody", "unknown_user")
+
+
+def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    for number in (0, 2):
+        installation.write_logs(
+            day(number), *(event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(30))
+        )
+    code, out, err = shell("run", str(START), str(day(2)))
+    assert (code, out) == (0, f"{START} to {day(2)} are done\n")
+    missing = day(1)
+    folder = installation.source(missing)
+    assert err == f"left out: {missing}: there are no log files in {folder}\n"
+
+
+def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: Shell) -> None:
+    lines = shell.mistake("run", str(START)).splitlines()
+    folder = Installation(shell.home).source(START)
+    assert lines[0] == f"ds-assets: {START}: there are no log files in {folder}"
+    assert lines[1].startswith("This was run ")
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        (("2025-12-31",), "found 2025-12-31 to 2025-12-31; accepted are days from 2026-01-01"),
+        (("2026-01-05", "2026-01-03"), "the last day, 2026-01-03, lies before the first"),
+        (("yesterday",), "'yesterday' does not match the formats"),
+        ((), "Missing argument 'FIRST_DAY'"),
+    ],
+)
+def test_days_that_cannot_be_run_are_told(
+    shell: Shell, days: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in shell.mistake("run", *days)
+
+
+def test_a_dagster_home_that_is_not_there_is_told(shell: Shell, tmp_path: Path) -> None:
+    shell.env("DAGSTER_HOME", str(tmp_path / "nowhere"))
+    assert "DAGSTER_HOME" in shell.mistake("run", str(START))
+
+
+def test_a_dagster_home_that_is_not_set_is_told(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME")
+    assert "DAGSTER_HOME is not set" in shell.mistake("run", str(START))
+
+
+@pytest.mark.parametrize(
+    ("user", "sentence"), [("", "user id 1 is ''"), ("x" * 192, "accepted is a text of 1 to 191")]
+)
+def test_a_user_id_beyond_the_limits_is_told(shell: Shell, user: str, sentence: str) -> None:
+    assert sentence in shell.mistake("predict", user)
+
+
+def test_without_the_cache_predict_answers_and_says_what_was_down(
+    shell: Shell, tmp_path: Path
+) -> None:
+    copied = finished().copy(tmp_path / "copied")
+    shell.env("DS_ASSETS_HOME", str(copied.home))
+    shell.env("DS_ASSETS_CACHE_URL", "redis://127.0.0.1:1/0")
+    user = copied.predictions(LAST)["user_id"][0].as_py()
+    code, out, err = shell("predict", user)
+    assert code == 0
+    assert (json.loads(out)["source"], json.loads(out)["status"]) == ("table", "ok")
+    assert "down, and left out: cache" in err
+
+
+def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "game"
+    code, said, err = shell(
+        "simulate", "--users", "20", "--days", "3", "--out", str(out), "--broken", "0.1"
+    )
+    assert (code, err) == (0, "")
+    assert f"lines of 3 days in {out}" in said
+    assert len(list((out / "source").iterdir())) == 3
+    shell.env("DS_ASSETS_HOME", str(out))
+    assert shell("check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--users", "0", "--days", "3"), "users: found 0; a whole number from 1"),
+        (("--users", "5", "--days", "3", "--start", "1999-01-01"), "start: found 1999-01-01"),
+        (("--users", "5", "--days", "x"), "Invalid value for '--days'"),
+        (("--users", "5", "--days", "3", "--broken", "2"), "Invalid value for '--broken'"),
+        (("--users", "5"), "Missing option '--days'"),
+        (("--users", "5", "--days", "3", "--player", "2"), "No such option"),
+    ],
+)
+def test_options_that_are_wrong_are_told(
+    shell: Shell, tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in shell.mistake("simulate", "--out", str(tmp_path / "game"), *options)
+
+
+def test_a_folder_that_cannot_be_written_or_holds_a_game_is_told(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full" / "source").mkdir(parents=True)
+    for out in ("file", "full"):
+        options = ("--users", "5", "--days", "3", "--out", str(tmp_path / out))
+        err = shell.mistake("simulate", *options)
+        assert err.startswith("ds-assets: ")
+        assert str(tmp_path / out) in err
+
+
+def test_a_command_that_there_is_not_is_told(shell: Shell) -> None:
+    assert "No such command 'train'" in shell.mistake("train")
+
+
+def test_the_script_starts_and_helps() -> None:
+    command = [sys.executable, "-c", "from ds_assets.cli import main; main()", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    for name in ("check", "simulate", "run", "predict", "demo"):
+        assert name in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,210 @@
+"""The graph's shape, and what the UI shows of it."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ds_assets.core.tables import (
+    CLUSTERS,
+    PREDICTIONS,
+    Table,
+    user_activity_table,
+    user_features_table,
+)
+from ds_assets.definitions import WHOLE_GRAPH, build_defs, installed_defs
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.resources.configurable import LakeResource
+from ds_assets.settings import load_settings
+from ds_assets_tests.core.factories import make_game
+
+ENDED = {"last_day": dt.date(2024, 12, 31)}
+
+# group, kinds, and what is read: the days before that are read, to the day itself where not said.
+SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
+    "raw_logs": ("logs", {"s3", "azure"}, {}),
+    "user_activity": ("features", {"duckdb", "parquet"}, {"raw_logs": (0, 0)}),
+    "user_features": ("features", {"duckdb", "parquet"}, {"user_activity": (-90, 0)}),
+    "clusters": (
+        "models",
+        {"scikitlearn", "onnx"},
+        {"user_features": (0, 0), "clusters": (-7, -1)},
+    ),
+    "churn_model": (
+        "models",
+        {"scikitlearn", "onnx"},
+        {"clusters": (0, 0), "user_features": (-91, 0), "user_activity": (-91, 0)},
+    ),
+    "payment_model": (
+        "models",
+        {"scikitlearn", "onnx"},
+        {"clusters": (0, 0), "user_features": (-91, 0), "user_activity": (-91, 0)},
+    ),
+    "predictions": (
+        "predictions",
+        {"onnx", "parquet"},
+        {
+            "user_features": (0, 0),
+            "clusters": (0, 0),
+            "churn_model": (0, 0),
+            "payment_model": (0, 0),
+        },
+    ),
+    "rds_results": ("delivery", {"mysql", "sqlalchemy"}, {"predictions": (0, 0)}),
+    "prediction_cache": ("delivery", {"redis"}, {"rds_results": (0, 0), "predictions": (0, 0)}),
+}
+
+
+def defs(**changes: Any) -> dg.Definitions:
+    return build_defs(load_settings({"home": Path("nowhere")}), make_game(**changes))
+
+
+def spec(found: dg.Definitions, name: str) -> dg.AssetSpec:
+    return found.resolve_assets_def(name).get_asset_spec()
+
+
+def reads(found: dg.AssetSpec) -> dict[str, tuple[int, int]]:
+    offsets = {}
+    for dep in found.deps:
+        mapping = dep.partition_mapping
+        assert mapping is None or isinstance(mapping, dg.TimeWindowPartitionMapping)
+        both = (mapping.start_offset, mapping.end_offset) if mapping else (0, 0)
+        offsets[dep.asset_key.to_user_string()] = both
+    return offsets
+
+
+def test_the_graph_has_this_shape() -> None:
+    found = defs()
+    graph = found.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(SHAPE)
+    specs = {name: spec(found, name) for name in SHAPE}
+    assert {
+        name: (one.group_name, set(one.kinds), reads(one)) for name, one in specs.items()
+    } == SHAPE
+
+
+def test_the_whole_graph_names_each_asset_after_those_that_it_reads() -> None:
+    assert set(WHOLE_GRAPH) == set(SHAPE)
+    for position, name in enumerate(WHOLE_GRAPH):
+        assert set(SHAPE[name][2]) - {name} <= set(WHOLE_GRAPH[:position])
+
+
+def test_every_asset_has_an_owner_a_description_daily_partitions_and_ranges_in_one_run() -> None:
+    found = defs()
+    for name in SHAPE:
+        asset, one = found.resolve_assets_def(name), spec(found, name)
+        assert list(one.owners) == ["team:player-insights"]
+        assert one.description is not None
+        assert one.description.endswith(".")
+        assert isinstance(one.partitions_def, dg.DailyPartitionsDefinition)
+        assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_the_assets_of_a_game_that_goes_on_must_stay_fresh() -> None:
+    found = defs()
+    fresh = {name: spec(found, name).freshness_policy for name in SHAPE}
+    expected = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=36))
+    assert fresh == dict.fromkeys(SHAPE, expected)
+
+
+def test_the_assets_of_a_game_that_has_ended_need_not_be_fresh() -> None:
+    found = defs(**ENDED)
+    assert {spec(found, name).freshness_policy for name in SHAPE} == {None}
+
+
+def test_partitions_are_the_days_of_the_game_in_its_zone() -> None:
+    partitions = spec(defs(time_zone="Asia/Seoul", **ENDED), "clusters").partitions_def
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.timezone == "Asia/Seoul"
+    assert partitions.get_partition_keys()[0] == "2024-01-01"
+    assert partitions.get_partition_keys()[-1] == "2024-12-31"
+
+
+@pytest.mark.parametrize(
+    ("asset", "table"),
+    [
+        ("user_activity", user_activity_table(make_game())),
+        ("user_features", user_features_table(make_game())),
+        ("clusters", CLUSTERS),
+        ("predictions", PREDICTIONS),
+        ("rds_results", PREDICTIONS),
+    ],
+)
+def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
+    asset: str, table: Table
+) -> None:
+    schema = spec(defs(), asset).metadata["dagster/column_schema"]
+    shown = schema.value if isinstance(schema, dg.TableSchemaMetadataValue) else schema
+    assert isinstance(shown, dg.TableSchema)
+    ui = {"text": "string", "integer": "int", "real": "float", "date": "date", "time": "datetime"}
+    assert [
+        (one.name, one.type, one.description, one.constraints.nullable) for one in shown.columns
+    ] == [(one.name, ui[one.type], one.meaning, one.nullable) for one in table.columns]
+
+
+def test_no_asset_is_in_a_pool_whose_slot_a_killed_run_would_keep() -> None:
+    found = defs()
+    assert {found.resolve_assets_def(name).op.pool for name in SHAPE} == {None}
+
+
+def test_every_check_blocks_what_comes_after_it() -> None:
+    graph = defs().resolve_asset_graph()
+    checks = {key.to_user_string(): graph.get_check_spec(key) for key in graph.asset_check_keys}
+    assert set(checks) == {
+        "user_activity:has_events",
+        "user_activity:has_enough_events",
+        "user_activity:is_mostly_valid",
+        "predictions:are_probabilities",
+        "rds_results:is_complete",
+    }
+    assert all(one.blocking and one.description for one in checks.values())
+
+
+def test_jobs_schedule_and_sensor_are_these() -> None:
+    found = defs()
+    jobs = {
+        job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for job in found.resolve_all_job_defs()
+        if not job.name.startswith("__")
+    }
+    assert jobs == {
+        "collect_logs": {"raw_logs"},
+        "daily_predictions": set(SHAPE) - {"raw_logs"},
+        "serve_predictions": set(),
+    }
+    schedules = [(s.name, s.job_name) for s in found.get_repository_def().schedule_defs]
+    assert schedules == [("daily_collection", "collect_logs")]
+    sensors = [(s.name, s.job_name) for s in found.get_repository_def().sensor_defs]
+    assert sensors == [("raw_files", "daily_predictions")]
+
+
+def test_everything_that_is_referred_to_is_there() -> None:
+    dg.Definitions.validate_loadable(defs())
+    dg.Definitions.validate_loadable(defs(**ENDED))
+
+
+def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
+    other = LakeResource(folder=str(tmp_path))
+    game: Game = make_game()
+    found = build_defs(load_settings({"home": Path("nowhere")}), game, {"lake": other})
+    resources = found.resources or {}
+    assert resources["lake"] is other
+    assert set(resources) == {"log_source", "lake", "engine", "results", "cache"}
+
+
+def test_addresses_that_may_hold_a_password_are_secrets_in_the_ui() -> None:
+    resources = defs().resources or {}
+    for name in ("results", "cache"):
+        url = type(resources[name]).model_fields["url"]
+        assert url.json_schema_extra == {"dagster__is_secret": True}
+
+
+def test_a_mistake_in_the_environment_stops_the_installation_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_GAME", str(tmp_path / "nothing.yaml"))
+    with pytest.raises(InputError, match=r"there is no game file at .*nothing\.yaml"):
+        installed_defs()

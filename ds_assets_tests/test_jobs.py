@@ -1,0 +1,155 @@
+"""The job that answers for the users of its run config."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ds_assets_tests.assets.factories import (
+    LAST,
+    START,
+    Installation,
+    day,
+    event,
+    finished,
+    make_installation,
+)
+
+NOBODY = "nobody knows them"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return finished().copy(tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="module")
+def user(copy: Installation) -> str:
+    return str(copy.predictions(LAST)["user_id"][0])
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(copy: Installation) -> Iterator[None]:
+    with copy.cache() as cache:
+        cache.ping()
+        cache._client.flushdb()
+        yield
+
+
+def serve(installation: Installation, *users: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of the metadata's table, and the rest of the metadata."""
+    config = {"ops": {"answer": {"config": {"user_ids": list(users)}}}}
+    job = installation.defs.resolve_job_def("serve_predictions")
+    result = job.execute_in_process(run_config=config)
+    (output,) = result.get_step_success_events()
+    assert output.node_name == "answer"
+    (handled,) = [event for event in result.all_events if event.is_successful_output]
+    metadata = dict(handled.step_output_data.metadata)
+    table = metadata.pop("answers")
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [column.name for column in table.schema.columns][:3] == ["user_id", "status", "source"]
+    rows = [dict(record.data) for record in table.records]
+    return rows, {name: value.value for name, value in metadata.items()}
+
+
+def test_a_user_in_the_cache_is_answered_from_the_cache(copy: Installation, user: str) -> None:
+    with copy.cache() as cache:
+        cache.put(LAST, copy.predictions(LAST))
+    ((row,), counts) = serve(copy, user)
+    assert (row["user_id"], row["status"], row["source"]) == (user, "ok", "cache")
+    assert row["as_of"] == str(LAST)
+    assert 0 <= row["churn_probability"] <= 1
+    assert counts == {"degraded": "", "hits_cache": 1, "misses_cache": 0}
+
+
+def test_with_an_empty_cache_the_table_answers_and_the_cache_learns_it(
+    copy: Installation, user: str
+) -> None:
+    (first,), counts = serve(copy, user)
+    (second,), _ = serve(copy, user)
+    assert (first["source"], second["source"]) == ("table", "cache")
+    assert {**first, "source": "", "age_seconds": 0} == {**second, "source": "", "age_seconds": 0}
+    assert counts["hits_table"] == 1
+
+
+def test_without_cache_and_table_the_live_model_answers_the_same_and_the_cache_learns_it(
+    copy: Installation, user: str, tmp_path: Path
+) -> None:
+    bare = copy.copy(tmp_path)
+    Path(bare.settings.results_url.removeprefix("sqlite:///")).unlink()
+    with bare.cache() as cache:
+        cache.ping()
+        cache._client.flushdb()
+    (stored,), _ = serve(copy, user)
+    (live,), counts = serve(bare, user)
+    assert (stored["source"], live["source"]) == ("table", "live")
+    assert live["churn_probability"] == pytest.approx(stored["churn_probability"], abs=1e-6)
+    assert live["payment_probability"] == pytest.approx(stored["payment_probability"], abs=1e-6)
+    same = ("user_id", "status", "as_of", "cluster", "cluster_name", "churn_model")
+    assert [live[name] for name in same] == [stored[name] for name in same]
+    assert counts["hits_live"] == 1
+    (again,), _ = serve(bare, user)
+    assert again["source"] == "cache"
+
+
+def test_a_user_whom_nothing_knows_is_unknown(copy: Installation, user: str) -> None:
+    rows, counts = serve(copy, NOBODY, user, NOBODY)
+    assert [row["user_id"] for row in rows] == [NOBODY, user, NOBODY]
+    assert [row["status"] for row in rows] == ["unknown_user", "ok", "unknown_user"]
+    assert rows[0]["source"] == "none"
+    assert rows[0]["churn_probability"] is None
+    assert (counts["misses_live"], counts["degraded"]) == (1, "")
+
+
+def test_a_user_of_a_game_that_has_just_begun_is_answered_with_not_enough_data(
+    tmp_path: Path,
+) -> None:
+    young = make_installation(tmp_path)
+    young.write_logs(day(0), *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(40)))
+    young.run(START)
+    (row,), _ = serve(young, "u7")
+    assert (row["status"], row["source"], row["as_of"]) == ("not_enough_data", "cache", str(START))
+    assert row["churn_probability"] is None
+
+
+def test_before_anything_has_run_the_answer_says_that_there_is_no_model(tmp_path: Path) -> None:
+    (row,), counts = serve(make_installation(tmp_path), "u1")
+    assert row["status"] == "unknown_user"
+    assert counts["degraded"] == "live"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"ops": {"answer": {"config": {}}}},
+        {"ops": {"answer": {"config": {"user_ids": "u1"}}}},
+        {"ops": {"answer": {"config": {"user_ids": [1]}}}},
+        {"ops": {"answer": {"config": {"user_ids": ["u1"], "users": ["u1"]}}}},
+    ],
+)
+def test_a_run_config_that_is_wrong_is_refused_before_the_run(
+    copy: Installation, config: dict[str, Any]
+) -> None:
+    job = copy.defs.resolve_job_def("serve_predictions")
+    with pytest.raises(dg.DagsterInvalidConfigError, match=r"user_ids|answer"):
+        job.execute_in_process(run_config=config)
+
+
+def test_collecting_a_day_is_a_run_of_its_own(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path)
+    installation.write_logs(day(0), event(1, f"{START}T10:00:00Z"))
+    job = installation.defs.resolve_job_def("collect_logs")
+    assert job.execute_in_process(partition_key=str(START)).success
+    assert installation.lake.days("raw") == [START]
+    assert installation.lake.days("user_activity") == []
+
+
+def test_age_counts_from_the_end_of_the_as_of_day(copy: Installation, user: str) -> None:
+    ((row,), _) = serve(copy, user)
+    end = dt.datetime.combine(LAST + dt.timedelta(days=1), dt.time(), dt.UTC)
+    expected = (dt.datetime.now(dt.UTC) - end).total_seconds()
+    assert row["age_seconds"] == pytest.approx(max(expected, 0), abs=60)

@@ -1,0 +1,94 @@
+"""Ranges of days as one Dagster run."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ds_assets.definitions import build_defs
+from ds_assets.errors import InputError
+from ds_assets.runs import materialize_days
+from ds_assets.settings import load_settings
+from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
+from ds_assets_tests.core.factories import make_game
+
+FIRST_TWO = ("raw_logs", "user_activity")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    installation = make_installation(tmp_path)
+    for number in (0, 1, 3):
+        installation.write_logs(day(number), event(number, f"{day(number)}T10:00:00Z"))
+    return installation
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_a_range_is_one_run_that_materializes_each_of_its_days(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert installation.run(START, day(1), FIRST_TWO, instance) == []
+    (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    for name in FIRST_TWO:
+        done = instance.get_materialized_partitions(dg.AssetKey(name))
+        assert done == {str(START), str(day(1))}
+
+
+def test_days_that_are_left_out_are_told_once_with_the_first_reason(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    folder = installation.source(day(2))
+    said = installation.run(START, day(3), FIRST_TWO, instance)
+    assert said == [f"{day(2)}: there are no log files in {folder}"]
+    assert installation.lake.days("user_activity") == [START, day(1), day(3)]
+
+
+def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
+    installation: Installation, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        installation.run(day(2), assets=FIRST_TWO, instance=instance)
+    (run,) = instance.get_runs()
+    assert str(caught.value).splitlines() == [
+        f"{day(2)}: there are no log files in {installation.source(day(2))}",
+        f"This was run {run.run_id}.",
+    ]
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "sentence"),
+    [
+        (2, 1, "the last day, 2026-01-02, lies before the first, 2026-01-03"),
+        (-1, 1, "found 2025-12-31 to 2026-01-02; accepted are days from 2026-01-01 to 2026-02-09"),
+        (1, 40, "found 2026-01-02 to 2026-02-10; accepted are days from 2026-01-01 to 2026-02-09"),
+    ],
+)
+def test_days_that_the_game_has_not_are_refused_before_anything_runs(
+    installation: Installation,
+    instance: dg.DagsterInstance,
+    first: int,
+    last: int,
+    sentence: str,
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        installation.run(day(first), day(last), FIRST_TWO, instance)
+    assert instance.get_runs() == []
+    assert not installation.settings.lake.exists()
+
+
+def test_a_game_that_begins_today_has_no_day_to_run_yet(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    defs = build_defs(load_settings({"home": tmp_path}), make_game(first_day=today))
+    with pytest.raises(InputError, match="no day of the game is over yet"):
+        materialize_days(defs, FIRST_TWO, today, today, instance)
