@@ -145,9 +145,12 @@ def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
     ] == [(one.name, ui[one.type], one.meaning, one.nullable) for one in table.columns]
 
 
-def test_no_asset_is_in_a_pool_whose_slot_a_killed_run_would_keep() -> None:
+def test_only_what_writes_to_the_database_is_in_its_pool() -> None:
     found = defs()
-    assert {found.resolve_assets_def(name).op.pool for name in SHAPE} == {None}
+    pools = {name: found.resolve_assets_def(name).op.pool for name in SHAPE}
+    assert {name: pool for name, pool in pools.items() if pool} == {
+        "rds_results": "results_database"
+    }
 
 
 def test_every_check_blocks_what_comes_after_it() -> None:

@@ -1,6 +1,11 @@
 """Ranges of days as one Dagster run."""
 
 import datetime as dt
+import os
+import socket
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +14,7 @@ import pytest
 
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError
-from ds_assets.runs import materialize_days
+from ds_assets.runs import PROCESS, materialize_days
 from ds_assets.settings import load_settings
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
 from ds_assets_tests.core.factories import make_game
@@ -62,6 +67,40 @@ def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
         f"This was run {run.run_id}.",
     ]
     assert capfd.readouterr().err == ""
+
+
+def add_started(instance: dg.DagsterInstance, process: str) -> str:
+    """A run that began in a process, as the instance knows it."""
+    run_id = str(uuid.uuid4())
+    tags = {PROCESS: process} if process else {}
+    started = dg.DagsterRunStatus.STARTED
+    instance.add_run(dg.DagsterRun("any", run_id=run_id, status=started, tags=tags))
+    return run_id
+
+
+def test_a_run_whose_process_was_killed_is_ended_by_the_next(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    killed = add_started(instance, f"{socket.gethostname()}:{gone.pid}")
+    installation.run(START, assets=FIRST_TWO, instance=instance)
+    found = instance.get_run_by_id(killed)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize(
+    "process", [f"{socket.gethostname()}:{os.getpid()}", f"another machine:{2**22 + 1}", ""]
+)
+def test_a_run_that_lives_or_of_which_nothing_is_known_is_left_alone(
+    installation: Installation, instance: dg.DagsterInstance, process: str
+) -> None:
+    other = add_started(instance, process)
+    installation.run(START, assets=FIRST_TWO, instance=instance)
+    found = instance.get_run_by_id(other)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.STARTED
 
 
 @pytest.mark.parametrize(
