@@ -91,7 +91,9 @@ def test_a_run_whose_process_was_killed_is_ended_by_the_next(
 
 
 @pytest.mark.parametrize(
-    "process", [f"{socket.gethostname()}:{os.getpid()}", f"another machine:{2**22 + 1}", ""]
+    "process",
+    [f"{socket.gethostname()}:{os.getpid()}", f"another machine:{2**22 + 1}", ""],
+    ids=["lives", "of another machine", "of no known process"],
 )
 def test_a_run_that_lives_or_of_which_nothing_is_known_is_left_alone(
     installation: Installation, instance: dg.DagsterInstance, process: str

@@ -100,6 +100,7 @@ def kill_while_it_delivers(reference: Reference, home: Path) -> int:
     wait_for_lake(home, run)
     while not (home / "results.sqlite").exists() or not Installation(home).delivered():
         assert run.poll() is None, "the run ended before it was seen to deliver"
+        time.sleep(0.005)
     run.kill()
     run.wait()
     return len(Installation(home).delivered())
