@@ -9,7 +9,8 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -119,7 +120,7 @@ def report_of(benchmark: str, rows: Sequence[Row]) -> Report:
         benchmark=benchmark,
         rows=list(rows),
         machine=machine(),
-        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        versions={"python": platform.python_version()} | _installed(PACKAGES),
         commit=commit(),
         time=dt.datetime.now(dt.UTC).replace(microsecond=0),
     )
@@ -185,3 +186,12 @@ def _git(arguments: Sequence[str], folder: Path) -> str:
         text=True,
     )
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _installed(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of those packages that are there: a peer is installed only to be measured."""
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

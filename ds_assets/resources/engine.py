@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,9 @@ class Events:
 class DuckDBEngine:
     """DuckDB with bounded memory and threads; there is one in a process (`open_engine`)."""
 
-    def __init__(self, memory_limit_mb: int, threads: int) -> None:
+    def __init__(self) -> None:
         self._connection = duckdb.connect(
             config={
-                "memory_limit": f"{memory_limit_mb}MB",
-                "threads": threads,
                 # Not below the working directory, which may be read-only; made only when needed.
                 "temp_directory": f"{tempfile.gettempdir()}/ds_assets_{os.getpid()}",
             }
@@ -55,6 +53,11 @@ class DuckDBEngine:
         self._views = count()
         # Without the connection's close its bindings report a leak when the process ends.
         atexit.register(self._connection.close)
+
+    def limit(self, memory_limit_mb: int, threads: int) -> None:
+        """Bound the memory and the threads of what follows."""
+        self._connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'")
+        self._connection.execute(f"SET threads = {threads}")
 
     @cached_property
     def session(self) -> Any:
@@ -87,11 +90,15 @@ class DuckDBEngine:
         """
         with tempfile.TemporaryDirectory(prefix="ds_assets_") as scratch:
             create_events(self._connection, files, game, Path(scratch))
+        # A name of its own: the session remembers the columns of a name, and games differ in them.
+        view = f"raw_events_{next(self._views)}"
+        self._connection.execute(f"CREATE VIEW {view} AS FROM raw_events")
         try:
-            yield Events(self.session.table("raw_events"), self.session.table("bad_lines"))
+            yield Events(self.session.table(view), self.session.table("bad_lines"))
         finally:
             self._connection.execute(
-                "DROP VIEW raw_events; DROP TABLE bad_lines; DROP TABLE raw_lines"
+                f"DROP VIEW {view}; DROP VIEW raw_events; "
+                "DROP TABLE bad_lines; DROP TABLE raw_lines"
             )
 
     def read(self, days: Mapping[dt.date, Path], table: Table) -> DataFrame:
@@ -146,10 +153,20 @@ class DuckDBEngine:
         return self._connection.execute(_sql(frame)).df()
 
 
-@lru_cache(maxsize=1)
 def open_engine(memory_limit_mb: int, threads: int) -> DuckDBEngine:
-    """The process's engine: opened at the first call."""
-    return DuckDBEngine(memory_limit_mb, threads)
+    """The process's engine, opened at the first call, with the limits of the latest.
+
+    One, because there is one session of the PySpark API in a process, and it remembers the columns
+    of every name that it has seen.
+    """
+    engine = _process_engine()
+    engine.limit(memory_limit_mb, threads)
+    return engine
+
+
+@cache
+def _process_engine() -> DuckDBEngine:
+    return DuckDBEngine()
 
 
 _TYPES: dict[ColumnType, str] = {
