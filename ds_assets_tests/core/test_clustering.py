@@ -1,5 +1,4 @@
 import datetime as dt
-import time
 from typing import Any
 
 import numpy as np
@@ -382,11 +381,3 @@ def test_a_name_that_is_no_longer_true_is_given_up() -> None:
     assert renamed("fading", ("fading",), trend=0.9) == "rising"
     assert renamed("new, light", ("new", "light"), tenure=-1.0, activity=0.0) == "new"
     assert renamed("typical", (), spend=0.8) == "spenders"
-
-
-def test_users_of_a_small_game_are_clustered_in_well_under_a_second() -> None:
-    users = make_features(2_500)
-    first = fit_clusters(users)
-    begin = time.process_time()
-    fit_clusters(drifted(users), previous=first.card)
-    assert time.process_time() - begin < 1
