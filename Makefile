@@ -7,7 +7,8 @@ LOCK := requirements.lock
 # Nothing but the interpreter that is there: uv must not look for another one to download.
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints $(LOCK)
+# Bytecode at once, for machines where Python is told not to write any later.
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
 .PHONY: demo test test-fast lint types bench pictures lock clean
 

@@ -54,7 +54,7 @@ def _rows(
     time_limit: float,
     memory_limit: float | None,
 ) -> list[Row]:
-    limits = {"seconds": time_limit, "peak_rss_mb": memory_limit}
+    limits = {"seconds": time_limit, "memory_mb": memory_limit}
     return [
         ratio(
             words,
@@ -63,7 +63,7 @@ def _rows(
             values(control, key),
             None if (limit := limits[key]) is None else Goal(comparison="<=", limit=limit),
         )
-        for words, key in (("time", "seconds"), ("peak memory", "peak_rss_mb"))
+        for words, key in (("time", "seconds"), ("memory", "memory_mb"))
     ]
 
 

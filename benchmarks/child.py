@@ -8,6 +8,7 @@ import importlib
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -17,18 +18,33 @@ def import_lazy(modules: Iterable[str]) -> None:
         importlib.import_module(module)
 
 
-def tell(started: float, **counts: float) -> None:
+@dataclass(frozen=True)
+class Start:
+    """When the work began: `time.perf_counter()`, and the MB that the process then held."""
+
+    at: float
+    rss_mb: float
+
+    @classmethod
+    def now(cls) -> "Start":
+        """The moment after imports: what came before is start-up."""
+        return cls(time.perf_counter(), _status_mb("VmRSS"))
+
+
+def tell(start: Start, **counts: float) -> None:
     """Print the line.
 
     Args:
-        started: `time.perf_counter()` when the work began.
+        start: When the work began.
         counts: How much was done, by name.
     """
-    seconds = round(time.perf_counter() - started, 3)
-    print(json.dumps({"seconds": seconds, "peak_rss_mb": _peak_rss_mb(), **counts}))
+    seconds = round(time.perf_counter() - start.at, 3)
+    peak = _status_mb("VmHWM")
+    memory = {"peak_rss_mb": peak, "memory_mb": round(peak - start.rss_mb, 1)}
+    print(json.dumps({"seconds": seconds, **memory, **counts}))
 
 
-def _peak_rss_mb() -> float:
-    """Most memory this process ever held; getrusage would count its parent's too."""
+def _status_mb(field: str) -> float:
+    """VmRSS, or VmHWM: the most this process ever held; getrusage would count its parent's too."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
+    return round(int(status.split(f"{field}:")[1].split()[0]) / 1024, 1)

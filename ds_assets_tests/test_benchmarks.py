@@ -129,7 +129,7 @@ def test_contestants_of_a_round_share_a_folder_and_say_time_and_memory(tmp_path:
         },
         Circumstances(repetitions=1, logs=tmp_path / "logs", scratch=tmp_path),
     )
-    assert set(found[simulate][0]) == {"seconds", "peak_rss_mb", "events", "lines"}
+    assert set(found[simulate][0]) == {"seconds", "peak_rss_mb", "memory_mb", "events", "lines"}
     assert found[compress][0]["bytes"] > 0
 
 

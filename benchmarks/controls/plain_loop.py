@@ -5,11 +5,10 @@ The functions that the assets call, one after the other, with the same arguments
 
 import datetime as dt
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.child import tell
+from benchmarks.child import Start, tell
 from benchmarks.graph import installation, last_days, predicted_rows
 from ds_assets.assets import (
     clusters,
@@ -55,9 +54,9 @@ def main() -> None:
     settings = installation(Path(sys.argv[1]), Path(sys.argv[2]))
     game = load_game(settings.game)
     days = last_days(game)
-    started = time.perf_counter()
+    start = Start.now()
     run(days, settings, game)
-    tell(started, days=len(days), rows=predicted_rows(settings, days))
+    tell(start, days=len(days), rows=predicted_rows(settings, days))
 
 
 if __name__ == "__main__":

@@ -158,17 +158,19 @@ def run(logs: Path, out: Path) -> int:
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 
-def peak_rss_mb() -> float:
-    """Most memory this process ever held; getrusage would count its parent's too."""
+def status_mb(field: str) -> float:
+    """VmRSS, or VmHWM: the most this process ever held; getrusage would count its parent's too."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
+    return round(int(status.split(f"{field}:")[1].split()[0]) / 1024, 1)
 
 
 def main() -> None:
-    started = time.perf_counter()
+    started, at_start = time.perf_counter(), status_mb("VmRSS")
     users = run(Path(sys.argv[1]), Path(sys.argv[2]))
     seconds = round(time.perf_counter() - started, 3)
-    print(json.dumps({"seconds": seconds, "peak_rss_mb": peak_rss_mb(), "users": users}))
+    peak = status_mb("VmHWM")
+    memory = {"peak_rss_mb": peak, "memory_mb": round(peak - at_start, 1)}
+    print(json.dumps({"seconds": seconds, **memory, "users": users}))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ reports are in it.
 """
 
 import sys
-import time
 from pathlib import Path
 
-from benchmarks.child import import_lazy, tell
+from benchmarks.child import Start, import_lazy, tell
 from ds_assets.assets import user_activity, user_features
 from ds_assets.game import Game, load_game
 from ds_assets.resources.engine import open_engine
@@ -35,8 +34,8 @@ def main() -> None:
     (out / "raw").symlink_to(logs)
     game = load_game(GAME_FILE)
     import_lazy(["sqlframe.duckdb"])
-    started = time.perf_counter()
-    tell(started, **run(FolderLake(out), game))
+    start = Start.now()
+    tell(start, **run(FolderLake(out), game))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """The simulator: `python -m benchmarks.subjects.simulate_game USERS DAYS OUT`."""
 
 import sys
-import time
 from pathlib import Path
 
-from benchmarks.child import tell
+from benchmarks.child import Start, tell
 from ds_assets.simulate import SimulationOptions, simulate
 
 
 def main() -> None:
     options = SimulationOptions(users=int(sys.argv[1]), days=int(sys.argv[2]))
-    started = time.perf_counter()
+    start = Start.now()
     summary = simulate(options, Path(sys.argv[3]))
-    tell(started, events=summary.events, lines=summary.lines)
+    tell(start, events=summary.events, lines=summary.lines)
 
 
 if __name__ == "__main__":

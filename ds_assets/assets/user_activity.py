@@ -1,7 +1,9 @@
 """What arrived on a day, one row a user and event date; invalid lines are quarantined."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
@@ -22,7 +24,7 @@ from ds_assets.core.tables import QUARANTINE, user_activity_table
 from ds_assets.game import Game
 from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.duckdb_reader import RawFile
-from ds_assets.resources.engine import DuckDBEngine
+from ds_assets.resources.engine import DuckDBEngine, EventReader
 from ds_assets.resources.ingestion import fingerprint, raw_files
 from ds_assets.resources.lake import FolderLake, day_folder
 
@@ -30,6 +32,7 @@ TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
 """Raw bytes that are read at once; a larger day is read alone."""
 
+_EVENT = "event"  # where a reason would stand
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
 
 
@@ -67,8 +70,15 @@ def update(
     """
     files = {day: raw_files(day, lake) for day in days}
     reports: dict[dt.date, ActivityReport] = {}
-    for batch in _batches({day: found for day, found in files.items() if found}):
-        reports |= _reduce(batch, lake, engine, game)
+    with engine.events(game) as reader:
+        frames = _Frames.of(reader, game, engine)
+        for batch in _batches({day: found for day, found in files.items() if found}):
+            # Taken before the files are read: a change in between makes the day count as changed.
+            prints = {day: fingerprint(day, lake) for day in batch}
+            reader.read([file for found in batch.values() for file in found])
+            for report in _reduce(batch, prints, frames, lake, engine, game):
+                reports[report.day] = report
+                lake.write(_report_name(report.day), report.model_dump_json(indent=1).encode())
     return reports
 
 
@@ -115,45 +125,58 @@ def _batches(files: dict[dt.date, list[RawFile]]) -> Iterator[dict[dt.date, list
         yield batch
 
 
+@dataclass(frozen=True)
+class _Frames:
+    """What is made of the files that a reader has read."""
+
+    activity: DataFrame
+    quarantine: DataFrame
+    lines: DataFrame
+    bad_lines: DataFrame
+
+    @classmethod
+    def of(cls, reader: EventReader, game: Game, engine: DuckDBEngine) -> "_Frames":
+        return cls(
+            activity=activity.daily_activity(reader.frame, game, engine),
+            quarantine=reader.bad_lines,
+            lines=events.counts(reader.frame, engine),
+            bad_lines=events.counts(reader.bad_lines, engine),
+        )
+
+
 def _reduce(
-    files: dict[dt.date, list[RawFile]], lake: FolderLake, engine: DuckDBEngine, game: Game
-) -> dict[dt.date, ActivityReport]:
-    # Taken before the files are read: a change in between makes the day count as changed.
-    prints = {day: fingerprint(day, lake) for day in files}
-    with engine.events([file for found in files.values() for file in found], game) as read:
-        copies, kept = _without_duplicates(read.frame, engine, game)
-        reduced = activity.daily_activity(kept, game, engine)
-        store(reduced, user_activity_table(game), "dt", files, lake, engine)
-        store(read.bad_lines, QUARANTINE, "dt", files, lake, engine)
-        lines = engine.to_pandas(events.counts(read.frame, engine))
-        bad = engine.to_pandas(events.counts(read.bad_lines, engine))
+    files: dict[dt.date, list[RawFile]],
+    prints: dict[dt.date, str],
+    frames: _Frames,
+    lake: FolderLake,
+    engine: DuckDBEngine,
+    game: Game,
+) -> Iterator[ActivityReport]:
+    """Store what the reader has read of some days, and tell what became of each."""
+    store(frames.activity, user_activity_table(game), "dt", files, lake, engine)
+    store(frames.quarantine, QUARANTINE, "dt", files, lake, engine)
+    lines = _by_day(frames.lines, engine)
+    quarantined = _by_day(frames.bad_lines, engine)
     totals = _totals(files, lake, engine, game)
-    reports = {}
     for day, found in files.items():
-        reasons = lines[lines["dt"] == pd.Timestamp(day)]
-        quarantined = bad[bad["dt"] == pd.Timestamp(day)]
-        reports[day] = ActivityReport(
+        of_day = lines.get(day, {})
+        yield ActivityReport(
             day=day,
             raw_fingerprint=prints[day],
             files=len(found),
-            lines=int(reasons.loc[reasons["reason"] != events.NOTHING, "lines"].sum()),
-            duplicates=int((copies["dt"] == pd.Timestamp(day)).sum()),
-            quarantined=dict(zip(quarantined["reason"], quarantined["lines"], strict=True)),
+            lines=sum(of_day.values()) - of_day.get(events.NOTHING, 0),
+            duplicates=of_day.get(events.DUPLICATE, 0),
+            quarantined=quarantined.get(day, {}),
             **totals.get(day, _NO_EVENTS),
         )
-        lake.write(_report_name(day), reports[day].model_dump_json(indent=1).encode())
-    return reports
 
 
-def _without_duplicates(
-    frame: DataFrame, engine: DuckDBEngine, game: Game
-) -> tuple[pd.DataFrame, DataFrame]:
-    """Rows that repeat an event, and the events without them."""
-    if game.fields.event_id is None:
-        return pd.DataFrame({"dt": []}), frame
-    repeats = events.duplicates(frame, engine)
-    copies = engine.to_pandas(repeats)
-    return copies, frame if copies.empty else events.without(frame, repeats)
+def _by_day(counts: DataFrame, engine: DuckDBEngine) -> dict[dt.date, dict[str, int]]:
+    """Lines of each day by reason, of a frame that `events.counts` made."""
+    found: dict[dt.date, dict[str, int]] = defaultdict(dict)
+    for day, reason, lines in engine.to_pandas(counts).itertuples(index=False):
+        found[day.date()][_EVENT if pd.isna(reason) else reason] = int(lines)
+    return found
 
 
 def _totals(

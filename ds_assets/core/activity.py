@@ -15,7 +15,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """Reduce events to a row an arrival day, user and event date.
 
     Args:
-        events: The events frame without duplicates; rows with a reason are left out here.
+        events: The events frame; rows with a reason are left out here.
         game: What event types mean.
         engine: Engine that runs it.
 
@@ -82,7 +82,7 @@ def _any_of(f: Any, types: tuple[str, ...]) -> Any:
 
 
 def _count(f: Any, condition: Any) -> Any:
-    return f.coalesce(f.sum(f.when(condition, f.lit(1)).otherwise(f.lit(0))), f.lit(0))
+    return f.count(f.when(condition, f.lit(1)))
 
 
 def _total(f: Any, amount: Any) -> Any:

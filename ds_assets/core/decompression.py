@@ -4,8 +4,9 @@ Belongs here: bytes in, lines out. What a line means is decided where events are
 """
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,49 +20,66 @@ UNREADABLE = "\ufffd"
 SHOWN = 10_000
 """Characters that are kept of a line that is not used."""
 
-_NEVER_IN_TEXT = (b"\r", b"\0", b"\1")  # a return but at a line's end; readers delimit by the last
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_BLOCK = 1 << 14
+_BLOCK = 1 << 15
 _SMALL_BLOCK = 1 << 6  # of a damaged file: all before the block with the damage can be read
+_PLAIN_BLOCK = 1 << 18
 
 
-def decompress(source: Path, target: Path) -> str | None:
-    """Write the lines of a raw file to `target` as plain UTF-8, one line each as in the file.
+class DamagedFileError(ValueError):
+    """A raw file cannot be read to its end; the message says why."""
+
+
+def text_blocks(source: Path) -> Iterator[bytes]:
+    """Read the lines of a raw file as UTF-8, many at a time.
 
     The compression is told by the first bytes, whatever the name says. A line that is not UTF-8,
-    holds NUL, SOH or a return before its end, or is longer than 1 MiB is written as its readable
-    beginning after `UNREADABLE`, so that every line keeps its number.
+    holds NUL or a return before its end, or is longer than 1 MiB becomes its readable beginning
+    after `UNREADABLE`, so that every line keeps its number.
 
     Args:
         source: Raw file: gzip, zstd or plain.
-        target: File to write; overwritten.
 
-    Returns:
-        None where the whole file was read; else what is wrong with the rest, in words. A line
-        in whose middle the content broke off is not written.
+    Yields:
+        Whole lines, each with a newline at its end, also the last one of a file that has none.
+
+    Raises:
+        DamagedFileError: after all that could be read. A line in whose middle the content broke
+            off is not among it.
     """
-    with target.open("w+b") as out:
-        clean, damage = _copy(_read(source, _BLOCK), out)
-        if damage or not clean:
-            out.seek(0)
-            out.truncate()
-            damage = _copy_cleaned(_read(source, _SMALL_BLOCK if damage else _BLOCK), out)
-        if damage:
-            _drop_broken_end(out)
-    return damage
+    blocks = _whole_lines(_content(source))
+    yield from (_clean(block.removeprefix(codecs.BOM_UTF8)) for block in islice(blocks, 1))
+    yield from map(_clean, blocks)
 
 
-def _drop_broken_end(out: BinaryIO) -> None:
-    """Cut the line in whose middle a damaged file ended: it belongs to what was lost."""
-    end = out.seek(0, 2)
-    start = max(0, end - LONGEST_LINE - 1)
-    out.seek(start)
-    out.truncate(start + out.read().rfind(b"\n") + 1)
+def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk
+        end = text.rfind(b"\n") + 1
+        if end:
+            yield text[:end]
+        # Of a line without an end only the beginning is ever shown: do not hold the whole.
+        rest = text[end : end + LONGEST_LINE + 1]
+    if rest:
+        yield rest + b"\n"
 
 
-def _read(source: Path, size: int) -> Iterator[bytes | Exception]:
-    """Chunks of a file's content; the last may be the error that ended it early."""
+def _content(source: Path) -> Iterator[bytes]:
+    """Decompressed content in chunks; a damaged file is read again for what is left of it."""
+    read = 0
+    try:
+        for chunk in _decompressed(source, _BLOCK):
+            read += len(chunk)
+            yield chunk
+    except DamagedFileError:
+        for chunk in _decompressed(source, _SMALL_BLOCK):
+            yield chunk[read:]
+            read = max(0, read - len(chunk))
+
+
+def _decompressed(source: Path, size: int) -> Iterator[bytes]:
     with source.open("rb") as raw:
         start = raw.read(4)
         raw.seek(0)
@@ -72,12 +90,12 @@ def _read(source: Path, size: int) -> Iterator[bytes | Exception]:
             new = zstandard.ZstdDecompressor().decompressobj
             yield from _inflated(raw, size, new, zstandard.ZstdError)
         else:
-            yield from iter(lambda: raw.read(1 << 20), b"")
+            yield from iter(lambda: raw.read(_PLAIN_BLOCK), b"")
 
 
 def _inflated(
     raw: BinaryIO, size: int, new: Callable[[], Any], error: type[Exception]
-) -> Iterator[bytes | Exception]:
+) -> Iterator[bytes]:
     """Content of a compressed stream of one or more members, each checked at its end."""
     member = new()
     for block in iter(lambda: raw.read(size), b""):
@@ -91,76 +109,40 @@ def _inflated(
             try:
                 yield member.decompress(rest)
             except error as reason:
-                yield reason
-                return
+                raise DamagedFileError(f"the file is damaged: {reason}") from None
             rest = member.unused_data if member.eof else b""
     if not member.eof:
-        yield EOFError("it ends before its content does")
+        raise DamagedFileError("the file is damaged: it ends before its content does")
 
 
-def _copy(chunks: Iterator[bytes | Exception], out: BinaryIO) -> tuple[bool, str | None]:
-    """Copy while the text is clean. Returns whether it was, and what ended it early."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    since_newline = 0
-    for chunk in chunks:
-        if isinstance(chunk, Exception):
-            return _ends_cleanly(decoder), _in_words(chunk)
-        if _holds_long_line(since_newline, chunk) or any(c in chunk for c in _NEVER_IN_TEXT):
-            return False, None
-        if not (chunk.isascii() and _ends_cleanly(decoder)) and not _decodes(decoder, chunk):
-            return False, None
-        newline = chunk.rfind(b"\n")
-        since_newline = since_newline + len(chunk) if newline < 0 else len(chunk) - newline - 1
-        out.write(chunk)
-    return _ends_cleanly(decoder), None
+def _clean(text: bytes) -> bytes:
+    """Lines with those that are not text marked; nearly always the lines as they are."""
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    if _is_text(text) and not _holds_long_line(text):
+        return text
+    return b"".join(_marked(line) + b"\n" for line in text[:-1].split(b"\n"))
 
 
-def _holds_long_line(begun: int, chunk: bytes) -> bool:
-    if begun + len(chunk) <= LONGEST_LINE:
-        return False
-    first, *others = chunk.split(b"\n")
-    return begun + len(first) > LONGEST_LINE or any(len(line) > LONGEST_LINE for line in others)
+def _holds_long_line(text: bytes) -> bool:
+    return len(text) > LONGEST_LINE and any(len(line) > LONGEST_LINE for line in text.split(b"\n"))
 
 
-def _ends_cleanly(decoder: codecs.IncrementalDecoder) -> bool:
-    return decoder.getstate()[0] == b""
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _copy_cleaned(chunks: Iterator[bytes | Exception], out: BinaryIO) -> str | None:
-    """Copy line by line, marking what is not text. Returns what ended the file early."""
-    rest = b""
-    for chunk in chunks:
-        if isinstance(chunk, Exception):
-            out.write(_cleaned(rest))
-            return _in_words(chunk)
-        *lines, rest = (rest + chunk).split(b"\n")
-        out.write(b"".join(_cleaned(line) + b"\n" for line in lines))
-        # Of a line without an end only the beginning is ever shown: do not hold the whole.
-        rest = rest[: LONGEST_LINE + 1]
-    out.write(_cleaned(rest))
-    return None
-
-
-def _cleaned(line: bytes) -> bytes:
-    line = line.removesuffix(b"\r")
-    if len(line) <= LONGEST_LINE and not any(c in line for c in _NEVER_IN_TEXT) and _is_utf8(line):
+def _marked(line: bytes) -> bytes:
+    if len(line) <= LONGEST_LINE and _is_text(line):
         return line
     readable = line[:LONGEST_LINE].decode("utf-8", errors="replace")
     shown = "".join(c if c >= " " or c == "\t" else " " for c in readable[:SHOWN])
     return f"{UNREADABLE}{shown}".encode()
 
 
-def _is_utf8(line: bytes) -> bool:
-    return line.isascii() or _decodes(codecs.getincrementaldecoder("utf-8")(), line, final=True)
-
-
-def _in_words(error: Exception) -> str:
-    return f"the file is damaged: {error}"
+def _is_text(text: bytes) -> bool:
+    if b"\r" in text or b"\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

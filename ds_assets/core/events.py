@@ -1,8 +1,10 @@
 """Events as every engine's reader delivers them, and what is done with them before counting.
 
-Belongs here: the contract of the events frame, and the removal of duplicates.
+Belongs here: the contract of the events frame, and which events are duplicates.
 Does not belong here: how lines of a format are read; that is each engine's own.
 """
+
+from typing import Any
 
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.tables import Column, Table
@@ -14,6 +16,9 @@ LARGEST_NUMBER = 10**15
 NOTHING = ""
 """Reason of a line that holds nothing, as a blank one or a header: neither event nor quarantine."""
 
+DUPLICATE = "duplicate"
+"""Reason of an event that repeats another one: counted, but neither event nor quarantine."""
+
 _ORDER = ("event_time", "user_id", "file", "line")  # in which the first of two copies stays
 
 
@@ -24,8 +29,8 @@ def events_table(game: Game) -> Table:
         (
             Column("dt", "date", "Arrival day: the partition of the raw file."),
             Column("file", "integer", "Number of the raw file in this reading."),
-            Column("line", "integer", "Row of the line, ascending within a file."),
-            Column("reason", "text", "Why the line is not valid; none for a valid one.", True),
+            Column("line", "integer", "Number of the line in its file, from 1."),
+            Column("reason", "text", "Why the line is no event; none for an event.", True),
             Column("user_id", "text", "The user.", True),
             Column("event_time", "time", "When it happened, in the game's time zone.", True),
             Column("event_date", "date", "Day on which it happened.", True),
@@ -50,31 +55,42 @@ def events_table(game: Game) -> Table:
     )
 
 
-def duplicates(events: DataFrame, engine: Engine) -> DataFrame:
-    """Rows that repeat an event id of the same arrival day; the earliest event is no duplicate.
-
-    Ids are compared by hash first, which is cheap, and in full only where hashes meet. An empty id
-    is no id.
+def repeated_ids(events: DataFrame, engine: Engine) -> DataFrame:
+    """Event ids that more than one event of an arrival day has. An empty id is no id.
 
     Args:
         events: The events frame.
         engine: Engine that runs it.
 
     Returns:
-        Columns dt, file, line: the rows to leave out.
+        Columns dt, event_id, each pair once.
     """
     f = engine.functions
-    named = events.where(f.col("reason").isNull() & (f.col("event_id") != ""))
-    mark = f.hash("event_id")
-    # A scan of its own, so that nothing but hashes is held of the many events that are no repeats.
-    marks = named.select(f.col("dt").alias("day"), mark.alias("shared"))
-    repeated = marks.groupBy("day", "shared").agg(f.count("*").alias("times"))
-    repeated = repeated.where(f.col("times") > 1)
-    marked = named.select(*_ORDER, "dt", "event_id", mark.alias("mark"))
-    same = (f.col("dt") == f.col("day")) & (f.col("mark") == f.col("shared"))
+    ids = _named(events, f).groupBy("dt", "event_id").agg(f.count("*").alias("times"))
+    return ids.where(f.col("times") > 1).select("dt", "event_id")
+
+
+def duplicates(events: DataFrame, repeated: DataFrame, engine: Engine) -> DataFrame:
+    """Rows that repeat an event; of those with one id the earliest is no duplicate.
+
+    Args:
+        events: The events frame.
+        repeated: What `repeated_ids` gave: a frame of its own, so that of the many events that
+            have no copy nothing more than the id is looked at.
+        engine: Engine that runs it.
+
+    Returns:
+        Columns dt, file, line: the rows whose reason is `DUPLICATE`.
+    """
+    f = engine.functions
+    shared = _named(events, f).join(repeated, ["dt", "event_id"], "left_semi")
     order = engine.window.partitionBy("dt", "event_id").orderBy(*_ORDER)
-    ranked = marked.join(repeated, same).withColumn("copy", f.row_number().over(order))
+    ranked = shared.withColumn("copy", f.row_number().over(order))
     return ranked.where(f.col("copy") > 1).select("dt", "file", "line")
+
+
+def _named(events: DataFrame, f: Any) -> DataFrame:
+    return events.where(f.col("reason").isNull() & (f.col("event_id") != ""))
 
 
 def counts(lines: DataFrame, engine: Engine) -> DataFrame:
@@ -84,8 +100,3 @@ def counts(lines: DataFrame, engine: Engine) -> DataFrame:
         Columns dt, reason, lines.
     """
     return lines.groupBy("dt", "reason").agg(engine.functions.count("*").alias("lines"))
-
-
-def without(events: DataFrame, rows: DataFrame) -> DataFrame:
-    """Events but for some rows, given as dt, file and line."""
-    return events.join(rows, ["dt", "file", "line"], "left_anti")

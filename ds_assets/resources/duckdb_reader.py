@@ -7,22 +7,22 @@ and why a line is not valid. What is done with events afterwards is the same for
 import csv
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from ds_assets.core.decompression import SHOWN, UNREADABLE, decompress
+from ds_assets.core.decompression import SHOWN, UNREADABLE, DamagedFileError, text_blocks
 from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID, NOTHING
 from ds_assets.game import Game
 
 _CSV_FIELD = ',("(?:[^"]|"")*"|[^",]*)'
-_BUFFER = 4_000_000
-"""Bytes that one thread reads at once. By default a day of a small game would be one buffer."""
 _EARLIEST = dt.date(2000, 1, 1)
-_WHITE = "' ' || chr(9) || chr(13)"
+_WHITE = "' ' || chr(9) || chr(10) || chr(13)"
 _BLANK = f"(content IS NULL OR trim(content, {_WHITE}) = '')"
 
 
@@ -36,59 +36,37 @@ class RawFile:
 
 
 @dataclass(frozen=True)
-class _Damage:
-    """A file that could not be read to its end."""
+class Damage:
+    """A file that could not be read to its end: its number, and what is wrong with the rest."""
 
     file: int
     reason: str
 
 
-def create_events(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, scratch: Path
-) -> None:
-    """Read raw files into the tables `raw_events` and `bad_lines`.
+def create_lines(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, table: str
+) -> list[Damage]:
+    """Read raw files into a table; one of that name is replaced.
 
-    `raw_events` has the columns of `events_table(game)`, where `file` counts `files` from 0;
-    `bad_lines` has dt and the columns of `QUARANTINE`: each line that is not valid, and one row
-    without a line for each file that broke off, of which what could be read was read.
+    The table has the columns of `events_table(game)`, where `file` counts `files` from 0, and
+    `content`: the beginning of a line that is not valid.
 
     Args:
-        connection: Where the tables are made; those of an earlier call are replaced.
-        files: Files of any number of days, one at least.
+        connection: Where the table is made.
+        files: Files of any number of days; none makes an empty table.
         game: Format and fields.
-        scratch: Empty folder for decompressed text; it can be deleted afterwards.
+        table: Its name.
+
+    Returns:
+        The files that broke off, of which what could be read was read.
     """
     # The clock of times without an offset, and of those with one once they are no longer text.
     connection.execute(f"SET TimeZone = {_literal(game.time_zone)}")
-    if game.logs.format == "parquet":
-        damaged, source = _parquet_source(connection, files, game)
-    else:
-        damaged, texts = _decompressed(files, scratch)
-        source = (_json_source if game.logs.format == "jsonl" else _csv_source)(texts, game)
-    # Rows in the order of the files, so that the row id counts lines without a sort. Nothing else
-    # needs an order that it does not ask for, and keeping one costs time and memory.
-    connection.execute("SET preserve_insertion_order = true")
-    connection.execute(f"CREATE OR REPLACE TABLE raw_lines AS {_typed_lines(source, game)}")
-    connection.execute("SET preserve_insertion_order = false")
-    connection.execute(_RAW_EVENTS)
-    connection.execute(_BAD_LINES, {"names": [file.name for file in files]})
-    if damaged:
-        rows = [(files[d.file].day, files[d.file].name, d.reason) for d in damaged]
-        connection.executemany("INSERT INTO bad_lines VALUES (?, ?, NULL, ?, NULL)", rows)
-
-
-_RAW_EVENTS = """
-    CREATE OR REPLACE VIEW raw_events AS
-    SELECT * EXCLUDE (content), rowid AS line FROM raw_lines"""
-
-_BAD_LINES = f"""
-    CREATE OR REPLACE TABLE bad_lines AS
-    SELECT dt, name AS file, raw_lines.rowid - first_row + 1 AS line, reason,
-           substr(content, 1, {SHOWN}) AS content
-    FROM raw_lines
-    JOIN (SELECT file, min(rowid) AS first_row FROM raw_lines GROUP BY file) USING (file)
-    JOIN (SELECT unnest(range(len($names))) AS file, unnest($names) AS name) USING (file)
-    WHERE reason <> '{NOTHING}'"""
+    damaged: list[Damage] = []
+    make = _SOURCES[game.logs.format]
+    source = make(connection, files, game, damaged) if files else _no_lines(game)
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS {_typed_lines(source, game)}")
+    return damaged
 
 
 def _fields(game: Game) -> dict[str, str]:
@@ -101,54 +79,94 @@ def _fields(game: Game) -> dict[str, str]:
 # --- text formats ---------------------------------------------------------------------------------
 
 
-def _decompressed(files: Sequence[RawFile], scratch: Path) -> tuple[list[_Damage], list[Path]]:
-    # Day and number stand in the path, where the reader picks them up for nothing.
-    targets = [scratch / f"dt={file.day}" / f"file={n}" / "lines" for n, file in enumerate(files)]
-    for target in targets:
-        target.parent.mkdir(parents=True)
-    with ThreadPoolExecutor(2) as pool:
-        reasons = list(pool.map(decompress, (file.path for file in files), targets))
-    return [_Damage(n, reason) for n, reason in enumerate(reasons) if reason], targets
+_LINES = pa.schema(
+    {"dt": pa.date32(), "file": pa.int64(), "line": pa.int64(), "content": pa.string()}
+)
 
 
-def _lines(texts: Iterable[Path]) -> str:
-    """SQL of dt, file and content: each line as one text. No line can hold the delimiter."""
-    return (
-        f"read_csv([{', '.join(_literal(str(text)) for text in texts)}], "
-        "columns = {content: 'VARCHAR'}, header = false, delim = chr(1), quote = '', escape = '', "
-        f"new_line = '\\n', auto_detect = false, buffer_size = {_BUFFER}, "
-        "hive_partitioning = true, "
-        "hive_types = {dt: DATE, file: BIGINT})"
-    )
+def _lines(
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawFile], damaged: list[Damage]
+) -> str:
+    """SQL of dt, file, line and content, with its newline; it can be read once.
+
+    The files are decompressed while the lines are read, so that neither a second copy of a day
+    nor its whole text is ever held.
+    """
+    name = f"raw_text_{min(files)}"
+    batches = (batch for number in files for batch in _batches(number, files[number], damaged))
+    connection.register(name, pa.RecordBatchReader.from_batches(_LINES, batches))
+    return name
 
 
-def _json_source(texts: Sequence[Path], game: Game) -> str:
+def _batches(number: int, file: RawFile, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
+    line = 1
+    try:
+        for block in text_blocks(file.path):
+            batch = _batch(block, file.day, number, line)
+            line += len(batch)
+            yield batch
+    except DamagedFileError as error:
+        damaged.append(Damage(number, str(error)))
+
+
+def _batch(block: bytes, day: dt.date, number: int, line: int) -> pa.RecordBatch:
+    """Lines of a block as Arrow's text, which is the block itself with the lines' beginnings."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    rows = len(ends)
+    starts = np.concatenate([[0], ends + 1]).astype(np.int32)
+    columns = [
+        pa.repeat(pa.scalar(day, pa.date32()), rows),
+        pa.repeat(pa.scalar(number, pa.int64()), rows),
+        pa.array(np.arange(line, line + rows)),
+        pa.StringArray.from_buffers(rows, pa.py_buffer(starts), pa.py_buffer(block)),
+    ]
+    return pa.record_batch(columns, schema=_LINES)
+
+
+def _json_source(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[RawFile],
+    game: Game,
+    damaged: list[Damage],
+) -> str:
     fields = _fields(game)
     paths = ", ".join(_literal(_json_path(path)) for path in fields.values())
     named = ", ".join(f"fields[{n}] AS text_{name}" for n, name in enumerate(fields, start=1))
+    lines = _lines(connection, dict(enumerate(files)), damaged)
     return f"""
-        SELECT dt, file, content, {named}, CASE WHEN fields IS NULL THEN
+        SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN
             CASE WHEN {_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END END AS malformed
-        FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields
-              FROM {_lines(texts)})"""
+        FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields FROM {lines})"""
 
 
 def _json_path(path: str) -> str:
     return "$" + "".join(f'."{part}"' for part in path.split("."))
 
 
-def _csv_source(texts: Sequence[Path], game: Game) -> str:
-    by_header: defaultdict[str, list[Path]] = defaultdict(list)
-    for text in texts:
-        with text.open(encoding="utf-8-sig") as lines:
-            by_header[lines.readline().rstrip("\n")].append(text)
+def _csv_source(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[RawFile],
+    game: Game,
+    damaged: list[Damage],
+) -> str:
+    by_header: defaultdict[str, dict[int, RawFile]] = defaultdict(dict)
+    for number, file in enumerate(files):
+        by_header[_first_line(file)][number] = file
     return " UNION ALL ".join(
-        _csv_files(header, same, game) for header, same in sorted(by_header.items())
+        _csv_lines(header, _lines(connection, same, damaged), game)
+        for header, same in by_header.items()
     )
 
 
-def _csv_files(header: str, texts: Sequence[Path], game: Game) -> str:
-    """SQL of the files with one header. A record is a line: quotes cannot span lines."""
+def _first_line(file: RawFile) -> str:
+    with suppress(DamagedFileError):  # of which a row of quarantine is made when it is read
+        for block in text_blocks(file.path):
+            return block.split(b"\n", 1)[0].decode()
+    return ""
+
+
+def _csv_lines(header: str, lines: str, game: Game) -> str:
+    """SQL of the lines of files with one header. A record is a line: quotes cannot span lines."""
     columns = next(csv.reader([header]), [])
     position = {column: n for n, column in enumerate(columns, start=1)}
     named = ", ".join(
@@ -156,14 +174,15 @@ def _csv_files(header: str, texts: Sequence[Path], game: Game) -> str:
         for name, path in _fields(game).items()
     )
     return f"""
-        SELECT dt, file, content, {named}, CASE WHEN fields IS NULL THEN CASE
+        SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN CASE
             WHEN {_BLANK} OR {_is_line(header)} THEN '{NOTHING}'
             WHEN NOT whole THEN 'not CSV: a quote is out of place'
             ELSE 'not CSV: ' || len(parts) || ' columns, the header has {len(columns)}'
             END END AS malformed
         FROM (SELECT *, CASE WHEN whole AND len(parts) = {len(columns)} AND NOT {_is_line(header)}
                         THEN parts END AS fields
-              FROM (SELECT *, {_csv_parts("content")} FROM {_lines(texts)}))"""
+              FROM (SELECT *, {_csv_parts("content")}
+                    FROM (SELECT * REPLACE (rtrim(content, chr(10)) AS content) FROM {lines})))"""
 
 
 def _is_line(header: str) -> str:
@@ -189,15 +208,18 @@ def _unquoted(field: str) -> str:
 
 
 def _parquet_source(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game
-) -> tuple[list[_Damage], str]:
-    damaged, parts = [], []
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[RawFile],
+    game: Game,
+    damaged: list[Damage],
+) -> str:
+    parts = []
     for number, file in enumerate(files):
         try:
             parts.append(_parquet_file(connection, number, file, game))
         except duckdb.Error as error:
-            damaged.append(_Damage(number, f"the file is damaged: {str(error).splitlines()[0]}"))
-    return damaged, " UNION ALL ".join(parts) or _no_lines(game)
+            damaged.append(Damage(number, f"the file is damaged: {str(error).splitlines()[0]}"))
+    return " UNION ALL ".join(parts) or _no_lines(game)
 
 
 def _parquet_file(
@@ -212,7 +234,8 @@ def _parquet_file(
     )
     return f"""
         SELECT DATE '{file.day}' AS dt, CAST({number} AS BIGINT) AS file,
-            CAST(to_json(source) AS VARCHAR) AS content, {named}, CAST(NULL AS VARCHAR) AS malformed
+            file_row_number + 1 AS line, CAST(to_json(source) AS VARCHAR) AS content, {named},
+            CAST(NULL AS VARCHAR) AS malformed
         FROM {read} AS source"""
 
 
@@ -228,16 +251,19 @@ def _parquet_field(connection: duckdb.DuckDBPyConnection, read: str, path: str) 
 def _no_lines(game: Game) -> str:
     named = ", ".join(f"CAST(NULL AS VARCHAR) AS text_{name}" for name in _fields(game))
     return (
-        f"SELECT DATE '2000-01-01' AS dt, CAST(0 AS BIGINT) AS file, '' AS content, {named}, "
-        f"'{NOTHING}' AS malformed WHERE false"
+        "SELECT DATE '2000-01-01' AS dt, CAST(0 AS BIGINT) AS file, CAST(0 AS BIGINT) AS line, "
+        f"'' AS content, {named}, '{NOTHING}' AS malformed WHERE false"
     )
+
+
+_SOURCES = {"jsonl": _json_source, "csv": _csv_source, "parquet": _parquet_source}
 
 
 # --- validity, the same for every format ----------------------------------------------------------
 
 
 def _typed_lines(source: str, game: Game) -> str:
-    """SQL of the events frame's columns, but for the line's number, and of the bad content.
+    """SQL of the events frame's columns, and of the content of lines that are not valid.
 
     A cheap test passes nearly every line; only those that fail it are asked for a reason.
     """
@@ -245,8 +271,9 @@ def _typed_lines(source: str, game: Game) -> str:
     names = ", ".join(_typed_names(game))
     typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
     return f"""
-        SELECT dt, file, reason, user_id, event_time, CAST(event_time AS DATE) AS event_date,
-               event_type, {names}, CASE WHEN reason IS NOT NULL THEN content END AS content
+        SELECT dt, file, line, reason, user_id, event_time, CAST(event_time AS DATE) AS event_date,
+               event_type, {names}, CASE WHEN reason IS NOT NULL
+               THEN substr(rtrim(content, chr(10)), 1, {SHOWN}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, text_user_id AS user_id, {_local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}

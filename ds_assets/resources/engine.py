@@ -8,10 +8,9 @@ import atexit
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,24 +19,12 @@ import duckdb
 import pandas as pd
 from pyarrow import parquet
 
+from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import ColumnType, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.resources.duckdb_reader import RawFile, create_events
-
-
-@dataclass(frozen=True)
-class Events:
-    """What was read of raw files.
-
-    Attributes:
-        frame: The events frame.
-        bad_lines: dt and the columns of QUARANTINE.
-    """
-
-    frame: DataFrame
-    bad_lines: DataFrame
+from ds_assets.resources.duckdb_reader import Damage, RawFile, create_lines
 
 
 class DuckDBEngine:
@@ -48,6 +35,8 @@ class DuckDBEngine:
             config={
                 # Not below the working directory, which may be read-only; made only when needed.
                 "temp_directory": f"{tempfile.gettempdir()}/ds_assets_{os.getpid()}",
+                # What needs an order asks for it; keeping one costs time and memory.
+                "preserve_insertion_order": False,
             }
         )
         self._views = count()
@@ -81,25 +70,14 @@ class DuckDBEngine:
         return Window
 
     @contextmanager
-    def events(self, files: Sequence[RawFile], game: Game) -> Iterator[Events]:
-        """Read raw files; the events frame lives within the context.
-
-        Args:
-            files: Raw files of any number of days, one at least.
-            game: How they are read.
-        """
-        with tempfile.TemporaryDirectory(prefix="ds_assets_") as scratch:
-            create_events(self._connection, files, game, Path(scratch))
-        # A name of its own: the session remembers the columns of a name, and games differ in them.
-        view = f"raw_events_{next(self._views)}"
-        self._connection.execute(f"CREATE VIEW {view} AS FROM raw_events")
+    def events(self, game: Game) -> Iterator["EventReader"]:
+        """A reader of a game's raw files, whose frames live within the context."""
+        # Names of its own: the session remembers the columns of a name, and games differ in them.
+        reader = EventReader(self._connection, self, game, f"raw_{next(self._views)}")
         try:
-            yield Events(self.session.table(view), self.session.table("bad_lines"))
+            yield reader
         finally:
-            self._connection.execute(
-                f"DROP VIEW {view}; DROP VIEW raw_events; "
-                "DROP TABLE bad_lines; DROP TABLE raw_lines"
-            )
+            reader.close()
 
     def read(self, days: Mapping[dt.date, Path], table: Table) -> DataFrame:
         """Stored days of a table.
@@ -153,6 +131,75 @@ class DuckDBEngine:
         return self._connection.execute(_sql(frame)).df()
 
 
+class EventReader:
+    """Raw files of a game, some at a time, behind frames that are planned once.
+
+    Planning takes longer than to run on the files of a small day.
+
+    Attributes:
+        frame: The events frame of the files that were read last.
+        bad_lines: dt and the columns of QUARANTINE: each line that is not valid, and a row
+            without a line for each file that broke off.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine, game: Game, name: str
+    ) -> None:
+        self._connection = connection
+        self._game = game
+        self._name = name
+        create_lines(connection, [], game, f"{name}_lines")
+        connection.execute(
+            f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
+        )
+        self.frame = engine.session.table(f"{name}_events")
+        self._repeated = _sql(events.repeated_ids(self.frame, engine))
+        repeated = engine.session.table(self._fill("repeated", self._repeated))
+        self._duplicates = _sql(events.duplicates(self.frame, repeated, engine))
+        self._fill_bad_lines([], [])
+        self.bad_lines = engine.session.table(f"{name}_bad_lines")
+
+    def read(self, files: Sequence[RawFile]) -> None:
+        """Read files of any number of days, in place of those before."""
+        damaged = create_lines(self._connection, files, self._game, f"{self._name}_lines")
+        self._fill("repeated", self._repeated)
+        duplicates = self._fill("duplicates", self._duplicates)
+        self._connection.execute(
+            f"UPDATE {self._name}_lines AS l SET reason = '{events.DUPLICATE}' "
+            f"FROM {duplicates} AS d WHERE l.dt = d.dt AND l.file = d.file AND l.line = d.line"
+        )
+        self._fill_bad_lines(files, damaged)
+
+    def close(self) -> None:
+        """Take away what was read."""
+        self._connection.execute(f"DROP VIEW {self._name}_events")
+        for part in ("lines", "repeated", "duplicates", "bad_lines"):
+            self._connection.execute(f"DROP TABLE IF EXISTS {self._name}_{part}")
+
+    def _fill_bad_lines(self, files: Sequence[RawFile], damaged: Iterable[Damage]) -> None:
+        names = [file.name for file in files]
+        table = self._fill("bad_lines", _BAD_LINES.format(lines=f"{self._name}_lines"), names)
+        for damage in damaged:
+            file = files[damage.file]
+            self._connection.execute(
+                f"INSERT INTO {table} VALUES (?, ?, NULL, ?, NULL)",
+                [file.day, file.name, damage.reason],
+            )
+
+    def _fill(self, part: str, query: str, *values: object) -> str:
+        table = f"{self._name}_{part}"
+        self._connection.execute(f"CREATE OR REPLACE TABLE {table} AS {query}", values)
+        return table
+
+
+_BAD_LINES = f"""
+    SELECT dt, name AS file, line, reason, content
+    FROM {{lines}} JOIN
+        (SELECT generate_subscripts(names, 1) - 1 AS file, unnest(names) AS name
+         FROM (SELECT CAST(? AS VARCHAR[]) AS names)) USING (file)
+    WHERE reason NOT IN ('{events.NOTHING}', '{events.DUPLICATE}')"""
+
+
 def open_engine(memory_limit_mb: int, threads: int) -> DuckDBEngine:
     """The process's engine, opened at the first call, with the limits of the latest.
 
@@ -179,6 +226,7 @@ _TYPES: dict[ColumnType, str] = {
 }
 
 
+@lru_cache(maxsize=64)  # of frames that are run again on other rows
 def _sql(frame: DataFrame) -> str:
     # DuckDB optimizes by itself; the optimizer of the session would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))

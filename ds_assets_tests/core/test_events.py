@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.events import counts, duplicates, events_table, without
+from ds_assets.core.events import counts, duplicates, events_table, repeated_ids
 from ds_assets.resources.engine import DuckDBEngine, open_engine
 from ds_assets_tests.core.factories import make_game
 
@@ -41,8 +41,12 @@ def make_frame(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> Any:
     return engine.session.createDataFrame(rows, SCHEMA)
 
 
+def copies(frame: Any, engine: DuckDBEngine) -> Any:
+    return duplicates(frame, repeated_ids(frame, engine), engine)
+
+
 def repeats(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> set[Place]:
-    found = engine.to_pandas(duplicates(make_frame(rows, engine), engine))
+    found = engine.to_pandas(copies(make_frame(rows, engine), engine))
     return {(day.date(), file, line) for day, file, line in found.itertuples(index=False)}
 
 
@@ -108,7 +112,7 @@ def test_one_event_of_each_id_and_day_is_left(
         ],
         engine,
     )
-    left = engine.to_pandas(without(frame, duplicates(frame, engine)).select("dt", "event_id"))
-    assert len(left) == len({(day, e) for day, _, e, _ in rows if e}) + sum(
+    copied = engine.to_pandas(copies(frame, engine))
+    assert len(rows) - len(copied) == len({(day, e) for day, _, e, _ in rows if e}) + sum(
         not event_id for _, _, event_id, _ in rows
     )

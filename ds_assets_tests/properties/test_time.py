@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from ds_assets.core import activity, events, features, labels
+from ds_assets.core import activity, features, labels
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.resources.duckdb_reader import RawFile
@@ -177,13 +177,13 @@ def described_lines(files: Sequence[RawFile], batches: int, folder: Path) -> Des
     table = user_activity_table(PLAYED)
     days = sorted({file.day for file in files})
     stored = {at: folder / f"dt={at}" / "data.parquet" for at in days}
-    for n in range(batches):
-        batch = set(days[n::batches])
-        for at in batch:
-            stored[at].parent.mkdir(parents=True)
-        with engine().events([file for file in files if file.day in batch], PLAYED) as read:
-            kept = events.without(read.frame, events.duplicates(read.frame, engine()))
-            frame = activity.daily_activity(kept, PLAYED, engine())
+    with engine().events(PLAYED) as reader:
+        frame = activity.daily_activity(reader.frame, PLAYED, engine())
+        for n in range(batches):
+            batch = set(days[n::batches])
+            for at in batch:
+                stored[at].parent.mkdir(parents=True)
+            reader.read([file for file in files if file.day in batch])
             engine().write(frame, table, "dt", {at: stored[at] for at in batch})
     frame = engine().read(stored, table)
     found = records(features.user_features(frame, days, PLAYED, engine()))

@@ -16,13 +16,14 @@ from pyarrow import parquet
 
 from ds_assets.core.decompression import UNREADABLE
 from ds_assets.game import Attribute, Fields, Game, Logs
-from ds_assets.resources.duckdb_reader import RawFile, create_events
+from ds_assets.resources.duckdb_reader import RawFile, create_lines
 
 DAY = dt.date(2026, 3, 10)
 NO_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
 UTC_MOMENT = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001  (on the game's clock)
 NUMBERING = {"dt", "file", "line", "reason"}
 CONNECTION = duckdb.connect(config={"threads": 2})
+BAD_CONTENT = "SELECT content FROM raw_lines WHERE reason <> ''"
 
 Row = tuple[Any, ...]
 Files = dict[str, bytes]
@@ -73,13 +74,12 @@ def read(files: Files, game: Game, folder: Path, day: dt.date = DAY) -> Read:
         path = folder / f"raw {number}"
         path.write_bytes(content)
         raw.append(RawFile(day, name, path))
-    (folder / "scratch").mkdir()
-    create_events(CONNECTION, raw, game, folder / "scratch")
-    rows = CONNECTION.execute("FROM raw_events ORDER BY line")
+    damaged = create_lines(CONNECTION, raw, game, "raw_lines")
+    rows = CONNECTION.execute("SELECT * EXCLUDE (content) FROM raw_lines ORDER BY file, line")
     names = [column[0] for column in rows.description or ()]
     events = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    bad = "SELECT file, line, reason FROM bad_lines ORDER BY file, line"
-    return Read(events, CONNECTION.execute(bad).fetchall())
+    bad = [(raw[e["file"]].name, e["line"], e["reason"]) for e in events if e["reason"]]
+    return Read(events, bad + [(raw[d.file].name, None, d.reason) for d in damaged])
 
 
 def a_line(**changes: Any) -> bytes:
@@ -105,7 +105,7 @@ def test_a_line_becomes_an_event_with_its_typed_facts(tmp_path: Path) -> None:
         {
             "dt": DAY,
             "file": 0,
-            "line": 0,
+            "line": 1,
             "reason": None,
             "user_id": "u1",
             "event_time": UTC_MOMENT,
@@ -235,7 +235,9 @@ def test_windows_line_ends_are_line_ends(tmp_path: Path) -> None:
 
 def test_quarantine_shows_the_beginning_of_a_line(tmp_path: Path) -> None:
     read({"a": b"no json " + b"x" * 20_000}, make_game(), tmp_path)
-    ((content,),) = CONNECTION.execute("SELECT content FROM bad_lines").fetchall()
+    ((content,),) = CONNECTION.execute(
+        "SELECT content FROM raw_lines WHERE reason <> ''"
+    ).fetchall()
     assert content == "no json " + "x" * 9_992
 
 
@@ -483,7 +485,7 @@ def test_lines_are_counted_in_files_of_different_headers(tmp_path: Path) -> None
     other = b"type,at,user.id\nbroken\nchat,2026-03-10T12:00:00Z,u2\n"
     files = {"b": other, "a": HEADER + a_record() + b"x\n", "c": other}
     found = read(files, csv_game(), tmp_path)
-    assert [(name, line) for name, line, _ in found.bad] == [("a", 3), ("b", 2), ("c", 2)]
+    assert [(name, line) for name, line, _ in found.bad] == [("b", 2), ("a", 3), ("c", 2)]
 
 
 def test_a_header_that_stands_again_is_no_record(tmp_path: Path) -> None:
@@ -541,7 +543,9 @@ def test_rows_become_events_with_nested_fields(tmp_path: Path) -> None:
     assert (event["amount"], event["property_minutes"]) == (4.99, None)
     assert (event["attribute_country"], event["attribute_level"]) == ("KR", 3.0)
     assert found.bad == [("a", 2, "no user id")]
-    ((content,),) = CONNECTION.execute("SELECT content FROM bad_lines").fetchall()
+    ((content,),) = CONNECTION.execute(
+        "SELECT content FROM raw_lines WHERE reason <> ''"
+    ).fetchall()
     assert json.loads(content)["user"] == {"id": None, "country": "JP", "level": 4}
 
 

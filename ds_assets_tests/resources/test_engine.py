@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from ds_assets.core.events import duplicates, events_table, without
+from ds_assets.core.events import DUPLICATE, events_table
 from ds_assets.core.tables import QUARANTINE, Column, Table
 from ds_assets.errors import InputError
 from ds_assets.resources.duckdb_reader import RawFile
@@ -56,39 +56,66 @@ def test_the_engine_is_opened_once() -> None:
     assert open_engine(512, 2) is open_engine(512, 2)
 
 
-def test_the_events_frame_has_the_contracts_columns(engine: DuckDBEngine, tmp_path: Path) -> None:
-    with engine.events([a_file(tmp_path, a_line("a"))], make_game()) as read:
-        assert set(read.frame.columns) == set(events_table(make_game()).names)
-        assert read.bad_lines.columns == ["dt", *QUARANTINE.names]
+def test_the_events_frame_has_the_contracts_columns(engine: DuckDBEngine) -> None:
+    with engine.events(make_game()) as reader:
+        assert set(reader.frame.columns) == set(events_table(make_game()).names)
+        assert reader.bad_lines.columns == ["dt", *QUARANTINE.names]
+        assert engine.to_pandas(reader.frame).empty
+        assert engine.to_pandas(reader.bad_lines).empty
 
 
-def test_duplicates_are_left_out_by_place_within_their_day(
+def test_duplicates_are_marked_at_their_place_within_their_day(
     engine: DuckDBEngine, tmp_path: Path
 ) -> None:
     fields = make_game().fields.model_copy(update={"event_id": "id"})
-    game = make_game(fields=fields)
     lines = [a_line("a"), b"broken", a_line("b"), a_line("a"), a_line("c"), a_line("a")]
     files = [a_file(tmp_path, *lines), a_file(tmp_path, a_line("a"), day=NEXT_DAY)]
-    with engine.events(files, game) as read:
-        repeated = duplicates(read.frame, engine)
-        kept = engine.to_pandas(without(read.frame, repeated))
-        assert sorted(kept["event_id"].dropna()) == ["a", "a", "b", "c"]
-        assert len(engine.to_pandas(repeated)) == 2
-        assert len(kept) == 5
-        assert list(engine.to_pandas(read.bad_lines)["line"]) == [2]
+    with engine.events(make_game(fields=fields)) as reader:
+        reader.read(files)
+        rows = engine.to_pandas(reader.frame)
+        marked = rows[rows["reason"] == DUPLICATE]
+        assert list(zip(marked["file"], marked["line"], strict=True)) == [(0, 4), (0, 6)]
+        assert sorted(rows.loc[rows["reason"].isna(), "event_id"]) == ["a", "a", "b", "c"]
+        assert list(engine.to_pandas(reader.bad_lines)["line"]) == [2]
+
+
+def test_a_reader_forgets_what_it_read_before(engine: DuckDBEngine, tmp_path: Path) -> None:
+    fields = make_game().fields.model_copy(update={"event_id": "id"})
+    with engine.events(make_game(fields=fields)) as reader:
+        reader.read([a_file(tmp_path, a_line("a"), a_line("a"), b"broken")])
+        reader.read([a_file(tmp_path, a_line("b"), day=NEXT_DAY)])
+        assert list(engine.to_pandas(reader.frame)["event_id"]) == ["b"]
+        assert engine.to_pandas(reader.frame)["reason"].isna().all()
+        assert engine.to_pandas(reader.bad_lines).empty
+
+
+def test_a_file_that_broke_off_is_a_bad_line_without_a_line(
+    engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    file = a_file(tmp_path, *(a_line(str(n)) for n in range(1000)))
+    file.path.write_bytes(file.path.read_bytes()[:-9])
+    with engine.events(make_game()) as reader:
+        reader.read([file])
+        ((day, name, line, reason, content),) = engine.to_pandas(reader.bad_lines).to_numpy()
+    assert (day, name) == (pd.Timestamp(DAY), "a.gz")
+    assert reason.startswith("the file is damaged: ")
+    assert pd.isna(line)
+    assert pd.isna(content)
 
 
 def test_files_can_be_read_again_after_an_error(engine: DuckDBEngine, tmp_path: Path) -> None:
     file = a_file(tmp_path, a_line("a"))
 
     def fail() -> None:
-        with engine.events([file], make_game()):
+        with engine.events(make_game()) as reader:
+            reader.read([file])
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    with engine.events([file], make_game()) as read:
-        assert len(engine.to_pandas(read.frame)) == 1
+    with engine.events(make_game()) as reader:
+        reader.read([file])
+        assert len(engine.to_pandas(reader.frame)) == 1
 
 
 def test_each_day_is_written_to_its_file_in_the_order_of_the_key(
