@@ -24,6 +24,8 @@ from ds_assets_tests.assets.factories import (
     make_installation,
 )
 
+pytestmark = pytest.mark.slow
+
 ONE_USER = "user_id = (SELECT max(user_id) FROM player_predictions_current)"
 UNTIL_FEATURES = ("raw_logs", "user_activity", "user_features")
 

@@ -120,6 +120,7 @@ def test_a_setting_that_is_wrong_is_named_without_its_password(
     assert "secret" not in err
 
 
+@pytest.mark.slow
 def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> None:
     installation = Installation(shell.home)
     installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
@@ -135,6 +136,7 @@ def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> Non
     assert (unknown["user_id"], unknown["status"]) == ("nobody", "unknown_user")
 
 
+@pytest.mark.slow
 def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
     installation = Installation(shell.home)
     for number in (0, 2):
@@ -190,6 +192,7 @@ def test_a_user_id_beyond_the_limits_is_told(shell: Shell, user: str, sentence: 
     assert sentence in shell.mistake("predict", user)
 
 
+@pytest.mark.slow
 def test_without_the_cache_predict_answers_and_says_what_was_down(
     shell: Shell, tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from ds_assets_tests.assets.factories import (
     make_installation,
 )
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "nobody knows them"
 
 

@@ -166,6 +166,7 @@ class TestFiles:
         simulate(options(users=5, days=4), tmp_path, told.append)
         assert told == [1, 2, 3, 4]
 
+    @pytest.mark.slow
     def test_memory_does_not_grow_with_the_days(self, tmp_path: Path) -> None:
         peaks = []
         simulate(options(), tmp_path / "fills the caches")

@@ -4,11 +4,12 @@ Belongs here: gathering what a training day may see. How a model is trained is `
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import dagster as dg
 import pandas as pd
+from pyarrow import parquet
 
 from ds_assets.assets.daily import (
     daily_asset,
@@ -35,6 +36,9 @@ from ds_assets.resources.model_store import day_model, store_model
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
 
+BATCH_ROWS = 20_000_000
+"""Rows of activity, once for each label window that sees them, that are joined at once."""
+
 _KEPT_SNAPSHOTS = 16
 
 Features = Callable[[dt.date], pd.DataFrame]
@@ -54,7 +58,13 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    return {day: _train(target, day, features, lake, engine, game) for day in sorted(days)}
+    cards: dict[dt.date, ModelCard] = {}
+    for batch in _batches(sorted(days), target, lake, game):
+        labels_of = _positives(target, batch, lake, engine, game)
+        for day in batch:
+            snapshots = _labelled(target, day, labels_of[day], features, lake, game)
+            cards[day] = _train(target, day, snapshots, lake, game)
+    return cards
 
 
 def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
@@ -84,29 +94,65 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
     return model
 
 
-def _train(
+def _batches(
+    days: Sequence[dt.date], target: Target, lake: FolderLake, game: Game
+) -> Iterator[dict[dt.date, list[dt.date]]]:
+    """Training days whose labels can be computed at once, ascending, each with its snapshots."""
+    horizon = horizon_of(target, game)
+    batch: dict[dt.date, list[dt.date]] = {}
+    rows = 0
+    for day in days:
+        wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
+        there = [one for one in wanted if _is_complete(one, horizon, lake, game)]
+        needed = sum(_label_rows(one, horizon, lake, game) for one in there)
+        if batch and rows + needed > BATCH_ROWS:
+            yield batch
+            batch, rows = {}, 0
+        batch[day] = there
+        rows += needed
+    if batch:
+        yield batch
+
+
+def _label_rows(snapshot: dt.date, horizon: int, lake: FolderLake, game: Game) -> int:
+    """Rows of activity in a label window, about."""
+    days = labels.label_days(snapshot, horizon, game)
+    stored = (lake.local(table_file("user_activity", day)) for day in days)
+    return sum(parquet.read_metadata(path).num_rows for path in stored)
+
+
+def _labelled(
     target: Target,
     day: dt.date,
+    positives: Mapping[dt.date, set[str]],
     features: Features,
     lake: FolderLake,
-    engine: DuckDBEngine,
     game: Game,
-) -> ModelCard:
-    horizon = horizon_of(target, game)
-    wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
-    there = [one for one in wanted if _is_complete(one, horizon, lake, game)]
-    positives = _positives(target, there, day, lake, engine, game) if there else {}
+) -> list[LabelledSnapshot]:
+    """Features and labels of a training day's snapshots."""
     clusters = day_model("clusters", day, ClusterCard, lake)
+    horizon = horizon_of(target, game)
     snapshots = []
-    for one in there:
+    for one, users in positives.items():
         known = with_clusters(features(one), clusters)
-        seen = known["user_id"].isin(positives[one])
+        seen = known["user_id"].isin(users)
         labelled = pd.Series(~seen if target == "churn" else seen).set_axis(known["user_id"])
         matured = labels.matures_on(one, horizon, game)
         snapshots.append(LabelledSnapshot(one, known, labelled, matured))
-    trained = train(
-        target, day, snapshots, horizon=horizon, missing=sorted(set(wanted) - set(there))
-    )
+    return snapshots
+
+
+def _train(
+    target: Target,
+    day: dt.date,
+    snapshots: Sequence[LabelledSnapshot],
+    lake: FolderLake,
+    game: Game,
+) -> ModelCard:
+    horizon = horizon_of(target, game)
+    wanted = set(labels.matured_snapshots(day, horizon, SNAPSHOTS, game))
+    missing = sorted(wanted - {one.day for one in snapshots})
+    trained = train(target, day, snapshots, horizon=horizon, missing=missing)
     store_model(target, day, trained.card, trained.onnx, lake)
     return trained.card
 
@@ -121,20 +167,27 @@ def _is_complete(snapshot: dt.date, horizon: int, lake: FolderLake, game: Game) 
 
 def _positives(
     target: Target,
-    snapshots: Sequence[dt.date],
-    day: dt.date,
+    snapshots: Mapping[dt.date, Sequence[dt.date]],
     lake: FolderLake,
     engine: DuckDBEngine,
     game: Game,
-) -> dict[dt.date, set[str]]:
-    """Users who were seen, or who paid, in the label window of each snapshot."""
-    table = user_activity_table(game)
-    activity = engine.read(stored_days("user_activity", min(snapshots), day, lake), table)
-    horizon = horizon_of(target, game)
-    outcomes = engine.to_pandas(labels.outcomes(activity, snapshots, horizon, day, game, engine))
-    did = outcomes["active_days" if target == "churn" else "purchases"] > 0
-    users = outcomes[did].groupby(outcomes["snapshot"].dt.date)["user_id"].agg(set).to_dict()
-    return {one: users.get(one, set()) for one in snapshots}
+) -> dict[dt.date, dict[dt.date, set[str]]]:
+    """Users who were seen, or who paid, in the label window of each training day's snapshots."""
+    found: dict[dt.date, dict[dt.date, set[str]]] = {
+        day: {one: set() for one in of_day} for day, of_day in snapshots.items()
+    }
+    all_snapshots = [one for of_day in snapshots.values() for one in of_day]
+    if not all_snapshots:
+        return found
+    stored = stored_days("user_activity", min(all_snapshots), max(snapshots), lake)
+    activity = engine.read(stored, user_activity_table(game))
+    outcomes = labels.outcomes(activity, snapshots, horizon_of(target, game), game, engine)
+    did = f"{'active_days' if target == 'churn' else 'purchases'} > 0"
+    rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id"))
+    looks = zip(rows["as_of"].dt.date, rows["snapshot"].dt.date, rows["user_id"], strict=True)
+    for day, one, user in looks:
+        found[day][one].add(user)
+    return found
 
 
 def _metadata(card: ModelCard) -> dict[str, object]:

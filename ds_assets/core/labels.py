@@ -5,9 +5,9 @@ its horizon, and the grace for late logs, have passed.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from ds_assets.core.engine import DataFrame, Engine, frame_of_days
+from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.game import Game
 
 
@@ -44,9 +44,8 @@ def label_days(snapshot: dt.date, horizon: int, game: Game) -> list[dt.date]:
 
 def outcomes(
     activity: DataFrame,
-    snapshots: Iterable[dt.date],
+    snapshots: Mapping[dt.date, Collection[dt.date]],
     horizon: int,
-    as_of: dt.date,
     game: Game,
     engine: Engine,
 ) -> DataFrame:
@@ -56,33 +55,34 @@ def outcomes(
     only because the window is over, which this function insists on.
 
     Args:
-        activity: dt and the columns of `user_activity_table(game)` for the arrival days up to
-            `as_of` at least.
-        snapshots: Matured snapshots.
+        activity: dt and the columns of `user_activity_table(game)` for the arrival days up to the
+            last training day at least.
+        snapshots: Matured snapshots of each training day: the day at whose end one looks; what
+            arrived later is not seen.
         horizon: Length of the label window, in days.
-        as_of: Day at whose end to look; what arrived later is not seen.
         game: Its grace for late logs.
         engine: Engine that runs it.
 
     Returns:
-        Columns snapshot, user_id, active_days, purchases, spend.
+        Columns as_of, snapshot, user_id, active_days, purchases, spend.
 
     Raises:
-        ValueError: a snapshot has not matured on `as_of`.
+        ValueError: a snapshot has not matured on its training day.
     """
-    days = sorted(set(snapshots))
-    _refuse_unmatured(days, horizon, as_of, game)
+    for as_of, days in snapshots.items():
+        _refuse_unmatured(sorted(days), horizon, as_of, game)
     f = engine.functions
+    pairs = sorted({(as_of, day) for as_of, days in snapshots.items() for day in days})
+    looks = engine.session.createDataFrame(pairs, "as_of date, snapshot date")
     age = f.datediff(f.col("event_date"), f.col("snapshot"))
-    arrived = activity.where(f.col("dt") <= f.lit(as_of).cast("date"))
-    after = arrived.join(frame_of_days(days, "snapshot", engine), (age >= 1) & (age <= horizon))
-    dates = after.groupBy("snapshot", "user_id", "event_date").agg(
+    after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & (age >= 1) & (age <= horizon))
+    dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),
         f.sum("spend").alias("spend"),
     )
     was_there = f.when(f.col("activities") > 0, f.lit(1)).otherwise(f.lit(0))
-    return dates.groupBy("snapshot", "user_id").agg(
+    return dates.groupBy("as_of", "snapshot", "user_id").agg(
         f.sum(was_there).alias("active_days"),
         f.sum("purchases").alias("purchases"),
         f.sum("spend").alias("spend"),

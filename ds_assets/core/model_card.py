@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
@@ -131,6 +132,7 @@ def check_card(card: Card, features: pd.DataFrame) -> None:
     require_features(features, card.encoding, f"the features for model {card.version}")
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Installed version of each library that a model's numbers depend on."""
     return {name: version(name) for name in _LIBRARIES}

@@ -160,7 +160,8 @@ def records(frame: DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of a frame with a snapshot; nothing is None."""
     for record in engine().to_pandas(frame).to_dict("records"):
         values = {str(k): None if v != v else v for k, v in record.items()}  # noqa: PLR0124
-        yield values | {"snapshot": record["snapshot"].date()}
+        days = {name: record[name].date() for name in ("as_of", "snapshot") if name in record}
+        yield values | days
 
 
 @pytest.fixture(scope="module")

@@ -47,10 +47,11 @@ class Labels(World):
         key = (tuple(snapshots), as_of)
         if key not in frames:
             frames[key] = labels.outcomes(
-                self.activity, snapshots, HORIZON, as_of, self.game, engine()
+                self.activity, {as_of: snapshots}, HORIZON, self.game, engine()
             )
         found = list(records(frames[key]))
         described = {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
+        assert {row.pop("as_of") for row in found} <= {as_of}
         assert len(described) == len(found)
         return described
 
@@ -113,6 +114,17 @@ def test_what_arrived_after_the_training_day_is_not_seen(world: Labels) -> None:
     assert set(world.outcomes(rows, [day(2), day(3), day(6)])) == {(day(6), "in time")}
 
 
+def test_each_training_day_sees_what_had_arrived_by_then(world: Labels) -> None:
+    world.store([make_row("in time", 8), make_row("late", 9, dated=8)])
+    looks = {day(8): [day(5)], day(9): [day(5), day(6)]}
+    frame = labels.outcomes(world.activity, looks, HORIZON, GAME, engine())
+    found = {(row["as_of"], row["snapshot"], row["user_id"]) for row in records(frame)}
+    assert found == {
+        (day(8), day(5), "in time"),
+        *((day(9), snapshot, user) for snapshot in looks[day(9)] for user in ("in time", "late")),
+    }
+
+
 def test_events_that_are_no_activity_do_not_bring_a_user_back(world: Labels) -> None:
     rows = [make_row("a", 6), make_row("a", 8, activities=0, purchases=1, spend=5.0)]
     found = world.outcomes(rows, [day(2), day(3), day(6)])
@@ -136,20 +148,27 @@ def test_a_label_is_refused_until_its_horizon_and_the_grace_have_passed(
     assert labels.matures_on(snapshot, horizon, game) == matured
     as_of = matured + dt.timedelta(days=spare)
     with pytest.raises(ValueError, match=f"{snapshot} have not matured on {as_of}"):
-        labels.outcomes(world.activity, [snapshot], horizon, as_of, game, engine())
+        labels.outcomes(world.activity, {as_of: [snapshot]}, horizon, game, engine())
 
 
 def test_a_label_is_given_on_the_day_on_which_it_matures(world: Labels) -> None:
-    frame = labels.outcomes(world.activity, [day(4)], 3, day(9), PATIENT, engine())
-    assert list(frame.columns) == ["snapshot", "user_id", "active_days", "purchases", "spend"]
+    frame = labels.outcomes(world.activity, {day(9): [day(4)]}, 3, PATIENT, engine())
+    assert list(frame.columns) == [
+        "as_of",
+        "snapshot",
+        "user_id",
+        "active_days",
+        "purchases",
+        "spend",
+    ]
     with pytest.raises(ValueError, match="horizon is 3 days and the grace 2"):
-        labels.outcomes(world.activity, [day(4)], 3, day(8), PATIENT, engine())
+        labels.outcomes(world.activity, {day(8): [day(4)]}, 3, PATIENT, engine())
 
 
 def test_one_snapshot_that_has_not_matured_refuses_them_all_by_name(world: Labels) -> None:
     early = [day(7), day(8)]
     with pytest.raises(ValueError, match=f"labels of {early[0]}, {early[1]} have not"):
-        labels.outcomes(world.activity, [day(8), day(2), day(7)], 3, AS_OF, GAME, engine())
+        labels.outcomes(world.activity, {AS_OF: [day(8), day(2), day(7)]}, 3, GAME, engine())
 
 
 @given(as_of=DAYS, horizon=st.integers(1, 30), count=st.integers(0, 8), grace=st.integers(0, 10))

@@ -21,6 +21,8 @@ from ds_assets.demo.source import (
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
 
+pytestmark = pytest.mark.slow  # each reads the year of the package
+
 CHRISTMAS = "dt=2017-12-25"
 UTC = "strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ')"
 

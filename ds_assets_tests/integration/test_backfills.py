@@ -19,6 +19,8 @@ from ds_assets_tests.assets.factories import (
     make_played,
 )
 
+pytestmark = pytest.mark.slow
+
 DAYS = [day(number) for number in range(32)]
 NEW = 4
 """Days at the end that are run one by one; starting the graph takes longer than a day's data."""
@@ -68,7 +70,6 @@ def test_the_first_days_say_in_words_what_they_lack_and_the_last_have_models() -
     assert late["churn_probability"].null_count == late["payment_probability"].null_count == 0
 
 
-@pytest.mark.slow
 def test_ranges_and_then_days_one_by_one_give_what_one_run_over_all_gives(
     without_newest: Installation, tmp_path: Path
 ) -> None:
@@ -80,7 +81,6 @@ def test_ranges_and_then_days_one_by_one_give_what_one_run_over_all_gives(
     assert installation.delivered() == expected
 
 
-@pytest.mark.slow
 def test_an_old_day_that_is_run_again_changes_nothing_that_is_newer(copy: Installation) -> None:
     before = copy.delivered()
     users = copy.predictions(LAST)["user_id"].to_pylist()
@@ -97,7 +97,6 @@ def test_an_old_day_that_is_run_again_changes_nothing_that_is_newer(copy: Instal
     assert copy.delivered() == before
 
 
-@pytest.mark.slow
 def test_a_run_whose_cache_is_empty_ends_with_the_newest_day_in_the_cache(
     copy: Installation,
 ) -> None:

@@ -116,8 +116,9 @@ def test_only_what_happened_in_the_window_and_arrived_by_the_training_day_change
         return row.arrived <= AS_OF and 1 <= (row.event_date - snapshot).days <= horizon
 
     world.store(twins(rows, in_another_future(rows, fixed, seed)))
-    frame = labels.outcomes(world.activity, [snapshot], horizon, AS_OF, GAME, engine())
+    frame = labels.outcomes(world.activity, {AS_OF: [snapshot]}, horizon, GAME, engine())
     described = {(row.pop("snapshot"), row.pop("user_id")): row for row in records(frame)}
+    assert {row.pop("as_of") for row in described.values()} == {AS_OF}
     assert assert_twins_are_alike(described, [snapshot]) > 300
 
 

@@ -12,6 +12,8 @@ from ds_assets.serving.live import LakeModel
 from ds_assets.serving.service import LiveUnavailable
 from ds_assets_tests.assets.factories import LAST, Installation, day, finished
 
+pytestmark = pytest.mark.slow
+
 BEFORE = day(30)
 
 
