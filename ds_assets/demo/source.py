@@ -142,6 +142,7 @@ def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
         "zone": game.time_zone,
     }
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would write over the demo's own
         days = [_Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
     return {day.date: day for day in days}
 

@@ -39,6 +39,8 @@ class DuckDBEngine:
                 "preserve_insertion_order": False,
             }
         )
+        # What runs long has Dagster's log; a bar would be written between the lines of others.
+        self._connection.execute("SET enable_progress_bar = false")
         self._views = count()
         # Without the connection's close its bindings report a leak when the process ends.
         atexit.register(self._connection.close)
