@@ -12,7 +12,7 @@ import dagster as dg
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from ds_assets.assets.daily import days_of, table_file
+from ds_assets.assets.daily import days_of
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
@@ -20,6 +20,7 @@ from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.resources.stored_tables import table_file
 
 FEWEST_EVENTS = 0.25
 """Share of the same weekday's usual events below which a day is taken to be incomplete."""

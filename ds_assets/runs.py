@@ -4,6 +4,7 @@ Belongs here: turning a range of days into one Dagster run, which the UI shows l
 """
 
 import datetime as dt
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -73,10 +74,8 @@ def _process(pid: int) -> str:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:  # not permitted is said of a process that is there
+        return error.errno != errno.ESRCH
     return True
 
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.assets.daily import table_file
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.checks import FEWEST_EVENTS
 from ds_assets.errors import InputError
+from ds_assets.resources.stored_tables import table_file
 from ds_assets_tests.assets.factories import (
     LAST,
     Installation,

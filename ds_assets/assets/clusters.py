@@ -5,17 +5,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
 
-from ds_assets.assets.daily import (
-    daily_asset,
-    days_of,
-    days_with,
-    report_days,
-    table_file,
-    table_schema,
-)
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.checksum import conform
 from ds_assets.core.clustering import ClusterCard, fit_clusters
 from ds_assets.core.tables import CLUSTERS
@@ -24,6 +15,7 @@ from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import LakeResource
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import store_model, stored_card
+from ds_assets.resources.stored_tables import store_rows, table_file
 
 TABLE = "clusters"
 LONGEST_PAUSE = 7
@@ -61,9 +53,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _cluster(day: dt.date, lake: FolderLake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     fitted = fit_clusters(features, game.clusters, _previous(day, lake), as_of=day)
-    with lake.writing({TABLE: table_file(TABLE, day)}) as staged:
-        rows: pa.Table = conform(CLUSTERS, fitted.assignments)
-        parquet.write_table(rows, staged[TABLE])
+    store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
     store_model("clusters", day, fitted.card, fitted.onnx, lake)
     return fitted.card
 

@@ -1,21 +1,21 @@
-"""What all assets share: their days, their settings in the graph, where their rows lie.
+"""What all assets share: their days, their settings in the graph.
 
 Belongs here: things that every asset needs. Does not belong here: anything that one asset does.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 import dagster as dg
 
-from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import Column, Table
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.partitions import daily_partitions
-from ds_assets.resources.engine import DuckDBEngine
-from ds_assets.resources.lake import FolderLake, day_folder
+from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.stored_tables import table_file
 
 OWNERS = ["team:player-insights"]
 RETRIES = dg.RetryPolicy(
@@ -47,7 +47,7 @@ def daily_asset(
     fresh = None  # logs that have ended do not get old
     if game.last_day is None:
         fresh = dg.FreshnessPolicy.time_window(fail_window=FRESH_WITHIN)
-    decorator: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
+    as_asset: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
         partitions_def=daily_partitions(game),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
@@ -59,7 +59,20 @@ def daily_asset(
         deps=list(deps),
         **more,
     )
-    return decorator
+    return lambda compute: as_asset(_without_useless_retries(compute))
+
+
+def _without_useless_retries(compute: Callable[..., None]) -> Callable[..., None]:
+    """Fail at once where the input is wrong: waiting mends a connection, but no input."""
+
+    @wraps(compute)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            compute(*args, **kwargs)
+        except InputError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+
+    return run
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
@@ -99,31 +112,6 @@ def without_missing(
         for day in missing:
             context.add_asset_metadata({LEFT_OUT: text}, partition_key=str(day))
     return [day for day in days if day not in set(missing)]
-
-
-def table_file(table: str, day: dt.date) -> str:
-    """Name in the lake of a day's rows of a table."""
-    return f"{day_folder(table, day)}/{table}.parquet"
-
-
-def stored_days(table: str, first: dt.date, last: dt.date, lake: FolderLake) -> dict[dt.date, Path]:
-    """Files of a table's days in a range, of those that there are."""
-    span = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-    names = {day: table_file(table, day) for day in span}
-    return {day: lake.local(name) for day, name in names.items() if lake.exists(name)}
-
-
-def store(
-    frame: DataFrame,
-    table: Table,
-    by: str,
-    days: Iterable[dt.date],
-    lake: FolderLake,
-    engine: DuckDBEngine,
-) -> dict[dt.date, int]:
-    """Write the rows of each day to the lake, all days or none. Returns the rows of each day."""
-    with lake.writing({day: table_file(table.name, day) for day in days}) as staged:
-        return engine.write(frame, table, by, staged)
 
 
 def table_schema(table: Table) -> dict[str, Any]:

@@ -11,14 +11,7 @@ import dagster as dg
 import pandas as pd
 from pyarrow import parquet
 
-from ds_assets.assets.daily import (
-    daily_asset,
-    days_of,
-    days_with,
-    report_days,
-    stored_days,
-    table_file,
-)
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.core import labels
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.evaluation import Target
@@ -32,6 +25,7 @@ from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import DuckDBEngine
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import day_model, store_model
+from ds_assets.resources.stored_tables import stored_days, table_file
 
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""

@@ -8,14 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.assets.daily import (
-    daily_asset,
-    days_of,
-    days_with,
-    report_days,
-    table_file,
-    table_schema,
-)
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.checksum import predictions_of
 from ds_assets.core.predicting import predict
 from ds_assets.core.tables import PREDICTIONS
@@ -23,6 +16,7 @@ from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import day_models
+from ds_assets.resources.stored_tables import store_rows, table_file
 
 TABLE = "predictions"
 
@@ -61,8 +55,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _predict(day: dt.date, lake: FolderLake) -> pa.Table:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     rows = predictions_of(day, predict(features, day_models(day, lake)))
-    with lake.writing({TABLE: table_file(TABLE, day)}) as staged:
-        parquet.write_table(rows, staged[TABLE])
+    store_rows(rows, TABLE, day, lake)
     return rows
 
 

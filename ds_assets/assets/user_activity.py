@@ -9,15 +9,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from ds_assets.assets.daily import (
-    daily_asset,
-    days_of,
-    report_days,
-    store,
-    table_file,
-    table_schema,
-    without_missing,
-)
+from ds_assets.assets.daily import daily_asset, days_of, report_days, table_schema, without_missing
 from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import QUARANTINE, user_activity_table
@@ -27,6 +19,7 @@ from ds_assets.resources.duckdb_reader import RawFile
 from ds_assets.resources.engine import DuckDBEngine, EventReader
 from ds_assets.resources.ingestion import fingerprint, raw_files
 from ds_assets.resources.lake import FolderLake, day_folder
+from ds_assets.resources.stored_tables import store, table_file
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20

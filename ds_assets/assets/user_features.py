@@ -6,15 +6,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from pyarrow import parquet
 
-from ds_assets.assets.daily import (
-    daily_asset,
-    days_of,
-    days_with,
-    report_days,
-    store,
-    stored_days,
-    table_schema,
-)
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core import features
 from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Game
@@ -22,6 +14,7 @@ from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import DuckDBEngine
 from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.stored_tables import store, stored_days
 
 TABLE = "user_features"
 BATCH_ROWS = 20_000_000

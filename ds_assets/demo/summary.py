@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from ds_assets.assets.daily import table_file
 from ds_assets.assets.user_activity import read_report
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import ModelCard
@@ -18,6 +17,7 @@ from ds_assets.game import Game
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import stored_card
 from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.resources.stored_tables import table_file
 from ds_assets.settings import Settings
 
 USERS_SHOWN = 10

@@ -4,6 +4,7 @@ Belongs here: names, listing, atomic writing. What the objects hold is nobody's 
 """
 
 import datetime as dt
+import os
 import shutil
 import time
 import uuid
@@ -111,10 +112,15 @@ def day_folder(table: str, day: dt.date) -> str:
     return f"{table}/dt={day}"
 
 
+def file_tag(stat: os.stat_result) -> str:
+    """A file's tag, as an object store has it: it changes when the content does."""
+    return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
 def _described(path: Path, name: str) -> LakeObject:
     stat = path.stat()
     modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
-    return LakeObject(name, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}", modified)
+    return LakeObject(name, stat.st_size, file_tag(stat), modified)
 
 
 def _day_of(folder: str) -> dt.date | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ds_assets.resources.lake import file_tag
+
 
 @dataclass(frozen=True)
 class SourceObject:
@@ -56,5 +58,5 @@ class FolderLogSource:
 
 def _described(path: Path, folder: Path) -> SourceObject:
     stat = path.stat()
-    tag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
-    return SourceObject(path.relative_to(folder).as_posix(), str(path), stat.st_size, tag)
+    name = path.relative_to(folder).as_posix()
+    return SourceObject(name, str(path), stat.st_size, file_tag(stat))

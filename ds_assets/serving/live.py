@@ -12,8 +12,9 @@ from pyarrow import ArrowInvalid
 
 from ds_assets.core.predicting import predict
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import FolderLake, day_folder
+from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import day_models, has_models
+from ds_assets.resources.stored_tables import table_file
 from ds_assets.serving.service import LiveUnavailable
 
 
@@ -30,7 +31,7 @@ class LakeModel:
             LiveUnavailable: there is no day with features and models, or they do not fit.
         """
         day = self._newest_day()
-        file = self._lake.local(_features_file(day))
+        file = self._lake.local(table_file("user_features", day))
         try:
             features = pd.read_parquet(file, filters=[("user_id", "in", list(user_ids))])
             if features.empty:
@@ -44,10 +45,6 @@ class LakeModel:
 
     def _newest_day(self) -> dt.date:
         for day in reversed(self._lake.days("models/payment")):
-            if self._lake.exists(_features_file(day)) and has_models(day, self._lake):
+            if self._lake.exists(table_file("user_features", day)) and has_models(day, self._lake):
                 return day
         raise LiveUnavailable(f"the lake {self._lake} holds no day with features and models")
-
-
-def _features_file(day: dt.date) -> str:
-    return f"{day_folder('user_features', day)}/user_features.parquet"

@@ -2,9 +2,9 @@ import datetime as dt
 from pathlib import Path
 
 from ds_assets.assets import prediction_models
-from ds_assets.assets.daily import table_file
 from ds_assets.game import Game
 from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.stored_tables import table_file
 from ds_assets_tests.core.factories import make_game
 
 SNAPSHOT = dt.date(2026, 3, 1)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-from ds_assets.assets.daily import table_file
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.stored_tables import table_file
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.service import LiveUnavailable
 from ds_assets_tests.assets.factories import LAST, Installation, day, finished
