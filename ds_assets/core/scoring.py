@@ -4,6 +4,7 @@ Belongs here: loading a model safely, and running it on features.
 Does not belong here: how models are made, and which users to score.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -51,13 +52,20 @@ def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
             f"the file of model {card.version} is damaged or another model's: its SHA-256 is "
             f"{found}, and the card says {card.onnx_sha256}"
         )
-    import onnxruntime  # noqa: PLC0415  # slow to import
-
+    onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = _THREADS
     options.log_severity_level = _ERRORS_ONLY
     session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     return Model(session, card)
+
+
+def _onnxruntime() -> Any:
+    # Its packages tell their maker of each process, unless told not to before they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: PLC0415  # slow to import
+
+    return onnxruntime
 
 
 def probabilities(model: Model[ModelCard], features: pd.DataFrame) -> NDArray[np.float64]:

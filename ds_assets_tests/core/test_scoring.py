@@ -1,4 +1,8 @@
 import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,3 +114,11 @@ def test_a_feature_added_since_training_does_not_matter(churn: TrainedModel) -> 
     features = make_features(20)
     found = probabilities(loaded(churn), features.assign(count_new_7d=1.0))
     np.testing.assert_array_equal(found, probabilities(loaded(churn), features))
+
+
+def test_loading_a_model_tells_nobody_and_leaves_no_trace(tmp_path: Path) -> None:
+    code = "from ds_assets.core.scoring import _onnxruntime; _onnxruntime().SessionOptions()"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    without = {k: v for k, v in os.environ.items() if k not in {"ORT_DISABLE_TELEMETRY", "CI"}}
+    subprocess.run([sys.executable, "-c", code], env=without | home, check=True)  # noqa: S603
+    assert list(tmp_path.rglob("*")) == []
