@@ -249,6 +249,19 @@ class Game(_Part):
         return horizon + self.grace_days
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key stands once; the safe loader would keep the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for number, key in enumerate(keys):
+            if key.value in {other.value for other in keys[:number]}:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value} is there twice", problem_mark=key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def load_game(path: Path) -> Game:
     """Read and validate a `game.yaml`.
 
@@ -257,7 +270,7 @@ def load_game(path: Path) -> Game:
             mistake with its key, what was found and what is accepted.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (is safe)
     except FileNotFoundError:
         raise InputError(
             f"there is no game file at {path}; write one, or name another with DS_ASSETS_GAME"

@@ -256,6 +256,17 @@ def test_a_file_that_cannot_be_read_is_a_plain_mistake(tmp_path: Path) -> None:
         load_game(tmp_path / "latin.yaml")
 
 
+@pytest.mark.parametrize("twice", ["name: Another\n", "windows: [1]\nwindows: [2]\n"])
+def test_a_key_that_is_there_twice_is_named_with_its_line(tmp_path: Path, twice: str) -> None:
+    text = yaml.safe_dump(LEAST) + twice
+    (tmp_path / "game.yaml").write_text(text, encoding="utf-8")
+    key = twice.split(":", maxsplit=1)[0]
+    with pytest.raises(
+        InputError, match=rf"the key {key} is there twice\n.*line {len(text.splitlines())}"
+    ):
+        load_game(tmp_path / "game.yaml")
+
+
 def test_a_number_too_long_to_show_is_a_plain_mistake(tmp_path: Path) -> None:
     text = yaml.safe_dump(LEAST) + f"active_days: 0x{'f' * 5000}\n"
     (line,) = mistakes(text, tmp_path)
