@@ -1,28 +1,40 @@
 """Groups of users who behave alike: k-means whose ids and names last from day to day.
 
-Belongs here: which features make distances and on what scale, how many clusters, which of them
-were there on the day before, what they are called, and their ONNX file.
-Does not belong here: where cards and models lie, and applying a stored model (`scoring.py`).
+Belongs here: which features make distances and on what scale, how many clusters, and which of them
+were there on the day before.
+Does not belong here: what clusters are called (`cluster_names.py`), what their model computes
+(`cluster_assignment.py`), applying a stored model (`scoring.py`), and where cards and models lie.
 """
 
 import datetime as dt
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ds_assets.core.cluster_assignment import (
+    Array,
+    Scaling,
+    as_onnx,
+    distances_between,
+    scale,
+    tame,
+)
+from ds_assets.core.cluster_names import (
+    ClusterName,
+    deviations_by_family,
+    family_of,
+    name_clusters,
+)
 from ds_assets.core.encoding import USER_ID, Encoding, Feature, encode
 from ds_assets.core.model_card import Card, library_versions, sha256_of, version_of
 from ds_assets.game import ClusterRange
-
-Array = NDArray[np.float64]
-Family = Literal["tenure", "activity", "trend", "recency", "spend"]
 
 MIN_USERS_A_CLUSTER = 10
 """Fewer users are persons, not a group."""
@@ -30,16 +42,9 @@ SAMPLE_ROWS = 2_500
 """The number of clusters is chosen on a sample: its mean silhouette is exact to about 0.01."""
 SILHOUETTE_MARGIN = 0.03
 """What another clustering must be better by before yesterday's is given up."""
-CLIP = 5.0
-"""Standard deviations that a value counts for at most: one whale must not be a cluster."""
-
-STRIKING, STILL_TRUE, NO_LONGER_TYPICAL = 0.5, 0.25, 0.75
-"""Standard deviations from all users at which a trait is named, is kept, and can't be ignored."""
-TRAITS_A_NAME = 2
 
 _STARTS = 3
 _LEAST_DEVIATION = 1e-9
-_OPSET, _IR_VERSION = 18, 8
 _WEEK, _FOUR_WEEKS = 7, 28
 _MEASURES = ("active_days", "events", "sessions", "purchases", "spend")
 _WHOLE_LOOKBACK = (
@@ -50,40 +55,6 @@ _WHOLE_LOOKBACK = (
     "longest_gap",
     "days_since_purchase",
 )
-_FAMILIES: dict[str, tuple[Family, int]] = {
-    r"tenure_days": ("tenure", 1),
-    r"(active_days|events|sessions)_\d+d": ("activity", 1),
-    r"(typical|longest)_gap": ("activity", -1),
-    r"trend_.*": ("trend", 1),
-    r"days_since_active|recency_in_gaps": ("recency", -1),
-    r"(purchases|spend)_\d+d": ("spend", 1),
-    r"days_since_purchase": ("spend", -1),
-}
-"""Family of each feature, and whether more of the feature is more of the family or less."""
-_WORDS: dict[Family, tuple[str, str]] = {
-    "tenure": ("new", "long-standing"),
-    "activity": ("light", "frequent"),
-    "trend": ("fading", "rising"),
-    "recency": ("away", "recent"),
-    "spend": ("low-spend", "spenders"),
-}
-"""Words for little and for much of a family, in the order in which a name says them."""
-_NOUN = "spenders"
-
-
-class Scaling(BaseModel):
-    """From a feature's value to the scale of distances; each has one number a feature.
-
-    A missing value is filled; sign(x) log(1 + |x|), less `mean`, over `deviation`, clipped to
-    ±`CLIP`, is multiplied by `weight`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    fill: tuple[float, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    weight: tuple[float, ...]
 
 
 class Cluster(BaseModel):
@@ -234,7 +205,7 @@ def _day(features: pd.DataFrame) -> _Day:
     encoding = Encoding(features=tuple(Feature(name=name, type="number") for name in names))
     matrix = encode(frame, encoding)
     scaling = _fit_scaling(matrix, names, _windows(columns)[-1])
-    return _Day(frame[USER_ID], encoding, matrix, scaling, _scale(matrix, scaling))
+    return _Day(frame[USER_ID], encoding, matrix, scaling, scale(matrix, scaling))
 
 
 def _blank_card(
@@ -273,8 +244,8 @@ def _fit_scaling(matrix: NDArray[np.float32], names: Sequence[str], lookback: in
     """Scale so that each family of features weighs the same, however many features it has."""
     known = matrix.astype(np.float64)
     fill = np.array([_fill(name, known[:, place], lookback) for place, name in enumerate(names)])
-    tamed = _tamed(known, fill)
-    families = [_family(name)[0] for name in names]
+    tamed = tame(known, fill)
+    families = [family_of(name)[0] for name in names]
     deviation = tamed.std(axis=0) if len(tamed) else np.zeros(len(names))
     return Scaling(
         fill=tuple(fill.tolist()),
@@ -292,22 +263,6 @@ def _fill(name: str, values: Array, lookback: int) -> float:
         return 0.0  # not even active in the longer window: as silent as can be
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else 0.0  # one active day: its gaps are unknown
-
-
-def _family(name: str) -> tuple[Family, int]:
-    return next(found for pattern, found in _FAMILIES.items() if re.fullmatch(pattern, name))
-
-
-def _tamed(values: Array, fill: Array) -> Array:
-    """Counts, sums and lengths of time differ by proportion: their logarithms by difference."""
-    filled = np.where(np.isnan(values), fill, values)
-    return np.sign(filled) * np.log1p(np.abs(filled))
-
-
-def _scale(matrix: NDArray[np.float32], scaling: Scaling) -> Array:
-    tamed = _tamed(matrix.astype(np.float64), np.array(scaling.fill))
-    standard: Array = (tamed - np.array(scaling.mean)) / np.array(scaling.deviation)
-    return np.clip(standard, -CLIP, CLIP) * np.array(scaling.weight, dtype=np.float64)
 
 
 def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
@@ -342,7 +297,9 @@ def _find(day: _Day, k_range: ClusterRange, past: Array, seed: int) -> _Found:
         return _Found(past[:0], {}, reasons)
     start, silhouettes = _choose(sample, numbers, past, seed)
     centroids = _kmeans(day.scaled, start, seed)
-    sizes = np.bincount(_distances(day.scaled, centroids).argmin(axis=1), minlength=len(centroids))
+    sizes = np.bincount(
+        distances_between(day.scaled, centroids).argmin(axis=1), minlength=len(centroids)
+    )
     return _Found(centroids[sizes > 0], silhouettes, reasons)
 
 
@@ -381,7 +338,7 @@ def _choose(
 
     def tried(start: Array | int) -> tuple[float, Array]:
         centroids = _kmeans(sample, start, seed)
-        labels = _distances(sample, centroids).argmin(axis=1)
+        labels = distances_between(sample, centroids).argmin(axis=1)
         return float(silhouette_score(between, labels, metric="precomputed")), centroids
 
     fresh = {number: tried(number) for number in numbers}
@@ -410,12 +367,6 @@ def _kmeans(values: Array, start: Array | int, seed: int) -> Array:
         return np.asarray(learner.fit(values).cluster_centers_, dtype=np.float64)
 
 
-def _distances(scaled: Array, centroids: Array) -> Array:
-    """Distance of each row to each centre, shape (rows, centres)."""
-    squares = (scaled**2).sum(axis=1, keepdims=True) + (centroids**2).sum(axis=1)
-    return np.asarray(np.sqrt(np.maximum(squares - 2 * scaled @ centroids.T, 0.0)))
-
-
 def _described(
     blank: ClusterCard, found: _Found, day: _Day, past: Array, before: Sequence[Cluster]
 ) -> FittedClusters:
@@ -425,9 +376,9 @@ def _described(
     ids, next_id = _identify(found.centroids, past, before, blank.next_id)
     order = np.argsort(ids)
     ids, centroids = ids[order], found.centroids[order]
-    distances = _distances(day.scaled, centroids)
+    distances = distances_between(day.scaled, centroids)
     clusters = _clusters(ids, centroids, distances, day, before)
-    onnx = _as_onnx(day.scaling, centroids, ids)
+    onnx = as_onnx(day.scaling, centroids, ids)
     facts = {
         "state": "ready",
         "reasons": found.reasons,
@@ -454,10 +405,10 @@ def _identify(
 
     ids = np.zeros(len(centroids), dtype=np.int64)
     if len(past):
-        apart = _distances(past, past)
+        apart = distances_between(past, past)
         np.fill_diagonal(apart, np.inf)
         reach = apart.min(axis=1) / 2
-        moved = _distances(centroids, past)
+        moved = distances_between(centroids, past)
         for here, there in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
             if moved[here, there] < reach[there]:
                 ids[here] = before[int(there)].id
@@ -474,80 +425,20 @@ def _clusters(
     before: Sequence[Cluster],
 ) -> tuple[Cluster, ...]:
     sizes = np.bincount(distances.argmin(axis=1), minlength=len(ids))
-    deviations = _deviations(centroids / np.array(day.scaling.weight), day.encoding.names)
-    named = _names(dict(zip(ids.tolist(), deviations, strict=True)), before)
+    deviations = deviations_by_family(centroids / np.array(day.scaling.weight), day.encoding.names)
+    names_before = {one.id: ClusterName(one.name, one.traits) for one in before}
+    named = name_clusters(dict(zip(ids.tolist(), deviations, strict=True)), names_before)
     rows = zip(ids.tolist(), sizes.tolist(), centroids.tolist(), strict=True)
     return tuple(
         Cluster(
-            id=key, name=named[key][0], traits=named[key][1], size=size, centroid=tuple(centroid)
+            id=key,
+            name=named[key].text,
+            traits=named[key].traits,
+            size=size,
+            centroid=tuple(centroid),
         )
         for key, size, centroid in rows
     )
-
-
-def _deviations(standard: Array, names: Sequence[str]) -> list[dict[Family, float]]:
-    """How far each centre lies from all users, in standard deviations, by family of features."""
-    families = [_family(name) for name in names]
-    oriented = standard * np.array([sign for _, sign in families])
-    places = {
-        family: [place for place, (own, _) in enumerate(families) if own == family]
-        for family in _WORDS
-    }
-    return [
-        {family: float(row[place].mean()) for family, place in places.items() if place}
-        for row in oriented
-    ]
-
-
-def _names(
-    deviations: dict[int, dict[Family, float]], before: Sequence[Cluster]
-) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Name and traits by id: yesterday's where they are still true, else what is most striking."""
-    named = {
-        one.id: (one.name, one.traits)
-        for one in before
-        if one.id in deviations and _still_true(one.traits, deviations[one.id])
-    }
-    for key, deviation in deviations.items():
-        if key not in named:
-            taken = {name for name, _ in named.values()}
-            candidates = _candidates(key, deviation)
-            named[key] = next(one for one in candidates if one[0] not in taken)
-    return named
-
-
-def _still_true(traits: Sequence[str], deviation: dict[Family, float]) -> bool:
-    if not traits:
-        return max(map(abs, deviation.values())) < NO_LONGER_TYPICAL
-    return all(
-        _word(family, value) in traits and abs(value) >= STILL_TRUE
-        for family, value in deviation.items()
-        if set(_WORDS[family]) & set(traits)
-    )
-
-
-def _candidates(key: int, deviation: dict[Family, float]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names to choose from: the most striking traits, with more of them, at last with the id."""
-    ranked = sorted(deviation, key=lambda family: -abs(deviation[family]))
-    true = [family for family in ranked if abs(deviation[family]) >= STILL_TRUE]
-    striking = [family for family in true if abs(deviation[family]) >= STRIKING][:TRAITS_A_NAME]
-    traits: tuple[str, ...] = ()
-    for count in range(len(striking), len(true) + 1):
-        chosen = [family for family in _WORDS if family in true[:count]]
-        traits = tuple(_word(family, deviation[family]) for family in chosen)
-        yield _phrase(traits), traits
-    yield f"{_phrase(traits)} ({key})", traits
-
-
-def _word(family: Family, value: float) -> str:
-    little, much = _WORDS[family]
-    return much if value > 0 else little
-
-
-def _phrase(traits: Sequence[str]) -> str:
-    adjectives = ", ".join(trait for trait in traits if trait != _NOUN)
-    noun = _NOUN if _NOUN in traits else ""
-    return f"{adjectives} {noun}".strip() or "typical"
 
 
 def _assignments(users: pd.Series, clusters: Sequence[Cluster], distances: Array) -> pd.DataFrame:
@@ -561,61 +452,3 @@ def _assignments(users: pd.Series, clusters: Sequence[Cluster], distances: Array
             "distance": distances.min(axis=1),
         }
     )
-
-
-_NODES = (
-    ("IsNaN", ["value"], "missing"),
-    ("Where", ["missing", "fill", "value"], "filled"),
-    ("Abs", ["filled"], "absolute"),
-    ("Add", ["absolute", "one"], "above_one"),
-    ("Log", ["above_one"], "logarithm"),
-    ("Sign", ["filled"], "sign"),
-    ("Mul", ["sign", "logarithm"], "tamed"),
-    ("Sub", ["tamed", "mean"], "centred"),
-    ("Div", ["centred", "deviation"], "standard"),
-    ("Clip", ["standard", "lowest", "highest"], "clipped"),
-    ("Mul", ["clipped", "weight"], "scaled"),
-    ("Mul", ["scaled", "scaled"], "scaled_squares"),
-    ("ReduceSum", ["scaled_squares", "columns"], "row_squares"),
-    ("MatMul", ["scaled", "minus_two_centroids"], "products"),
-    ("Add", ["row_squares", "centroid_squares"], "squares"),
-    ("Add", ["squares", "products"], "squared_distances"),
-    ("Max", ["squared_distances", "zero"], "not_negative"),
-    ("Sqrt", ["not_negative"], "distances"),
-    ("Gather", ["ids", "place"], "cluster"),
-)
-"""`_scale` and `_distances`, step by step: operator, inputs, output."""
-
-
-def _as_onnx(scaling: Scaling, centroids: Array, ids: NDArray[np.int64]) -> bytes:
-    """The model as ONNX: input X (rows, features) float32, outputs cluster and distance (rows,)."""
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  # slow to import
-
-    constants: dict[str, Any] = {
-        **{name: np.array(values) for name, values in scaling.model_dump().items()},
-        "zero": np.array(0.0),
-        "one": np.array(1.0),
-        "lowest": np.array(-CLIP),
-        "highest": np.array(CLIP),
-        "columns": np.array([1]),
-        "minus_two_centroids": -2 * centroids.T,
-        "centroid_squares": (centroids**2).sum(axis=1),
-        "ids": ids,
-    }
-    steps = [helper.make_node(name, inputs, [output]) for name, inputs, output in _NODES]
-    steps.insert(0, helper.make_node("Cast", ["X"], ["value"], to=TensorProto.DOUBLE))
-    nearest = helper.make_node("ArgMin", ["distances"], ["place"], axis=1, keepdims=0)
-    least = helper.make_node("ReduceMin", ["distances", "columns"], ["distance"], keepdims=0)
-    graph = helper.make_graph(
-        [*steps[:-1], nearest, least, steps[-1]],
-        "clusters",
-        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, centroids.shape[1]])],
-        [
-            helper.make_tensor_value_info("cluster", TensorProto.INT64, [None]),
-            helper.make_tensor_value_info("distance", TensorProto.DOUBLE, [None]),
-        ],
-        [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", _OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-    return bytes(model.SerializeToString(deterministic=True))

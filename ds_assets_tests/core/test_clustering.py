@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from ds_assets.core import clustering
+from ds_assets.core.cluster_names import family_of
 from ds_assets.core.clustering import Cluster, ClusterCard, FittedClusters, cluster_features
 from ds_assets.core.model_card import card_text, read_card
-from ds_assets.core.scoring import assign, load_model
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange
@@ -102,21 +102,6 @@ def test_clusters_are_those_of_scikit_learn_on_the_scaled_features(
     ids = np.array([one.id for one in fitted.card.clusters])
     assert (ids[near.argmin(axis=1)] == found["cluster"]).mean() > 0.999
     np.testing.assert_allclose(near.min(axis=1), found["distance"], atol=1e-2)
-
-
-def test_a_stored_model_assigns_as_the_day_did_missing_and_enormous_values_too(
-    features: pd.DataFrame,
-) -> None:
-    odd = features.copy()
-    odd.loc[:9, "spend_28d"] = 1e300
-    odd.loc[10:19, "events_7d"] = -1e300
-    odd.loc[20:29, ["typical_gap", "days_since_purchase", "trend_7d_14d"]] = np.nan
-    odd.loc[30:39, "sessions_7d"] = np.inf
-    fitted = fit_clusters(odd)
-    assert fitted.onnx is not None
-    ids, distances = assign(load_model(fitted.onnx, fitted.card), odd)
-    np.testing.assert_array_equal(ids, fitted.assignments["cluster"])
-    np.testing.assert_allclose(distances, fitted.assignments["distance"], atol=1e-6)
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_rows_and_columns(
@@ -317,7 +302,7 @@ def test_each_family_of_features_weighs_the_same(features: pd.DataFrame) -> None
     day = clustering._day(features)
     weights: dict[str, float] = {}
     for name, weight in zip(day.encoding.names, day.scaling.weight, strict=True):
-        family = clustering._family(name)[0]
+        family = family_of(name)[0]
         weights[family] = weights.get(family, 0) + weight**2
     assert weights == pytest.approx(
         dict.fromkeys(("activity", "spend", "trend", "recency", "tenure"), 1.0)
@@ -330,54 +315,3 @@ def test_missing_values_stand_for_what_they_mean() -> None:
     assert clustering._fill("trend_7d_14d", known, 90) == 0
     assert clustering._fill("typical_gap", known, 90) == 2
     assert clustering._fill("typical_gap", known[1:2], 90) == 0
-
-
-def from_all(deviations: dict[str, float]) -> dict[clustering.Family, float]:
-    return {family: deviations.get(family, 0.0) for family in clustering._WORDS}
-
-
-def named(**deviations: float) -> str:
-    return clustering._names({1: from_all(deviations)}, [])[1][0]
-
-
-def test_a_name_is_what_sets_the_cluster_apart() -> None:
-    assert named(activity=1.2, spend=2.0) == "frequent spenders"
-    assert named(trend=-0.9) == "fading"
-    assert named(tenure=-1.4, activity=-0.7) == "new, light"
-    assert named(tenure=2.0, activity=1.0, spend=3.0) == "long-standing spenders"
-    assert named(recency=-3.0, activity=-0.4) == "away"
-    assert named() == "typical"
-
-
-deviation = st.fixed_dictionaries({family: st.floats(-5, 5) for family in clustering._WORDS})
-
-
-@given(st.lists(deviation, min_size=1, max_size=12), st.lists(deviation, max_size=12))
-def test_names_are_unique_on_every_day(
-    today: list[dict[clustering.Family, float]], tomorrow: list[dict[clustering.Family, float]]
-) -> None:
-    first = clustering._names(dict(enumerate(today)), [])
-    assert len({name for name, _ in first.values()}) == len(today)
-    before = [
-        Cluster(id=key, name=name, traits=traits, size=1, centroid=())
-        for key, (name, traits) in first.items()
-    ]
-    second = clustering._names(dict(enumerate(tomorrow)), before)
-    assert len({name for name, _ in second.values()}) == len(tomorrow)
-
-
-def renamed(name: str, traits: tuple[str, ...], **deviations: float) -> str:
-    before = Cluster(id=1, name=name, traits=traits, size=1, centroid=())
-    return clustering._names({1: from_all(deviations)}, [before])[1][0]
-
-
-def test_a_name_is_kept_while_it_is_true_though_another_would_be_better() -> None:
-    assert renamed("fading", ("fading",), trend=-0.3, spend=2.0) == "fading"
-    assert renamed("typical", (), spend=0.7) == "typical"
-
-
-def test_a_name_that_is_no_longer_true_is_given_up() -> None:
-    assert renamed("fading", ("fading",), trend=-0.2, spend=2.0) == "spenders"
-    assert renamed("fading", ("fading",), trend=0.9) == "rising"
-    assert renamed("new, light", ("new", "light"), tenure=-1.0, activity=0.0) == "new"
-    assert renamed("typical", (), spend=0.8) == "spenders"
