@@ -7,8 +7,8 @@ and why a line is not valid. What is done with events afterwards is the same for
 import csv
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +62,17 @@ def create_lines(
     """
     # The clock of times without an offset, and of those with one once they are no longer text.
     connection.execute(f"SET TimeZone = {_literal(game.time_zone)}")
-    damaged: list[Damage] = []
-    make = _SOURCES[game.logs.format]
-    source = make(connection, files, game, damaged) if files else _no_lines(game)
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS {_typed_lines(source, game)}")
-    return damaged
+    nothing = _typed_lines(_no_lines(game), game)
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS {nothing}")
+
+    def insert(lines: str) -> None:
+        connection.execute(f"INSERT INTO {table} {_typed_lines(lines, game)}")
+
+    return _READERS[game.logs.format](connection, files, game, insert)
+
+
+Insert = Callable[[str], None]
+"""Adds lines to the table, given as SQL of dt, file, line, content, the `text_…` and malformed."""
 
 
 def _fields(game: Game) -> dict[str, str]:
@@ -79,23 +85,28 @@ def _fields(game: Game) -> dict[str, str]:
 # --- text formats ---------------------------------------------------------------------------------
 
 
+_RAW_TEXT = "raw_text"
 _LINES = pa.schema(
     {"dt": pa.date32(), "file": pa.int64(), "line": pa.int64(), "content": pa.string()}
 )
 
 
+@contextmanager
 def _lines(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawFile], damaged: list[Damage]
-) -> str:
-    """SQL of dt, file, line and content, with its newline; it can be read once.
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawFile]
+) -> Iterator[list[Damage]]:
+    """Offer `_RAW_TEXT` within the context: dt, file, line and content, with its newline, once.
 
     The files are decompressed while the lines are read, so that neither a second copy of a day
-    nor its whole text is ever held.
+    nor its whole text is ever held. What is yielded fills with the files that broke off.
     """
-    name = f"raw_text_{min(files)}"
+    damaged: list[Damage] = []
     batches = (batch for number in files for batch in _batches(number, files[number], damaged))
-    connection.register(name, pa.RecordBatchReader.from_batches(_LINES, batches))
-    return name
+    connection.register(_RAW_TEXT, pa.RecordBatchReader.from_batches(_LINES, batches))
+    try:
+        yield damaged
+    finally:
+        connection.unregister(_RAW_TEXT)
 
 
 def _batches(number: int, file: RawFile, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
@@ -123,39 +134,37 @@ def _batch(block: bytes, day: dt.date, number: int, line: int) -> pa.RecordBatch
     return pa.record_batch(columns, schema=_LINES)
 
 
-def _json_source(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[RawFile],
-    game: Game,
-    damaged: list[Damage],
-) -> str:
+def _read_json(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+) -> list[Damage]:
     fields = _fields(game)
     paths = ", ".join(_literal(_json_path(path)) for path in fields.values())
     named = ", ".join(f"fields[{n}] AS text_{name}" for n, name in enumerate(fields, start=1))
-    lines = _lines(connection, dict(enumerate(files)), damaged)
-    return f"""
-        SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN
-            CASE WHEN {_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END END AS malformed
-        FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields FROM {lines})"""
+    with _lines(connection, dict(enumerate(files))) as damaged:
+        insert(f"""
+            SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN
+                CASE WHEN {_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END END AS malformed
+            FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields
+                  FROM {_RAW_TEXT})""")
+    return damaged
 
 
 def _json_path(path: str) -> str:
     return "$" + "".join(f'."{part}"' for part in path.split("."))
 
 
-def _csv_source(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[RawFile],
-    game: Game,
-    damaged: list[Damage],
-) -> str:
+def _read_csv(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+) -> list[Damage]:
     by_header: defaultdict[str, dict[int, RawFile]] = defaultdict(dict)
     for number, file in enumerate(files):
         by_header[_first_line(file)][number] = file
-    return " UNION ALL ".join(
-        _csv_lines(header, _lines(connection, same, damaged), game)
-        for header, same in by_header.items()
-    )
+    found = []
+    for header, same in by_header.items():
+        with _lines(connection, same) as damaged:
+            insert(_csv_lines(header, game))
+        found += damaged
+    return found
 
 
 def _first_line(file: RawFile) -> str:
@@ -165,7 +174,7 @@ def _first_line(file: RawFile) -> str:
     return ""
 
 
-def _csv_lines(header: str, lines: str, game: Game) -> str:
+def _csv_lines(header: str, game: Game) -> str:
     """SQL of the lines of files with one header. A record is a line: quotes cannot span lines."""
     columns = next(csv.reader([header]), [])
     position = {column: n for n, column in enumerate(columns, start=1)}
@@ -182,7 +191,8 @@ def _csv_lines(header: str, lines: str, game: Game) -> str:
         FROM (SELECT *, CASE WHEN whole AND len(parts) = {len(columns)} AND NOT {_is_line(header)}
                         THEN parts END AS fields
               FROM (SELECT *, {_csv_parts("content")}
-                    FROM (SELECT * REPLACE (rtrim(content, chr(10)) AS content) FROM {lines})))"""
+                    FROM (SELECT * REPLACE (rtrim(content, chr(10)) AS content)
+                          FROM {_RAW_TEXT})))"""
 
 
 def _is_line(header: str) -> str:
@@ -207,27 +217,24 @@ def _unquoted(field: str) -> str:
 # --- Parquet --------------------------------------------------------------------------------------
 
 
-def _parquet_source(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[RawFile],
-    game: Game,
-    damaged: list[Damage],
-) -> str:
-    parts = []
+def _read_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+) -> list[Damage]:
+    damaged = []
     for number, file in enumerate(files):
-        try:
-            parts.append(_parquet_file(connection, number, file, game))
+        try:  # each for itself: a file that cannot be read would take the others with it
+            insert(_parquet_lines(connection, number, file, game))
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+            raise
         except duckdb.Error as error:
             damaged.append(Damage(number, f"the file is damaged: {str(error).splitlines()[0]}"))
-    return " UNION ALL ".join(parts) or _no_lines(game)
+    return damaged
 
 
-def _parquet_file(
+def _parquet_lines(
     connection: duckdb.DuckDBPyConnection, number: int, file: RawFile, game: Game
 ) -> str:
     read = f"read_parquet({_literal(str(file.path))}, hive_partitioning = false)"
-    # Reading every value finds a damaged file before it breaks the reading of the others.
-    connection.execute(f"SELECT max(hash(source)) FROM {read} AS source")
     named = ", ".join(
         f"{_parquet_field(connection, read, path)} AS text_{name}"
         for name, path in _fields(game).items()
@@ -256,7 +263,7 @@ def _no_lines(game: Game) -> str:
     )
 
 
-_SOURCES = {"jsonl": _json_source, "csv": _csv_source, "parquet": _parquet_source}
+_READERS = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}
 
 
 # --- validity, the same for every format ----------------------------------------------------------

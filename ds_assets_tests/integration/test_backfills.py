@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from pyarrow import parquet
 
+from ds_assets.assets import prediction_models, user_activity, user_features
 from ds_assets.core.model_card import ModelCard
 from ds_assets.resources.model_store import stored_card
 from ds_assets_tests.assets.factories import (
@@ -79,6 +80,18 @@ def test_ranges_and_then_days_one_by_one_give_what_one_run_over_all_gives(
     for one in DAYS[-NEW:]:
         installation.run(one)
     assert installation.delivered() == expected
+
+
+def test_days_that_do_not_fit_into_one_batch_give_the_same(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_activity, "BATCH_BYTES", 1)
+    monkeypatch.setattr(user_features, "BATCH_ROWS", 1)
+    monkeypatch.setattr(prediction_models, "BATCH_ROWS", 1)
+    (copy.home / "results.sqlite").unlink()
+    copy.run(day(29), LAST)
+    expected = finished().delivered()
+    assert copy.delivered() == {one: expected[one] for one in (day(29), day(30), LAST)}
 
 
 def test_an_old_day_that_is_run_again_changes_nothing_that_is_newer(copy: Installation) -> None:
