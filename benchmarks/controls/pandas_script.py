@@ -1,6 +1,7 @@
 """The control in pandas: `python pandas_script.py LOGS_DIR OUT_DIR`.
 
-A day at a time with the pyarrow reader, as a data engineer would write it for clean logs: 30 days
+A day at a time, with the reader that pandas has by itself (`pandas_pyarrow_script.py` takes the
+other one), as a data engineer would write it for clean logs: 30 days
 of `user_activity` and `user_features` of the last day, as Parquet. Nothing is set aside, checked
 for duplicates or kept for a second run.
 """
@@ -8,6 +9,7 @@ for duplicates or kept for a second run.
 import json
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,21 +21,34 @@ LOOKBACK = max(WINDOWS)
 MEASURES = [
     "events", "sessions", "purchases", "spend", "count_battle", "count_stage_clear", "sum_minutes",
 ]  # fmt: skip
+Reader = Callable[[Path], pd.DataFrame]
 ATTRIBUTES = ["last_country", "last_level"]
 
 
-def read_day(folder: Path) -> pd.DataFrame:
+def read_file(file: Path) -> pd.DataFrame:
+    """The events of a file, with user, country, level and minutes as columns."""
+    raw = pd.read_json(file, lines=True)
+    user = pd.DataFrame(raw["user"].tolist(), index=raw.index)
+    minutes = raw["props"].str.get("minutes").astype("float64")
+    times = pd.to_datetime(raw["ts"]).dt.tz_localize(None)
+    return raw.assign(**user, minutes=minutes, ts=times)  # the user's id in place of the event's
+
+
+def read_file_by_pyarrow(file: Path) -> pd.DataFrame:
+    """The same by way of Arrow."""
+    raw = pd.read_json(file, lines=True, engine="pyarrow", dtype_backend="pyarrow")
+    minutes = raw["props"].struct.field("minutes")
+    return raw.assign(**raw["user"].struct.explode(), minutes=minutes)
+
+
+def read_day(folder: Path, read: Reader) -> pd.DataFrame:
     """The events of one day, flat, by time."""
-    raw = pd.concat(
-        pd.read_json(file, lines=True, engine="pyarrow", dtype_backend="pyarrow")
-        for file in sorted(folder.glob("*.jsonl.gz"))
-    )
-    user = raw["user"].struct.explode()
+    raw = pd.concat(read(file) for file in sorted(folder.glob("*.jsonl.gz")))
     times = raw["ts"].astype("datetime64[us]")
     is_purchase = raw["type"] == "purchase"
     is_session = (raw["type"] == "session_start").astype("int64")
     flat = {
-        "user_id": user["id"],
+        "user_id": raw["id"],
         "event_date": times.dt.normalize(),
         "events": 1,
         "activities": is_session,
@@ -42,9 +57,9 @@ def read_day(folder: Path) -> pd.DataFrame:
         "spend": raw["amount"].astype("float64").where(is_purchase),
         "count_battle": (raw["type"] == "battle").astype("int64"),
         "count_stage_clear": (raw["type"] == "stage_clear").astype("int64"),
-        "sum_minutes": raw["props"].struct.field("minutes").astype("float64"),
-        "last_country": user["country"],
-        "last_level": user["level"].astype("float64"),
+        "sum_minutes": raw["minutes"].astype("float64"),
+        "last_country": raw["country"],
+        "last_level": raw["level"].astype("float64"),
         "last_time": times,
     }
     return pd.DataFrame(flat).sort_values("last_time")
@@ -120,12 +135,12 @@ def write(table: pd.DataFrame, folder: Path) -> None:
     table.assign(**dates).to_parquet(folder / "data.parquet", index=False)
 
 
-def run(logs: Path, out: Path) -> int:
+def run(logs: Path, out: Path, read: Reader) -> int:
     """Do the work; returns the number of users with features."""
     seen: list[pd.DataFrame] = []
     folders = sorted(logs.glob("dt=*"))
     for folder in folders:
-        table = activity(read_day(folder))
+        table = activity(read_day(folder, read))
         write(table, out / "user_activity" / folder.name)
         seen = [*seen, table][-LOOKBACK:]
     last = folders[-1].name
@@ -140,9 +155,9 @@ def status_mb(field: str) -> float:
     return round(int(status.split(f"{field}:")[1].split()[0]) / 1024, 1)
 
 
-def main() -> None:
+def main(read: Reader = read_file) -> None:
     started, at_start = time.perf_counter(), status_mb("VmRSS")
-    users = run(Path(sys.argv[1]), Path(sys.argv[2]))
+    users = run(Path(sys.argv[1]), Path(sys.argv[2]), read)
     seconds = round(time.perf_counter() - started, 3)
     peak = status_mb("VmHWM")
     memory = {"peak_rss_mb": peak, "memory_mb": round(peak - at_start, 1)}
