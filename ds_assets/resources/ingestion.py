@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ds_assets.resources.duckdb_reader import RawFile
 from ds_assets.resources.lake import FolderLake, LakeObject, day_folder
-from ds_assets.resources.log_source import FolderLogSource, SourceObject
+from ds_assets.resources.log_source import FolderLogSource, SourceChangedError, SourceObject
 
 RAW = "raw"
 _BLOCK = 1 << 20
@@ -52,14 +53,19 @@ class Copied(BaseModel):
     size: int
 
 
+@retry(retry=retry_if_exception_type(SourceChangedError), stop=stop_after_attempt(3), reraise=True)
 def copy_day(day: dt.date, source: FolderLogSource, lake: FolderLake) -> Copied:
     """Copy the source's objects of a day that are new or have changed.
 
-    An object that has left the source stays in the lake, and its entry says so.
+    An object that has left the source stays in the lake, and its entry says so. If one changes
+    while it is copied, the day is looked at and copied again.
 
     Returns:
         The new manifest, and number and bytes of the files that were copied. Of a day that
         never had an object nothing is written.
+
+    Raises:
+        SourceChangedError: an object changed at each attempt; the lake is as it was.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
     objects = source.objects(day)

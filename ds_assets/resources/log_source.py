@@ -4,6 +4,8 @@ Belongs here: finding the objects of a day and reading them. The source is never
 """
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -51,9 +53,38 @@ class FolderLogSource:
             key=lambda item: item.name,
         )
 
-    def open(self, item: SourceObject) -> BinaryIO:
-        """An object's content, to be read as a stream."""
-        return (self._root / item.key).open("rb")
+    @contextmanager
+    def open(self, item: SourceObject) -> Iterator[BinaryIO]:
+        """An object's content, to be read as a stream within the context.
+
+        Raises:
+            SourceChangedError: what was read is not, or not only, what the item describes.
+        """
+        path = self._root / item.key
+        with _changed_if_missing(path):
+            content = path.open("rb")
+        with content:
+            yield content
+        with _changed_if_missing(path):
+            tag = file_tag(path.stat())
+        if tag != item.tag:
+            raise _changed(path)
+
+
+class SourceChangedError(Exception):
+    """An object was replaced, extended or removed while it was read."""
+
+
+@contextmanager
+def _changed_if_missing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise _changed(path) from None
+
+
+def _changed(path: Path) -> SourceChangedError:
+    return SourceChangedError(f"{path} changed while it was copied; is it being written?")
 
 
 def _described(path: Path, folder: Path) -> SourceObject:

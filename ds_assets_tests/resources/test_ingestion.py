@@ -3,7 +3,10 @@
 import datetime as dt
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -16,7 +19,7 @@ from ds_assets.resources.ingestion import (
     read_manifest,
 )
 from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.log_source import FolderLogSource
+from ds_assets.resources.log_source import FolderLogSource, SourceChangedError, SourceObject
 
 DAY = dt.date(2026, 3, 7)
 
@@ -151,3 +154,52 @@ def test_the_fingerprint_changes_when_a_file_is_added_replaced_or_removed(place:
     prints.append(fingerprint(DAY, place.lake))
     assert len(set(prints)) == 3
     assert prints[3] == prints[1]
+
+
+class BusySource(FolderLogSource):
+    """A source in which a file is written while it is read, a number of times."""
+
+    def __init__(self, root: Path, times: int) -> None:
+        super().__init__(root, "dt=%Y-%m-%d")
+        self.times = times
+
+    @contextmanager
+    def open(self, item: SourceObject) -> Iterator[BinaryIO]:
+        with super().open(item) as content:
+            yield content
+            if self.times > 0:
+                self.times -= 1
+                with Path(item.key).open("ab") as file:
+                    file.write(b"more")
+
+
+def test_a_file_that_grows_while_it_is_copied_is_copied_again(place: Place, tmp_path: Path) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    copied = copy_day(DAY, BusySource(tmp_path / "source", 2), place.lake)
+    whole = {name: (place.folder / name).read_bytes() for name in ("a.jsonl", "b.jsonl")}
+    assert {name: place.stored(name) for name in whole} == whole
+    assert sum(len(content) for content in whole.values()) == copied.size == 14
+    assert place.copy().files == 0
+
+
+def test_a_file_that_never_rests_leaves_the_lake_as_it_was(place: Place, tmp_path: Path) -> None:
+    place.put("a.jsonl", b"one")
+    place.copy()
+    place.put("a.jsonl", b"two", age=-5)
+    with pytest.raises(SourceChangedError, match=r"a\.jsonl changed while it was copied"):
+        copy_day(DAY, BusySource(tmp_path / "source", 99), place.lake)
+    assert place.stored("a.jsonl") == b"one"
+    assert [file.size for file in read_manifest(DAY, place.lake).files] == [3]
+
+
+def test_a_file_that_leaves_while_it_is_copied_is_not_in_the_lake(
+    place: Place, tmp_path: Path
+) -> None:
+    place.put("a.jsonl", b"one")
+    source = FolderLogSource(tmp_path / "source", "dt=%Y-%m-%d")
+    (item,) = source.objects(DAY)
+    (place.folder / "a.jsonl").unlink()
+    with pytest.raises(SourceChangedError), source.open(item):
+        pass
+    assert place.copy().manifest.files == ()
