@@ -94,7 +94,9 @@ def defs() -> dg.Definitions:
 
 def _resources(settings: Settings, game: Game) -> dict[str, Any]:
     return {
-        "log_source": LogSourceResource(folder=str(settings.source), day_path=game.logs.path),
+        "log_source": LogSourceResource(
+            url=settings.source_url, folder=str(settings.source), day_path=game.logs.path
+        ),
         "lake": LakeResource(folder=str(settings.lake)),
         "engine": EngineResource(
             memory_limit_mb=settings.memory_limit_mb, threads=settings.threads

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """The game file. Default: game.yaml in the home; the demo's, where that is not there."""
     source: Path = Path()
     """Folder of the logs as the game writes them. Default: source in the home."""
+    source_url: str = ""
+    """Address of the logs in S3, `s3://BUCKET/PREFIX`, in place of the folder."""
     lake: Path = Path()
     """Folder of the lake. Default: lake in the home."""
     results_url: Annotated[str, Field(repr=False)] = ""
@@ -43,6 +45,13 @@ class Settings(BaseSettings):
     """Threads of the embedded engine."""
     schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
     """Hour of the day, in the game's time zone, at which the day before is collected."""
+
+    @field_validator("source_url")
+    @classmethod
+    def _is_a_source(cls, url: str) -> str:
+        if url and not (url.startswith("s3://") and url.removeprefix("s3://").partition("/")[0]):
+            raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX")
+        return url
 
     @field_validator("results_url")
     @classmethod

@@ -10,12 +10,10 @@ from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, LogSourceResource
 from ds_assets.resources.ingestion import Copied, copy_day
 from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.log_source import FolderLogSource
+from ds_assets.resources.log_source import LogSource
 
 
-def update(
-    days: Sequence[dt.date], source: FolderLogSource, lake: FolderLake
-) -> dict[dt.date, Copied]:
+def update(days: Sequence[dt.date], source: LogSource, lake: FolderLake) -> dict[dt.date, Copied]:
     """Copy what is new or has changed of each day.
 
     Days without source files are not in the result.

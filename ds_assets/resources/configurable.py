@@ -5,6 +5,7 @@ which know nothing of Dagster.
 """
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field, JsonValue
@@ -12,21 +13,31 @@ from pydantic import Field, JsonValue
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.engine import DuckDBEngine, open_engine
 from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.log_source import FolderLogSource
+from ds_assets.resources.log_source import FolderLogSource, LogSource, S3LogSource
 from ds_assets.resources.results_database import ResultsDatabase
 
 _SECRET: dict[str, JsonValue] = {"dagster__is_secret": True}
 
 
-class LogSourceResource(dg.ConfigurableResource[FolderLogSource]):
-    """Where the game leaves its logs."""
+class LogSourceResource(dg.ConfigurableResource[LogSource]):
+    """Where the game leaves its logs: an address in S3, or else a folder."""
 
+    url: str
     folder: str
     day_path: str
 
-    def open(self) -> FolderLogSource:
+    def open(self) -> LogSource:
         """The log source."""
+        if self.url:
+            return S3LogSource(s3_client(), self.url, self.day_path)
         return FolderLogSource(Path(self.folder), self.day_path)
+
+
+def s3_client() -> Any:
+    """A client of S3; address, region and credentials come from AWS's own environment."""
+    from dagster_aws.s3 import S3Resource  # noqa: PLC0415  (slow to import, and not always used)
+
+    return S3Resource(max_attempts=5).get_client()
 
 
 class LakeResource(dg.ConfigurableResource[FolderLake]):

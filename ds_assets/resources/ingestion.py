@@ -7,16 +7,17 @@ list of raw files for those who read them.
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from ds_assets.errors import InputError
 from ds_assets.resources.duckdb_reader import RawFile
-from ds_assets.resources.lake import FolderLake, LakeObject, day_folder
-from ds_assets.resources.log_source import FolderLogSource, SourceChangedError, SourceObject
+from ds_assets.resources.lake import FolderLake, LakeObject, day_folder, safe_name
+from ds_assets.resources.log_source import LogSource, SourceChangedError, SourceObject
 
 RAW = "raw"
 _BLOCK = 1 << 20
@@ -54,7 +55,7 @@ class Copied(BaseModel):
 
 
 @retry(retry=retry_if_exception_type(SourceChangedError), stop=stop_after_attempt(3), reraise=True)
-def copy_day(day: dt.date, source: FolderLogSource, lake: FolderLake) -> Copied:
+def copy_day(day: dt.date, source: LogSource, lake: FolderLake) -> Copied:
     """Copy the source's objects of a day that are new or have changed.
 
     An object that has left the source stays in the lake, and its entry says so. If one changes
@@ -66,9 +67,11 @@ def copy_day(day: dt.date, source: FolderLogSource, lake: FolderLake) -> Copied:
 
     Raises:
         SourceChangedError: an object changed at each attempt; the lake is as it was.
+        InputError: the names of two objects cannot both be in the lake.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
     objects = source.objects(day)
+    _refuse_collisions(objects, source, day)
     changed = [item for item in objects if not _is_there(item, before.get(item.name), day, lake)]
     with lake.writing({item.name: _lake_name(day, item.name) for item in changed}) as staged:
         copied = {item.name: _copy(item, source, staged[item.name]) for item in changed}
@@ -127,13 +130,15 @@ def _is_there(
     )
 
 
-def _copy(item: SourceObject, source: FolderLogSource, target: Path) -> ManifestEntry:
+def _copy(item: SourceObject, source: LogSource, target: Path) -> ManifestEntry:
     digest = hashlib.sha256()
     with source.open(item) as content, target.open("wb") as out:
         for block in _blocks(content):
             digest.update(block)
             out.write(block)
         size = out.tell()
+    if size != item.size:
+        raise SourceChangedError(f"{item.key} had {item.size} bytes, and {size} when it was read")
     return ManifestEntry(name=item.name, size=size, tag=item.tag, sha256=digest.hexdigest())
 
 
@@ -142,7 +147,19 @@ def _blocks(content: BinaryIO) -> Iterator[bytes]:
 
 
 def _lake_name(day: dt.date, name: str) -> str:
-    return f"{day_folder(RAW, day)}/{name}"
+    return f"{day_folder(RAW, day)}/{safe_name(name)}"
+
+
+def _refuse_collisions(objects: Sequence[SourceObject], source: LogSource, day: dt.date) -> None:
+    """An object named like the folder of another cannot stand beside it in every lake."""
+    names = {item.name for item in objects}
+    for name in sorted(names):
+        for end in range(len(name)):
+            if name[end] == "/" and name[:end] in names:
+                raise InputError(
+                    f"{source.folder(day)}: {name[:end]} is both an object and the folder of "
+                    f"{name}; rename one of them"
+                )
 
 
 def _manifest_name(day: dt.date) -> str:

@@ -5,6 +5,7 @@ Belongs here: names, listing, atomic writing. What the objects hold is nobody's 
 
 import datetime as dt
 import os
+import re
 import shutil
 import time
 import uuid
@@ -110,6 +111,23 @@ class FolderLake:
 def day_folder(table: str, day: dt.date) -> str:
     """Folder of one day of a table in the lake."""
     return f"{table}/dt={day}"
+
+
+def safe_name(name: str) -> str:
+    """A name of the lake for any name: it stays in its folder, and different ones stay different.
+
+    A percent sign, a backslash, control characters, and the parts `.`, `..` and nothing between
+    slashes are written with percent signs; everything else is kept.
+    """
+    return "/".join(map(_safe_part, name.split("/")))
+
+
+def _safe_part(part: str) -> str:
+    if not part:
+        return "%"  # which stands nowhere else without two digits
+    if not part.strip("."):
+        return part.replace(".", "%2E")
+    return re.sub(r"[%\\\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", part)
 
 
 def file_tag(stat: os.stat_result) -> str:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import pytest
 
+from ds_assets.errors import InputError
+from ds_assets.resources.configurable import s3_client
 from ds_assets.resources.ingestion import (
     Copied,
     copy_day,
@@ -19,7 +21,13 @@ from ds_assets.resources.ingestion import (
     read_manifest,
 )
 from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.log_source import FolderLogSource, SourceChangedError, SourceObject
+from ds_assets.resources.log_source import (
+    FolderLogSource,
+    S3LogSource,
+    SourceChangedError,
+    SourceObject,
+)
+from ds_assets_tests.resources.servers import s3_server
 
 DAY = dt.date(2026, 3, 7)
 
@@ -203,3 +211,47 @@ def test_a_file_that_leaves_while_it_is_copied_is_not_in_the_lake(
     with pytest.raises(SourceChangedError), source.open(item):
         pass
     assert place.copy().manifest.files == ()
+
+
+ODD_KEYS = ("../../up.jsonl", "/top.jsonl", "a//b.jsonl", "100%/쿠키 1.jsonl", "empty.jsonl")
+
+
+def test_objects_of_any_name_arrive_below_their_day(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    with pytest.MonkeyPatch.context() as environment, s3_server(environment):
+        client = s3_client()
+        client.create_bucket(Bucket="logs")
+        for key in ODD_KEYS:
+            content = b"" if key.startswith("empty") else key.encode()
+            client.put_object(Bucket="logs", Key=f"dt={DAY}/{key}", Body=content)
+        copied = copy_day(DAY, S3LogSource(client, "s3://logs", "dt=%Y-%m-%d"), lake)
+        client.close()
+    assert {file.name for file in copied.manifest.files} == set(ODD_KEYS)
+    assert {file.name: file.path.read_bytes().decode() for file in raw_files(DAY, lake)} == {
+        "%2E%2E/%2E%2E/up.jsonl": "../../up.jsonl",
+        "%/top.jsonl": "/top.jsonl",
+        "a/%/b.jsonl": "a//b.jsonl",
+        "100%25/쿠키 1.jsonl": "100%/쿠키 1.jsonl",
+        "empty.jsonl": "",
+    }
+    below = tmp_path / "lake" / "raw" / f"dt={DAY}"
+    assert all(path.is_relative_to(below) for path in tmp_path.rglob("*.jsonl"))
+
+
+class NamedSource(FolderLogSource):
+    """A source that lists two objects of given names."""
+
+    def __init__(self, root: Path, *names: str) -> None:
+        super().__init__(root, "dt=%Y-%m-%d")
+        self.names = names
+
+    def objects(self, day: dt.date) -> list[SourceObject]:
+        del day
+        return [SourceObject(name, name, 1, "tag") for name in self.names]
+
+
+def test_an_object_that_is_the_folder_of_another_is_named(place: Place, tmp_path: Path) -> None:
+    source = NamedSource(tmp_path / "source", "13h", "13h/a.jsonl")
+    with pytest.raises(InputError, match=r"13h is both an object and the folder of 13h/a.jsonl"):
+        copy_day(DAY, source, place.lake)
+    assert place.lake.objects("raw") == []

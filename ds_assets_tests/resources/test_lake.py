@@ -6,8 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ds_assets.resources.lake import ABANDONED_AFTER, STAGING, FolderLake, day_folder
+from ds_assets.resources.lake import ABANDONED_AFTER, STAGING, FolderLake, day_folder, safe_name
 
 
 @pytest.fixture
@@ -127,3 +129,28 @@ def test_what_a_killed_process_left_in_staging_is_removed_when_it_is_old(lake: F
 
 def test_a_day_has_a_folder_in_its_table() -> None:
     assert day_folder("user_activity", dt.date(2026, 1, 2)) == "user_activity/dt=2026-01-02"
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("13h/events 쿠키.gz", "13h/events 쿠키.gz"),
+        ("../../etc/passwd", "%2E%2E/%2E%2E/etc/passwd"),
+        ("/etc/./x", "%/etc/%2E/x"),
+        ("a\\..\\b", "a%5C..%5Cb"),
+        ("100%\n", "100%25%0A"),
+        ("a//b", "a/%/b"),
+        ("...", "%2E%2E%2E"),
+    ],
+)
+def test_a_safe_name_stays_in_its_folder(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+@given(names=st.lists(st.text(alphabet="a./%\\\0 2E5C", max_size=8), max_size=30, unique=True))
+def test_different_names_stay_different_and_inside(names: list[str]) -> None:
+    safe = [safe_name(name) for name in names]
+    assert len(set(safe)) == len(names)
+    for one in safe:
+        assert not one.startswith("/")
+        assert not {"..", ".", ""} & set(one.split("/"))

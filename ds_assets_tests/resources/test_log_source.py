@@ -1,14 +1,84 @@
-"""The log source: a day's files as the game left them."""
+"""What every log source must do, in a folder and in S3 alike; and what is each one's own."""
 
 import datetime as dt
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
-from ds_assets.resources.log_source import FolderLogSource
+from ds_assets.errors import InputError
+from ds_assets.resources.configurable import s3_client
+from ds_assets.resources.log_source import (
+    FolderLogSource,
+    LogSource,
+    S3LogSource,
+    SourceChangedError,
+)
+from ds_assets_tests.resources.servers import s3_server
 
 DAY = dt.date(2026, 3, 7)
+BUCKET = "game-logs"
+
+
+class Store(Protocol):
+    """A store of logs that a test can write to."""
+
+    def source(self, day_path: str = "dt=%Y-%m-%d") -> LogSource: ...
+
+    def put(self, key: str, content: bytes) -> None: ...
+
+    def remove(self, key: str) -> None: ...
+
+
+class FolderStore:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.written = 0
+
+    def source(self, day_path: str = "dt=%Y-%m-%d") -> LogSource:
+        return FolderLogSource(self.root, day_path)
+
+    def put(self, key: str, content: bytes) -> None:
+        self.written += 1
+        (self.root / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / key).write_bytes(content)
+        os.utime(self.root / key, (self.written,) * 2)
+
+    def remove(self, key: str) -> None:
+        (self.root / key).unlink()
+
+
+class S3Store:
+    def __init__(self, client: Any, prefix: str) -> None:
+        self.client = client
+        self.prefix = prefix
+
+    def source(self, day_path: str = "dt=%Y-%m-%d") -> LogSource:
+        return S3LogSource(self.client, f"s3://{BUCKET}/{self.prefix}", day_path)
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}", Body=content)
+
+    def remove(self, key: str) -> None:
+        self.client.delete_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}")
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as environment, s3_server(environment):
+        client = s3_client()
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+        client.close()
+
+
+@pytest.fixture(params=["folder", "S3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return FolderStore(tmp_path)
+    return S3Store(request.getfixturevalue("s3"), f"games/{tmp_path.name}")
 
 
 @pytest.mark.parametrize(
@@ -20,41 +90,94 @@ DAY = dt.date(2026, 3, 7)
     ],
 )
 def test_a_days_files_are_found_where_the_game_file_says(
-    tmp_path: Path, pattern: str, folder: str
+    store: Store, pattern: str, folder: str
 ) -> None:
-    source = FolderLogSource(tmp_path, pattern)
-    (tmp_path / folder / "13h").mkdir(parents=True)
-    (tmp_path / folder / "b.jsonl").write_bytes(b"bb")
-    (tmp_path / folder / "13h" / "a.jsonl").write_bytes(b"a")
+    store.put(f"{folder}/b.jsonl", b"bb")
+    store.put(f"{folder}/13h/a.jsonl", b"a")
+    store.put(f"{folder}0/other.jsonl", b"of another day")
+    source = store.source(pattern)
     found = source.objects(DAY)
     assert [(item.name, item.size) for item in found] == [("13h/a.jsonl", 1), ("b.jsonl", 2)]
-    assert source.folder(DAY) == str(tmp_path / folder)
+    assert source.folder(DAY) == f"{source}".rstrip("/") + f"/{folder}"
     with source.open(found[1]) as content:
-        assert content.read() == b"bb"
+        assert (content.read(1), content.read()) == (b"b", b"b")
 
 
-def test_a_day_without_a_folder_has_no_files(tmp_path: Path) -> None:
-    assert FolderLogSource(tmp_path, "dt=%Y-%m-%d").objects(DAY) == []
+def test_a_day_without_a_folder_has_no_files(store: Store) -> None:
+    assert store.source().objects(DAY) == []
 
 
-def test_files_that_say_that_they_are_no_logs_are_left_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "dt=2026-03-07"
-    folder.mkdir()
-    for name in ("_SUCCESS", ".hidden", "events.jsonl"):
-        (folder / name).touch()
-    found = FolderLogSource(tmp_path, "dt=%Y-%m-%d").objects(DAY)
-    assert [item.name for item in found] == ["events.jsonl"]
+def test_files_that_say_that_they_are_no_logs_are_left_alone(store: Store) -> None:
+    for name in ("_SUCCESS", ".hidden", "events.jsonl", "sub/_temporary"):
+        store.put(f"dt=2026-03-07/{name}", b"x")
+    assert [item.name for item in store.source().objects(DAY)] == ["events.jsonl"]
 
 
-def test_the_tag_changes_with_the_content_and_with_nothing_else(tmp_path: Path) -> None:
-    source = FolderLogSource(tmp_path, "dt=%Y-%m-%d")
-    file = tmp_path / "dt=2026-03-07" / "events.jsonl"
-    file.parent.mkdir()
-    file.write_bytes(b"one")
-    os.utime(file, (1, 1))
+def test_the_tag_changes_with_the_content_and_with_nothing_else(store: Store) -> None:
+    source = store.source()
+    store.put("dt=2026-03-07/events.jsonl", b"one")
     (before,) = source.objects(DAY)
     assert source.objects(DAY) == [before]
-    file.write_bytes(b"two")
+    store.put("dt=2026-03-07/events.jsonl", b"two")
     (after,) = source.objects(DAY)
     assert (after.name, after.size) == (before.name, before.size)
     assert after.tag != before.tag
+
+
+def test_names_may_hold_spaces_percent_signs_and_every_alphabet(store: Store) -> None:
+    names = ["a b.jsonl", "100%.jsonl", "쿠키 런/ü+&=?#.jsonl"]
+    for name in names:
+        store.put(f"dt=2026-03-07/{name}", name.encode())
+    source = store.source()
+    found = source.objects(DAY)
+    assert sorted(item.name for item in found) == sorted(names)
+    for item in found:
+        with source.open(item) as content:
+            assert content.read() == item.name.encode()
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_what_was_replaced_or_removed_since_it_was_listed_is_not_taken_for_it(
+    store: Store, replaced: bool
+) -> None:
+    source = store.source()
+    store.put("dt=2026-03-07/events.jsonl", b"one")
+    (item,) = source.objects(DAY)
+    if replaced:
+        store.put("dt=2026-03-07/events.jsonl", b"two")
+    else:
+        store.remove("dt=2026-03-07/events.jsonl")
+    with (
+        pytest.raises(SourceChangedError, match=r"events\.jsonl changed"),
+        source.open(item) as read,
+    ):
+        read.read()
+
+
+def test_more_objects_than_one_answer_lists_are_all_found(s3: Any) -> None:
+    store = S3Store(s3, "many")
+    for number in range(1_005):
+        store.put(f"dt=2026-03-07/{number:05}.jsonl", b"")
+    assert len(store.source().objects(DAY)) == 1_005
+
+
+def test_a_folder_that_a_console_made_is_no_object(s3: Any) -> None:
+    store = S3Store(s3, "console")
+    store.put("dt=2026-03-07/", b"")
+    store.put("dt=2026-03-07/sub/", b"")
+    assert store.source().objects(DAY) == []
+
+
+@pytest.mark.parametrize("address", [f"s3://{BUCKET}", f"s3://{BUCKET}/"])
+def test_logs_may_lie_at_the_top_of_a_bucket(s3: Any, address: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key="dt=2026-03-08/a.jsonl", Body=b"x")
+    source = S3LogSource(s3, address, "dt=%Y-%m-%d")
+    assert [item.name for item in source.objects(dt.date(2026, 3, 8))] == ["a.jsonl"]
+    assert source.folder(DAY) == f"s3://{BUCKET}/dt=2026-03-07"
+
+
+def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
+    source = S3LogSource(s3, "s3://no-such-bucket/logs", "dt=%Y-%m-%d")
+    said = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
+    with pytest.raises(InputError, match=said):
+        source.objects(DAY)
