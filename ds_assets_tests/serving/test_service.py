@@ -2,37 +2,21 @@
 
 import dataclasses
 import datetime as dt
-import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
-
-DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
-VALUES = {"text": "some", "integer": 3, "real": 0.25, "date": DAYS[0]}
-GAMES = itertools.count()
-
-
-def row(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
-    """A row of the contract, whatever columns it has."""
-    defaults = {column.name: VALUES[column.type] for column in PREDICTIONS.columns}
-    return {**defaults, "user_id": user_id, "as_of": as_of, **values}
-
-
-def table(*rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
+from ds_assets_tests.resources.factories import DAYS, fresh, row, table
 
 
 class Live:
@@ -62,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def cache(folder: Path) -> Iterator[PredictionCache]:
-    with PredictionCache(folder, f"game {next(GAMES)}", 7) as cache:
+    with fresh(folder) as cache:
         yield cache
 
 
