@@ -74,7 +74,7 @@ def test_duplicates_are_marked_at_their_place_within_their_day(
         reader.read(files)
         rows = engine.to_pandas(reader.frame)
         marked = rows[rows["reason"] == DUPLICATE]
-        assert list(zip(marked["file"], marked["line"], strict=True)) == [(0, 4), (0, 6)]
+        assert set(zip(marked["file"], marked["line"], strict=True)) == {(0, 4), (0, 6)}
         assert sorted(rows.loc[rows["reason"].isna(), "event_id"]) == ["a", "a", "b", "c"]
         assert list(engine.to_pandas(reader.bad_lines)["line"]) == [2]
 
