@@ -1,4 +1,6 @@
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +131,12 @@ def test_core_loads_no_infrastructure_through_others_either() -> None:
 def test_serving_loads_nothing_of_dagster() -> None:
     loaded = reached(PACKAGE, "serving")
     assert {name: by for name, by in loaded.items() if name.startswith("dagster")} == {}
+
+
+def test_serving_starts_without_loading_an_engine() -> None:
+    names = ", ".join(name for name in modules(PACKAGE) if part(name) == "serving")
+    code = f"import sys, {names}; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,17 @@ Belongs here: where such a file lies, and writing it whole. What the columns mea
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import Table
-from ds_assets.resources.engine import DuckDBEngine
 from ds_assets.resources.lake import FolderLake, day_folder
+
+if TYPE_CHECKING:  # who only looks a file up, as serving does, need not wait for an engine
+    from ds_assets.resources.engine import DuckDBEngine
 
 
 def table_file(table: str, day: dt.date) -> str:
@@ -35,7 +38,7 @@ def store(
     by: str,
     days: Iterable[dt.date],
     lake: FolderLake,
-    engine: DuckDBEngine,
+    engine: "DuckDBEngine",
 ) -> dict[dt.date, int]:
     """Write the rows of each day to the lake, all days or none. Returns the rows of each day."""
     with lake.writing({day: table_file(table.name, day) for day in days}) as staged:
