@@ -4,9 +4,9 @@ Belongs here: things that every asset needs. Does not belong here: anything that
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -16,6 +16,8 @@ from ds_assets.game import Game
 from ds_assets.partitions import daily_partitions
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.stored_tables import table_file
+
+Item = TypeVar("Item")
 
 OWNERS = ["team:player-insights"]
 RETRIES = dg.RetryPolicy(
@@ -112,6 +114,23 @@ def without_missing(
         for day in missing:
             context.add_asset_metadata({LEFT_OUT: text}, partition_key=str(day))
     return [day for day in days if day not in set(missing)]
+
+
+def in_batches(
+    items: Iterable[Item], size: Callable[[Item], int], most: int
+) -> Iterator[list[Item]]:
+    """Items in their order, as many at once as stay within a size; a larger one comes alone."""
+    batch: list[Item] = []
+    total = 0
+    for item in items:
+        needed = size(item)
+        if batch and total + needed > most:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += needed
+    if batch:
+        yield batch
 
 
 def table_schema(table: Table) -> dict[str, Any]:

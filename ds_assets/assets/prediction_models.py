@@ -4,14 +4,13 @@ Belongs here: gathering what a training day may see. How a model is trained is `
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import dagster as dg
 import pandas as pd
-from pyarrow import parquet
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
+from ds_assets.assets.daily import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.core import labels
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.evaluation import Target
@@ -25,7 +24,7 @@ from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import DuckDBEngine
 from ds_assets.resources.lake import FolderLake
 from ds_assets.resources.model_store import day_model, store_model
-from ds_assets.resources.stored_tables import stored_days, table_file
+from ds_assets.resources.stored_tables import row_counts, stored_days, table_file
 
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
@@ -52,8 +51,15 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
+    horizon = horizon_of(target, game)
+    rows = row_counts("user_activity", lake)
+
+    def label_rows(looks: tuple[dt.date, list[dt.date]]) -> int:
+        return sum(rows(day) for one in looks[1] for day in labels.label_days(one, horizon, game))
+
+    looks = [(day, _complete_snapshots(target, day, lake, game)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
-    for batch in _batches(sorted(days), target, lake, game):
+    for batch in map(dict, in_batches(looks, label_rows, BATCH_ROWS)):
         labels_of = _positives(target, batch, lake, engine, game)
         for day in batch:
             snapshots = _labelled(target, day, labels_of[day], features, lake, game)
@@ -88,31 +94,13 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
     return model
 
 
-def _batches(
-    days: Sequence[dt.date], target: Target, lake: FolderLake, game: Game
-) -> Iterator[dict[dt.date, list[dt.date]]]:
-    """Training days whose labels can be computed at once, ascending, each with its snapshots."""
+def _complete_snapshots(
+    target: Target, day: dt.date, lake: FolderLake, game: Game
+) -> list[dt.date]:
+    """The snapshots of a training day that have all that they need."""
     horizon = horizon_of(target, game)
-    batch: dict[dt.date, list[dt.date]] = {}
-    rows = 0
-    for day in days:
-        wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
-        there = [one for one in wanted if _is_complete(one, horizon, lake, game)]
-        needed = sum(_label_rows(one, horizon, lake, game) for one in there)
-        if batch and rows + needed > BATCH_ROWS:
-            yield batch
-            batch, rows = {}, 0
-        batch[day] = there
-        rows += needed
-    if batch:
-        yield batch
-
-
-def _label_rows(snapshot: dt.date, horizon: int, lake: FolderLake, game: Game) -> int:
-    """Rows of activity in a label window, about."""
-    days = labels.label_days(snapshot, horizon, game)
-    stored = (lake.local(table_file("user_activity", day)) for day in days)
-    return sum(parquet.read_metadata(path).num_rows for path in stored)
+    wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
+    return [one for one in wanted if _is_complete(one, horizon, lake, game)]
 
 
 def _labelled(

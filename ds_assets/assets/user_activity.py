@@ -9,7 +9,14 @@ import dagster as dg
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from ds_assets.assets.daily import daily_asset, days_of, report_days, table_schema, without_missing
+from ds_assets.assets.daily import (
+    daily_asset,
+    days_of,
+    in_batches,
+    report_days,
+    table_schema,
+    without_missing,
+)
 from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import QUARANTINE, user_activity_table
@@ -61,11 +68,11 @@ def update(
 
     Days without raw files are not in the result.
     """
-    files = {day: raw_files(day, lake) for day in days}
+    files = [(day, found) for day in days if (found := raw_files(day, lake))]
     reports: dict[dt.date, ActivityReport] = {}
     with engine.events(game) as reader:
         frames = _Frames.of(reader, game, engine)
-        for batch in _batches({day: found for day, found in files.items() if found}):
+        for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
             # Taken before the files are read: a change in between makes the day count as changed.
             prints = {day: fingerprint(day, lake) for day in batch}
             reader.read([file for found in batch.values() for file in found])
@@ -104,18 +111,8 @@ def build(game: Game) -> dg.AssetsDefinition:
     return user_activity
 
 
-def _batches(files: dict[dt.date, list[RawFile]]) -> Iterator[dict[dt.date, list[RawFile]]]:
-    batch: dict[dt.date, list[RawFile]] = {}
-    size = 0
-    for day, found in files.items():
-        day_size = sum(file.path.stat().st_size for file in found)
-        if batch and size + day_size > BATCH_BYTES:
-            yield batch
-            batch, size = {}, 0
-        batch[day] = found
-        size += day_size
-    if batch:
-        yield batch
+def _raw_bytes(day: tuple[dt.date, list[RawFile]]) -> int:
+    return sum(file.path.stat().st_size for file in day[1])
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,18 @@
 """Each active user as known at the end of a day: trailing windows, recency, gaps, attributes."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
-from pyarrow import parquet
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
+from ds_assets.assets.daily import (
+    daily_asset,
+    days_of,
+    days_with,
+    in_batches,
+    report_days,
+    table_schema,
+)
 from ds_assets.core import features
 from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Game
@@ -14,7 +20,7 @@ from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import DuckDBEngine
 from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.stored_tables import store, stored_days
+from ds_assets.resources.stored_tables import row_counts, store, stored_days
 
 TABLE = "user_features"
 BATCH_ROWS = 20_000_000
@@ -26,7 +32,13 @@ def update(
 ) -> dict[dt.date, int]:
     """Make `user_features` of days. Returns the users of each day."""
     users: dict[dt.date, int] = {}
-    for batch in _batches(days, lake, game):
+    rows = row_counts("user_activity", lake)
+
+    def seen_rows(day: dt.date) -> int:
+        seen = stored_days("user_activity", *features.arrival_days(day, game), lake)
+        return sum(map(rows, seen))
+
+    for batch in in_batches(sorted(days), seen_rows, BATCH_ROWS):
         first, last = features.arrival_days(batch[0], game)[0], batch[-1]
         stored = stored_days("user_activity", first, last, lake)
         activity = engine.read(stored, user_activity_table(game))
@@ -55,19 +67,3 @@ def build(game: Game) -> dg.AssetsDefinition:
         report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
 
     return user_features
-
-
-def _batches(days: Sequence[dt.date], lake: FolderLake, game: Game) -> Iterator[list[dt.date]]:
-    """Runs of days that can be computed at once, ascending."""
-    batch: list[dt.date] = []
-    rows = 0
-    for day in sorted(days):
-        seen = stored_days("user_activity", *features.arrival_days(day, game), lake)
-        needed = sum(parquet.read_metadata(path).num_rows for path in seen.values())
-        if batch and rows + needed > BATCH_ROWS:
-            yield batch
-            batch, rows = [], 0
-        batch.append(day)
-        rows += needed
-    if batch:
-        yield batch

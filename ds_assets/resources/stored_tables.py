@@ -5,7 +5,8 @@ Belongs here: where such a file lies, and writing it whole. What the columns mea
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,16 @@ def stored_days(table: str, first: dt.date, last: dt.date, lake: FolderLake) -> 
     span = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
     names = {day: table_file(table, day) for day in span}
     return {day: lake.local(name) for day, name in names.items() if lake.exists(name)}
+
+
+def row_counts(table: str, lake: FolderLake) -> Callable[[dt.date], int]:
+    """Rows of a table's stored days, by day; each file is asked once, however often a day is."""
+
+    @cache
+    def rows(day: dt.date) -> int:
+        return int(parquet.read_metadata(lake.local(table_file(table, day))).num_rows)
+
+    return rows
 
 
 def store(
