@@ -10,19 +10,23 @@ export UV_LINK_MODE := copy
 # Bytecode at once, for machines where Python is told not to write any later.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast lint types bench pictures lock clean
+.PHONY: demo test test-fast servers lint types bench pictures lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
 
-test: lint types
+test: lint types servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='ds_assets/core/*' --fail-under=95
 	$(BIN)/coverage report --skip-covered
 
 test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server" $(ARGS)
+
+# Programs of the private servers that tests start: what is missing is installed.
+servers: $(VENV)/.test
+	$(BIN)/python -m ds_assets.services
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ PACKAGE = Path(ds_assets.__file__).parent
 
 LAYERS = {
     "core": 1,
+    "services": 1,
     "resources": 2,
     "io_managers": 2,
     "partitions": 3,
@@ -30,7 +31,7 @@ LAYERS = {
 """Each part imports from its own level and those below it."""
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
-NARROWER = {"serving": {"core", "resources"}, "simulate": {"core"}}
+NARROWER = {"serving": {"core", "resources"}, "simulate": {"core"}, "services": set()}
 """Parts that may import less than their level allows."""
 
 INFRASTRUCTURE = {

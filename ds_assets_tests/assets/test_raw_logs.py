@@ -1,15 +1,15 @@
 """Raw logs of days, as the graph copies them."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.configurable import s3_client
 from ds_assets.resources.ingestion import read_manifest
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
-from ds_assets_tests.resources.servers import s3_server
+from ds_assets_tests.conftest import BUCKET
 
 ONLY = ("raw_logs",)
 
@@ -100,18 +100,14 @@ def test_a_day_whose_files_have_all_left_the_source_fails_and_the_lake_keeps_the
 
 
 def test_logs_in_s3_are_copied_like_those_of_a_folder(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Any
 ) -> None:
     log = installation.source(day(0)) / "events.jsonl"
-    with s3_server(monkeypatch):
-        client = s3_client()
-        client.create_bucket(Bucket="game")
-        client.upload_file(str(log), "game", f"logs/dt={day(0)}/events.jsonl")
-        client.close()
-        monkeypatch.setenv("DS_ASSETS_SOURCE_URL", "s3://game/logs")
-        by_url = make_installation(tmp_path / "by url")
-        by_url.run(day(0), assets=("raw_logs", "user_activity"))
-        with pytest.raises(InputError, match=f"no log files in s3://game/logs/dt={day(1)}"):
-            by_url.run(day(1), assets=ONLY)
+    s3.upload_file(str(log), BUCKET, f"logs/dt={day(0)}/events.jsonl")
+    monkeypatch.setenv("DS_ASSETS_SOURCE_URL", f"s3://{BUCKET}/logs")
+    by_url = make_installation(tmp_path / "by url")
+    by_url.run(day(0), assets=("raw_logs", "user_activity"))
+    with pytest.raises(InputError, match=f"no log files in s3://{BUCKET}/logs/dt={day(1)}"):
+        by_url.run(day(1), assets=ONLY)
     assert by_url.lake.read(f"raw/dt={day(0)}/events.jsonl") == log.read_bytes()
     assert by_url.lake.days("user_activity") == [day(0)]

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.configurable import s3_client
 from ds_assets.resources.ingestion import (
     Copied,
     copy_day,
@@ -27,7 +26,7 @@ from ds_assets.resources.log_source import (
     SourceChangedError,
     SourceObject,
 )
-from ds_assets_tests.resources.servers import s3_server
+from ds_assets_tests.conftest import BUCKET
 
 DAY = dt.date(2026, 3, 7)
 
@@ -216,16 +215,12 @@ def test_a_file_that_leaves_while_it_is_copied_is_not_in_the_lake(
 ODD_KEYS = ("../../up.jsonl", "/top.jsonl", "a//b.jsonl", "100%/쿠키 1.jsonl", "empty.jsonl")
 
 
-def test_objects_of_any_name_arrive_below_their_day(tmp_path: Path) -> None:
+def test_objects_of_any_name_arrive_below_their_day(tmp_path: Path, s3: Any) -> None:
     lake = FolderLake(tmp_path / "lake")
-    with pytest.MonkeyPatch.context() as environment, s3_server(environment):
-        client = s3_client()
-        client.create_bucket(Bucket="logs")
-        for key in ODD_KEYS:
-            content = b"" if key.startswith("empty") else key.encode()
-            client.put_object(Bucket="logs", Key=f"dt={DAY}/{key}", Body=content)
-        copied = copy_day(DAY, S3LogSource(client, "s3://logs", "dt=%Y-%m-%d"), lake)
-        client.close()
+    for key in ODD_KEYS:
+        content = b"" if key.startswith("empty") else key.encode()
+        s3.put_object(Bucket=BUCKET, Key=f"odd/dt={DAY}/{key}", Body=content)
+    copied = copy_day(DAY, S3LogSource(s3, f"s3://{BUCKET}/odd", "dt=%Y-%m-%d"), lake)
     assert {file.name for file in copied.manifest.files} == set(ODD_KEYS)
     assert {file.name: file.path.read_bytes().decode() for file in raw_files(DAY, lake)} == {
         "%2E%2E/%2E%2E/up.jsonl": "../../up.jsonl",

@@ -2,24 +2,21 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.configurable import s3_client
 from ds_assets.resources.log_source import (
     FolderLogSource,
     LogSource,
     S3LogSource,
     SourceChangedError,
 )
-from ds_assets_tests.resources.servers import s3_server
+from ds_assets_tests.conftest import BUCKET
 
 DAY = dt.date(2026, 3, 7)
-BUCKET = "game-logs"
 
 
 class Store(Protocol):
@@ -63,15 +60,6 @@ class S3Store:
 
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}")
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as environment, s3_server(environment):
-        client = s3_client()
-        client.create_bucket(Bucket=BUCKET)
-        yield client
-        client.close()
 
 
 @pytest.fixture(params=["folder", "S3"])

@@ -1,0 +1,30 @@
+"""A private Redis, with a password of its own."""
+
+import secrets
+from pathlib import Path
+
+from ds_assets.services.install import path_of
+from ds_assets.services.process import ServerProcess, accepts, free_port
+
+
+class RedisServer(ServerProcess):
+    """Redis on a free port, with its file in a folder.
+
+    Attributes:
+        port: Port on 127.0.0.1.
+        url: Address, with the password.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        password = secrets.token_urlsafe(16)
+        self.port = free_port()
+        self.url = f"redis://:{password}@127.0.0.1:{self.port}/0"
+        settings = folder / "redis.conf"  # not arguments: those can be seen by everybody
+        settings.write_text(
+            f"bind 127.0.0.1\nport {self.port}\nrequirepass {password}\ndir {folder}\n"
+            'save ""\nappendonly no\n'
+        )
+        settings.chmod(0o600)
+        command = [path_of("redis-server"), str(settings)]
+        super().__init__(command, folder / "log.txt", lambda: accepts(self.port))

@@ -1,0 +1,41 @@
+"""A private S3: moto's server, in a thread of this process."""
+
+import secrets
+from typing import Self
+
+
+class S3Server:
+    """S3 on a free port, with its objects in memory.
+
+    Attributes:
+        environment: AWS's own variables that lead every client to it.
+    """
+
+    def __init__(self) -> None:
+        from moto.server import ThreadedMotoServer  # noqa: PLC0415  (slow to import)
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self.environment: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and come back when it answers."""
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self.environment = {
+            "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "private",
+            "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(16),
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.stop()

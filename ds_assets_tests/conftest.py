@@ -1,0 +1,64 @@
+"""Real servers for the tests, one of each kind for a process of tests, started when first needed.
+
+`DS_ASSETS_TEST_MYSQL_URL`, `…_REDIS_URL` and `…_BLOB_URL` name servers to use in their place.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ds_assets.resources.configurable import s3_client
+from ds_assets.services.blob import BlobServer
+from ds_assets.services.mysql import MySQLServer
+from ds_assets.services.redis import RedisServer
+from ds_assets.services.s3 import S3Server
+
+BUCKET = "game-logs"
+
+
+@pytest.fixture(scope="session")
+def mysql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of an empty database, with a user who may do everything."""
+    if url := os.environ.get("DS_ASSETS_TEST_MYSQL_URL"):
+        yield url
+        return
+    with MySQLServer(tmp_path_factory.mktemp("mysql")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Redis server."""
+    if url := os.environ.get("DS_ASSETS_TEST_REDIS_URL"):
+        yield url
+        return
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def blob_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an account of Azure Blob; its key is where Azure's own tools look for it."""
+    if url := os.environ.get("DS_ASSETS_TEST_BLOB_URL"):
+        yield url
+        return
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        BlobServer(tmp_path_factory.mktemp("blob")) as server,
+    ):
+        environment.setenv("AZURE_STORAGE_KEY", server.key)
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """A client of an S3 server with one bucket, to which AWS's environment leads all clients."""
+    with pytest.MonkeyPatch.context() as environment, S3Server() as server:
+        for name, value in server.environment.items():
+            environment.setenv(name, value)
+        client = s3_client()
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+        client.close()
