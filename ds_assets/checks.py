@@ -18,7 +18,7 @@ from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.resources.stored_tables import table_file
 
@@ -28,19 +28,19 @@ WEEKS_COMPARED = 4
 MOST_QUARANTINED = 0.05
 """Share of the lines in quarantine above which the logs are taken to be broken."""
 
-Complaint = Callable[[dt.date, FolderLake], str | None]
+Complaint = Callable[[dt.date, Lake], str | None]
 
 
 def build(game: Game) -> list[dg.AssetChecksDefinition]:
     """All checks of the graph."""
 
-    def no_events(day: dt.date, lake: FolderLake) -> str | None:
+    def no_events(day: dt.date, lake: Lake) -> str | None:
         report = read_report(day, lake)
         if report is None or report.events or day in game.closed_days:
             return None
         return "no valid events; if the game was shut, name the day in closed_days"
 
-    def few_events(day: dt.date, lake: FolderLake) -> str | None:
+    def few_events(day: dt.date, lake: Lake) -> str | None:
         return None if day in game.closed_days else _few_events(day, lake, game)
 
     return [
@@ -70,7 +70,7 @@ def _activity_check(name: str, description: str, complaint: Complaint) -> dg.Ass
     return check
 
 
-def _few_events(day: dt.date, lake: FolderLake, game: Game) -> str | None:
+def _few_events(day: dt.date, lake: Lake, game: Game) -> str | None:
     weeks = (day - dt.timedelta(weeks=back) for back in range(1, WEEKS_COMPARED + 1))
     past = [
         report.events
@@ -83,7 +83,7 @@ def _few_events(day: dt.date, lake: FolderLake, game: Game) -> str | None:
     return f"{report.events} events, where this weekday usually has {median(past):.0f}"
 
 
-def _many_quarantined(day: dt.date, lake: FolderLake) -> str | None:
+def _many_quarantined(day: dt.date, lake: Lake) -> str | None:
     report = read_report(day, lake)
     if report is None or report.quarantined_share <= MOST_QUARANTINED:
         return None
@@ -107,7 +107,7 @@ def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
     return are_probabilities
 
 
-def _no_probability(day: dt.date, lake: FolderLake) -> str | None:
+def _no_probability(day: dt.date, lake: Lake) -> str | None:
     rows = read_predictions(day, lake)
     users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
     if rows.num_rows != users:
@@ -138,7 +138,7 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
     return is_complete
 
 
-def _undelivered(day: dt.date, lake: FolderLake, database: ResultsDatabase) -> str | None:
+def _undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | None:
     record = next((one for one in database.deliveries() if one.as_of == day), None)
     if record is None:
         return "not delivered"
@@ -152,7 +152,7 @@ def _undelivered(day: dt.date, lake: FolderLake, database: ResultsDatabase) -> s
     return None
 
 
-def _days(context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake) -> list[dt.date]:
+def _days(context: dg.AssetCheckExecutionContext, table: str, lake: Lake) -> list[dt.date]:
     """Days to check: the run's that were made, or the latest made where the run is for none."""
     made = [day for day in lake.days(table) if lake.exists(table_file(table, day))]
     if context.has_partition_key or context.has_partition_key_range:
@@ -161,7 +161,7 @@ def _days(context: dg.AssetCheckExecutionContext, table: str, lake: FolderLake) 
     return made[-1:]
 
 
-def _reports(days: Iterable[dt.date], lake: FolderLake) -> dict[str, int]:
+def _reports(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
     reports: list[ActivityReport] = [r for day in days if (r := read_report(day, lake))]
     return {
         "lines": sum(report.lines for report in reports),

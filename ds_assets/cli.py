@@ -41,7 +41,8 @@ def check() -> None:
     settings = load_settings()
     game = load_game(settings.game)
     typer.echo(f"game      {game.name} ({settings.game})")
-    typer.echo(f"source    {settings.source_url or settings.source}\nlake      {settings.lake}")
+    typer.echo(f"source    {settings.source_url or settings.source}")
+    typer.echo(f"lake      {settings.lake_url or settings.lake}")
     typer.echo("All settings are valid.")
 
 

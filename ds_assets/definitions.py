@@ -97,7 +97,9 @@ def _resources(settings: Settings, game: Game) -> dict[str, Any]:
         "log_source": LogSourceResource(
             url=settings.source_url, folder=str(settings.source), day_path=game.logs.path
         ),
-        "lake": LakeResource(folder=str(settings.lake)),
+        "lake": LakeResource(
+            url=settings.lake_url, folder=str(settings.lake), cache=str(settings.lake_cache)
+        ),
         "engine": EngineResource(
             memory_limit_mb=settings.memory_limit_mb, threads=settings.threads
         ),

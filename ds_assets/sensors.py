@@ -16,7 +16,7 @@ from ds_assets.jobs import PREDICT
 from ds_assets.partitions import daily_partitions
 from ds_assets.resources.configurable import LakeResource
 from ds_assets.resources.ingestion import RAW, fingerprint, raw_objects
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 
 SETTLED_AFTER = dt.timedelta(seconds=60)
 """A day is left alone while its newest file is younger: more of it may be on the way."""
@@ -88,7 +88,7 @@ def raw_files_sensor(game: Game) -> dg.SensorDefinition:
     return raw_files
 
 
-def raw_day(day: dt.date, asked: Mapping[str, str], lake: FolderLake) -> RawDay | None:
+def raw_day(day: dt.date, asked: Mapping[str, str], lake: Lake) -> RawDay | None:
     """What the lake holds of a day; None for a day without files."""
     objects = raw_objects(day, lake)
     if not objects:
@@ -96,10 +96,10 @@ def raw_day(day: dt.date, asked: Mapping[str, str], lake: FolderLake) -> RawDay 
     report = read_report(day, lake)
     return RawDay(
         day,
-        fingerprint(day, lake),
+        fingerprint(objects),
         used=None if report is None else report.raw_fingerprint,
         asked=asked.get(str(day)),
-        newest=max(item.modified for item in objects),
+        newest=max(one.stored.modified for one in objects),
     )
 
 

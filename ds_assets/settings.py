@@ -6,6 +6,7 @@ Belongs here: addresses, folders, limits. Does not belong here: anything about t
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,9 @@ class Settings(BaseSettings):
     """Address of the logs in S3, `s3://BUCKET/PREFIX`, in place of the folder."""
     lake: Path = Path()
     """Folder of the lake. Default: lake in the home."""
+    lake_url: str = ""
+    """Address of the lake in Azure Blob, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, in
+    place of the folder."""
     results_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL of the results database. Default: an SQLite file in the home."""
     cache_url: Annotated[str, Field(repr=False)] = ""
@@ -51,6 +55,16 @@ class Settings(BaseSettings):
     def _is_a_source(cls, url: str) -> str:
         if url and not (url.startswith("s3://") and url.removeprefix("s3://").partition("/")[0]):
             raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX")
+        return url
+
+    @field_validator("lake_url")
+    @classmethod
+    def _is_a_lake(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and not (parts.scheme in {"http", "https"} and parts.netloc and parts.path[1:]):
+            raise ValueError("must be https://ACCOUNT.blob.core.windows.net/CONTAINER")
+        if parts.query or "@" in parts.netloc:
+            raise ValueError("must hold no credentials; AZURE_STORAGE_SAS_TOKEN takes the token")
         return url
 
     @field_validator("results_url")
@@ -93,6 +107,11 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """Folder of the embedded cache server."""
         return self.home / "cache"
+
+    @property
+    def lake_cache(self) -> Path:
+        """Folder for local copies of what lies in a lake that has an address."""
+        return self.home / "lake_cache"
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -190,7 +190,7 @@ def test_everything_that_is_referred_to_is_there() -> None:
 
 
 def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
-    other = LakeResource(folder=str(tmp_path))
+    other = LakeResource(url="", folder=str(tmp_path), cache=str(tmp_path))
     game: Game = make_game()
     found = build_defs(load_settings({"home": Path("nowhere")}), game, {"lake": other})
     resources = found.resources or {}

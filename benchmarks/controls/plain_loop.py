@@ -22,8 +22,8 @@ from ds_assets.assets import (
 )
 from ds_assets.game import Game, load_game
 from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.engine import open_engine
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.duckdb_engine import open_duckdb
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.log_source import FolderLogSource
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.settings import Settings
@@ -32,8 +32,8 @@ from ds_assets.settings import Settings
 def run(days: Sequence[dt.date], settings: Settings, game: Game) -> None:
     """Everything from the source's logs to the cache."""
     lake = FolderLake(settings.lake)
-    engine = open_engine(settings.memory_limit_mb, settings.threads)
-    raw_logs.update(days, FolderLogSource(settings.source, game.logs.path), lake)
+    engine = open_duckdb(settings.memory_limit_mb, settings.threads)
+    raw_logs.update(days, FolderLogSource(settings.source, game.logs.path), lake, print)
     user_activity.update(days, lake, engine, game)
     user_features.update(days, lake, engine, game)
     clusters.update(days, lake, game)

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.child import Start, import_lazy, tell
 from ds_assets.assets import user_activity, user_features
 from ds_assets.game import Game, load_game
-from ds_assets.resources.engine import open_engine
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.duckdb_engine import open_duckdb
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.settings import load_settings
 
 GAME_FILE = Path(__file__).parents[1] / "game.yaml"
@@ -20,7 +20,7 @@ GAME_FILE = Path(__file__).parents[1] / "game.yaml"
 def run(lake: FolderLake, game: Game) -> dict[str, int]:
     """Make `user_activity` of all days and `user_features` of the last one."""
     settings = load_settings()
-    engine = open_engine(settings.memory_limit_mb, settings.threads)
+    engine = open_duckdb(settings.memory_limit_mb, settings.threads)
     days = lake.days("raw")
     reports = user_activity.update(days, lake, engine, game)
     users = user_features.update(days[-1:], lake, engine, game)

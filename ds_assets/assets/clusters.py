@@ -13,7 +13,7 @@ from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import LakeResource
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import store_model, stored_card
 from ds_assets.resources.stored_tables import store_rows, table_file
 
@@ -22,7 +22,7 @@ LONGEST_PAUSE = 7
 """Days without clusters over which ids are still carried on."""
 
 
-def update(days: Sequence[dt.date], lake: FolderLake, game: Game) -> dict[dt.date, ClusterCard]:
+def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
     """Cluster the users of days, each day continuing the one before it."""
     return {day: _cluster(day, lake, game) for day in sorted(days)}
 
@@ -50,7 +50,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     return clusters
 
 
-def _cluster(day: dt.date, lake: FolderLake, game: Game) -> ClusterCard:
+def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     fitted = fit_clusters(features, game.clusters, _previous(day, lake), as_of=day)
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
@@ -58,7 +58,7 @@ def _cluster(day: dt.date, lake: FolderLake, game: Game) -> ClusterCard:
     return fitted.card
 
 
-def _previous(day: dt.date, lake: FolderLake) -> ClusterCard | None:
+def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
     """Card of the latest day before that has clusters, if it is not too long ago."""
     for back in range(1, LONGEST_PAUSE + 1):
         card = stored_card("clusters", day - dt.timedelta(days=back), ClusterCard, lake)

@@ -14,15 +14,15 @@ from ds_assets.core.tables import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.partitions import daily_partitions
-from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.stored_tables import stored_days
 
 Item = TypeVar("Item")
 
 OWNERS = ["team:player-insights"]
-RETRIES = dg.RetryPolicy(
-    max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
+RETRIES = dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS)
+"""Of a step. Every client has tried more than once before; with a server that does not answer all
+of it stays below a minute. Longer outages are the sensor's, which runs a failed day again."""
 LEFT_OUT = "left_out"
 """Metadata of a day of a run that was left out: why."""
 FRESH_WITHIN = dt.timedelta(hours=36)
@@ -84,14 +84,15 @@ def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -
 
 
 def days_with(
-    days: Sequence[dt.date], table: str, lake: FolderLake, context: dg.AssetExecutionContext
+    days: Sequence[dt.date], table: str, lake: Lake, context: dg.AssetExecutionContext
 ) -> list[dt.date]:
     """Those days of a run that have what the asset reads; a run of several goes on without others.
 
     Raises:
         dagster.Failure: no day has it.
     """
-    missing = [day for day in days if not lake.exists(table_file(table, day))]
+    stored = stored_days(table, lake)
+    missing = [day for day in days if day not in stored]
     return without_missing(days, missing, f"no {table}; materialize {table} first", context)
 
 

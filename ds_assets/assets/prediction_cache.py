@@ -10,12 +10,10 @@ from ds_assets.assets.predictions import read_predictions
 from ds_assets.game import Game
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.configurable import CacheResource, LakeResource
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 
 
-def update(
-    days: Sequence[dt.date], lake: FolderLake, cache: PredictionCache
-) -> dict[dt.date, CachePut]:
+def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[dt.date, CachePut]:
     """Put each day's predictions into the cache.
 
     The newest day goes first: what it holds, older days need not overwrite.

@@ -4,7 +4,7 @@ Belongs here: gathering what a training day may see. How a model is trained is `
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import lru_cache
 
 import dagster as dg
@@ -21,16 +21,16 @@ from ds_assets.core.training import LabelledSnapshot, train
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import DuckDBEngine
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.engine import LakeEngine
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import day_model, store_model
-from ds_assets.resources.stored_tables import row_counts, stored_days, table_file
+from ds_assets.resources.stored_tables import between, stored_days, table_file
 
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
 
-BATCH_ROWS = 20_000_000
-"""Rows of activity, once for each label window that sees them, that are joined at once."""
+BATCH_BYTES = 256 << 20
+"""Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
 _KEPT_SNAPSHOTS = 16
 
@@ -43,7 +43,7 @@ def horizon_of(target: Target, game: Game) -> int:
 
 
 def update(
-    target: Target, days: Sequence[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
+    target: Target, days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, ModelCard]:
     """Train the model of each day on what was known at its end, and store it."""
 
@@ -52,15 +52,20 @@ def update(
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
     horizon = horizon_of(target, game)
-    rows = row_counts("user_activity", lake)
+    activity, known = stored_days("user_activity", lake), stored_days("user_features", lake)
 
-    def label_rows(looks: tuple[dt.date, list[dt.date]]) -> int:
-        return sum(rows(day) for one in looks[1] for day in labels.label_days(one, horizon, game))
+    def complete_snapshots(day: dt.date) -> list[dt.date]:
+        wanted = _wanted(target, day, game)
+        return [one for one in wanted if one in known and _is_over(one, horizon, activity, game)]
 
-    looks = [(day, _complete_snapshots(target, day, lake, game)) for day in sorted(days)]
+    def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
+        windows = (labels.label_days(one, horizon, game) for one in looks[1])
+        return sum(activity[day] for window in windows for day in window)
+
+    looks = [(day, complete_snapshots(day)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
-    for batch in map(dict, in_batches(looks, label_rows, BATCH_ROWS)):
-        labels_of = _positives(target, batch, lake, engine, game)
+    for batch in map(dict, in_batches(looks, label_bytes, BATCH_BYTES)):
+        labels_of = _positives(target, batch, list(activity), lake, engine, game)
         for day in batch:
             snapshots = _labelled(target, day, labels_of[day], features, lake, game)
             cards[day] = _train(target, day, snapshots, lake, game)
@@ -94,13 +99,13 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
     return model
 
 
-def _complete_snapshots(
-    target: Target, day: dt.date, lake: FolderLake, game: Game
-) -> list[dt.date]:
-    """The snapshots of a training day that have all that they need."""
-    horizon = horizon_of(target, game)
-    wanted = labels.matured_snapshots(day, horizon, SNAPSHOTS, game)
-    return [one for one in wanted if _is_complete(one, horizon, lake, game)]
+def _wanted(target: Target, day: dt.date, game: Game) -> list[dt.date]:
+    return labels.matured_snapshots(day, horizon_of(target, game), SNAPSHOTS, game)
+
+
+def _is_over(snapshot: dt.date, horizon: int, activity: Container[dt.date], game: Game) -> bool:
+    """Whether every day is there on which the users of a snapshot could have come back."""
+    return all(day in activity for day in labels.label_days(snapshot, horizon, game))
 
 
 def _labelled(
@@ -108,7 +113,7 @@ def _labelled(
     day: dt.date,
     positives: Mapping[dt.date, set[str]],
     features: Features,
-    lake: FolderLake,
+    lake: Lake,
     game: Game,
 ) -> list[LabelledSnapshot]:
     """Features and labels of a training day's snapshots."""
@@ -128,30 +133,22 @@ def _train(
     target: Target,
     day: dt.date,
     snapshots: Sequence[LabelledSnapshot],
-    lake: FolderLake,
+    lake: Lake,
     game: Game,
 ) -> ModelCard:
     horizon = horizon_of(target, game)
-    wanted = set(labels.matured_snapshots(day, horizon, SNAPSHOTS, game))
-    missing = sorted(wanted - {one.day for one in snapshots})
+    missing = sorted(set(_wanted(target, day, game)) - {one.day for one in snapshots})
     trained = train(target, day, snapshots, horizon=horizon, missing=missing)
     store_model(target, day, trained.card, trained.onnx, lake)
     return trained.card
 
 
-def _is_complete(snapshot: dt.date, horizon: int, lake: FolderLake, game: Game) -> bool:
-    """Whether a snapshot has features, and every day on which its users could have come back."""
-    needed = labels.label_days(snapshot, horizon, game)
-    return lake.exists(table_file("user_features", snapshot)) and all(
-        lake.exists(table_file("user_activity", day)) for day in needed
-    )
-
-
 def _positives(
     target: Target,
     snapshots: Mapping[dt.date, Sequence[dt.date]],
-    lake: FolderLake,
-    engine: DuckDBEngine,
+    stored: Sequence[dt.date],
+    lake: Lake,
+    engine: LakeEngine,
     game: Game,
 ) -> dict[dt.date, dict[dt.date, set[str]]]:
     """Users who were seen, or who paid, in the label window of each training day's snapshots."""
@@ -161,8 +158,8 @@ def _positives(
     all_snapshots = [one for of_day in snapshots.values() for one in of_day]
     if not all_snapshots:
         return found
-    stored = stored_days("user_activity", min(all_snapshots), max(snapshots), lake)
-    activity = engine.read(stored, user_activity_table(game))
+    seen = between(stored, min(all_snapshots), max(snapshots))
+    activity = engine.read(seen, user_activity_table(game), lake)
     outcomes = labels.outcomes(activity, snapshots, horizon_of(target, game), game, engine)
     did = f"{'active_days' if target == 'churn' else 'purchases'} > 0"
     rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id"))

@@ -14,19 +14,19 @@ from ds_assets.core.predicting import predict
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import day_models
 from ds_assets.resources.stored_tables import store_rows, table_file
 
 TABLE = "predictions"
 
 
-def update(days: Sequence[dt.date], lake: FolderLake) -> dict[dt.date, pa.Table]:
+def update(days: Sequence[dt.date], lake: Lake) -> dict[dt.date, pa.Table]:
     """Apply each day's models to its features, and store the rows."""
     return {day: _predict(day, lake) for day in days}
 
 
-def read_predictions(day: dt.date, lake: FolderLake) -> pa.Table:
+def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
     """The stored predictions of a day."""
     stored = parquet.read_table(lake.local(table_file(TABLE, day)), partitioning=None)
     return stored.cast(PREDICTIONS.arrow_schema)
@@ -52,7 +52,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     return predictions
 
 
-def _predict(day: dt.date, lake: FolderLake) -> pa.Table:
+def _predict(day: dt.date, lake: Lake) -> pa.Table:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     rows = predictions_of(day, predict(features, day_models(day, lake)))
     store_rows(rows, TABLE, day, lake)

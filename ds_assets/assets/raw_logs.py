@@ -8,17 +8,19 @@ import dagster as dg
 from ds_assets.assets.daily import daily_asset, days_of, report_days, without_missing
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, LogSourceResource
-from ds_assets.resources.ingestion import Copied, copy_day
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.ingestion import Copied, Say, copy_day
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.log_source import LogSource
 
 
-def update(days: Sequence[dt.date], source: LogSource, lake: FolderLake) -> dict[dt.date, Copied]:
+def update(
+    days: Sequence[dt.date], source: LogSource, lake: Lake, say: Say
+) -> dict[dt.date, Copied]:
     """Copy what is new or has changed of each day.
 
     Days without source files are not in the result.
     """
-    copies = {day: copy_day(day, source, lake) for day in days}
+    copies = {day: copy_day(day, source, lake, say) for day in days}
     return {
         day: copied
         for day, copied in copies.items()
@@ -34,7 +36,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, log_source: LogSourceResource, lake: LakeResource
     ) -> None:
         days, source = days_of(context), log_source.open()
-        copies = update(days, source, lake.open())
+        copies = update(days, source, lake.open(), context.log.info)
         missing = [day for day in days if day not in copies]
         where = f"there are no log files in {source.folder(missing[0])}" if missing else ""
         without_missing(days, missing, where, context)

@@ -16,7 +16,7 @@ from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.results_database import Delivery, ResultsDatabase
 
 DATABASE_POOL = "results_database"
@@ -24,7 +24,7 @@ DATABASE_POOL = "results_database"
 
 
 def update(
-    days: Sequence[dt.date], lake: FolderLake, results: ResultsDatabase, run_id: str
+    days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str
 ) -> dict[dt.date, Delivery]:
     """Deliver each day's predictions."""
     results.ensure_schema()

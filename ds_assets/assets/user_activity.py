@@ -22,11 +22,9 @@ from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import QUARANTINE, user_activity_table
 from ds_assets.game import Game
 from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.duckdb_reader import RawFile
-from ds_assets.resources.engine import DuckDBEngine, EventReader
-from ds_assets.resources.ingestion import fingerprint, raw_files
-from ds_assets.resources.lake import FolderLake, day_folder
-from ds_assets.resources.stored_tables import store, table_file
+from ds_assets.resources.engine import EventReader, LakeEngine
+from ds_assets.resources.ingestion import RawObject, fingerprint, raw_objects
+from ds_assets.resources.lake import Lake, day_folder
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
@@ -62,27 +60,27 @@ class ActivityReport(BaseModel):
 
 
 def update(
-    days: Sequence[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
+    days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, ActivityReport]:
     """Make `user_activity` and the quarantine of days.
 
     Days without raw files are not in the result.
     """
-    files = [(day, found) for day in days if (found := raw_files(day, lake))]
+    files = [(day, found) for day in days if (found := raw_objects(day, lake))]
     reports: dict[dt.date, ActivityReport] = {}
     with engine.events(game) as reader:
         frames = _Frames.of(reader, game, engine)
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
-            # Taken before the files are read: a change in between makes the day count as changed.
-            prints = {day: fingerprint(day, lake) for day in batch}
-            reader.read([file for found in batch.values() for file in found])
+            # Of what was listed before it is read: what changes in between counts as changed.
+            prints = {day: fingerprint(found) for day, found in batch.items()}
+            reader.read([one for found in batch.values() for one in found], lake)
             for report in _reduce(batch, prints, frames, lake, engine, game):
                 reports[report.day] = report
                 lake.write(_report_name(report.day), report.model_dump_json(indent=1).encode())
     return reports
 
 
-def read_report(day: dt.date, lake: FolderLake) -> ActivityReport | None:
+def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
     """What became of a day's lines; None for a day without `user_activity`."""
     name = _report_name(day)
     return ActivityReport.model_validate_json(lake.read(name)) if lake.exists(name) else None
@@ -111,8 +109,8 @@ def build(game: Game) -> dg.AssetsDefinition:
     return user_activity
 
 
-def _raw_bytes(day: tuple[dt.date, list[RawFile]]) -> int:
-    return sum(file.path.stat().st_size for file in day[1])
+def _raw_bytes(day: tuple[dt.date, list[RawObject]]) -> int:
+    return sum(one.stored.size for one in day[1])
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class _Frames:
     bad_lines: DataFrame
 
     @classmethod
-    def of(cls, reader: EventReader, game: Game, engine: DuckDBEngine) -> "_Frames":
+    def of(cls, reader: EventReader, game: Game, engine: LakeEngine) -> "_Frames":
         return cls(
             activity=activity.daily_activity(reader.frame, game, engine),
             quarantine=reader.bad_lines,
@@ -135,16 +133,16 @@ class _Frames:
 
 
 def _reduce(
-    files: dict[dt.date, list[RawFile]],
+    files: dict[dt.date, list[RawObject]],
     prints: dict[dt.date, str],
     frames: _Frames,
-    lake: FolderLake,
-    engine: DuckDBEngine,
+    lake: Lake,
+    engine: LakeEngine,
     game: Game,
 ) -> Iterator[ActivityReport]:
     """Store what the reader has read of some days, and tell what became of each."""
-    store(frames.activity, user_activity_table(game), "dt", files, lake, engine)
-    store(frames.quarantine, QUARANTINE, "dt", files, lake, engine)
+    engine.store(frames.activity, user_activity_table(game), "dt", files, lake)
+    engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
     lines = _by_day(frames.lines, engine)
     quarantined = _by_day(frames.bad_lines, engine)
     totals = _totals(files, lake, engine, game)
@@ -161,7 +159,7 @@ def _reduce(
         )
 
 
-def _by_day(counts: DataFrame, engine: DuckDBEngine) -> dict[dt.date, dict[str, int]]:
+def _by_day(counts: DataFrame, engine: LakeEngine) -> dict[dt.date, dict[str, int]]:
     """Lines of each day by reason, of a frame that `events.counts` made."""
     found: dict[dt.date, dict[str, int]] = defaultdict(dict)
     for day, reason, lines in engine.to_pandas(counts).itertuples(index=False):
@@ -170,10 +168,9 @@ def _by_day(counts: DataFrame, engine: DuckDBEngine) -> dict[dt.date, dict[str, 
 
 
 def _totals(
-    days: Iterable[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
+    days: Iterable[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, dict[str, int]]:
-    stored = {day: lake.local(table_file(TABLE, day)) for day in days}
-    rows = engine.read(stored, user_activity_table(game))
+    rows = engine.read(days, user_activity_table(game), lake)
     totals = engine.to_pandas(activity.day_totals(rows, engine)).to_dict("records")
     return {row.pop("dt").date(): {str(k): int(v) for k, v in row.items()} for row in totals}
 

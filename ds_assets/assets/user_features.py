@@ -18,32 +18,32 @@ from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import DuckDBEngine
-from ds_assets.resources.lake import FolderLake
-from ds_assets.resources.stored_tables import row_counts, store, stored_days
+from ds_assets.resources.engine import LakeEngine
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.stored_tables import between, stored_days
 
 TABLE = "user_features"
-BATCH_ROWS = 20_000_000
-"""Rows of activity, once for each snapshot that sees them, that are joined at once."""
+BATCH_BYTES = 256 << 20
+"""Bytes of stored activity, once for each snapshot that sees them, that are joined at once."""
 
 
 def update(
-    days: Sequence[dt.date], lake: FolderLake, engine: DuckDBEngine, game: Game
+    days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, int]:
     """Make `user_features` of days. Returns the users of each day."""
     users: dict[dt.date, int] = {}
-    rows = row_counts("user_activity", lake)
+    stored = stored_days("user_activity", lake)
 
-    def seen_rows(day: dt.date) -> int:
-        seen = stored_days("user_activity", *features.arrival_days(day, game), lake)
-        return sum(map(rows, seen))
+    def seen(first: dt.date, last: dt.date) -> list[dt.date]:
+        return between(stored, features.arrival_days(first, game)[0], last)
 
-    for batch in in_batches(sorted(days), seen_rows, BATCH_ROWS):
-        first, last = features.arrival_days(batch[0], game)[0], batch[-1]
-        stored = stored_days("user_activity", first, last, lake)
-        activity = engine.read(stored, user_activity_table(game))
+    def seen_bytes(day: dt.date) -> int:
+        return sum(stored[one] for one in seen(day, day))
+
+    for batch in in_batches(sorted(days), seen_bytes, BATCH_BYTES):
+        activity = engine.read(seen(batch[0], batch[-1]), user_activity_table(game), lake)
         frame = features.user_features(activity, batch, game, engine)
-        users |= store(frame, user_features_table(game), "snapshot", batch, lake, engine)
+        users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
     return users
 
 
@@ -61,9 +61,9 @@ def build(game: Game) -> dg.AssetsDefinition:
     def user_features(
         context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
     ) -> None:
-        store_ = lake.open()
-        days = days_with(days_of(context), "user_activity", store_, context)
-        users = update(days, store_, engine.open(), game)
+        store = lake.open()
+        days = days_with(days_of(context), "user_activity", store, context)
+        users = update(days, store, engine.open(), game)
         report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
 
     return user_features

@@ -14,7 +14,8 @@ from ds_assets.assets.user_activity import read_report
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import ModelCard
 from ds_assets.game import Game
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.lakes import open_lake
 from ds_assets.resources.model_store import stored_card
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.resources.stored_tables import table_file
@@ -71,7 +72,7 @@ class Summary(BaseModel):
 
 def summarize(settings: Settings, game: Game, seconds: float) -> Summary:
     """Read the numbers back from where the graph put them."""
-    lake = FolderLake(settings.lake)
+    lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
     reports = [r for day in lake.days("user_activity") if (r := read_report(day, lake))]
     with ResultsDatabase(settings.results_url) as results:
         deliveries = results.deliveries()
@@ -122,7 +123,7 @@ def print_summary(summary: Summary, settings: Settings) -> None:
     )
 
 
-def _judged(target: str, as_of: dt.date, lake: FolderLake) -> Judgement | str:
+def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:
     card = stored_card("churn" if target == "churn" else "payment", as_of, ModelCard, lake)
     if card is None or card.evaluation is None:
         return "no model" if card is None else "; ".join(card.reasons)
@@ -139,7 +140,7 @@ def _judged(target: str, as_of: dt.date, lake: FolderLake) -> Judgement | str:
 
 
 def _most_at_risk(
-    predictions: pd.DataFrame, as_of: dt.date, lake: FolderLake, game: Game
+    predictions: pd.DataFrame, as_of: dt.date, lake: Lake, game: Game
 ) -> list[UserAtRisk]:
     """Users who paid in their last active weeks, the likeliest to leave first."""
     columns = ["user_id", "days_since_purchase"]

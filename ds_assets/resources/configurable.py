@@ -11,11 +11,15 @@ import dagster as dg
 from pydantic import Field, JsonValue
 
 from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.engine import DuckDBEngine, open_engine
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.duckdb_engine import open_duckdb
+from ds_assets.resources.engine import LakeEngine
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.lakes import open_lake
 from ds_assets.resources.log_source import FolderLogSource, LogSource, S3LogSource
 from ds_assets.resources.results_database import ResultsDatabase
 
+_CONNECT_SECONDS = 4
+_ANSWER_SECONDS = 7
 _SECRET: dict[str, JsonValue] = {"dagster__is_secret": True}
 
 
@@ -34,31 +38,50 @@ class LogSourceResource(dg.ConfigurableResource[LogSource]):
 
 
 def s3_client() -> Any:
-    """A client of S3; address, region and credentials come from AWS's own environment."""
-    from dagster_aws.s3 import S3Resource  # noqa: PLC0415  (slow to import, and not always used)
+    """A client of S3, whose calls end within a bounded time, also when nobody answers.
 
-    return S3Resource(max_attempts=5).get_client()
+    Address, region and credentials come from AWS's own environment.
+    """
+    # Slow to import, and not always used.
+    from boto3.session import Session  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+    from dagster_aws.s3 import S3Resource  # noqa: PLC0415
+
+    class BoundedS3(S3Resource):
+        """Dagster's resource of S3, which has no settings for the time that a call may take."""
+
+        def get_client(self) -> Any:
+            config = Config(
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_ANSWER_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": self.max_attempts},
+            )
+            return Session().client("s3", config=config)
+
+    return BoundedS3(max_attempts=2).get_client()
 
 
-class LakeResource(dg.ConfigurableResource[FolderLake]):
-    """Where everything between the logs and the results is stored."""
+class LakeResource(dg.ConfigurableResource[Lake]):
+    """Where everything between the logs and the results is stored: Azure Blob, or a folder."""
 
+    url: str
     folder: str
+    cache: str
 
-    def open(self) -> FolderLake:
+    def open(self) -> Lake:
         """The lake."""
-        return FolderLake(Path(self.folder))
+        return open_lake(self.url, Path(self.folder), Path(self.cache))
 
 
-class EngineResource(dg.ConfigurableResource[DuckDBEngine]):
+class EngineResource(dg.ConfigurableResource[LakeEngine]):
     """What runs feature code."""
 
     memory_limit_mb: int
     threads: int
 
-    def open(self) -> DuckDBEngine:
+    def open(self) -> LakeEngine:
         """The process's engine."""
-        return open_engine(self.memory_limit_mb, self.threads)
+        return open_duckdb(self.memory_limit_mb, self.threads)
 
 
 class ResultsResource(dg.ConfigurableResource[ResultsDatabase]):

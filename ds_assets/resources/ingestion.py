@@ -7,20 +7,27 @@ list of raw files for those who read them.
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ds_assets.errors import InputError
-from ds_assets.resources.duckdb_reader import RawFile
-from ds_assets.resources.lake import FolderLake, LakeObject, day_folder, safe_name
-from ds_assets.resources.log_source import LogSource, SourceChangedError, SourceObject
+from ds_assets.resources.concurrency import map_ahead
+from ds_assets.resources.lake import Lake, LakeObject, day_folder, safe_name
+from ds_assets.resources.log_source import LogSource, SourceChangedError, SourceObject, is_log
 
 RAW = "raw"
-_BLOCK = 1 << 20
+Say = Callable[[str], None]
+"""Is told a sentence, now and then."""
+
+_AT_ONCE = 4
+_SAID_EVERY = 10
+"""Seconds between two sentences of a copy."""
 
 
 class ManifestEntry(BaseModel):
@@ -46,6 +53,21 @@ class Manifest(BaseModel):
     files: tuple[ManifestEntry, ...] = ()
 
 
+@dataclass(frozen=True)
+class RawObject:
+    """One raw file of an arrival day in the lake.
+
+    Attributes:
+        day: The arrival day.
+        name: Its name below the day's folder.
+        stored: What the lake says of it.
+    """
+
+    day: dt.date
+    name: str
+    stored: LakeObject
+
+
 class Copied(BaseModel):
     """What one run of a copy did."""
 
@@ -55,11 +77,17 @@ class Copied(BaseModel):
 
 
 @retry(retry=retry_if_exception_type(SourceChangedError), stop=stop_after_attempt(3), reraise=True)
-def copy_day(day: dt.date, source: LogSource, lake: FolderLake) -> Copied:
-    """Copy the source's objects of a day that are new or have changed.
+def copy_day(day: dt.date, source: LogSource, lake: Lake, say: Say) -> Copied:
+    """Copy the source's objects of a day that are new or have changed, several at once.
 
     An object that has left the source stays in the lake, and its entry says so. If one changes
     while it is copied, the day is looked at and copied again.
+
+    Args:
+        day: The day.
+        source: Where its objects come from.
+        lake: Where they go.
+        say: Is told now and then how far the copy is.
 
     Returns:
         The new manifest, and number and bytes of the files that were copied. Of a day that
@@ -72,23 +100,27 @@ def copy_day(day: dt.date, source: LogSource, lake: FolderLake) -> Copied:
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
     objects = source.objects(day)
     _refuse_collisions(objects, source, day)
-    changed = [item for item in objects if not _is_there(item, before.get(item.name), day, lake)]
-    with lake.writing({item.name: _lake_name(day, item.name) for item in changed}) as staged:
-        copied = {item.name: _copy(item, source, staged[item.name]) for item in changed}
-    current = {item.name: copied.get(item.name) or before[item.name] for item in objects}
+    there = {one.name for one in lake.objects(day_folder(RAW, day))}
+    kept = {
+        item.name: before[item.name]
+        for item in objects
+        if _is_copy(before.get(item.name), item) and _lake_name(day, item.name) in there
+    }
+    changed = [item for item in objects if item.name not in kept]
+    copied = _copy(day, changed, source, lake, say)
     gone = {
         name: entry.model_copy(update={"in_source": False})
         for name, entry in before.items()
-        if name not in current
+        if name not in kept and name not in copied
     }
-    entries = sorted((current | gone).values(), key=lambda entry: entry.name)
+    entries = sorted((kept | copied | gone).values(), key=lambda entry: entry.name)
     manifest = Manifest(day=day, files=tuple(entries))
     if entries:
         lake.write(_manifest_name(day), manifest.model_dump_json(indent=1).encode())
     return Copied(manifest=manifest, files=len(changed), size=sum(i.size for i in changed))
 
 
-def read_manifest(day: dt.date, lake: FolderLake) -> Manifest:
+def read_manifest(day: dt.date, lake: Lake) -> Manifest:
     """The manifest of a day; an empty one where nothing was copied."""
     name = _manifest_name(day)
     return (
@@ -98,52 +130,105 @@ def read_manifest(day: dt.date, lake: FolderLake) -> Manifest:
     )
 
 
-def raw_objects(day: dt.date, lake: FolderLake) -> list[LakeObject]:
+def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:
     """Raw files of a day in the lake, whoever put them there."""
-    objects = lake.objects(day_folder(RAW, day))
-    return [item for item in objects if not item.name.rpartition("/")[2].startswith(("_", "."))]
-
-
-def raw_files(day: dt.date, lake: FolderLake) -> list[RawFile]:
-    """Raw files of a day, ready to be read."""
-    prefix = day_folder(RAW, day) + "/"
+    folder = day_folder(RAW, day) + "/"
     return [
-        RawFile(day, item.name.removeprefix(prefix), lake.local(item.name))
-        for item in raw_objects(day, lake)
+        RawObject(day, one.name.removeprefix(folder), one)
+        for one in lake.objects(day_folder(RAW, day))
+        if is_log(one.name)
     ]
 
 
-def fingerprint(day: dt.date, lake: FolderLake) -> str:
-    """Changes when a raw file of the day is added, replaced or removed; empty without any."""
-    objects = raw_objects(day, lake)
-    text = "\n".join(f"{item.name} {item.tag}" for item in objects)
-    return hashlib.sha256(text.encode()).hexdigest()[:16] if objects else ""
+def fingerprint(objects: Iterable[RawObject]) -> str:
+    """Changes when a raw file of a day is added, replaced or removed; empty without any."""
+    text = "\n".join(f"{one.stored.name} {one.stored.tag}" for one in objects)
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 
 
-def _is_there(
-    item: SourceObject, entry: ManifestEntry | None, day: dt.date, lake: FolderLake
-) -> bool:
-    return (
-        entry is not None
-        and (entry.tag, entry.size) == (item.tag, item.size)
-        and lake.exists(_lake_name(day, item.name))
-    )
+def _is_copy(entry: ManifestEntry | None, item: SourceObject) -> bool:
+    return entry is not None and (entry.tag, entry.size) == (item.tag, item.size)
 
 
-def _copy(item: SourceObject, source: LogSource, target: Path) -> ManifestEntry:
-    digest = hashlib.sha256()
-    with source.open(item) as content, target.open("wb") as out:
-        for block in _blocks(content):
-            digest.update(block)
-            out.write(block)
-        size = out.tell()
-    if size != item.size:
-        raise SourceChangedError(f"{item.key} had {item.size} bytes, and {size} when it was read")
-    return ManifestEntry(name=item.name, size=size, tag=item.tag, sha256=digest.hexdigest())
+def _copy(
+    day: dt.date, items: Sequence[SourceObject], source: LogSource, lake: Lake, say: Say
+) -> dict[str, ManifestEntry]:
+    """Copy objects; all are in place, or none is."""
+    progress = _Progress(day, items, say)
+
+    with lake.receiving() as receive, ThreadPoolExecutor(_AT_ONCE) as executor:
+
+        def copy(item: SourceObject) -> ManifestEntry:
+            content = _Measured(item, source, progress)
+            receive(_lake_name(day, item.name), content)
+            return content.entry()
+
+        entries = list(map_ahead(copy, items, executor, _AT_ONCE))
+    return {entry.name: entry for entry in entries}
 
 
-def _blocks(content: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: content.read(_BLOCK), b"")
+class _Measured:
+    """Blocks of an object, of which size and checksum are taken as they pass."""
+
+    def __init__(self, item: SourceObject, source: LogSource, progress: "_Progress") -> None:
+        self._item = item
+        self._source = source
+        self._progress = progress
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._source.blocks(self._item):
+            self._digest.update(block)
+            self._size += len(block)
+            self._progress.moved(len(block))
+            yield block
+        if self._size != self._item.size:  # seen before the lake has taken the object
+            raise SourceChangedError(
+                f"{self._item.key} had {self._item.size:,} bytes, and {self._size:,} when it was "
+                "read"
+            )
+        self._progress.finished()
+
+    def entry(self) -> ManifestEntry:
+        """What the manifest says of the object, once all blocks have passed."""
+        digest = self._digest.hexdigest()
+        return ManifestEntry(
+            name=self._item.name, size=self._size, tag=self._item.tag, sha256=digest
+        )
+
+
+class _Progress:
+    """Tells how far the copy of a day is, now and then."""
+
+    def __init__(self, day: dt.date, items: Sequence[SourceObject], say: Say) -> None:
+        self._day = day
+        self._say = say
+        self._files, self._size = len(items), sum(item.size for item in items)
+        self._files_done = self._size_done = 0
+        self._said = time.monotonic()
+        self._lock = threading.Lock()
+
+    def moved(self, size: int) -> None:
+        """So many bytes more have passed."""
+        with self._lock:
+            self._size_done += size
+            if time.monotonic() - self._said > _SAID_EVERY:
+                self._said = time.monotonic()
+                self._tell()
+
+    def finished(self) -> None:
+        """An object more has passed; the last one is always told."""
+        with self._lock:
+            self._files_done += 1
+            if self._files_done == self._files:
+                self._tell()
+
+    def _tell(self) -> None:
+        self._say(
+            f"{self._day}: {self._files_done:,} of {self._files:,} files are copied, "
+            f"{self._size_done / 1e6:,.1f} of {self._size / 1e6:,.1f} MB"
+        )
 
 
 def _lake_name(day: dt.date, name: str) -> str:

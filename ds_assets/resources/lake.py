@@ -1,22 +1,22 @@
 """The lake: named objects, each of which is replaced as a whole or not at all.
 
-Belongs here: names, listing, atomic writing. What the objects hold is nobody's business here.
+Belongs here: what every lake can do, and how objects are named. What they hold is nobody's
+business here.
 """
 
 import datetime as dt
 import os
 import re
-import shutil
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 STAGING = "_staging"
 ABANDONED_AFTER = dt.timedelta(days=2)
+BLOCK = 4 << 20
+"""Most bytes of a content that are moved at once."""
 
 Key = TypeVar("Key")
 
@@ -31,36 +31,36 @@ class LakeObject:
     modified: dt.datetime
 
 
-class FolderLake:
-    """A lake in a folder."""
+Receive = Callable[[str, Iterable[bytes]], None]
+"""Takes an object's name and the blocks of its content; from any thread."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
 
-    def __str__(self) -> str:
-        return str(self._root)
+class Lake(Protocol):
+    """What every lake can do. Objects are named by paths with slashes."""
 
     def objects(self, prefix: str) -> list[LakeObject]:
         """Objects below a folder of the lake, by name."""
-        folder = self._root / prefix
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [_described(path, path.relative_to(self._root).as_posix()) for path in files]
+        ...
 
     def days(self, folder: str) -> list[dt.date]:
         """Days that have a folder `dt=…` below a folder of the lake, ascending."""
-        return sorted(
-            day
-            for path in (self._root / folder).glob("dt=*")
-            if (day := _day_of(path.name)) is not None
-        )
+        ...
 
     def exists(self, name: str) -> bool:
         """Whether there is such an object."""
-        return (self._root / name).is_file()
+        ...
 
     def local(self, name: str) -> Path:
-        """A file on this machine with the object's content."""
-        return self._root / name
+        """A file on this machine with the object's content; it is not to be changed.
+
+        Raises:
+            FileNotFoundError: there is no such object, or opening the file raises it.
+        """
+        ...
+
+    def local_files(self, names: Iterable[str]) -> list[Path]:
+        """The same for several objects, in their order."""
+        ...
 
     def read(self, name: str) -> bytes:
         """An object's content.
@@ -68,44 +68,29 @@ class FolderLake:
         Raises:
             FileNotFoundError: there is no such object.
         """
-        return (self._root / name).read_bytes()
+        ...
 
     def write(self, name: str, content: bytes) -> None:
         """Create or replace an object."""
-        with self.writing({name: name}) as staged:
-            staged[name].write_bytes(content)
+        ...
 
-    @contextmanager
-    def writing(self, names: Mapping[Key, str]) -> Iterator[dict[Key, Path]]:
+    def writing(self, names: Mapping[Key, str]) -> AbstractContextManager[dict[Key, Path]]:
         """Offer a file to write for each object; each replaces its object when all are written.
 
         After an error nothing is replaced. A reader sees an object's old content or its new one.
         """
-        self._remove_abandoned()
-        folder = self._root / STAGING / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        staged = {key: folder / str(number) for number, key in enumerate(names)}
-        try:
-            yield staged
-            for key, name in names.items():
-                target = self._root / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                staged[key].replace(target)
-        finally:
-            shutil.rmtree(folder)
+        ...
 
-    def _remove_abandoned(self) -> None:
-        """Remove what killed processes left in staging; a write takes minutes, never days."""
-        oldest = time.time() - ABANDONED_AFTER.total_seconds()
-        for folder in (self._root / STAGING).glob("*"):
-            with suppress(FileNotFoundError):  # its writer, or somebody like this, was faster
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder)
+    def receiving(self) -> AbstractContextManager[Receive]:
+        """Offer a function that takes objects as streams; they are in place when the context ends.
+
+        After an error nothing is replaced. A reader sees an object's old content or its new one.
+        """
+        ...
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""
-        for name in names:
-            (self._root / name).unlink(missing_ok=True)
+        ...
 
 
 def day_folder(table: str, day: dt.date) -> str:
@@ -135,13 +120,8 @@ def file_tag(stat: os.stat_result) -> str:
     return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
 
 
-def _described(path: Path, name: str) -> LakeObject:
-    stat = path.stat()
-    modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
-    return LakeObject(name, stat.st_size, file_tag(stat), modified)
-
-
-def _day_of(folder: str) -> dt.date | None:
+def day_of(folder: str) -> dt.date | None:
+    """Day of a folder `dt=…`; none where it is no day."""
     try:
         return dt.date.fromisoformat(folder.removeprefix("dt="))
     except ValueError:

@@ -5,15 +5,19 @@ never written.
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import file_tag
+from ds_assets.resources.lake import BLOCK, file_tag
 
+_ATTEMPTS = 2
+_PAUSE_SECONDS = 1
 _FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
 
 
@@ -38,6 +42,10 @@ class SourceChangedError(Exception):
     """An object was replaced, extended or removed while it was read."""
 
 
+class SourceUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+    """The log source cannot be reached, or fails in what it is asked."""
+
+
 class LogSource(Protocol):
     """What every log source can do."""
 
@@ -49,11 +57,12 @@ class LogSource(Protocol):
         """Objects of a day, by name; those whose name begins with . or _ are no logs."""
         ...
 
-    def open(self, item: SourceObject) -> AbstractContextManager[BinaryIO]:
-        """An object's content, to be read as a stream within the context.
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
+        """An object's content, in blocks of at most `BLOCK` bytes.
 
         Raises:
-            SourceChangedError: what was read is not, or not only, what the item describes.
+            SourceChangedError: what was read is not, or not only, what the item describes. It
+                comes at the end at the latest.
         """
         ...
 
@@ -77,22 +86,17 @@ class FolderLogSource:
         folder = self._root / day.strftime(self._day_path)
         files = (path for path in folder.rglob("*") if path.is_file())
         return sorted(
-            (_described(path, folder) for path in files if _is_log(path.name)),
+            (_described(path, folder) for path in files if is_log(path.name)),
             key=lambda item: item.name,
         )
 
-    @contextmanager
-    def open(self, item: SourceObject) -> Iterator[BinaryIO]:
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
         """See `LogSource`."""
         path = self._root / item.key
-        with _changed_if_missing(path):
-            content = path.open("rb")
-        with content:
-            yield content
-        with _changed_if_missing(path):
-            tag = file_tag(path.stat())
-        if tag != item.tag:
-            raise _changed(str(path))
+        with _changed_if_missing(path), path.open("rb") as content:
+            yield from iter(lambda: content.read(BLOCK), b"")
+            if file_tag(path.stat()) != item.tag:
+                raise _changed(str(path))
 
 
 class S3LogSource:
@@ -129,42 +133,105 @@ class S3LogSource:
             SourceObject(one["Key"].removeprefix(prefix), one["Key"], one["Size"], one["ETag"])
             for one in listed
         )
-        # A name that ends with a slash is what consoles make for an empty folder.
-        logs = (one for one in found if _is_log(one.name.rpartition("/")[2]))
+        logs = (one for one in found if is_log(one.name))
         return sorted(logs, key=lambda item: item.name)
 
-    @contextmanager
-    def open(self, item: SourceObject) -> Iterator[BinaryIO]:
-        """See `LogSource`. Length and checksum are compared by boto3 as the content passes."""
-        with self._clear_errors(item.key):
-            answer = self._client.get_object(
-                Bucket=self._bucket, Key=item.key, IfMatch=item.tag, ChecksumMode="ENABLED"
-            )
-        with closing(answer["Body"]) as content:
-            yield content
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
+        """See `LogSource`.
+
+        A connection that breaks is resumed where it broke. boto3 compares the checksum that S3
+        keeps of an object as it passes, where it passes in one go.
+        """
+        content = _Resumed(item.size, lambda start: self._content(item, start))
+        with closing(content), self._clear_errors(item.key):
+            yield from iter(content.read, b"")
+
+    def _content(self, item: SourceObject, start: int) -> Any:
+        rest = {"Range": f"bytes={start}-"} if start else {"ChecksumMode": "ENABLED"}
+        where = {"Bucket": self._bucket, "Key": item.key, "IfMatch": item.tag}
+        return self._client.get_object(**where, **rest)["Body"]
 
     @contextmanager
     def _clear_errors(self, key: str = "") -> Iterator[None]:
-        """What S3 refuses, in words. What a new attempt may mend is passed on as it is."""
-        from botocore.exceptions import ClientError, NoCredentialsError  # noqa: PLC0415  (slow)
+        """What S3 refuses, or fails in, in words."""
+        from botocore import exceptions as aws  # noqa: PLC0415  (slow)
 
         where = f"s3://{self._bucket}/{key or self._prefix}"
         try:
             yield
-        except NoCredentialsError as error:
+        except aws.NoCredentialsError as error:
             raise InputError(f"{where} (DS_ASSETS_SOURCE_URL): {error}") from None
-        except ClientError as error:
+        except aws.ClientError as error:
             said, answer = error.response["Error"], error.response["ResponseMetadata"]
             if said["Code"] in {"PreconditionFailed", "NoSuchKey"}:
                 raise _changed(where) from None
+            words = f"{said['Code']}: {said.get('Message', '')}"
             if answer["HTTPStatusCode"] < _FIRST_SERVER_ERROR:
-                words = f"{said['Code']}: {said.get('Message', '')}"
                 raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {words}") from None
+            raise self._unavailable(where, words) from None
+        except aws.BotoCoreError as error:
+            raise self._unavailable(where, str(error)) from None
+
+    def _unavailable(self, where: str, words: str) -> SourceUnavailable:
+        address = self._client.meta.endpoint_url
+        return SourceUnavailable(
+            f"{where} (DS_ASSETS_SOURCE_URL) cannot be used at {address}: {words}"
+        )
+
+
+class _Resumed:
+    """An object's content; a connection that breaks is made again from where it broke."""
+
+    def __init__(self, size: int, content: Callable[[int], Any]) -> None:
+        self._size = size
+        self._content = content
+        self._body: Any = None
+        self._done = 0
+
+    def close(self) -> None:
+        """Leave the connection."""
+        if self._body is not None:
+            self._body.close()
+        self._body = None
+
+    def read(self) -> bytes:
+        """The next block; an empty one is the end."""
+        for attempt in Retrying(
+            retry=retry_if_exception(_is_broken),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random(0, _PAUSE_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                return self._read()
+        raise AssertionError("the last attempt returns or raises")
+
+    def _read(self) -> bytes:
+        if self._body is None:
+            if 0 < self._size == self._done:
+                return b""  # it broke after the last byte
+            self._body = self._content(self._done)
+        try:
+            block: bytes = self._body.read(BLOCK)
+        except Exception:
+            self.close()
             raise
+        self._done += len(block)
+        return block
 
 
-def _is_log(name: str) -> bool:
-    return bool(name) and name[0] not in "._"
+def _is_broken(error: BaseException) -> bool:
+    from botocore import exceptions as aws  # noqa: PLC0415  (slow)
+
+    broken = (aws.ReadTimeoutError, aws.ResponseStreamingError, aws.IncompleteReadError)
+    return isinstance(error, broken)
+
+
+def is_log(name: str) -> bool:
+    """Whether an object of this name, of a folder or of a bucket, is a log by its name."""
+    last = name.rpartition("/")[2]
+    # A name that ends with a slash is what consoles make for an empty folder.
+    return bool(last) and last[0] not in "._"
 
 
 @contextmanager

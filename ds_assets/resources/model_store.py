@@ -11,12 +11,12 @@ from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_
 from ds_assets.core.predicting import DayModels
 from ds_assets.core.scoring import Model, load_model
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import FolderLake, day_folder
+from ds_assets.resources.lake import Lake, day_folder
 
 Kind = Literal["churn", "payment", "clusters"]
 
 
-def store_model(kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: FolderLake) -> None:
+def store_model(kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: Lake) -> None:
     """Store the card of a day, and its model where there is one."""
     files = {_name(kind, day, "card.json"): card_text(card).encode()}
     if onnx is not None:
@@ -29,9 +29,7 @@ def store_model(kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: 
         lake.delete([_name(kind, day, "model.onnx")])
 
 
-def stored_card(
-    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: FolderLake
-) -> AnyCard | None:
+def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) -> AnyCard | None:
     """The card of a day; None for a day without one.
 
     Raises:
@@ -41,7 +39,7 @@ def stored_card(
     return read_card(card_kind, lake.read(name), name) if lake.exists(name) else None
 
 
-def stored_model(kind: Kind, card: AnyCard, lake: FolderLake) -> Model[AnyCard] | None:
+def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
     """The model that a card describes; None where there was not enough data for one.
 
     Raises:
@@ -56,19 +54,19 @@ def stored_model(kind: Kind, card: AnyCard, lake: FolderLake) -> Model[AnyCard] 
 
 
 def day_model(
-    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: FolderLake
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
 ) -> Model[AnyCard] | None:
     """The model of a day; None for a day without a card, or without enough data for a model."""
     card = stored_card(kind, day, card_kind, lake)
     return None if card is None else stored_model(kind, card, lake)
 
 
-def has_models(day: dt.date, lake: FolderLake) -> bool:
+def has_models(day: dt.date, lake: Lake) -> bool:
     """Whether every card of a day is there: its models are complete."""
     return all(lake.exists(_name(kind, day, "card.json")) for kind in get_args(Kind))
 
 
-def day_models(day: dt.date, lake: FolderLake) -> DayModels:
+def day_models(day: dt.date, lake: Lake) -> DayModels:
     """All models of a day."""
     return DayModels(
         day,

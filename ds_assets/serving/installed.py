@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from ds_assets.game import load_game
 from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lakes import open_lake
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.service import PredictionService
@@ -27,5 +27,5 @@ def installed_service() -> Iterator[PredictionService]:
         PredictionCache(location, game.name, settings.cache_days) as cache,
         ResultsDatabase(settings.results_url) as results,
     ):
-        live = LakeModel(FolderLake(settings.lake))
-        yield PredictionService(cache, results, live, ZoneInfo(game.time_zone))
+        lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
+        yield PredictionService(cache, results, LakeModel(lake), ZoneInfo(game.time_zone))

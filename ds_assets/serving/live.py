@@ -12,7 +12,7 @@ from pyarrow import ArrowInvalid
 
 from ds_assets.core.predicting import predict
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import day_models, has_models
 from ds_assets.resources.stored_tables import table_file
 from ds_assets.serving.service import LiveUnavailable
@@ -21,7 +21,7 @@ from ds_assets.serving.service import LiveUnavailable
 class LakeModel:
     """Scores users from what the lake holds of them."""
 
-    def __init__(self, lake: FolderLake) -> None:
+    def __init__(self, lake: Lake) -> None:
         self._lake = lake
 
     def score(self, user_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

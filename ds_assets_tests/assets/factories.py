@@ -17,8 +17,8 @@ import yaml
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
 from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.engine import DuckDBEngine, open_engine
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.runs import materialize_days
 from ds_assets.settings import Settings, load_settings
@@ -65,7 +65,7 @@ class Installation:
 
     @property
     def engine(self) -> DuckDBEngine:
-        return open_engine(self.settings.memory_limit_mb, self.settings.threads)
+        return open_duckdb(self.settings.memory_limit_mb, self.settings.threads)
 
     def results(self) -> ResultsDatabase:
         return ResultsDatabase(self.settings.results_url)

@@ -7,7 +7,7 @@ import pytest
 from ds_assets.core.activity import daily_activity, day_totals
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Events, Game
-from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
 
 DAY = dt.date(2026, 3, 10)
@@ -21,7 +21,7 @@ SCHEMA = (
 
 @pytest.fixture(scope="module")
 def engine() -> DuckDBEngine:
-    return open_engine(512, 2)
+    return open_duckdb(512, 2)
 
 
 def a_game(**changes: Any) -> Game:

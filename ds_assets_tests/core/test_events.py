@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.events import counts, duplicates, events_table, repeated_ids
-from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
 
 DAY = dt.date(2026, 3, 10)
@@ -21,7 +21,7 @@ Place = tuple[dt.date, int, int]
 
 @pytest.fixture(scope="module")
 def engine() -> DuckDBEngine:
-    return open_engine(512, 2)
+    return open_duckdb(512, 2)
 
 
 def a_row(line: int, event_id: str | None, **changes: Any) -> tuple[Any, ...]:

@@ -18,7 +18,9 @@ from ds_assets.core import features
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
-from ds_assets.resources.engine import DuckDBEngine, open_engine
+from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.stored_tables import store_rows, table_file
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 Described = dict[tuple[dt.date, str], dict[str, Any]]
@@ -62,7 +64,7 @@ class Row:
 
 
 def engine() -> DuckDBEngine:
-    return open_engine(512, 2)
+    return open_duckdb(512, 2)
 
 
 def day(number: int) -> dt.date:
@@ -121,24 +123,19 @@ class World:
     def __init__(self, folder: Path, game: Game) -> None:
         self.game = game
         self._table = user_activity_table(game)
-        self._paths = {
-            day(number): folder / f"dt={day(number)}" / "data.parquet" for number in NUMBERS
-        }
-        for path in self._paths.values():
-            path.parent.mkdir()
+        self._lake = FolderLake(folder)
+        self._days = [day(number) for number in NUMBERS]
         self.store([])
-        self.activity: DataFrame = engine().read(self._paths, self._table)
+        self.activity: DataFrame = engine().read(self._days, self._table, self._lake)
         self._features: dict[tuple[dt.date, ...], DataFrame] = {}
 
     def store(self, rows: Iterable[Row]) -> None:
         arrived = defaultdict(list)
         for row in rows:
             arrived[row.arrived].append(asdict(row))
-        for number, path in self._paths.items():
-            written = path.with_suffix(".new")
-            schema = self._table.arrow_schema
-            parquet.write_table(pa.Table.from_pylist(arrived[number], schema), written)
-            written.replace(path)
+        for at in self._days:
+            table = pa.Table.from_pylist(arrived[at], self._table.arrow_schema)
+            store_rows(table, self._table.name, at, self._lake)
 
     def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> DataFrame:
         key = tuple(snapshots)
@@ -287,9 +284,9 @@ def test_what_is_not_known_is_stored_as_missing_and_never_as_a_number(
     world: World, tmp_path: Path
 ) -> None:
     world.store(random_histories(seed=4))
-    table, target = user_features_table(GAME), tmp_path / "features.parquet"
-    engine().write(world.features(), table, "snapshot", {day(8): target})
-    stored = parquet.read_table(target)
+    table, lake = user_features_table(GAME), FolderLake(tmp_path)
+    engine().store(world.features(), table, "snapshot", [day(8)], lake)
+    stored = parquet.ParquetFile(lake.local(table_file(table.name, day(8)))).read()
     for column in table.columns:
         values = stored[column.name].to_pylist()
         assert column.nullable or None not in values, column.name

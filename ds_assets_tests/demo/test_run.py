@@ -11,7 +11,7 @@ import pytest
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.demo import run
 from ds_assets.demo.summary import Summary
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.results_database import ResultsDatabase
 
 LAST = dt.date(2017, 12, 31)

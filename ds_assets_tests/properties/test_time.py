@@ -15,7 +15,9 @@ from hypothesis import given
 from ds_assets.core import activity, features, labels
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Events, Game
-from ds_assets.resources.duckdb_reader import RawFile
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.ingestion import RAW, RawObject, raw_objects
+from ds_assets.resources.lake import day_folder
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.core.test_features import (
     GAME,
@@ -160,33 +162,31 @@ def random_lines(seed: int, users: int = 120) -> LINES:
     return lines
 
 
-def raw_files(lines: LINES, folder: Path, chance: random.Random, files: int) -> list[RawFile]:
+def write_lines(
+    lines: LINES, lake: FolderLake, chance: random.Random, files: int
+) -> list[RawObject]:
     """Lines in files of their arrival days, in any order."""
-    written = []
     for number, arrived in lines.items():
         shuffled = chance.sample(arrived, len(arrived))
         for part in range(files):
-            path = folder / f"{number} {part}.jsonl.gz"
             text = "".join(json.dumps(line) + "\n" for line in shuffled[part::files])
-            path.write_bytes(gzip.compress(text.encode(), 1))
-            written.append(RawFile(day(number), path.name, path))
+            name = f"{day_folder(RAW, day(number))}/{part}.jsonl.gz"
+            lake.write(name, gzip.compress(text.encode(), 1))
+    written = [one for number in lines for one in raw_objects(day(number), lake)]
     return chance.sample(written, len(written))
 
 
-def described_lines(files: Sequence[RawFile], batches: int, folder: Path) -> Described:
+def described_lines(files: Sequence[RawObject], batches: int, lake: FolderLake) -> Described:
     """Features of what is in files, read in a number of batches of days."""
     table = user_activity_table(PLAYED)
     days = sorted({file.day for file in files})
-    stored = {at: folder / f"dt={at}" / "data.parquet" for at in days}
     with engine().events(PLAYED) as reader:
         frame = activity.daily_activity(reader.frame, PLAYED, engine())
         for n in range(batches):
             batch = set(days[n::batches])
-            for at in batch:
-                stored[at].parent.mkdir(parents=True)
-            reader.read([file for file in files if file.day in batch])
-            engine().write(frame, table, "dt", {at: stored[at] for at in batch})
-    frame = engine().read(stored, table)
+            reader.read([file for file in files if file.day in batch], lake)
+            engine().store(frame, table, "dt", batch, lake)
+    frame = engine().read(days, table, lake)
     found = records(features.user_features(frame, days, PLAYED, engine()))
     return {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
 
@@ -207,10 +207,9 @@ def test_the_order_of_lines_files_and_batches_changes_no_feature(tmp_path: Path)
     lines = random_lines(seed=1)
     results = []
     for n, (files, batches) in enumerate([(1, 1), (3, 2)]):
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        found = raw_files(lines, folder, random.Random(n), files)
-        results.append(described_lines(found, batches, folder / "stored"))
+        lake = FolderLake(tmp_path / str(n))
+        found = write_lines(lines, lake, random.Random(n), files)
+        results.append(described_lines(found, batches, lake))
     assert results[0] == results[1]
     assert set(results[0]) == population(lines, PLAYED, ("play", "buy"))
     assert set(results[0]) < population(lines, PLAYED, ("play", "buy", "mail"))

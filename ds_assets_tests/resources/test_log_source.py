@@ -1,18 +1,24 @@
 """What every log source must do, in a folder and in S3 alike; and what is each one's own."""
 
 import datetime as dt
+import io
 import os
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from boto3.s3.transfer import TransferConfig
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 from ds_assets.errors import InputError
+from ds_assets.resources.lake import BLOCK
 from ds_assets.resources.log_source import (
     FolderLogSource,
     LogSource,
     S3LogSource,
     SourceChangedError,
+    SourceUnavailable,
 )
 from ds_assets_tests.conftest import BUCKET
 
@@ -87,8 +93,7 @@ def test_a_days_files_are_found_where_the_game_file_says(
     found = source.objects(DAY)
     assert [(item.name, item.size) for item in found] == [("13h/a.jsonl", 1), ("b.jsonl", 2)]
     assert source.folder(DAY) == f"{source}".rstrip("/") + f"/{folder}"
-    with source.open(found[1]) as content:
-        assert (content.read(1), content.read()) == (b"b", b"b")
+    assert b"".join(source.blocks(found[1])) == b"bb"
 
 
 def test_a_day_without_a_folder_has_no_files(store: Store) -> None:
@@ -120,8 +125,7 @@ def test_names_may_hold_spaces_percent_signs_and_every_alphabet(store: Store) ->
     found = source.objects(DAY)
     assert sorted(item.name for item in found) == sorted(names)
     for item in found:
-        with source.open(item) as content:
-            assert content.read() == item.name.encode()
+        assert b"".join(source.blocks(item)) == item.name.encode()
 
 
 @pytest.mark.parametrize("replaced", [True, False])
@@ -135,11 +139,8 @@ def test_what_was_replaced_or_removed_since_it_was_listed_is_not_taken_for_it(
         store.put("dt=2026-03-07/events.jsonl", b"two")
     else:
         store.remove("dt=2026-03-07/events.jsonl")
-    with (
-        pytest.raises(SourceChangedError, match=r"events\.jsonl changed"),
-        source.open(item) as read,
-    ):
-        read.read()
+    with pytest.raises(SourceChangedError, match=r"events\.jsonl changed"):
+        list(source.blocks(item))
 
 
 def test_more_objects_than_one_answer_lists_are_all_found(s3: Any) -> None:
@@ -169,3 +170,32 @@ def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
     said = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
     with pytest.raises(InputError, match=said):
         source.objects(DAY)
+
+
+def test_an_object_comes_in_blocks_that_do_not_grow_with_it(store: Store) -> None:
+    content = bytes(range(256)) * (BLOCK // 100)
+    store.put("dt=2026-03-07/large.jsonl", content)
+    (item,) = store.source().objects(DAY)
+    blocks = list(store.source().blocks(item))
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks)) <= BLOCK
+
+
+def test_what_was_uploaded_in_parts_is_read_whole(s3: Any) -> None:
+    part = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+    content = bytes(range(256)) * (11 << 12)
+    s3.upload_fileobj(io.BytesIO(content), BUCKET, "parts/dt=2026-03-07/a.jsonl", Config=part)
+    source = S3LogSource(s3, f"s3://{BUCKET}/parts", "dt=%Y-%m-%d")
+    (item,) = source.objects(DAY)
+    assert item.tag.endswith('-3"')
+    assert b"".join(source.blocks(item)) == content
+
+
+def test_an_object_that_s3_hands_out_damaged_is_not_taken(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="damaged/dt=2026-03-07/a.jsonl", Body=b"one")
+    source = S3LogSource(s3, f"s3://{BUCKET}/damaged", "dt=%Y-%m-%d")
+    (item,) = source.objects(DAY)
+    stored = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET].keys[item.key]
+    stored.value = b"0ne"
+    with pytest.raises(SourceUnavailable, match=r"a\.jsonl .* cannot be used at .*checksum"):
+        list(source.blocks(item))

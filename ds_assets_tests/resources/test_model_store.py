@@ -10,7 +10,7 @@ from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import ModelCard
 from ds_assets.core.training import TrainedModel, train
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.model_store import (
     day_model,
     day_models,

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import pytest
 
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.resources.lake import FolderLake
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.stored_tables import table_file
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.service import LiveUnavailable

@@ -1,0 +1,289 @@
+"""The lake in a container of Azure Blob storage.
+
+Belongs here: how objects get in and out of a container, whole and verified. Does not belong here:
+who may use the account; that is the environment's (`blob_service`).
+"""
+
+import datetime as dt
+import hashlib
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from ds_assets.errors import InputError
+from ds_assets.resources.concurrency import map_ahead
+from ds_assets.resources.lake import ABANDONED_AFTER, BLOCK, Key, LakeObject, Receive, day_of
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+
+_AT_ONCE = 4
+_CONNECT_SECONDS = 4
+_ANSWER_SECONDS = 7
+_FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
+
+
+class LakeUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+    """The container cannot be reached, or fails in what it is asked."""
+
+
+class LakeDiffers(Exception):  # noqa: N818 - as above
+    """The container holds something else than it was given."""
+
+
+class _ReplacedError(Exception):
+    """An object was replaced while it was fetched."""
+
+
+def blob_service(account_url: str, credential: Any) -> "BlobServiceClient":
+    """A client of an account, whose calls end within a bounded time, also when nobody answers."""
+    from azure.storage.blob import BlobServiceClient, LinearRetry  # noqa: PLC0415  (slow)
+
+    return BlobServiceClient(
+        account_url,
+        credential,
+        connection_timeout=_CONNECT_SECONDS,
+        read_timeout=_ANSWER_SECONDS,
+        retry_policy=LinearRetry(backoff=1, random_jitter_range=1, retry_total=1),
+        max_single_get_size=BLOCK,
+        max_chunk_get_size=BLOCK,
+    )
+
+
+def credential_of_environment() -> Any:
+    """What lets this process in: a key, a signed token, or else the cloud's own identity.
+
+    The names are those of Azure's own tools: AZURE_STORAGE_KEY and AZURE_STORAGE_SAS_TOKEN; without
+    both it is `DefaultAzureCredential`: a service principal, a managed identity, `az login`.
+    """
+    if secret := os.environ.get("AZURE_STORAGE_KEY") or os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
+        return secret
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  (slow)
+
+    return DefaultAzureCredential()
+
+
+class BlobLake:
+    """A lake in a container; see `Lake` for what its methods do.
+
+    Args:
+        address: `https://ACCOUNT.blob.core.windows.net/CONTAINER`.
+        service: Makes the client of the account, from its address.
+        cache: Folder for the local copies of objects; those of another version are not used.
+    """
+
+    def __init__(
+        self, address: str, service: Callable[[str], "BlobServiceClient"], cache: Path
+    ) -> None:
+        self._address = address.rstrip("/")
+        self._service = service
+        self._account, _, self._name = self._address.rpartition("/")
+        self._cache = cache / urlsplit(address).netloc.replace(":", "_") / self._name
+
+    def __str__(self) -> str:
+        return self._address
+
+    def objects(self, prefix: str) -> list[LakeObject]:
+        """See `Lake`."""
+        with self._clear_errors():
+            found = [
+                LakeObject(blob.name, blob.size, blob.etag.strip('"'), blob.last_modified)
+                for blob in self._container.list_blobs(name_starts_with=f"{prefix}/")
+            ]
+        return sorted(found, key=lambda one: one.name)
+
+    def days(self, folder: str) -> list[dt.date]:
+        """See `Lake`."""
+        with self._clear_errors():
+            found = list(self._container.walk_blobs(name_starts_with=f"{folder}/", delimiter="/"))
+        names = (one.name.removesuffix("/").rpartition("/")[2] for one in found)
+        return sorted(day for name in names if (day := day_of(name)) is not None)
+
+    def exists(self, name: str) -> bool:
+        """See `Lake`."""
+        with self._clear_errors():
+            return bool(self._container.get_blob_client(name).exists())
+
+    def local(self, name: str) -> Path:
+        """See `Lake`. What was fetched once is kept until the object changes."""
+        return self._fetch(name)
+
+    def local_files(self, names: Iterable[str]) -> list[Path]:
+        """See `Lake`."""
+        with ThreadPoolExecutor(_AT_ONCE) as executor:
+            return list(map_ahead(self._fetch, names, executor, _AT_ONCE))
+
+    def read(self, name: str) -> bytes:
+        """See `Lake`."""
+        with self._clear_errors(name):
+            return self._container.download_blob(name).readall()
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Lake`."""
+        with self.receiving() as receive:
+            receive(name, [content[at : at + BLOCK] for at in range(0, len(content), BLOCK)])
+
+    @contextmanager
+    def writing(self, names: Mapping[Key, str]) -> Iterator[dict[Key, Path]]:
+        """See `Lake`."""
+        with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
+            staged = {key: Path(folder) / str(number) for number, key in enumerate(names)}
+            yield staged
+            with self.receiving() as receive, ThreadPoolExecutor(_AT_ONCE) as executor:
+                uploads = ((name, _blocks(staged[key])) for key, name in names.items())
+                list(map_ahead(lambda upload: receive(*upload), uploads, executor, _AT_ONCE))
+
+    @contextmanager
+    def receiving(self) -> Iterator[Receive]:
+        """See `Lake`.
+
+        Blocks are staged, each with a checksum that the service compares, and nobody sees them;
+        what has come whole is committed at the end, an object after the other.
+        """
+        complete: dict[str, Callable[[], None]] = {}
+        with ThreadPoolExecutor(_AT_ONCE) as executor:
+
+            def receive(name: str, blocks: Iterable[bytes]) -> None:
+                complete[name] = self._staged(name, blocks, executor)
+
+            yield receive
+        for commit in complete.values():
+            commit()
+
+    def delete(self, names: Iterable[str]) -> None:
+        """See `Lake`."""
+        for name in names:
+            with suppress(FileNotFoundError), self._clear_errors(name):
+                self._container.delete_blob(name)
+
+    @cached_property
+    def _container(self) -> "ContainerClient":
+        return self._service(self._account).get_container_client(self._name)
+
+    def _staged(
+        self, name: str, blocks: Iterable[bytes], executor: ThreadPoolExecutor
+    ) -> Callable[[], None]:
+        """Stage an object's blocks. What is returned puts the object in place."""
+        blob = self._container.get_blob_client(name)
+        whole = hashlib.md5(usedforsecurity=False)
+        size = 0
+        ids: list[str] = []
+
+        def numbered() -> Iterator[tuple[str, bytes]]:
+            nonlocal size
+            for block in blocks:
+                whole.update(block)
+                size += len(block)
+                ids.append(uuid.uuid4().hex)  # of one length, and nobody else's
+                yield ids[-1], block
+
+        def stage(block: tuple[str, bytes]) -> None:
+            with self._clear_errors(name):
+                blob.stage_block(block[0], block[1], validate_content=True)
+
+        for _ in map_ahead(stage, numbered(), executor, 1):
+            pass
+        return lambda: self._commit(name, ids, size, whole.digest())
+
+    def _commit(self, name: str, ids: list[str], size: int, checksum: bytes) -> None:
+        from azure.storage.blob import BlobBlock, ContentSettings  # noqa: PLC0415  (as above)
+
+        blob = self._container.get_blob_client(name)
+        settings = ContentSettings(content_md5=bytearray(checksum))
+        with self._clear_errors(name):
+            blob.commit_block_list([BlobBlock(one) for one in ids], content_settings=settings)
+            stored = blob.get_blob_properties().size
+        if stored != size:
+            raise LakeDiffers(f"{self}/{name} has {stored:,} bytes, and was given {size:,}")
+
+    @retry(  # what is replaced between the two questions
+        retry=retry_if_exception_type(_ReplacedError), stop=stop_after_attempt(3), reraise=True
+    )
+    def _fetch(self, name: str) -> Path:
+        from azure.core import MatchConditions  # noqa: PLC0415  (as above)
+
+        blob = self._container.get_blob_client(name)
+        with self._clear_errors(name):
+            tag = blob.get_blob_properties().etag
+        folder, _, file = name.rpartition("/")
+        kept = self._cache / folder / tag.strip('"') / file
+        if kept.exists():
+            kept.touch()  # what has not been used for long is removed
+            return kept
+        self._remove_unused()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        passing = kept.with_name(f"{file}.{uuid.uuid4().hex}")
+        with self._clear_errors(name), passing.open("wb") as out:
+            current = MatchConditions.IfNotModified
+            content = blob.download_blob(etag=tag, match_condition=current, validate_content=True)
+            out.writelines(content.chunks())
+        passing.replace(kept)
+        return kept
+
+    def _remove_unused(self) -> None:
+        oldest = time.time() - ABANDONED_AFTER.total_seconds()
+        for path in self._cache.rglob("*"):
+            with suppress(FileNotFoundError):  # somebody like this was faster
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    @contextmanager
+    def _clear_errors(self, name: str = "") -> Iterator[None]:
+        """What the service refuses, in words, without what lets this process in."""
+        from azure.core import exceptions as azure  # noqa: PLC0415  (as above)
+
+        where = f"{self}/{name}".rstrip("/") + " (DS_ASSETS_LAKE_URL)"
+        try:
+            yield
+        except azure.ResourceNotFoundError as error:
+            if _code(error) == "ContainerNotFound":
+                raise InputError(f"{where}: there is no such container; create it") from None
+            raise FileNotFoundError(f"there is no {where}") from None
+        except azure.ResourceModifiedError:
+            raise _ReplacedError(f"{where} is replaced again and again") from None
+        except azure.ClientAuthenticationError as error:
+            raise InputError(
+                f"{where} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
+                "AZURE_STORAGE_SAS_TOKEN or the machine's identity"
+            ) from None
+        except azure.AzureError as error:
+            if _is_refused(error):
+                raise InputError(f"{where} is refused, {_reason(error)}") from None
+            raise LakeUnavailable(f"{where} cannot be used: {_reason(error)}") from None
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as content:
+        yield from iter(lambda: content.read(BLOCK), b"")
+
+
+def _is_refused(error: Exception) -> bool:
+    status = getattr(error, "status_code", None)
+    return status is not None and status < _FIRST_SERVER_ERROR
+
+
+def _code(error: Exception) -> str:
+    """The service's own word for what is wrong; none where it did not answer."""
+    return str(getattr(error, "error_code", None) or getattr(error, "reason", None) or "")
+
+
+def _reason(error: Exception) -> str:
+    # Not the error's own text: it may hold the address with its token.
+    kind = type(error).__name__
+    if code := _code(error):
+        return code
+    if "Timeout" in kind:
+        return "no answer in time"
+    if kind == "ServiceRequestError":
+        return "no connection"
+    return "the connection broke" if kind == "ServiceResponseError" else kind

@@ -1,0 +1,29 @@
+"""Lakes of every kind for tests, each empty."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from ds_assets.resources.blob_lake import BlobLake, blob_service, credential_of_environment
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.lake import Lake
+
+KINDS = ["folder", pytest.param("Blob", marks=pytest.mark.server)]
+
+
+def make_lake(kind: str, folder: Path, request: pytest.FixtureRequest) -> Lake:
+    """A lake in a folder, or in a new container of the Blob server of the tests."""
+    if kind == "folder":
+        return FolderLake(folder / "lake")
+    return make_blob_lake(request.getfixturevalue("blob_url"), folder)
+
+
+def make_blob_lake(account: str, folder: Path) -> BlobLake:
+    """A lake in a new container."""
+    address = f"{account}/{uuid.uuid4().hex}"
+    with blob_service(account, credential_of_environment()) as service:
+        service.create_container(address.rpartition("/")[2])
+    return BlobLake(
+        address, lambda at: blob_service(at, credential_of_environment()), folder / "lake cache"
+    )
