@@ -1,16 +1,23 @@
 """The day's predictions in the cache, for the hot path; a newer day is never overwritten."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import pyarrow as pa
+from pyarrow import parquet
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
-from ds_assets.assets.predictions import read_predictions
+from ds_assets.assets.predictions import TABLE
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.configurable import CacheResource, LakeResource
 from ds_assets.resources.lake import Lake
+from ds_assets.resources.stored_tables import table_file
+
+_ROWS_AT_ONCE = 20_000
+_BYTES_AT_ONCE = 1 << 20
 
 
 def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[dt.date, CachePut]:
@@ -18,7 +25,32 @@ def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[
 
     The newest day goes first: what it holds, older days need not overwrite.
     """
-    return {day: cache.put(day, read_predictions(day, lake)) for day in sorted(days, reverse=True)}
+    return {day: cache.put_batches(day, _read(day, lake)) for day in sorted(days, reverse=True)}
+
+
+def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.date, CachePut]:
+    """Put into the cache what it would hold, had it lost nothing: each user's newest prediction.
+
+    Args:
+        lake: Where the predictions of all days are.
+        cache: The cache.
+        days_to_live: Days, up to the newest that is stored, whose predictions are still kept.
+
+    Raises:
+        InputError: no predictions are stored.
+    """
+    stored = [day for day in lake.days(TABLE) if lake.exists(table_file(TABLE, day))]
+    if not stored:
+        raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
+    kept = dt.timedelta(days=days_to_live)
+    return update([day for day in stored if stored[-1] - day < kept], lake, cache)
+
+
+def _read(day: dt.date, lake: Lake) -> Iterator[pa.RecordBatch]:
+    path = lake.local(table_file(TABLE, day))
+    # Read as it is used: otherwise a million rows come into memory before the first is seen.
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
+        yield from file.iter_batches(_ROWS_AT_ONCE)
 
 
 def build(game: Game) -> dg.AssetsDefinition:

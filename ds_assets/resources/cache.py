@@ -1,39 +1,47 @@
 """The prediction cache: the newest prediction of each user in Redis, for the hot path.
 
-Belongs here: keys, the format of a value, and how values get in and out. Does not belong here: how
-a server is reached (`cache_connection.py`) or started (`embedded_server.py`), where predictions
-come from, Dagster, and what to answer when the cache has nothing.
+Belongs here: keys, and how values get in and out. Does not belong here: what a value looks like
+(`cache_format.py`), how a server is reached (`cache_connection.py`) or started
+(`embedded_server.py`), where predictions come from, Dagster, and what to answer when the cache has
+nothing.
 
 The cache may lose everything at any time: that makes answers slower, never wrong.
 """
 
+import base64
 import datetime as dt
 import hashlib
-import math
-import struct
+import threading
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+import pyarrow as pa
+from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from ds_assets.core.checksum import predictions_of
-from ds_assets.core.tables import PREDICTIONS, ColumnType
-from ds_assets.resources.cache_connection import CacheUnavailable, open_client
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.resources.cache_cluster import Command, ask_cluster
+from ds_assets.resources.cache_connection import CacheUnavailable, Client, read_address
+from ds_assets.resources.cache_format import FORMAT, decoded, encoded
 from ds_assets.resources.embedded_server import EmbeddedServer
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 Answer = TypeVar("Answer")
 
-_USERS_A_BATCH = 1_000
+_USERS_A_CALL = 1_000
+_USERS_A_CALL_OF_A_CLUSTER = 10_000
+_SHARDS = 256
+"""Users of a game lie in so many slots of a cluster: one call takes all of a slot."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +76,22 @@ class PredictionCache:
     """
 
     def __init__(self, location: str | Path, game: str, days_to_live: int) -> None:
-        self._server = EmbeddedServer(location) if isinstance(location, Path) else None
-        self._client = self._server.client if self._server else open_client(str(location))
-        self._where = (
-            f"in {location} (a server named by DS_ASSETS_CACHE_URL can stand in)"
-            if isinstance(location, Path)
-            else f"at {_without_credentials(location)} (DS_ASSETS_CACHE_URL)"
-        )
-        self._put_batch = self._client.register_script(_PUT_UNLESS_NEWER)
-        self._prefix = f"ds:{_digest(game, _FORMAT)[:8]}:"
+        self._server: EmbeddedServer | None = None
+        self._connect: Callable[[], Client]
+        if isinstance(location, Path):
+            self._server = server = EmbeddedServer(location)
+            self._connect, self._is_cluster = (lambda: server.client), False
+            self._where = f"in {location} (a server named by DS_ASSETS_CACHE_URL can stand in)"
+        else:
+            address = read_address(location)
+            self._connect, self._is_cluster = address.connect, address.is_cluster
+            self._where = f"at {address.name} (DS_ASSETS_CACHE_URL)"
+        self._connected: Client | None = None
+        self._connecting = threading.Lock()
+        digest = hashlib.sha256(f"{game}\n{FORMAT}".encode()).digest()
+        # Short: an id of 36 characters then stays below a step of Redis's allocator.
+        self._prefix = b"ds:%s:" % base64.urlsafe_b64encode(digest)[:4]
+        self._seed = zlib.crc32(digest)
         self._seconds_to_live = days_to_live * 86_400
 
     def __enter__(self) -> Self:
@@ -89,7 +104,10 @@ class PredictionCache:
         """Close every connection, and leave the embedded server. A later use opens them again."""
         if self._server:
             self._server.leave()
-        self._client.close()
+        with self._connecting:
+            if self._connected is not None:
+                self._connected.close()
+            self._connected = None
 
     def ping(self) -> None:
         """Do nothing but see that the cache answers.
@@ -97,7 +115,7 @@ class PredictionCache:
         Raises:
             CacheUnavailable: it does not.
         """
-        self._ask(self._client.ping)
+        self._ask(lambda client: client.ping())
 
     def put(self, as_of: dt.date, predictions: "pa.Table | pd.DataFrame") -> CachePut:
         """Put one day's predictions in, in batches; each user's value is replaced as a whole.
@@ -110,8 +128,23 @@ class PredictionCache:
             ValueError: the rows break the column contract, or are of another day.
             CacheUnavailable: the cache cannot be used; a part may have been put.
         """
-        table = predictions_of(as_of, predictions)
-        return self._put(batch.to_pydict() for batch in table.to_batches(_USERS_A_BATCH))
+        return self._put([predictions_of(as_of, predictions)])
+
+    def put_batches(self, as_of: dt.date, batches: Iterable[pa.RecordBatch]) -> CachePut:
+        """Put one day's predictions in as they are read, so that a day need not fit into memory.
+
+        Each batch is checked as `put` checks a day; that a user comes twice is seen within a batch
+        only, and the later row is kept.
+
+        Args:
+            as_of: The day.
+            batches: Rows as for `put`.
+
+        Raises:
+            ValueError: as for `put`; a part may have been put.
+            CacheUnavailable: as for `put`.
+        """
+        return self._put(predictions_of(as_of, pa.table(batch)) for batch in batches)
 
     def put_records(self, records: Sequence[Mapping[str, Any]]) -> CachePut:
         """Put single predictions in, of one or several days.
@@ -122,10 +155,9 @@ class PredictionCache:
         Raises:
             CacheUnavailable: the cache cannot be used; a part may have been put.
         """
-        return self._put(
-            {name: [record[name] for record in batch] for name in PREDICTIONS.names}
-            for batch in _batches(records)
-        )
+        rows = pa.Table.from_pylist(list(records), schema=PREDICTIONS.arrow_schema)
+        newer = sum(map(self._send, self._calls([rows])))  # few come here: no thread for them
+        return CachePut(len(records) - newer, newer)
 
     def get_many(self, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:
         """Values of these users by the names of `PREDICTIONS`' columns, in their order.
@@ -138,150 +170,144 @@ class PredictionCache:
         """
         if not user_ids:
             return []
-        keys = [self._key(user_id) for user_id in user_ids]
-        values: list[Any] = self._ask(partial(self._client.mget, keys))
+        keys = [self._key(user_id.encode()) for user_id in user_ids]
+        values = self._ask(lambda client: _values(client, keys))
         return [
-            _decoded(user_id, key, value)
+            decoded(user_id, self._check(key), value)
             for user_id, key, value in zip(user_ids, keys, values, strict=True)
         ]
 
-    def _key(self, user_id: str) -> bytes:
-        return f"{self._prefix}{user_id}".encode()
+    def _key(self, user_id: bytes) -> bytes:
+        if not self._is_cluster:
+            return self._prefix + user_id
+        return b"%s{%d}%s" % (self._prefix, zlib.crc32(user_id) % _SHARDS, user_id)
 
-    def _put(self, batches: Iterable[dict[str, list[Any]]]) -> CachePut:
-        written = kept = 0
-        for columns in batches:
-            keys = [self._key(user_id) for user_id in columns["user_id"]]
-            arguments: list[bytes | int] = []
-            for key, value in zip(keys, _encoded(keys, columns), strict=True):
-                arguments += (value, self._time_to_live(key))
-            newer = self._ask(partial(self._put_batch, keys, arguments))
-            written += len(keys) - newer
-            kept += newer
-        return CachePut(written, kept)
+    def _put(self, tables: Iterable[pa.Table]) -> CachePut:
+        """Put rows in; while the server works on one call, the next is made here."""
+        users = newer = 0
+        with ThreadPoolExecutor(1) as sender:
+            sent: Future[int] | None = None
+            for entries in self._calls(tables):
+                newer += sent.result() if sent else 0
+                sent = sender.submit(self._send, entries)
+                users += len(entries.keys)
+            newer += sent.result() if sent else 0
+        return CachePut(users - newer, newer)
 
-    def _time_to_live(self, key: bytes) -> int:
-        return self._seconds_to_live - zlib.crc32(key) % (self._seconds_to_live // 10)
+    def _send(self, entries: "_Entries") -> int:
+        return self._ask(partial(_put_unless_newer, entries=entries))
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
+    def _calls(self, tables: Iterable[pa.Table]) -> Iterator["_Entries"]:
+        size = _USERS_A_CALL_OF_A_CLUSTER if self._is_cluster else _USERS_A_CALL
+        for rows in (batch for table in tables for batch in table.to_batches(size)):
+            keys = [self._key(user_id) for user_id in _texts(rows["user_id"])]
+            checks = list(map(self._check, keys))
+            yield _Entries(keys, list(map(self._time_to_live, checks)), encoded(checks, rows))
+
+    def _check(self, key: bytes) -> int:
+        """Checksum with which that of a value begins."""
+        return zlib.crc32(key, self._seed)
+
+    def _time_to_live(self, check: int) -> bytes:
+        return b"%d" % (self._seconds_to_live - check % (self._seconds_to_live // 10))
+
+    @property
+    def _client(self) -> Client:
+        if (client := self._connected) is not None:
+            return client
+        client = self._connect()  # may take its time, so nobody waits for another's
+        with self._connecting:
+            if self._connected is None:
+                self._connected = client
+            elif self._connected is not client:
+                client.close()
+            return self._connected
+
+    def _ask(self, question: Callable[[Client], Answer]) -> Answer:
         try:
-            return self._ask_embedded(question, self._server) if self._server else question()
-        except (RedisError, OSError) as error:
+            if self._server:
+                return self._ask_embedded(question, self._server)
+            return question(self._client)
+        except (RedisError, RedisClusterException, OSError) as error:
             reason = str(error) or type(error).__name__
             raise CacheUnavailable(f"the cache {self._where} cannot be used: {reason}") from error
 
-    def _ask_embedded(self, question: Callable[[], Answer], server: EmbeddedServer) -> Answer:
+    def _ask_embedded(self, question: Callable[[Client], Answer], server: EmbeddedServer) -> Answer:
         server.join()
         try:
-            return question()
+            return question(self._client)
         except NoConnection:  # somebody has killed it
             server.start()
-            return question()
+            return question(self._client)
 
 
-# What a value looks like: mark of the format, checksum, as-of day, numbers, lengths of the texts;
-# then the texts. A value is bound to its key, and so to the format, the game and the user.
-_MISSING_INTEGER = -(2**63)
-_MISSING_TEXT = 2**16 - 1
-_HEAD = struct.Struct(">2sI")
-
-
-def _names(*types: ColumnType) -> list[str]:
-    columns = (column for column in PREDICTIONS.columns if column.name not in PREDICTIONS.key)
-    return [column.name for column in columns if column.type in types]
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-_INTEGERS, _REALS, _TEXTS = _names("integer"), _names("real"), _names("text")
-_BODY = struct.Struct(f">I{len(_INTEGERS)}q{len(_REALS)}d{len(_TEXTS)}H")
-_FORMAT = _digest(
-    _HEAD.format, _BODY.format, *(f"{column.name} {column.type}" for column in PREDICTIONS.columns)
-)
-_MARK = bytes.fromhex(_FORMAT[:4])
-
-# One call for a batch: a user's value is compared and replaced with nobody in between. The day
-# stands in bytes 7 to 10; compared as numbers, because Lua compares text by the locale.
+# One call for many users: a value is compared and replaced with nobody in between. The day stands
+# in bytes 7 to 10; compared as numbers, because Lua compares text by the locale.
 _PUT_UNLESS_NEWER = """
-local function day(value, mark)
-  if type(value) ~= 'string' or #value < 10 or string.sub(value, 1, 2) ~= mark then return 0 end
+local function day(value)
   local a, b, c, d = string.byte(value, 7, 10)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
-local kept = 0
+local call, users, kept = redis.call, #KEYS, 0
+local mark = string.sub(ARGV[users + 1], 1, 2)
+local olds = call('MGET', unpack(KEYS))
 for i, key in ipairs(KEYS) do
-  local new = ARGV[2 * i - 1]
-  local mark = string.sub(new, 1, 2)
-  if day(redis.pcall('GETRANGE', key, 0, 9), mark) > day(new, mark) then
+  local old, new = olds[i], ARGV[users + i]
+  if old and #old >= 10 and string.sub(old, 1, 2) == mark and day(old) > day(new) then
     kept = kept + 1
   else
-    redis.call('SET', key, new, 'EX', ARGV[2 * i])
+    call('SETEX', key, ARGV[i], new)
   end
 end
 return kept
 """
 
 
-def _encoded(keys: list[bytes], columns: dict[str, list[Any]]) -> Iterator[bytes]:
-    texts = [_encoded_texts(columns[name]) for name in _TEXTS]
-    numbers = zip(
-        [day.toordinal() for day in columns["as_of"]],
-        *(_filled(columns[name], _MISSING_INTEGER) for name in _INTEGERS),
-        *(_filled(columns[name], math.nan) for name in _REALS),
-        *([_MISSING_TEXT if text is None else len(text) for text in column] for column in texts),
-        strict=True,
+class _Entries(NamedTuple):
+    """Of some users, in one order."""
+
+    keys: list[bytes]
+    seconds: list[bytes]
+    packed: list[bytes]
+
+
+def _put_unless_newer(client: Client, entries: _Entries) -> int:
+    """Put values in, in the place of none or older ones. Returns how many were kept."""
+    if isinstance(client, RedisCluster):
+        shards = _by_shard(entries.keys).values()
+        return sum(ask_cluster(client, [_put_shard(entries, places) for places in shards]))
+    kept: Any = client.register_script(_PUT_UNLESS_NEWER)(
+        entries.keys, entries.seconds + entries.packed
     )
-    for key, row, *row_texts in zip(keys, numbers, *texts, strict=True):
-        body = _BODY.pack(*row) + b"".join(text for text in row_texts if text)
-        yield _HEAD.pack(_MARK, zlib.crc32(body, zlib.crc32(key))) + body
+    return int(kept)
 
 
-def _filled(column: list[Any], filler: float) -> list[Any]:
-    return [filler if value is None else value for value in column]
+def _put_shard(entries: _Entries, places: list[int]) -> Command:
+    """The script for users of one shard: all keys of a script must share a slot."""
+    arguments = [entry[place] for entry in entries for place in places]
+    return arguments[0], ("EVAL", _PUT_UNLESS_NEWER, len(places), *arguments)
 
 
-def _encoded_texts(column: list[str | None]) -> list[bytes | None]:
-    known = {text: None if text is None else text.encode() for text in set(column)}
-    longest = max((len(text) for text in known.values() if text), default=0)
-    if longest >= _MISSING_TEXT:
-        raise ValueError(f"a text has {longest} bytes; the cache takes {_MISSING_TEXT - 1}")
-    return [known[text] for text in column]
+def _values(client: Client, keys: list[bytes]) -> list[Any]:
+    if not isinstance(client, RedisCluster):
+        found: Any = client.mget(keys)
+        return list(found)
+    shards = _by_shard(keys).values()
+    commands = [(keys[places[0]], ("MGET", *(keys[it] for it in places))) for places in shards]
+    values: list[Any] = [None] * len(keys)
+    for places, answers in zip(shards, ask_cluster(client, commands), strict=True):
+        for place, answer in zip(places, answers, strict=True):
+            values[place] = answer
+    return values
 
 
-def _decoded(user_id: str, key: bytes, value: bytes | None) -> dict[str, Any] | None:
-    if value is None or len(value) < _HEAD.size + _BODY.size:
-        return None
-    mark, check = _HEAD.unpack_from(value)
-    body = value[_HEAD.size :]
-    if mark != _MARK or check != zlib.crc32(body, zlib.crc32(key)):
-        return None
-    day, *fields = _BODY.unpack_from(body)
-    integers = fields[: len(_INTEGERS)]
-    reals = fields[len(_INTEGERS) : -len(_TEXTS)]
-    record = {"user_id": user_id, "as_of": dt.date.fromordinal(day)}
-    record |= zip(_INTEGERS, (None if x == _MISSING_INTEGER else x for x in integers), strict=True)
-    record |= zip(_REALS, (None if math.isnan(x) else x for x in reals), strict=True)
-    record |= zip(_TEXTS, _decoded_texts(body, fields[-len(_TEXTS) :]), strict=True)
-    return record
+def _by_shard(keys: list[bytes]) -> dict[bytes, list[int]]:
+    shards: dict[bytes, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        shards[key[: key.index(b"}")]].append(place)
+    return shards
 
 
-def _decoded_texts(body: bytes, lengths: list[int]) -> Iterator[str | None]:
-    start = _BODY.size
-    for length in lengths:
-        if length == _MISSING_TEXT:
-            yield None
-        else:
-            yield body[start : start + length].decode()
-            start += length
-
-
-def _batches(records: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    for start in range(0, len(records), _USERS_A_BATCH):
-        yield records[start : start + _USERS_A_BATCH]
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+def _texts(column: pa.Array) -> list[bytes]:
+    texts: list[bytes] = column.cast(pa.binary()).to_pylist()
+    return texts

@@ -19,7 +19,7 @@ import redis
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
-from ds_assets.resources.cache_connection import CacheUnavailable, open_client
+from ds_assets.resources.cache_connection import CacheUnavailable, open_socket
 
 _START_SECONDS = 15
 _STOP_SECONDS = 5
@@ -46,7 +46,7 @@ class EmbeddedServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
         self._socket = _socket_path(self._folder)
-        self.client = open_client(self._socket)
+        self.client = open_socket(self._socket)
         self._changing = threading.RLock()
         self._leaving: weakref.finalize[..., Any] | None = None
 

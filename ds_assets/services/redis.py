@@ -1,6 +1,7 @@
 """A private Redis, with a password of its own."""
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from ds_assets.services.install import path_of
@@ -10,20 +11,25 @@ from ds_assets.services.process import ServerProcess, accepts, free_port
 class RedisServer(ServerProcess):
     """Redis on a free port, with its file in a folder.
 
+    Args:
+        folder: The folder.
+        lines: More lines of its configuration; they come before those of this class.
+
     Attributes:
         port: Port on 127.0.0.1.
+        password: What the default user is known by.
         url: Address, with the password.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lines: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        password = secrets.token_urlsafe(16)
+        self.password = password = secrets.token_urlsafe(16)
         self.port = free_port()
         self.url = f"redis://:{password}@127.0.0.1:{self.port}/0"
         settings = folder / "redis.conf"  # not arguments: those can be seen by everybody
         settings.write_text(
             f"bind 127.0.0.1\nport {self.port}\nrequirepass {password}\ndir {folder}\n"
-            'save ""\nappendonly no\n'
+            'save ""\nappendonly no\n' + "".join(f"{line}\n" for line in lines)
         )
         settings.chmod(0o600)
         command = [path_of("redis-server"), str(settings)]

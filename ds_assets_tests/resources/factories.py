@@ -25,9 +25,10 @@ def table(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
 
 
-def fresh(location: Path) -> PredictionCache:
+def fresh(location: str | Path) -> PredictionCache:
     return PredictionCache(location, f"game {next(_GAMES)}", days_to_live=7)
 
 
 def server_process(cache: PredictionCache) -> int:
-    return int(cache._client.info("server")["process_id"])
+    client: Any = cache._client
+    return int(client.info("server")["process_id"])

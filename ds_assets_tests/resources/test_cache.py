@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,48 @@ from ds_assets.resources import cache_connection
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable
 from ds_assets_tests.resources.factories import DAYS, fresh, row, server_process, table
+from ds_assets_tests.resources.redis_servers import PASSWORD, redis_cluster
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder of one server for all tests that do not hurt it."""
+    """Folder of one embedded server for all tests that do not hurt it."""
     folder = tmp_path_factory.mktemp("cache")
     with PredictionCache(folder, "nobody's", 1) as keeper:
         keeper.ping()
         yield folder
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        yield f"redis+cluster://:{PASSWORD}@{hosts}"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "folder",
+        pytest.param("redis_url", marks=pytest.mark.server),
+        pytest.param("cluster", marks=pytest.mark.server),
+    ],
+)
+def location(request: pytest.FixtureRequest) -> str | Path:
+    """Where a cache of each kind is."""
+    location = request.getfixturevalue(request.param)
+    assert isinstance(location, str | Path)
+    return location
+
+
 @pytest.fixture
-def cache(folder: Path) -> Iterator[PredictionCache]:
-    with fresh(folder) as cache:
+def cache(location: str | Path) -> Iterator[PredictionCache]:
+    with fresh(location) as cache:
         yield cache
+
+
+def client_of(cache: PredictionCache) -> Any:
+    return cache._client
 
 
 def test_values_come_back_in_the_order_asked_for(cache: PredictionCache) -> None:
@@ -58,6 +86,42 @@ def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
     assert cache.get_many([row["user_id"] for row in rows]) == rows
 
 
+def test_a_day_may_come_in_batches_that_are_checked_each(cache: PredictionCache) -> None:
+    rows = [row(f"u{n}", cluster=n) for n in range(50)]
+    batches = table(*rows).to_batches(20)
+    assert cache.put_batches(DAYS[0], batches) == CachePut(50, 0)
+    assert cache.get_many([row["user_id"] for row in rows]) == rows
+    with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
+        cache.put_batches(DAYS[1], batches)
+    assert cache.put_batches(DAYS[1], []) == CachePut(0, 0)
+
+
+def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
+    cache: PredictionCache,
+) -> None:
+    users = [f"u{n}" for n in range(1_500)]
+
+    def put(day: dt.date) -> CachePut:
+        texts = dict.fromkeys(("cluster_name", "churn_model", "payment_model"), str(day))
+        rows = [row(user, day, cluster=day.day, **texts) for user in users]
+        return cache.put(day, table(*rows))
+
+    last = dict.fromkeys(users, dt.date.min)
+    put(DAYS[0])
+    with ThreadPoolExecutor(2) as writers:
+        puts = [writers.submit(put, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])]
+        while not all(one.done() for one in puts):
+            for seen in cache.get_many(users[::7]):
+                assert seen
+                day = seen["as_of"]
+                assert {seen["cluster_name"], seen["churn_model"]} == {str(day)}
+                assert (seen["payment_model"], seen["cluster"]) == (str(day), day.day)
+                assert day >= last[seen["user_id"]]
+                last[seen["user_id"]] = day
+    assert sum(one.result().kept_newer for one in puts) > 0
+    assert {one and one["as_of"] for one in cache.get_many(users)} == {DAYS[2]}
+
+
 def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: PredictionCache) -> None:
     cache.put(DAYS[1], table(row("a", DAYS[1], cluster=1), row("b", DAYS[1], cluster=1)))
     assert cache.put(DAYS[1], table(row("a", DAYS[1], cluster=2))) == CachePut(1, 0)
@@ -73,10 +137,10 @@ def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: Predicti
 @given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
 @settings(max_examples=25, deadline=None)
 def test_days_put_in_any_order_end_with_the_newest_of_each_user(
-    folder: Path, order: list[dt.date], again: list[dt.date]
+    location: str | Path, order: list[dt.date], again: list[dt.date]
 ) -> None:
     users = {f"until {last.day}": last for last in DAYS}
-    with fresh(folder) as cache:
+    with fresh(location) as cache:
         for as_of in [*order, *again]:
             cache.put(as_of, table(*(row(it, as_of) for it in users if as_of <= users[it])))
         assert cache.get_many(list(users)) == [row(it, last) for it, last in users.items()]
@@ -102,14 +166,14 @@ def test_a_text_that_the_format_cannot_hold_is_refused(cache: PredictionCache) -
 def test_values_expire_near_their_time_and_not_all_at_once(cache: PredictionCache) -> None:
     users = [f"u{n}" for n in range(100)]
     cache.put(DAYS[0], table(*map(row, users)))
-    left = [int(cache._client.ttl(cache._key(user))) for user in users]
+    left = [int(client_of(cache).ttl(cache._key(user.encode()))) for user in users]
     assert 0.9 * 7 * 86_400 - 10 < min(left) <= max(left) <= 7 * 86_400
     assert len(set(left)) > 90
 
 
 def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: PredictionCache) -> None:
     cache.put(DAYS[1], table(row("a", DAYS[1])))
-    cache._client.pexpire(cache._key("a"), 1)
+    client_of(cache).pexpire(cache._key(b"a"), 1)
     time.sleep(0.01)
     assert cache.get_many(["a"]) == [None]
     assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
@@ -117,15 +181,15 @@ def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: Predi
 
 def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
     cache.put(DAYS[0], table(row("a"), row("b")))
-    key = cache._key("a")
-    value: Any = cache._client.get(key)
+    key = cache._key(b"a")
+    value: Any = client_of(cache).get(key)
     damaged = [
         value[:place] + bytes([value[place] ^ 4]) + value[place + 1 :]
         for place in range(len(value))
     ]
     cut = [value[:length] for length in range(len(value))]
-    for broken in [*damaged, *cut, value + b"x", cache._client.get(cache._key("b"))]:
-        cache._client.set(key, broken)
+    for broken in [*damaged, *cut, value + b"x", client_of(cache).get(cache._key(b"b"))]:
+        client_of(cache).set(key, broken)
         assert cache.get_many(["a"]) == [None]
 
 
@@ -133,29 +197,29 @@ def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
 def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
     cache: PredictionCache, rubbish: bytes | list[str]
 ) -> None:
-    key = cache._key("a")
+    key = cache._key(b"a")
     if isinstance(rubbish, bytes):
-        cache._client.set(key, rubbish)
+        client_of(cache).set(key, rubbish)
     else:
-        cache._client.rpush(key, *rubbish)
+        client_of(cache).rpush(key, *rubbish)
     assert cache.get_many(["a"]) == [None]
     assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
     assert cache.get_many(["a"]) == [row("a")]
 
 
-def test_games_that_share_a_server_do_not_see_each_other(folder: Path) -> None:
-    with fresh(folder) as one, fresh(folder) as other:
+def test_games_that_share_a_server_do_not_see_each_other(location: str | Path) -> None:
+    with fresh(location) as one, fresh(location) as other:
         one.put(DAYS[0], table(row("a")))
         assert other.get_many(["a"]) == [None]
 
 
 def test_values_of_another_format_are_not_seen(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    location: str | Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with PredictionCache(folder, "game", 1) as before:
+    with PredictionCache(location, "game", 1) as before:
         before.put(DAYS[0], table(row("a")))
-        monkeypatch.setattr(cache_module, "_FORMAT", "0000another")
-        with PredictionCache(folder, "game", 1) as after:
+        monkeypatch.setattr(cache_module, "FORMAT", "0000another")
+        with PredictionCache(location, "game", 1) as after:
             assert after.get_many(["a"]) == [None]
             assert before.get_many(["a"]) == [row("a")]
 
@@ -170,7 +234,7 @@ def test_a_user_takes_at_most_300_bytes(cache: PredictionCache) -> None:
         cluster_model=model,
     )
     cache.put(DAYS[0], table(typical))
-    assert int(cache._client.memory_usage(cache._key(typical["user_id"])) or 0) <= 300
+    assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 300
 
 
 def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:

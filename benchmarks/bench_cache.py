@@ -1,0 +1,65 @@
+"""How fast a day gets into Redis: against a plain pipeline of the same values, ready-made."""
+
+import random
+import uuid
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from benchmarks.make_predictions import DAY, predictions
+from benchmarks.measuring import Circumstances, interleave, say, values
+from benchmarks.report import Goal, Row, absolute, ratio
+from ds_assets.resources.stored_tables import table_file
+from ds_assets.services.redis import RedisServer
+
+USERS = 1_000_000
+SUBJECT, CONTROL = "subjects.fill_cache", "controls.plain_pipeline"
+AT_LEAST_AS_FAST = Goal(comparison=">=", limit=1.0)
+MOST_BYTES = Goal(comparison="<=", limit=300)
+
+
+def run(circumstances: Circumstances) -> Sequence[Row]:
+    """Measure.
+
+    Raises:
+        ValueError: the two did not set the same number of values.
+    """
+    scratch = circumstances.scratch
+    lake, address = scratch / "lake", scratch / "address"
+    rows = lake / table_file("predictions", DAY.item())
+    rows.parent.mkdir(parents=True)
+    say(f"  making {USERS:,} predictions")
+    parquet.write_table(_with_long_ids(predictions(USERS)), rows)
+    with RedisServer(scratch / "server") as server:
+        address.touch(mode=0o600)  # not an argument: those can be seen by everybody
+        address.write_text(server.url, encoding="utf-8")
+        found = interleave(
+            {SUBJECT: lambda _: [address, lake], CONTROL: lambda _: [address]}, circumstances
+        )
+    ours, control = found[SUBJECT], found[CONTROL]
+    if values(ours, "users") != values(control, "users"):
+        raise ValueError("the asset and the plain pipeline set different numbers of values")
+    return [
+        ratio(
+            "users a second",
+            [run["users"] / run["seconds"] for run in ours],
+            "redis-py's pipeline of ready-made SETs",
+            [run["users"] / run["seconds"] for run in control],
+            AT_LEAST_AS_FAST,
+        ),
+        absolute("memory of Redis a user", values(ours, "bytes_a_user"), "bytes", MOST_BYTES),
+        absolute("memory of the process", values(ours, "memory_mb"), "MB"),
+    ]
+
+
+def _with_long_ids(rows: pa.Table) -> pa.Table:
+    """With ids and versions as long as real ones: what a user takes depends on them."""
+    chance = random.Random(7)  # noqa: S311  (no secret)
+    numbers = (chance.getrandbits(128) for _ in range(rows.num_rows))
+    texts = {"user_id": pa.array(str(uuid.UUID(int=number, version=4)) for number in numbers)}
+    for name in ("churn_model", "payment_model", "cluster_model"):
+        texts[name] = pa.repeat(f"{chance.getrandbits(48):012x}", rows.num_rows)
+    for name, column in texts.items():
+        rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), column)
+    return rows

@@ -1,0 +1,53 @@
+"""Predictions of one day: `python -m benchmarks.make_predictions ROWS PARQUET TSV`.
+
+The same rows twice: as the project stores them, and as a file for LOAD DATA.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from benchmarks.child import Start, tell
+from ds_assets.core.tables import PREDICTIONS
+
+DAY = np.datetime64("2026-03-01", "D")
+_CLUSTERS = ["many sessions, high spend", "long gaps, few purchases", "new", "seldom there"]
+
+
+def predictions(rows: int) -> pa.Table:
+    """Made rows in the order of the users."""
+    chance = np.random.default_rng(7)
+    clusters = chance.integers(0, len(_CLUSTERS), rows)
+    payment = chance.random(rows)
+    version = pa.repeat("2026-02-28 1f0c3e5a9b7d", rows)
+    columns = [
+        pa.array(f"player-{number:08}" for number in range(rows)),
+        pa.array(np.full(rows, DAY)),
+        pa.array(chance.random(rows)),
+        pa.array(payment, mask=payment < 0.05),
+        pa.array(clusters),
+        pa.array(_CLUSTERS).take(pa.array(clusters)),
+        *[version] * 3,
+    ]
+    return pa.table(columns, names=PREDICTIONS.names).cast(PREDICTIONS.arrow_schema)
+
+
+def main() -> None:
+    start = Start.now()
+    rows = predictions(int(sys.argv[1]))
+    parquet.write_table(rows, sys.argv[2])
+    options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    written = pa.BufferOutputStream()
+    missing = rows.set_column(
+        3, "payment_probability", rows["payment_probability"].cast(pa.string()).fill_null(r"\N")
+    )
+    csv.write_csv(missing, written, options)
+    Path(sys.argv[3]).write_bytes(written.getvalue())
+    tell(start, rows=rows.num_rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""A day into Redis: `python -m benchmarks.subjects.fill_cache ADDRESS LAKE`.
+
+As the asset does it: read from the lake in batches, encoded, never over a newer value.
+"""
+
+import sys
+from pathlib import Path
+
+import redis
+
+from benchmarks.child import Start, import_lazy, tell
+from benchmarks.make_predictions import DAY
+from ds_assets.assets.prediction_cache import update
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.folder_lake import FolderLake
+
+
+def main() -> None:
+    address = Path(sys.argv[1]).read_text(encoding="utf-8")
+    import_lazy(["hiredis", "pyarrow.parquet"])
+    with redis.Redis.from_url(address) as server, PredictionCache(address, "game", 7) as cache:
+        server.flushall()
+        empty = server.info("memory")["used_memory"]
+        day = DAY.item()
+        cache.ping()
+        start = Start.now()
+        put = update([day], FolderLake(Path(sys.argv[2])), cache)[day]
+        used = server.info("memory")["used_memory"] - empty
+        tell(start, users=put.written, bytes_a_user=round(used / put.written, 1))
+
+
+if __name__ == "__main__":
+    main()
