@@ -227,15 +227,15 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
     ("statement", "sentence"),
     [
         (
-            "UPDATE player_predictions SET churn_probability = 0.5 WHERE as_of = ?",
+            "UPDATE player_prediction_loads SET churn_probability = 0.5 WHERE as_of = ?",
             "the database holds other rows than were predicted",
         ),
         (
-            f"UPDATE player_predictions SET cluster_name = 'x' WHERE as_of = ? AND {ONE_USER}",
+            f"UPDATE player_prediction_loads SET cluster_name = 'x' WHERE as_of = ? AND {ONE_USER}",
             "the database holds other rows than were predicted",
         ),
         (
-            f"DELETE FROM player_predictions WHERE as_of = ? AND {ONE_USER}",
+            f"DELETE FROM player_prediction_loads WHERE as_of = ? AND {ONE_USER}",
             "the database holds {less} rows of {rows}",
         ),
         ("DELETE FROM deliveries WHERE as_of = ?", "not delivered"),

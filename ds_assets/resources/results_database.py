@@ -1,7 +1,8 @@
 """The results database: predictions of whole days, in SQLite or MySQL.
 
-Belongs here: its tables, how a day gets in all or nothing, and how rows are read back.
-Does not belong here: how predictions are made, Dagster, and changes of the schema over versions.
+Belongs here: what assets, checks and the service ask of it, and how a day gets in all or nothing.
+Does not belong here: how predictions are made, Dagster, and how rows, tables, versions and
+connections work, which are in the modules `results_…` beside this one.
 
 What is current is not stored: the view `player_predictions_current` shows the rows of the newest
 day in `deliveries`. So a delivery publishes itself with its commit, at a cost that does not grow
@@ -9,46 +10,68 @@ with its rows, and an older day can never stand in front of a newer one.
 """
 
 import datetime as dt
-import sqlite3
+import logging
+import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.schema import CreateView
-from sqlalchemy.types import TypeEngine
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random,
+)
 
 from ds_assets.core.checksum import checksum, predictions_of
-from ds_assets.core.tables import PREDICTIONS, Column, ColumnType
-from ds_assets.errors import InputError
+from ds_assets.resources.results_engine import (
+    ResultsBusy,
+    ResultsUnavailable,
+    begin,
+    open_engine,
+    parse_url,
+)
+from ds_assets.resources.results_loading import DeliveryDiffers, Load, load_rows, read_rows
+from ds_assets.resources.results_migration import SchemaDiffers, schema_version, upgrade
+from ds_assets.resources.results_publishing import delete_stale_rows, let_days_go, publish
+from ds_assets.resources.results_schema import (
+    CURRENT,
+    DELIVERED,
+    DELIVERIES,
+    KEY_LENGTH,
+    NEWEST_DAY,
+    RUN_ID_LENGTH,
+    SCHEMA_VERSION,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY_LENGTH = 191
-"""Most characters of a user id."""
+__all__ = [
+    "KEY_LENGTH",
+    "Delivery",
+    "DeliveryDiffers",
+    "ResultsDatabase",
+    "ResultsUnavailable",
+    "SchemaDiffers",
+]
 
-_ROWS_A_STATEMENT = 5_000
 _IDS_A_QUERY = 1_000
-_LOCK_SECONDS = 60
-_CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 60
+_ATTEMPTS = 3
+_ATTEMPTS_SECONDS = 10
+"""After this time nothing is tried again: who asked may, later."""
+_LONGEST_PAUSE = 1.0
+_LARGEST_LOAD_ID = 2**63 - 1
 
-
-class ResultsUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
-    """The results database cannot be reached, or refuses what it is asked."""
-
-
-class DeliveryDiffers(Exception):  # noqa: N818 - as above
-    """The database holds something else than it was given; the day was rolled back."""
+_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,68 +93,6 @@ class Delivery:
     delivered_at: dt.datetime
 
 
-class _KeyText(sa.types.TypeDecorator[str]):
-    """Text that is equal only to itself: case counts, and so do spaces at its end."""
-
-    impl = sa.String(KEY_LENGTH)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        kind: TypeEngine[Any] = sa.String(KEY_LENGTH)
-        if isinstance(dialect, mysql.dialect):
-            collation = "utf8mb4_nopad_bin" if dialect.is_mariadb else "utf8mb4_0900_bin"
-            kind = mysql.VARCHAR(KEY_LENGTH, charset="utf8mb4", collation=collation)
-        return dialect.type_descriptor(kind)
-
-
-_SQL_TYPES: dict[ColumnType, type[TypeEngine[Any]]] = {
-    "text": sa.Text,
-    "integer": sa.BigInteger,
-    "real": sa.Double,
-    "date": sa.Date,
-}
-
-
-def _sql_column(column: Column) -> sa.Column[Any]:
-    is_text_key = column.type == "text" and column.name in PREDICTIONS.key
-    return sa.Column(
-        column.name,
-        _KeyText if is_text_key else _SQL_TYPES[column.type],
-        nullable=column.nullable,
-        comment=column.meaning,
-    )
-
-
-METADATA = sa.MetaData()
-"""Every table and view of the results database."""
-_PREDICTIONS = sa.Table(
-    f"player_{PREDICTIONS.name}",
-    METADATA,
-    *(_sql_column(column) for column in PREDICTIONS.columns),
-    sa.PrimaryKeyConstraint(*PREDICTIONS.key),
-    sqlite_with_rowid=False,
-    mysql_engine="InnoDB",
-    mysql_charset="utf8mb4",
-)
-_DELIVERIES = sa.Table(
-    "deliveries",
-    METADATA,
-    sa.Column("as_of", sa.Date, primary_key=True, comment="The day delivered."),
-    sa.Column("run_id", sa.String(255), nullable=False, comment="Run that delivered it last."),
-    sa.Column("row_count", sa.BigInteger, nullable=False, comment="Rows of the day."),
-    sa.Column("checksum", sa.String(64), nullable=False, comment="SHA-256 of the day's rows."),
-    sa.Column("delivered_at", sa.DateTime, nullable=False, comment="When, in UTC."),
-    mysql_engine="InnoDB",
-    mysql_charset="utf8mb4",
-)
-_NEWEST_DAY = sa.select(sa.func.max(_DELIVERIES.c.as_of).label("as_of"))
-_CURRENT = CreateView(
-    sa.select(_PREDICTIONS).where(_PREDICTIONS.c.as_of == _NEWEST_DAY.scalar_subquery()),
-    f"{_PREDICTIONS.name}_current",
-    metadata=METADATA,
-).table
-
-
 class ResultsDatabase:
     """The results database at one address; nothing is connected before it is needed.
 
@@ -139,20 +100,17 @@ class ResultsDatabase:
 
     Args:
         url: SQLAlchemy URL, `sqlite:///…` or `mysql+pymysql://…`.
+        days: Days that are kept, counted back from the newest delivered one; 0 keeps all. Older
+            ones are deleted after a delivery, but for those that this object delivered.
 
     Raises:
         InputError: the URL is not one.
     """
 
-    def __init__(self, url: str) -> None:
-        try:
-            self._url = sa.make_url(url)
-        except (sa.exc.ArgumentError, ValueError):
-            # What it cannot read may hold a password, so it is not shown.
-            raise InputError(
-                "DS_ASSETS_RESULTS_URL is not a database URL; accepted is for example "
-                "sqlite:////folder/results.sqlite or mysql+pymysql://user:password@host/database"
-            ) from None
+    def __init__(self, url: str, days: int = 0) -> None:
+        self._url = parse_url(url)
+        self._days = days
+        self._delivered: set[dt.date] = set()
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._has_schema = False
@@ -171,31 +129,20 @@ class ResultsDatabase:
             self._engine = None
 
     def ensure_schema(self) -> None:
-        """Create the tables and the view that are missing.
+        """Make the schema, or bring it to the version that this software needs.
 
         Raises:
-            ResultsUnavailable: the database cannot be used, or does not let this user create.
+            SchemaDiffers: it cannot be used, and the message says what to do.
+            ResultsUnavailable: the database cannot be used.
         """
-        if self._has_schema:
-            return
-        missing = self._missing()
-        while missing:
-            try:
-                with self._begin(writing=True) as connection:
-                    METADATA.create_all(connection)
-                break
-            except ResultsUnavailable:
-                missing, before = self._missing(), missing
-                if missing == before:  # or else somebody else is creating it at this moment
-                    raise
-        self._has_schema = True
+        _persist(self._ensure_schema)
 
     def deliver(
         self, as_of: dt.date, predictions: "pa.Table | pd.DataFrame", run_id: str
     ) -> Delivery:
         """Put one day's predictions in place of whatever the day had, all or nothing.
 
-        The rows are read back and compared before they are committed. Delivering the same rows
+        What is stored is compared with the rows before it is committed. Delivering the same rows
         again changes nothing but the run and the time of the delivery.
 
         Args:
@@ -204,21 +151,20 @@ class ResultsDatabase:
             run_id: The run that made them, 255 characters at most.
 
         Raises:
-            ValueError: the rows break the column contract, are of another day, or hold a user id
-                that is too long.
+            ValueError: the rows break the column contract, are of another day, or hold what the
+                database cannot: a user id that is empty or too long, an infinite real.
             DeliveryDiffers: the database stored something else; the day stays as it was.
-            ResultsUnavailable: the database cannot be used; the day stays as it was.
+            SchemaDiffers: the schema cannot be used, and the message says what to do.
+            ResultsUnavailable: the database cannot be used; the day stays as it was. If it went
+                away in the moment of the commit, the day may also be the new one.
         """
-        # In the order of the primary key, which is where the rows go: it halves the time.
-        table = predictions_of(as_of, predictions).sort_by("user_id")
-        _check_lengths(table)
-        now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-        delivery = Delivery(as_of, run_id, table.num_rows, checksum(table), now)
-        with self._transaction(writing=True) as connection:
-            _announce(connection, delivery)
-            connection.execute(sa.delete(_PREDICTIONS).where(_PREDICTIONS.c.as_of == as_of))
-            _insert(connection, table)
-            _verify(delivery, _rows_of(connection, as_of))
+        table = predictions_of(as_of, predictions)
+        _refuse_unstorable(table, run_id)
+        with ThreadPoolExecutor(1) as beside:  # the server needs longer than the checksum
+            fingerprint = beside.submit(checksum, table)
+            delivery = _persist(lambda: self._deliver(as_of, table, run_id, fingerprint))
+        self._delivered.add(as_of)
+        self._tidy_up()
         return delivery
 
     def current(self, user_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -234,7 +180,7 @@ class ResultsDatabase:
         with self._transaction() as connection:
             for start in range(0, len(user_ids), _IDS_A_QUERY):
                 batch = user_ids[start : start + _IDS_A_QUERY]
-                query = sa.select(_CURRENT).where(_CURRENT.c.user_id.in_(batch))
+                query = sa.select(CURRENT).where(CURRENT.c.user_id.in_(batch))
                 rows += (dict(row) for row in connection.execute(query).mappings())
         return rows
 
@@ -245,7 +191,7 @@ class ResultsDatabase:
             ResultsUnavailable: the database cannot be used.
         """
         with self._transaction() as connection:
-            newest: dt.date | None = connection.scalar(_NEWEST_DAY)
+            newest: dt.date | None = connection.scalar(NEWEST_DAY)
             return newest
 
     def day(self, as_of: dt.date) -> pa.Table:
@@ -255,7 +201,8 @@ class ResultsDatabase:
             ResultsUnavailable: the database cannot be used.
         """
         with self._transaction() as connection:
-            return _rows_of(connection, as_of)
+            query = sa.select(DELIVERED).where(DELIVERED.c.as_of == as_of)
+            return read_rows(connection.execution_options(stream_results=True).execute(query))
 
     def deliveries(self) -> list[Delivery]:
         """Every delivered day, the newest first.
@@ -263,171 +210,87 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: the database cannot be used.
         """
+        known = [column for column in DELIVERIES.c if column.name != "load_id"]
         with self._transaction() as connection:
-            query = sa.select(_DELIVERIES).order_by(_DELIVERIES.c.as_of.desc())
+            query = sa.select(*known).order_by(DELIVERIES.c.as_of.desc())
             return [
                 Delivery(**{**row, "delivered_at": row["delivered_at"].replace(tzinfo=dt.UTC)})
                 for row in connection.execute(query).mappings()
             ]
 
-    def _missing(self) -> set[str]:
-        with self._begin() as connection:
-            look = sa.inspect(connection)
-            return set(METADATA.tables) - {*look.get_table_names(), *look.get_view_names()}
+    def _ensure_schema(self) -> None:
+        if self._has_schema:
+            return
+        with begin(self._connected()) as connection:
+            is_there = schema_version(connection) == SCHEMA_VERSION
+        if not is_there:
+            with begin(self._connected(), writing=True) as connection:
+                upgrade(connection)
+        self._has_schema = True
+
+    def _deliver(
+        self, as_of: dt.date, table: pa.Table, run_id: str, fingerprint: "Future[str]"
+    ) -> Delivery:
+        load = Load(as_of, secrets.randbelow(_LARGEST_LOAD_ID) + 1)
+        with self._transaction(writing=True) as connection:
+            load_rows(connection, load, table)
+            now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+            delivery = Delivery(as_of, run_id, table.num_rows, fingerprint.result(), now)
+            publish(connection, _row(delivery, load))
+        return delivery
+
+    def _tidy_up(self) -> None:
+        """Delete what is not needed any more; what fails here, the next delivery does."""
+        try:
+            if self._days:
+                with self._transaction(writing=True) as connection:
+                    let_days_go(connection, self._days, self._delivered)
+            delete_stale_rows(self._connected())
+        except ResultsUnavailable as error:
+            _log.warning("the day was delivered, and old rows are still there: %s", error)
 
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        self.ensure_schema()
-        with self._begin(writing=writing) as connection:
+        self._ensure_schema()
+        with begin(self._connected(), writing=writing) as connection:
             yield connection
-
-    @contextmanager
-    def _begin(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        try:
-            with self._connected().connect() as connection:
-                if writing:
-                    _prepare_to_write(connection)
-                with connection.begin():
-                    yield connection
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-            raise ResultsUnavailable(self._complaint(error)) from error
 
     def _connected(self) -> sa.Engine:
         with self._lock:
             if self._engine is None:
-                is_sqlite = self._url.get_backend_name() == "sqlite"
-                self._engine = (_sqlite_engine if is_sqlite else _mysql_engine)(self._url)
+                self._engine = open_engine(self._url)
             return self._engine
 
-    def _complaint(self, error: Exception) -> str:
-        # Put together anew: user, password and options are left behind.
-        url = self._url
-        where = sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database)
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-        reason = cause.args[-1] if cause.args else type(cause).__name__
-        return f"the results database at {where} (DS_ASSETS_RESULTS_URL) cannot be used: {reason}"
 
-
-def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(
-        url, hide_parameters=True, connect_args={"timeout": _LOCK_SECONDS, "isolation_level": None}
+def _persist(attempt: Callable[[], _Result]) -> _Result:
+    """Try a few times what may be possible a moment later."""
+    attempts = Retrying(
+        retry=retry_if_exception_type(ResultsBusy),
+        stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_ATTEMPTS_SECONDS),
+        wait=wait_random(0.1, _LONGEST_PAUSE),
+        reraise=True,
     )
-
-    sa.event.listen(engine, "connect", _let_readers_read_on)
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A transaction that reads first and writes later fails at once when another one writes;
-        # one that says from the start that it will write waits for its turn.
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
+    return attempts(attempt)
 
 
-def _is_busy(error: BaseException) -> bool:
-    busy = sqlite3.SQLITE_BUSY
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == busy
+def _row(delivery: Delivery, load: Load) -> dict[str, object]:
+    naive = delivery.delivered_at.replace(tzinfo=None)
+    return {**asdict(delivery), "delivered_at": naive, "load_id": load.load_id}
 
 
-# SQLite waits for every lock but the one that turns a new file to WAL, when two do that at once.
-@retry(
-    retry=retry_if_exception(_is_busy),
-    stop=stop_after_delay(_LOCK_SECONDS),
-    wait=wait_random(0.001, 0.02),
-    reraise=True,
-)
-def _let_readers_read_on(connection: DBAPIConnection, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.close()
-
-
-def _mysql_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(
-        url,
-        hide_parameters=True,
-        paramstyle="format",  # by position, for _insert
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": _CONNECT_SECONDS,
-            "read_timeout": _ANSWER_SECONDS,
-            "write_timeout": _ANSWER_SECONDS,
-        },
-    )
-
-
-def _prepare_to_write(connection: sa.Connection) -> None:
-    connection.execution_options(writing=True)
-    if connection.dialect.name == "mysql":
-        # Without locks on the gaps between rows, two days can be delivered at once.
-        connection.execution_options(isolation_level="READ COMMITTED")
-
-
-def _check_lengths(table: pa.Table) -> None:
-    longest = pc.max(pc.utf8_length(table["user_id"])).as_py() or 0
+def _refuse_unstorable(table: pa.Table, run_id: str) -> None:
+    lengths = pc.min_max(pc.utf8_length(table["user_id"])).as_py()
+    if lengths["min"] == 0:
+        raise ValueError("a user id is empty; the results database takes 1 character or more")
+    longest = lengths["max"] or 0
     if longest > KEY_LENGTH:
         raise ValueError(
             f"a user id has {longest} characters; the results database takes {KEY_LENGTH}"
         )
-
-
-def _announce(connection: sa.Connection, delivery: Delivery) -> None:
-    """Write the delivery's row; first of all, because it makes others wait who want this day."""
-    row = {**asdict(delivery), "delivered_at": delivery.delivered_at.replace(tzinfo=None)}
-    update = {name: value for name, value in row.items() if name != "as_of"}
-    statement: sa.Insert
-    if connection.dialect.name == "mysql":
-        statement = mysql.insert(_DELIVERIES).values(row).on_duplicate_key_update(update)
-    else:
-        statement = (
-            sqlite.insert(_DELIVERIES)
-            .values(row)
-            .on_conflict_do_update(index_elements=["as_of"], set_=update)
-        )
-    connection.execute(statement)
-
-
-def _insert(connection: sa.Connection, table: pa.Table) -> None:
-    # Tuples for the driver itself: with a dict a row it would take twice the time.
-    statement = str(sa.insert(_PREDICTIONS).compile(dialect=connection.dialect))
-    for batch in table.to_batches(max_chunksize=_ROWS_A_STATEMENT):
-        columns = [_for_driver(column) for column in batch.columns]
-        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
-
-
-def _for_driver(column: pa.Array) -> list[Any]:
-    # Both databases read a date from its ISO text; Python's sqlite3 no longer takes date objects.
-    values = column.cast(pa.string()) if pa.types.is_date(column.type) else column
-    return list(values.to_pylist())
-
-
-def _rows_of(connection: sa.Connection, as_of: dt.date) -> pa.Table:
-    schema = PREDICTIONS.arrow_schema
-    query = sa.select(_PREDICTIONS).where(_PREDICTIONS.c.as_of == as_of)
-    batches = [
-        pa.record_batch(
-            [
-                pa.array(values, type=kind)
-                for values, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
-            ],
-            schema=schema,
-        )
-        for rows in connection.execute(query).partitions(_ROWS_A_STATEMENT)
-    ]
-    return pa.Table.from_batches(batches, schema=schema)
-
-
-def _verify(delivery: Delivery, stored: pa.Table) -> None:
-    if stored.num_rows != delivery.row_count:
-        raise DeliveryDiffers(
-            f"{delivery.as_of}: {delivery.row_count:,} rows were delivered and "
-            f"{stored.num_rows:,} stored; the day was rolled back"
-        )
-    if checksum(stored) != delivery.checksum:
-        raise DeliveryDiffers(
-            f"{delivery.as_of}: the rows stored differ from those delivered; the day was rolled "
-            "back. Look for triggers, a character set other than utf8mb4, or a narrower column"
+    for field in table.schema:
+        if pa.types.is_floating(field.type) and pc.any(pc.is_inf(table[field.name])).as_py():
+            raise ValueError(f"{field.name} is infinite in a row; MySQL has no such value")
+    if len(run_id) > RUN_ID_LENGTH:
+        raise ValueError(
+            f"the run id has {len(run_id)} characters; the results database takes {RUN_ID_LENGTH}"
         )

@@ -2,6 +2,7 @@
 
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pymysql
@@ -14,12 +15,16 @@ from ds_assets.services.process import ServerProcess, accepts, free_port
 class MySQLServer(ServerProcess):
     """MariaDB on a free port, with its data in a folder and one database, `player_insights`.
 
+    Args:
+        folder: Where its data and its log lie.
+        options: More of its options.
+
     Attributes:
         port: Port on 127.0.0.1.
         url: SQLAlchemy URL of the database, with the user `owner`, who may do everything.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._data = folder / "data"
         self._socket = folder / "socket"
@@ -27,10 +32,10 @@ class MySQLServer(ServerProcess):
         self.port = free_port()
         self.url = f"mysql+pymysql://owner:{self._password}@127.0.0.1:{self.port}/player_insights"
         command = [path_of("mariadbd"), "--no-defaults", "--user=root", "--skip-name-resolve"]
-        options = ["--bind-address=127.0.0.1", f"--port={self.port}", f"--datadir={self._data}"]
+        place = ["--bind-address=127.0.0.1", f"--port={self.port}", f"--datadir={self._data}"]
         more = [f"--socket={self._socket}", "--character-set-server=utf8mb4", "--local-infile=1"]
         log = folder / "log.txt"
-        super().__init__([*command, *options, *more], log, lambda: accepts(self.port))
+        super().__init__([*command, *place, *more, *options], log, lambda: accepts(self.port))
 
     def start(self) -> None:
         """See `ServerProcess`; the first start makes the database and its owner."""

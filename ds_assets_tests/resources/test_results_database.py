@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-import sqlite3
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,41 +16,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.checksum import checksum
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
+from ds_assets.resources import results_database, results_loading, results_publishing
 from ds_assets.resources.results_database import (
     KEY_LENGTH,
-    METADATA,
     DeliveryDiffers,
     ResultsDatabase,
     ResultsUnavailable,
 )
-
-DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
-VALUES = {"text": "some", "integer": 3, "real": 0.25, "date": DAYS[0]}
-
-
-def row(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
-    """A row of the contract, whatever columns it has."""
-    defaults = {column.name: VALUES[column.type] for column in PREDICTIONS.columns}
-    return {**defaults, "user_id": user_id, "as_of": as_of, **values}
+from ds_assets.resources.results_schema import METADATA
+from ds_assets_tests.resources.factories import DAYS, row, table
+from ds_assets_tests.resources.results import KINDS, day, execute, fresh_results
 
 
-def table(*rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
-
-
-def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:
-    return table(*(row(f"u{n:05}", as_of, churn_probability=churn) for n in range(users)))
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'home' / 'results.sqlite'}"
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with fresh_results(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -102,6 +89,137 @@ def test_a_user_id_that_is_too_long_is_refused(database: ResultsDatabase) -> Non
         database.deliver(DAYS[0], table(row("x" * 192)), "run")
 
 
+@pytest.mark.parametrize(
+    ("rows", "run_id", "complaint"),
+    [
+        (table(row("")), "run", "a user id is empty"),
+        (table(row("a", churn_probability=math.inf)), "run", "churn_probability is infinite"),
+        (table(row("a")), "r" * 256, "the run id has 256 characters"),
+    ],
+)
+def test_what_a_database_cannot_hold_is_refused(
+    rows: pa.Table, run_id: str, complaint: str, tmp_path: Path
+) -> None:
+    with (
+        ResultsDatabase(f"sqlite:///{tmp_path / 'results.sqlite'}") as database,
+        pytest.raises(ValueError, match=complaint),
+    ):
+        database.deliver(DAYS[0], rows, run_id)
+
+
+def test_ids_that_are_numbers_are_kept_as_their_text(database: ResultsDatabase) -> None:
+    rows = pd.DataFrame([row("1"), row("2")]).assign(user_id=[7, 2**62])
+    database.deliver(DAYS[0], rows, "run")
+    assert {found["user_id"] for found in database.current(["7", str(2**62)])} == {
+        "7",
+        str(2**62),
+    }
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\t\n\0'\"%N"))
+reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+any_rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "user_id": texts.filter(lambda text: 0 < len(text) <= KEY_LENGTH),
+            "churn_probability": reals,
+            "payment_probability": reals,
+            "cluster": st.none() | st.integers(-(2**63), 2**63 - 1),
+            "cluster_name": st.none() | texts,
+            "churn_model": st.none() | st.just("\\N"),
+        }
+    ),
+    max_size=8,
+    unique_by=lambda values: values["user_id"],
+)
+
+
+@given(rows=any_rows)
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
+    database: ResultsDatabase, rows: list[dict[str, Any]]
+) -> None:
+    given = table(*(row(**values) for values in rows))
+    delivery = database.deliver(DAYS[0], given, "run")
+    stored = database.day(DAYS[0])
+    assert stored.sort_by("user_id").equals(given.sort_by("user_id"))
+    assert checksum(stored) == delivery.checksum
+
+
+def test_rows_in_any_order_and_more_than_one_statement_takes_arrive(
+    database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_loading, "_ROWS_A_STATEMENT", 300)
+    monkeypatch.setattr(results_loading, "_ROWS_AT_ONCE", 70)
+    rows = day(DAYS[0], users=1_000)
+    shuffled = rows.take(pa.array(random.Random(1).sample(range(1_000), 1_000)))
+    database.deliver(DAYS[0], shuffled, "run")
+    assert database.day(DAYS[0]).sort_by("user_id").equals(rows)
+
+
+def stored(url: str) -> list[tuple[str, int]]:
+    """Rows of each day that lie in the database, those that nobody sees among them."""
+    query = "SELECT as_of, count(*) FROM player_prediction_loads GROUP BY as_of ORDER BY as_of"
+    return [(str(as_of), rows) for as_of, rows in execute(url, query)]
+
+
+def test_rows_that_were_replaced_are_deleted(
+    database: ResultsDatabase, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_publishing, "_ROWS_A_DELETION", 30)
+    for users in (100, 0, 60, 61):
+        database.deliver(DAYS[0], day(DAYS[0], users), "run")
+        assert stored(url) == ([("2026-03-01", users)] if users else [])
+    assert execute(url, "SELECT * FROM stale_loads") == []
+
+
+def test_old_rows_that_could_not_be_deleted_are_deleted_by_the_next_delivery(
+    database: ResultsDatabase,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database.deliver(DAYS[0], day(DAYS[0]), "one")
+    with monkeypatch.context() as broken:
+        broken.setattr(results_database, "delete_stale_rows", raise_unavailable)
+        database.deliver(DAYS[0], day(DAYS[0], users=2), "two")
+    assert "the day was delivered, and old rows are still there: gone" in caplog.text
+    assert database.day(DAYS[0]).num_rows == 2
+    assert stored(url) == [("2026-03-01", 5)]
+    database.deliver(DAYS[1], day(DAYS[1]), "three")
+    assert stored(url) == [("2026-03-01", 2), ("2026-03-02", 3)]
+
+
+def raise_unavailable(*_: Any) -> None:
+    raise ResultsUnavailable("gone")
+
+
+def test_days_older_than_those_kept_go_with_the_next_delivery(url: str) -> None:
+    with ResultsDatabase(url) as everything:
+        for as_of in DAYS[:4]:
+            everything.deliver(as_of, day(as_of), "run")
+    with ResultsDatabase(url, days=2) as database:
+        database.deliver(DAYS[4], day(DAYS[4]), "run")
+        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+        assert database.day(DAYS[0]).num_rows == 0
+    assert stored(url) == [("2026-03-04", 3), ("2026-03-05", 3)]
+
+
+def test_a_day_that_is_asked_for_stays_for_the_run_however_old(url: str) -> None:
+    with ResultsDatabase(url, days=1) as database:
+        for as_of in (DAYS[4], DAYS[0], DAYS[1]):
+            database.deliver(as_of, day(as_of), "backfill")
+        assert database.current_day() == DAYS[4]
+        assert len(database.deliveries()) == 3
+    with ResultsDatabase(url, days=1) as database:
+        database.deliver(DAYS[3], day(DAYS[3]), "next run")
+        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+
+
 def test_delivering_twice_leaves_the_same_rows_as_once(database: ResultsDatabase) -> None:
     first = database.deliver(DAYS[0], day(DAYS[0]), "run-1")
     once = database.day(DAYS[0])
@@ -150,22 +268,19 @@ def test_more_users_than_one_query_takes_are_all_answered(database: ResultsDatab
 
 def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url: str) -> None:
     database.deliver(DAYS[0], day(DAYS[0], users=6_000, churn=0.0), "run")
-    seen: set[tuple[Any, ...]] = set()
-    looks = 0
+    seen: list[tuple[Any, ...]] = []
     done = threading.Event()
 
     def read() -> None:
-        nonlocal looks
-        reader = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)
+        engine = sa.create_engine(url)
+        query = (
+            "SELECT as_of, churn_probability, count(*) FROM player_predictions_current"
+            " GROUP BY as_of, churn_probability"
+        )
         while not done.is_set():
-            seen.update(
-                reader.execute(
-                    "SELECT as_of, churn_probability, count(*) FROM player_predictions_current"
-                    " GROUP BY 1, 2"
-                )
-            )
-            looks += 1
-        reader.close()
+            with engine.connect() as connection:
+                seen.extend(map(tuple, connection.exec_driver_sql(query)))
+        engine.dispose()
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -173,23 +288,27 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
         database.deliver(as_of, day(as_of, users=6_000, churn=float(number)), "run")
     done.set()
     thread.join()
-    assert looks > 10
+    assert len(seen) > 10
     assert {count for _, _, count in seen} == {6_000}
+    assert [str(as_of) for as_of, _, _ in seen] == sorted(str(as_of) for as_of, _, _ in seen)
 
 
 KILLED_WRITER = """
 import sys, time
 import pyarrow.parquet as pq, sqlalchemy as sa
+from ds_assets.resources import results_loading
 from ds_assets.resources.results_database import ResultsDatabase
 
 url, rows = sys.argv[1:]
+at = 2 if url.startswith("sqlite") else 3
 batches = 0
+results_loading._ROWS_A_STATEMENT = 2_000
 
 @sa.event.listens_for(sa.Engine, "before_cursor_execute")
 def stop_in_the_middle(connection, cursor, statement, parameters, context, executemany):
     global batches
-    batches += executemany
-    if batches == 2:
+    batches += "INTO player_prediction_loads" in statement or "INTO TABLE" in statement
+    if batches == at:
         print("in the middle", flush=True)
         time.sleep(60)
 
@@ -245,25 +364,36 @@ def test_two_writers_at_once_take_turns(url: str, tmp_path: Path) -> None:
             assert delivery.row_count == 3_000
 
 
+CHANGE, DROP = 0, 1
+MEDDLING = {
+    ("sqlite", CHANGE): (
+        "AFTER INSERT ON player_prediction_loads WHEN new.user_id = 'u00001' BEGIN UPDATE"
+        " player_prediction_loads SET cluster = 99 WHERE user_id = new.user_id; END"
+    ),
+    ("sqlite", DROP): (
+        "AFTER INSERT ON player_prediction_loads"
+        " BEGIN DELETE FROM player_prediction_loads WHERE user_id = 'u00001'; END"
+    ),
+    ("mysql", CHANGE): (
+        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
+        " SET new.cluster = IF(new.user_id = 'u00001', 99, new.cluster)"
+    ),
+    ("mysql", DROP): (
+        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
+        " SET new.user_id = IF(new.user_id = 'u00001', 'u00000', new.user_id)"
+    ),
+}
+
+
 def test_a_database_that_stores_something_else_rolls_the_day_back(
     database: ResultsDatabase, url: str
 ) -> None:
     database.deliver(DAYS[0], day(DAYS[0]), "before")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER meddle AFTER INSERT ON player_predictions WHEN new.user_id = 'u00001'"
-            " BEGIN UPDATE player_predictions SET cluster = 99 WHERE user_id = new.user_id; END"
-        )
+    kind = sa.make_url(url).get_backend_name()
+    execute(url, f"CREATE TRIGGER meddle {MEDDLING[kind, CHANGE]}")
     with pytest.raises(DeliveryDiffers, match="rows stored differ"):
         database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TRIGGER meddle")
-        connection.exec_driver_sql(
-            "CREATE TRIGGER meddle AFTER INSERT ON player_predictions"
-            " BEGIN DELETE FROM player_predictions WHERE user_id = 'u00001'; END"
-        )
-    engine.dispose()
+    execute(url, "DROP TRIGGER meddle", f"CREATE TRIGGER meddle {MEDDLING[kind, DROP]}")
     with pytest.raises(DeliveryDiffers, match="3 rows were delivered and 2 stored"):
         database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
     assert database.day(DAYS[0]).equals(day(DAYS[0]))
@@ -333,8 +463,8 @@ def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it() -> None
 def test_mysql_tables_keep_ids_apart_and_tell_what_columns_mean() -> None:
     dialect = sa.dialects.mysql.dialect()
     statement = str(
-        sa.schema.CreateTable(METADATA.tables["player_predictions"]).compile(dialect=dialect)
+        sa.schema.CreateTable(METADATA.tables["player_prediction_loads"]).compile(dialect=dialect)
     )
     assert "user_id VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin" in statement
     assert "COMMENT 'The user.'" in statement
-    assert "PRIMARY KEY (as_of, user_id)" in statement
+    assert "PRIMARY KEY (as_of, load_id, user_id)" in statement

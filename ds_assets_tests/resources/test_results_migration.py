@@ -1,0 +1,213 @@
+"""The schema of the results database: made from the contract, brought forward, never guessed."""
+
+import datetime as dt
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from ds_assets.errors import InputError
+from ds_assets.resources import migrations
+from ds_assets.resources.results_database import ResultsDatabase, ResultsUnavailable
+from ds_assets.resources.results_engine import begin, open_engine, parse_url
+from ds_assets.resources.results_schema import METADATA, SCHEMA_VERSION, VIEWS
+from ds_assets_tests.resources.factories import DAYS
+from ds_assets_tests.resources.results import KINDS, day, execute, fresh_mysql, fresh_results
+
+FOLDER = Path(str(migrations.__file__)).parent
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with fresh_results(request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def other_url(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of another database of the same kind."""
+    if url.startswith("sqlite"):
+        yield f"sqlite:///{tmp_path / 'other.sqlite'}"
+        return
+    with fresh_mysql(request.getfixturevalue("mysql_url")) as other:
+        yield other
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    engine = open_engine(parse_url(url))
+    with begin(engine, writing=True) as connection:
+        yield connection
+    engine.dispose()
+
+
+def migrate(url: str, version: str = SCHEMA_VERSION) -> None:
+    with connected(url) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(FOLDER))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, version)
+
+
+def make_without_versions(url: str) -> None:
+    """A database as it was made before there were versions, with a delivered day."""
+    migrate(url, "0001")
+    execute(
+        url,
+        "DROP TABLE alembic_version",
+        "CREATE VIEW player_predictions_current AS SELECT * FROM player_predictions"
+        " WHERE as_of = (SELECT max(as_of) FROM deliveries)",
+        "INSERT INTO player_predictions (user_id, as_of, churn_probability)"
+        " VALUES ('old', '2026-03-02', 0.25), ('older', '2026-03-01', NULL)",
+        "INSERT INTO deliveries VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06')",
+    )
+
+
+def schema(url: str) -> Any:
+    """Everything that a database says of its tables and views, but for the versions' own."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    look = sa.inspect(engine)
+    tables = [name for name in look.get_table_names() if name != "alembic_version"]
+    columns = {name: [dict(one) for one in look.get_columns(name)] for name in tables}
+    for column in (column for table in columns.values() for column in table):
+        column["type"] = repr(column["type"])
+    keys = {name: look.get_pk_constraint(name)["constrained_columns"] for name in tables}
+    views = {
+        name: [one["name"] for one in look.get_columns(name)] for name in look.get_view_names()
+    }
+    engine.dispose()
+    return columns, keys, views
+
+
+def test_the_newest_version_makes_what_the_contract_declares(url: str) -> None:
+    migrate(url)
+    with connected(url) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        operations = produce_migrations(context, METADATA).upgrade_ops
+        missing = render_python_code(operations) if operations else ""
+        assert compare_metadata(context, METADATA) == [], f"a version is missing:\n{missing}"
+
+
+def test_versions_and_declared_tables_make_the_same_database(url: str, other_url: str) -> None:
+    migrate(url)
+    with connected(other_url) as connection:
+        METADATA.create_all(connection)
+        VIEWS.create_all(connection)
+    assert schema(url) == schema(other_url)
+
+
+def test_the_code_names_the_newest_version_and_there_is_one_line_of_them() -> None:
+    assert ScriptDirectory(str(FOLDER)).get_heads() == [SCHEMA_VERSION]
+
+
+def test_a_database_from_before_there_were_versions_keeps_its_days(url: str) -> None:
+    make_without_versions(url)
+    with ResultsDatabase(url) as database:
+        assert [found["user_id"] for found in database.current(["old", "older"])] == ["old"]
+        assert database.day(DAYS[1])["churn_probability"].to_pylist() == [0.25]
+        assert [one.row_count for one in database.deliveries()] == [1]
+        database.deliver(DAYS[1], day(DAYS[1]), "new")
+        assert database.day(DAYS[1]).equals(day(DAYS[1]))
+    rows = execute(url, "SELECT count(*) FROM player_prediction_loads WHERE as_of = '2026-03-02'")
+    assert rows == [(3,)]
+
+
+def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(url: str) -> None:
+    make_without_versions(url)
+    interrupted = 0
+    for stop_at in range(1, 100):
+        if not stopped_at(stop_at, url):
+            break
+        interrupted += 1
+    assert interrupted > 3
+    with ResultsDatabase(url) as database:
+        assert database.current_day() == DAYS[1]
+        assert database.day(DAYS[1])["user_id"].to_pylist() == ["old"]
+
+
+def stopped_at(number: int, url: str) -> bool:
+    """Have the upgrade fail before its nth change. Returns whether there were that many."""
+    changes = 0
+
+    def fail(*arguments: Any) -> None:
+        nonlocal changes
+        changes += arguments[2].split()[0].upper() in {"CREATE", "ALTER", "DROP", "INSERT"}
+        if changes == number:
+            raise OSError("the process ends here")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", fail)
+    try:
+        with ResultsDatabase(url) as database:
+            database.current_day()
+    except ResultsUnavailable:
+        return True
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", fail)
+    return False
+
+
+@pytest.mark.parametrize("version", ["0003", "9999", "f00"])
+def test_a_schema_that_is_newer_than_the_software_is_left_alone(url: str, version: str) -> None:
+    migrate(url)
+    execute(url, f"UPDATE alembic_version SET version_num = '{version}'")
+    with ResultsDatabase(url) as database:
+        for use in (database.ensure_schema, database.current_day, database.deliveries):
+            with pytest.raises(InputError) as caught:
+                use()
+    assert f"has schema version {version}, and this software knows those up to 0002" in str(
+        caught.value
+    )
+    assert "DS_ASSETS_RESULTS_URL" in str(caught.value)
+    assert "update the software" in str(caught.value)
+
+
+def test_a_table_of_somebody_else_is_left_alone(url: str) -> None:
+    migrate(url, "0001")  # so that there is a database
+    execute(
+        url,
+        "DROP TABLE alembic_version",
+        "DROP TABLE deliveries",
+        "CREATE TABLE deliveries (parcel INT)",
+    )
+    with (
+        ResultsDatabase(url) as database,
+        pytest.raises(InputError, match="has a table deliveries with the columns parcel"),
+    ):
+        database.deliver(dt.date(2026, 3, 1), day(DAYS[0]), "run")
+
+
+def test_an_up_to_date_database_is_used_without_loading_the_migrations(url: str) -> None:
+    migrate(url)
+    script = (
+        "import sys; from ds_assets.resources.results_database import ResultsDatabase;"
+        "assert ResultsDatabase(sys.argv[1]).current_day() is None;"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, url], check=False)  # noqa: S603
+    assert done.returncode == 0
+
+
+def test_the_owners_command_makes_the_schema_and_says_so(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_RESULTS_URL", url)
+    command_line = [sys.executable, "-m", "ds_assets.resources.migrations"]
+    done = subprocess.run(command_line, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == f"the results database has schema version {SCHEMA_VERSION}\n"
+    execute(url, "UPDATE alembic_version SET version_num = '0009'")
+    done = subprocess.run(command_line, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert done.stderr.startswith("ds_assets: the results database at ")
+    assert "Traceback" not in done.stderr
