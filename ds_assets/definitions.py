@@ -22,7 +22,7 @@ from ds_assets.assets import (
     user_features,
 )
 from ds_assets.game import Game, load_game
-from ds_assets.jobs import collect_logs, daily_predictions, serve_predictions
+from ds_assets.jobs import collect_logs, daily_predictions, predict_again, serve_predictions
 from ds_assets.resources.configurable import (
     CacheResource,
     EngineResource,
@@ -59,7 +59,7 @@ def build_defs(
         game: What is predicted, and from what.
         overrides: Resources by name that take the place of those that the settings name.
     """
-    collect = collect_logs()
+    collect, predict, again = collect_logs(), daily_predictions(), predict_again()
     with warnings.catch_warnings():
         # Backfill policies and partition mappings before the first day are beta in Dagster 1.13,
         # and there is no other way to the same: its users need not read that.
@@ -67,9 +67,9 @@ def build_defs(
         return dg.Definitions(
             assets=[module.build(game) for module in _ASSETS],
             asset_checks=checks.build(game),
-            jobs=[collect, daily_predictions(), serve_predictions(game)],
+            jobs=[collect, predict, again, serve_predictions(game)],
             schedules=[daily_collection(collect, game, settings)],
-            sensors=[raw_files_sensor(game)],
+            sensors=[raw_files_sensor(game, predict, again)],
             resources=_resources(settings, game) | dict(overrides or {}),
             # One process a run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,

@@ -70,6 +70,9 @@ class Logs(_Part):
     """Folder of one day in the source, in strftime's words."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
     time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
+    marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
+    """Name of a file that says, in a day's folder of the lake, that the day is complete. Without
+    one a day is complete when its files have rested for a while."""
 
     @field_validator("path")
     @classmethod

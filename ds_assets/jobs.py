@@ -17,6 +17,7 @@ from ds_assets.serving.service import Answers, PredictionService
 
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
+PREDICT_AGAIN = "predict_again"
 
 
 def collect_logs() -> Any:
@@ -32,6 +33,15 @@ def daily_predictions() -> Any:
         PREDICT,
         dg.AssetSelection.assets("user_activity").downstream(),
         description="From a day's raw files to predictions in the database and the cache.",
+    )
+
+
+def predict_again() -> Any:
+    """Everything that follows from activity that is stored."""
+    return dg.define_asset_job(
+        PREDICT_AGAIN,
+        dg.AssetSelection.assets("user_features").downstream(),
+        description="Predictions of days once more, after the activity of an earlier day changed.",
     )
 
 

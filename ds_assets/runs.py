@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.assets.daily import LEFT_OUT
 from ds_assets.errors import InputError
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+_OF_DAGSTER = ("Dagster", "RetryRequested")
 PROCESS = "ds_assets/process"
 """Tag of the machine and process that a run lives in."""
 
@@ -38,7 +40,7 @@ def materialize_days(
             steps and checks said.
     """
     _refuse_other_days(defs, assets[0], first, last)
-    _end_killed_runs(instance)
+    end_killed_runs(instance)
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=instance,
@@ -53,7 +55,7 @@ def materialize_days(
     return _left_out(result)
 
 
-def _end_killed_runs(instance: dg.DagsterInstance) -> None:
+def end_killed_runs(instance: dg.DagsterInstance) -> None:
     """Say of runs whose process is gone that they failed, and give back what they held.
 
     Nobody else does: a killed process cannot, and its slot in the pool of the database would keep
@@ -116,12 +118,14 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
     steps = [
         data.user_failure_data.description or data.error_display_string
         if data.user_failure_data
-        else _innermost(data.error)
+        else _own_words(data.error)
         for data in failed
     ]
     return [f"{c.asset_key.to_user_string()}: {c.description}" for c in checks] + steps
 
 
-def _innermost(error: object) -> str:
-    cause = getattr(error, "cause", None)
-    return _innermost(cause) if cause else str(getattr(error, "message", error)).strip()
+def _own_words(error: SerializableErrorInfo | None) -> str:
+    """What the step raised, without what Dagster says around it, and what lies below it."""
+    while error and error.cause and str(error.cls_name).startswith(_OF_DAGSTER):
+        error = error.cause
+    return "" if error is None else error.message.strip()

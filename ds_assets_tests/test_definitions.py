@@ -176,12 +176,16 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
     assert jobs == {
         "collect_logs": {"raw_logs"},
         "daily_predictions": set(SHAPE) - {"raw_logs"},
+        "predict_again": set(SHAPE) - {"raw_logs", "user_activity"},
         "serve_predictions": set(),
     }
     schedules = [(s.name, s.job_name) for s in found.get_repository_def().schedule_defs]
     assert schedules == [("daily_collection", "collect_logs")]
-    sensors = [(s.name, s.job_name) for s in found.get_repository_def().sensor_defs]
-    assert sensors == [("raw_files", "daily_predictions")]
+    sensors = [
+        (s.name, [target.job_name for target in s.targets])
+        for s in found.get_repository_def().sensor_defs
+    ]
+    assert sensors == [("raw_files", ["daily_predictions", "predict_again"])]
 
 
 def test_everything_that_is_referred_to_is_there() -> None:

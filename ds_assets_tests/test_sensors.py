@@ -1,36 +1,83 @@
-"""The sensor on a real instance, and the rule by which it chooses days."""
+"""The sensor on real Dagster instances, over a lake in a folder and one in Azure Blob."""
 
 import datetime as dt
-import os
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from dagster import DagsterEvent, DagsterEventType, DagsterRun
 
-from ds_assets.resources.ingestion import RAW, copy_day, fingerprint, raw_objects
-from ds_assets.resources.lake import day_folder
+from ds_assets import sensors
+from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
+from ds_assets.jobs import PREDICT, PREDICT_AGAIN
+from ds_assets.resources.ingestion import copy_day
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.lakes import open_lake
 from ds_assets.resources.log_source import FolderLogSource
-from ds_assets.sensors import (
-    MOST_RUNS_A_TICK,
-    SETTLED_AFTER,
-    RawDay,
-    days_to_run,
-    raw_files_sensor,
-    read_cursor,
-)
+from ds_assets.resources.stored_tables import table_file
+from ds_assets.runs import RANGE_END, RANGE_START
+from ds_assets.sensors import MOST_RUNS_A_TICK, OTHER_DAYS, Cursor, read_cursor
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
+from ds_assets_tests.resources.lakes import KINDS, make_blob_lake, put_many
 
-NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
-LONG_AGO = 1_700_000_000
+MINUTE = dt.timedelta(minutes=1)
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Installation:
-    return make_installation(tmp_path)
+class World:
+    """An installation whose sensor is asked, and whose runs go as a test says."""
+
+    def __init__(self, home: Path, instance: dg.DagsterInstance, lake: Lake, **game: Any) -> None:
+        self.installation = make_installation(home, **game)
+        self.instance = instance
+        self.lake = lake
+        self.cursor: str | None = None
+        self.later = 2 * SETTLED_AFTER
+        self.reason = ""
+        self.said: list[dg.AssetObservation] = []
+
+    def put(self, number: int, name: str = "events.jsonl", users: int = 1) -> None:
+        """Put a raw file of a day into the lake."""
+        lines = [event(n, f"{day(number)}T12:00:00Z", f"u{n}") for n in range(users)]
+        self.lake.write(f"raw/dt={day(number)}/{name}", "\n".join(lines).encode())
+
+    def tick(self) -> list[dg.RunRequest]:
+        """Ask the sensor once, as the daemon does."""
+        defs = self.installation.defs
+        repository, lake = defs.get_repository_def(), (defs.resources or {})["lake"]
+        with dg.build_sensor_context(
+            self.instance, self.cursor, repository_def=repository, resources={"lake": lake}
+        ) as context:
+            data = repository.get_sensor_def("raw_files").evaluate_tick(context)
+        self.cursor, self.reason = data.cursor, data.skip_message or ""
+        self.said += [one for one in data.asset_events if isinstance(one, dg.AssetObservation)]
+        return list(data.run_requests or [])
+
+    def days(self) -> list[str]:
+        """Days that a tick asks to run, which is not done."""
+        return [str(request.partition_key) for request in self.tick()]
+
+    def start(self, request: dg.RunRequest) -> DagsterRun:
+        """Put a run on record, as the daemon does before it begins."""
+        tags = dict(request.tags)
+        if request.partition_key:
+            tags["dagster/partition"] = str(request.partition_key)
+        return self.instance.create_run_for_job(
+            self.installation.defs.resolve_job_def(str(request.job_name)),
+            tags=tags,
+            status=dg.DagsterRunStatus.STARTED,
+        )
+
+    def end(self, run: DagsterRun, *, well: bool) -> None:
+        kind = DagsterEventType.RUN_SUCCESS if well else DagsterEventType.RUN_FAILURE
+        happened = DagsterEvent(event_type_value=kind.value, job_name=run.job_name)
+        self.instance.report_dagster_event(happened, run.run_id)
+
+    def make(self, number: int, assets: tuple[str, ...] = ("user_activity",)) -> None:
+        """Materialize a day for real, as somebody does by hand."""
+        self.installation.run(day(number), assets=assets)
 
 
 @pytest.fixture
@@ -39,240 +86,351 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def put(installation: Installation, number: int, *, users: int = 1, age: int = LONG_AGO) -> None:
-    """Put a day's raw file into the lake, as old as the epoch time says; 0 is now."""
-    folder = installation.settings.lake / day_folder(RAW, day(number))
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "events.jsonl"
-    lines = [event(n, f"{day(number)}T12:00:00Z", f"u{n}") for n in range(users)]
-    file.write_text("\n".join(lines) + "\n")
-    if age:
-        os.utime(file, (age, age))
+@pytest.fixture(params=KINDS)
+def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    url = ""
+    if request.param == "Blob":
+        url = str(make_blob_lake(request.getfixturevalue("blob_url"), tmp_path))
+        monkeypatch.setenv("DS_ASSETS_LAKE_URL", url)
+    return open_lake(url, tmp_path / "lake", tmp_path / "lake_cache")
 
 
-def evaluate(
-    installation: Installation, instance: dg.DagsterInstance, cursor: str | None = None
-) -> Any:
-    repository = installation.defs.get_repository_def()
-    lake = (installation.defs.resources or {})["lake"]
-    with dg.build_sensor_context(
-        instance, cursor, repository_def=repository, resources={"lake": lake}
-    ) as context:
-        return repository.get_sensor_def("raw_files").evaluate_tick(context)
+def make_world(
+    tmp_path: Path,
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    **game: Any,
+) -> World:
+    world = World(tmp_path, instance, lake, **game)
+    monkeypatch.setattr(sensors, "clock", lambda: dt.datetime.now(dt.UTC) + world.later)
+    return world
 
 
-def tick(
-    installation: Installation, instance: dg.DagsterInstance, cursor: str | None = None
-) -> tuple[list[str], str | None, str]:
-    """Days asked for, the new cursor, and the reason of a tick that asks for none."""
-    data = evaluate(installation, instance, cursor)
-    days = [str(request.partition_key) for request in data.run_requests or []]
-    return days, data.cursor, data.skip_message or ""
-
-
-def keys(installation: Installation, instance: dg.DagsterInstance) -> list[str]:
-    return [request.run_key for request in evaluate(installation, instance).run_requests]
+@pytest.fixture
+def world(
+    tmp_path: Path,
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """The time is late enough for what is put now to have rested."""
+    return make_world(tmp_path, lake, instance, monkeypatch)
 
 
 def names(*numbers: int) -> list[str]:
     return [str(day(number)) for number in numbers]
 
 
-def test_an_empty_lake_is_skipped_with_a_reason(
-    installation: Installation, instance: dg.DagsterInstance
+def test_nothing_new_is_skipped_with_a_reason(world: World) -> None:
+    assert world.days() == []
+    assert world.reason == f"{world.lake}/raw: nothing is new"
+
+
+def test_a_new_day_is_one_run(world: World) -> None:
+    world.put(3)
+    (request,) = world.tick()
+    assert (request.partition_key, request.job_name) == (str(day(3)), PREDICT)
+    run = world.start(request)
+    assert world.days() == []
+    world.end(run, well=True)
+    assert world.days() == []
+
+
+def test_files_that_come_over_minutes_are_one_run_when_they_have_rested(world: World) -> None:
+    world.later = dt.timedelta()
+    for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
+        world.put(3, name)
+        assert world.days() == []
+        assert world.reason.endswith("1 waiting for the rest of its files")
+    world.later = 2 * SETTLED_AFTER
+    assert world.days() == names(3)
+
+
+def test_with_a_marker_a_day_is_run_as_soon_as_it_is_there_and_not_before(
+    tmp_path: Path,
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked, _, reason = tick(installation, instance)
-    assert asked == []
-    assert reason == f"no raw files in {installation.settings.lake} are new, changed and settled"
+    world = make_world(tmp_path, lake, instance, monkeypatch, logs={"marker": "_SUCCESS"})
+    world.put(3)
+    assert world.days() == []
+    world.later = dt.timedelta()
+    lake.write(f"raw/dt={day(3)}/_SUCCESS", b"")
+    assert world.days() == names(3)
 
 
-def test_a_new_day_is_asked_for_once(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 3)
-    asked, cursor, _ = tick(installation, instance)
-    assert asked == names(3)
-    assert tick(installation, instance, cursor)[0] == []
+def test_a_file_that_is_replaced_runs_the_day_again(world: World) -> None:
+    world.put(3)
+    (before,) = world.tick()
+    world.end(world.start(before), well=True)
+    assert world.days() == []
+    world.put(3, users=2)
+    (after,) = world.tick()
+    assert after.partition_key == before.partition_key
+    assert after.run_key != before.run_key
 
 
-def test_a_day_whose_files_are_young_waits_until_they_have_settled(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 3, age=0)
-    assert tick(installation, instance)[0] == []
-    put(installation, 3)
-    assert tick(installation, instance)[0] == names(3)
+def test_a_file_that_is_replaced_during_a_run_waits_for_its_end(world: World) -> None:
+    world.put(3)
+    run = world.start(*world.tick())
+    world.put(3, users=2)
+    assert world.days() == []
+    assert world.reason.endswith("1 waiting for a run under way")
+    world.end(run, well=True)
+    assert world.days() == names(3)
 
 
-def test_a_young_file_beside_an_old_one_makes_the_day_wait(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 3)
-    folder = installation.settings.lake / day_folder(RAW, day(3))
-    (folder / "more.jsonl").write_text("")
-    assert tick(installation, instance)[0] == []
+def test_a_run_of_a_range_by_hand_is_waited_for_too(world: World) -> None:
+    job = world.installation.defs.resolve_job_def(PREDICT)
+    tags = {RANGE_START: str(day(2)), RANGE_END: str(day(4))}
+    world.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    for number in (3, 5):
+        world.put(number)
+    assert world.days() == names(5)
 
 
-def test_a_day_whose_file_has_changed_is_asked_for_again_with_another_run_key(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 3)
-    before = keys(installation, instance)
-    _, cursor, _ = tick(installation, instance)
-    put(installation, 3, users=2)
-    assert tick(installation, instance, cursor)[0] == names(3)
-    after = keys(installation, instance)
-    assert len(before) == len(after) == 1
-    assert before != after
+def test_a_file_that_is_deleted_runs_the_day_without_it(world: World) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        world.put(3, name)
+    world.end(world.start(*world.tick()), well=True)
+    assert world.days() == []
+    world.lake.delete([f"raw/dt={day(3)}/b.jsonl"])
+    assert world.days() == names(3)
 
 
-def test_the_run_that_is_asked_for_is_one_that_the_job_can_do(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 0)
-    (asked,), cursor, _ = tick(installation, instance)
-    job = installation.defs.resolve_job_def("daily_predictions")
-    result = job.execute_in_process(partition_key=asked, instance=instance)
-    assert result.success
-    # It is used now, so that even a lost cursor asks for nothing.
-    assert tick(installation, instance, cursor)[0] == []
-    assert tick(installation, instance, None)[0] == []
-    assert list(installation.delivered()) == [day(0)]
+def test_a_day_whose_files_are_all_gone_is_told_once_and_not_run(world: World) -> None:
+    world.put(3)
+    world.end(world.start(*world.tick()), well=True)
+    world.tick()
+    world.lake.delete([f"raw/dt={day(3)}/events.jsonl"])
+    assert world.days() == []
+    assert f"the raw files of {day(3)} are gone; what was made of them stays" in world.reason
+    assert world.days() == []
+    assert "gone" not in world.reason
 
 
-@pytest.mark.parametrize("cursor", [None, "", "{", "[]", "7", '"text"', "\x00"])
-def test_a_lost_or_broken_cursor_runs_nothing_again_that_was_used(
-    installation: Installation, instance: dg.DagsterInstance, cursor: str | None
-) -> None:
-    put(installation, 3)
-    installation.run(day(3), assets=["user_activity"])
-    assert tick(installation, instance, cursor)[0] == []
-    put(installation, 4)
-    assert tick(installation, instance, cursor)[0] == names(4)
+def test_a_path_that_names_no_day_is_told_once_and_the_others_run(world: World) -> None:
+    for name in ("raw/notes.txt", "raw/dt=today/a.jsonl", "raw/dt=2026-13-01/a.jsonl"):
+        world.lake.write(name, b"")
+    world.days()
+    assert "raw/ holds dt=2026-13-01, dt=today, notes.txt, which are no folders" in world.reason
+    assert world.days() == []
+    assert "notes.txt" not in world.reason
+    world.put(2)
+    assert world.days() == names(2)
 
 
-def test_a_used_day_is_asked_for_again_when_a_file_is_added(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 3)
-    installation.run(day(3), assets=["user_activity"])
-    more = installation.settings.lake / day_folder(RAW, day(3)) / "more.jsonl"
-    more.write_text(event(9, f"{day(3)}T13:00:00Z") + "\n")
-    os.utime(more, (LONG_AGO, LONG_AGO))
-    assert tick(installation, instance)[0] == names(3)
+def test_a_day_without_a_partition_is_held_and_the_others_run(world: World) -> None:
+    for number in (-1, 2, 40):  # the game has days 0 to 39
+        world.put(number)
+    (request,) = world.tick()
+    assert request.partition_key == str(day(2))
+    world.end(world.start(request), well=True)
+    assert world.days() == []
+    assert world.reason.endswith("2 held until it has a partition")
 
 
-def test_a_day_without_a_partition_is_held_and_the_others_run(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, -1)
-    put(installation, 2)
-    put(installation, 40)  # the game ends on day 39
-    asked, cursor, _ = tick(installation, instance)
-    assert asked == names(2)
-    assert tick(installation, instance, cursor)[0] == []
+def test_a_failed_run_is_tried_again_after_each_pause_and_given_up_visibly(world: World) -> None:
+    world.put(3)
+    requests = world.tick()
+    for pause in RETRY_AFTER:  # each run ends now
+        world.end(world.start(requests[-1]), well=False)
+        world.later = pause - MINUTE
+        assert world.days() == []
+        world.later = pause
+        requests += world.tick()
+    assert len({one.run_key for one in requests}) == len(requests) == len(RETRY_AFTER) + 1
+    world.end(world.start(requests[-1]), well=False)
+    world.later = 10 * RETRY_AFTER[-1]
+    assert world.days() == []
+    assert f"gave up {day(3)} to {day(3)} after 4 failed runs of {PREDICT}" in world.reason
+    assert [(one.asset_key.to_user_string(), one.partition) for one in world.said] == [
+        ("user_activity", str(day(3)))
+    ]
+    assert world.days() == []
+    assert len(world.said) == 1
+    assert world.reason.endswith("1 given up after failed runs")
 
 
-def test_a_folder_that_names_no_day_is_nobodys_business(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    put(installation, 2)
-    raw = installation.settings.lake / RAW
-    for name in ("dt=today", "notes", "dt=2026-13-01"):
-        (raw / name).mkdir()
-        (raw / name / "events.jsonl").write_text("")
-    (raw / f"dt={day(5)}").mkdir()
-    assert tick(installation, instance)[0] == names(2)
+def test_a_day_that_was_given_up_is_run_again_when_its_files_change(world: World) -> None:
+    world.put(3)
+    world.later = 10 * RETRY_AFTER[-1]
+    for _ in range(len(RETRY_AFTER) + 1):
+        world.end(world.start(*world.tick()), well=False)
+    assert world.days() == []
+    world.put(3, users=2)
+    assert world.days() == names(3)
 
 
-def test_a_manifest_alone_is_no_raw_file(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
-    installation.lake.write(f"{day_folder(RAW, day(3))}/_manifest.json", b"{}")
-    assert tick(installation, instance)[0] == []
+def test_a_run_that_fails_after_its_activity_was_stored_is_tried_again(world: World) -> None:
+    world.put(3)
+    run = world.start(*world.tick())
+    world.make(3)
+    world.end(run, well=False)
+    world.later = RETRY_AFTER[0]
+    assert world.days() == names(3)
 
 
-def test_a_copy_that_changes_nothing_asks_for_nothing(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
+@pytest.mark.parametrize("cursor", [None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}'])
+def test_a_lost_or_broken_cursor_runs_nothing_again(world: World, cursor: str | None) -> None:
+    world.put(3)
+    world.make(3)
+    world.put(4)
+    world.end(world.start(*world.tick()), well=True)
+    world.cursor = cursor
+    assert world.days() == []
+    world.put(5)
+    world.cursor = cursor
+    assert world.days() == names(5)
+
+
+def test_a_copy_that_changes_nothing_asks_for_nothing(world: World) -> None:
+    installation = world.installation
     source = FolderLogSource(installation.settings.source, installation.game.logs.path)
     installation.write_logs(day(3), event(1, f"{day(3)}T12:00:00Z"))
-    copy_day(day(3), source, installation.lake, print)
-    installation.run(day(3), assets=["user_activity"])
-    before = fingerprint(raw_objects(day(3), installation.lake))
-    copy_day(day(3), source, installation.lake, print)
-    assert fingerprint(raw_objects(day(3), installation.lake)) == before
-    assert tick(installation, instance)[0] == []
+    for asked in (names(3), []):
+        copy_day(day(3), source, world.lake, print)
+        requests = world.tick()
+        assert [request.partition_key for request in requests] == asked
+        for request in requests:
+            world.end(world.start(request), well=True)
 
 
-def test_many_new_days_are_asked_for_a_few_a_tick_the_oldest_first(
-    installation: Installation, instance: dg.DagsterInstance
-) -> None:
+def test_a_manifest_alone_is_no_raw_file(world: World) -> None:
+    world.lake.write(f"raw/dt={day(3)}/_manifest.json", b"{}")
+    assert world.days() == []
+
+
+def test_many_new_days_are_asked_for_a_few_a_tick_the_oldest_first(world: World) -> None:
     for number in reversed(range(MOST_RUNS_A_TICK + 2)):
-        put(installation, number)
-    first, cursor, _ = tick(installation, instance)
-    second, cursor, _ = tick(installation, instance, cursor)
-    third, _, _ = tick(installation, instance, cursor)
-    assert first == names(*range(MOST_RUNS_A_TICK))
-    assert second == names(MOST_RUNS_A_TICK, MOST_RUNS_A_TICK + 1)
-    assert third == []
+        world.put(number)
+    first = world.tick()
+    assert [one.partition_key for one in first] == names(*range(MOST_RUNS_A_TICK))
+    for request in first:
+        world.start(request)
+    assert world.days() == names(MOST_RUNS_A_TICK, MOST_RUNS_A_TICK + 1)
 
 
-def test_the_sensor_runs_without_being_switched_on(installation: Installation) -> None:
-    sensor = raw_files_sensor(installation.game)
+def test_the_run_that_is_asked_for_is_one_that_the_job_can_do(world: World) -> None:
+    world.put(0)
+    (request,) = world.tick()
+    job = world.installation.defs.resolve_job_def(str(request.job_name))
+    result = job.execute_in_process(
+        partition_key=request.partition_key, instance=world.instance, tags=dict(request.tags)
+    )
+    assert result.success
+    assert world.days() == []
+    assert list(world.installation.delivered()) == [day(0)]
+
+
+def store(world: World, table: str, *numbers: int) -> None:
+    for number in numbers:
+        world.lake.write(table_file(table, day(number)), b"")
+
+
+def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)  # whose times are finer than a second
+    world = make_world(tmp_path, lake, instance, monkeypatch, windows=[1, 3], active_days=3)
+    for table in ("user_activity", "user_features", "predictions"):
+        store(world, table, *range(10))
+    assert world.days() == []
+    world.put(4)
+    (request,) = world.tick()
+    assert request.partition_key == str(day(4))
+    run = world.start(request)
+    for table in ("user_activity", "user_features", "predictions"):
+        store(world, table, 4)
+    assert world.days() == []  # while the day itself is under way
+    world.end(run, well=True)
+    (again,) = world.tick()
+    assert again.job_name == PREDICT_AGAIN
+    reached = world.installation.game.lookback_days
+    assert (again.tags[RANGE_START], again.tags[RANGE_END]) == (
+        str(day(5)),
+        str(day(min(9, 4 + reached))),
+    )
+    run = world.start(again)
+    assert world.days() == []
+    for number in range(5, 10):
+        store(world, "user_features", number)
+        store(world, "predictions", number)
+    world.end(run, well=True)
+    assert world.days() == []
+
+
+@pytest.mark.slow
+def test_the_run_over_days_that_an_old_one_reaches_is_one_that_the_job_can_do(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    world = make_world(tmp_path, lake, instance, monkeypatch)
+    for number in range(3):
+        world.put(number, users=number + 1)
+    world.installation.run(
+        day(0), day(2), assets=[*sensors_downstream(world.installation)], instance=instance
+    )
+    world.put(0, "late.jsonl", users=9)
+    first = world.tick()
+    run_for_real(world, first[0])
+    (again,) = world.tick()
+    assert (again.tags[RANGE_START], again.tags[RANGE_END]) == (str(day(1)), str(day(2)))
+    run_for_real(world, again)
+    assert world.days() == []
+    assert len(world.installation.predictions(day(2))) == 9
+
+
+def sensors_downstream(installation: Installation) -> list[str]:
+    job = installation.defs.resolve_job_def(PREDICT)
+    return sorted({key.to_user_string() for key in job.asset_layer.executable_asset_keys})
+
+
+def run_for_real(world: World, request: dg.RunRequest) -> None:
+    job = world.installation.defs.resolve_job_def(str(request.job_name))
+    result = job.execute_in_process(
+        partition_key=request.partition_key, instance=world.instance, tags=dict(request.tags)
+    )
+    assert result.success
+
+
+@pytest.mark.slow
+def test_ten_thousand_new_files_are_bounded_work_a_tick_and_all_are_handled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [day(number) for number in range(-60, 40)]
+    put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(100)])
+    looked: list[str] = []
+    kind = type(world.lake)
+    listing = kind.objects
+
+    def counted(lake: Any, prefix: str) -> Any:
+        looked.append(prefix)
+        return listing(lake, prefix)
+
+    monkeypatch.setattr(kind, "objects", counted)
+    asked = []
+    for _ in range(20):
+        looked.clear()
+        requests = world.tick()
+        assert len(looked) <= OTHER_DAYS + 20
+        asked += [str(request.partition_key) for request in requests]
+        for request in requests:
+            world.end(world.start(request), well=True)
+        if len(asked) == 40:
+            break
+    assert sorted(asked) == names(*range(40))
+    assert world.tick() == []
+
+
+def test_the_sensor_runs_without_being_switched_on(world: World) -> None:
+    sensor = world.installation.defs.get_repository_def().get_sensor_def("raw_files")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
-@pytest.mark.parametrize(
-    ("cursor", "read"),
-    [
-        (None, {}),
-        ('{"2026-01-01": "a"}', {"2026-01-01": "a"}),
-        ('{"2026-01-01": 7}', {"2026-01-01": "7"}),
-        ("{", {}),
-        ("[1]", {}),
-    ],
-)
-def test_a_cursor_is_read_as_far_as_it_makes_sense(
-    cursor: str | None, read: dict[str, str]
-) -> None:
-    assert read_cursor(cursor) == read
-
-
-prints = st.sampled_from(["a", "b", "c"])
-raw_days = st.lists(
-    st.builds(
-        RawDay,
-        day=st.integers(0, 9).map(day),
-        fingerprint=prints,
-        used=st.none() | prints,
-        asked=st.none() | prints,
-        newest=st.integers(-200, 200).map(lambda seconds: NOW + dt.timedelta(seconds=seconds)),
-    ),
-    unique_by=lambda one: one.day,
-)
-
-
-@given(days=raw_days, partitions=st.sets(st.integers(0, 9).map(day)))
-def test_a_day_is_chosen_if_and_only_if_it_is_known_settled_and_neither_used_nor_asked_for(
-    days: list[RawDay], partitions: set[dt.date]
-) -> None:
-    found = days_to_run(days, partitions, NOW)
-    assert found == sorted(found, key=lambda one: one.day)
-    for one in days:
-        new = not {one.fingerprint} & {one.used, one.asked}
-        settled = one.newest <= NOW - SETTLED_AFTER
-        assert (one in found) == (new and settled and one.day in partitions)
-
-
-@given(days=raw_days, partitions=st.sets(st.integers(0, 9).map(day)))
-def test_what_was_asked_for_is_not_asked_for_twice(
-    days: list[RawDay], partitions: set[dt.date]
-) -> None:
-    asked = {one.day: one.fingerprint for one in days_to_run(days, partitions, NOW)}
-    later = [
-        RawDay(one.day, one.fingerprint, one.used, asked.get(one.day, one.asked), one.newest)
-        for one in days
-    ]
-    again = days_to_run(later, partitions, NOW)
-    assert not {one.day for one in again} & set(asked)
+def test_a_cursor_holds_days_and_their_files() -> None:
+    cursor = Cursor(done={day(1): "a"}, next=day(2), told={"x"})
+    assert read_cursor(cursor.model_dump_json()) == cursor
+    assert json.loads(cursor.model_dump_json())["done"] == {str(day(1)): "a"}

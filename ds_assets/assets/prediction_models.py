@@ -60,7 +60,7 @@ def update(
 
     def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
         windows = (labels.label_days(one, horizon, game) for one in looks[1])
-        return sum(activity[day] for window in windows for day in window)
+        return sum(activity[day].size for window in windows for day in window)
 
     looks = [(day, complete_snapshots(day)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}

@@ -38,7 +38,7 @@ def update(
         return between(stored, features.arrival_days(first, game)[0], last)
 
     def seen_bytes(day: dt.date) -> int:
-        return sum(stored[one] for one in seen(day, day))
+        return sum(stored[one].size for one in seen(day, day))
 
     for batch in in_batches(sorted(days), seen_bytes, BATCH_BYTES):
         activity = engine.read(seen(batch[0], batch[-1]), user_activity_table(game), lake)

@@ -5,7 +5,6 @@ who may use the account; that is the environment's (`blob_service`).
 """
 
 import datetime as dt
-import hashlib
 import os
 import tempfile
 import time
@@ -13,21 +12,43 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from ds_assets.errors import InputError
 from ds_assets.resources.concurrency import map_ahead
-from ds_assets.resources.lake import ABANDONED_AFTER, BLOCK, Key, LakeObject, Receive, day_of
+from ds_assets.resources.lake import (
+    ABANDONED_AFTER,
+    BLOCK,
+    STAGING,
+    Key,
+    LakeObject,
+    Receive,
+    day_of,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
 
 _AT_ONCE = 4
+_RANGE = 4 << 20
+"""Bytes of an answer; the service gives checksums of no more."""
+_COPY_SECONDS = 600
+_COPY_ASKED_EVERY = 0.5
 _CONNECT_SECONDS = 4
 _ANSWER_SECONDS = 7
 _FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
@@ -35,10 +56,6 @@ _FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
 
 class LakeUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
     """The container cannot be reached, or fails in what it is asked."""
-
-
-class LakeDiffers(Exception):  # noqa: N818 - as above
-    """The container holds something else than it was given."""
 
 
 class _ReplacedError(Exception):
@@ -55,8 +72,8 @@ def blob_service(account_url: str, credential: Any) -> "BlobServiceClient":
         connection_timeout=_CONNECT_SECONDS,
         read_timeout=_ANSWER_SECONDS,
         retry_policy=LinearRetry(backoff=1, random_jitter_range=1, retry_total=1),
-        max_single_get_size=BLOCK,
-        max_chunk_get_size=BLOCK,
+        max_single_get_size=_RANGE,
+        max_chunk_get_size=_RANGE,
     )
 
 
@@ -102,12 +119,15 @@ class BlobLake:
             ]
         return sorted(found, key=lambda one: one.name)
 
-    def days(self, folder: str) -> list[dt.date]:
+    def entries(self, folder: str) -> list[str]:
         """See `Lake`."""
         with self._clear_errors():
             found = list(self._container.walk_blobs(name_starts_with=f"{folder}/", delimiter="/"))
-        names = (one.name.removesuffix("/").rpartition("/")[2] for one in found)
-        return sorted(day for name in names if (day := day_of(name)) is not None)
+        return sorted(one.name.removesuffix("/").rpartition("/")[2] for one in found)
+
+    def days(self, folder: str) -> list[dt.date]:
+        """See `Lake`."""
+        return sorted(filter(None, map(day_of, self.entries(folder))))
 
     def exists(self, name: str) -> bool:
         """See `Lake`."""
@@ -137,28 +157,48 @@ class BlobLake:
     def writing(self, names: Mapping[Key, str]) -> Iterator[dict[Key, Path]]:
         """See `Lake`."""
         with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
-            staged = {key: Path(folder) / str(number) for number, key in enumerate(names)}
-            yield staged
-            with self.receiving() as receive, ThreadPoolExecutor(_AT_ONCE) as executor:
-                uploads = ((name, _blocks(staged[key])) for key, name in names.items())
-                list(map_ahead(lambda upload: receive(*upload), uploads, executor, _AT_ONCE))
+            files = {key: Path(folder) / str(number) for number, key in enumerate(names)}
+            yield files
+            with ThreadPoolExecutor(_AT_ONCE) as executor:
+                for key, name in names.items():
+                    self._commit(self._stage(name, _blocks(files[key]), executor))
 
     @contextmanager
     def receiving(self) -> Iterator[Receive]:
         """See `Lake`.
 
         Blocks are staged, each with a checksum that the service compares, and nobody sees them;
-        what has come whole is committed at the end, an object after the other.
+        what has come whole is committed at the end.
         """
-        complete: dict[str, Callable[[], None]] = {}
+        staged: list[_Staged] = []
         with ThreadPoolExecutor(_AT_ONCE) as executor:
 
             def receive(name: str, blocks: Iterable[bytes]) -> None:
-                complete[name] = self._staged(name, blocks, executor)
+                staged.append(self._stage(name, blocks, executor))
 
             yield receive
-        for commit in complete.values():
-            commit()
+            list(map_ahead(self._commit, staged, executor, _AT_ONCE))
+
+    def _remove_abandoned(self) -> None:
+        oldest = dt.datetime.now(dt.UTC) - ABANDONED_AFTER
+        staged = reversed(self.objects(STAGING))
+        self.delete([one.name for one in staged if one.modified < oldest])
+
+    def _copy(self, source: str, name: str) -> None:
+        blob = self._container.get_blob_client(name)
+        waiting = Retrying(
+            retry=retry_if_result(lambda status: status == "pending"),
+            wait=wait_fixed(_COPY_ASKED_EVERY),
+            stop=stop_after_delay(_COPY_SECONDS),
+        )
+        with self._clear_errors(source):
+            blob.start_copy_from_url(self._container.get_blob_client(source).url)
+            try:
+                status = waiting(lambda: blob.get_blob_properties().copy.status)
+            except RetryError:
+                status = f"not done after {_COPY_SECONDS:,} seconds"
+        if status != "success":
+            raise LakeUnavailable(f"{self}/{source} cannot be copied to {name}: {status}")
 
     def delete(self, names: Iterable[str]) -> None:
         """See `Lake`."""
@@ -170,41 +210,23 @@ class BlobLake:
     def _container(self) -> "ContainerClient":
         return self._service(self._account).get_container_client(self._name)
 
-    def _staged(
-        self, name: str, blocks: Iterable[bytes], executor: ThreadPoolExecutor
-    ) -> Callable[[], None]:
-        """Stage an object's blocks. What is returned puts the object in place."""
+    def _stage(self, name: str, blocks: Iterable[bytes], executor: ThreadPoolExecutor) -> "_Staged":
         blob = self._container.get_blob_client(name)
-        whole = hashlib.md5(usedforsecurity=False)
-        size = 0
-        ids: list[str] = []
 
-        def numbered() -> Iterator[tuple[str, bytes]]:
-            nonlocal size
-            for block in blocks:
-                whole.update(block)
-                size += len(block)
-                ids.append(uuid.uuid4().hex)  # of one length, and nobody else's
-                yield ids[-1], block
-
-        def stage(block: tuple[str, bytes]) -> None:
+        def stage(block: bytes) -> str:
+            block_id = uuid.uuid4().hex  # of one length, and nobody else's
             with self._clear_errors(name):
-                blob.stage_block(block[0], block[1], validate_content=True)
+                blob.stage_block(block_id, block, validate_content=True)
+            return block_id
 
-        for _ in map_ahead(stage, numbered(), executor, 1):
-            pass
-        return lambda: self._commit(name, ids, size, whole.digest())
+        return _Staged(name, list(map_ahead(stage, blocks, executor, 1)))
 
-    def _commit(self, name: str, ids: list[str], size: int, checksum: bytes) -> None:
-        from azure.storage.blob import BlobBlock, ContentSettings  # noqa: PLC0415  (as above)
+    def _commit(self, staged: "_Staged") -> None:
+        from azure.storage.blob import BlobBlock  # noqa: PLC0415  (as above)
 
-        blob = self._container.get_blob_client(name)
-        settings = ContentSettings(content_md5=bytearray(checksum))
-        with self._clear_errors(name):
-            blob.commit_block_list([BlobBlock(one) for one in ids], content_settings=settings)
-            stored = blob.get_blob_properties().size
-        if stored != size:
-            raise LakeDiffers(f"{self}/{name} has {stored:,} bytes, and was given {size:,}")
+        blob = self._container.get_blob_client(staged.name)
+        with self._clear_errors(staged.name):
+            blob.commit_block_list([BlobBlock(block_id) for block_id in staged.blocks])
 
     @retry(  # what is replaced between the two questions
         retry=retry_if_exception_type(_ReplacedError), stop=stop_after_attempt(3), reraise=True
@@ -260,6 +282,14 @@ class BlobLake:
             if _is_refused(error):
                 raise InputError(f"{where} is refused, {_reason(error)}") from None
             raise LakeUnavailable(f"{where} cannot be used: {_reason(error)}") from None
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """An object that has come whole: its name, and the ids of its blocks."""
+
+    name: str
+    blocks: list[str]
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

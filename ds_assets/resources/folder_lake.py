@@ -34,13 +34,13 @@ class FolderLake:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return [_described(path, path.relative_to(self._root).as_posix()) for path in files]
 
+    def entries(self, folder: str) -> list[str]:
+        """See `Lake`."""
+        return sorted(path.name for path in (self._root / folder).glob("*"))
+
     def days(self, folder: str) -> list[dt.date]:
         """See `Lake`."""
-        return sorted(
-            day
-            for path in (self._root / folder).glob("dt=*")
-            if (day := day_of(path.name)) is not None
-        )
+        return sorted(filter(None, map(day_of, self.entries(folder))))
 
     def exists(self, name: str) -> bool:
         """See `Lake`."""

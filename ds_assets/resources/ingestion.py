@@ -22,6 +22,13 @@ from ds_assets.resources.lake import Lake, LakeObject, day_folder, safe_name
 from ds_assets.resources.log_source import LogSource, SourceChangedError, SourceObject, is_log
 
 RAW = "raw"
+MANIFEST = "_manifest.json"
+
+
+class LakeDiffers(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+    """The lake holds something else than it was given."""
+
+
 Say = Callable[[str], None]
 """Is told a sentence, now and then."""
 
@@ -95,6 +102,8 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, say: Say) -> Copied:
 
     Raises:
         SourceChangedError: an object changed at each attempt; the lake is as it was.
+        LakeDiffers: the lake holds something else than it was given; the manifest does not say
+            that it is there, so that the next copy brings it again.
         InputError: the names of two objects cannot both be in the lake.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
@@ -108,6 +117,7 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, say: Say) -> Copied:
     }
     changed = [item for item in objects if item.name not in kept]
     copied = _copy(day, changed, source, lake, say)
+    _verify(day, copied.values(), lake)
     gone = {
         name: entry.model_copy(update={"in_source": False})
         for name, entry in before.items()
@@ -165,6 +175,18 @@ def _copy(
 
         entries = list(map_ahead(copy, items, executor, _AT_ONCE))
     return {entry.name: entry for entry in entries}
+
+
+def _verify(day: dt.date, entries: Iterable[ManifestEntry], lake: Lake) -> None:
+    """Compare what has passed with what the lake says that it holds."""
+    stored = {one.name: one.size for one in lake.objects(day_folder(RAW, day))}
+    for entry in entries:
+        size = stored.get(_lake_name(day, entry.name), 0)
+        if size != entry.size:
+            raise LakeDiffers(
+                f"{lake} holds {size:,} bytes of {entry.name} of {day}, and was given "
+                f"{entry.size:,}; something else writes there"
+            )
 
 
 class _Measured:
@@ -248,4 +270,4 @@ def _refuse_collisions(objects: Sequence[SourceObject], source: LogSource, day: 
 
 
 def _manifest_name(day: dt.date) -> str:
-    return f"{day_folder(RAW, day)}/_manifest.json"
+    return f"{day_folder(RAW, day)}/{MANIFEST}"

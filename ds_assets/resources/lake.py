@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 STAGING = "_staging"
 ABANDONED_AFTER = dt.timedelta(days=2)
-BLOCK = 4 << 20
+BLOCK = 8 << 20
 """Most bytes of a content that are moved at once."""
 
 Key = TypeVar("Key")
@@ -40,6 +40,10 @@ class Lake(Protocol):
 
     def objects(self, prefix: str) -> list[LakeObject]:
         """Objects below a folder of the lake, by name."""
+        ...
+
+    def entries(self, folder: str) -> list[str]:
+        """Names directly below a folder of the lake, of objects and of folders."""
         ...
 
     def days(self, folder: str) -> list[dt.date]:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from ds_assets.core.tables import Table
 from ds_assets.errors import InputError
-from ds_assets.resources.lake import Lake, day_folder, day_of
+from ds_assets.resources.lake import Lake, LakeObject, day_folder, day_of
 
 
 def table_file(table: str, day: dt.date) -> str:
@@ -20,13 +20,13 @@ def table_file(table: str, day: dt.date) -> str:
     return f"{day_folder(table, day)}/{table}.parquet"
 
 
-def stored_days(table: str, lake: Lake) -> dict[dt.date, int]:
-    """Days of a table that are stored, ascending, and the bytes of each."""
+def stored_days(table: str, lake: Lake) -> dict[dt.date, LakeObject]:
+    """Days of a table that are stored, ascending, and what the lake says of each."""
     found = {}
     for one in lake.objects(table):
         day = day_of(one.name.split("/")[1])
         if day is not None and one.name == table_file(table, day):
-            found[day] = one.size
+            found[day] = one
     return found
 
 
