@@ -101,9 +101,13 @@ def _resources(settings: Settings, game: Game) -> dict[str, Any]:
             url=settings.lake_url, folder=str(settings.lake), cache=str(settings.lake_cache)
         ),
         "engine": EngineResource(
-            memory_limit_mb=settings.memory_limit_mb, threads=settings.threads
+            memory_limit_mb=settings.memory_limit_mb,
+            threads=settings.threads,
+            spark_remote=settings.spark_remote,
+            spark_master=settings.spark_master,
+            spark_lake=settings.spark_lake,
         ),
-        "results": ResultsResource(url=settings.results_url),
+        "results": ResultsResource(url=settings.results_url, days=settings.results_days),
         "cache": CacheResource(
             url=settings.cache_url,
             folder=str(settings.cache_folder),

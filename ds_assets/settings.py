@@ -3,12 +3,13 @@
 Belongs here: addresses, folders, limits. Does not belong here: anything about the game (`game.py`).
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ds_assets.errors import InputError, describe_mistakes
@@ -39,6 +40,8 @@ class Settings(BaseSettings):
     place of the folder."""
     results_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL of the results database. Default: an SQLite file in the home."""
+    results_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """Days that the results database keeps, counted back from the newest; 0 keeps all."""
     cache_url: Annotated[str, Field(repr=False)] = ""
     """Redis URL of the cache. Default: an embedded server with its file in the home."""
     cache_days: Annotated[int, Field(ge=1, le=365)] = 7
@@ -47,6 +50,15 @@ class Settings(BaseSettings):
     """Memory that the embedded engine may take before it uses the disk."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """Threads of the embedded engine."""
+    spark_remote: Annotated[str, Field(repr=False)] = ""
+    """Address of a Spark Connect server, `sc://HOST:PORT`, which runs in place of the embedded
+    engine."""
+    spark_master: str = ""
+    """What a Spark of this process's own runs on, in place of the embedded engine: `local[2]`,
+    `spark://HOST:PORT`, `yarn`, `k8s://…`."""
+    spark_lake: Annotated[str, Field(validate_default=True)] = ""
+    """Address of the lake as Spark sees it: `abfss://…`, `wasbs://…`, `s3a://…`, `file:///…`.
+    Default: the lake's folder."""
     schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
     """Hour of the day, in the game's time zone, at which the day before is collected."""
 
@@ -67,6 +79,35 @@ class Settings(BaseSettings):
             raise ValueError("must hold no credentials; AZURE_STORAGE_SAS_TOKEN takes the token")
         return url
 
+    @field_validator("spark_remote")
+    @classmethod
+    def _is_spark_connect(cls, address: str) -> str:
+        if address and not address.startswith("sc://"):
+            raise ValueError("must begin with sc://, for example sc://127.0.0.1:15002")
+        return address
+
+    @field_validator("spark_master")
+    @classmethod
+    def _is_the_only_spark(cls, master: str, info: ValidationInfo) -> str:
+        if master and not re.match(r"(local(\[.+\])?|yarn)$|(spark|k8s)://.", master):
+            raise ValueError("must be local, local[N], yarn, spark://HOST:PORT or k8s://…")
+        if master and info.data.get("spark_remote"):
+            raise ValueError("DS_ASSETS_SPARK_REMOTE is set too; one of them is accepted")
+        return master
+
+    @field_validator("spark_lake")
+    @classmethod
+    def _is_where_the_lake_is(cls, address: str, info: ValidationInfo) -> str:
+        uses_spark = info.data.get("spark_remote") or info.data.get("spark_master")
+        if not address and uses_spark and info.data.get("lake_url"):
+            raise ValueError(
+                "with Spark and DS_ASSETS_LAKE_URL it must say where Spark finds that lake, for "
+                "example abfss://CONTAINER@ACCOUNT.dfs.core.windows.net"
+            )
+        if address and not re.match(r"[a-z][a-z0-9]*://.", address):
+            raise ValueError("must be an address, for example file:///FOLDER or abfss://…")
+        return address
+
     @field_validator("results_url")
     @classmethod
     def _is_a_database(cls, url: str) -> str:
@@ -77,8 +118,12 @@ class Settings(BaseSettings):
     @field_validator("cache_url")
     @classmethod
     def _is_a_cache(cls, url: str) -> str:
-        if url and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+        kinds = ("redis", "redis+sentinel", "redis+cluster")
+        if url and url.partition("://")[0].replace("rediss", "redis") not in {*kinds, "unix"}:
+            raise ValueError(
+                "must begin with redis://, redis+sentinel://, redis+cluster://, the same with "
+                "rediss for TLS, or unix://"
+            )
         return url
 
     @model_validator(mode="after")
@@ -89,6 +134,7 @@ class Settings(BaseSettings):
             "game": self._game_file(home),
             "source": self._below(home, self.source, "source"),
             "lake": self._below(home, self.lake, "lake"),
+            "spark_lake": self.spark_lake or f"file://{self._below(home, self.lake, 'lake')}",
             "results_url": self.results_url or f"sqlite:///{home / 'results.sqlite'}",
         }
         # The model is frozen for its users; this is still its construction.
@@ -112,6 +158,23 @@ class Settings(BaseSettings):
     def lake_cache(self) -> Path:
         """Folder for local copies of what lies in a lake that has an address."""
         return self.home / "lake_cache"
+
+    def places(self) -> dict[str, str]:
+        """Where things lie, for people: by name, and without any credentials."""
+        return {
+            "source": self.source_url or str(self.source),
+            "lake": self.lake_url or str(self.lake),
+            "results": _without_credentials(self.results_url),
+            "cache": _without_credentials(self.cache_url) or str(self.cache_folder),
+        }
+
+
+def _without_credentials(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" or not url:
+        return url
+    # A password may hold what would end it elsewhere, so what is before the last sign goes.
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

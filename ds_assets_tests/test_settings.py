@@ -63,7 +63,7 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
     assert head == "the environment has 3 mistakes:"
     veiled, hour, threads = sorted(lines)
     assert veiled.startswith("  - DS_ASSETS_CACHE_URL: found something else, not shown")
-    assert veiled.endswith("; must begin with redis://, rediss:// or unix://")
+    assert "; must begin with redis://, redis+sentinel://" in veiled
     assert hour.startswith("  - DS_ASSETS_SCHEDULE_HOUR: found '24'; Input should be less than or")
     assert threads.startswith("  - DS_ASSETS_THREADS: found 'many'; Input should be a valid int")
 
@@ -74,6 +74,8 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
         ("cache_days", 0),
         ("cache_days", 366),
         ("memory_limit_mb", 127),
+        ("results_days", -1),
+        ("results_days", 36_501),
         ("threads", 0),
         ("threads", 257),
         ("schedule_hour", -1),
@@ -83,6 +85,10 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
         ("results_url", "postgresql://host/name"),
         ("results_url", "mysql://host/name"),
         ("cache_url", "http://host"),
+        ("spark_remote", "127.0.0.1:15002"),
+        ("spark_master", "mesos://host"),
+        ("spark_lake", "/folder"),
+        ("cache_url", "redis+ring://host"),
     ],
 )
 def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object) -> None:
@@ -98,6 +104,8 @@ def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object)
         ("cache_days", 1),
         ("cache_days", 365),
         ("memory_limit_mb", 128),
+        ("results_days", 0),
+        ("results_days", 36_500),
         ("threads", 256),
         ("schedule_hour", 0),
         ("schedule_hour", 23),
@@ -105,11 +113,30 @@ def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object)
         ("results_url", "mysql+pymysql://user:word@host/name"),
         ("results_url", "sqlite:////tmp/x.sqlite"),
         ("cache_url", "rediss://:word@host"),
+        ("spark_remote", "sc://host:15002/;token=word"),
+        ("spark_master", "local[2]"),
+        ("spark_master", "spark://host:7077"),
+        ("spark_lake", "abfss://lake@account.dfs.core.windows.net"),
         ("cache_url", "unix:///tmp/x.sock"),
+        ("cache_url", "rediss+sentinel://:word@host,other/service"),
+        ("cache_url", "redis+cluster://host,other"),
     ],
 )
 def test_the_ends_of_what_is_accepted_are_accepted(key: str, value: object) -> None:
     assert getattr(load_settings({key: value}), key) == value
+
+
+def test_a_spark_beside_another_is_a_mistake() -> None:
+    text = complaint(spark_remote="sc://host", spark_master="local[2]")
+    assert "DS_ASSETS_SPARK_MASTER: found 'local[2]'; DS_ASSETS_SPARK_REMOTE is set too" in text
+
+
+def test_spark_must_be_told_where_a_lake_with_an_address_is(tmp_path: Path) -> None:
+    blob = "https://account.blob.core.windows.net/lake"
+    assert load_settings({"spark_master": "yarn"}).spark_lake.startswith(f"file://{tmp_path}/")
+    assert load_settings({"lake_url": blob})
+    text = complaint(lake_url=blob, spark_master="yarn")
+    assert "DS_ASSETS_SPARK_LAKE: found ''; with Spark and DS_ASSETS_LAKE_URL it must say" in text
 
 
 def test_an_env_file_that_is_no_text_is_a_plain_mistake(tmp_path: Path) -> None:
@@ -162,3 +189,32 @@ def test_no_message_and_no_description_shows_a_password(key: str, form: str, res
     assert "Hunter2" not in text
     accepted = {"results_url": "mysql+pymysql://u:{}@h/n", "cache_url": "redis://:{}@h"}[key]
     assert "Hunter2" not in repr(load_settings({key: accepted.format(secret)}))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mysql+pymysql://owner:s3cret@host:3306/db?ssl_ca=ca.pem", "mysql+pymysql://host:3306/db"),
+        ("mysql+pymysql://owner:s3cr@et/x@host/db", "mysql+pymysql://host/db"),
+        ("sqlite:////folder@home/results.sqlite", "sqlite:////folder@home/results.sqlite"),
+    ],
+)
+def test_places_are_shown_without_credentials(url: str, shown: str, tmp_path: Path) -> None:
+    settings = load_settings({"home": tmp_path, "results_url": url})
+    assert settings.places()["results"] == shown
+    assert settings.places()["lake"] == str(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://account.blob.core.windows.net", "lake", "ftp://host/lake", "https:///lake"]
+)
+def test_a_lake_that_is_no_container_is_a_mistake(url: str) -> None:
+    with pytest.raises(InputError, match=r"DS_ASSETS_LAKE_URL: .*CONTAINER"):
+        load_settings({"lake_url": url})
+
+
+@pytest.mark.parametrize("secret", ["https://host/lake?sig=s3cret", "https://u:s3cret@host/lake"])
+def test_a_lake_s_address_with_credentials_is_refused_and_not_shown(secret: str) -> None:
+    with pytest.raises(InputError, match="must hold no credentials") as refused:
+        load_settings({"lake_url": secret})
+    assert "s3cret" not in str(refused.value)

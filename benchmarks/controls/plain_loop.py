@@ -39,7 +39,7 @@ def run(days: Sequence[dt.date], settings: Settings, game: Game) -> None:
     clusters.update(days, lake, game)
     prediction_models.update("churn", days, lake, engine, game)
     prediction_models.update("payment", days, lake, engine, game)
-    predictions.update(days, lake)
+    predictions.update(days, lake, engine, game)
     _deliver(days, lake, settings, game)
 
 

@@ -4,26 +4,42 @@ import datetime as dt
 from collections.abc import Sequence
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.core.checksum import predictions_of
-from ds_assets.core.predicting import predict
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.assets.daily import (
+    daily_asset,
+    days_of,
+    days_with,
+    in_batches,
+    report_days,
+    table_schema,
+)
+from ds_assets.core.predicting import Predictor
+from ds_assets.core.tables import PREDICTIONS, user_features_table
 from ds_assets.game import Game
-from ds_assets.resources.configurable import LakeResource
+from ds_assets.resources.configurable import EngineResource, LakeResource
+from ds_assets.resources.engine import LakeEngine
 from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import day_models
-from ds_assets.resources.stored_tables import store_rows, table_file
+from ds_assets.resources.model_store import day_files
+from ds_assets.resources.stored_tables import table_file
 
 TABLE = "predictions"
+DAYS_AT_ONCE = 32
+"""Days whose models travel together to where the features are."""
 
 
-def update(days: Sequence[dt.date], lake: Lake) -> dict[dt.date, pa.Table]:
-    """Apply each day's models to its features, and store the rows."""
-    return {day: _predict(day, lake) for day in days}
+def update(
+    days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
+) -> dict[dt.date, int]:
+    """Apply each day's models to its features, and store the rows. Returns their number."""
+    rows: dict[dt.date, int] = {}
+    for batch in in_batches(sorted(days), lambda _: 1, DAYS_AT_ONCE):
+        features = engine.read(batch, user_features_table(game), lake)
+        predictor = Predictor(tuple(day_files(day, lake) for day in batch))
+        predicted = engine.map(features, predictor, PREDICTIONS)
+        rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
+    return rows
 
 
 def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
@@ -43,20 +59,15 @@ def build(game: Game) -> dg.AssetsDefinition:
         deps=["user_features", "clusters", "churn_model", "payment_model"],
         metadata=table_schema(PREDICTIONS),
     )
-    def predictions(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
+    def predictions(
+        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+    ) -> None:
         store = lake.open()
         days = days_with(days_of(context), "clusters", store, context)
-        tables = update(days, store)
-        report_days(context, {day: _metadata(table) for day, table in tables.items()})
+        update(days, store, engine.open(), game)
+        report_days(context, {day: _metadata(read_predictions(day, store)) for day in days})
 
     return predictions
-
-
-def _predict(day: dt.date, lake: Lake) -> pa.Table:
-    features = pd.read_parquet(lake.local(table_file("user_features", day)))
-    rows = predictions_of(day, predict(features, day_models(day, lake)))
-    store_rows(rows, TABLE, day, lake)
-    return rows
 
 
 def _metadata(table: pa.Table) -> dict[str, object]:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dagster as dg
 import pandas as pd
@@ -22,7 +23,7 @@ from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import QUARANTINE, user_activity_table
 from ds_assets.game import Game
 from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import EventReader, LakeEngine
+from ds_assets.resources.engine import LakeEngine
 from ds_assets.resources.ingestion import RawObject, fingerprint, raw_objects
 from ds_assets.resources.lake import Lake, day_folder
 
@@ -68,12 +69,17 @@ def update(
     """
     files = [(day, found) for day in days if (found := raw_objects(day, lake))]
     reports: dict[dt.date, ActivityReport] = {}
+
+    @lru_cache(maxsize=1)  # planning takes long, and some readers give the same frames again
+    def planned(lines: DataFrame, bad_lines: DataFrame) -> _Frames:
+        return _Frames.of(lines, bad_lines, game, engine)
+
     with engine.events(game) as reader:
-        frames = _Frames.of(reader, game, engine)
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
             # Of what was listed before it is read: what changes in between counts as changed.
             prints = {day: fingerprint(found) for day, found in batch.items()}
             reader.read([one for found in batch.values() for one in found], lake)
+            frames = planned(reader.frame, reader.bad_lines)
             for report in _reduce(batch, prints, frames, lake, engine, game):
                 reports[report.day] = report
                 lake.write(_report_name(report.day), report.model_dump_json(indent=1).encode())
@@ -115,7 +121,7 @@ def _raw_bytes(day: tuple[dt.date, list[RawObject]]) -> int:
 
 @dataclass(frozen=True)
 class _Frames:
-    """What is made of the files that a reader has read."""
+    """What is made of the lines that a reader has read."""
 
     activity: DataFrame
     quarantine: DataFrame
@@ -123,12 +129,14 @@ class _Frames:
     bad_lines: DataFrame
 
     @classmethod
-    def of(cls, reader: EventReader, game: Game, engine: LakeEngine) -> "_Frames":
+    def of(
+        cls, lines: DataFrame, bad_lines: DataFrame, game: Game, engine: LakeEngine
+    ) -> "_Frames":
         return cls(
-            activity=activity.daily_activity(reader.frame, game, engine),
-            quarantine=reader.bad_lines,
-            lines=events.counts(reader.frame, engine),
-            bad_lines=events.counts(reader.bad_lines, engine),
+            activity=activity.daily_activity(lines, game, engine),
+            quarantine=bad_lines,
+            lines=events.counts(lines, engine),
+            bad_lines=events.counts(bad_lines, engine),
         )
 
 

@@ -4,15 +4,19 @@ Belongs here: which model gives which column. Where models and features come fro
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import ModelCard
-from ds_assets.core.scoring import Model, assign, probabilities
+from ds_assets.core.model_card import AnyCard, ModelCard, read_card
+from ds_assets.core.scoring import Model, assign, load_model, probabilities
 from ds_assets.core.tables import PREDICTIONS
+
+_KEPT_DAYS = 8
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,62 @@ class DayModels:
     clusters: Model[ClusterCard] | None
     churn: Model[ModelCard] | None
     payment: Model[ModelCard] | None
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A stored model as it travels to where it is used: its card as JSON, and its ONNX file."""
+
+    card: str
+    onnx: bytes
+
+
+@dataclass(frozen=True)
+class DayFiles:
+    """The files of one day's models; None where there was not enough data for one."""
+
+    as_of: dt.date
+    clusters: ModelFile | None
+    churn: ModelFile | None
+    payment: ModelFile | None
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts rows of features with the models of their day, in whichever process it finds itself.
+
+    Attributes:
+        days: Files of each day's models.
+    """
+
+    days: tuple[DayFiles, ...]
+
+    def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """Predict a batch: the columns of user_features, and `dt`, their day."""
+        files = {one.as_of: one for one in self.days}
+        for day, rows in features.groupby("dt"):
+            yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]))
+
+
+@lru_cache(maxsize=_KEPT_DAYS)  # a process gets many batches of a day
+def load_day(files: DayFiles) -> DayModels:
+    """The models in files.
+
+    Raises:
+        InputError: a card or a model is damaged.
+    """
+    return DayModels(
+        files.as_of,
+        clusters=_loaded(files.clusters, ClusterCard, files.as_of),
+        churn=_loaded(files.churn, ModelCard, files.as_of),
+        payment=_loaded(files.payment, ModelCard, files.as_of),
+    )
+
+
+def _loaded(file: ModelFile | None, kind: type[AnyCard], as_of: dt.date) -> Model[AnyCard] | None:
+    if file is None:
+        return None
+    return load_model(file.onnx, read_card(kind, file.card, f"of {as_of}"))
 
 
 def with_clusters(features: pd.DataFrame, clusters: Model[ClusterCard] | None) -> pd.DataFrame:

@@ -179,6 +179,20 @@ class BlobLake:
             yield receive
             list(map_ahead(self._commit, staged, executor, _AT_ONCE))
 
+    @contextmanager
+    def adopting(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """See `Lake`. The service copies what is adopted, within the account."""
+        self._remove_abandoned()
+        folder = f"{STAGING}/{uuid.uuid4().hex}"
+        adopted: dict[str, str] = {}
+        try:
+            yield folder, adopted
+            for name, staged in adopted.items():
+                self._copy(staged, name)
+        finally:
+            # Where folders are objects too, what lies in them goes first.
+            self.delete([one.name for one in reversed(self.objects(folder))])
+
     def _remove_abandoned(self) -> None:
         oldest = dt.datetime.now(dt.UTC) - ABANDONED_AFTER
         staged = reversed(self.objects(STAGING))

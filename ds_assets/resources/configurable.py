@@ -74,30 +74,39 @@ class LakeResource(dg.ConfigurableResource[Lake]):
 
 
 class EngineResource(dg.ConfigurableResource[LakeEngine]):
-    """What runs feature code."""
+    """What runs feature code: a Spark that is named, or else DuckDB in the process."""
 
     memory_limit_mb: int
     threads: int
+    spark_remote: str = Field(json_schema_extra=_SECRET, repr=False)
+    spark_master: str
+    spark_lake: str
 
     def open(self) -> LakeEngine:
         """The process's engine."""
-        return open_duckdb(self.memory_limit_mb, self.threads)
+        if not self.spark_remote and not self.spark_master:
+            return open_duckdb(self.memory_limit_mb, self.threads)
+        from ds_assets.resources.spark_engine import open_spark  # noqa: PLC0415  (rarely used)
+
+        where = (self.spark_remote, self.spark_master, self.spark_lake)
+        return open_spark(*where, self.memory_limit_mb)
 
 
 class ResultsResource(dg.ConfigurableResource[ResultsDatabase]):
     """The results database."""
 
-    url: str = Field(json_schema_extra=_SECRET)
+    url: str = Field(json_schema_extra=_SECRET, repr=False)
+    days: int
 
     def open(self) -> ResultsDatabase:
         """The database, to be closed after use."""
-        return ResultsDatabase(self.url)
+        return ResultsDatabase(self.url, self.days)
 
 
 class CacheResource(dg.ConfigurableResource[PredictionCache]):
     """The cache of predictions."""
 
-    url: str = Field(json_schema_extra=_SECRET)
+    url: str = Field(json_schema_extra=_SECRET, repr=False)
     folder: str
     game: str
     days_to_live: int

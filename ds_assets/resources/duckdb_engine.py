@@ -16,16 +16,21 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
+from ds_assets.core.scoring import BATCH_ROWS
 from ds_assets.core.tables import ColumnType, Table
 from ds_assets.game import Game
 from ds_assets.resources.duckdb_reader import Damage, RawFile, create_lines
+from ds_assets.resources.engine import BatchFunction, map_batches
 from ds_assets.resources.ingestion import RawObject
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.stored_tables import refuse_missing_columns, table_file
+
+_ROWS_AT_ONCE = 8 * BATCH_ROWS
 
 
 class DuckDBEngine:
@@ -111,6 +116,19 @@ class DuckDBEngine:
             f"TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         return int(written[0]) if written else 0
+
+    def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
+        """See `LakeEngine`."""
+        made = f"made_{table.name}"
+        columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {made} ({columns})")
+        with self._connection.cursor() as rows:  # open while others are written
+            batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
+            for some in _gathered(map_batches(batches, function, table)):
+                self._connection.register("gathered", some)
+                self._connection.execute(f"INSERT INTO {made} SELECT * FROM gathered")
+                self._connection.unregister("gathered")
+        return self.session.table(made)
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
         """See `LakeEngine`."""
@@ -213,6 +231,18 @@ _TYPES: dict[ColumnType, str] = {
 def _sql(frame: DataFrame) -> str:
     # DuckDB optimizes by itself; the optimizer of the session would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches as tables of more rows: each insertion costs milliseconds, whatever it brings."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(one) for one in waiting) >= _ROWS_AT_ONCE:
+            yield pa.Table.from_batches(waiting)
+            waiting.clear()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _select(files: Mapping[dt.date, Path], table: Table) -> str:

@@ -4,21 +4,30 @@ Belongs here: what every engine can do. The engines are DuckDB in the process an
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import pandas as pd
+import pyarrow as pa
 
+from ds_assets.core.checksum import conform
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.tables import Table
 from ds_assets.game import Game
 from ds_assets.resources.ingestion import RawObject
 from ds_assets.resources.lake import Lake
 
+BatchFunction = Callable[[pd.DataFrame], Iterable[pd.DataFrame]]
+"""Makes rows of a batch of rows; it travels to where the batch is."""
+
 
 class EventReader(Protocol):
-    """Raw files of a game, some at a time, behind frames that stay the same."""
+    """Raw files of a game, some at a time.
+
+    The frames are to be asked for after each reading: an engine that plans a frame once gives the
+    same one again, and one whose frames are bound to what they read gives others.
+    """
 
     @property
     def frame(self) -> DataFrame:
@@ -78,6 +87,32 @@ class LakeEngine(Engine, Protocol):
         """
         ...
 
-    def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
-        """Rows of a frame, in memory."""
+    def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
+        """Rows that a function makes of a frame's rows, a batch of them at a time.
+
+        Args:
+            frame: The rows.
+            function: Is given the rows of a batch, dates and times as pandas has them.
+            table: What it makes.
+
+        Returns:
+            The columns of the table, until the next call.
+
+        Raises:
+            ValueError: what the function made breaks the table's contract.
+        """
         ...
+
+    def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
+        """Rows of a frame, in memory; dates as pandas' times."""
+        ...
+
+
+def map_batches(
+    batches: Iterable[pa.RecordBatch], function: BatchFunction, table: Table
+) -> Iterator[pa.RecordBatch]:
+    """What a function makes of batches, as its table declares it."""
+    for batch in batches:
+        if batch.num_rows:
+            for rows in function(batch.to_pandas(date_as_object=False)):
+                yield from conform(table, rows).to_batches()

@@ -89,6 +89,15 @@ class FolderLake:
                 self._put_in_place(file, name)
 
     @contextmanager
+    def adopting(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """See `Lake`."""
+        adopted: dict[str, str] = {}
+        with self._staging() as folder:
+            yield folder.relative_to(self._root).as_posix(), adopted
+            for name, staged in adopted.items():
+                self._put_in_place(self._root / staged, name)
+
+    @contextmanager
     def _staging(self) -> Iterator[Path]:
         self._remove_abandoned()
         folder = self._root / STAGING / uuid.uuid4().hex

@@ -92,6 +92,15 @@ class Lake(Protocol):
         """
         ...
 
+    def adopting(self) -> AbstractContextManager[tuple[str, dict[str, str]]]:
+        """Offer the name of a folder that another program writes into, and a mapping to fill.
+
+        The mapping's keys are names of objects, its values those that they have in the folder: each
+        replaces its object when the context ends, and what else is in the folder is removed. After
+        an error nothing is replaced.
+        """
+        ...
+
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is not there is no error."""
         ...

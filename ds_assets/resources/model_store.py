@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ds_assets.core.clustering import ClusterCard
 from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_card
-from ds_assets.core.predicting import DayModels
+from ds_assets.core.predicting import DayFiles, DayModels, ModelFile, load_day
 from ds_assets.core.scoring import Model, load_model
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake, day_folder
@@ -45,12 +45,8 @@ def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None
     Raises:
         InputError: the model's file is missing, or is not the card's.
     """
-    if card.state != "ready":
-        return None
-    name = _name(kind, card.as_of, "model.onnx")
-    if not lake.exists(name):
-        raise InputError(f"{name} is missing in the lake {lake}, and its card says it is there")
-    return load_model(lake.read(name), card)
+    file = _model_file(kind, card, lake)
+    return None if file is None else load_model(file.onnx, card)
 
 
 def day_model(
@@ -68,12 +64,35 @@ def has_models(day: dt.date, lake: Lake) -> bool:
 
 def day_models(day: dt.date, lake: Lake) -> DayModels:
     """All models of a day."""
-    return DayModels(
+    return load_day(day_files(day, lake))
+
+
+def day_files(day: dt.date, lake: Lake) -> DayFiles:
+    """The files of all models of a day.
+
+    Raises:
+        InputError: a model is missing whose card says that it is there.
+    """
+
+    def file(kind: Kind, card_kind: type[AnyCard]) -> ModelFile | None:
+        card = stored_card(kind, day, card_kind, lake)
+        return None if card is None else _model_file(kind, card, lake)
+
+    return DayFiles(
         day,
-        clusters=day_model("clusters", day, ClusterCard, lake),
-        churn=day_model("churn", day, ModelCard, lake),
-        payment=day_model("payment", day, ModelCard, lake),
+        clusters=file("clusters", ClusterCard),
+        churn=file("churn", ModelCard),
+        payment=file("payment", ModelCard),
     )
+
+
+def _model_file(kind: Kind, card: Card, lake: Lake) -> ModelFile | None:
+    if card.state != "ready":
+        return None
+    name = _name(kind, card.as_of, "model.onnx")
+    if not lake.exists(name):
+        raise InputError(f"{name} is missing in the lake {lake}, and its card says it is there")
+    return ModelFile(card_text(card), lake.read(name))
 
 
 def _name(kind: Kind, day: dt.date, file: str) -> str:

@@ -38,6 +38,29 @@ def test_what_was_written_is_read_and_listed(lake: Lake) -> None:
     ]
 
 
+def test_what_another_program_wrote_gets_its_names_and_the_rest_is_removed(lake: Lake) -> None:
+    lake.write("t/dt=2026-01-01/t.parquet", b"old")
+    with lake.adopting() as (folder, adopted):
+        lake.write(f"{folder}/rows/day=1/part-0 x.parquet", b"new")
+        lake.write(f"{folder}/rows/_SUCCESS", b"")
+        adopted["t/dt=2026-01-01/t.parquet"] = f"{folder}/rows/day=1/part-0 x.parquet"
+        assert lake.read("t/dt=2026-01-01/t.parquet") == b"old"
+    assert lake.read("t/dt=2026-01-01/t.parquet") == b"new"
+    assert lake.objects(STAGING) == []
+
+
+def test_after_an_error_nothing_of_another_program_is_left(lake: Lake) -> None:
+    def fail() -> None:
+        with lake.adopting() as (folder, adopted):
+            lake.write(f"{folder}/a", b"new")
+            adopted["t/a"] = f"{folder}/a"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert lake.objects("t") == lake.objects(STAGING) == []
+
+
 def test_an_empty_lake_has_nothing_and_says_so(lake: Lake) -> None:
     assert lake.objects("raw") == []
     assert lake.days("raw") == []

@@ -1,0 +1,296 @@
+"""The same logs through DuckDB, through Spark in the process, and through Spark Connect."""
+
+import datetime as dt
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+import zstandard
+from pyarrow import parquet
+
+from ds_assets.assets import predictions, user_activity, user_features
+from ds_assets.core import labels
+from ds_assets.core.tables import user_activity_table
+from ds_assets.game import Game
+from ds_assets.resources.engine import LakeEngine
+from ds_assets.resources.ingestion import RAW
+from ds_assets.resources.lake import day_folder
+from ds_assets.resources.spark_engine import SparkEngine, open_spark
+from ds_assets.resources.stored_tables import stored_days, table_file
+from ds_assets_tests.assets.factories import START, Installation, day, event, make_played
+from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_session, spark_defaults
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+DAYS = 30
+NEWEST = 6
+"""Days whose users the server describes; what it does is the same for each."""
+
+LAST = day(DAYS - 1)
+WITHOUT_LOGS = day(12)
+MESSY_DAY = day(6)
+TABLES = ("user_activity", "quarantine", "user_features", "predictions")
+UP_TO_PREDICTIONS = (
+    *("raw_logs", "user_activity", "user_features", "clusters"),
+    *("churn_model", "payment_model", "predictions"),
+)
+MESS: dict[str, Any] = {
+    "broken": 0.01,
+    "duplicates": 0.05,
+    "late": 0.05,
+    "skewed": 0.02,
+    "unknown_types": 0.05,
+    "new_fields": True,
+    "missing_days": (WITHOUT_LOGS,),
+}
+AMOUNTS = ("0.1234565", "1.0000005", "1e15", "1e400", "-0.0", "1e-9", '"7"', "true", "null", "[]")
+TIMES = (
+    *("2026-01-07T10:00:00", "2026-01-07T23:59:59.999999Z", "2026-01-07T01:00:00+09:00"),
+    *("2026-01-06 12:00", "1999-12-31T00:00:00Z", "2026-01-08T00:05:00Z", "2026-01-08T00:30:00Z"),
+    *("2026-02-30T00:00:00Z", "infinity", "2026-01-07", "", "now"),
+)
+USERS = (
+    "é",
+    "日本",
+    "😀",
+    " u ",
+    "a'b",
+    r"\u0000",
+    r"\"q\"",
+    "",
+    "x" * 191,
+    "x" * 192,
+    "{}",
+    "true",
+)
+
+
+def messy_lines() -> list[bytes]:
+    """Lines of a day that are wrong, or right, in ways of their own."""
+    amounts = [
+        event(n, "2026-01-07T10:00:00Z", f"pays{n}", "purchase")[:-1] + f', "amount": {amount}}}'
+        for n, amount in enumerate(AMOUNTS)
+    ]
+    times = [event(100 + n, time, f"at{n}") for n, time in enumerate(TIMES)]
+    users = [event(200 + n, "2026-01-07T11:00:00Z", user) for n, user in enumerate(USERS)]
+    bare = ['{"id": 1, "ts": "2026-01-07T11:00:00Z", "type": "session_start", "user": {"id": 7}}']
+    odd = [
+        b"",
+        b"  \t",
+        b"\xff\xfe",
+        b"[1]",
+        b'"text"',
+        b"{" * 50,
+        b"x" * 1_100_000,
+        b'{"a": "\0"}',
+    ]
+    twice = [event(300, "2026-01-07T11:00:00Z", f"twice{n}") for n in range(3)]
+    return [line.encode() for line in amounts + times + users + bare + twice] + odd
+
+
+def put_messy_files(installation: Installation) -> None:
+    folder = installation.source(MESSY_DAY)
+    lines = messy_lines()
+    many = [event(1000 + n, "2026-01-07T12:00:00Z", f"cut{n % 50}").encode() for n in range(500)]
+    contents = {
+        "odd lines.jsonl": b"\xef\xbb\xbf" + b"\r\n".join(lines),
+        "again [2]{x}*.jsonl.zst": zstandard.compress(b"\n".join(lines)),
+        "damaged 100%.jsonl.gz": gzip.compress(b"\n".join(many))[:-300],
+        "empty.jsonl": b"",
+        "empty.jsonl.gz": gzip.compress(b""),
+        "no gzip.jsonl.gz": b"\x1f\x8b and nothing",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The logs of a game, of which nothing has been read."""
+    home = tmp_path_factory.mktemp("played") / "home"
+    installation, _ = make_played(home, {"grace_days": 0}, users=350, days=DAYS, seed=11, **MESS)
+    put_messy_files(installation)
+    return installation
+
+
+@pytest.fixture(scope="module")
+def by_duckdb(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    installation = played.copy(tmp_path_factory.mktemp("duckdb") / "home")
+    installation.run(START, LAST, UP_TO_PREDICTIONS)
+    return installation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spark_defaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with spark_defaults(tmp_path_factory.mktemp("conf")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def by_spark(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The whole graph up to the predictions, as an installation with the setting runs it."""
+    installation = played.copy(tmp_path_factory.mktemp("spark [odd]") / "home")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DS_ASSETS_SPARK_MASTER", MASTER)
+        environment.setenv("DS_ASSETS_MEMORY_LIMIT_MB", str(HEAP_MB))
+        installation.run(START, LAST, UP_TO_PREDICTIONS)
+    return installation
+
+
+@pytest.fixture(scope="module")
+def by_connect(
+    by_duckdb: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Installation, SparkEngine]]:
+    """The raw logs and the models of the same game, and every table made by a server of its own."""
+    folder = tmp_path_factory.mktemp("connect")
+    installation = by_duckdb.copy(folder / "home")
+    lake, game = installation.lake, installation.game
+    for table in TABLES:
+        lake.delete([one.name for one in lake.objects(table)])
+    days = [day(number) for number in range(DAYS)]
+    with SparkConnectServer(folder / "server") as server:
+        engine = open_spark(server.url, "", f"file://{installation.settings.lake}", HEAP_MB)
+        user_activity.update(days, lake, engine, game)
+        user_features.update(days[-NEWEST:], lake, engine, game)
+        predictions.update(days[-NEWEST:], lake, engine, game)
+        yield installation, engine
+        engine.session.stop()
+
+
+def stored(table: str, one: dt.date, installation: Installation) -> pa.Table:
+    return parquet.ParquetFile(installation.lake.local(table_file(table, one))).read()
+
+
+def assert_same(found: pa.Table, expected: pa.Table, tolerance: float, where: str) -> None:
+    """Same rows in the same order, of the same types; reals within a tolerance."""
+    assert found.schema.names == expected.schema.names, where
+    assert found.schema.types == expected.schema.types, where
+    reals = [field.name for field in found.schema if pa.types.is_floating(field.type)]
+    others = [name for name in found.schema.names if name not in reals]
+    assert found.select(others).to_pydict() == expected.select(others).to_pydict(), where
+    left, right = (table.select(reals).to_pandas() for table in (found, expected))
+    pd.testing.assert_frame_equal(left, right, rtol=tolerance, atol=tolerance, obj=where)
+
+
+def assert_same_tables(found: Installation, expected: Installation) -> None:
+    for table in TABLES:
+        days = list(stored_days(table, found.lake))
+        assert days == list(stored_days(table, expected.lake))[-len(days) :]
+        assert len(days) >= NEWEST
+        for one in days:
+            tolerance = 1e-6 if table == "predictions" else 1e-9
+            tables = stored(table, one, found), stored(table, one, expected)
+            assert_same(*tables, tolerance, f"{table} of {one}")
+
+
+def assert_same_reports(found: Installation, expected: Installation) -> None:
+    for one in expected.lake.days("user_activity"):
+        reports = [user_activity.read_report(one, each.lake) for each in (found, expected)]
+        contents = [report.model_dump(exclude={"raw_fingerprint"}) for report in reports if report]
+        assert contents[0] == contents[1]
+
+
+def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
+    days = [one for one in installation.lake.days("user_activity") if one <= LAST]
+    activity = engine.read(days, user_activity_table(game), installation.lake)
+    looks = {LAST: [day(9), day(16), day(23)], day(20): [day(9), day(14)]}
+    rows = engine.to_pandas(labels.outcomes(activity, looks, 6, game, engine))
+    whole = rows.astype(dict.fromkeys(("active_days", "purchases"), "int64"))
+    return whole.sort_values(["as_of", "snapshot", "user_id"], ignore_index=True)
+
+
+def test_the_game_holds_every_kind_of_mess(by_duckdb: Installation) -> None:
+    assert WITHOUT_LOGS not in by_duckdb.lake.days("user_activity")
+    report = user_activity.read_report(MESSY_DAY, by_duckdb.lake)
+    assert report is not None
+    assert report.files == 7
+    assert report.duplicates > 40
+    assert len(report.quarantined) >= 10
+    assert sum("damaged" in reason for reason in report.quarantined) == 2
+    probabilities = stored("predictions", LAST, by_duckdb)["churn_probability"]
+    assert len(probabilities) > 100
+    assert probabilities.null_count == 0
+
+
+def test_spark_in_the_process_makes_the_same_tables(
+    by_duckdb: Installation, by_spark: Installation
+) -> None:
+    assert_same_reports(by_spark, by_duckdb)
+    assert_same_tables(by_spark, by_duckdb)
+
+
+def test_a_spark_connect_server_makes_the_same_tables(
+    by_duckdb: Installation, by_connect: tuple[Installation, SparkEngine]
+) -> None:
+    assert_same_reports(by_connect[0], by_duckdb)
+    assert_same_tables(by_connect[0], by_duckdb)
+
+
+def test_labels_are_the_same(
+    by_duckdb: Installation,
+    by_spark: Installation,
+    by_connect: tuple[Installation, SparkEngine],
+    tmp_path: Path,
+) -> None:
+    game = by_duckdb.game
+    expected = outcomes(by_duckdb, by_duckdb.engine, game)
+    assert expected["purchases"].sum() > 0
+    local = SparkEngine(local_session(tmp_path), f"file://{by_spark.settings.lake}")
+    for installation, engine in ((by_spark, local), by_connect):
+        found = outcomes(installation, engine, game)
+        pd.testing.assert_frame_equal(
+            found, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("log_format", ["csv", "parquet"])
+def test_other_formats_are_read_the_same(
+    log_format: str, played: Installation, tmp_path: Path
+) -> None:
+    game = make_game(
+        logs={"format": log_format, "time_format": "epoch_seconds"},
+        fields={
+            "user_id": "user",
+            "event_time": "time",
+            "event_type": "type",
+            "event_id": "id",
+            "amount": "amount",
+            "currency": "currency",
+        },
+        events={"purchases": ["buy"]},
+        currencies={"USD": 1.0, "KRW": 0.00072},
+        time_zone="Asia/Seoul",
+    )
+    installation = Installation(tmp_path)
+    lake = installation.lake
+    rows = pa.table(
+        {
+            "user": ["a", "b", None, "a", "a", "ü"],
+            "time": [1767225600.5, 1767225600.25, 1767225601, 9e18, 1767225600.5, 1767312000],
+            "type": ["buy", "buy", "buy", "x", "buy", "buy"],
+            "id": ["1", "2", "3", "4", "1", ""],
+            "amount": [1.5, 1234.0, 2.0, 1.0, 1.5, 7.7],
+            "currency": ["USD", "KRW", "USD", "USD", "USD", "EUR"],
+            "level": [1.5, None, 3.0, 4.0, 5.0, 6.0],
+        }
+    )
+    name = f"{day_folder(RAW, START)}/a.{log_format}"
+    if log_format == "csv":
+        lake.write(name, rows.to_pandas().to_csv(index=False).encode() + b'"broken,1\n')
+    else:
+        parquet.write_table(rows, tmp_path / "a.parquet")
+        lake.write(name, (tmp_path / "a.parquet").read_bytes())
+    lake.write(f"{day_folder(RAW, START)}/damaged.{log_format}.gz", b"\x1f\x8b\x08PAR1")
+    spark = SparkEngine(local_session(tmp_path / "conf"), f"file://{installation.settings.lake}")
+    tables: list[list[pa.Table]] = []
+    for engine in (played.engine, spark):
+        user_activity.update([START], lake, engine, game)
+        tables.append([stored(name, START, installation) for name in TABLES[:2]])
+    for expected, found in zip(*tables, strict=True):
+        assert len(expected) > 0
+        assert_same(found, expected, 1e-9, log_format)
