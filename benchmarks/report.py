@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 PACKAGES = (
+    "azure-storage-blob",
+    "boto3",
     "dagster",
     "duckdb",
     "isal",
@@ -27,6 +29,8 @@ PACKAGES = (
     "pandas",
     "polars",
     "pyarrow",
+    "pymysql",
+    "redis",
     "scikit-learn",
     "sqlframe",
 )
