@@ -36,6 +36,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench
+	$(BIN)/python -m ds_assets.services
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # The pictures of README and docs, made from the running UI.
@@ -56,9 +57,9 @@ $(VENV)/.uv: $(LOCK)
 	touch $@
 
 # One stamp for each use; a change of the lock or of the project's file installs again.
-$(VENV)/.demo: EXTRAS := demo
+$(VENV)/.demo: EXTRAS := demo,services
 $(VENV)/.test: EXTRAS := demo,test
-$(VENV)/.bench: EXTRAS := demo,bench
+$(VENV)/.bench: EXTRAS := demo,services,bench
 $(VENV)/.pictures: EXTRAS := demo,pictures
 $(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
 	$(UV) --editable ".[$(EXTRAS)]"

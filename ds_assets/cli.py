@@ -41,8 +41,8 @@ def check() -> None:
     settings = load_settings()
     game = load_game(settings.game)
     typer.echo(f"game      {game.name} ({settings.game})")
-    typer.echo(f"source    {settings.source_url or settings.source}")
-    typer.echo(f"lake      {settings.lake_url or settings.lake}")
+    for name, place in settings.places().items():
+        typer.echo(f"{name:<9} {place}")
     typer.echo("All settings are valid.")
 
 
@@ -124,6 +124,28 @@ def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]
 
 
 @app.command()
+def rebuild_cache() -> None:
+    """Fill the cache again from the predictions in the lake."""
+    from ds_assets.assets.prediction_cache import rebuild  # noqa: PLC0415
+    from ds_assets.game import load_game  # noqa: PLC0415
+    from ds_assets.resources.cache import PredictionCache  # noqa: PLC0415
+    from ds_assets.resources.cache_connection import CacheUnavailable  # noqa: PLC0415
+    from ds_assets.resources.lakes import open_lake  # noqa: PLC0415
+    from ds_assets.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
+    location, days = settings.cache_url or settings.cache_folder, settings.cache_days
+    with (
+        _as_mistakes(CacheUnavailable),
+        PredictionCache(location, load_game(settings.game).name, days) as cache,
+    ):
+        puts = rebuild(lake, cache, days)
+    for day, put in puts.items():
+        typer.echo(f"{day}: {put.written:,} users put, {put.kept_newer:,} have a newer day")
+
+
+@app.command()
 def demo(
     home: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
         ".demo"
@@ -134,11 +156,14 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
     *,
     serve: Annotated[bool, typer.Option(help="Serve the Dagster UI afterwards.")] = True,
+    services: Annotated[
+        bool, typer.Option("--services", help="On private servers: S3, Blob, MySQL and Redis.")
+    ] = False,
 ) -> None:
     """A year of real daily logs through the whole graph, a summary, and the UI."""
     from ds_assets.demo.run import run_demo  # noqa: PLC0415
 
-    run_demo(home.absolute(), json_file, port if serve else None)
+    run_demo(home.absolute(), json_file, port if serve else None, servers=services)
 
 
 @contextmanager

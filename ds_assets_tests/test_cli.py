@@ -1,6 +1,7 @@
 """The command line: what it prints, and one sentence for each mistake of its user."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def test_check_says_where_everything_lies(shell: Shell) -> None:
         f"game      Simulated game ({shell.home}/game.yaml)",
         f"source    {shell.home}/source",
         f"lake      {shell.home}/lake",
+        f"results   sqlite:///{shell.home}/results.sqlite",
+        f"cache     {shell.home}/cache",
         "All settings are valid.",
     ]
 
@@ -206,6 +209,41 @@ def test_without_the_cache_predict_answers_and_says_what_was_down(
     assert "down, and left out: cache" in err
 
 
+@pytest.mark.slow
+def test_a_lost_cache_is_rebuilt_by_one_command_that_says_which_days(
+    shell: Shell, tmp_path: Path
+) -> None:
+    copied = finished().copy(tmp_path / "copied")
+    shell.env("DS_ASSETS_HOME", str(copied.home))
+    users = [str(user) for user in copied.predictions(LAST)["user_id"]]
+    with copied.cache() as cache:
+        before = cache.get_many(users)
+        assert None not in before
+    shutil.rmtree(copied.settings.cache_folder)
+    code, out, err = shell("rebuild-cache")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{LAST}: {len(users)} users put, 0 have a newer day"
+    assert len(lines) == copied.settings.cache_days
+    with copied.cache() as cache:
+        assert cache.get_many(users) == before
+
+
+def test_a_cache_that_cannot_be_rebuilt_is_told(shell: Shell) -> None:
+    assert "there are no predictions in" in shell.mistake("rebuild-cache")
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_be_filled_is_named_without_its_password(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.env("DS_ASSETS_HOME", str(finished().copy(tmp_path / "copied").home))
+    shell.env("DS_ASSETS_CACHE_URL", "redis://me:secret@127.0.0.1:1/0")
+    err = shell.mistake("rebuild-cache")
+    assert "the cache at redis://127.0.0.1:1/0 (DS_ASSETS_CACHE_URL) cannot be used" in err
+    assert "secret" not in err
+
+
 def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path) -> None:
     out = tmp_path / "game"
     code, said, err = shell(
@@ -254,6 +292,6 @@ def test_a_command_that_there_is_not_is_told(shell: Shell) -> None:
 def test_the_script_starts_and_helps() -> None:
     command = [sys.executable, "-c", "from ds_assets.cli import main; main()", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    for name in ("check", "simulate", "run", "predict", "demo"):
+    for name in ("check", "simulate", "run", "predict", "rebuild-cache", "demo"):
         assert name in done.stdout
     assert done.stderr == ""

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.demo.summary import print_summary, summarize
 from ds_assets.errors import InputError
@@ -38,17 +40,32 @@ _COLUMNS = (
 )
 
 
-def run_demo(home: Path, json_file: Path | None, port: int | None) -> None:
+def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: bool) -> None:
     """Run the demo.
 
     Args:
         home: Folder for everything that it makes; what an earlier demo left there is used again.
         json_file: Where to write the summary's numbers as well.
         port: Port of the UI; None to stop after the summary.
+        servers: Whether to run on private servers, whose content is gone afterwards, in place of
+            folders and files.
 
     Raises:
         InputError: a part of it failed; the message says which.
     """
+    if not servers:
+        _run(home, json_file, port)
+        return
+    below = home / "services"
+    shutil.rmtree(below, ignore_errors=True)  # what it knows of went with its servers
+    with (
+        tempfile.TemporaryDirectory(prefix="ds_assets_") as folder,
+        private_servers(Path(folder), print),
+    ):
+        _run(below, json_file, port)
+
+
+def _run(home: Path, json_file: Path | None, port: int | None) -> None:
     started = time.monotonic()
     settings = _prepare(home)
     game = load_game(settings.game)
@@ -84,6 +101,9 @@ def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> 
     with Progress(*_COLUMNS) as progress:
         task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
         write_source(settings.source, lambda done: progress.update(task, completed=done))
+        if settings.source_url:
+            task = progress.add_task("upload to S3", total=(last - game.first_day).days + 1)
+            upload(settings.source, lambda done: progress.update(task, completed=done))
         for assets, first in spans:
             task = progress.add_task(", ".join(assets), total=(last - first).days + 1)
             for start, end in _stretches(first, last):

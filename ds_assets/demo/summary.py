@@ -116,11 +116,8 @@ def print_summary(summary: Summary, settings: Settings) -> None:
         pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
         risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
     out.print(risk)
-    out.print(
-        f"lake      {settings.lake}\nresults   {settings.results_url}\ncache     "
-        f"{settings.cache_folder}\nsource    {settings.source}",
-        soft_wrap=True,
-    )
+    for name, place in settings.places().items():
+        out.print(f"{name:<9} {place}", soft_wrap=True)
 
 
 def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:

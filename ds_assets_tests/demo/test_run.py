@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from ds_assets.demo import run
 run.FEATURE_DAYS, run.MODEL_DAYS = 40, 1
-run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None)
+run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None, servers=False)
 """
 
 

@@ -1,0 +1,88 @@
+"""The demo's servers: S3, Blob, MySQL and Redis of its own, in place of folders and files.
+
+Belongs here: starting them, and leading this process and those it starts to them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ds_assets.errors import InputError
+
+BUCKET = "game-logs"
+CONTAINER = "lake"
+
+
+@contextmanager
+def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Run servers in a folder while the context lasts; the environment leads to them.
+
+    Args:
+        folder: Empty folder for what they store.
+        say: Is told what is installed and started.
+
+    Raises:
+        InputError: a program is missing and cannot be installed, or does not start.
+    """
+    from ds_assets.services.blob import BlobServer  # noqa: PLC0415  (of another extra)
+    from ds_assets.services.install import install_missing  # noqa: PLC0415  (as above)
+    from ds_assets.services.mysql import MySQLServer  # noqa: PLC0415  (as above)
+    from ds_assets.services.redis import RedisServer  # noqa: PLC0415  (as above)
+
+    install_missing(say)
+    with ExitStack() as stack:
+        s3 = stack.enter_context(_s3())
+        blob = stack.enter_context(BlobServer(folder / "blob"))
+        mysql = stack.enter_context(MySQLServer(folder / "mysql"))
+        redis = stack.enter_context(RedisServer(folder / "redis"))
+        os.environ |= s3 | {
+            "AZURE_STORAGE_KEY": blob.key,
+            "DS_ASSETS_SOURCE_URL": f"s3://{BUCKET}",
+            "DS_ASSETS_LAKE_URL": f"{blob.url}/{CONTAINER}",
+            "DS_ASSETS_RESULTS_URL": mysql.url,
+            "DS_ASSETS_CACHE_URL": redis.url,
+        }
+        _make_bucket_and_container(blob.url)
+        say("S3, Azure Blob, MySQL and Redis are private servers on 127.0.0.1")
+        yield
+
+
+def upload(source: Path, say: Callable[[int], None]) -> None:
+    """Put the files of a folder into the bucket; the function is told how many there are so far."""
+    from ds_assets.resources.configurable import s3_client  # noqa: PLC0415  (slow)
+
+    client = s3_client()
+    files = (path for path in sorted(source.rglob("*")) if path.is_file())
+    for number, path in enumerate(files, start=1):
+        client.upload_file(str(path), BUCKET, path.relative_to(source).as_posix())
+        say(number)
+    client.close()
+
+
+@contextmanager
+def _s3() -> Iterator[dict[str, str]]:
+    try:
+        from ds_assets.services.s3 import S3Server  # noqa: PLC0415  (of another extra)
+
+        server = S3Server()
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed; pip install 'ds_assets[services]'"
+        ) from None
+    with server:
+        yield server.environment
+
+
+def _make_bucket_and_container(account: str) -> None:
+    from ds_assets.resources.blob_lake import (  # noqa: PLC0415  (slow)
+        blob_service,
+        credential_of_environment,
+    )
+    from ds_assets.resources.configurable import s3_client  # noqa: PLC0415  (slow)
+
+    client = s3_client()
+    client.create_bucket(Bucket=BUCKET)
+    client.close()
+    with blob_service(account, credential_of_environment()) as service:
+        service.create_container(CONTAINER)

@@ -1,0 +1,87 @@
+"""With a server that swallows everything, each asset fails within a minute, in a sentence."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ds_assets.resources.stored_tables import store_rows
+from ds_assets_tests.assets.factories import day, make_installation
+from ds_assets_tests.faults.proxy import BLACK_HOLE, UNREACHABLE, FaultProxy, Plain
+from ds_assets_tests.resources.factories import row, table
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+MOST_SECONDS = 60
+SECRET = "s3cret-of-the-test"  # noqa: S105  (of a server that does not answer)
+RUN = """
+import sys
+from pathlib import Path
+from ds_assets.errors import InputError
+from ds_assets_tests.assets.factories import Installation, day
+try:
+    Installation(Path(sys.argv[1])).run(day(0), assets=[sys.argv[2]])
+except InputError as error:
+    sys.exit(str(error))
+"""
+CASES = {
+    "DS_ASSETS_SOURCE_URL": ("raw_logs", "s3://logs/game", "AWS_ENDPOINT_URL_S3"),
+    "DS_ASSETS_LAKE_URL": ("raw_logs", "http://127.0.0.1:{port}/private/lake", None),
+    "DS_ASSETS_RESULTS_URL": (
+        "rds_results",
+        f"mysql+pymysql://owner:{SECRET}@127.0.0.1:{{port}}/db",
+        None,
+    ),
+    "DS_ASSETS_CACHE_URL": ("prediction_cache", f"redis://:{SECRET}@127.0.0.1:{{port}}/0", None),
+}
+
+
+def environment_of(setting: str, port: int) -> Mapping[str, str]:
+    _, url, endpoint = CASES[setting]
+    found = {setting: url.format(port=port)}
+    if endpoint:
+        found[endpoint] = f"http://127.0.0.1:{port}"
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AZURE_STORAGE_KEY": "czNjcmV0LW9mLXRoZS10ZXN0",
+    }
+    return {**os.environ, **credentials, **found}
+
+
+@pytest.mark.parametrize("fault", [BLACK_HOLE, UNREACHABLE])
+def test_an_asset_whose_server_does_not_answer_fails_within_a_minute_and_names_it(
+    fault: Plain, redis_url: str, tmp_path: Path
+) -> None:
+    port = urlsplit(redis_url).port
+    assert port
+    with ExitStack() as stack:
+        started = time.monotonic()
+        runs = {}
+        for setting, (asset, *_) in CASES.items():
+            installation = make_installation(tmp_path / setting)
+            store_rows(table(row("u1", day(0))), "predictions", day(0), installation.lake)
+            proxy = stack.enter_context(FaultProxy(port))
+            proxy.fault = fault
+            runs[setting] = subprocess.Popen(  # noqa: S603  (this very test's)
+                [sys.executable, "-c", RUN, str(installation.home), asset],
+                env=environment_of(setting, proxy.port),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        said = {setting: process.communicate()[0] for setting, process in runs.items()}
+        seconds = time.monotonic() - started
+    for setting, text in said.items():
+        assert runs[setting].returncode == 1, text
+        assert setting in text
+        assert not {SECRET, "czNjcmV0LW9m", "Traceback"} & set(re.findall(r"[\w-]+", text)), text
+    assert seconds < MOST_SECONDS
