@@ -1,10 +1,12 @@
 """Real servers for the tests, one of each kind for a process of tests, started when first needed.
 
-`DS_ASSETS_TEST_MYSQL_URL`, `…_REDIS_URL` and `…_BLOB_URL` name servers to use in their place.
+`DS_ASSETS_TEST_MYSQL_URL`, `…_REDIS_URL`, `…_BLOB_URL` and `…_S3_URL` name servers to use in their
+place; credentials of the last two are where Azure's and AWS's own tools look for them.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -55,10 +57,12 @@ def blob_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
     """A client of an S3 server with one bucket, to which AWS's environment leads all clients."""
-    with pytest.MonkeyPatch.context() as environment, S3Server() as server:
-        for name, value in server.environment.items():
-            environment.setenv(name, value)
-        client = s3_client()
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
+        if url := os.environ.get("DS_ASSETS_TEST_S3_URL"):
+            environment.setenv("AWS_ENDPOINT_URL_S3", url)
+        else:
+            for name, value in stack.enter_context(S3Server()).environment.items():
+                environment.setenv(name, value)
+        client = stack.enter_context(closing(s3_client()))
         client.create_bucket(Bucket=BUCKET)
         yield client
-        client.close()

@@ -402,6 +402,7 @@ def test_ten_thousand_new_files_are_bounded_work_a_tick_and_all_are_handled(
 ) -> None:
     days = [day(number) for number in range(-60, 40)]
     put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(100)])
+    assert len(world.lake.objects("raw")) == 10_000
     looked: list[str] = []
     kind = type(world.lake)
     listing = kind.objects

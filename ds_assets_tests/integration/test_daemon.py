@@ -55,9 +55,7 @@ def wait_for(happened: object, log: Path) -> None:
 
 
 @pytest.fixture
-def installation(
-    tmp_path: Path, blob_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Installation:
+def installation(tmp_path: Path, blob_url: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
     home = tmp_path / "home"
     monkeypatch.setenv("DS_ASSETS_HOME", str(home))
     monkeypatch.setenv("DS_ASSETS_LAKE_URL", str(make_blob_lake(blob_url, tmp_path)))
