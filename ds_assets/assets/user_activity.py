@@ -88,8 +88,10 @@ def update(
 
 def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
     """What became of a day's lines; None for a day without `user_activity`."""
-    name = _report_name(day)
-    return ActivityReport.model_validate_json(lake.read(name)) if lake.exists(name) else None
+    try:
+        return ActivityReport.model_validate_json(lake.read(_report_name(day)))
+    except FileNotFoundError:
+        return None
 
 
 def build(game: Game) -> dg.AssetsDefinition:

@@ -6,7 +6,6 @@ list of raw files for those who read them.
 
 import datetime as dt
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,12 +131,11 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, say: Say) -> Copied:
 
 def read_manifest(day: dt.date, lake: Lake) -> Manifest:
     """The manifest of a day; an empty one where nothing was copied."""
-    name = _manifest_name(day)
-    return (
-        Manifest.model_validate(json.loads(lake.read(name)))
-        if lake.exists(name)
-        else Manifest(day=day)
-    )
+    try:
+        content = lake.read(_manifest_name(day))
+    except FileNotFoundError:
+        return Manifest(day=day)
+    return Manifest.model_validate_json(content)
 
 
 def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:

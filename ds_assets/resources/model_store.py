@@ -36,7 +36,10 @@ def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) 
         InputError: the card is damaged.
     """
     name = _name(kind, day, "card.json")
-    return read_card(card_kind, lake.read(name), name) if lake.exists(name) else None
+    try:
+        return read_card(card_kind, lake.read(name), name)
+    except FileNotFoundError:
+        return None
 
 
 def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:

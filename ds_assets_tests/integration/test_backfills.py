@@ -86,8 +86,8 @@ def test_days_that_do_not_fit_into_one_batch_give_the_same(
     copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_activity, "BATCH_BYTES", 1)
-    monkeypatch.setattr(user_features, "BATCH_ROWS", 1)
-    monkeypatch.setattr(prediction_models, "BATCH_ROWS", 1)
+    monkeypatch.setattr(user_features, "BATCH_BYTES", 1)
+    monkeypatch.setattr(prediction_models, "BATCH_BYTES", 1)
     (copy.home / "results.sqlite").unlink()
     copy.run(day(29), LAST)
     expected = finished().delivered()

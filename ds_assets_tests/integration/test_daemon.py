@@ -33,7 +33,7 @@ def daemon(log: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        process.kill()
+        process.terminate()  # which ends its servers of code too
         process.wait()
 
 
@@ -79,8 +79,9 @@ def test_a_daemon_that_is_killed_and_started_again_runs_each_day_once(
     log = tmp_path / "daemon.txt"
     with dg.DagsterInstance.get() as instance:
         put(installation, 0)
-        with daemon(log):
-            wait_for(lambda: runs(instance), log)  # it has asked for a run, and dies
+        with daemon(log) as first:
+            wait_for(lambda: runs(instance), log)
+            first.kill()  # when it has asked for a run
         for number in range(1, DAYS):
             put(installation, number)
         with daemon(log):
