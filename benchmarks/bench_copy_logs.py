@@ -1,7 +1,6 @@
 """A day's logs from S3 to Azure Blob, against reading them alone and writing them alone."""
 
 import io
-import logging
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -45,7 +44,6 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
 @contextmanager
 def servers(folder: Path) -> Iterator[str]:
     """S3 and Blob servers, to which the environment leads. Yields the address of the account."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
     with S3Server() as s3, BlobServer(folder) as blob:
         environment = {**s3.environment, "AZURE_STORAGE_KEY": blob.key}
         with mock.patch.dict(os.environ, environment):

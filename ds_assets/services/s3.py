@@ -1,5 +1,6 @@
 """A private S3: moto's server, in a thread of this process."""
 
+import logging
 import secrets
 from typing import Self
 
@@ -26,6 +27,7 @@ class S3Server:
 
     def start(self) -> None:
         """Start it, and come back when it answers."""
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.environment = {
