@@ -273,6 +273,7 @@ def test_a_run_that_fails_after_its_activity_was_stored_is_tried_again(world: Wo
     assert world.days() == names(3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cursor", [None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}'])
 def test_a_lost_or_broken_cursor_runs_nothing_again(world: World, cursor: str | None) -> None:
     world.put(3)

@@ -25,6 +25,7 @@ judged = st.lists(
 ).filter(lambda rows: len({label for label, _ in rows}) == 2)
 
 
+@pytest.mark.slow
 @given(judged)
 def test_measures_are_those_of_scikit_learn(rows: list[tuple[bool, float]]) -> None:
     labels = np.array([label for label, _ in rows])

@@ -354,6 +354,7 @@ def test_amounts_are_converted_by_their_currency(
 # --- files ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_lines_are_counted_in_each_file_of_many_read_at_once(tmp_path: Path) -> None:
     good = b"".join(a_line(user={"id": f"u{n}"}) + b"\n" for n in range(60_000))
     expected, files = [], {}
@@ -369,6 +370,7 @@ def test_lines_are_counted_in_each_file_of_many_read_at_once(tmp_path: Path) -> 
     assert users == [f"u{n}" for n in range(60_000)]
 
 
+@pytest.mark.slow
 def test_a_large_file_read_by_several_threads_keeps_its_order(tmp_path: Path) -> None:
     note = "x" * 2_000
     lines = [a_line(id=str(n), note=note) for n in range(40_000)]

@@ -143,6 +143,7 @@ def test_what_was_replaced_or_removed_since_it_was_listed_is_not_taken_for_it(
         list(source.blocks(item))
 
 
+@pytest.mark.slow
 def test_more_objects_than_one_answer_lists_are_all_found(s3: Any) -> None:
     store = S3Store(s3, "many")
     for number in range(1_005):

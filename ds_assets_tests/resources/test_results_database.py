@@ -348,6 +348,7 @@ with ResultsDatabase(url) as database:
 """
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_take_turns(url: str, tmp_path: Path) -> None:
     writers = []
     for run_id, churn in (("one", 0.1), ("two", 0.2)):
