@@ -11,6 +11,8 @@ from ds_assets.simulate.options import SimulationOptions
 
 HORIZON_DAYS = 7
 ACTIVE_DAYS = 14
+WINDOWS, LONGER_WINDOWS = (1, 3, 7, 14, 28), (90, 180)
+"""A longer window is for logs that are as long."""
 
 _TEXT = """\
 # A simulated game, seed {seed}. `truth/` beside this file holds what nobody could know better;
@@ -55,11 +57,13 @@ active_days: {active_days}
 horizons: {{churn: {horizon}, payment: {horizon}}}
 # Days to wait for late logs before a label counts as matured.
 grace_days: {grace_days}
-# Days that the features look back.
-windows: [1, 3, 7, 14, 28]
+# Days that the features look back; who buys seldom is known by what was bought months ago.
+windows: {windows}
 # Events dated up to this long after their arrival day's end are taken.
 clock_skew_minutes: {clock_skew}
 clusters: {{min: 3, max: 8}}
+# Groups that may have models of their own: clusters, none, or an attribute such as country.
+user_groups: clusters
 """
 
 
@@ -72,5 +76,6 @@ def game_file(options: SimulationOptions) -> str:
         active_days=ACTIVE_DAYS,
         horizon=HORIZON_DAYS,
         grace_days=MOST_DAYS_LATE if options.late else 0,
+        windows=[*WINDOWS, *(one for one in LONGER_WINDOWS if one <= options.days)],
         clock_skew=CLOCK_SKEW_MINUTES,
     )

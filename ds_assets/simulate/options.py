@@ -44,6 +44,11 @@ class SimulationOptions:
     """Arrival days without a folder; what would have arrived on them is lost."""
     new_fields: bool = False
     """From the middle of the simulation on, events carry fields that they did not have before."""
+    groups_differ: bool = False
+    """The players of each country have ways of their own: what is a good sign in one is a bad sign
+    in another."""
+    changed_from: dt.date | None = None
+    """From this day on everybody behaves differently, for good."""
 
     def __post_init__(self) -> None:
         mistakes = [*self._wrong_size(), *self._wrong_shares(), *self._wrong_days()]
@@ -79,9 +84,11 @@ class SimulationOptions:
 
     def _wrong_days(self) -> list[str]:
         first = self.start.toordinal()
+        named = [("missing_days", day) for day in self.missing_days]
+        named += [("changed_from", day) for day in (self.changed_from,) if day is not None]
         return [
-            f"missing_days: found {day}; {self.days} days from {self.start} on are accepted"
-            for day in self.missing_days
+            f"{name}: found {day}; {self.days} days from {self.start} on are accepted"
+            for name, day in named
             if not first <= day.toordinal() < first + self.days
         ]
 

@@ -10,13 +10,22 @@ sessions and, independently, of purchases. Install is a return that is certain.
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ds_assets.simulate.events import Floats, Ints
+from ds_assets.simulate.events import Flags, Floats, Ints
 from ds_assets.simulate.options import SimulationOptions
 from ds_assets.simulate.streams import Part, stream
+from ds_assets.simulate.ways import (
+    WAYS,
+    Ways,
+    burnt_out,
+    changed_buys,
+    changed_leave,
+    on_own_day,
+    on_pass_days,
+)
 
 
 class PlayerType(NamedTuple):
@@ -116,6 +125,11 @@ class World:
     minutes: Floats
     buys: Floats
     price: Floats
+    weekly: Flags
+    monthly_pass: Flags
+    likes_news: Floats
+    changed_from: int | None
+    """Day from which on behaviour is different."""
 
     @property
     def users(self) -> int:
@@ -129,31 +143,38 @@ class World:
 
     def law(self, day: int) -> Law:
         """What is probable on `day`, counted from 0: a pure function of the world and the day."""
-        news = self._news(day)
+        changed = self.changed_from is not None and day >= self.changed_from
+        news = self._news(day) * self.likes_news
         tenure = day - self.installed
-        # One who is new leaves six times as readily as one who has stayed for long.
-        leaves = np.minimum(self.leave * (1 + 5 * np.exp(-np.maximum(tenure, 0) / 10)), 0.5)
-        plays = self.active * self._weekday(day)[self.player_type] * (1 + 0.3 * news)
-        returns = self.back * (1 + 3 * news) * (tenure > 0)
+        plays = self.active * self._weekday(day, changed)[self.player_type] * (1 + 0.3 * news)
+        plays = on_own_day(np.minimum(plays, MOST_ACTIVE), self.weekly, tenure)
+        returns = self.back * np.maximum(1 + 3 * news, 0) * (tenure > 0)
+        buys = changed_buys(self.buys, self.sessions) if changed else self.buys
+        buys = on_pass_days(buys, self.monthly_pass, tenure)
         return Law(
-            leaves=np.where(tenure > 0, leaves, 0.0),
+            leaves=np.where(tenure > 0, self._leaves(tenure, changed), 0.0),
             returns=np.where(tenure == 0, 1.0, returns),
-            plays=np.where(tenure == 0, 1.0, np.minimum(plays, MOST_ACTIVE)),
-            buys=self.buys * (1 + 0.6 * news),
+            plays=np.where(tenure == 0, 1.0, plays),
+            buys=buys * (1 + 0.6 * news),
             sessions=self.sessions * (1 + 0.3 * news),
         )
+
+    def _leaves(self, tenure: Ints, changed: bool) -> Floats:
+        leave = changed_leave(self.leave) if changed else self.leave
+        # One who is new leaves six times as readily as one who has stayed for long.
+        return np.asarray(np.minimum(leave * (1 + 5 * np.exp(-np.maximum(tenure, 0) / 10)), 0.5))
 
     def _news(self, day: int) -> float:
         """How new the latest content update is: 1 on its day, then falling towards 0."""
         latest = self.updates[np.searchsorted(self.updates, day, "right") - 1]
         return float(np.exp(-(day - latest) / NEWS_FADES))
 
-    def _weekday(self, day: int) -> Floats:
-        """Factor of the probability of being active, for each type."""
+    def _weekday(self, day: int, changed: bool) -> Floats:
+        """Factor of the probability of being active, for each type; a change turns it round."""
         weekend = np.array([player_type.weekend for player_type in PLAYER_TYPES.values()])
         weekday = (self.start.weekday() + day) % 7
         strength = (0, 0, 0, 0, 0.5, 1, 1)[weekday]  # Friday is half a weekend
-        return np.asarray(weekend**strength)
+        return np.asarray(weekend ** (-strength if changed else strength))
 
 
 def build_world(options: SimulationOptions) -> World:
@@ -163,6 +184,7 @@ def build_world(options: SimulationOptions) -> World:
     channel = _choose(rng.random(users), np.array([share for share, _ in CHANNELS.values()]))
     country = _choose(rng.random(users), np.array([share for share, _ in COUNTRIES.values()]))
     player_type = _choose(rng.random(users), _type_mix()[channel, country])
+    changed_from = options.changed_from
     return World(
         start=options.start,
         updates=_updates(options),
@@ -170,7 +192,8 @@ def build_world(options: SimulationOptions) -> World:
         country=country,
         player_type=player_type,
         installed=_installed(users, rng),
-        **_hidden_parameters(player_type, rng),
+        changed_from=None if changed_from is None else (changed_from - options.start).days,
+        **_hidden_parameters(player_type, country, options, rng),
     )
 
 
@@ -203,19 +226,35 @@ def _installed(users: int, rng: np.random.Generator) -> Ints:
     return np.sort(np.floor(np.where(existing, past, coming)).astype(np.int64))
 
 
-def _hidden_parameters(player_type: Ints, rng: np.random.Generator) -> dict[str, Floats]:
+def _hidden_parameters(
+    player_type: Ints, country: Ints, options: SimulationOptions, rng: np.random.Generator
+) -> dict[str, Any]:
     types = np.array(list(PLAYER_TYPES.values()))[player_type]
     median = {name: types[:, column] for column, name in enumerate(PlayerType._fields)}
+    ways = _ways(country, options)
 
     def varied(name: str, sigma: float) -> Floats:
         return np.asarray(median[name] * rng.lognormal(0, sigma, len(types)))
 
+    active = rng.beta(8 * median["active"], 8 * (1 - median["active"]))
+    leave = varied("leave", 0.5)
+    sessions = np.minimum(varied("sessions", 0.8), 30)
     return {
-        "active": rng.beta(8 * median["active"], 8 * (1 - median["active"])),
-        "leave": varied("leave", 0.5),
+        "active": active,
+        "leave": burnt_out(leave, sessions, ways["burn_out"]),
         "back": median["back"],
-        "sessions": np.minimum(varied("sessions", 0.8), 30),
+        "sessions": sessions,
         "minutes": varied("minutes", 0.4),
         "buys": np.minimum(varied("buys", 1.0), 8),
         "price": varied("price", 0.5),
+        "weekly": ways["weekly"].astype(bool),
+        "monthly_pass": ways["monthly_pass"].astype(bool),
+        "likes_news": ways["news"],
     }
+
+
+def _ways(country: Ints, options: SimulationOptions) -> dict[str, Floats]:
+    """What `Ways` says of each user's country, a number each."""
+    of_country = [WAYS[name] if options.groups_differ else Ways() for name in COUNTRIES]
+    table = np.array(of_country, dtype=np.float64)[country]
+    return {name: table[:, column] for column, name in enumerate(Ways._fields)}
