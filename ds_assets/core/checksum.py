@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ds_assets.core.tables import PREDICTIONS, Table
+from ds_assets.core.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd  # its import takes a second, and a table may never have been a frame
@@ -70,20 +70,23 @@ def conform(contract: Table, rows: "pa.Table | pd.DataFrame") -> pa.Table:
     return conformed
 
 
-def predictions_of(as_of: dt.date, rows: "pa.Table | pd.DataFrame") -> pa.Table:
-    """One day's predictions as their contract declares them.
+def rows_of_day(contract: Table, as_of: dt.date, rows: "pa.Table | pd.DataFrame") -> pa.Table:
+    """One day's rows as their contract declares them.
 
     Args:
+        contract: What the table must look like; it has a column `as_of`.
         as_of: The day that every row must carry.
-        rows: A row a user, the columns of `PREDICTIONS`.
+        rows: The rows; what is not a number is a missing value.
 
     Raises:
         ValueError: the rows break the contract, or are of another day.
     """
-    table = conform(PREDICTIONS, rows)
+    table = conform(contract, rows)
     days = pc.unique(table["as_of"]).to_pylist()
     if others := sorted(day for day in days if day != as_of):
-        raise ValueError(f"predictions of {as_of} hold rows of {others[0]}; accepted is one day")
+        raise ValueError(
+            f"{contract.name} of {as_of} hold rows of {others[0]}; accepted is one day"
+        )
     return table
 
 
