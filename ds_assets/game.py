@@ -191,6 +191,8 @@ class Game(_Part):
     """Trailing windows of the features, in days."""
     clusters: ClusterRange = ClusterRange()
     """Range of the number of clusters; one number fixes it."""
+    user_groups: Annotated[str, Field(validate_default=True)] = "clusters"
+    """Groups of users that get models of their own: `clusters`, `none`, or a text attribute."""
 
     @field_validator("clusters", mode="before")
     @classmethod
@@ -231,6 +233,16 @@ class Game(_Part):
         if currencies:
             raise ValueError("needs fields.currency, the field that names an event's currency")
         raise ValueError("fields.currency needs some, for example {USD: 1, KRW: 0.00072}")
+
+    @field_validator("user_groups")
+    @classmethod
+    def _is_known(cls, groups: str, info: ValidationInfo) -> str:
+        attributes = info.data.get("attributes", {groups: Attribute(field="unknown")})
+        texts = [name for name, attribute in attributes.items() if attribute.type == "text"]
+        if groups not in {"clusters", "none", *texts}:
+            listed = f", or a text attribute: {', '.join(texts)}" if texts else ""
+            raise ValueError(f"use clusters, none{listed}")
+        return groups
 
     @field_validator("windows")
     @classmethod

@@ -22,3 +22,10 @@ def earlier_days(first: int, last: int = 0) -> dg.TimeWindowPartitionMapping:
     return dg.TimeWindowPartitionMapping(
         start_offset=-first, end_offset=-last, allow_nonexistent_upstream_partitions=True
     )
+
+
+def later_days(first: int, last: int) -> dg.TimeWindowPartitionMapping:
+    """Dependence on the days from `first` to `last` days after; days after the game are none."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+    )

@@ -19,9 +19,7 @@ LEAST: dict[str, Any] = {
 }
 MONEY = LEAST["fields"] | {"amount": "amount", "currency": "currency"}
 
-on_one_file = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
-)
+on_one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def load(content: object, folder: Path) -> Game:
@@ -298,7 +296,7 @@ YAML_WORDS = st.sampled_from(
 )
 
 
-@settings(on_one_file, max_examples=400)
+@on_one_file
 @given(words=st.lists(YAML_WORDS, max_size=12), before=st.sampled_from(["", "a: ", "windows: "]))
 def test_no_yaml_makes_anything_but_a_plain_mistake(
     tmp_path: Path, words: list[str], before: str
@@ -333,7 +331,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(on_one_file, max_examples=300)
+@on_one_file
 @given(changes=st.dictionaries(st.sampled_from([*Game.model_fields]), VALUES, max_size=5))
 def test_no_content_makes_anything_but_a_game_or_a_plain_mistake(
     tmp_path: Path, changes: dict[str, Any]

@@ -12,18 +12,28 @@ import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.core import labels
+from ds_assets.core.card_words import card_words
+from ds_assets.core.champion import Champion
 from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.drift import stability
 from ds_assets.core.evaluation import Target
 from ds_assets.core.model_card import ModelCard
 from ds_assets.core.predicting import with_clusters
+from ds_assets.core.snapshots import LabelledSnapshot, Task
 from ds_assets.core.tables import user_activity_table
-from ds_assets.core.training import LabelledSnapshot, train
+from ds_assets.core.training import train
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import LakeEngine
 from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import day_model, store_model
+from ds_assets.resources.model_store import (
+    day_model,
+    store_model,
+    stored_card,
+    stored_files,
+)
 from ds_assets.resources.stored_tables import between, stored_days, table_file
 
 SNAPSHOTS = 12
@@ -33,59 +43,69 @@ BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
 _KEPT_SNAPSHOTS = 16
+LONGEST_PAUSE = 7
+"""Days without a model over which the last one is still the champion."""
 
 Features = Callable[[dt.date], pd.DataFrame]
 
 
-def horizon_of(target: Target, game: Game) -> int:
-    """Length of a target's label window, in days."""
-    return game.horizons.churn if target == "churn" else game.horizons.payment
+def task_of(target: Target, game: Game) -> Task:
+    """What a target's model is to predict."""
+    horizon = game.horizons.churn if target == "churn" else game.horizons.payment
+    step = 7 * labels.weeks_apart(horizon, SNAPSHOTS, game)
+    return Task(target, horizon, game.grace_days, game.first_day, game.user_groups, step)
 
 
 def update(
     target: Target, days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, ModelCard]:
-    """Train the model of each day on what was known at its end, and store it."""
+    """Train the model of each day on what was known at its end, and store it.
+
+    Days go in their order, as each of them challenges the model of the one before.
+    """
 
     @lru_cache(maxsize=_KEPT_SNAPSHOTS)
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    horizon = horizon_of(target, game)
+    task = task_of(target, game)
     activity, known = stored_days("user_activity", lake), stored_days("user_features", lake)
 
     def complete_snapshots(day: dt.date) -> list[dt.date]:
-        wanted = _wanted(target, day, game)
-        return [one for one in wanted if one in known and _is_over(one, horizon, activity, game)]
+        wanted = _wanted(task, day, game)
+        return [one for one in wanted if one in known and is_over(one, task, activity, game)]
 
     def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
-        windows = (labels.label_days(one, horizon, game) for one in looks[1])
+        windows = (labels.label_days(one, task.horizon, game) for one in looks[1])
         return sum(activity[day].size for window in windows for day in window)
 
     looks = [(day, complete_snapshots(day)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
     for batch in map(dict, in_batches(looks, label_bytes, BATCH_BYTES)):
-        labels_of = _positives(target, batch, list(activity), lake, engine, game)
+        seen = outcomes_of(task, batch, list(activity), lake, engine, game)
         for day in batch:
-            snapshots = _labelled(target, day, labels_of[day], features, lake, game)
-            cards[day] = _train(target, day, snapshots, lake, game)
+            snapshots = _labelled(task, day, seen[day], features, lake, game)
+            cards[day] = _train(task, day, snapshots, lake, game)
     return cards
 
 
 def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
     """The asset of a target's model."""
-    oldest = game.maturity_days(horizon_of(target, game)) + 7 * (SNAPSHOTS - 1)
+    task = task_of(target, game)
+    oldest = task.maturity_days + task.step * (SNAPSHOTS - 1)
+    name = f"{target}_model"
 
     @daily_asset(
         game,
         "models",
         {"scikitlearn", "onnx"},
         description,
-        name=f"{target}_model",
+        name=name,
         deps=[
             "clusters",
             dg.AssetDep("user_features", partition_mapping=earlier_days(oldest)),
             dg.AssetDep("user_activity", partition_mapping=earlier_days(oldest)),
+            dg.AssetDep(name, partition_mapping=earlier_days(LONGEST_PAUSE, 1)),
         ],
     )
     def model(
@@ -94,82 +114,124 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
         store = lake.open()
         days = days_with(days_of(context), "clusters", store, context)
         cards = update(target, days, store, engine.open(), game)
-        report_days(context, {day: _metadata(card) for day, card in cards.items()})
+        drifts = {d: drift_of(c, d, store) for d, c in cards.items() if c.state == "ready"}
+        report_days(context, {d: _metadata(c, drifts.get(d, {})) for d, c in cards.items()})
 
     return model
 
 
-def _wanted(target: Target, day: dt.date, game: Game) -> list[dt.date]:
-    return labels.matured_snapshots(day, horizon_of(target, game), SNAPSHOTS, game)
+def _wanted(task: Task, day: dt.date, game: Game) -> list[dt.date]:
+    return labels.matured_snapshots(day, task.horizon, SNAPSHOTS, game)
 
 
-def _is_over(snapshot: dt.date, horizon: int, activity: Container[dt.date], game: Game) -> bool:
+def is_over(snapshot: dt.date, task: Task, activity: Container[dt.date], game: Game) -> bool:
     """Whether every day is there on which the users of a snapshot could have come back."""
-    return all(day in activity for day in labels.label_days(snapshot, horizon, game))
+    return all(day in activity for day in labels.label_days(snapshot, task.horizon, game))
 
 
 def _labelled(
-    target: Target,
+    task: Task,
     day: dt.date,
-    positives: Mapping[dt.date, set[str]],
+    seen: Mapping[dt.date, pd.Series],
     features: Features,
     lake: Lake,
     game: Game,
 ) -> list[LabelledSnapshot]:
     """Features and labels of a training day's snapshots."""
     clusters = day_model("clusters", day, ClusterCard, lake)
-    horizon = horizon_of(target, game)
     snapshots = []
-    for one, users in positives.items():
+    for one, spend in seen.items():
         known = with_clusters(features(one), clusters)
-        seen = known["user_id"].isin(users)
-        labelled = pd.Series(~seen if target == "churn" else seen).set_axis(known["user_id"])
-        matured = labels.matures_on(one, horizon, game)
-        snapshots.append(LabelledSnapshot(one, known, labelled, matured))
+        matured = labels.matures_on(one, task.horizon, game)
+        labelled, spent = labels_of(task, known["user_id"], spend)
+        grouped = with_user_groups(known, task.user_groups)
+        snapshots.append(LabelledSnapshot(one, grouped, labelled, matured, spent))
     return snapshots
 
 
+def labels_of(task: Task, users: pd.Series, seen: pd.Series) -> tuple[pd.Series, pd.Series | None]:
+    """Whether it happened to each user and, where that is asked, what each of them spent.
+
+    Args:
+        task: What is predicted.
+        users: User ids of a snapshot.
+        seen: What `outcomes_of` returned for it.
+    """
+    present = users.isin(seen.index).set_axis(users)
+    if task.target == "churn":
+        return ~present, None
+    return present, seen.reindex(pd.Index(users)).fillna(0.0)
+
+
 def _train(
-    target: Target,
+    task: Task,
     day: dt.date,
     snapshots: Sequence[LabelledSnapshot],
     lake: Lake,
     game: Game,
 ) -> ModelCard:
-    horizon = horizon_of(target, game)
-    missing = sorted(set(_wanted(target, day, game)) - {one.day for one in snapshots})
-    trained = train(target, day, snapshots, horizon=horizon, missing=missing)
-    store_model(target, day, trained.card, trained.onnx, lake)
+    missing = sorted(set(_wanted(task, day, game)) - {one.day for one in snapshots})
+    champion = _champion(task.target, day, lake)
+    trained = train(task, day, snapshots, missing=missing, champion=champion)
+    store_model(task.target, day, trained.card, trained.onnx, lake, trained.parts)
     return trained.card
 
 
-def _positives(
-    target: Target,
+def _champion(target: Target, day: dt.date, lake: Lake) -> Champion | None:
+    """The model of the latest day before that has one, if it is not too long ago."""
+    for back in range(1, LONGEST_PAUSE + 1):
+        card = stored_card(target, day - dt.timedelta(days=back), ModelCard, lake)
+        if card is not None and card.state == "ready":
+            return Champion(card, stored_files(target, card, lake, with_twins=True))
+    return None
+
+
+def outcomes_of(
+    task: Task,
     snapshots: Mapping[dt.date, Sequence[dt.date]],
     stored: Sequence[dt.date],
     lake: Lake,
     engine: LakeEngine,
     game: Game,
-) -> dict[dt.date, dict[dt.date, set[str]]]:
-    """Users who were seen, or who paid, in the label window of each training day's snapshots."""
-    found: dict[dt.date, dict[dt.date, set[str]]] = {
-        day: {one: set() for one in of_day} for day, of_day in snapshots.items()
+) -> dict[dt.date, dict[dt.date, pd.Series]]:
+    """Spend of those who were seen, or who paid, in the label window of each day's snapshots.
+
+    Args:
+        task: What is predicted: the users who were active, for churn, else those who paid.
+        snapshots: Matured snapshots of each day at whose end one looks.
+        stored: Days of stored activity.
+        lake: Where it lies.
+        engine: Engine that runs it.
+        game: Its grace for late logs.
+
+    Returns:
+        By day and snapshot, spend in the window by user id.
+    """
+    found = {
+        day: {one: pd.Series(dtype=float) for one in of_day} for day, of_day in snapshots.items()
     }
     all_snapshots = [one for of_day in snapshots.values() for one in of_day]
     if not all_snapshots:
         return found
     seen = between(stored, min(all_snapshots), max(snapshots))
     activity = engine.read(seen, user_activity_table(game), lake)
-    outcomes = labels.outcomes(activity, snapshots, horizon_of(target, game), game, engine)
-    did = f"{'active_days' if target == 'churn' else 'purchases'} > 0"
-    rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id"))
-    looks = zip(rows["as_of"].dt.date, rows["snapshot"].dt.date, rows["user_id"], strict=True)
-    for day, one, user in looks:
-        found[day][one].add(user)
+    outcomes = labels.outcomes(activity, snapshots, task.horizon, game, engine)
+    did = f"{'active_days' if task.target == 'churn' else 'purchases'} > 0"
+    rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id", "spend"))
+    for _, users in rows.groupby(["as_of", "snapshot"]):
+        day, one = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
+        found[day][one] = users.set_index("user_id")["spend"].astype(float)
     return found
 
 
-def _metadata(card: ModelCard) -> dict[str, object]:
+def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
+    """How far a day's features lie from those that a model was trained on, the furthest first."""
+    features = pd.read_parquet(lake.local(table_file("user_features", day)))
+    known = with_clusters(features, day_model("clusters", day, ClusterCard, lake))
+    return stability(card.distributions, known, card.encoding)
+
+
+def _metadata(card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
     found: dict[str, object] = {
         "state": card.state,
         "reasons": "; ".join(card.reasons),
@@ -177,11 +239,17 @@ def _metadata(card: ModelCard) -> dict[str, object]:
         "snapshots": len(card.snapshots),
         "missing_snapshots": len(card.missing_snapshots),
         "training_rows": card.rows,
-        "card": dg.MetadataValue.json(card.model_dump(mode="json", exclude={"encoding"})),
+        "about": dg.MetadataValue.md(card_words(card, drift)),
+        "card": dg.MetadataValue.json(
+            card.model_dump(mode="json", exclude={"encoding", "distributions"})
+        ),
     }
     if card.base_rate is not None:
         found["base_rate"] = card.base_rate
     if card.evaluation is not None:
         for name, measure in card.evaluation.measures:
-            found[name] = measure.value
+            if measure is not None:
+                found[name] = measure.value
+    if drift:
+        found["drift"] = max(drift.values())
     return found

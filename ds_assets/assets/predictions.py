@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import dagster as dg
 import pyarrow as pa
-from pyarrow import parquet
 
 from ds_assets.assets.daily import (
     daily_asset,
@@ -22,7 +21,7 @@ from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import LakeEngine
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import day_files
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.resources.stored_tables import read_rows
 
 TABLE = "predictions"
 DAYS_AT_ONCE = 32
@@ -44,8 +43,7 @@ def update(
 
 def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
     """The stored predictions of a day."""
-    stored = parquet.read_table(lake.local(table_file(TABLE, day)), partitioning=None)
-    return stored.cast(PREDICTIONS.arrow_schema)
+    return read_rows(PREDICTIONS, day, lake)
 
 
 def build(game: Game) -> dg.AssetsDefinition:

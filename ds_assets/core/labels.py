@@ -7,6 +7,7 @@ its horizon, and the grace for late logs, have passed.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
+from ds_assets.core.activity import exact_sum
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.game import Game
 
@@ -16,8 +17,17 @@ def matures_on(snapshot: dt.date, horizon: int, game: Game) -> dt.date:
     return snapshot + dt.timedelta(days=game.maturity_days(horizon))
 
 
+def weeks_apart(horizon: int, count: int, game: Game) -> int:
+    """Weeks from one snapshot to the next: one, or as many as a long label window asks for.
+
+    The earliest of `count` snapshots has to be matured on the day of the latest, else no model
+    could be trained on the one and judged by the other.
+    """
+    return max(1, -(-game.maturity_days(horizon) // (7 * max(1, count - 1))))
+
+
 def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> list[dt.date]:
-    """The latest matured snapshot on a day, and those before it, a week apart.
+    """The latest matured snapshot on a day, and those before it, `weeks_apart`.
 
     Args:
         as_of: Training day.
@@ -29,7 +39,8 @@ def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> l
         Days, ascending, of which none lies before the game's first day.
     """
     latest = as_of - dt.timedelta(days=game.maturity_days(horizon))
-    days = (latest - dt.timedelta(weeks=weeks) for weeks in range(count))
+    step = dt.timedelta(weeks=weeks_apart(horizon, count, game))
+    days = (latest - number * step for number in range(count))
     return sorted(day for day in days if day >= game.first_day)
 
 
@@ -64,7 +75,8 @@ def outcomes(
         engine: Engine that runs it.
 
     Returns:
-        Columns as_of, snapshot, user_id, active_days, purchases, spend.
+        Columns as_of, snapshot, user_id, active_days, purchases, spend; the same whatever the order
+        of the rows.
 
     Raises:
         ValueError: a snapshot has not matured on its training day.
@@ -79,13 +91,13 @@ def outcomes(
     dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),
-        f.sum("spend").alias("spend"),
+        exact_sum(f, f.col("spend")).alias("spend"),
     )
     was_there = f.when(f.col("activities") > 0, f.lit(1)).otherwise(f.lit(0))
     return dates.groupBy("as_of", "snapshot", "user_id").agg(
         f.sum(was_there).alias("active_days"),
         f.sum("purchases").alias("purchases"),
-        f.sum("spend").alias("spend"),
+        exact_sum(f, f.col("spend")).alias("spend"),
     )
 
 

@@ -7,44 +7,56 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import AnyCard, ModelCard, read_card
-from ds_assets.core.scoring import Model, assign, load_model, probabilities
+from ds_assets.core.encoding import USER_GROUP
+from ds_assets.core.model_card import ModelCard, ModelFiles, read_card
+from ds_assets.core.scoring import (
+    Model,
+    PredictionModel,
+    amounts,
+    assign,
+    explain,
+    load_model,
+    load_prediction_model,
+    probabilities,
+)
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 
 _KEPT_DAYS = 8
 
 
 @dataclass(frozen=True)
-class DayModels:
-    """The models of one day; None where there was not enough data for one."""
+class TargetModel:
+    """What there is of a target on a day: a card, and a model where there was enough data."""
 
-    as_of: dt.date
-    clusters: Model[ClusterCard] | None
-    churn: Model[ModelCard] | None
-    payment: Model[ModelCard] | None
+    card: ModelCard
+    model: PredictionModel | None
 
 
 @dataclass(frozen=True)
-class ModelFile:
-    """A stored model as it travels to where it is used: its card as JSON, and its ONNX file."""
+class DayModels:
+    """The models of one day; None where there is not even a card, or no cluster model."""
 
-    card: str
-    onnx: bytes
+    as_of: dt.date
+    clusters: Model[ClusterCard] | None
+    churn: TargetModel | None
+    payment: TargetModel | None
 
 
 @dataclass(frozen=True)
 class DayFiles:
-    """The files of one day's models; None where there was not enough data for one."""
+    """The files of one day's models; None where there is not even a card."""
 
     as_of: dt.date
-    clusters: ModelFile | None
-    churn: ModelFile | None
-    payment: ModelFile | None
+    clusters: ModelFiles | None
+    churn: ModelFiles | None
+    payment: ModelFiles | None
 
 
 @dataclass(frozen=True)
@@ -73,16 +85,26 @@ def load_day(files: DayFiles) -> DayModels:
     """
     return DayModels(
         files.as_of,
-        clusters=_loaded(files.clusters, ClusterCard, files.as_of),
-        churn=_loaded(files.churn, ModelCard, files.as_of),
-        payment=_loaded(files.payment, ModelCard, files.as_of),
+        clusters=_clusters(files),
+        churn=_target(files.churn, files.as_of),
+        payment=_target(files.payment, files.as_of),
     )
 
 
-def _loaded(file: ModelFile | None, kind: type[AnyCard], as_of: dt.date) -> Model[AnyCard] | None:
-    if file is None:
+def _clusters(files: DayFiles) -> Model[ClusterCard] | None:
+    if files.clusters is None or files.clusters.onnx is None:
         return None
-    return load_model(file.onnx, read_card(kind, file.card, f"of {as_of}"))
+    card = read_card(ClusterCard, files.clusters.card, f"of {files.as_of}")
+    return load_model(files.clusters.onnx, card)
+
+
+def _target(files: ModelFiles | None, as_of: dt.date) -> TargetModel | None:
+    if files is None:
+        return None
+    card = read_card(ModelCard, files.card, f"of {as_of}")
+    if files.onnx is None:
+        return TargetModel(card, None)
+    return TargetModel(card, load_prediction_model(files.onnx, dict(files.parts), card))
 
 
 def with_clusters(features: pd.DataFrame, clusters: Model[ClusterCard] | None) -> pd.DataFrame:
@@ -106,23 +128,63 @@ def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
     known = with_clusters(features, models.clusters)
+    known = with_user_groups(known, _groups_by(models))
+    pays = _probabilities(models.payment, known)
     return pd.DataFrame(
         {
             "user_id": known["user_id"],
             "as_of": models.as_of,
-            "churn_probability": _probability(models.churn, known),
-            "payment_probability": _probability(models.payment, known),
+            "churn_probability": _probabilities(models.churn, known),
+            "payment_probability": pays,
+            "expected_spend": _expected_spend(models.payment, known, pays),
             "cluster": known["cluster"],
             "cluster_name": known["cluster"].map(_names(models.clusters)),
+            "user_group": known[USER_GROUP],
+            "churn_missing": _missing(models.churn),
+            "payment_missing": _missing(models.payment),
             "churn_model": _version(models.churn),
             "payment_model": _version(models.payment),
-            "cluster_model": _version(models.clusters),
+            "cluster_model": None if models.clusters is None else models.clusters.card.version,
+            "churn_reasons": _reasons(models.churn, known),
+            "payment_reasons": _reasons(models.payment, known),
         }
     )[PREDICTIONS.names]
 
 
-def _probability(model: Model[ModelCard] | None, features: pd.DataFrame) -> object:
-    return None if model is None else probabilities(model, features)
+def _groups_by(models: DayModels) -> str:
+    known = [one.card.user_groups for one in (models.churn, models.payment) if one is not None]
+    return known[0] if known else NO_GROUPS
+
+
+def _probabilities(
+    target: TargetModel | None, features: pd.DataFrame
+) -> NDArray[np.float64] | None:
+    if target is None or target.model is None:
+        return None
+    return probabilities(target.model, features)
+
+
+def _expected_spend(
+    payment: TargetModel | None, features: pd.DataFrame, pays: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    if payment is None or payment.model is None or pays is None:
+        return None
+    found = amounts(payment.model, features)
+    return None if found is None else pays * found
+
+
+def _reasons(target: TargetModel | None, features: pd.DataFrame) -> list[str] | None:
+    if target is None or target.model is None:
+        return None
+    found: list[str] = explain(target.model, features).to_pylist()
+    return found
+
+
+def _missing(target: TargetModel | None) -> str | None:
+    """What data is missing, in words; None where there is a model."""
+    if target is None:
+        return "no model was made for the day"
+    return None if target.model is not None else target.card.missing
 
 
 def _names(clusters: Model[ClusterCard] | None) -> dict[int, str]:
@@ -131,5 +193,5 @@ def _names(clusters: Model[ClusterCard] | None) -> dict[int, str]:
     return {one.id: one.name for one in clusters.card.clusters}
 
 
-def _version(model: Model[Any] | None) -> str | None:
-    return None if model is None else model.card.version
+def _version(target: TargetModel | None) -> str | None:
+    return None if target is None or target.model is None else target.card.version

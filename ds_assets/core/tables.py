@@ -106,13 +106,238 @@ PREDICTIONS = Table(
             "Chance of a purchase in the payment horizon; none where data is not enough.",
             nullable=True,
         ),
+        Column(
+            "expected_spend",
+            "real",
+            "Spend to expect in the payment horizon; none where data is not enough.",
+            nullable=True,
+        ),
         Column("cluster", "integer", "Id of the user's cluster.", nullable=True),
         Column("cluster_name", "text", "What sets the cluster apart.", nullable=True),
+        Column(
+            "user_group", "text", "Group of the user, for which models are made.", nullable=True
+        ),
+        Column(
+            "churn_reasons",
+            "text",
+            "The three strongest reasons of the chance of leaving, as JSON.",
+            nullable=True,
+        ),
+        Column(
+            "payment_reasons",
+            "text",
+            "The three strongest reasons of the chance of a purchase, as JSON.",
+            nullable=True,
+        ),
+        Column(
+            "churn_missing",
+            "text",
+            "What data is missing for a churn prediction, and when it will be enough; "
+            "none where there is one.",
+            nullable=True,
+        ),
+        Column(
+            "payment_missing",
+            "text",
+            "What data is missing for a payment prediction, and when it will be enough; "
+            "none where there is one.",
+            nullable=True,
+        ),
         Column("churn_model", "text", "Version of the churn model.", nullable=True),
         Column("payment_model", "text", "Version of the payment model.", nullable=True),
         Column("cluster_model", "text", "Version of the cluster model.", nullable=True),
     ),
     ("as_of", "user_id"),
+)
+
+CLUSTER_PROFILES = Table(
+    "cluster_profiles",
+    (
+        Column("as_of", "date", "Day at whose end the users were clustered."),
+        Column("cluster", "integer", "Id of the cluster; it stays the same over days."),
+        Column("cluster_name", "text", "What sets the cluster apart."),
+        Column("users", "integer", "Users in it."),
+        Column("share", "real", "Share of the day's users that are in it."),
+        Column(
+            "stayed",
+            "integer",
+            "Users who were in it a week before, too; none without clusters then.",
+            nullable=True,
+        ),
+        Column(
+            "came",
+            "integer",
+            "Users who were elsewhere a week before; none without clusters then.",
+            nullable=True,
+        ),
+        Column(
+            "went",
+            "integer",
+            "Users of a week before who are elsewhere now; none without clusters then.",
+            nullable=True,
+        ),
+        Column(
+            "churn_probability",
+            "real",
+            "Mean chance of no activity in the churn horizon; none where data is not enough.",
+            nullable=True,
+        ),
+        Column(
+            "payment_probability",
+            "real",
+            "Mean chance of a purchase in the payment horizon; none where data is not enough.",
+            nullable=True,
+        ),
+        Column(
+            "expected_spend",
+            "real",
+            "Mean of the spend that is expected of a user; none where it is not predicted.",
+            nullable=True,
+        ),
+        Column(
+            "active_days",
+            "real",
+            "Mean active days in the shortest window of four weeks or more, else in the longest.",
+        ),
+        Column("payers", "real", "Share of its users with a purchase in that window."),
+        Column("spend", "real", "Mean spend in that window."),
+        Column(
+            "typical_values",
+            "text",
+            "Medians as JSON: feature, then the cluster's and that of all users.",
+        ),
+    ),
+    ("as_of", "cluster"),
+)
+
+MODEL_METRICS = Table(
+    "model_metrics",
+    (
+        Column("as_of", "date", "Day at whose end the model was made."),
+        Column("target", "text", "What the model predicts: churn or payment."),
+        Column(
+            "contender",
+            "text",
+            "What was judged: delivered, global, champion, challenger, "
+            "logistic_regression or recency.",
+        ),
+        Column(
+            "segment",
+            "text",
+            "Whom it was judged on: all, first_week, or a group as cluster=3.",
+        ),
+        Column("snapshot", "date", "Snapshot that it was judged by."),
+        Column("measure", "text", "What was measured, as auc, pr_auc or brier."),
+        Column("users", "integer", "Users of the segment in that snapshot."),
+        Column("positives", "integer", "Those of them to whom it happened."),
+        Column("value", "real", "What was found."),
+        Column(
+            "low",
+            "real",
+            "Lower end of its 95 % bootstrap interval over users; none where there is no interval.",
+            nullable=True,
+        ),
+        Column(
+            "high",
+            "real",
+            "Upper end of its 95 % bootstrap interval over users; none where there is no interval.",
+            nullable=True,
+        ),
+    ),
+    ("as_of", "target", "contender", "segment", "snapshot", "measure"),
+)
+
+PREDICTION_OUTCOMES = Table(
+    "prediction_outcomes",
+    (
+        Column("as_of", "date", "Day of the predictions."),
+        Column("target", "text", "What was predicted: churn or payment."),
+        Column("segment", "text", "Whom they were about: all, or a group as cluster=3."),
+        Column("users", "integer", "Users with a prediction whose horizon has passed."),
+        Column("predicted", "real", "Mean probability that was delivered."),
+        Column("happened", "real", "Share to whom it happened."),
+        Column(
+            "predicted_spend",
+            "real",
+            "Mean spend that was delivered; none where none was predicted.",
+            nullable=True,
+        ),
+        Column(
+            "spend",
+            "real",
+            "Mean spend in the horizon; none where none was predicted.",
+            nullable=True,
+        ),
+        Column(
+            "auc",
+            "real",
+            "Area under the ROC curve of what was delivered; none where all had the same outcome.",
+            nullable=True,
+        ),
+        Column(
+            "auc_low",
+            "real",
+            "Lower end of the 95 % bootstrap interval over users of auc.",
+            nullable=True,
+        ),
+        Column(
+            "auc_high",
+            "real",
+            "Upper end of the 95 % bootstrap interval over users of auc.",
+            nullable=True,
+        ),
+        Column(
+            "brier",
+            "real",
+            "Mean squared difference of probability and outcome; none where it was not measured.",
+            nullable=True,
+        ),
+        Column(
+            "log_loss",
+            "real",
+            "Mean negative logarithm of the probability of what happened; "
+            "none where it was not measured.",
+            nullable=True,
+        ),
+        Column(
+            "ece",
+            "real",
+            "Expected calibration error, from 0 to 1; none where it was not measured.",
+            nullable=True,
+        ),
+        Column(
+            "promised_auc_low",
+            "real",
+            "Lower end of the auc that the model card promised.",
+            nullable=True,
+        ),
+        Column(
+            "promised_auc_high",
+            "real",
+            "Upper end of the auc that the model card promised.",
+            nullable=True,
+        ),
+        Column(
+            "promised_happened_low",
+            "real",
+            "Lower end of the share that the predictions promised.",
+            nullable=True,
+        ),
+        Column(
+            "promised_happened_high",
+            "real",
+            "Upper end of the share that the predictions promised.",
+            nullable=True,
+        ),
+        Column(
+            "drift",
+            "real",
+            "Largest PSI of a feature against the training snapshots.",
+            nullable=True,
+        ),
+        Column("verdict", "text", "How it went: as_promised, outside, useless or too_few_users."),
+    ),
+    ("as_of", "target", "segment"),
 )
 
 

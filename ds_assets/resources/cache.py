@@ -26,7 +26,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
 
-from ds_assets.core.checksum import predictions_of
+from ds_assets.core.checksum import rows_of_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.resources.cache_cluster import Command, ask_cluster
 from ds_assets.resources.cache_connection import CacheUnavailable, Client, read_address
@@ -128,7 +128,7 @@ class PredictionCache:
             ValueError: the rows break the column contract, or are of another day.
             CacheUnavailable: the cache cannot be used; a part may have been put.
         """
-        return self._put([predictions_of(as_of, predictions)])
+        return self._put([rows_of_day(PREDICTIONS, as_of, predictions)])
 
     def put_batches(self, as_of: dt.date, batches: Iterable[pa.RecordBatch]) -> CachePut:
         """Put one day's predictions in as they are read, so that a day need not fit into memory.
@@ -144,7 +144,7 @@ class PredictionCache:
             ValueError: as for `put`; a part may have been put.
             CacheUnavailable: as for `put`.
         """
-        return self._put(predictions_of(as_of, pa.table(batch)) for batch in batches)
+        return self._put(rows_of_day(PREDICTIONS, as_of, pa.table(batch)) for batch in batches)
 
     def put_records(self, records: Sequence[Mapping[str, Any]]) -> CachePut:
         """Put single predictions in, of one or several days.

@@ -4,29 +4,49 @@ Belongs here: where they lie and how they get there. What they say is `core`'s.
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import AnyCard, Card, ModelCard, card_text, read_card
-from ds_assets.core.predicting import DayFiles, DayModels, ModelFile, load_day
+from ds_assets.core.model_card import (
+    TWIN_OF,
+    AnyCard,
+    Card,
+    ModelCard,
+    ModelFiles,
+    card_text,
+    read_card,
+)
+from ds_assets.core.predicting import DayFiles, DayModels, load_day
 from ds_assets.core.scoring import Model, load_model
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake, day_folder
 
 Kind = Literal["churn", "payment", "clusters"]
+CARD, MODEL = "card.json", "model.onnx"
+NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
 
-def store_model(kind: Kind, day: dt.date, card: Card, onnx: bytes | None, lake: Lake) -> None:
-    """Store the card of a day, and its model where there is one."""
-    files = {_name(kind, day, "card.json"): card_text(card).encode()}
+def store_model(
+    kind: Kind,
+    day: dt.date,
+    card: Card,
+    onnx: bytes | None,
+    lake: Lake,
+    parts: Mapping[str, bytes] = NO_PARTS,
+) -> None:
+    """Store the card of a day, and its model where there is one; other files of the day go."""
+    files = {_name(kind, day, CARD): card_text(card).encode()}
     if onnx is not None:
         # First: the card is what says that the model is there.
-        files = {_name(kind, day, "model.onnx"): onnx} | files
+        models = {MODEL: onnx, **parts}
+        files = {_name(kind, day, name): content for name, content in models.items()} | files
     with lake.writing({name: name for name in files}) as staged:
         for name, content in files.items():
             staged[name].write_bytes(content)
-    if onnx is None:
-        lake.delete([_name(kind, day, "model.onnx")])
+    stored = {item.name for item in lake.objects(day_folder(f"models/{kind}", day))}
+    lake.delete(sorted(stored - set(files)))
 
 
 def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) -> AnyCard | None:
@@ -35,7 +55,7 @@ def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) 
     Raises:
         InputError: the card is damaged.
     """
-    name = _name(kind, day, "card.json")
+    name = _name(kind, day, CARD)
     try:
         return read_card(card_kind, lake.read(name), name)
     except FileNotFoundError:
@@ -48,8 +68,8 @@ def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None
     Raises:
         InputError: the model's file is missing, or is not the card's.
     """
-    file = _model_file(kind, card, lake)
-    return None if file is None else load_model(file.onnx, card)
+    onnx = _content(kind, card, MODEL, lake) if card.state == "ready" else None
+    return None if onnx is None else load_model(onnx, card)
 
 
 def day_model(
@@ -62,7 +82,7 @@ def day_model(
 
 def has_models(day: dt.date, lake: Lake) -> bool:
     """Whether every card of a day is there: its models are complete."""
-    return all(lake.exists(_name(kind, day, "card.json")) for kind in get_args(Kind))
+    return all(lake.exists(_name(kind, day, CARD)) for kind in get_args(Kind))
 
 
 def day_models(day: dt.date, lake: Lake) -> DayModels:
@@ -71,31 +91,49 @@ def day_models(day: dt.date, lake: Lake) -> DayModels:
 
 
 def day_files(day: dt.date, lake: Lake) -> DayFiles:
-    """The files of all models of a day.
+    """The files of all models of a day that predict, without those that only judge.
 
     Raises:
         InputError: a model is missing whose card says that it is there.
     """
 
-    def file(kind: Kind, card_kind: type[AnyCard]) -> ModelFile | None:
+    def files(kind: Kind, card_kind: type[Card]) -> ModelFiles | None:
         card = stored_card(kind, day, card_kind, lake)
-        return None if card is None else _model_file(kind, card, lake)
+        return None if card is None else stored_files(kind, card, lake, with_twins=False)
 
     return DayFiles(
         day,
-        clusters=file("clusters", ClusterCard),
-        churn=file("churn", ModelCard),
-        payment=file("payment", ModelCard),
+        clusters=files("clusters", ClusterCard),
+        churn=files("churn", ModelCard),
+        payment=files("payment", ModelCard),
     )
 
 
-def _model_file(kind: Kind, card: Card, lake: Lake) -> ModelFile | None:
+def stored_files(kind: Kind, card: Card, lake: Lake, *, with_twins: bool) -> ModelFiles:
+    """The files of a card's model.
+
+    Raises:
+        InputError: one is missing that the card says is there.
+    """
     if card.state != "ready":
-        return None
-    name = _name(kind, card.as_of, "model.onnx")
-    if not lake.exists(name):
-        raise InputError(f"{name} is missing in the lake {lake}, and its card says it is there")
-    return ModelFile(card_text(card), lake.read(name))
+        return ModelFiles(card_text(card), None)
+    names = list(card.parts) if isinstance(card, ModelCard) else []
+    wanted = [name for name in names if with_twins or not name.startswith(TWIN_OF)]
+    return ModelFiles(
+        card_text(card),
+        _content(kind, card, MODEL, lake),
+        tuple((name, _content(kind, card, name, lake)) for name in wanted),
+    )
+
+
+def _content(kind: Kind, card: Card, file: str, lake: Lake) -> bytes:
+    name = _name(kind, card.as_of, file)
+    try:
+        return lake.read(name)
+    except FileNotFoundError:
+        raise InputError(
+            f"{name} is missing in the lake {lake}, and its card says it is there"
+        ) from None
 
 
 def _name(kind: Kind, day: dt.date, file: str) -> str:

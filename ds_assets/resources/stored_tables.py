@@ -5,8 +5,9 @@ columns mean is declared in `core.tables`.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -47,6 +48,26 @@ def refuse_missing_columns(day: dt.date, found: Iterable[str], table: Table) -> 
             f"{table.name} of {day} lacks {', '.join(lacking)}: it was made with another game "
             "file; materialize its days again"
         )
+
+
+def read_columns(table: str, day: dt.date, columns: Sequence[str], lake: Lake) -> pd.DataFrame:
+    """Those of the columns that a stored day has, in this order."""
+    file = lake.local(table_file(table, day))
+    present = set(parquet.read_schema(file).names)
+    chosen = [name for name in columns if name in present]
+    frame: pd.DataFrame = parquet.read_table(file, columns=chosen, partitioning=None).to_pandas()
+    return frame
+
+
+def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
+    """A stored day of a table.
+
+    Raises:
+        InputError: it lacks a column.
+    """
+    stored = parquet.read_table(lake.local(table_file(table.name, day)), partitioning=None)
+    refuse_missing_columns(day, stored.column_names, table)
+    return stored.select(table.names).cast(table.arrow_schema)
 
 
 def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:

@@ -26,8 +26,16 @@ class Prediction:
         age_seconds: Seconds since the end of that day.
         churn_probability: Chance of no activity in the churn horizon, 0 to 1.
         payment_probability: Chance of a purchase in the payment horizon, 0 to 1.
+        expected_spend: Spend to expect in the payment horizon.
         cluster: Id of the user's cluster.
         cluster_name: What sets the cluster apart.
+        user_group: Group of the user, for which models are made.
+        churn_reasons: The three strongest reasons of the chance of leaving, as JSON.
+        payment_reasons: The three strongest reasons of the chance of a purchase, as JSON.
+        churn_missing: What data is missing for a churn prediction, and when it will be enough; none
+            where there is one.
+        payment_missing: What data is missing for a payment prediction, and when it will be enough;
+            none where there is one.
         churn_model: Version of the churn model.
         payment_model: Version of the payment model.
         cluster_model: Version of the cluster model.
@@ -40,8 +48,14 @@ class Prediction:
     age_seconds: int | None = None
     churn_probability: float | None = None
     payment_probability: float | None = None
+    expected_spend: float | None = None
     cluster: int | None = None
     cluster_name: str | None = None
+    user_group: str | None = None
+    churn_reasons: str | None = None
+    payment_reasons: str | None = None
+    churn_missing: str | None = None
+    payment_missing: str | None = None
     churn_model: str | None = None
     payment_model: str | None = None
     cluster_model: str | None = None

@@ -1,12 +1,31 @@
-import datetime as dt
+"""What a training day may see: windows that are over, what happened in them, the day before."""
 
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from ds_assets.assets import prediction_models
+from ds_assets.assets.prediction_models import LONGEST_PAUSE, task_of
+from ds_assets.core.evaluation import Target
+from ds_assets.core.model_card import ModelCard
+from ds_assets.game import Horizons
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.model_store import stored_card, stored_files
+from ds_assets.resources.stored_tables import stored_days
+from ds_assets_tests.assets.factories import (
+    LAST,
+    START,
+    Installation,
+    day,
+    event,
+    finished,
+    make_installation,
+)
 from ds_assets_tests.core.factories import make_game
 
 SNAPSHOT = dt.date(2026, 3, 1)
-HORIZON = 3
 
 
 @pytest.mark.parametrize(
@@ -22,6 +41,169 @@ HORIZON = 3
 def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_left(
     stored: tuple[int, ...], grace: int, is_over: bool
 ) -> None:
-    game = make_game().model_copy(update={"grace_days": grace})
+    game = make_game(grace_days=grace, horizons={"churn": 3})
     days = {SNAPSHOT + dt.timedelta(days=n) for n in stored}
-    assert prediction_models._is_over(SNAPSHOT, HORIZON, days, game) == is_over
+    assert prediction_models.is_over(SNAPSHOT, task_of("churn", game), days, game) == is_over
+
+
+def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:
+    game = make_game(horizons={"churn": 3, "payment": 9}, user_groups="country", grace_days=2)
+    churn, payment = task_of("churn", game), task_of("payment", game)
+    assert (churn.horizon, churn.maturity_days) == (3, 5)
+    assert (payment.horizon, payment.maturity_days) == (9, 11)
+    assert {churn.user_groups, payment.user_groups} == {"country"}
+
+
+def test_who_was_not_seen_has_left_and_spend_is_not_asked() -> None:
+    users = pd.Series(["a", "b"])
+    labels, spend = prediction_models.labels_of(
+        task_of("churn", make_game()), users, pd.Series({"b": 0.0, "elsewhere": 1.0})
+    )
+    assert labels.to_dict() == {"a": True, "b": False}
+    assert spend is None
+
+
+def test_who_paid_is_positive_with_what_was_spent_and_nobody_else_spent_anything() -> None:
+    users = pd.Series(["a", "b", "c"])
+    labels, spend = prediction_models.labels_of(
+        task_of("payment", make_game()), users, pd.Series({"c": 2.5, "a": 0.0})
+    )
+    assert labels.to_dict() == {"a": True, "b": False, "c": True}
+    assert spend is not None
+    assert spend.to_dict() == {"a": 0.0, "b": 0.0, "c": 2.5}
+
+
+def paid(number: int, time: str, user: str, amount: float) -> str:
+    return event(number, time, user, "purchase")[:-1] + f', "amount": {amount}}}'
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Three days after a snapshot: who plays, who pays and does not play, and who pays late."""
+    installation = make_installation(
+        tmp_path_factory.mktemp("window"), horizons={"churn": 2, "payment": 2}
+    )
+    lines: dict[int, list[str]] = {
+        0: [event(0, f"{START}T10:00:00Z", "everybody")],
+        1: [event(1, f"{day(1)}T10:00:00Z", "plays"), paid(2, f"{day(1)}T11:00:00Z", "pays", 0.1)],
+        2: [paid(number, f"{day(2)}T10:00:00Z", "pays", 0.1) for number in (3, 4)],
+        3: [paid(5, f"{day(2)}T12:00:00Z", "late", 5.0), event(6, f"{day(3)}T10:00:00Z", "after")],
+    }
+    for number, of_day in lines.items():
+        installation.write_logs(day(number), *of_day)
+    installation.run(START, day(3), ("raw_logs", "user_activity"))
+    return installation
+
+
+def seen(installation: Installation, target: Target, at: dt.date) -> dict[str, float]:
+    lake, game = installation.lake, installation.game
+    found = prediction_models.outcomes_of(
+        task_of(target, game),
+        {at: [START]},
+        list(stored_days("user_activity", lake)),
+        lake,
+        installation.engine,
+        game,
+    )
+    return {str(user): spend for user, spend in found[at][START].items()}
+
+
+def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
+    window: Installation,
+) -> None:
+    assert set(seen(window, "churn", day(2))) == {"plays"}
+    # exactly: 0.1 + 0.2 is more than that, or not, by the order in which numbers are added
+    assert seen(window, "payment", day(2)) == {"pays": 0.3}
+    assert seen(window, "payment", day(3)) == {"pays": 0.3, "late": 5.0}
+
+
+def test_without_snapshots_nothing_is_read(window: Installation) -> None:
+    found = prediction_models.outcomes_of(
+        task_of("churn", window.game), {LAST: []}, [], window.lake, window.engine, window.game
+    )
+    assert found == {LAST: {}}
+
+
+def ready_days(lake: FolderLake, target: Target = "payment") -> list[dt.date]:
+    cards = [stored_card(target, one, ModelCard, lake) for one in lake.days(f"models/{target}")]
+    return [card.as_of for card in cards if card is not None and card.state == "ready"]
+
+
+def put_away(lake: FolderLake, *days: dt.date) -> None:
+    names = [item.name for one in days for item in lake.objects(f"models/payment/dt={one}")]
+    lake.delete(names)
+
+
+@pytest.mark.slow
+def test_the_champion_is_the_latest_model_of_the_days_before_with_its_twins(
+    tmp_path: Path,
+) -> None:
+    lake = finished().copy(tmp_path).lake
+    ready = ready_days(lake)
+    assert prediction_models._champion("payment", ready[0], lake) is None
+    before = prediction_models._champion("payment", LAST, lake)
+    assert before is not None
+    assert before.card.as_of == day(30)
+    assert before.files == stored_files("payment", before.card, lake, with_twins=True)
+    assert "twin_model.onnx" in dict(before.files.parts)
+    put_away(lake, day(30), day(29))
+    earlier = prediction_models._champion("payment", LAST, lake)
+    assert earlier is not None
+    assert earlier.card.as_of == day(28)
+
+
+@pytest.mark.slow
+def test_a_model_from_before_a_long_pause_is_no_champion(tmp_path: Path) -> None:
+    lake = finished().copy(tmp_path).lake
+    newest = max(ready_days(lake))
+    last_chance = newest + dt.timedelta(days=LONGEST_PAUSE)
+    assert prediction_models._champion("payment", last_chance, lake) is not None
+    too_late = last_chance + dt.timedelta(days=1)
+    assert prediction_models._champion("payment", too_late, lake) is None
+
+
+@pytest.mark.slow
+def test_each_day_challenges_the_model_that_the_day_before_delivered() -> None:
+    lake = finished().lake
+    kept = set()
+    for target in ("churn", "payment"):
+        ready = ready_days(lake, target)
+        cards = [stored_card(target, one, ModelCard, lake) for one in ready]
+        versions = [None if card is None else card.version for card in cards]
+        decisions = [None if card is None else card.decision for card in cards]
+        assert [one.champion for one in decisions if one] == [None, *versions[:-1]]
+        kept |= {one.kept for one in decisions if one}
+    assert kept == {"champion", "challenger"}
+
+
+@pytest.mark.slow
+def test_a_champion_that_stays_is_delivered_as_it_was() -> None:
+    lake = finished().lake
+    stayed = []
+    for one in ready_days(lake, "churn"):
+        card = stored_card("churn", one, ModelCard, lake)
+        assert card is not None
+        assert card.decision is not None
+        if card.decision.kept == "champion":
+            before = stored_card("churn", one - dt.timedelta(days=1), ModelCard, lake)
+            assert before is not None
+            assert (card.version, card.trained) == (before.version, before.trained)
+            files, those = (
+                stored_files("churn", each, lake, with_twins=True) for each in (card, before)
+            )
+            assert (files.onnx, files.parts) == (those.onnx, those.parts)
+            stayed.append(one)
+    assert stayed
+
+
+@pytest.mark.slow
+def test_a_champion_of_another_horizon_does_not_answer_where_there_is_too_little_data_for_a_new_one(
+    tmp_path: Path,
+) -> None:
+    installation = finished().copy(tmp_path)
+    longer = installation.game.model_copy(update={"horizons": Horizons(churn=20, payment=7)})
+    card = prediction_models.update(
+        "churn", [LAST], installation.lake, installation.engine, longer
+    )[LAST]
+    assert (card.state, card.horizon) == ("not_enough_data", 20)
+    assert card.reasons[0].startswith("2 matured snapshots; one to train on, and a later one")

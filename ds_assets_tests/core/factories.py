@@ -1,13 +1,15 @@
 """Small features frames whose labels can be learnt from them."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ds_assets.core.snapshots import LabelledSnapshot, Task
 from ds_assets.core.tables import user_features_table, window_pairs, windowed_measures
-from ds_assets.core.training import LabelledSnapshot
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.game import Attribute, Fields, Game
 
 FIRST_DAY = dt.date(2024, 1, 1)
@@ -75,17 +77,88 @@ def leavers(features: pd.DataFrame, seed: int = 0) -> pd.Series:
     return pd.Series(labels, index=pd.Index(features["user_id"]))
 
 
+def buyers(features: pd.DataFrame, seed: int = 0) -> tuple[pd.Series, pd.Series]:
+    """Who pays and how much, by user id: who bought before, and the more, the more."""
+    chance = np.random.default_rng([seed, 2])
+    bought = features["purchases_28d"].to_numpy()
+    paid = chance.random(len(features)) < np.where(bought > 0, 0.8, 0.1)
+    spend = np.where(paid, (5 + 3 * bought) * chance.lognormal(0, 0.5, len(features)), 0.0)
+    users = pd.Index(features["user_id"])
+    return pd.Series(paid, index=users), pd.Series(spend, index=users)
+
+
+def make_task(**changes: Any) -> Task:
+    facts: dict[str, Any] = {"target": "churn", "horizon": 14, "grace": 0}
+    return Task(**{**facts, "first_day": FIRST_DAY, "user_groups": "none", **changes})
+
+
 def make_snapshot(
-    day: dt.date, users: int = 300, horizon: int = 14, seed: int | None = None
+    day: dt.date,
+    users: int = 300,
+    horizon: int = 14,
+    seed: int | None = None,
+    *,
+    groups: str = "none",
+    pays: bool = False,
 ) -> LabelledSnapshot:
+    """A matured snapshot: of users who leave or stay, or of users who pay or do not."""
     drawn = day.toordinal() if seed is None else seed
-    features = make_features(users, drawn)
+    features = with_user_groups(make_features(users, drawn), groups)
+    labels, spend = buyers(features, drawn) if pays else (leavers(features, drawn), None)
+    return LabelledSnapshot(day, features, labels, day + dt.timedelta(days=horizon), spend)
+
+
+def make_snapshots(
+    weeks: int, users: int = 300, horizon: int = 14, *, groups: str = "none", pays: bool = False
+) -> list[LabelledSnapshot]:
+    """Snapshots a week apart from the first day on."""
+    days = (FIRST_DAY + dt.timedelta(weeks=week) for week in range(weeks))
+    return [make_snapshot(day, users, horizon, groups=groups, pays=pays) for day in days]
+
+
+Rule = Callable[[pd.DataFrame], Any]
+"""Log-odds of the label of each row of a features frame."""
+
+
+def make_small_snapshot(
+    day: dt.date,
+    rule: Rule,
+    users: int = 400,
+    *,
+    horizon: int = 14,
+    groups: str = "none",
+    known: Sequence[str] = ("x", "z"),
+) -> LabelledSnapshot:
+    """A snapshot of few features, of which some are known, and labels that follow a rule."""
+    chance = np.random.default_rng(day.toordinal())
+    features = pd.DataFrame(
+        {
+            "user_id": [f"u{number:05d}" for number in range(users)],
+            "x": chance.normal(size=users),
+            "z": chance.normal(size=users),
+            "side": chance.choice([-1.0, 1.0], users),
+            "days_since_active": chance.integers(0, 14, users).astype(float),
+            "days_since_purchase": chance.integers(0, 14, users).astype(float),
+            "tenure_days": chance.integers(0, 60, users).astype(float),
+        }
+    )
+    features["last_side"] = np.where(features["side"] > 0, "right", "left")
+    features["cluster"] = pd.array(np.where(features["side"] > 0, 1, 2), dtype="Int64")
+    labels = chance.random(users) < 1 / (1 + np.exp(-np.asarray(rule(features))))
+    shown = ["user_id", *known, "days_since_active", "days_since_purchase", "tenure_days"]
     return LabelledSnapshot(
-        day, features, leavers(features, drawn), day + dt.timedelta(days=horizon)
+        day,
+        with_user_groups(features, groups)[[*shown, "user_group"]],
+        pd.Series(labels, index=pd.Index(features["user_id"])),
+        day + dt.timedelta(days=horizon),
     )
 
 
-def make_snapshots(weeks: int, users: int = 300, horizon: int = 14) -> list[LabelledSnapshot]:
-    """Snapshots a week apart from the first day on."""
-    days = (FIRST_DAY + dt.timedelta(weeks=week) for week in range(weeks))
-    return [make_snapshot(day, users, horizon) for day in days]
+def make_small_snapshots(
+    weeks: int, rule: Callable[[int], Rule], users: int = 400, **facts: Any
+) -> list[LabelledSnapshot]:
+    """Small snapshots a week apart from the first day on, each with the rule of its week."""
+    return [
+        make_small_snapshot(FIRST_DAY + dt.timedelta(weeks=n), rule(n), users, **facts)
+        for n in range(weeks)
+    ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.decompression import (
@@ -142,7 +142,6 @@ def test_a_long_last_line_without_an_end_is_cut(tmp_path: Path) -> None:
     assert text == UNREADABLE.encode() + b"x" * SHOWN + b"\n"
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=20),
     compress=st.sampled_from([bytes, gzip.compress, zstandard.ZstdCompressor().compress]),

@@ -88,7 +88,7 @@ def test_lines_are_counted_by_day_and_reason(engine: DuckDBEngine) -> None:
     }
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     rows=st.lists(
         st.tuples(

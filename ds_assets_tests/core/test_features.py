@@ -39,9 +39,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 # A query takes as long as a thousand histories, so an example is many users at once. Users are
 # independent of each other, and the one that fails is small: nothing is left to shrink.
-many_histories = settings(
-    max_examples=2, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
-)
+many_histories = settings(max_examples=2, derandomize=True, phases=[Phase.explicit, Phase.generate])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core import labels
@@ -136,7 +136,6 @@ def test_without_snapshots_there_are_no_outcomes(world: Labels) -> None:
     assert world.outcomes([make_row("a", 6)], []) == {}
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     snapshot=DAYS, horizon=st.integers(1, 30), grace=st.integers(0, 10), spare=st.integers(-30, -1)
 )
@@ -172,21 +171,34 @@ def test_one_snapshot_that_has_not_matured_refuses_them_all_by_name(world: Label
 
 
 @given(as_of=DAYS, horizon=st.integers(1, 30), count=st.integers(0, 8), grace=st.integers(0, 10))
-def test_matured_snapshots_are_the_latest_a_week_apart_and_all_matured(
+def test_matured_snapshots_are_the_latest_whole_weeks_apart_and_all_matured(
     as_of: dt.date, horizon: int, count: int, grace: int
 ) -> None:
     game = make_game(grace_days=grace)
     found = labels.matured_snapshots(as_of, horizon, count, game)
-    a_day, a_week = dt.timedelta(days=1), dt.timedelta(weeks=1)
+    a_day = dt.timedelta(days=1)
+    step = dt.timedelta(weeks=labels.weeks_apart(horizon, count, game))
     assert len(found) <= count
     assert all(labels.matures_on(snapshot, horizon, game) <= as_of for snapshot in found)
     assert all(snapshot >= FIRST_DAY for snapshot in found)
-    assert all(later - earlier == a_week for earlier, later in pairwise(found))
+    assert all(later - earlier == step for earlier, later in pairwise(found))
     if found:
         assert labels.matures_on(found[-1] + a_day, horizon, game) > as_of
-        assert len(found) == count or found[0] - a_week < FIRST_DAY
+        assert len(found) == count or found[0] - step < FIRST_DAY
     else:
         assert count == 0 or as_of - (horizon + grace) * a_day < FIRST_DAY
+
+
+@pytest.mark.parametrize(
+    ("horizon", "weeks"), [(1, 1), (14, 1), (77, 1), (78, 2), (90, 2), (365, 5)]
+)
+def test_snapshots_are_a_week_apart_or_as_far_as_a_long_horizon_asks_for(
+    horizon: int, weeks: int
+) -> None:
+    game = make_game(first_day=dt.date(2000, 1, 1))
+    found = labels.matured_snapshots(dt.date(2020, 1, 1), horizon, 12, game)
+    assert {later - earlier for earlier, later in pairwise(found)} == {dt.timedelta(weeks=weeks)}
+    assert labels.matures_on(found[0], horizon, game) <= found[-1]
 
 
 def test_the_first_day_of_the_game_can_be_a_snapshot() -> None:

@@ -1,14 +1,10 @@
 import datetime as dt
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.encoding import fit_encoding
-from ds_assets.core.evaluation import Measure, Measures
 from ds_assets.core.model_card import (
-    Evaluation,
     ModelCard,
     card_text,
     check_card,
@@ -18,50 +14,23 @@ from ds_assets.core.model_card import (
     version_of,
 )
 from ds_assets.errors import InputError
+from ds_assets_tests.core.card_factories import (
+    DAY,
+    make_card,
+    make_evaluation,
+    make_full_card,
+    make_lacking_card,
+    make_measures,
+)
 from ds_assets_tests.core.factories import make_features
-
-DAY = dt.date(2024, 5, 1)
-
-
-def make_evaluation(value: float = 0.75) -> Evaluation:
-    one = Measure(value=value, low=0.1 + 0.2, high=1 / 3)
-    names = ("auc", "pr_auc", "log_loss", "brier", "recency_auc")
-    return Evaluation(
-        snapshot=DAY,
-        trained_on=(DAY - dt.timedelta(days=14),),
-        rows=100,
-        base_rate=0.3,
-        measures=Measures(**dict.fromkeys(names, one)),
-    )
-
-
-def make_card(**changes: Any) -> ModelCard:
-    facts: dict[str, Any] = {
-        "target": "churn",
-        "state": "ready",
-        "reasons": (),
-        "version": "0123456789ab",
-        "as_of": DAY,
-        "horizon": 14,
-        "encoding": fit_encoding([make_features(20)]),
-        "snapshots": (DAY,),
-        "missing_snapshots": (DAY - dt.timedelta(days=7),),
-        "rows": 100,
-        "positives": 30,
-        "base_rate": 0.3,
-        "evaluation": make_evaluation(),
-        "libraries": library_versions(),
-        "seed": 0,
-        "hyper_parameters": {"learning_rate": 0.05, "max_iter": 120, "early_stopping": False},
-        "data_fingerprint": "f" * 64,
-        "onnx_sha256": "a" * 64,
-    }
-    return ModelCard(**facts | changes)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.text())
 def test_a_card_survives_json_exactly(value: float, reason: str) -> None:
-    card = make_card(evaluation=make_evaluation(value), base_rate=value, reasons=(reason,))
+    judged = make_evaluation(0, delivered=make_measures(value))
+    card = make_full_card().model_copy(
+        update={"folds": (judged,), "base_rate": value, "reasons": (reason,)}
+    )
     again = read_card(ModelCard, card_text(card), "card.json")
     assert again == card
     assert card_text(again) == card_text(card)
@@ -115,3 +84,34 @@ def test_a_hash_does_not_depend_on_how_bytes_are_cut() -> None:
 
 def test_libraries_are_named_with_their_versions() -> None:
     assert {"scikit-learn", "skl2onnx", "numpy"} <= set(library_versions())
+
+
+def test_a_card_says_how_good_its_model_is_on_the_latest_snapshot() -> None:
+    card = make_full_card()
+    assert card.evaluation == card.folds[0]
+    assert card.folds[0].measures == card.folds[0].contenders["delivered"]
+    assert card.folds[0].base_rate == 330 / 1_100
+    assert make_lacking_card().evaluation is None
+
+
+def test_what_is_missing_is_said_with_its_day() -> None:
+    assert make_lacking_card().missing == (
+        "not enough data: 41 users who left, 50 are needed; 9 users who stayed, 20 are needed; "
+        "at the pace so far, that will be on 2024-06-05"
+    )
+
+
+def test_a_day_that_nobody_knows_is_not_made_up() -> None:
+    missing = make_lacking_card(enough_on=None).missing
+    assert missing.endswith("; nobody can say when that will be")
+
+
+def test_a_card_knows_no_key_that_it_does_not_name() -> None:
+    text = card_text(make_card()).replace('"seed"', '"sead"')
+    with pytest.raises(InputError, match="sead"):
+        read_card(ModelCard, text, "card.json")
+
+
+def test_days_are_read_as_days() -> None:
+    again = read_card(ModelCard, card_text(make_full_card()), "card.json")
+    assert (again.as_of, again.folds[0].snapshot) == (DAY, DAY - dt.timedelta(days=14))

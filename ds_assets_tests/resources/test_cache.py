@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.resources import cache as cache_module
@@ -135,7 +135,6 @@ def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: Predicti
 
 
 @given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
-@settings(max_examples=25, deadline=None)
 def test_days_put_in_any_order_end_with_the_newest_of_each_user(
     location: str | Path, order: list[dt.date], again: list[dt.date]
 ) -> None:
@@ -224,14 +223,19 @@ def test_values_of_another_format_are_not_seen(
             assert before.get_many(["a"]) == [row("a")]
 
 
-def test_a_user_takes_at_most_300_bytes(cache: PredictionCache) -> None:
-    model = "churn-2026-03-01-0123456789ab"
+def test_a_user_without_reasons_takes_at_most_300_bytes(cache: PredictionCache) -> None:
+    model = "0123456789ab"
     typical = row(
         "0f8fad5b-d9cb-469f-a165-70867728950e",
         cluster_name="daily visitors, small spend",
+        user_group="cluster=3",
         churn_model=model,
         payment_model=model,
         cluster_model=model,
+        churn_reasons=None,
+        payment_reasons=None,
+        churn_missing=None,
+        payment_missing=None,
     )
     cache.put(DAYS[0], table(typical))
     assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 300

@@ -29,9 +29,24 @@ def test_the_live_model_says_what_the_batch_of_the_newest_day_said() -> None:
     assert set(scored) == set(rows["user_id"].to_pylist())
     for row in rows.to_pylist():
         found = dict(scored[row["user_id"]])
-        for name in ("churn_probability", "payment_probability"):
+        for name in ("churn_probability", "payment_probability", "expected_spend"):
             assert found.pop(name) == pytest.approx(row.pop(name), abs=1e-6)
         assert found == row
+
+
+def test_one_user_gets_the_same_reasons_as_among_all() -> None:
+    rows = read_predictions(LAST, finished().lake).to_pylist()
+    for row in rows[:3]:
+        found = LakeModel(finished().lake).score([row["user_id"]])[row["user_id"]]
+        assert found["churn_reasons"] == row["churn_reasons"]
+        assert found["payment_reasons"] == row["payment_reasons"]
+
+
+def test_files_that_only_judge_are_not_read(copy: Installation) -> None:
+    user = read_predictions(LAST, copy.lake)["user_id"][0].as_py()
+    for kind in ("churn", "payment"):
+        copy.lake.delete([f"models/{kind}/dt={LAST}/twin_model.onnx"])
+    assert LakeModel(copy.lake).score([user])[user]["as_of"] == LAST
 
 
 def test_users_without_features_are_left_out() -> None:
@@ -71,6 +86,8 @@ def test_a_day_without_enough_data_answers_with_missing_probabilities(copy: Inst
     found = LakeModel(copy.lake).score([user])[user]
     assert (found["as_of"], found["churn_probability"]) == (day(0), None)
     assert (found["payment_probability"], found["churn_model"]) == (None, None)
+    assert (found["expected_spend"], found["churn_reasons"]) == (None, None)
+    assert found["payment_missing"].startswith("not enough data: 0 matured snapshots")
     (stored,) = rows.filter(pc.equal(rows["user_id"], user)).to_pylist()
     assert found == stored
 

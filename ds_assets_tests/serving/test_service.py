@@ -197,7 +197,6 @@ def test_a_cache_that_fails_while_it_is_written_does_not_take_the_answer_with_it
 @given(users=st.lists(st.sampled_from(["cached", "stored", "scored", "nobody", "ü"]), max_size=9))
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_every_place_of_a_request_is_answered_for_the_user_asked_for(

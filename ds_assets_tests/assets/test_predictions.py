@@ -1,0 +1,84 @@
+"""The stored predictions of a day: numbers, groups, reasons, or words for what is missing."""
+
+import datetime as dt
+import json
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.core.evaluation import Target
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.resources.model_store import stored_card
+from ds_assets_tests.assets.factories import LAST, START, day, finished
+
+pytestmark = pytest.mark.slow
+
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+
+def rows(of: dt.date) -> pd.DataFrame:
+    found: pd.DataFrame = read_predictions(of, finished().lake).to_pandas()
+    return found
+
+
+def test_a_day_with_models_says_everything_of_every_user() -> None:
+    found = rows(LAST)
+    assert list(found.columns) == PREDICTIONS.names
+    assert found["user_id"].is_unique
+    told = [name for name in PREDICTIONS.names if not name.endswith("_missing")]
+    assert found[told].notna().all(axis=None)
+    assert found[["churn_missing", "payment_missing"]].isna().all(axis=None)
+    for target in TARGETS:
+        assert found[f"{target}_probability"].between(0, 1).all()
+        assert found[f"{target}_probability"].nunique() > 20
+
+
+def test_a_group_is_the_users_cluster() -> None:
+    found = rows(LAST)
+    assert set(found["user_group"]) == {f"cluster={one}" for one in found["cluster"]}
+    assert (found["user_group"] == "cluster=" + found["cluster"].astype(str)).all()
+
+
+def test_each_chance_has_its_reasons_in_words_the_strongest_first() -> None:
+    found = rows(LAST)
+    for target in TARGETS:
+        told = [json.loads(text) for text in found[f"{target}_reasons"]]
+        assert {len(reasons) for reasons in told} <= {1, 2, 3}
+        for reasons in told:
+            assert all(set(one) == {"code", "effect", "values", "words"} for one in reasons)
+            effects = [abs(one["effect"]) for one in reasons]
+            assert effects == sorted(effects, reverse=True)
+        assert found[f"{target}_reasons"].nunique() > 20
+
+
+def test_expected_spend_is_never_negative_and_grows_with_the_chance_to_pay() -> None:
+    found = rows(LAST)
+    assert (found["expected_spend"] >= 0).all()
+    likely = found["payment_probability"] > found["payment_probability"].median()
+    spend = found.groupby(likely)["expected_spend"].mean()
+    assert spend[True] > spend[False]
+
+
+def test_a_day_without_models_has_no_numbers_and_says_what_is_missing_and_until_when() -> None:
+    found = rows(START)
+    for target in TARGETS:
+        card = stored_card(target, START, ModelCard, finished().lake)
+        assert card is not None
+        assert found[f"{target}_missing"].unique().tolist() == [card.missing]
+        assert card.missing.startswith("not enough data: 0 matured snapshots")
+        assert f"that will be on {card.enough_on}" in card.missing
+        for column in ("probability", "reasons", "model"):
+            assert found[f"{target}_{column}"].isna().all()
+    assert found["expected_spend"].isna().all()
+
+
+def test_too_few_payers_for_amounts_give_no_expected_spend_and_leave_the_rest() -> None:
+    found = rows(day(24))
+    card = stored_card("payment", day(24), ModelCard, finished().lake)
+    assert card is not None
+    assert card.spend is None
+    assert found["expected_spend"].isna().all()
+    assert found["payment_probability"].notna().all()
