@@ -8,14 +8,15 @@ import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.checksum import conform
-from ds_assets.core.clustering import ClusterCard, fit_clusters
+from ds_assets.core.cluster_flows import flows, share_changed
+from ds_assets.core.clustering import Cluster, ClusterCard, fit_clusters
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import LakeResource
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import store_model, stored_card
-from ds_assets.resources.stored_tables import store_rows, table_file
+from ds_assets.resources.stored_tables import read_columns, store_rows, table_file
 
 TABLE = "clusters"
 LONGEST_PAUSE = 7
@@ -25,6 +26,14 @@ LONGEST_PAUSE = 7
 def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
     """Cluster the users of days, each day continuing the one before it."""
     return {day: _cluster(day, lake, game) for day in sorted(days)}
+
+
+def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
+    """The stored clusters of a day; None where there are none."""
+    if not lake.exists(table_file(TABLE, day)):
+        return None
+    stored = read_columns(TABLE, day, CLUSTERS.names, lake)
+    return stored if len(stored) else None
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -45,7 +54,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         store = lake.open()
         days = days_with(days_of(context), "user_features", store, context)
         cards = update(days, store, game)
-        report_days(context, {day: _metadata(card) for day, card in cards.items()})
+        report_days(context, {day: _metadata(card, store) for day, card in cards.items()})
 
     return clusters
 
@@ -59,26 +68,56 @@ def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
 
 
 def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
-    """Card of the latest day before that has clusters, if it is not too long ago."""
+    """Card of the latest day before that has clusters, if it is not too long ago.
+
+    Where none has, the latest of all: it knows which ids were given.
+    """
+    latest = None
     for back in range(1, LONGEST_PAUSE + 1):
         card = stored_card("clusters", day - dt.timedelta(days=back), ClusterCard, lake)
         if card is not None and card.state == "ready":
             return card
-    return None
+        latest = latest or card
+    return latest
 
 
-def _metadata(card: ClusterCard) -> dict[str, object]:
-    rows = [
-        dg.TableRecord({"id": one.id, "name": one.name, "users": one.size}) for one in card.clusters
-    ]
-    return {
+def _metadata(card: ClusterCard, lake: Lake) -> dict[str, object]:
+    shown: dict[str, object] = {
         "dagster/partition_row_count": card.users if card.clusters else 0,
         "state": card.state,
         "reasons": "; ".join(card.reasons),
+        "warnings": "; ".join(card.warnings),
+        "criterion": card.criterion,
         "version": card.version,
         "number_of_clusters": len(card.clusters),
-        "sizes": dg.MetadataValue.table(rows, schema=_SIZES),
+        "sizes": dg.MetadataValue.table([_record(one, card) for one in card.clusters], _SIZES),
     }
+    silhouette = card.silhouettes.get(len(card.clusters))
+    if silhouette is not None:
+        shown["silhouette"] = silhouette
+    changed = _changed(card.as_of, lake)
+    if changed is not None:
+        shown["share_changed_in_a_day"] = changed
+    return shown
+
+
+def _changed(day: dt.date, lake: Lake) -> float | None:
+    """Share of the users of this day and the day before that changed cluster."""
+    before, after = read_clusters(day - dt.timedelta(days=1), lake), read_clusters(day, lake)
+    if before is None or after is None:
+        return None
+    return share_changed(flows(before, after))
+
+
+def _record(cluster: Cluster, card: ClusterCard) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "id": cluster.id,
+            "name": cluster.name,
+            "users": cluster.size,
+            "share": card.shares[cluster.id],
+        }
+    )
 
 
 _SIZES = dg.TableSchema(
@@ -86,5 +125,6 @@ _SIZES = dg.TableSchema(
         dg.TableColumn("id", "int"),
         dg.TableColumn("name", "string"),
         dg.TableColumn("users", "int"),
+        dg.TableColumn("share", "float"),
     ]
 )

@@ -117,7 +117,8 @@ def _still_true(traits: Sequence[str], deviation: dict[Family, float]) -> bool:
 
 def _candidates(key: int, deviation: dict[Family, float]) -> Iterator[ClusterName]:
     """Names to choose from: the most striking traits, with more of them, at last with the id."""
-    ranked = sorted(deviation, key=lambda family: -abs(deviation[family]))
+    telling = [family for family in deviation if not _goes_without_saying(family, deviation)]
+    ranked = sorted(telling, key=lambda family: -abs(deviation[family]))
     true = [family for family in ranked if abs(deviation[family]) >= STILL_TRUE]
     striking = [family for family in true if abs(deviation[family]) >= STRIKING][:TRAITS_A_NAME]
     traits: tuple[str, ...] = ()
@@ -126,6 +127,11 @@ def _candidates(key: int, deviation: dict[Family, float]) -> Iterator[ClusterNam
         traits = tuple(_word(family, deviation[family]) for family in chosen)
         yield ClusterName(_phrase(traits), traits)
     yield ClusterName(f"{_phrase(traits)} ({key})", traits)
+
+
+def _goes_without_saying(family: Family, deviation: dict[Family, float]) -> bool:
+    """Whether it is the rise of newcomers: the time before they came counts as quiet."""
+    return family == "trend" and deviation[family] > 0 and deviation["tenure"] <= -STRIKING
 
 
 def _word(family: Family, value: float) -> str:

@@ -1,14 +1,14 @@
 """Groups of users who behave alike: k-means whose ids and names last from day to day.
 
-Belongs here: which features make distances and on what scale, how many clusters, and which of them
-were there on the day before.
-Does not belong here: what clusters are called (`cluster_names.py`), what their model computes
-(`cluster_assignment.py`), applying a stored model (`scoring.py`), and where cards and models lie.
+Belongs here: which features make distances and on what scale, and which of the clusters were there
+on the day before.
+Does not belong here: how many clusters there are (`cluster_choice.py`), what they are called
+(`cluster_names.py`), what their model computes (`cluster_assignment.py`), applying a stored model
+(`scoring.py`), and where cards and models lie.
 """
 
 import datetime as dt
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ds_assets.core.cluster_assignment import (
     Array,
@@ -25,6 +25,14 @@ from ds_assets.core.cluster_assignment import (
     distances_between,
     scale,
     tame,
+)
+from ds_assets.core.cluster_choice import (
+    LARGEST_SHARE,
+    Choice,
+    choose,
+    criterion,
+    fewest_users,
+    unusable,
 )
 from ds_assets.core.cluster_names import (
     ClusterName,
@@ -36,14 +44,6 @@ from ds_assets.core.encoding import USER_ID, Encoding, Feature, encode
 from ds_assets.core.model_card import Card, library_versions, sha256_of, version_of
 from ds_assets.game import ClusterRange
 
-MIN_USERS_A_CLUSTER = 10
-"""Fewer users are persons, not a group."""
-SAMPLE_ROWS = 2_500
-"""The number of clusters is chosen on a sample: its mean silhouette is exact to about 0.01."""
-SILHOUETTE_MARGIN = 0.03
-"""What another clustering must be better by before yesterday's is given up."""
-
-_STARTS = 3
 _LEAST_DEVIATION = 1e-9
 _WEEK, _FOUR_WEEKS = 7, 28
 _MEASURES = ("active_days", "events", "sessions", "purchases", "spend")
@@ -86,7 +86,10 @@ class ClusterCard(Card):
         users: Users that were clustered.
         scaling: Scale of distances; none without a model.
         clusters: The clusters, by id.
+        shares: Share of the users in each cluster, by id.
+        criterion: How the number of clusters is chosen, in words.
         silhouettes: Mean silhouette of each number of clusters that was tried.
+        warnings: Clusters that are too small or too large to use, a sentence each.
         next_id: Id of the next cluster that was never there before.
     """
 
@@ -95,8 +98,24 @@ class ClusterCard(Card):
     users: int
     scaling: Scaling | None
     clusters: tuple[Cluster, ...]
+    shares: dict[int, float] = Field(default_factory=dict)
+    criterion: str = ""
     silhouettes: dict[int, float]
+    warnings: tuple[str, ...] = ()
     next_id: int
+
+    @property
+    def deviations(self) -> dict[int, dict[str, float]]:
+        """How far each cluster lies from all users, in standard deviations, by id and feature."""
+        if self.scaling is None:
+            return {}
+        weight = np.array(self.scaling.weight)
+        return {
+            one.id: dict(
+                zip(self.encoding.names, (np.array(one.centroid) / weight).tolist(), strict=True)
+            )
+            for one in self.clusters
+        }
 
 
 @dataclass(frozen=True)
@@ -124,9 +143,8 @@ def fit_clusters(
 ) -> FittedClusters:
     """Cluster the users of a day, as close to the day before as the data allows.
 
-    The number of clusters has the best mean silhouette (Rousseeuw, 1987) in the range; where
-    yesterday's clusters, moved to today's users, are not worse by more than `SILHOUETTE_MARGIN`,
-    they stay. Ids pass on by the least total distance between centres (Kuhn, 1955).
+    The number of clusters is chosen by `criterion`. Ids pass on by the least total distance between
+    centres (Kuhn, 1955).
 
     Args:
         features: Features frame of a day.
@@ -148,7 +166,7 @@ def fit_clusters(
         day = _day(features)
         blank = _blank_card(day, k_range, previous, as_of, seed)
         past = _comparable(previous, day)
-        found = _find(day, k_range, past, seed)
+        found = choose(day.scaled, day.users, k_range, past, seed)
         return _described(blank, found, day, past, () if previous is None else previous.clusters)
 
 
@@ -165,12 +183,7 @@ def cluster_features(columns: Iterable[str]) -> list[str]:
     """
     present = list(columns)
     windows = _windows(present)
-    chosen = sorted(
-        {
-            min([days for days in windows if days >= least] or [windows[-1]])
-            for least in (_WEEK, _FOUR_WEEKS)
-        }
-    )
+    chosen = sorted({_window(windows, least) for least in (_WEEK, _FOUR_WEEKS)})
     trends = sorted(
         (int(match[1]), name) for name in present if (match := re.match(r"trend_(\d+)d_", name))
     )
@@ -180,6 +193,19 @@ def cluster_features(columns: Iterable[str]) -> list[str]:
         *steady,
         *_WHOLE_LOOKBACK,
     ]
+
+
+def four_week_window(columns: Iterable[str]) -> int:
+    """Days of the shortest window of four weeks or more, else of the longest.
+
+    Args:
+        columns: Columns of a features frame.
+    """
+    return _window(_windows(columns), _FOUR_WEEKS)
+
+
+def _window(windows: Sequence[int], least: int) -> int:
+    return min([days for days in windows if days >= least] or [windows[-1]])
 
 
 def _windows(columns: Iterable[str]) -> list[int]:
@@ -235,6 +261,7 @@ def _blank_card(
         users=len(day.users),
         scaling=None,
         clusters=(),
+        criterion=criterion(k_range),
         silhouettes={},
         next_id=1 if previous is None else previous.next_id,
     )
@@ -280,95 +307,8 @@ def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
     return np.asarray((tamed - np.array(now.mean)) / np.array(now.deviation) * weight)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Centres, none where users are too few; silhouettes by number of clusters; what is short."""
-
-    centroids: Array
-    silhouettes: dict[int, float]
-    reasons: tuple[str, ...]
-
-
-def _find(day: _Day, k_range: ClusterRange, past: Array, seed: int) -> _Found:
-    sample = day.scaled[_sample(day.users, seed)]
-    distinct = len(np.unique(sample.round(6), axis=0))
-    numbers, reasons = _numbers_of_clusters(k_range, len(day.users), distinct)
-    if not numbers:
-        return _Found(past[:0], {}, reasons)
-    start, silhouettes = _choose(sample, numbers, past, seed)
-    centroids = _kmeans(day.scaled, start, seed)
-    sizes = np.bincount(
-        distances_between(day.scaled, centroids).argmin(axis=1), minlength=len(centroids)
-    )
-    return _Found(centroids[sizes > 0], silhouettes, reasons)
-
-
-def _sample(users: pd.Series, seed: int) -> NDArray[np.intp]:
-    """Positions of users by a hash of their ids: mostly the same users on the next day."""
-    hashes = pd.util.hash_array(
-        users.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:], categorize=False
-    )
-    return np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
-
-
-def _numbers_of_clusters(
-    k_range: ClusterRange, users: int, distinct: int
-) -> tuple[range, tuple[str, ...]]:
-    """Numbers of clusters that the users allow, and in words why not those that were asked for."""
-    most = min(k_range.max, users // MIN_USERS_A_CLUSTER, distinct)
-    if most < 2:  # noqa: PLR2004  # one cluster is none
-        needed = 2 * MIN_USERS_A_CLUSTER
-        reason = (
-            f"{users} users, {distinct} of them different; {needed} users who differ are needed"
-        )
-        return range(0), (reason,)
-    if most < k_range.min:
-        reason = f"{users} users allow {most} clusters; {k_range.min} or more were asked for"
-        return range(most, most + 1), (reason,)
-    return range(k_range.min, most + 1), ()
-
-
-def _choose(
-    sample: Array, numbers: range, past: Array, seed: int
-) -> tuple[Array, dict[int, float]]:
-    """The best centres on the sample, or yesterday's where they are nearly as good."""
-    from sklearn.metrics import pairwise_distances, silhouette_score  # noqa: PLC0415  # slow
-
-    between = pairwise_distances(sample)
-
-    def tried(start: Array | int) -> tuple[float, Array]:
-        centroids = _kmeans(sample, start, seed)
-        labels = distances_between(sample, centroids).argmin(axis=1)
-        return float(silhouette_score(between, labels, metric="precomputed")), centroids
-
-    fresh = {number: tried(number) for number in numbers}
-    silhouettes = {number: silhouette for number, (silhouette, _) in fresh.items()}
-    best, centroids = max(fresh.values(), key=lambda found: found[0])
-    if len(past) in numbers:
-        kept, moved = tried(past)
-        if best <= kept + SILHOUETTE_MARGIN:
-            return moved, {**silhouettes, len(past): kept}
-    return centroids, silhouettes
-
-
-def _kmeans(values: Array, start: Array | int, seed: int) -> Array:
-    """Centres of k-means, from given ones or from the best of some random starts."""
-    from sklearn.cluster import KMeans  # noqa: PLC0415  # slow to import
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
-
-    learner = (
-        KMeans(start, n_init=_STARTS, random_state=seed)
-        if isinstance(start, int)
-        else KMeans(len(start), init=start, n_init=1, random_state=seed)
-    )
-    with warnings.catch_warnings():
-        # fewer clusters than asked for: empty ones are taken out afterwards
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(learner.fit(values).cluster_centers_, dtype=np.float64)
-
-
 def _described(
-    blank: ClusterCard, found: _Found, day: _Day, past: Array, before: Sequence[Cluster]
+    blank: ClusterCard, found: Choice, day: _Day, past: Array, before: Sequence[Cluster]
 ) -> FittedClusters:
     if not len(found.centroids):
         card = blank.model_copy(update={"reasons": found.reasons})
@@ -384,7 +324,9 @@ def _described(
         "reasons": found.reasons,
         "scaling": day.scaling,
         "clusters": clusters,
+        "shares": {one.id: one.size / len(day.users) for one in clusters},
         "silhouettes": found.silhouettes,
+        "warnings": _warnings(clusters, len(day.users)),
         "next_id": next_id,
         "onnx_sha256": sha256_of([onnx]),
     }
@@ -438,6 +380,14 @@ def _clusters(
             centroid=tuple(centroid),
         )
         for key, size, centroid in rows
+    )
+
+
+def _warnings(clusters: Sequence[Cluster], users: int) -> tuple[str, ...]:
+    limits = f"{fewest_users(users):,} to {LARGEST_SHARE:.0%} of {users:,} are wanted"
+    broken = [clusters[place] for place in unusable([one.size for one in clusters], users)]
+    return tuple(
+        f"cluster {one.id}, {one.name}, has {one.size:,} users; {limits}" for one in broken
     )
 
 

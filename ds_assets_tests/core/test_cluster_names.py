@@ -51,3 +51,9 @@ def test_a_name_that_is_no_longer_true_is_given_up() -> None:
     assert renamed("fading", ("fading",), trend=0.9) == "rising"
     assert renamed("new, light", ("new", "light"), tenure=-1.0, activity=0.0) == "new"
     assert renamed("typical", (), spend=0.8) == "spenders"
+
+
+def test_newcomers_are_not_called_rising_for_the_time_before_they_came() -> None:
+    assert named(tenure=-2.8, activity=-0.7, trend=1.6) == "new, light"
+    assert named(tenure=-0.3, trend=1.6) == "rising"
+    assert named(tenure=-2.8, trend=-1.6) == "new, fading"

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from ds_assets.core import clustering
+from ds_assets.core import cluster_choice, clustering
 from ds_assets.core.cluster_names import family_of
 from ds_assets.core.clustering import Cluster, ClusterCard, FittedClusters, cluster_features
 from ds_assets.core.model_card import card_text, read_card
@@ -217,9 +217,9 @@ def test_yesterdays_number_stays_until_another_is_better_by_a_margin(
     free = fit_clusters(features).card
     best, kept = max(free.silhouettes.values()), five.card.silhouettes[5]
     assert best > kept
-    monkeypatch.setattr(clustering, "SILHOUETTE_MARGIN", best - kept + 0.01)
+    monkeypatch.setattr(cluster_choice, "SILHOUETTE_MARGIN", best - kept + 0.01)
     assert len(fit_clusters(features, previous=five.card).card.clusters) == 5
-    monkeypatch.setattr(clustering, "SILHOUETTE_MARGIN", best - kept - 0.01)
+    monkeypatch.setattr(cluster_choice, "SILHOUETTE_MARGIN", best - kept - 0.01)
     assert len(fit_clusters(features, previous=five.card).card.clusters) == len(free.clusters)
 
 
@@ -252,7 +252,6 @@ def test_users_who_allow_fewer_clusters_than_asked_for_get_fewer() -> None:
     assert fitted.card.reasons == ("45 users allow 4 clusters; 6 or more were asked for",)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=40, max_size=80), st.integers(0, 5))
 def test_no_cluster_is_ever_empty(kinds: list[int], seed: int) -> None:
     users = make_features(5, seed).iloc[kinds]

@@ -1,0 +1,167 @@
+"""What sets each cluster apart, what is predicted of its users, and where they came from."""
+
+import base64
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from ds_assets.assets.clusters import read_clusters
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
+from ds_assets.core import cluster_profiles as profiles
+from ds_assets.core.checksum import conform
+from ds_assets.core.cluster_flows import flows, share_changed
+from ds_assets.core.cluster_pictures import flows_picture, profiles_picture
+from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.encoding import USER_ID
+from ds_assets.core.tables import CLUSTER_PROFILES, user_features_table
+from ds_assets.game import Game
+from ds_assets.partitions import earlier_days
+from ds_assets.resources.configurable import LakeResource
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.model_store import stored_card
+from ds_assets.resources.stored_tables import read_columns, store_rows
+
+TABLE = "cluster_profiles"
+WEEK = 7
+"""Days over which flows are counted: on the same weekday users are alike."""
+PICTURED_DAYS = 7
+"""Latest days of a run that get pictures: they take longer than all else of a day, and nobody looks
+at those of a long past; a run of that day alone draws them."""
+_NO_PICTURES = f"no pictures: only the latest {PICTURED_DAYS} days of a run have some"
+
+_SHOWN = dg.TableSchema(
+    columns=[
+        dg.TableColumn(column.name, description=column.meaning)
+        for column in CLUSTER_PROFILES.columns
+        if column.name not in {"as_of", "typical_values"}  # the day's own; and too long to read
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DayProfiles:
+    """What was found of a day's clusters.
+
+    Attributes:
+        rows: The columns of `CLUSTER_PROFILES`; no rows without clusters.
+        changed: Share of the users of both weeks that changed cluster, where there were any.
+        pictures: PNG files, by what they show; none of a day that is not among the latest.
+        missing: What is not there and why, in words.
+    """
+
+    rows: pd.DataFrame
+    changed: float | None
+    pictures: dict[str, bytes]
+    missing: str
+
+
+def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, DayProfiles]:
+    """Describe the clusters of days, and store a row a cluster."""
+    pictured = sorted(days)[-PICTURED_DAYS:]
+    return {day: _describe(day, lake, game, pictured=day in pictured) for day in sorted(days)}
+
+
+def build(game: Game) -> dg.AssetsDefinition:
+    """The asset `cluster_profiles`."""
+
+    @daily_asset(
+        game,
+        "predictions",
+        {"pandas", "matplotlib"},
+        __doc__,
+        deps=[
+            "user_features",
+            dg.AssetDep("clusters", partition_mapping=earlier_days(WEEK)),
+            "predictions",
+        ],
+        metadata=table_schema(CLUSTER_PROFILES),
+    )
+    def cluster_profiles(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
+        store = lake.open()
+        days = days_with(days_of(context), "predictions", store, context)
+        found = update(days, store, game)
+        report_days(context, {day: _metadata(one) for day, one in found.items()})
+
+    return cluster_profiles
+
+
+def _describe(day: dt.date, lake: Lake, game: Game, *, pictured: bool) -> DayProfiles:
+    card, clusters = stored_card("clusters", day, ClusterCard, lake), read_clusters(day, lake)
+    found = _without_clusters(card)
+    if card is not None and clusters is not None:
+        found = _with_clusters(card, clusters, lake, game, pictured=pictured)
+    store_rows(conform(CLUSTER_PROFILES, found.rows), TABLE, day, lake)
+    return found
+
+
+def _week_before(day: dt.date) -> dt.date:
+    return day - dt.timedelta(days=WEEK)
+
+
+def _without_clusters(card: ClusterCard | None) -> DayProfiles:
+    reasons = "no clusters" if card is None else f"no clusters: {'; '.join(card.reasons)}"
+    return DayProfiles(pd.DataFrame(columns=CLUSTER_PROFILES.names), None, {}, reasons)
+
+
+def _with_clusters(
+    card: ClusterCard, clusters: pd.DataFrame, lake: Lake, game: Game, *, pictured: bool
+) -> DayProfiles:
+    before = read_clusters(_week_before(card.as_of), lake)
+    rows = _rows(card.as_of, clusters, before, lake, game)
+    pictures = {"profiles": profiles_picture(rows, card.deviations)} if pictured else {}
+    missing = [] if pictured else [_NO_PICTURES]
+    if before is None:
+        missing += [f"no flows: there are no clusters of {_week_before(card.as_of)}"]
+        return DayProfiles(rows, None, pictures, "; ".join(missing))
+    counted = flows(before, clusters)
+    if pictured:
+        pictures["flows"] = flows_picture(counted, _names(before), _names(clusters))
+    return DayProfiles(rows, share_changed(counted), pictures, "; ".join(missing))
+
+
+def _rows(
+    day: dt.date,
+    clusters: pd.DataFrame,
+    week_before: pd.DataFrame | None,
+    lake: Lake,
+    game: Game,
+) -> pd.DataFrame:
+    telling = profiles.telling_features(user_features_table(game).names)
+    return profiles.cluster_profiles(
+        day,
+        read_columns("user_features", day, [USER_ID, *telling], lake),
+        clusters,
+        read_columns("predictions", day, [USER_ID, *profiles.PREDICTED], lake),
+        week_before,
+    )
+
+
+def _names(clusters: pd.DataFrame) -> dict[int, str]:
+    named = clusters.drop_duplicates("cluster")
+    return dict(zip(named["cluster"].tolist(), named["cluster_name"], strict=True))
+
+
+def _metadata(found: DayProfiles) -> dict[str, object]:
+    shown: dict[str, object] = {"missing": found.missing}
+    for name, png in found.pictures.items():
+        content = base64.b64encode(png).decode()
+        shown[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
+    if found.changed is not None:
+        shown["share_changed_in_a_week"] = found.changed
+    shown["table"] = dg.MetadataValue.table(_records(found.rows), _SHOWN)
+    shown["dagster/partition_row_count"] = len(found.rows)
+    return shown
+
+
+def _records(rows: pd.DataFrame) -> list[dg.TableRecord]:
+    names = [column.name for column in _SHOWN.columns]
+    plain = conform(CLUSTER_PROFILES, rows).select(names).to_pylist()
+    return [dg.TableRecord({name: _short(row[name]) for name in names}) for row in plain]
+
+
+def _short(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

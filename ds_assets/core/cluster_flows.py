@@ -1,0 +1,35 @@
+"""Users who go from cluster to cluster: who stayed, who changed, who came and who went.
+
+Belongs here: counting them between two days. How they are drawn is `cluster_pictures.py`'s.
+"""
+
+import pandas as pd
+
+
+def flows(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Count the users between the clusters of two days.
+
+    Args:
+        before: The columns `user_id` and `cluster` of the earlier day, a row a user.
+        after: The same of the later day.
+
+    Returns:
+        Columns before, after and users: a row for each pair of clusters that has users, in the
+        order of the ids. Missing is who was not there: before, who came; after, who went.
+    """
+    then, now = (day.set_index("user_id")["cluster"].astype("Int64") for day in (before, after))
+    pairs = pd.DataFrame({"before": then, "after": now})
+    counted = pairs.groupby(["before", "after"], dropna=False).size()
+    return counted.rename("users").reset_index().sort_values(["before", "after"], ignore_index=True)
+
+
+def share_changed(counted: pd.DataFrame) -> float | None:
+    """Share of the users of both days that are in another cluster now; none without such users.
+
+    Args:
+        counted: What `flows` returned.
+    """
+    both = counted.dropna()
+    users = int(both["users"].sum())
+    changed = int(both.loc[both["before"] != both["after"], "users"].sum())
+    return changed / users if users else None
