@@ -1,7 +1,8 @@
-"""The day's predictions in the results database, all or nothing."""
+"""The day's predictions in the results database, all or nothing, and what is known of them."""
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import get_args
 
 import dagster as dg
 
@@ -13,11 +14,17 @@ from ds_assets.assets.daily import (
     table_schema,
 )
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.checksum import conform
+from ds_assets.core.evaluation import Target
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.model_metrics import metrics_of
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
 from ds_assets.resources.lake import Lake
+from ds_assets.resources.model_store import stored_card
 from ds_assets.resources.results_database import Delivery, ResultsDatabase
+from ds_assets.resources.stored_tables import read_rows
 
 DATABASE_POOL = "results_database"
 """Pool of what writes to the database; its limit stands in dagster.yaml."""
@@ -26,9 +33,9 @@ DATABASE_POOL = "results_database"
 def update(
     days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str
 ) -> dict[dt.date, Delivery]:
-    """Deliver each day's predictions."""
+    """Deliver each day's reports, then its predictions."""
     results.ensure_schema()
-    return {day: results.deliver(day, read_predictions(day, lake), run_id) for day in sorted(days)}
+    return {day: _deliver(day, lake, results, run_id) for day in sorted(days)}
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -39,7 +46,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "delivery",
         {"mysql", "sqlalchemy"},
         __doc__,
-        deps=["predictions"],
+        deps=["predictions", "churn_model", "payment_model", "cluster_profiles"],
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},
     )
@@ -53,6 +60,14 @@ def build(game: Game) -> dg.AssetsDefinition:
         report_days(context, {day: _metadata(found) for day, found in deliveries.items()})
 
     return rds_results
+
+
+def _deliver(day: dt.date, lake: Lake, results: ResultsDatabase, run_id: str) -> Delivery:
+    cards = [stored_card(target, day, ModelCard, lake) for target in get_args(Target)]
+    metrics = metrics_of(card for card in cards if card is not None)
+    results.put_report(MODEL_METRICS, day, conform(MODEL_METRICS, metrics))
+    results.put_report(CLUSTER_PROFILES, day, read_rows(CLUSTER_PROFILES, day, lake))
+    return results.deliver(day, read_predictions(day, lake), run_id)
 
 
 def _metadata(delivery: Delivery) -> dict[str, object]:

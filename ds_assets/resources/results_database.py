@@ -1,8 +1,8 @@
-"""The results database: predictions of whole days, in SQLite or MySQL.
+"""The results database: predictions and reports of whole days, in SQLite or MySQL.
 
 Belongs here: what assets, checks and the service ask of it, and how a day gets in all or nothing.
-Does not belong here: how predictions are made, Dagster, and how rows, tables, versions and
-connections work, which are in the modules `results_…` beside this one.
+Does not belong here: how predictions and reports are made, Dagster, and how rows, tables, versions
+and connections work, which are in the modules `results_…` beside this one.
 
 What is current is not stored: the view `player_predictions_current` shows the rows of the newest
 day in `deliveries`. So a delivery publishes itself with its commit, at a cost that does not grow
@@ -30,7 +30,8 @@ from tenacity import (
     wait_random,
 )
 
-from ds_assets.core.checksum import checksum, predictions_of
+from ds_assets.core.checksum import checksum, rows_of_day
+from ds_assets.core.tables import PREDICTIONS, Table
 from ds_assets.resources.results_engine import (
     ResultsBusy,
     ResultsUnavailable,
@@ -41,6 +42,7 @@ from ds_assets.resources.results_engine import (
 from ds_assets.resources.results_loading import DeliveryDiffers, Load, load_rows, read_rows
 from ds_assets.resources.results_migration import SchemaDiffers, schema_version, upgrade
 from ds_assets.resources.results_publishing import delete_stale_rows, let_days_go, publish
+from ds_assets.resources.results_reports import let_reports_go, read_report, replace_day
 from ds_assets.resources.results_schema import (
     CURRENT,
     DELIVERED,
@@ -101,7 +103,8 @@ class ResultsDatabase:
     Args:
         url: SQLAlchemy URL, `sqlite:///…` or `mysql+pymysql://…`.
         days: Days that are kept, counted back from the newest delivered one; 0 keeps all. Older
-            ones are deleted after a delivery, but for those that this object delivered.
+            ones are deleted after a delivery, but for those that this object delivered. Days of a
+            report are counted back from the newest day of that report.
 
     Raises:
         InputError: the URL is not one.
@@ -158,8 +161,9 @@ class ResultsDatabase:
             ResultsUnavailable: the database cannot be used; the day stays as it was. If it went
                 away in the moment of the commit, the day may also be the new one.
         """
-        table = predictions_of(as_of, predictions)
-        _refuse_unstorable(table, run_id)
+        table = rows_of_day(PREDICTIONS, as_of, predictions)
+        _refuse_unstorable(PREDICTIONS, table)
+        _refuse_long(run_id)
         with ThreadPoolExecutor(1) as beside:  # the server needs longer than the checksum
             fingerprint = beside.submit(checksum, table)
             delivery = _persist(lambda: self._deliver(as_of, table, run_id, fingerprint))
@@ -202,7 +206,8 @@ class ResultsDatabase:
         """
         with self._transaction() as connection:
             query = sa.select(DELIVERED).where(DELIVERED.c.as_of == as_of)
-            return read_rows(connection.execution_options(stream_results=True).execute(query))
+            streaming = connection.execution_options(stream_results=True)
+            return read_rows(streaming.execute(query), PREDICTIONS)
 
     def deliveries(self) -> list[Delivery]:
         """Every delivered day, the newest first.
@@ -217,6 +222,47 @@ class ResultsDatabase:
                 Delivery(**{**row, "delivered_at": row["delivered_at"].replace(tzinfo=dt.UTC)})
                 for row in connection.execute(query).mappings()
             ]
+
+    def put_report(self, table: Table, as_of: dt.date, rows: pa.Table) -> int:
+        """Put one day's rows of a report in place of whatever the day had, all or nothing.
+
+        What is stored is compared with the rows before it is committed. Writers of the same report
+        take turns.
+
+        Args:
+            table: One of `REPORTS`.
+            as_of: The day.
+            rows: The columns of that table, every `as_of` this day; none is a report, too.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            ValueError: the rows break the column contract, are of another day, or hold what the
+                database cannot: a text of the key that is empty or too long, an infinite real.
+            DeliveryDiffers: the database stored something else; the day stays as it was.
+            SchemaDiffers: the schema cannot be used, and the message says what to do.
+            ResultsUnavailable: the database cannot be used; the day stays as it was. If it went
+                away in the moment of the commit, the day may also be the new one.
+        """
+        given = rows_of_day(table, as_of, rows)
+        _refuse_unstorable(table, given)
+        _persist(lambda: self._put_report(table, as_of, given))
+        self._delivered.add(as_of)
+        return int(given.num_rows)
+
+    def report(self, table: Table, as_of: dt.date | None = None) -> pa.Table:
+        """Rows of a report in the order of its key.
+
+        Args:
+            table: One of `REPORTS`.
+            as_of: The day; without it, every day that is there.
+
+        Raises:
+            ResultsUnavailable: the database cannot be used.
+        """
+        with self._transaction() as connection:
+            return read_report(connection, table, as_of)
 
     def _ensure_schema(self) -> None:
         if self._has_schema:
@@ -238,6 +284,12 @@ class ResultsDatabase:
             delivery = Delivery(as_of, run_id, table.num_rows, fingerprint.result(), now)
             publish(connection, _row(delivery, load))
         return delivery
+
+    def _put_report(self, table: Table, as_of: dt.date, rows: pa.Table) -> None:
+        with self._transaction(writing=True) as connection:
+            replace_day(connection, table, as_of, rows)
+            if self._days:
+                let_reports_go(connection, table, self._days, {*self._delivered, as_of})
 
     def _tidy_up(self) -> None:
         """Delete what is not needed any more; what fails here, the next delivery does."""
@@ -278,18 +330,29 @@ def _row(delivery: Delivery, load: Load) -> dict[str, object]:
     return {**asdict(delivery), "delivered_at": naive, "load_id": load.load_id}
 
 
-def _refuse_unstorable(table: pa.Table, run_id: str) -> None:
-    lengths = pc.min_max(pc.utf8_length(table["user_id"])).as_py()
+def _refuse_unstorable(contract: Table, rows: pa.Table) -> None:
+    for field in rows.schema:
+        column = rows[field.name]
+        if pa.types.is_string(field.type) and field.name in contract.key:
+            _refuse_lengths(field.name, column)
+        if pa.types.is_floating(field.type) and pc.any(pc.is_inf(column)).as_py():
+            raise ValueError(f"{field.name} is infinite in a row; MySQL has no such value")
+
+
+def _refuse_lengths(name: str, keys: pa.ChunkedArray) -> None:
+    lengths = pc.min_max(pc.utf8_length(keys)).as_py()
     if lengths["min"] == 0:
-        raise ValueError("a user id is empty; the results database takes 1 character or more")
+        raise ValueError(
+            f"{name} is empty in a row; the results database takes 1 character or more"
+        )
     longest = lengths["max"] or 0
     if longest > KEY_LENGTH:
         raise ValueError(
-            f"a user id has {longest} characters; the results database takes {KEY_LENGTH}"
+            f"{name} has {longest} characters in a row; the results database takes {KEY_LENGTH}"
         )
-    for field in table.schema:
-        if pa.types.is_floating(field.type) and pc.any(pc.is_inf(table[field.name])).as_py():
-            raise ValueError(f"{field.name} is infinite in a row; MySQL has no such value")
+
+
+def _refuse_long(run_id: str) -> None:
     if len(run_id) > RUN_ID_LENGTH:
         raise ValueError(
             f"the run id has {len(run_id)} characters; the results database takes {RUN_ID_LENGTH}"

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from ds_assets.core.checksum import text_of
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import PREDICTIONS, Table
 from ds_assets.resources.results_engine import error_code
 from ds_assets.resources.results_schema import LOADS
 
@@ -71,15 +71,15 @@ def load_rows(connection: sa.Connection, load: Load, table: pa.Table) -> None:
     is_mysql = connection.dialect.name == "mysql"
     store, compare = (_store_in_mysql, _compare_in_mysql) if is_mysql else (_insert, _compare)
     after = ""
-    for part in map(_with_plain_zeros, _parts_by_user(table)):
+    for part in map(with_plain_zeros, _parts_by_user(table)):
         expected = store(connection, load, part)
         compare(connection, load, after, expected)
         after = part["user_id"][-1].as_py()
 
 
-def read_rows(result: sa.CursorResult[Any]) -> pa.Table:
-    """What a query of the contract's columns found, with the schema of `PREDICTIONS`."""
-    schema = PREDICTIONS.arrow_schema
+def read_rows(result: sa.CursorResult[Any], contract: Table) -> pa.Table:
+    """What a query of a contract's columns found, with the contract's schema."""
+    schema = contract.arrow_schema
     batches = [
         pa.record_batch(
             [
@@ -104,8 +104,8 @@ def _parts_by_user(table: pa.Table) -> Iterator[pa.Table]:
     yield from (table.take(order.slice(start, _ROWS_A_STATEMENT)) for start in starts)
 
 
-def _with_plain_zeros(part: pa.Table) -> pa.Table:
-    # Not every database keeps -0.0 and 0.0 apart.
+def with_plain_zeros(part: pa.Table) -> pa.Table:
+    """Rows with 0.0 in place of -0.0: not every database keeps them apart."""
     for place, field in enumerate(part.schema):
         if pa.types.is_floating(field.type):
             part = part.set_column(place, field, pc.add(part[field.name], 0.0))
@@ -130,10 +130,11 @@ def _for_driver(column: pa.Array) -> list[Any]:
 
 def _compare(connection: sa.Connection, load: Load, after: str, part: pa.Table) -> None:
     query = sa.select(*(LOADS.c[name] for name in PREDICTIONS.names)).order_by(LOADS.c.user_id)
-    stored = read_rows(connection.execute(query.where(*_stored_of(load, after))))
+    found = connection.execute(query.where(*_stored_of(load, after)))
+    stored = read_rows(found, PREDICTIONS)
     _refuse_other_count(load, part.num_rows, stored.num_rows)
     if not stored.equals(part):
-        raise _differs(load)
+        raise stored_differs(load.as_of)
 
 
 @dataclass
@@ -256,7 +257,7 @@ def _compare_in_mysql(
     rows, product = connection.execute(query.where(*_stored_of(load, after))).one()
     _refuse_other_count(load, expected.rows, rows)
     if product != expected.product:
-        raise _differs(load)
+        raise stored_differs(load.as_of)
 
 
 def _stored_of(load: Load, after: str) -> list[sa.ColumnElement[bool]]:
@@ -276,8 +277,9 @@ def _refuse_other_count(load: Load, delivered: int, stored: int) -> None:
         )
 
 
-def _differs(load: Load) -> DeliveryDiffers:
+def stored_differs(as_of: dt.date) -> DeliveryDiffers:
+    """The error of a day whose rows did not arrive as they were given."""
     return DeliveryDiffers(
-        f"{load.as_of}: the rows stored differ from those delivered; the day was rolled "
+        f"{as_of}: the rows stored differ from those delivered; the day was rolled "
         "back. Look for triggers, a character set other than utf8mb4, or a narrower column"
     )

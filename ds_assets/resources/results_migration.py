@@ -123,6 +123,8 @@ def _alone(connection: sa.Connection) -> Iterator[None]:
         )
     try:
         yield
+        # The last version's number would else be written when others have looked for it.
+        connection.connection.commit()
     finally:
         if not connection.invalidated:
             connection.execute(sa.select(sa.func.release_lock(name)))

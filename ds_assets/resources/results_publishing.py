@@ -27,7 +27,7 @@ def publish(connection: sa.Connection, row: dict[str, object]) -> None:
         connection: In the transaction that brought its rows.
         row: Of `DELIVERIES`.
     """
-    _ensure_row(connection, row)
+    ensure_row(connection, DELIVERIES, row)
     day = DELIVERIES.c.as_of == row["as_of"]
     before = _lock_loads(connection, day)
     _write_down(connection, [load for load in before if load.load_id != row["load_id"]])
@@ -64,14 +64,21 @@ def delete_stale_rows(engine: sa.Engine) -> None:
             pass
 
 
-def _ensure_row(connection: sa.Connection, row: dict[str, object]) -> None:
-    """Have a row of the day, so that it can be locked; one that is there stays as it is."""
+def ensure_row(connection: sa.Connection, table: sa.Table, row: dict[str, object]) -> None:
+    """Have a row, and hold it to the transaction's end; one that is there stays as it is.
+
+    Args:
+        connection: In a transaction that writes.
+        table: With a primary key of one column.
+        row: Its values.
+    """
     statement: sa.Insert
     if connection.dialect.name == "mysql":
-        statement = mysql.insert(DELIVERIES).values(row)
-        statement = statement.on_duplicate_key_update(as_of=DELIVERIES.c.as_of)
+        (key,) = table.primary_key.columns
+        statement = mysql.insert(table).values(row)
+        statement = statement.on_duplicate_key_update({key.name: key})
     else:
-        statement = sqlite.insert(DELIVERIES).values(row).on_conflict_do_nothing()
+        statement = sqlite.insert(table).values(row).on_conflict_do_nothing()
     connection.execute(statement)
 
 

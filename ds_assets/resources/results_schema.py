@@ -6,6 +6,8 @@ MySQL. Does not belong here: how a database gets from one version to the next (`
 Every delivery of a day is a load of its own: rows with a load id that nobody else has. `deliveries`
 says which load of a day counts; the views show the rows of those loads alone. So a day is published
 by one short row, whatever its size, and a load that is half there, or replaced, is never seen.
+
+Reports are small: a table of each, without loads.
 """
 
 from typing import Any
@@ -15,12 +17,20 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateView
 from sqlalchemy.types import TypeEngine
 
-from ds_assets.core.tables import PREDICTIONS, Column, ColumnType
+from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
+    MODEL_METRICS,
+    PREDICTION_OUTCOMES,
+    PREDICTIONS,
+    Column,
+    ColumnType,
+    Table,
+)
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest version in `migrations`, which is what this software reads and writes."""
 KEY_LENGTH = 191
-"""Most characters of a user id."""
+"""Most characters of a user id, or of another text that identifies a row."""
 RUN_ID_LENGTH = 255
 """Most characters of a run's id."""
 
@@ -52,8 +62,12 @@ _SQL_TYPES: dict[ColumnType, type[TypeEngine[Any]]] = {
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 
 
-def _sql_column(column: Column) -> sa.Column[Any]:
-    is_text_key = column.type == "text" and column.name in PREDICTIONS.key
+def _sql_columns(contract: Table) -> list[sa.Column[Any]]:
+    return [_sql_column(column, column.name in contract.key) for column in contract.columns]
+
+
+def _sql_column(column: Column, is_key: bool) -> sa.Column[Any]:
+    is_text_key = is_key and column.type == "text"
     return sa.Column(
         column.name,
         KeyText if is_text_key else _SQL_TYPES[column.type],
@@ -73,7 +87,7 @@ METADATA = sa.MetaData()
 LOADS = sa.Table(
     "player_prediction_loads",
     METADATA,
-    *(_sql_column(column) for column in PREDICTIONS.columns),
+    *_sql_columns(PREDICTIONS),
     _load_id("The load that brought the row."),
     sa.PrimaryKeyConstraint("as_of", "load_id", "user_id"),
     sqlite_with_rowid=False,
@@ -111,6 +125,37 @@ STALE_LOADS = sa.Table(
     **_MYSQL,
 )
 """Loads that no longer count, and whose rows are to be deleted."""
+
+
+def _report(contract: Table) -> sa.Table:
+    return sa.Table(
+        contract.name,
+        METADATA,
+        *_sql_columns(contract),
+        sa.PrimaryKeyConstraint(*contract.key),
+        sqlite_with_rowid=False,
+        **_MYSQL,
+    )
+
+
+REPORTS = {
+    contract.name: _report(contract)
+    for contract in (
+        CLUSTER_PROFILES,
+        MODEL_METRICS,
+        PREDICTION_OUTCOMES,
+    )
+}
+"""Tables of reports by their names. The key of each begins with `as_of`."""
+
+REPORT_LOCKS = sa.Table(
+    "report_locks",
+    METADATA,
+    sa.Column("name", KeyText, primary_key=True, comment="The table of reports."),
+    comment="Who writes a table of reports holds its row here meanwhile.",
+    **_MYSQL,
+)
+"""Who writes a table of reports holds its row here meanwhile."""
 
 VIEWS = sa.MetaData()
 """What people and programs read."""

@@ -50,7 +50,7 @@ OLD, NEW = 300, 1_500
 FAULTS: dict[str, tuple[Fault, ...]] = {
     "latency of 0.1 s": (Latency(0.1),),
     "2 MB a second": (Bandwidth(2_000_000),),
-    "reset mid-stream": (Reset(after=100_000, way="up"), Reset(after=100_000, way="down")),
+    "reset mid-stream": (Reset(after=50_000, way="up"), Reset(after=50_000, way="down")),
     "half-open": (HALF_OPEN,),
     "refused": (REFUSED,),
     "black hole": (BLACK_HOLE,),

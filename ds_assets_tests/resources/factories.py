@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import PREDICTIONS, Table
 from ds_assets.resources.cache import PredictionCache
 
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
@@ -16,9 +16,14 @@ _GAMES = itertools.count()
 
 
 def row(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
-    """A row of the contract, whatever columns it has."""
-    defaults = {column.name: _VALUES[column.type] for column in PREDICTIONS.columns}
-    return {**defaults, "user_id": user_id, "as_of": as_of, **values}
+    """A row of predictions, whatever columns they have."""
+    return row_of(PREDICTIONS, user_id=user_id, as_of=as_of, **values)
+
+
+def row_of(contract: Table, **values: Any) -> dict[str, Any]:
+    """A row of a contract, whatever columns it has."""
+    defaults = {column.name: _VALUES[column.type] for column in contract.columns}
+    return {**defaults, **values}
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:

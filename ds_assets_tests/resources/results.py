@@ -11,13 +11,21 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ds_assets_tests.resources.factories import row, table
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
+from ds_assets_tests.resources.factories import row, row_of, table
 
 KINDS = ["sqlite", pytest.param("mysql", marks=pytest.mark.server)]
+ALL_REPORTS = (CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES)
 
 
 def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:
     return table(*(row(f"u{n:05}", as_of, churn_probability=churn) for n in range(users)))
+
+
+def metrics(as_of: dt.date, *measures: str, value: float = 0.5) -> pa.Table:
+    """A report of a day, a row a measure."""
+    rows = [row_of(MODEL_METRICS, as_of=as_of, measure=one, value=value) for one in measures]
+    return pa.Table.from_pylist(rows, schema=MODEL_METRICS.arrow_schema)
 
 
 @contextmanager

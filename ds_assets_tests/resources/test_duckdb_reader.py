@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -615,7 +615,6 @@ LINES = {
 }
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     files=st.lists(
         st.lists(

@@ -85,14 +85,16 @@ def test_ids_that_differ_in_case_or_spaces_or_form_are_different_users(
 
 
 def test_a_user_id_that_is_too_long_is_refused(database: ResultsDatabase) -> None:
-    with pytest.raises(ValueError, match="192 characters; the results database takes 191"):
+    with pytest.raises(
+        ValueError, match="user_id has 192 characters in a row; the results database takes 191"
+    ):
         database.deliver(DAYS[0], table(row("x" * 192)), "run")
 
 
 @pytest.mark.parametrize(
     ("rows", "run_id", "complaint"),
     [
-        (table(row("")), "run", "a user id is empty"),
+        (table(row("")), "run", "user_id is empty in a row"),
         (table(row("a", churn_probability=math.inf)), "run", "churn_probability is infinite"),
         (table(row("a")), "r" * 256, "the run id has 256 characters"),
     ],
@@ -124,8 +126,10 @@ any_rows = st.lists(
             "user_id": texts.filter(lambda text: 0 < len(text) <= KEY_LENGTH),
             "churn_probability": reals,
             "payment_probability": reals,
+            "expected_spend": reals,
             "cluster": st.none() | st.integers(-(2**63), 2**63 - 1),
             "cluster_name": st.none() | texts,
+            "churn_reasons": st.none() | texts,
             "churn_model": st.none() | st.just("\\N"),
         }
     ),
@@ -136,8 +140,6 @@ any_rows = st.lists(
 
 @given(rows=any_rows)
 @settings(
-    max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
@@ -245,7 +247,7 @@ def test_an_older_day_is_stored_and_never_becomes_current(database: ResultsDatab
 
 
 @given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_days_delivered_in_any_order_end_the_same(
     order: list[dt.date], again: list[dt.date]
 ) -> None:

@@ -19,12 +19,13 @@ from typing import Any, Self
 import pytest
 import sqlalchemy as sa
 
+from ds_assets.core.tables import MODEL_METRICS
 from ds_assets.resources import results_loading, results_mysql
 from ds_assets.resources.results_database import ResultsDatabase, ResultsUnavailable
 from ds_assets.services.mysql import MySQLServer
 from ds_assets.services.process import accepts
 from ds_assets_tests.resources.factories import DAYS
-from ds_assets_tests.resources.results import day, execute, fresh_mysql
+from ds_assets_tests.resources.results import day, execute, fresh_mysql, metrics
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -203,22 +204,37 @@ def strike_at_every_point(
     return outcomes
 
 
+def drop_connections(server: MySQLServer, url: str) -> None:
+    """End every connection to a database."""
+    name = sa.make_url(url).database
+    others = execute(
+        server.url, f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"
+    )
+    for (number,) in others:
+        with contextlib.suppress(sa.exc.OperationalError):  # it has just ended by itself
+            execute(server.url, f"KILL CONNECTION {number}")
+
+
 def test_a_delivery_whose_connection_is_dropped_at_any_point_is_made_again(
     server: MySQLServer, url: str
 ) -> None:
-    name = sa.make_url(url).database
-
-    def drop() -> None:
-        others = execute(
-            server.url, f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"
-        )
-        for (number,) in others:
-            with contextlib.suppress(sa.exc.OperationalError):  # it has just ended by itself
-                execute(server.url, f"KILL CONNECTION {number}")
-
-    outcomes = strike_at_every_point(url, drop, step=3)
+    outcomes = strike_at_every_point(url, lambda: drop_connections(server, url), step=3)
     assert len(outcomes) > 6
     assert all(outcomes)
+
+
+def test_a_report_whose_connection_is_dropped_at_any_point_is_put_again(
+    server: MySQLServer, url: str
+) -> None:
+    with ResultsDatabase(url, days=2) as database:
+        for at in itertools.count(1):
+            rows = metrics(TODAY, "auc", "brier", value=float(at))
+            with Points(at, lambda: drop_connections(server, url)) as points:
+                assert database.put_report(MODEL_METRICS, TODAY, rows) == 2
+            assert database.report(MODEL_METRICS, TODAY).equals(rows)
+            if points.passed < at:
+                break
+    assert at > 6
 
 
 def test_a_server_that_is_killed_at_any_point_has_one_whole_version_when_it_is_back(

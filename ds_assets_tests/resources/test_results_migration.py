@@ -3,7 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,22 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from ds_assets.core.tables import MODEL_METRICS, PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.resources import migrations
 from ds_assets.resources.results_database import ResultsDatabase, ResultsUnavailable
 from ds_assets.resources.results_engine import begin, open_engine, parse_url
+from ds_assets.resources.results_migration import schema_version, upgrade
 from ds_assets.resources.results_schema import METADATA, SCHEMA_VERSION, VIEWS
 from ds_assets_tests.resources.factories import DAYS
-from ds_assets_tests.resources.results import KINDS, day, execute, fresh_mysql, fresh_results
+from ds_assets_tests.resources.results import (
+    KINDS,
+    day,
+    execute,
+    fresh_mysql,
+    fresh_results,
+    metrics,
+)
 
 FOLDER = Path(str(migrations.__file__)).parent
 
@@ -73,12 +82,27 @@ def make_without_versions(url: str) -> None:
     )
 
 
+def make_with_loads(url: str) -> None:
+    """A database of version 0002, with a delivered day and a load that no longer counts."""
+    migrate(url, "0002")
+    execute(
+        url,
+        "INSERT INTO player_prediction_loads (user_id, as_of, load_id, churn_probability)"
+        " VALUES ('old', '2026-03-02', 7, 0.25), ('older', '2026-03-02', 6, 0.5)",
+        "INSERT INTO deliveries (as_of, run_id, row_count, checksum, delivered_at, load_id)"
+        " VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06', 7)",
+        "INSERT INTO stale_loads VALUES ('2026-03-02', 6)",
+    )
+
+
 def schema(url: str) -> Any:
     """Everything that a database says of its tables and views, but for the versions' own."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     look = sa.inspect(engine)
     tables = [name for name in look.get_table_names() if name != "alembic_version"]
     columns = {name: [dict(one) for one in look.get_columns(name)] for name in tables}
+    for found in columns.values():
+        found.sort(key=lambda column: str(column["name"]))  # new ones come last in old tables
     for column in (column for table in columns.values() for column in table):
         column["type"] = repr(column["type"])
     keys = {name: look.get_pk_constraint(name)["constrained_columns"] for name in tables}
@@ -112,11 +136,14 @@ def test_the_code_names_the_newest_version_and_there_is_one_line_of_them() -> No
     assert ScriptDirectory(str(FOLDER)).get_heads() == [SCHEMA_VERSION]
 
 
-def test_a_database_from_before_there_were_versions_keeps_its_days(url: str) -> None:
-    make_without_versions(url)
+@pytest.mark.parametrize("make", [make_without_versions, make_with_loads])
+def test_an_older_database_keeps_its_days(url: str, make: Callable[[str], None]) -> None:
+    make(url)
     with ResultsDatabase(url) as database:
         assert [found["user_id"] for found in database.current(["old", "older"])] == ["old"]
-        assert database.day(DAYS[1])["churn_probability"].to_pylist() == [0.25]
+        (stored,) = database.day(DAYS[1]).to_pylist()
+        known = {"user_id": "old", "as_of": DAYS[1], "churn_probability": 0.25}
+        assert stored == dict.fromkeys(PREDICTIONS.names) | known
         assert [one.row_count for one in database.deliveries()] == [1]
         database.deliver(DAYS[1], day(DAYS[1]), "new")
         assert database.day(DAYS[1]).equals(day(DAYS[1]))
@@ -124,8 +151,23 @@ def test_a_database_from_before_there_were_versions_keeps_its_days(url: str) -> 
     assert rows == [(3,)]
 
 
-def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(url: str) -> None:
+def test_a_database_that_names_its_first_version_is_brought_to_the_newest(url: str) -> None:
     make_without_versions(url)
+    execute(
+        url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        "INSERT INTO alembic_version VALUES ('0001')",
+    )
+    with ResultsDatabase(url) as database:
+        assert database.day(DAYS[1])["user_id"].to_pylist() == ["old"]
+    assert execute(url, "SELECT version_num FROM alembic_version") == [(SCHEMA_VERSION,)]
+
+
+@pytest.mark.parametrize("make", [make_without_versions, make_with_loads])
+def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(
+    url: str, make: Callable[[str], None]
+) -> None:
+    make(url)
     interrupted = 0
     for stop_at in range(1, 100):
         if not stopped_at(stop_at, url):
@@ -135,6 +177,7 @@ def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(url: str) -> N
     with ResultsDatabase(url) as database:
         assert database.current_day() == DAYS[1]
         assert database.day(DAYS[1])["user_id"].to_pylist() == ["old"]
+        assert database.put_report(MODEL_METRICS, DAYS[1], metrics(DAYS[1], "auc")) == 1
 
 
 def stopped_at(number: int, url: str) -> bool:
@@ -158,7 +201,15 @@ def stopped_at(number: int, url: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("version", ["0003", "9999", "f00"])
+@pytest.mark.server
+def test_whoever_has_waited_for_a_change_of_schema_finds_it_made(mysql_url: str) -> None:
+    with fresh_mysql(mysql_url) as url, connected(url) as connection:
+        upgrade(connection)
+        with connected(url) as other:
+            assert schema_version(other) == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("version", ["0004", "9999", "f00"])
 def test_a_schema_that_is_newer_than_the_software_is_left_alone(url: str, version: str) -> None:
     migrate(url)
     execute(url, f"UPDATE alembic_version SET version_num = '{version}'")
@@ -166,7 +217,7 @@ def test_a_schema_that_is_newer_than_the_software_is_left_alone(url: str, versio
         for use in (database.ensure_schema, database.current_day, database.deliveries):
             with pytest.raises(InputError) as caught:
                 use()
-    assert f"has schema version {version}, and this software knows those up to 0002" in str(
+    assert f"has schema version {version}, and this software knows those up to 0003" in str(
         caught.value
     )
     assert "DS_ASSETS_RESULTS_URL" in str(caught.value)

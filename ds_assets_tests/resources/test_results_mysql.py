@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import pyarrow as pa
 import pymysql
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ds_assets.core.tables import MODEL_METRICS
 from ds_assets.errors import InputError
 from ds_assets.resources.results_database import (
     ResultsDatabase,
@@ -27,8 +29,8 @@ from ds_assets.resources.results_database import (
 )
 from ds_assets.resources.results_mysql import MySQLConnection
 from ds_assets.services.mysql import MySQLServer
-from ds_assets_tests.resources.factories import DAYS
-from ds_assets_tests.resources.results import day, execute, fresh_mysql
+from ds_assets_tests.resources.factories import DAYS, row_of
+from ds_assets_tests.resources.results import ALL_REPORTS, day, execute, fresh_mysql, metrics
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "mysql.md"
 
@@ -148,7 +150,18 @@ def test_the_documents_grants_are_enough_for_what_each_account_does(
     stored = "SELECT count(*) FROM player_prediction_loads"
     assert execute(url, stored, "SELECT count(*) FROM stale_loads") == [(0,)]
     assert execute(url, stored) == [(6,)]
+    with ResultsDatabase(writer, days=2) as database:
+        for name, value in (("auc", 0.5), ("brier", 0.25)):
+            database.put_report(MODEL_METRICS, DAYS[4], metrics(DAYS[4], name, value=value))
+        for contract in ALL_REPORTS:
+            rows = pa.Table.from_pylist([row_of(contract, as_of=DAYS[0])], contract.arrow_schema)
+            assert database.put_report(contract, DAYS[0], rows) == 1
     with ResultsDatabase(reader) as database:
+        for contract in ALL_REPORTS:
+            assert database.report(contract, DAYS[0]).num_rows == 1
+        assert database.report(MODEL_METRICS, DAYS[4])["value"].to_pylist() == [0.25]
+        with pytest.raises(ResultsUnavailable, match="denied"):
+            database.put_report(MODEL_METRICS, DAYS[4], metrics(DAYS[4], "auc"))
         assert database.current_day() == DAYS[4]
         assert len(database.current(["u00001"])) == 1
         assert database.day(DAYS[3]).num_rows == 3

@@ -1,0 +1,61 @@
+"""What is delivered with a day: its predictions, and what is known of its models and clusters."""
+
+from pathlib import Path
+
+import pytest
+
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS
+from ds_assets.resources.model_store import stored_card
+from ds_assets.resources.stored_tables import read_rows
+from ds_assets_tests.assets.factories import LAST, START, day, finished
+
+pytestmark = pytest.mark.slow
+
+DAYS = [day(number) for number in range(32)]
+
+
+def test_every_day_has_the_profiles_of_its_clusters() -> None:
+    installation = finished()
+    with installation.results() as database:
+        for one in DAYS:
+            expected = read_rows(CLUSTER_PROFILES, one, installation.lake)
+            assert database.report(CLUSTER_PROFILES, one).equals(expected)
+        assert database.report(CLUSTER_PROFILES, LAST).num_rows == 3
+
+
+def test_a_day_has_every_measure_of_its_model_cards() -> None:
+    installation = finished()
+    with installation.results() as database:
+        found = database.report(MODEL_METRICS, LAST).to_pandas()
+    for target in ("churn", "payment"):
+        card = stored_card(target, LAST, ModelCard, installation.lake)
+        assert card is not None
+        assert card.evaluation is not None
+        rows = found[(found["target"] == target) & (found["segment"] == "all")]
+        assert set(rows["snapshot"]) == {one.snapshot for one in card.folds}
+        latest = rows[rows["snapshot"] == card.evaluation.snapshot]
+        assert set(latest["contender"]) == set(card.evaluation.contenders)
+        auc = latest[(latest["contender"] == "delivered") & (latest["measure"] == "auc")]
+        measured = card.evaluation.measures.auc
+        assert auc[["value", "low", "high"]].to_numpy().tolist() == [
+            [measured.value, measured.low, measured.high]
+        ]
+        groups = {one.group for one in card.groups if one.measures is not None}
+        apart = set(found[found["target"] == target]["segment"]) - {"all", "first_week"}
+        assert apart == groups
+
+
+def test_a_day_without_models_has_no_measures() -> None:
+    with finished().results() as database:
+        assert database.report(MODEL_METRICS, START).num_rows == 0
+
+
+def test_a_day_that_is_delivered_again_has_the_same_reports(tmp_path: Path) -> None:
+    installation = finished().copy(tmp_path)
+    with installation.results() as database:
+        before = [database.report(table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
+    installation.run(LAST, assets=("rds_results",))
+    with installation.results() as database:
+        after = [database.report(table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
+    assert all(old.equals(new) for old, new in zip(before, after, strict=True))
