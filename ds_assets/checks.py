@@ -5,10 +5,12 @@ days names the days that fail; those after them in the graph do not run.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from statistics import median
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pyarrow.compute as pc
 from pyarrow import parquet
 
@@ -16,11 +18,13 @@ from ds_assets.assets.daily import days_of
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
+from ds_assets.core.outcomes import ALL
+from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.resources.stored_tables import read_rows, table_file
 
 FEWEST_EVENTS = 0.25
 """Share of the same weekday's usual events below which a day is taken to be incomplete."""
@@ -57,6 +61,7 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         ),
         _predictions_are_probabilities(),
         _delivery_is_complete(),
+        _outcomes_are_as_promised(),
     ]
 
 
@@ -150,6 +155,60 @@ def _undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | N
     if record.checksum != checksum(rows):
         return "the record of the delivery is of other rows than were predicted"
     return None
+
+
+def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="prediction_outcomes",
+        description="What happened lies where the model cards said, and no model is useless.",
+    )
+    def are_as_promised(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        store = lake.open()
+        days = _days(context, "prediction_outcomes", store)
+        rows = pd.concat([_of_everybody(day, store) for day in days] or [pd.DataFrame()])
+        return judgement(rows, len(days))
+
+    return are_as_promised
+
+
+def judgement(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:
+    """A warning where something is outside of what was promised, an error where it is useless.
+
+    Args:
+        outcomes: Columns of `PREDICTION_OUTCOMES`, rows of all users.
+        days: Number of days that were looked at.
+    """
+    rows = outcomes.to_dict("records")
+    wrong = [row for row in rows if row["verdict"] in {"outside", "useless"}]
+    useless = [row for row in wrong if row["verdict"] == "useless"]
+    severity = dg.AssetCheckSeverity.ERROR if useless else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        severity=severity,
+        description="; ".join(map(_fault, wrong)) or f"{days} day(s) checked",
+        metadata={"days": days, "outside": len(wrong) - len(useless), "useless": len(useless)},
+    )
+
+
+def _of_everybody(day: dt.date, lake: Lake) -> pd.DataFrame:
+    rows: pd.DataFrame = read_rows(PREDICTION_OUTCOMES, day, lake).to_pandas()
+    return rows[rows["segment"] == ALL]
+
+
+def _fault(row: Mapping[Hashable, Any]) -> str:
+    said = f"{row['as_of']}: {row['target']} predictions are {row['verdict']}"
+    auc = f"AUC {row['auc']:.3f}, promised {_range(row, 'promised_auc')}"
+    share = (
+        f"it happened to {row['happened']:.1%} of the users, promised "
+        f"{_range(row, 'promised_happened')}"
+    )
+    return f"{said} ({auc}; {share}; largest drift of a feature {row['drift']:.2f})"
+
+
+def _range(row: Mapping[Hashable, Any], name: str) -> str:
+    return f"{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}"
 
 
 def _days(context: dg.AssetCheckExecutionContext, table: str, lake: Lake) -> list[dt.date]:

@@ -59,8 +59,17 @@ def simulate(  # noqa: PLR0913, PLR0917  (options of a command line)
     skewed: Share = 0.0,
     unknown_types: Share = 0.0,
     missing_day: Annotated[list[dt.datetime] | None, typer.Option(formats=["%Y-%m-%d"])] = None,
+    changed_from: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="From then on behaviour is different."
+        ),
+    ] = None,
     *,
     new_fields: Annotated[bool, typer.Option("--new-fields")] = False,
+    groups_differ: Annotated[
+        bool, typer.Option("--groups-differ", help="Each country has ways of its own.")
+    ] = False,
 ) -> None:
     """Write the logs of a simulated game, with as much of a mess as asked for."""
     from ds_assets.simulate import SimulationOptions, simulate  # noqa: PLC0415
@@ -78,6 +87,8 @@ def simulate(  # noqa: PLR0913, PLR0917  (options of a command line)
             unknown_types=unknown_types,
             missing_days=tuple(day.date() for day in missing_day or ()),
             new_fields=new_fields,
+            groups_differ=groups_differ,
+            changed_from=None if changed_from is None else changed_from.date(),
         )
         summary = simulate(options, out, advance)
     rate = summary.lines / summary.seconds
@@ -95,17 +106,29 @@ def run(
     """Run the whole graph for a day, or for a range of days in one run."""
     import dagster as dg  # noqa: PLC0415
 
-    from ds_assets.definitions import WHOLE_GRAPH, installed_defs  # noqa: PLC0415
+    from ds_assets.assets.prediction_outcomes import due  # noqa: PLC0415
+    from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs  # noqa: PLC0415
+    from ds_assets.game import load_game  # noqa: PLC0415
+    from ds_assets.resources.lakes import open_lake  # noqa: PLC0415
     from ds_assets.runs import materialize_days  # noqa: PLC0415
+    from ds_assets.settings import load_settings  # noqa: PLC0415
 
-    defs, until = installed_defs(), last or first
+    settings, until = load_settings(), last or first
+    game = load_game(settings.game)
+    defs = build_defs(settings, game)
     with _as_mistakes(dg.DagsterError):
         instance = dg.DagsterInstance.get()
     with instance:
-        left_out = materialize_days(defs, WHOLE_GRAPH, first.date(), until.date(), instance)
+        left_out = materialize_days(defs, DAILY_GRAPH, first.date(), until.date(), instance)
+        lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
+        judged, _ = due(lake, game)
+        if judged:
+            materialize_days(defs, WHOLE_GRAPH[-1:], judged[0], judged[-1], instance)
     for sentence in left_out:
         typer.echo(f"left out: {sentence}", err=True)
     typer.echo(f"{first.date()} to {until.date()} are done")
+    if judged:
+        typer.echo(f"compared with what happened: predictions of {', '.join(map(str, judged))}")
 
 
 @app.command()

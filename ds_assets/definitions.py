@@ -12,9 +12,11 @@ import dagster as dg
 from ds_assets import checks
 from ds_assets.assets import (
     churn_model,
+    cluster_profiles,
     clusters,
     payment_model,
     prediction_cache,
+    prediction_outcomes,
     predictions,
     raw_logs,
     rds_results,
@@ -22,7 +24,13 @@ from ds_assets.assets import (
     user_features,
 )
 from ds_assets.game import Game, load_game
-from ds_assets.jobs import collect_logs, daily_predictions, predict_again, serve_predictions
+from ds_assets.jobs import (
+    collect_logs,
+    daily_predictions,
+    judge_predictions,
+    predict_again,
+    serve_predictions,
+)
 from ds_assets.resources.configurable import (
     CacheResource,
     EngineResource,
@@ -42,11 +50,15 @@ _ASSETS = (
     churn_model,
     payment_model,
     predictions,
+    cluster_profiles,
     rds_results,
     prediction_cache,
+    prediction_outcomes,
 )
 WHOLE_GRAPH = tuple(module.__name__.rpartition(".")[2] for module in _ASSETS)
-"""Names of all assets, each after those that it reads."""
+"""Names of all assets, each after those of the same day that it reads."""
+DAILY_GRAPH = WHOLE_GRAPH[:-1]
+"""Those that a day can have at its end; what became of its predictions is known later."""
 
 
 def build_defs(
@@ -60,6 +72,7 @@ def build_defs(
         overrides: Resources by name that take the place of those that the settings name.
     """
     collect, predict, again = collect_logs(), daily_predictions(), predict_again()
+    judge = judge_predictions()
     with warnings.catch_warnings():
         # Backfill policies and partition mappings before the first day are beta in Dagster 1.13,
         # and there is no other way to the same: its users need not read that.
@@ -67,9 +80,9 @@ def build_defs(
         return dg.Definitions(
             assets=[module.build(game) for module in _ASSETS],
             asset_checks=checks.build(game),
-            jobs=[collect, predict, again, serve_predictions(game)],
+            jobs=[collect, predict, again, judge, serve_predictions(game)],
             schedules=[daily_collection(collect, game, settings)],
-            sensors=[raw_files_sensor(game, predict, again)],
+            sensors=[raw_files_sensor(game, predict, again, judge)],
             resources=_resources(settings, game) | dict(overrides or {}),
             # One process a run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,

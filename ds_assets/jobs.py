@@ -18,6 +18,8 @@ from ds_assets.serving.service import Answers, PredictionService
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
 PREDICT_AGAIN = "predict_again"
+JUDGE = "judge_predictions"
+_OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 
 
 def collect_logs() -> Any:
@@ -31,7 +33,7 @@ def daily_predictions() -> Any:
     """Everything that follows when a day's raw files are in the lake."""
     return dg.define_asset_job(
         PREDICT,
-        dg.AssetSelection.assets("user_activity").downstream(),
+        dg.AssetSelection.assets("user_activity").downstream() - _OUTCOMES,
         description="From a day's raw files to predictions in the database and the cache.",
     )
 
@@ -40,8 +42,15 @@ def predict_again() -> Any:
     """Everything that follows from activity that is stored."""
     return dg.define_asset_job(
         PREDICT_AGAIN,
-        dg.AssetSelection.assets("user_features").downstream(),
+        dg.AssetSelection.assets("user_features").downstream() - _OUTCOMES,
         description="Predictions of days once more, after the activity of an earlier day changed.",
+    )
+
+
+def judge_predictions() -> Any:
+    """Compares predictions with what happened, for days whose horizon is over."""
+    return dg.define_asset_job(
+        JUDGE, _OUTCOMES, description="Compare predictions of days with what happened afterwards."
     )
 
 

@@ -18,6 +18,7 @@ from dagster import RunRecord
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from pydantic import BaseModel, ValidationError
 
+from ds_assets.assets import prediction_outcomes
 from ds_assets.assets.user_activity import read_report
 from ds_assets.core import features
 from ds_assets.core.arrivals import Arrival, Attempt, Outcome, Verdict, judge, outdated
@@ -95,18 +96,21 @@ class Wish:
         return dg.RunRequest(key, job_name=self.job, tags=tags)
 
 
-def raw_files_sensor(game: Game, predict: Any, predict_again: Any) -> dg.SensorDefinition:
+def raw_files_sensor(
+    game: Game, predict: Any, predict_again: Any, judge_predictions: Any
+) -> dg.SensorDefinition:
     """Watches the lake's raw files.
 
     Args:
         game: Its days, and the marker of a complete day.
         predict: Job of a day whose raw files are new or have changed.
         predict_again: Job of the days after it that its activity reaches.
+        judge_predictions: Job of the days before it whose horizon is over with it.
     """
 
     @dg.sensor(
         name="raw_files",
-        jobs=[predict, predict_again],
+        jobs=[predict, predict_again, judge_predictions],
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Runs a day when its raw files arrive in the lake or change.",
@@ -116,7 +120,11 @@ def raw_files_sensor(game: Game, predict: Any, predict_again: Any) -> dg.SensorD
     ) -> dg.SensorResult | dg.SkipReason:
         end_killed_runs(context.instance)
         tick = Tick(game, lake.open(), context.instance, read_cursor(context.cursor), clock())
-        requests = tick.new_days(predict.name) or tick.days_after(predict_again.name)
+        requests = (
+            tick.new_days(predict.name)
+            or tick.days_after(predict_again.name)
+            or tick.days_before(judge_predictions.name)
+        )
         for sentence in tick.news:
             context.log.warning(sentence)
         skip = None if requests else "; ".join([*tick.news, tick.summary()])
@@ -194,9 +202,22 @@ class Tick:
         late = {*outdated(known, activity, reach), *outdated(predicted, known, 0)}
         if not late:
             return []
-        first = min(late)
-        last = max(day for day in late if (day - first).days < MOST_DAYS_A_RUN)
-        wish = Wish(job, first, last, f"{max(at for _, at in activity):%Y%m%dT%H%M%S}")
+        return self._wish_for(job, sorted(late), max(at for _, at in activity))
+
+    def days_before(self, job: str) -> list[dg.RunRequest]:
+        """A run of stored predictions whose horizon is over, and that were not judged since."""
+        if self._busy_days():
+            return []
+        due, newest = prediction_outcomes.due(self._lake, self._game)
+        return self._wish_for(job, due, newest) if due else []
+
+    def _wish_for(
+        self, job: str, days: Sequence[dt.date], newest: dt.datetime
+    ) -> list[dg.RunRequest]:
+        """One run of the first of some days, and of those that are near; newest is its cause."""
+        first = days[0]
+        last = max(day for day in days if (day - first).days < MOST_DAYS_A_RUN)
+        wish = Wish(job, first, last, f"{newest:%Y%m%dT%H%M%S}")
         tried = tuple(self._attempts([wish])[wish.tag])
         arrival = Arrival(first, self._now, True, used=False, busy=False, attempts=tried)
         return self._follow(wish, arrival, judge(arrival, {first}, self._now))

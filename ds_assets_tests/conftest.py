@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ds_assets.resources.configurable import s3_client
 from ds_assets.services.blob import BlobServer
@@ -18,6 +19,11 @@ from ds_assets.services.redis import RedisServer
 from ds_assets.services.s3 import S3Server
 
 BUCKET = "game-logs"
+
+# An example is not wrong because the machine is busy. `quick` is what `make test-fast` takes.
+settings.register_profile("whole", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("whole")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from rich.console import Console
 
+from benchmarks import bench_quality, judging
 from benchmarks.__main__ import names
 from benchmarks.bench_activity_features import different_rows
+from benchmarks.judging import area, area_difference, calibration_error, share_of_best
 from benchmarks.measuring import ROOT, Circumstances, environment_of_a_child, interleave
 from benchmarks.report import Goal, Row, absolute, print_report, ratio, report_of, write_report
 from ds_assets.core.tables import Column, Table
+from ds_assets.simulate.game_file import HORIZON_DAYS
 
 AT_MOST_ONE = Goal(comparison="<=", limit=1.0)
 
@@ -52,6 +56,7 @@ def test_a_row_keeps_every_value_of_both_sides(tmp_path: Path) -> None:
         ("<=", True, True, False),
         ("<", True, False, False),
         (">=", False, True, True),
+        (">", False, False, True),
         ("=", False, True, False),
     ],
 )
@@ -136,3 +141,59 @@ def test_contestants_of_a_round_share_a_folder_and_say_time_and_memory(tmp_path:
 def test_an_installations_settings_do_not_reach_what_is_measured() -> None:
     found = environment_of_a_child({"DS_ASSETS_THREADS": "9", "DAGSTER_HOME": "x", "PATH": "/bin"})
     assert found == {"PATH": "/bin", "PYTHONPATH": str(ROOT)}
+
+
+def test_quality_is_found_by_its_file_name_and_its_days_have_a_future() -> None:
+    assert "quality" in names()
+    assert max(bench_quality.JUDGED) + HORIZON_DAYS < bench_quality.DAYS
+    assert max(bench_quality.GROUP_JUDGED) + HORIZON_DAYS < bench_quality.GROUP_DAYS
+    changed = bench_quality.CHANGE_JUDGED
+    assert max(changed.values()) + HORIZON_DAYS < bench_quality.CHANGE_DAYS
+    assert changed["before"] + HORIZON_DAYS < bench_quality.CHANGE_DAY
+    assert changed["two weeks after"] == bench_quality.CHANGE_DAY + 13
+
+
+def test_probabilities_that_come_true_are_calibrated_and_doubled_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    told = rng.uniform(0, 0.5, 100_000)
+    came = rng.random(100_000) < told
+    assert calibration_error(came, told) < 0.01
+    assert calibration_error(came, 2 * told) == pytest.approx(0.25, abs=0.01)
+    assert calibration_error(came, np.full(100_000, came.mean())) < 0.01
+
+
+def test_the_share_of_the_best_goes_from_chance_to_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(20_000)
+    came = rng.random(20_000) < truth
+    assert share_of_best(came, truth, truth) == 1.0
+    assert share_of_best(came, rng.random(20_000), truth) == pytest.approx(0, abs=0.05)
+    assert 0.5 < share_of_best(came, truth + rng.normal(0, 0.3, 20_000), truth) < 0.95
+
+
+def test_scores_are_judged_by_their_order_alone() -> None:
+    came = np.array([False, True, False, True])
+    assert area(came, np.array([-np.inf, 3.0, -np.inf, 0.5])) == 1.0
+    assert area(came, np.array([1.0, 1.0, 1.0, 1.0])) == 0.5
+
+
+def test_a_difference_is_sure_only_where_the_users_agree_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "RESAMPLES", 60)
+    rng = np.random.default_rng(0)
+    truth = rng.random(1000)
+    came = rng.random(1000) < truth
+    level = area_difference(came, truth, truth)
+    assert (level.value, level.low, level.high) == (0, 0, 0)
+    better = area_difference(came, truth, rng.random(1000))
+    assert 0 < better.low < better.value < better.high
+
+
+@pytest.mark.slow
+def test_quality_of_a_small_game_is_measured_against_its_truth(tmp_path: Path) -> None:
+    rows = list(bench_quality.simulated_rows(tmp_path / "game", 1500, 60, [45, 52]))
+    assert [row.unit for row in rows] == ["share", "ECE"] * 4
+    shares = [row.value for row in rows if row.unit == "share"]
+    assert all(0.5 < share < 1.1 for share in shares), shares
+    assert all(0 < row.value < 0.2 for row in rows if row.unit == "ECE")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.checks import FEWEST_EVENTS
+from ds_assets.checks import FEWEST_EVENTS, judgement
 from ds_assets.errors import InputError
 from ds_assets.resources.stored_tables import table_file
 from ds_assets_tests.assets.factories import (
@@ -309,3 +310,60 @@ def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
         "has_enough_events": 3,
         "is_mostly_valid": 3,
     }
+
+
+def outcomes(**verdicts: str) -> pd.DataFrame:
+    rows = [
+        {
+            "as_of": day(1),
+            "target": target,
+            "verdict": verdict,
+            "auc": 0.61,
+            "promised_auc_low": 0.7,
+            "promised_auc_high": 0.8,
+            "happened": 0.31,
+            "promised_happened_low": 0.1,
+            "promised_happened_high": 0.2,
+            "drift": 0.4,
+        }
+        for target, verdict in verdicts.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_predictions_that_came_true_as_promised_pass() -> None:
+    found = judgement(outcomes(churn="as_promised", payment="too_few_users"), 1)
+    assert found.passed
+    assert found.description == "1 day(s) checked"
+    assert judgement(pd.DataFrame(), 0).passed
+
+
+def test_predictions_outside_of_what_was_promised_are_a_warning_that_says_why() -> None:
+    found = judgement(outcomes(churn="outside", payment="as_promised"), 1)
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert found.description == (
+        f"{day(1)}: churn predictions are outside (AUC 0.610, promised 0.700 to 0.800; it happened "
+        "to 31.0% of the users, promised 0.100 to 0.200; largest drift of a feature 0.40)"
+    )
+
+
+def test_a_useless_model_is_an_error_whatever_else_is_well() -> None:
+    found = judgement(outcomes(churn="outside", payment="useless"), 1)
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    assert {name: one.value for name, one in found.metadata.items()} == {
+        "days": 1,
+        "outside": 1,
+        "useless": 1,
+    }
+
+
+def test_outcomes_of_a_month_are_checked_in_its_run(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    copy.run(day(20), day(24), ["prediction_outcomes"], instance)
+    records = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("prediction_outcomes"), "are_as_promised"), limit=1
+    )
+    assert len(records) == 1

@@ -256,10 +256,34 @@ def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path)
     assert shell("check")[0] == 0
 
 
+def test_simulate_writes_games_that_differ_by_country_and_that_change(
+    shell: Shell, tmp_path: Path
+) -> None:
+    kinds = {
+        "usual": (),
+        "groups": ("--groups-differ",),
+        "changed": ("--changed-from", "2026-01-02"),
+    }
+    games = {}
+    for name, options in kinds.items():
+        out = tmp_path / name
+        code, _, err = shell(
+            "simulate", "--users", "90", "--days", "3", "--out", str(out), *options
+        )
+        assert (code, err) == (0, "")
+        games[name] = [path.read_bytes() for path in sorted(out.rglob("*.jsonl.gz"))]
+    assert games["changed"][0] == games["usual"][0] != games["groups"][0]
+    assert games["changed"][1] != games["usual"][1]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (("--users", "0", "--days", "3"), "users: found 0; a whole number from 1"),
+        (
+            ("--users", "5", "--days", "3", "--changed-from", "2026-01-04"),
+            "changed_from: found 2026-01-04; 3 days from 2026-01-01 on are accepted",
+        ),
         (("--users", "5", "--days", "3", "--start", "1999-01-01"), "start: found 1999-01-01"),
         (("--users", "5", "--days", "x"), "Invalid value for '--days'"),
         (("--users", "5", "--days", "3", "--broken", "2"), "Invalid value for '--broken'"),

@@ -8,13 +8,15 @@ import dagster as dg
 import pytest
 
 from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
     CLUSTERS,
+    PREDICTION_OUTCOMES,
     PREDICTIONS,
     Table,
     user_activity_table,
     user_features_table,
 )
-from ds_assets.definitions import WHOLE_GRAPH, build_defs, installed_defs
+from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs, installed_defs
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource
@@ -36,12 +38,22 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     "churn_model": (
         "models",
         {"scikitlearn", "onnx"},
-        {"clusters": (0, 0), "user_features": (-91, 0), "user_activity": (-91, 0)},
+        {
+            "clusters": (0, 0),
+            "user_features": (-91, 0),
+            "user_activity": (-91, 0),
+            "churn_model": (-7, -1),
+        },
     ),
     "payment_model": (
         "models",
         {"scikitlearn", "onnx"},
-        {"clusters": (0, 0), "user_features": (-91, 0), "user_activity": (-91, 0)},
+        {
+            "clusters": (0, 0),
+            "user_features": (-91, 0),
+            "user_activity": (-91, 0),
+            "payment_model": (-7, -1),
+        },
     ),
     "predictions": (
         "predictions",
@@ -53,8 +65,27 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
             "payment_model": (0, 0),
         },
     ),
-    "rds_results": ("delivery", {"mysql", "sqlalchemy"}, {"predictions": (0, 0)}),
+    "cluster_profiles": (
+        "predictions",
+        {"pandas", "matplotlib"},
+        {"user_features": (0, 0), "clusters": (-7, 0), "predictions": (0, 0)},
+    ),
+    "rds_results": (
+        "delivery",
+        {"mysql", "sqlalchemy"},
+        {
+            "predictions": (0, 0),
+            "churn_model": (0, 0),
+            "payment_model": (0, 0),
+            "cluster_profiles": (0, 0),
+        },
+    ),
     "prediction_cache": ("delivery", {"redis"}, {"rds_results": (0, 0), "predictions": (0, 0)}),
+    "prediction_outcomes": (
+        "predictions",
+        {"duckdb", "mysql"},
+        {"predictions": (0, 0), "user_features": (0, 0), "user_activity": (1, 14)},
+    ),
 }
 
 
@@ -130,7 +161,9 @@ def test_partitions_are_the_days_of_the_game_in_its_zone() -> None:
         ("user_features", user_features_table(make_game())),
         ("clusters", CLUSTERS),
         ("predictions", PREDICTIONS),
+        ("cluster_profiles", CLUSTER_PROFILES),
         ("rds_results", PREDICTIONS),
+        ("prediction_outcomes", PREDICTION_OUTCOMES),
     ],
 )
 def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
@@ -149,11 +182,12 @@ def test_only_what_writes_to_the_database_is_in_its_pool() -> None:
     found = defs()
     pools = {name: found.resolve_assets_def(name).op.pool for name in SHAPE}
     assert {name: pool for name, pool in pools.items() if pool} == {
-        "rds_results": "results_database"
+        "rds_results": "results_database",
+        "prediction_outcomes": "results_database",
     }
 
 
-def test_every_check_blocks_what_comes_after_it() -> None:
+def test_every_check_but_the_last_blocks_what_comes_after_it() -> None:
     graph = defs().resolve_asset_graph()
     checks = {key.to_user_string(): graph.get_check_spec(key) for key in graph.asset_check_keys}
     assert set(checks) == {
@@ -162,8 +196,11 @@ def test_every_check_blocks_what_comes_after_it() -> None:
         "user_activity:is_mostly_valid",
         "predictions:are_probabilities",
         "rds_results:is_complete",
+        "prediction_outcomes:are_as_promised",
     }
-    assert all(one.blocking and one.description for one in checks.values())
+    assert all(one.description for one in checks.values())
+    free = {name for name, one in checks.items() if not one.blocking}
+    assert free == {"prediction_outcomes:are_as_promised"}  # nothing comes after it
 
 
 def test_jobs_schedule_and_sensor_are_these() -> None:
@@ -175,8 +212,9 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
     }
     assert jobs == {
         "collect_logs": {"raw_logs"},
-        "daily_predictions": set(SHAPE) - {"raw_logs"},
-        "predict_again": set(SHAPE) - {"raw_logs", "user_activity"},
+        "daily_predictions": set(DAILY_GRAPH) - {"raw_logs"},
+        "predict_again": set(DAILY_GRAPH) - {"raw_logs", "user_activity"},
+        "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
     }
     schedules = [(s.name, s.job_name) for s in found.get_repository_def().schedule_defs]
@@ -185,7 +223,7 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         (s.name, [target.job_name for target in s.targets])
         for s in found.get_repository_def().sensor_defs
     ]
-    assert sensors == [("raw_files", ["daily_predictions", "predict_again"])]
+    assert sensors == [("raw_files", ["daily_predictions", "predict_again", "judge_predictions"])]
 
 
 def test_everything_that_is_referred_to_is_there() -> None:

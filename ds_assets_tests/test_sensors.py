@@ -12,7 +12,7 @@ from dagster import DagsterEvent, DagsterEventType, DagsterRun
 
 from ds_assets import sensors
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
-from ds_assets.jobs import PREDICT, PREDICT_AGAIN
+from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
 from ds_assets.resources.ingestion import copy_day
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.lakes import open_lake
@@ -336,7 +336,7 @@ def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
 ) -> None:
     lake = open_lake("", tmp_path / "lake", tmp_path)  # whose times are finer than a second
     world = make_world(tmp_path, lake, instance, monkeypatch, windows=[1, 3], active_days=3)
-    for table in ("user_activity", "user_features", "predictions"):
+    for table in ("user_activity", "user_features", "predictions", "prediction_outcomes"):
         store(world, table, *range(10))
     assert world.days() == []
     world.put(4)
@@ -360,7 +360,9 @@ def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
         store(world, "user_features", number)
         store(world, "predictions", number)
     world.end(run, well=True)
-    assert world.days() == []
+    (judge,) = world.tick()  # what was predicted, and what happened, is newer than the verdicts
+    assert judge.job_name == JUDGE
+    assert judge.tags[RANGE_START] == str(day(0))
 
 
 @pytest.mark.slow
@@ -382,6 +384,54 @@ def test_the_run_over_days_that_an_old_one_reaches_is_one_that_the_job_can_do(
     run_for_real(world, again)
     assert world.days() == []
     assert len(world.installation.predictions(day(2))) == 9
+
+
+def test_predictions_are_judged_once_when_their_horizon_is_over(world: World) -> None:
+    for number in range(5):
+        store(world, "user_activity", number)
+    store(world, "predictions", 0)
+    assert world.tick() == []  # neither horizon is over: five days for churn, seven for payment
+    store(world, "user_activity", 5)
+    (request,) = world.tick()
+    assert (request.job_name, request.partition_key) == (JUDGE, str(day(0)))
+    run = world.start(request)
+    assert world.tick() == []
+    store(world, "prediction_outcomes", 0)
+    world.end(run, well=True)
+    assert world.tick() == []
+
+
+def test_predictions_are_judged_again_when_what_happened_changes(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)  # whose times are finer than a second
+    world = make_world(tmp_path, lake, instance, monkeypatch)
+    for number in range(6):
+        store(world, "user_activity", number)
+    store(world, "predictions", 0)
+    store(world, "prediction_outcomes", 0)
+    assert world.tick() == []
+    store(world, "user_activity", 3)
+    (request,) = world.tick()
+    assert (request.job_name, request.partition_key) == (JUDGE, str(day(0)))
+
+
+@pytest.mark.slow
+def test_the_run_that_judges_is_one_that_the_job_can_do(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    world = make_world(tmp_path, lake, instance, monkeypatch)
+    for number in range(8):
+        world.put(number, users=5)
+    world.installation.run(
+        day(0), day(7), assets=[*sensors_downstream(world.installation)], instance=instance
+    )
+    (request,) = world.tick()
+    assert request.job_name == JUDGE
+    run_for_real(world, request)
+    assert world.tick() == []
+    assert lake.exists(table_file("prediction_outcomes", day(0)))
 
 
 def sensors_downstream(installation: Installation) -> list[str]:

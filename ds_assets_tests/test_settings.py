@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
@@ -148,7 +148,6 @@ def test_a_home_that_cannot_be_a_folder_is_a_plain_mistake() -> None:
     assert "File name too long" in complaint(home="x" * 10_000)
 
 
-@settings(deadline=None)
 @given(
     overrides=st.dictionaries(
         st.sampled_from(KEYS),
@@ -167,7 +166,6 @@ def test_whatever_is_set_there_are_settings_or_a_plain_mistake(overrides: dict[s
         load_settings(overrides)
 
 
-@settings(deadline=None)
 @given(
     key=st.sampled_from(ADDRESSES),
     form=st.sampled_from(

@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.demo.summary import print_summary, summarize
@@ -26,6 +26,8 @@ from ds_assets.settings import Settings, load_settings
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
+EARLIER_WEEKS = 2
+"""Weeks before, of which one day each is predicted, to be compared with what happened since."""
 RUN_DAYS = 125
 """Days of one run: the bar moves after each."""
 
@@ -96,17 +98,24 @@ def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> 
     last = game.last_day or game.first_day
     first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
     first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
-    spans = [(WHOLE_GRAPH[:2], game.first_day), (WHOLE_GRAPH[2:3], first_features)]
-    spans += [((name,), first_models) for name in WHOLE_GRAPH[3:]]
+    earlier = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
+    spans = [(WHOLE_GRAPH[:2], _stretches(game.first_day, last))]
+    spans += [(WHOLE_GRAPH[2:3], _stretches(first_features, last))]
+    spans += [
+        ((name,), [*zip(earlier, earlier, strict=True), *_stretches(first_models, last)])
+        for name in DAILY_GRAPH[3:]
+    ]
+    spans += [(WHOLE_GRAPH[-1:], [*zip(earlier, earlier, strict=True)])]
     with Progress(*_COLUMNS) as progress:
         task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
         write_source(settings.source, lambda done: progress.update(task, completed=done))
         if settings.source_url:
             task = progress.add_task("upload to S3", total=(last - game.first_day).days + 1)
             upload(settings.source, lambda done: progress.update(task, completed=done))
-        for assets, first in spans:
-            task = progress.add_task(", ".join(assets), total=(last - first).days + 1)
-            for start, end in _stretches(first, last):
+        for assets, stretches in spans:
+            days = sum((end - start).days + 1 for start, end in stretches)
+            task = progress.add_task(", ".join(assets), total=days)
+            for start, end in stretches:
                 materialize_days(defs, assets, start, end, instance)
                 progress.advance(task, (end - start).days + 1)
 

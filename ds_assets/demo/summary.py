@@ -129,7 +129,7 @@ def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:
         auc=measures.auc.value,
         auc_low=measures.auc.low,
         auc_high=measures.auc.high,
-        recency_auc=measures.recency_auc.value,
+        recency_auc=card.evaluation.contenders["recency"].auc.value,
         judged_on=card.evaluation.snapshot,
         training_rows=card.rows,
         base_rate=card.base_rate,

@@ -1,0 +1,205 @@
+"""Did it come true? A day's predictions beside what happened, once their horizon is over."""
+
+import datetime as dt
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
+from ds_assets.assets.prediction_models import (
+    drift_of,
+    is_over,
+    labels_of,
+    outcomes_of,
+    task_of,
+)
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.assets.rds_results import DATABASE_POOL
+from ds_assets.core.checksum import conform
+from ds_assets.core.evaluation import Target
+from ds_assets.core.labels import label_days, matures_on
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.outcomes import ALL, Happened, compare
+from ds_assets.core.snapshots import Task
+from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.game import Game
+from ds_assets.partitions import later_days
+from ds_assets.resources.configurable import EngineResource, LakeResource, ResultsResource
+from ds_assets.resources.engine import LakeEngine
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.model_store import stored_card
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.resources.stored_tables import store_rows, stored_days
+
+TABLE = "prediction_outcomes"
+_DRIFTS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class DayOutcomes:
+    """What became of a day's predictions.
+
+    Attributes:
+        rows: The columns of `PREDICTION_OUTCOMES`; without a row for what is not over yet.
+        drift: Stability index of each feature, by target, the largest first.
+        missing: Why a target has no rows, in words.
+    """
+
+    rows: pd.DataFrame
+    drift: dict[str, dict[str, float]]
+    missing: dict[str, str]
+
+
+def update(
+    days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
+) -> dict[dt.date, DayOutcomes]:
+    """Compare the predictions of days with what happened, and store a row a target and group."""
+    found: dict[dt.date, dict[str, _Judged | str]] = {day: {} for day in days}
+    activity = stored_days("user_activity", lake)
+    for task in tasks(game):
+        waiting = {day: _absent(day, task, activity, game) for day in days}
+        over = [day for day, absent in waiting.items() if not absent]
+        looks = {matures_on(day, task.horizon, game): [day] for day in over}
+        seen = outcomes_of(task, looks, list(activity), lake, engine, game)
+        judged = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
+        for day, absent in waiting.items():
+            found[day][task.target] = (
+                f"known at the end of {matures_on(day, task.horizon, game)}; "
+                f"there is no activity yet of {', '.join(map(str, absent))}"
+                if absent
+                else _judge(task, day, judged[day], lake)
+            )
+    return {day: _stored(day, parts, lake) for day, parts in found.items()}
+
+
+def tasks(game: Game) -> list[Task]:
+    """What is predicted, and judged afterwards."""
+    return [task_of(target, game) for target in get_args(Target)]
+
+
+def due(lake: Lake, game: Game) -> tuple[list[dt.date], dt.datetime]:
+    """Days with predictions to judge: what they or their outcomes are made of is newer than these.
+
+    Returns:
+        The days, ascending, and the time of the newest of what they are made of.
+    """
+    activity, known = stored_days("user_activity", lake), stored_days(TABLE, lake)
+    found, newest = [], dt.datetime.min.replace(tzinfo=dt.UTC)
+    for day, predicted in stored_days("predictions", lake).items():
+        over = [task for task in tasks(game) if is_over(day, task, activity, game)]
+        seen = {one for task in over for one in label_days(day, task.horizon, game)}
+        made = max([predicted.modified, *(activity[one].modified for one in seen)])
+        if over and (day not in known or known[day].modified < made):
+            found.append(day)
+            newest = max(newest, made)
+    return found, newest
+
+
+def deliver(found: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> None:
+    """Put outcomes into the results database."""
+    for day, one in found.items():
+        results.put_report(PREDICTION_OUTCOMES, day, conform(PREDICTION_OUTCOMES, one.rows))
+
+
+def build(game: Game) -> dg.AssetsDefinition:
+    """The asset `prediction_outcomes`."""
+    longest = max(task.maturity_days for task in tasks(game))
+
+    @daily_asset(
+        game,
+        "predictions",
+        {"duckdb", "mysql"},
+        __doc__,
+        deps=[
+            "predictions",
+            "user_features",
+            dg.AssetDep("user_activity", partition_mapping=later_days(1, longest)),
+        ],
+        pool=DATABASE_POOL,
+        metadata=table_schema(PREDICTION_OUTCOMES),
+    )
+    def prediction_outcomes(
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        engine: EngineResource,
+        results: ResultsResource,
+    ) -> None:
+        store = lake.open()
+        days = days_with(days_of(context), "predictions", store, context)
+        found = update(days, store, engine.open(), game)
+        with results.open() as database:
+            deliver(found, database)
+        report_days(context, {day: _metadata(one) for day, one in found.items()})
+
+    return prediction_outcomes
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Rows and drift of a target."""
+
+    rows: pd.DataFrame
+    drift: dict[str, float]
+
+
+def _absent(day: dt.date, task: Task, activity: Container[dt.date], game: Game) -> list[dt.date]:
+    """Days without which nobody knows what became of a day's predictions."""
+    return [one for one in label_days(day, task.horizon, game) if one not in activity]
+
+
+def _judge(task: Task, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
+    """Compare a day's predictions with what happened; words where there are none."""
+    card = stored_card(task.target, day, ModelCard, lake)
+    rows = read_predictions(day, lake).to_pandas()
+    rows = rows[rows[f"{task.target}_probability"].notna()]
+    if card is None or card.state != "ready" or rows.empty:
+        return "there was not enough data for predictions"
+    drift = drift_of(card, day, lake)
+    found = _happened(task, rows, spend)
+    return _Judged(compare(task.target, day, found, card, drift), drift)
+
+
+def _happened(task: Task, rows: pd.DataFrame, spend: pd.Series) -> Happened:
+    labels, spent = labels_of(task, rows["user_id"], spend)
+    expected = rows["expected_spend"]
+    is_expected = task.target == "payment" and bool(expected.notna().all())
+    return Happened(
+        rows[f"{task.target}_probability"].to_numpy(dtype=np.float64),
+        labels.to_numpy(dtype=bool),
+        rows["user_group"].fillna("").to_numpy(dtype=object),
+        expected.to_numpy(dtype=np.float64) if is_expected else None,
+        None if spent is None else spent.to_numpy(dtype=np.float64),
+    )
+
+
+def _stored(day: dt.date, parts: Mapping[str, _Judged | str], lake: Lake) -> DayOutcomes:
+    judged = {target: one for target, one in parts.items() if isinstance(one, _Judged)}
+    frames = [one.rows for one in judged.values()]
+    empty = pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
+    rows = pd.concat(frames, ignore_index=True) if frames else empty
+    store_rows(conform(PREDICTION_OUTCOMES, rows), TABLE, day, lake)
+    drift = {target: one.drift for target, one in judged.items()}
+    missing = {target: one for target, one in parts.items() if isinstance(one, str)}
+    return DayOutcomes(rows, drift, missing)
+
+
+def _metadata(found: DayOutcomes) -> dict[str, object]:
+    """Numbers that the UI plots over days, those of all users by target; and why they moved."""
+    shown: dict[str, object] = {"dagster/partition_row_count": len(found.rows)}
+    shown |= {f"{target}_missing": words for target, words in found.missing.items()}
+    for row in found.rows[found.rows["segment"] == ALL].to_dict("records"):
+        target = row.pop("target")
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        known = {name: value for name, value in numbers.items() if not math.isnan(value)}
+        shown |= {f"{target}_{name}": value for name, value in known.items()}
+        shown[f"{target}_users"] = int(row["users"])
+        shown[f"{target}_verdict"] = str(row["verdict"])
+    for about, drift in found.drift.items():
+        largest = list(drift.items())[:_DRIFTS_SHOWN]
+        shown[f"{about}_drifted_most"] = ", ".join(f"{name} {one:.2f}" for name, one in largest)
+    return shown
