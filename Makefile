@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 # Bytecode at once, for machines where Python is told not to write any later.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast servers lint types bench pictures lock clean
+.PHONY: demo test test-fast servers lint types bench bench-quality pictures lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -22,7 +22,8 @@ test: lint types servers
 
 test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server" $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server" \
+		--hypothesis-profile quick $(ARGS)
 
 # Programs of the private servers that tests start: what is missing is installed.
 servers: $(VENV)/.test
@@ -38,6 +39,10 @@ types: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python -m ds_assets.services
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# How good the predictions are; needs no servers.
+bench-quality: $(VENV)/.bench
+	$(BIN)/python -m benchmarks quality $(ARGS)
 
 # The pictures of README and docs, made from the running UI.
 pictures: $(VENV)/.pictures

@@ -24,6 +24,7 @@ PACKAGES = (
     "dagster",
     "duckdb",
     "isal",
+    "lightgbm",
     "numpy",
     "onnxruntime",
     "pandas",
@@ -41,7 +42,7 @@ class Goal(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    comparison: Literal["<=", "<", ">=", "="]
+    comparison: Literal["<=", "<", ">=", ">", "="]
     limit: float
 
     def __str__(self) -> str:
@@ -53,6 +54,7 @@ class Goal(BaseModel):
             "<=": value <= self.limit,
             "<": value < self.limit,
             ">=": value >= self.limit,
+            ">": value > self.limit,
             "=": value == self.limit,
         }[self.comparison]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.child import Start, tell
 from benchmarks.graph import installation, last_days, predicted_rows
 from ds_assets.assets import (
+    cluster_profiles,
     clusters,
     prediction_cache,
     prediction_models,
@@ -40,6 +41,7 @@ def run(days: Sequence[dt.date], settings: Settings, game: Game) -> None:
     prediction_models.update("churn", days, lake, engine, game)
     prediction_models.update("payment", days, lake, engine, game)
     predictions.update(days, lake, engine, game)
+    cluster_profiles.update(days, lake, game)
     _deliver(days, lake, settings, game)
 
 

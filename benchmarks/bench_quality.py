@@ -1,0 +1,264 @@
+"""How good the delivered predictions are, on three days each of several games.
+
+Against the best that could be predicted where the truth is known, else against other learners of
+the same rows. Each game goes through the graph as an installation's would; what was delivered is
+judged by the logs of the days after it.
+"""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import pandas as pd
+import yaml
+
+from benchmarks.controls.other_learners import logistic_regression, rows_of, tuned_lightgbm
+from benchmarks.judging import (
+    TARGETS,
+    Difference,
+    Floats,
+    Judge,
+    area_difference,
+    calibration_error,
+    share_of_best,
+    truth,
+)
+from benchmarks.measuring import Circumstances, run_child, say
+from benchmarks.report import Goal, Row
+from ds_assets.assets import prediction_outcomes
+from ds_assets.core.baselines import recency_scores
+from ds_assets.core.model_card import ModelCard
+from ds_assets.core.outcomes import ALL
+from ds_assets.demo.source import GAME_FILE, write_source
+from ds_assets.game import load_game
+from ds_assets.resources.duckdb_engine import open_duckdb
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.simulate import SimulationOptions, simulate
+
+SUBJECT = "subjects.predict_days"
+
+USERS, DAYS = 100_000, 190
+START = dt.date(2026, 1, 1)
+JUDGED = (165, 173, 182)
+"""Days of the simulated game, from 0: eight days before a content update, on its day, after it."""
+SHARE = Goal(comparison=">=", limit=0.95)
+CALIBRATED = Goal(comparison="<=", limit=0.02)
+
+DEMO_DAYS = (dt.date(2017, 10, 10), dt.date(2017, 11, 12), dt.date(2017, 12, 15))
+End: TypeAlias = Literal["value", "low", "high"]
+ENDS: dict[End, str] = {"value": "", "low": ", low end", "high": ", high end"}
+NOT_BELOW = Goal(comparison=">=", limit=0)
+ABOVE = Goal(comparison=">", limit=0)
+
+GROUP_USERS, GROUP_DAYS, GROUP_JUDGED = 40_000, 90, (74, 79, 82)
+GROUPS = "country"
+
+CHANGE_DAY, CHANGE_DAYS = 61, 82
+CHANGE_JUDGED = {"before": 53, "the day before": 60, "a week after": 67, "two weeks after": 74}
+"""A week apart, so that each day's model challenges the one before."""
+YES = Goal(comparison="=", limit=1)
+ABOVE_ONE = Goal(comparison=">", limit=1)
+MEMORY_MB, THREADS = 2_000, 2
+RECOVERED = Goal(comparison=">=", limit=0.9)
+"""Of the share of the best that was reached before the change."""
+
+
+def run(circumstances: Circumstances) -> Sequence[Row]:
+    """Measure."""
+    scratch = circumstances.scratch
+    return [
+        *simulated_rows(scratch / "simulated", USERS, DAYS, JUDGED),
+        *demo_rows(scratch / "demo", DEMO_DAYS),
+        *changed_rows(scratch / "changed", GROUP_USERS),
+        *group_rows(scratch / "groups", GROUP_USERS),
+    ]
+
+
+def simulated_rows(folder: Path, users: int, days: int, judged: Sequence[int]) -> Iterator[Row]:
+    """Share of the best, and calibration, on days of the ordinary simulated game."""
+    _simulate(folder, SimulationOptions(users=users, days=days, start=START))
+    judge = _predict(folder, [START + dt.timedelta(day) for day in judged])
+    for target in TARGETS:
+        for number in judged:
+            day = START + dt.timedelta(number)
+            labels, ours = judge.labels(target, day), judge.probabilities(target, day)
+            share = share_of_best(labels, ours, truth(folder, target, day))
+            about = f"simulated, {target}, {day}"
+            yield _row(f"{about}: share of the best AUC", share, "share", "the truth", SHARE)
+            error = calibration_error(labels, ours)
+            yield _row(f"{about}: calibration error", error, "ECE", "what happened", CALIBRATED)
+    shutil.rmtree(folder)
+
+
+def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
+    """Areas beside those of other learners, on days of the demo."""
+    say("  the demo's logs")
+    write_source(folder / "source")
+    shutil.copy(GAME_FILE, folder / "game.yaml")
+    judge = _predict(folder, days)
+    for target in TARGETS:
+        for day in days:
+            labels, ours = judge.labels(target, day), judge.probabilities(target, day)
+            say(f"  learners for {target} on {day}")
+            rows = rows_of(target, day, judge)
+            theirs: dict[str, tuple[Floats, End]] = {
+                "LightGBM, tuned": (tuned_lightgbm(rows), "high"),
+                "logistic regression": (logistic_regression(rows), "value"),
+                "recency rule": (recency_scores(target, judge.features(day)), "low"),
+            }
+            for name, (scores, end) in theirs.items():
+                found = area_difference(labels, ours, scores)
+                yield _difference_row(f"demo, {target}, {day}", found, name, end)
+
+
+def changed_rows(folder: Path, users: int) -> Iterator[Row]:
+    """How a change of behaviour is seen and survived."""
+    change = START + dt.timedelta(CHANGE_DAY)
+    _simulate(
+        folder, SimulationOptions(users=users, days=CHANGE_DAYS, start=START, changed_from=change)
+    )
+    days = {words: START + dt.timedelta(number) for words, number in CHANGE_JUDGED.items()}
+    judge = _predict(folder, list(days.values()))
+    engine = open_duckdb(MEMORY_MB, THREADS)
+    outcomes = prediction_outcomes.update(list(days.values()), judge.lake, engine, judge.game)
+    yield _drift_row({words: outcomes[day].drift["payment"] for words, day in days.items()})
+    yield _warning_row("a calm week", outcomes[days["before"]].rows, Goal(comparison="=", limit=0))
+    yield _warning_row("the day before", outcomes[days["the day before"]].rows, YES)
+    for target in TARGETS:
+        shares = {
+            words: share_of_best(
+                judge.labels(target, day),
+                judge.probabilities(target, day),
+                truth(folder, target, day),
+            )
+            for words, day in days.items()
+        }
+        yield from _recovery_rows(target, shares)
+        yield _replaced_row(target, judge.card(target, days["two weeks after"]))
+
+
+def _recovery_rows(target: str, shares: Mapping[str, float]) -> Iterator[Row]:
+    for words, share in shares.items():
+        yield _row(
+            f"changed, {target}, {words}: share of the best AUC", share, "share", "the truth"
+        )
+    yield _row(
+        f"changed, {target}: recovered in two weeks",
+        shares["two weeks after"] / shares["before"],
+        "ratio",
+        "the share before",
+        RECOVERED,
+    )
+
+
+def _drift_row(drifts: Mapping[str, Mapping[str, float]]) -> Row:
+    """The largest rise of a feature's drift in the week of the change, and in the week before."""
+
+    def rise(since: str, until: str) -> tuple[float, str]:
+        now, then = drifts[until], drifts[since]
+        return max((now[feature] - then[feature], feature) for feature in now)
+
+    (usual, calm), (changed, feature) = (
+        rise("before", "the day before"),
+        rise("the day before", "a week after"),
+    )
+    return _row(
+        f"changed: largest rise of a drift in the week of the change, {feature}",
+        changed / usual,
+        "ratio",
+        f"{usual:.3f} in the week before, {calm}",
+        ABOVE_ONE,
+    )
+
+
+def _warning_row(words: str, rows: pd.DataFrame, goal: Goal) -> Row:
+    """Whether the outcome check warns of a day's predictions of anything."""
+    verdicts = rows[rows["segment"] == ALL].set_index("target")["verdict"]
+    return _row(
+        f"changed: the outcome check warns of predictions of {words}",
+        float(verdicts.isin(["outside", "useless"]).any()),
+        "1 is yes",
+        ", ".join(f"{target} {verdict}" for target, verdict in verdicts.items()),
+        goal,
+    )
+
+
+def _replaced_row(target: str, card: ModelCard | None) -> Row:
+    decision = None if card is None else card.decision
+    return _row(
+        f"changed, {target}: the champion is replaced two weeks after",
+        float(decision is not None and decision.kept == "challenger"),
+        "1 is yes",
+        "no decision" if decision is None else decision.reason,
+        YES,
+    )
+
+
+def group_rows(folder: Path, users: int) -> Iterator[Row]:
+    """Models for groups against one model for all, where groups differ and where they do not."""
+    days = [START + dt.timedelta(number) for number in GROUP_JUDGED]
+    for differ in (True, False):
+        home = folder / f"differ-{differ}"
+        _simulate(
+            home,
+            SimulationOptions(users=users, days=GROUP_DAYS, start=START, groups_differ=differ),
+        )
+        delivered = {}
+        for groups in ("none", GROUPS):
+            _change_game(home, user_groups=groups)
+            judge = _predict(home, days)
+            delivered[groups] = {
+                (target, day): judge.probabilities(target, day)
+                for target in TARGETS
+                for day in days
+            }
+        for target, day in delivered["none"]:
+            found = area_difference(
+                judge.labels(target, day),
+                delivered[GROUPS][target, day],
+                delivered["none"][target, day],
+            )
+            about = f"{'groups differ' if differ else 'groups alike'}, {target}, {day}"
+            yield _difference_row(about, found, "one model", "low" if differ else "high")
+
+
+def _simulate(folder: Path, options: SimulationOptions) -> None:
+    say(f"  simulating {options.users:,} users over {options.days} days")
+    simulate(options, folder)
+
+
+def _change_game(folder: Path, **changes: object) -> None:
+    file = folder / "game.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) | changes
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def _predict(folder: Path, days: Sequence[dt.date]) -> Judge:
+    """Run the graph up to the predictions of some days of the game in a folder."""
+    say(f"  predictions of {', '.join(map(str, days))}")
+    run_child(SUBJECT, [folder, folder / "home", *map(str, days)], folder)
+    return Judge(FolderLake(folder / "home" / "lake"), load_game(folder / "game.yaml"))
+
+
+def _row(name: str, value: float, unit: str, against: str, goal: Goal | None = None) -> Row:
+    value = round(value, 4)
+    return Row(name=name, value=value, unit=unit, control=against, goal=goal, values=[value])
+
+
+def _difference_row(about: str, found: Difference, against: str, end: End) -> Row:
+    """A difference of areas, and which end of its interval decides.
+
+    Who is surely above has the low end above 0, who is not below has the high end at 0 or above;
+    `value` asks no more than that the difference itself is above 0.
+    """
+    told = {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+    return Row(
+        name=f"{about}: AUC more{ENDS[end]}",
+        value=told[end],
+        unit="AUC",
+        control=f"{against} ({told['value']:+.4f}, {told['low']:+.4f} to {told['high']:+.4f})",
+        goal=NOT_BELOW if end == "high" else ABOVE,
+        values=list(told.values()),
+    )

@@ -1,0 +1,154 @@
+"""What else could be learnt from the same snapshots: a tuned LightGBM, a logistic regression.
+
+Belongs here: learners that get the rows the project's models get, and nothing of its training.
+They are tuned inside the training window alone, on folds in the order of time.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.judging import Flags, Floats, Judge, area
+from ds_assets.assets.prediction_models import SNAPSHOTS, task_of
+from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.encoding import encode, fit_encoding
+from ds_assets.core.evaluation import Target
+from ds_assets.core.labels import matured_snapshots
+from ds_assets.core.predicting import with_clusters
+from ds_assets.resources.model_store import day_model
+
+TRIES = 30
+FOLDS = 4
+THREADS = 1
+"""More would wait for each other longer than they work: the demo has some 24,000 rows."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a day's models are trained on and applied to.
+
+    Attributes:
+        matrix: Features of the training rows, missing as NaN.
+        labels: What happened to them.
+        snapshot: Number of each row's snapshot, ascending in time, a week apart.
+        weeks: Weeks from a snapshot until its labels are known.
+        judged: Features of the users to predict for, users ascending.
+        categories: Columns whose numbers are names.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    labels: Flags
+    snapshot: npt.NDArray[np.int64]
+    weeks: int
+    judged: npt.NDArray[np.float32]
+    categories: list[int]
+
+    def folds(self) -> Iterator[tuple[Flags, Flags]]:
+        """Rows to train on and to judge by; the first were matured on the day of the second."""
+        latest = int(self.snapshot.max())
+        for number in range(max(self.weeks, latest - FOLDS + 1), latest + 1):
+            yield self.snapshot <= number - self.weeks, self.snapshot == number
+
+
+def rows_of(target: Target, day: dt.date, judge: Judge) -> Rows:
+    """The rows that the model of a day is trained on."""
+    horizon = task_of(target, judge.game).horizon
+    clusters = day_model("clusters", day, ClusterCard, judge.lake)
+    days = matured_snapshots(day, horizon, SNAPSHOTS, judge.game)
+    frames = [with_clusters(judge.features(one), clusters) for one in days]
+    encoding = fit_encoding(frames)
+    sizes = [len(frame) for frame in frames]
+    return Rows(
+        matrix=np.concatenate([encode(frame, encoding) for frame in frames]),
+        labels=np.concatenate([judge.labels(target, one) for one in days]),
+        snapshot=np.repeat(np.arange(len(days)), sizes),
+        weeks=-(-judge.game.maturity_days(horizon) // 7),
+        judged=encode(with_clusters(judge.features(day), clusters), encoding),
+        categories=[n for n, one in enumerate(encoding.features) if one.type != "number"],
+    )
+
+
+def tuned_lightgbm(rows: Rows) -> Floats:
+    """Probabilities of LightGBM after a random search.
+
+    Bergstra and Bengio, Random Search for Hyper-Parameter Optimization, 2012.
+    """
+    rng = np.random.default_rng(0)
+    tried = [_drawn(rng, rows.categories) for _ in range(TRIES)]
+    scores = [_score(partial(_lightgbm, one), rows) for one in tried]
+    best = _lightgbm(tried[int(np.argmax(scores))])
+    return _fitted(best, rows.matrix, rows.labels, rows.judged)
+
+
+def logistic_regression(rows: Rows) -> Floats:
+    """Probabilities of a logistic regression with a tuned penalty."""
+    strengths = (0.001, 0.01, 0.1, 1.0)
+    scores = [_score(partial(_logistic, one, rows.categories), rows) for one in strengths]
+    best = _logistic(strengths[int(np.argmax(scores))], rows.categories)
+    return _fitted(best, rows.matrix, rows.labels, rows.judged)
+
+
+def _score(make: Callable[[], Any], rows: Rows) -> float:
+    """Mean area over the folds."""
+    areas = [
+        area(
+            rows.labels[late],
+            _fitted(make(), rows.matrix[early], rows.labels[early], rows.matrix[late]),
+        )
+        for early, late in rows.folds()
+    ]
+    return float(np.mean(areas))
+
+
+def _fitted(
+    learner: Any, matrix: npt.NDArray[np.float32], labels: Flags, judged: npt.NDArray[np.float32]
+) -> Floats:
+    return np.asarray(learner.fit(matrix, labels).predict_proba(judged)[:, 1])
+
+
+def _drawn(rng: np.random.Generator, categories: list[int]) -> dict[str, Any]:
+    return {
+        "n_estimators": int(rng.integers(50, 600)),
+        "learning_rate": float(np.exp(rng.uniform(np.log(0.01), np.log(0.1)))),
+        "num_leaves": int(np.exp(rng.uniform(np.log(4), np.log(64)))),
+        "min_child_samples": int(np.exp(rng.uniform(np.log(10), np.log(400)))),
+        "reg_lambda": float(np.exp(rng.uniform(np.log(0.01), np.log(100)))),
+        "colsample_bytree": float(rng.uniform(0.2, 1)),
+        "subsample": float(rng.uniform(0.4, 1)),
+        "categorical_feature": categories if rng.random() < 0.5 else [],
+    }
+
+
+def _lightgbm(parameters: dict[str, Any]) -> Any:
+    from lightgbm import LGBMClassifier  # noqa: PLC0415  # slow to import
+
+    return LGBMClassifier(
+        **{name: value for name, value in parameters.items() if name != "categorical_feature"},
+        **({"categorical_feature": named} if (named := parameters["categorical_feature"]) else {}),
+        subsample_freq=1,
+        random_state=0,
+        n_jobs=THREADS,
+        deterministic=True,
+        verbose=-1,
+    )
+
+
+def _logistic(strength: float, categories: list[int]) -> Any:
+    from sklearn.compose import ColumnTransformer  # noqa: PLC0415  # slow to import
+    from sklearn.impute import SimpleImputer  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer  # noqa: PLC0415
+
+    numbers = make_pipeline(
+        SimpleImputer(add_indicator=True),
+        QuantileTransformer(output_distribution="normal", random_state=0),
+    )
+    names = OneHotEncoder(handle_unknown="ignore", min_frequency=20)
+    columns = ColumnTransformer([("names", names, categories)], remainder=numbers)
+    return make_pipeline(columns, LogisticRegression(C=strength, max_iter=1000))

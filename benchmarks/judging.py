@@ -1,0 +1,142 @@
+"""How good delivered probabilities were, judged by the logs that came later.
+
+Belongs here: reading what was predicted and what happened out of a lake, and measures of the two.
+Labels are read from `user_activity` in the plainest way, and not by the code that makes the
+training's: a mistake there must not hide itself.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ds_assets.assets.prediction_models import task_of
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.core.evaluation import Target
+from ds_assets.core.model_card import ModelCard
+from ds_assets.game import Game
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.model_store import stored_card
+from ds_assets.resources.stored_tables import table_file
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+TARGETS: tuple[Target, ...] = ("churn", "payment")
+BINS = 10
+RESAMPLES = 1000
+INTERVAL = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two areas on the same users, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Reads the lake of one installation.
+
+    Attributes:
+        lake: Where the graph has stored its tables.
+        game: What it was told.
+    """
+
+    lake: FolderLake
+    game: Game
+
+    def predictions(self, day: dt.date) -> pd.DataFrame:
+        """The delivered predictions of a day, by user."""
+        rows: pd.DataFrame = read_predictions(day, self.lake).to_pandas()
+        return rows.set_index("user_id").sort_index()
+
+    def probabilities(self, target: Target, day: dt.date) -> Floats:
+        """What was delivered for a target, users ascending."""
+        return self.predictions(day)[f"{target}_probability"].to_numpy(dtype=np.float64)
+
+    def card(self, target: Target, day: dt.date) -> ModelCard | None:
+        """What is known of the model of a day."""
+        return stored_card(target, day, ModelCard, self.lake)
+
+    def features(self, day: dt.date) -> pd.DataFrame:
+        """The stored features of a day, users ascending."""
+        rows = pd.read_parquet(self.lake.local(table_file("user_features", day)))
+        return rows.sort_values("user_id", ignore_index=True)
+
+    def labels(self, target: Target, day: dt.date) -> Flags:
+        """What happened to the users of a day's features, users ascending.
+
+        Raises:
+            ValueError: the logs end before the horizon does.
+        """
+        last = day + dt.timedelta(task_of(target, self.game).horizon)
+        if self.game.last_day is None or last > self.game.last_day:
+            raise ValueError(f"what is predicted on {day} is known on {last}; the logs end before")
+        did = self.features(day)["user_id"].isin(self._who(target, day, last)).to_numpy()
+        return np.asarray(~did if target == "churn" else did)
+
+    def _who(self, target: Target, day: dt.date, last: dt.date) -> list[str]:
+        """Users who were there, or who bought, after a day and until another."""
+        column = "activities" if target == "churn" else "purchases"
+        days = pd.date_range(day + dt.timedelta(1), last + dt.timedelta(self.game.grace_days))
+        names = [table_file("user_activity", one.date()) for one in days]
+        files = [str(self.lake.local(one)) for one in names if self.lake.exists(one)]
+        query = f"""
+            SELECT DISTINCT user_id FROM read_parquet($files, hive_partitioning = false)
+            WHERE {column} > 0 AND event_date > $day AND event_date <= $last"""
+        with duckdb.connect() as connection:
+            found = connection.execute(query, {"files": files, "day": day, "last": last}).fetchall()
+        return [user for (user,) in found]
+
+
+def truth(folder: Path, target: Target, day: dt.date) -> Floats:
+    """The best that could have been predicted on a day of a simulated game, users ascending."""
+    rows = pd.read_parquet(folder / "truth" / f"dt={day}.parquet").sort_values("user_id")
+    return rows[f"{target}_probability"].to_numpy(dtype=np.float64)
+
+
+def area(labels: Flags, scores: Floats) -> float:
+    """Area under the ROC curve."""
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415  # slow to import
+
+    ranks = np.unique(scores, return_inverse=True)[1]  # a rule's score may be infinite
+    return float(roc_auc_score(labels, ranks))
+
+
+def share_of_best(labels: Flags, probabilities: Floats, best: Floats) -> float:
+    """What lies between chance and the best that can be reached: the share that is reached."""
+    return (area(labels, probabilities) - 0.5) / (area(labels, best) - 0.5)
+
+
+def calibration_error(labels: Flags, probabilities: Floats) -> float:
+    """Expected calibration error, over tenths of the users by probability.
+
+    Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning,
+    2015. Bins are of equal size: probabilities of rare events would share one of equal width.
+    """
+    bins = np.array_split(np.argsort(probabilities, kind="stable"), BINS)
+    gaps = [abs(labels[one].sum() - probabilities[one].sum()) for one in bins]
+    return float(sum(gaps) / len(labels))
+
+
+def area_difference(labels: Flags, ours: Floats, theirs: Floats) -> Difference:
+    """How much larger our area is, with the paired bootstrap over users.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(0, len(labels), len(labels))
+        found.append(area(labels[drawn], ours[drawn]) - area(labels[drawn], theirs[drawn]))
+    low, high = np.quantile(found, INTERVAL)
+    return Difference(area(labels, ours) - area(labels, theirs), float(low), float(high))

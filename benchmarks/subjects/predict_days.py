@@ -1,0 +1,57 @@
+"""The graph up to predictions: `python -m benchmarks.subjects.predict_days GAME HOME DAY...`.
+
+GAME is a folder with `source/` and `game.yaml`. All logs are read; features are made of the days
+that the predictions of the named days need, and models of those days alone. What a home has of an
+earlier call stays, but for the models: they may be made again with another `game.yaml`.
+"""
+
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from benchmarks.child import Start, tell
+from benchmarks.graph import predicted_rows
+from ds_assets.assets.prediction_models import SNAPSHOTS
+from ds_assets.core.labels import matured_snapshots
+from ds_assets.definitions import WHOLE_GRAPH, build_defs
+from ds_assets.game import Game, load_game
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.stored_tables import stored_days
+from ds_assets.runs import materialize_days
+from ds_assets.settings import load_settings
+
+LOGS, FEATURES, MODELS = WHOLE_GRAPH[:2], WHOLE_GRAPH[2:3], WHOLE_GRAPH[3:7]
+
+
+def main() -> None:
+    folder, home = Path(sys.argv[1]), Path(sys.argv[2])
+    days = sorted(dt.date.fromisoformat(text) for text in sys.argv[3:])
+    settings = load_settings(
+        {"home": home, "source": folder / "source", "game": folder / "game.yaml"}
+    )
+    game = load_game(settings.game)
+    lake, defs = FolderLake(settings.lake), build_defs(settings, game)
+    start = Start.now()
+    with dg.DagsterInstance.ephemeral() as instance:
+        if not stored_days("user_activity", lake):
+            materialize_days(defs, LOGS, game.first_day, game.last_day or days[-1], instance)
+        for day in sorted(feature_days(days, game) - set(stored_days("user_features", lake))):
+            materialize_days(defs, FEATURES, day, day, instance)
+        for day in days:
+            materialize_days(defs, MODELS, day, day, instance)
+    tell(start, days=len(days), rows=predicted_rows(settings, days))
+
+
+def feature_days(days: Sequence[dt.date], game: Game) -> set[dt.date]:
+    """Days, and the snapshots that their models are trained on."""
+    horizons = {game.horizons.churn, game.horizons.payment}
+    return set(days).union(
+        *(matured_snapshots(day, horizon, SNAPSHOTS, game) for day in days for horizon in horizons)
+    )
+
+
+if __name__ == "__main__":
+    main()
