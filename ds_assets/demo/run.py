@@ -10,7 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeAlias
 
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,6 +33,11 @@ EARLIER_WEEKS = 2
 """Weeks before, of which one day each is predicted, to be compared with what happened since."""
 RUN_DAYS = 125
 """Days of one run: the bar moves after each."""
+
+MODELS = WHOLE_GRAPH[4:6]
+"""Made side by side: they need nothing of each other, and each keeps one core busy."""
+Stretches: TypeAlias = list[tuple[dt.date, dt.date]]
+"""First and last days."""
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -99,13 +107,15 @@ def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> 
     first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
     first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
     earlier = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
-    spans = [(WHOLE_GRAPH[:2], _stretches(game.first_day, last))]
-    spans += [(WHOLE_GRAPH[2:3], _stretches(first_features, last))]
-    spans += [
-        ((name,), [*zip(earlier, earlier, strict=True), *_stretches(first_models, last)])
-        for name in DAILY_GRAPH[3:]
+    predicted = [*zip(earlier, earlier, strict=True), *_stretches(first_models, last)]
+    spans = [
+        (WHOLE_GRAPH[:2], _stretches(game.first_day, last)),
+        (WHOLE_GRAPH[2:3], _stretches(first_features, last)),
+        (WHOLE_GRAPH[3:4], predicted),
+        (MODELS, predicted),
+        *(((name,), predicted) for name in DAILY_GRAPH[6:]),
+        (WHOLE_GRAPH[-1:], [*zip(earlier, earlier, strict=True)]),
     ]
-    spans += [(WHOLE_GRAPH[-1:], [*zip(earlier, earlier, strict=True)])]
     with Progress(*_COLUMNS) as progress:
         task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
         write_source(settings.source, lambda done: progress.update(task, completed=done))
@@ -115,12 +125,30 @@ def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> 
         for assets, stretches in spans:
             days = sum((end - start).days + 1 for start, end in stretches)
             task = progress.add_task(", ".join(assets), total=days)
+            if assets == MODELS:
+                _train_side_by_side(settings, stretches)
+                progress.advance(task, days)
+                continue
             for start, end in stretches:
                 materialize_days(defs, assets, start, end, instance)
                 progress.advance(task, (end - start).days + 1)
 
 
-def _stretches(first: dt.date, last: dt.date) -> list[tuple[dt.date, dt.date]]:
+def _train_side_by_side(settings: Settings, stretches: Stretches) -> None:
+    with ProcessPoolExecutor(len(MODELS), mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(_train, settings, name, stretches) for name in MODELS]:
+            done.result()
+
+
+def _train(settings: Settings, name: str, stretches: Stretches) -> None:
+    """Make the models of one target, in a process that has nothing yet."""
+    defs = build_defs(settings, load_game(settings.game))
+    with dg.DagsterInstance.get() as instance:
+        for start, end in stretches:
+            materialize_days(defs, [name], start, end, instance)
+
+
+def _stretches(first: dt.date, last: dt.date) -> Stretches:
     starts = range(0, (last - first).days + 1, RUN_DAYS)
     days = (first + dt.timedelta(days=n) for n in starts)
     return [(day, min(day + dt.timedelta(days=RUN_DAYS - 1), last)) for day in days]

@@ -108,7 +108,7 @@ def test_what_says_the_same_of_everybody_has_no_steps() -> None:
 
 
 def test_a_feature_over_the_whole_range_of_numbers_has_steps() -> None:
-    largest = np.finfo(np.float32).max
+    largest = float(np.finfo(np.float32).max)
     matrix = np.random.default_rng(0).choice([-largest, 0, largest], (200, 1)).astype(np.float32)
     (steps,) = steps_of(fit_linear(matrix, matrix[:, 0] > 0), matrix)
     assert np.isfinite(steps.values).all()
