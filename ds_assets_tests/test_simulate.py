@@ -104,7 +104,7 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulationSum
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("large")
-    simulate(options(users=5000, days=42), out)
+    simulate(options(users=2000, days=42), out)
     return out
 
 
@@ -356,7 +356,7 @@ class TestWorld:
 
     def test_weekends_and_content_updates_bring_players(self, logs: Path) -> None:
         daily = column(logs, "select count(distinct user_id) from events group by d order by d")
-        updates = build_world(options(users=5000, days=42)).updates
+        updates = build_world(options(users=2000, days=42)).updates
         update = min(day for day in updates if day >= 7)
         assert daily[update] > 1.1 * daily[update - 7]
         weekend = [(START + dt.timedelta(day)).weekday() >= 5 for day in range(update)]

@@ -3,7 +3,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class World:
     def store(self, rows: Iterable[Row]) -> None:
         arrived = defaultdict(list)
         for row in rows:
-            arrived[row.arrived].append(asdict(row))
+            arrived[row.arrived].append(vars(row))
         for at in self._days:
             table = pa.Table.from_pylist(arrived[at], self._table.arrow_schema)
             store_rows(table, self._table.name, at, self._lake)
