@@ -125,6 +125,7 @@ def test_every_benchmark_is_found_by_its_file_name() -> None:
     assert {"activity_features", "dagster_overhead", "simulator"} <= set(names())
 
 
+@pytest.mark.slow
 def test_contestants_of_a_round_share_a_folder_and_say_time_and_memory(tmp_path: Path) -> None:
     simulate, compress = "subjects.simulate_game", "controls.compress_alone"
     found = interleave(

@@ -99,6 +99,7 @@ def test_a_day_whose_files_have_all_left_the_source_fails_and_the_lake_keeps_the
     assert not entry.in_source
 
 
+@pytest.mark.slow
 def test_logs_in_s3_are_copied_like_those_of_a_folder(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Any
 ) -> None:

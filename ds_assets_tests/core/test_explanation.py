@@ -93,7 +93,7 @@ def test_values_are_those_of_the_shap_package(
 
 
 def test_values_are_shapleys_as_he_defined_them() -> None:
-    model, unseen = make_trees(max_iter=4), make_matrix(25, 10)
+    model, unseen = make_trees(max_iter=4), make_matrix(8, 10)
     values, _ = shap_values(load_trees(as_onnx(model)), unseen)
     np.testing.assert_allclose(values, [by_enumeration(model, row) for row in unseen], atol=1e-5)
 

@@ -184,6 +184,7 @@ def test_rows_keep_the_contract(users: int) -> None:
         assert conform(PREDICTIONS, rows).num_rows == users
 
 
+@cache
 def grouped(by: str) -> DayModels:
     snapshots = make_snapshots(3, groups=by) if by != "clusters" else [
         replace(one, features=with_user_groups(one.features.assign(cluster=1), by))

@@ -319,6 +319,7 @@ ResultsDatabase(url).deliver(table["as_of"][0].as_py(), table, "killed")
 """
 
 
+@pytest.mark.slow
 def test_a_delivery_killed_in_the_middle_leaves_the_rows_of_before(
     database: ResultsDatabase, url: str, tmp_path: Path
 ) -> None:

@@ -250,6 +250,7 @@ def test_an_up_to_date_database_is_used_without_loading_the_migrations(url: str)
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_owners_command_makes_the_schema_and_says_so(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

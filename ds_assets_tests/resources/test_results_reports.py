@@ -229,6 +229,7 @@ put(database, TODAY, "ece")
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_before_its_commit_leaves_the_day_and_the_turn_to_the_next(
     database: ResultsDatabase, url: str
 ) -> None:
