@@ -3,7 +3,7 @@
 Belongs here: the words. Every number in them is the card's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 
 from ds_assets.core.evaluation import Measure, Measures
@@ -59,14 +59,14 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
     missing = f" {len(card.missing_snapshots)} were not there." if card.missing_snapshots else ""
     yield (
         f"Version `{card.version}`, trained on what was known at the end of {card.trained}: "
-        f"{card.rows:,} rows of {len(card.snapshots)} weekly snapshots, {days}; "
+        f"{card.rows:,} rows of {_snapshots(card.snapshots)}, {days}; "
         f"{card.base_rate:.1%} of them positive.{missing} Boosted trees; what they were told is in "
         "the card as JSON."
     )
     for fold in card.folds:
         yield (
             f"Judged by {fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive), "
-            f"trained on {len(fold.trained_on)} snapshots whose outcomes were known on that day:"
+            f"trained on {_snapshots(fold.trained_on)} whose outcomes were known on that day:"
         )
         yield _table(fold.contenders)
     yield "In brackets: 95 % intervals of the bootstrap over users. " + _choices(card)
@@ -147,6 +147,10 @@ def _rows(contenders: Iterable[tuple[str, Measures]]) -> Iterator[str]:
     for name, measures in contenders:
         found = (_of(getattr(measures, measure)) for measure in _MEASURES)
         yield f"| {_CONTENDERS[name]} | {' | '.join(found)} |"
+
+
+def _snapshots(days: Collection[object]) -> str:
+    return "one snapshot" if len(days) == 1 else f"{len(days)} snapshots"
 
 
 def _line(columns: int) -> str:

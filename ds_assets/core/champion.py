@@ -71,9 +71,15 @@ def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
     """
     card, files = champion.card, champion.files
     parts = dict(files.parts)
-    if card.trained <= judging.day and files.onnx is not None:
+    if _is_new_to(champion, judging) and files.onnx is not None:
         return probabilities(load_prediction_model(files.onnx, parts, card), judging.features)
     return probabilities(load_twin(parts, card), judging.features)
+
+
+def seen_by(champion: Champion, judging: LabelledSnapshot) -> tuple[dt.date, ...]:
+    """Snapshots that the model has learnt from which `judged` asks."""
+    card = champion.card
+    return card.snapshots if _is_new_to(champion, judging) else card.folds[0].trained_on
 
 
 def decide(
@@ -97,3 +103,8 @@ def decide(
         difference=difference,
         reason=f"on the judging snapshot the challenger is {compared} beyond noise",
     )
+
+
+def _is_new_to(champion: Champion, judging: LabelledSnapshot) -> bool:
+    """Whether the delivered model itself was made before the day of a snapshot was over."""
+    return champion.card.trained <= judging.day

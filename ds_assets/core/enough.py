@@ -93,8 +93,9 @@ def _no_history(task: Task, as_of: dt.date, snapshots: Sequence[LabelledSnapshot
     wait = task.maturity_days
     between = math.ceil(wait / task.step) * task.step
     first = snapshots[0].day if snapshots else task.first_day
+    noun = "snapshot" if len(snapshots) == 1 else "snapshots"
     return Lack(
-        f"{len(snapshots)} matured snapshots; one to train on, and a later one, of a day on which "
+        f"{len(snapshots)} matured {noun}; one to train on, and a later one, of a day on which "
         "the labels of the first were known, to judge by, are needed",
         max(first + dt.timedelta(days=between + wait), as_of + dt.timedelta(days=1)),
     )

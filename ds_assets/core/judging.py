@@ -14,7 +14,7 @@ from ds_assets.core.challenger import Challenger, JudgedFold
 from ds_assets.core.enough import can_judge
 from ds_assets.core.evaluation import Floats, Measures, Scores, Target, measure
 from ds_assets.core.group_models import GroupCard
-from ds_assets.core.model_card import DELIVERED, Evaluation, Segment
+from ds_assets.core.model_card import DELIVERED, GLOBAL, Evaluation, Segment
 
 FIRST_WEEK_DAYS = 7
 
@@ -72,7 +72,7 @@ def _global(one: JudgedFold) -> dict[str, Floats]:
     if not one.ensemble.groups:
         return {}
     raw = one.ensemble.whole.log_odds(one.judging.matrix)
-    return {"global": chances(one.calibration.log_odds(raw))}
+    return {GLOBAL: chances(one.calibration.log_odds(raw))}
 
 
 def _of_some(one: JudgedFold, chosen: NDArray[np.bool_], seed: int) -> Measures | None:

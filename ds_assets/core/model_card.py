@@ -25,7 +25,7 @@ from ds_assets.core.spend import SpendCard
 from ds_assets.errors import InputError, describe_mistakes
 
 State = Literal["ready", "not_enough_data"]
-DELIVERED = "delivered"
+DELIVERED, GLOBAL = "delivered", "global"
 """The contender whose probabilities are delivered."""
 
 AMOUNTS = "amounts.onnx"

@@ -15,7 +15,7 @@ import numpy as np
 
 from ds_assets.core.boosted_trees import as_onnx, classifier_onnx
 from ds_assets.core.challenger import FOLDS, Challenger, make_challenger
-from ds_assets.core.champion import Champion, decide, foreknown, judged, unfit
+from ds_assets.core.champion import Champion, decide, foreknown, judged, seen_by, unfit
 from ds_assets.core.drift import distributions
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.enough import Lack, enough_on, lacks
@@ -25,6 +25,7 @@ from ds_assets.core.judging import evaluate, first_week, group_cards
 from ds_assets.core.learner import fit_classifier, hyper_parameters
 from ds_assets.core.model_card import (
     AMOUNTS,
+    GLOBAL,
     TWIN,
     TWIN_OF,
     Decision,
@@ -90,7 +91,7 @@ def train(
         return _without_challenger(plan, lack, champion)
     challenger = make_challenger(ordered, seed)
     decision, said = _decision(challenger, champion, plan)
-    if champion is not None and decision.kept == "champion":
+    if champion is not None and said is not None and decision.kept == "champion":
         return _kept(champion, challenger, decision, said, plan)
     return _finished(challenger, decision, said, plan)
 
@@ -142,14 +143,16 @@ def _kept(
     champion: Champion,
     challenger: Challenger,
     decision: Decision,
-    said: Floats | None,
+    said: Floats,
     plan: _Plan,
 ) -> TrainedModel:
     """Yesterday's model, judged by today's latest snapshot."""
     latest = challenger.judged[0]
-    delivered = latest.probabilities if said is None else said
     others = {"challenger": latest.probabilities}
-    fold = evaluate(latest, plan.task.target, delivered, others, plan.seed)
+    fold = evaluate(latest, plan.task.target, said, others, plan.seed)
+    own = {name: found for name, found in fold.contenders.items() if name != GLOBAL}
+    saw = seen_by(champion, latest.fold.judging)
+    fold = fold.model_copy(update={"trained_on": saw, "contenders": own})
     before = (one for one in champion.card.folds if one.snapshot != fold.snapshot)
     found = sorted([fold, *before], key=lambda one: one.snapshot, reverse=True)
     return _delivered_again(champion, decision, tuple(found[:FOLDS]), plan)

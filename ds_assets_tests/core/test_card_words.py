@@ -71,7 +71,7 @@ def test_every_number_of_the_card_is_there() -> None:
         for measures in fold.contenders.values():
             for name, found in measures:
                 assert found is None or name == "bias" or shown(found) in text
-    assert f"{card.rows:,} rows of {len(card.snapshots)} weekly snapshots" in text
+    assert f"{card.rows:,} rows of {len(card.snapshots)} snapshots" in text
     assert "30.0% of them positive" in text
     assert "1 were not there" in text
     assert "the latest 4 snapshots, better than all beyond noise" in text

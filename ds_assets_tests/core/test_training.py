@@ -553,7 +553,7 @@ def test_without_data_for_a_challenger_the_champion_stays(
     assert made.card.decision is not None
     assert made.card.decision.kept == "champion"
     assert made.card.decision.reason.startswith(
-        f"there is not enough data for a challenger: {len(snapshots)} matured snapshots"
+        f"there is not enough data for a challenger: {len(snapshots)} matured snapshot"
     )
 
 
