@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 
 test: lint types servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report --include='ds_assets/core/*' --fail-under=95
+	$(BIN)/coverage report --include='ds_assets/core/*.py,ds_assets/core/*/*.py' --fail-under=95
 	$(BIN)/coverage report --skip-covered
 
 test-fast: $(VENV)/.test

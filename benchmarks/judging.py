@@ -17,8 +17,8 @@ import pandas as pd
 
 from ds_assets.assets.prediction_models import task_of
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.evaluation import Target
-from ds_assets.core.model_card import ModelCard
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Game
 from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.model_store import stored_card

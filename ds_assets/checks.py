@@ -18,7 +18,7 @@ from ds_assets.assets.daily import days_of
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
-from ds_assets.core.outcomes import ALL
+from ds_assets.core.models.outcomes import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource

@@ -29,6 +29,8 @@ LAYERS = {
     "cli": 8,
 }
 """Each part imports from its own level and those below it."""
+CORE = ("", "clusters", "models")
+"""Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
 NARROWER = {"serving": {"core", "resources"}, "simulate": {"core"}, "services": set()}
@@ -115,6 +117,22 @@ def test_every_part_has_its_place() -> None:
 
 def test_imports_go_one_way() -> None:
     assert breaches(PACKAGE) == []
+
+
+def folder_of_core(module: str) -> int:
+    found = module.split(".")[2:3]
+    return CORE.index(found[0]) if found and found[0] in CORE else 0
+
+
+def test_imports_inside_the_core_go_one_way_too() -> None:
+    assert {folder_of_core(name) for name in modules(PACKAGE) if part(name) == "core"} == {0, 1, 2}
+    backward = [
+        f"{name} imports {other}"
+        for name, others in own_imports(PACKAGE).items()
+        for other in others
+        if part(name) == part(other) == "core" and folder_of_core(name) < folder_of_core(other)
+    ]
+    assert backward == []
 
 
 @pytest.mark.parametrize("name", [name for name in modules(PACKAGE) if part(name) == "core"])

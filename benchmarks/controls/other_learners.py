@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from benchmarks.judging import Flags, Floats, Judge, area
 from ds_assets.assets.prediction_models import SNAPSHOTS, task_of
-from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import encode, fit_encoding
-from ds_assets.core.evaluation import Target
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.predicting import with_clusters
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.predicting import with_clusters
 from ds_assets.resources.model_store import day_model
 
 TRIES = 30

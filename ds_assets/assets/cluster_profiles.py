@@ -11,11 +11,11 @@ import pandas as pd
 
 from ds_assets.assets.clusters import read_clusters
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.core import cluster_profiles as profiles
 from ds_assets.core.checksum import conform
-from ds_assets.core.cluster_flows import flows, share_changed
-from ds_assets.core.cluster_pictures import flows_picture, profiles_picture
-from ds_assets.core.clustering import ClusterCard
+from ds_assets.core.clusters import profiles
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.clusters.flows import flows, share_changed
+from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.tables import CLUSTER_PROFILES, user_features_table
 from ds_assets.game import Game

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.checksum import conform
-from ds_assets.core.cluster_flows import flows, share_changed
-from ds_assets.core.clustering import Cluster, ClusterCard, fit_clusters
+from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_clusters
+from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days

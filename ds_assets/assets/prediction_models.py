@@ -12,17 +12,17 @@ import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.core import labels
-from ds_assets.core.card_words import card_words
-from ds_assets.core.champion import Champion
-from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.drift import stability
-from ds_assets.core.evaluation import Target
-from ds_assets.core.model_card import ModelCard
-from ds_assets.core.predicting import with_clusters
-from ds_assets.core.snapshots import LabelledSnapshot, Task
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.card_words import card_words
+from ds_assets.core.models.champion import Champion
+from ds_assets.core.models.drift import stability
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.predicting import with_clusters
+from ds_assets.core.models.snapshots import LabelledSnapshot, Task
+from ds_assets.core.models.training import train
+from ds_assets.core.models.user_groups import with_user_groups
 from ds_assets.core.tables import user_activity_table
-from ds_assets.core.training import train
-from ds_assets.core.user_groups import with_user_groups
 from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import EngineResource, LakeResource

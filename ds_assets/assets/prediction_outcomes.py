@@ -21,11 +21,11 @@ from ds_assets.assets.prediction_models import (
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.assets.rds_results import DATABASE_POOL
 from ds_assets.core.checksum import conform
-from ds_assets.core.evaluation import Target
 from ds_assets.core.labels import label_days, matures_on
-from ds_assets.core.model_card import ModelCard
-from ds_assets.core.outcomes import ALL, Happened, compare
-from ds_assets.core.snapshots import Task
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.outcomes import ALL, Happened, compare
+from ds_assets.core.models.snapshots import Task
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.game import Game
 from ds_assets.partitions import later_days

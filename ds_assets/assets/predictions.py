@@ -14,7 +14,7 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
-from ds_assets.core.predicting import Predictor
+from ds_assets.core.models.predicting import Predictor
 from ds_assets.core.tables import PREDICTIONS, user_features_table
 from ds_assets.game import Game
 from ds_assets.resources.configurable import EngineResource, LakeResource

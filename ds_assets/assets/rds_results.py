@@ -15,9 +15,9 @@ from ds_assets.assets.daily import (
 )
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.checksum import conform
-from ds_assets.core.evaluation import Target
-from ds_assets.core.model_card import ModelCard
-from ds_assets.core.model_metrics import metrics_of
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.model_metrics import metrics_of
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
 from ds_assets.game import Game
 from ds_assets.resources.configurable import LakeResource, ResultsResource

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ds_assets.assets.user_activity import read_report
-from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import ModelCard
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Game
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.lakes import open_lake

@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.scoring import BATCH_ROWS
+from ds_assets.core.models.scoring import BATCH_ROWS
 from ds_assets.core.tables import ColumnType, Table
 from ds_assets.game import Game
 from ds_assets.resources.duckdb_reader import Damage, RawFile, create_lines

@@ -8,18 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import (
-    TWIN_OF,
-    AnyCard,
-    Card,
-    ModelCard,
-    ModelFiles,
-    card_text,
-    read_card,
-)
-from ds_assets.core.predicting import DayFiles, DayModels, load_day
-from ds_assets.core.scoring import Model, load_model
+from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.model_card import TWIN_OF, ModelCard
+from ds_assets.core.models.predicting import DayFiles, DayModels, load_day
+from ds_assets.core.models.scoring import Model, load_model
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake, day_folder
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.events import events_table
-from ds_assets.core.scoring import BATCH_ROWS
+from ds_assets.core.models.scoring import BATCH_ROWS
 from ds_assets.core.tables import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pyarrow import ArrowInvalid
 
-from ds_assets.core.predicting import predict
+from ds_assets.core.models.predicting import predict
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import day_models, has_models

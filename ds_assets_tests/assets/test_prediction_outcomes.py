@@ -12,7 +12,7 @@ import pytest
 from ds_assets.assets import prediction_outcomes
 from ds_assets.assets.prediction_outcomes import DayOutcomes
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.model_card import ModelCard
+from ds_assets.core.models.model_card import ModelCard
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.model_store import stored_card

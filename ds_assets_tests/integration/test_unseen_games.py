@@ -20,10 +20,10 @@ from sklearn.metrics import roc_auc_score
 
 from ds_assets.assets.prediction_models import SNAPSHOTS, task_of
 from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.evaluation import Target
+from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.model_card import ModelCard
+from ds_assets.core.models.evaluation import Target
+from ds_assets.core.models.model_card import ModelCard
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.resources.model_store import stored_card
 from ds_assets_tests.assets.factories import Installation

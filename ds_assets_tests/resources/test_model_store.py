@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ds_assets.core.clustering import ClusterCard
-from ds_assets.core.model_card import AMOUNTS, TWIN, ModelCard
-from ds_assets.core.snapshots import LabelledSnapshot, Task
-from ds_assets.core.training import TrainedModel, train
-from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.model_card import AMOUNTS, TWIN, ModelCard
+from ds_assets.core.models.snapshots import LabelledSnapshot, Task
+from ds_assets.core.models.training import TrainedModel, train
+from ds_assets.core.models.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.errors import InputError
 from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.model_store import (

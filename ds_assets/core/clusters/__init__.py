@@ -1,0 +1,1 @@
+"""Clusters of users: found, named, described and followed from day to day."""

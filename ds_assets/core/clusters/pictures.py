@@ -1,0 +1,311 @@
+"""Pictures of clusters, as PNG: what is typical of each, and where their users went.
+
+Belongs here: drawing, on a canvas in memory, without a display.
+Does not belong here: the numbers (`cluster_profiles.py`, `cluster_flows.py`).
+"""
+
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ds_assets.core.clusters.clustering import four_week_window
+from ds_assets.core.clusters.flows import share_changed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STRONGEST = 2.0
+"""Standard deviations from all users, or doublings, at which a colour is at its strongest."""
+SMALLEST_DRAWN, SMALLEST_LABELLED = 0.005, 0.03
+"""Shares of the users from which on a flow is wider than a hair, and has its number on it."""
+
+_DPI = 100
+_SHADES = 128
+"""Colours that flat areas and their edges need; with them a picture has a quarter of the bytes."""
+_INK, _FAINT, _EDGE = "#1f2933", "#6b7683", "#dfe3e8"
+_LITTLE, _MUCH = "#eda45b", "#74aede"
+_COLOURS = (
+    *("#4c86c6", "#e08e45", "#5aa469", "#c75d63", "#8d7bc4"),
+    *("#9c7a5b", "#d682b5", "#59a9b5", "#b5b04a", "#3f5b7a"),
+)
+_OUTSIDE, _OUTSIDE_COLOUR = 2**62, "#b8c0c9"
+"""Where users are who are in no cluster: after all ids."""
+_GAP = 0.03
+"""Space between two bars, as a share of all users."""
+_LONGEST_NUMBER = 1e7
+
+
+class _Column(NamedTuple):
+    """A column of profiles: its head, what its cells say and how far they lie from all users."""
+
+    head: str
+    unit: str
+    texts: list[str]
+    of_all: str
+    far: list[float]
+
+
+def profiles_picture(
+    profiles: pd.DataFrame, deviations: Mapping[int, Mapping[str, float]]
+) -> bytes:
+    """Clusters by what is typical of them and what is predicted; colours say how far from all.
+
+    Args:
+        profiles: The columns of `CLUSTER_PROFILES`, of one day, at least one row.
+        deviations: Standard deviations from all users, by id and feature.
+    """
+    columns = [*_typical(profiles, deviations), *_outcomes(profiles)]
+    rows = len(profiles)
+    left = max(1.7, 0.25 + 0.087 * max(map(len, profiles["cluster_name"])))
+    figure, axes = _canvas((-left, len(columns) + 0.05), (rows + 1.75, -0.95), (0.98, 0.47))
+    named = zip(profiles["cluster_name"], profiles["users"], profiles["share"], strict=True)
+    for row, (name, users, share) in enumerate(named):
+        _write(axes, -0.08, row + 0.34, name, ha="right", weight="bold")
+        sizes = f"{users:,} users, {share:.0%}"
+        _write(axes, -0.08, row + 0.7, sizes, ha="right", color=_FAINT, size=8)
+    _write(axes, -0.08, rows + 0.5, "all users", ha="right", weight="bold")
+    for place, column in enumerate(columns):
+        _draw_column(axes, place, column)
+    _draw_scale(axes, len(columns), rows + 1.2)
+    return _png(figure)
+
+
+def _typical(
+    profiles: pd.DataFrame, deviations: Mapping[int, Mapping[str, float]]
+) -> Iterator[_Column]:
+    typical = [json.loads(text) for text in profiles["typical_values"]]
+    days = four_week_window(typical[0])
+
+    def column(head: str, unit: str, name: str, shown: Callable[[float], str]) -> _Column:
+        texts = [_or_unknown(values[name][0], shown) for values in typical]
+        far = [deviations[key][name] for key in profiles["cluster"]]
+        return _Column(head, unit, texts, _or_unknown(typical[0][name][1], shown), far)
+
+    yield column("known for", "days", "tenure_days", _number)
+    yield column("active days", f"of {days}", f"active_days_{days}d", _number)
+    for name in typical[0]:
+        if name.startswith("trend_"):
+            yield column("trend", "1 is steady", name, "{:.1f}".format)
+    yield column("last seen", "days ago", "days_since_active", _number)
+
+
+def _outcomes(profiles: pd.DataFrame) -> Iterator[_Column]:
+    """What the users of each cluster paid, and what is predicted of them, where it is."""
+    days = four_week_window(json.loads(profiles["typical_values"].iloc[0]))
+    for head, unit, name, shown in (
+        ("payers", f"in {days} days", "payers", "{:.0%}".format),
+        ("spend each", f"in {days} days", "spend", _number),
+        ("will leave", "chance", "churn_probability", "{:.0%}".format),
+        ("will pay", "chance", "payment_probability", "{:.0%}".format),
+        ("will spend", "each", "expected_spend", _number),
+    ):
+        values = profiles[name].astype("float64")
+        if values.notna().any():
+            of_all = float(np.average(values.fillna(values.mean()), weights=profiles["users"]))
+            texts = [_or_unknown(value, shown) for value in values]
+            yield _Column(head, unit, texts, shown(of_all), [_doublings(v, of_all) for v in values])
+
+
+def _doublings(value: float, of_all: float) -> float:
+    """How often the value of all users must be doubled to give that of a cluster."""
+    if not (value >= 0 and of_all > 0):
+        return 0.0
+    return math.log2(max(value / of_all, 2**-STRONGEST))
+
+
+def _draw_column(axes: "Axes", place: int, column: _Column) -> None:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
+
+    middle = place + 0.5
+    _write(axes, middle, -0.62, column.head, weight="bold")
+    _write(axes, middle, -0.25, column.unit, color=_FAINT, size=8)
+    for row, (text, far) in enumerate(zip(column.texts, column.far, strict=True)):
+        colour = _between_colours(far)
+        axes.add_patch(Rectangle((place, row), 1, 1, facecolor=colour, edgecolor=_EDGE, lw=1))
+        _write(axes, middle, row + 0.5, text, size=11)
+    _write(axes, middle, len(column.texts) + 0.5, column.of_all, size=11, color=_FAINT)
+
+
+def _draw_scale(axes: "Axes", columns: int, top: float) -> None:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
+
+    steps = np.linspace(-STRONGEST, STRONGEST, 9)
+    for number, far in enumerate(steps):
+        left = columns / 2 + (number - len(steps) / 2) * 0.2
+        colour = _between_colours(far)
+        axes.add_patch(Rectangle((left, top), 0.2, 0.3, facecolor=colour, edgecolor=_EDGE, lw=1))
+    _write(axes, columns / 2 - 1.0, top + 0.15, "less", ha="right", color=_FAINT, size=8)
+    _write(
+        axes, columns / 2 + 1.0, top + 0.15, "more than all users", ha="left", color=_FAINT, size=8
+    )
+
+
+def _between_colours(far: float) -> tuple[float, ...]:
+    from matplotlib.colors import to_rgb  # noqa: PLC0415  # slow to import
+
+    strength = min(abs(far) / STRONGEST, 1.0)
+    full = np.array(to_rgb(_MUCH if far > 0 else _LITTLE))
+    return tuple((1 - strength * (1 - full)).tolist())
+
+
+class _Side(NamedTuple):
+    """One side of the flows.
+
+    Attributes:
+        x: Where its bars stand.
+        names: Names of its clusters by id, in order, and of those who are in none.
+        sizes: Users of each flow, by the ids on this side and on the other.
+    """
+
+    x: float
+    names: dict[int, str]
+    sizes: dict[tuple[int, int], int]
+
+
+def flows_picture(
+    counted: pd.DataFrame, names_before: Mapping[int, str], names_after: Mapping[int, str]
+) -> bytes:
+    """Bands from the clusters of a week before to those of the day, as wide as users are many.
+
+    Args:
+        counted: What `flows` returned of the two days, at least one row.
+        names_before: Names of the clusters a week before, by id.
+        names_after: Names of the clusters of the day, by id.
+    """
+    ids = (counted[side].fillna(_OUTSIDE).astype("int64").tolist() for side in ("before", "after"))
+    ways = list(zip(*ids, counted["users"].tolist(), strict=True))
+    total = sum(users for _, _, users in ways)
+    before = _Side(0.0, _in_order(names_before, "not active then"), {(a, b): n for a, b, n in ways})
+    after = _Side(1.0, _in_order(names_after, "no longer active"), {(b, a): n for a, b, n in ways})
+    figure, axes = _canvas_of_flows(before, after)
+    _write(axes, 0.5, -0.09, _changed(counted), color=_FAINT)
+    left, right = _draw_bars(axes, before, total), _draw_bars(axes, after, total)
+    for start, end, users in ways:
+        _draw_flow(axes, left[start, end], right[end, start], users, users / total, start)
+    return _png(figure)
+
+
+def _in_order(names: Mapping[int, str], outside: str) -> dict[int, str]:
+    return {**dict(sorted(names.items())), _OUTSIDE: outside}
+
+
+def _canvas_of_flows(before: _Side, after: _Side) -> tuple["Figure", "Axes"]:
+    """As high as there are bars, and with room for the longest name."""
+    names = [*before.names.values(), *after.names.values()]
+    bottom = 1.0 + _GAP * max(len(before.names), len(after.names))
+    aside = 0.3 + 0.0195 * max(map(len, names))
+    figure, axes = _canvas((-aside, 1.0 + aside), (bottom, -0.14), (3.7, 3.9))
+    _write(axes, before.x, -0.09, "a week before", weight="bold", ha="right")
+    _write(axes, after.x, -0.09, "now", weight="bold", ha="left")
+    return figure, axes
+
+
+def _changed(counted: pd.DataFrame) -> str:
+    changed = share_changed(counted)
+    return "" if changed is None else f"{changed:.0%} of those still active changed cluster"
+
+
+def _draw_bars(axes: "Axes", side: _Side, total: int) -> dict[tuple[int, int], float]:
+    """Draw one side's bars, and say at which height each flow meets them."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
+
+    inside = sum(users for (key, _), users in side.sizes.items() if key != _OUTSIDE)
+    left, label, align = (-0.02, -0.04, "right") if side.x == 0 else (1.0, 1.04, "left")
+    top, ends = 0.0, {}
+    for key, name in side.names.items():
+        own = {way: users for way, users in sorted(side.sizes.items()) if way[0] == key}
+        start, users = top, sum(own.values())
+        for way, part in own.items():
+            ends[way] = top
+            top += part / total
+        if own:
+            axes.add_patch(Rectangle((left, start), 0.02, top - start, color=_colour(key)))
+            share = "" if key == _OUTSIDE else f" ({users / inside:.0%})"
+            _write(axes, label, (start + top) / 2, f"{name}: {users:,}{share}", ha=align)
+            top += _GAP
+    return ends
+
+
+def _draw_flow(
+    axes: "Axes", left: float, right: float, users: int, share: float, start: int
+) -> None:
+    if share >= SMALLEST_DRAWN:
+        _draw_band(axes, left, right, share, _colour(start))
+    if share >= SMALLEST_LABELLED:
+        _write(axes, 0.02, left + share / 2, f"{users:,}", ha="left", size=8)
+        _write(axes, 0.98, right + share / 2, f"{users:,}", ha="right", size=8)
+
+
+def _draw_band(axes: "Axes", left: float, right: float, thick: float, colour: str) -> None:
+    """A band from the left side to the right, level at both ends."""
+    from matplotlib.patches import PathPatch  # noqa: PLC0415  # slow to import
+    from matplotlib.path import Path  # noqa: PLC0415
+
+    upper = [(0.0, left), (0.5, left), (0.5, right), (1.0, right)]
+    lower = [(x, y + thick) for x, y in upper[::-1]]
+    curve = [Path.CURVE4] * 3
+    codes = [Path.MOVETO, *curve, Path.LINETO, *curve]
+    path = Path([*upper, *lower], codes)
+    axes.add_patch(PathPatch(path, facecolor=colour, alpha=0.45, linewidth=0))
+
+
+def _colour(cluster: int) -> str:
+    """A cluster keeps its colour from day to day."""
+    return _OUTSIDE_COLOUR if cluster == _OUTSIDE else _COLOURS[(cluster - 1) % len(_COLOURS)]
+
+
+def _canvas(
+    x: tuple[float, float], y: tuple[float, float], scale: tuple[float, float]
+) -> tuple["Figure", "Axes"]:
+    """A white figure whose units are `scale` inches wide and high; y runs down from its second."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # slow to import
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    size = ((x[1] - x[0]) * scale[0], (y[0] - y[1]) * scale[1])
+    figure = Figure(figsize=size, dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set(xlim=x, ylim=y)
+    return figure, axes
+
+
+def _write(axes: "Axes", x: float, y: float, text: str, **style: Any) -> None:
+    options: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "size": 9.5,
+        "color": _INK,
+        "parse_math": False,
+    }
+    axes.text(x, y, text, **options | style)
+
+
+def _png(figure: "Figure") -> bytes:
+    from PIL import Image  # noqa: PLC0415  # only pictures need it
+
+    drawn, file = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="rgba")
+    size = figure.canvas.get_width_height()
+    image = Image.frombytes("RGBA", size, drawn.getvalue()).convert("RGB")
+    image.quantize(_SHADES).save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
+def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
+    return "?" if value is None or math.isnan(value) else shown(value)
+
+
+def _number(value: float) -> str:
+    """A number as people read it: 0.25, 3.5, 24, 1,200, 3.4e+38."""
+    if abs(value) >= _LONGEST_NUMBER:
+        return f"{value:.2g}"
+    if abs(value) >= 100 or value == int(value):  # noqa: PLR2004  # three digits are enough
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"

@@ -1,0 +1,127 @@
+"""Profiles of clusters: how many users each has, what is typical of them, and what they will do.
+
+Belongs here: one row a cluster from the features, clusters and predictions of a day.
+Does not belong here: how users are counted between two days (`cluster_flows.py`), and pictures
+(`cluster_pictures.py`).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ds_assets.core.clusters.clustering import cluster_features, four_week_window
+from ds_assets.core.clusters.flows import flows
+from ds_assets.core.encoding import USER_ID, Encoding, Feature, require_features
+from ds_assets.core.tables import CLUSTER_PROFILES
+
+PREDICTED = ("churn_probability", "payment_probability", "expected_spend")
+"""Predictions whose mean is part of a profile; one that is not made is missing."""
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def telling_features(columns: Iterable[str]) -> list[str]:
+    """A handful of the features that make distances: those that say most to a person.
+
+    Args:
+        columns: Columns of a features frame.
+    """
+    names = list(columns)
+    days = four_week_window(names)
+    trends = [name for name in cluster_features(names) if name.startswith("trend_")]
+    return [
+        "tenure_days",
+        *(f"{measure}_{days}d" for measure in ("active_days", "sessions", "events")),
+        "typical_gap",
+        *trends[:1],
+        "days_since_active",
+        *(f"{measure}_{days}d" for measure in ("spend", "purchases")),
+    ]
+
+
+def cluster_profiles(
+    as_of: dt.date,
+    features: pd.DataFrame,
+    clusters: pd.DataFrame,
+    predictions: pd.DataFrame,
+    week_before: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Describe each cluster of a day.
+
+    Args:
+        as_of: The day.
+        features: Features frame of the day, at least `user_id` and `telling_features`.
+        clusters: The table `clusters` of the day; without rows there are no profiles.
+        predictions: The table `predictions` of the day.
+        week_before: The table `clusters` of the day a week before; None where there is none.
+
+    Returns:
+        The columns of `CLUSTER_PROFILES`, a row a cluster, by id.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    telling = telling_features(map(str, features.columns))
+    users = _users(features, clusters, predictions, telling)
+    typical_of_all = users[telling].median()
+    days = four_week_window(map(str, features.columns))
+    counted = None if week_before is None else flows(week_before, clusters)
+    rows = [
+        {
+            "as_of": as_of,
+            "cluster": key,
+            "cluster_name": own["cluster_name"].iloc[0],
+            "users": len(own),
+            "share": len(own) / len(users),
+            **_moved(int(str(key)), counted),
+            **{name: own[name].mean() for name in PREDICTED},
+            "active_days": own[f"active_days_{days}d"].mean(),
+            "payers": (own[f"purchases_{days}d"] > 0).mean(),
+            "spend": own[f"spend_{days}d"].mean(),
+            "typical_values": _as_json(own[telling].median(), typical_of_all),
+        }
+        for key, own in users.groupby("cluster")
+    ]
+    return pd.DataFrame(rows, columns=CLUSTER_PROFILES.names)
+
+
+def _users(
+    features: pd.DataFrame, clusters: pd.DataFrame, predictions: pd.DataFrame, telling: list[str]
+) -> pd.DataFrame:
+    """A row a clustered user: features that a sum can hold, cluster and predictions."""
+    numbers = tuple(Feature(name=name, type="number") for name in telling)
+    require_features(features, Encoding(features=numbers), "the features for profiles of clusters")
+    known = features[[USER_ID, *telling]].astype(dict.fromkeys(telling, "float64"))
+    known[telling] = known[telling].clip(-_LARGEST, _LARGEST)
+    predicted = predictions.reindex(columns=[USER_ID, *PREDICTED])
+    predicted = predicted.astype(dict.fromkeys(PREDICTED, "float64"))
+    placed = clusters[[USER_ID, "cluster", "cluster_name"]]
+    joined = placed.merge(known, on=USER_ID).merge(predicted, on=USER_ID, how="left")
+    return joined.sort_values(USER_ID, ignore_index=True)  # sums end the same in this order only
+
+
+def _moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
+    """Users who stayed, who came and who went, since a week before."""
+    if counted is None:
+        return {"stayed": None, "came": None, "went": None}
+    was = counted["before"].eq(cluster).fillna(value=False)
+    is_now = counted["after"].eq(cluster).fillna(value=False)
+    of = counted["users"]
+    return {
+        "stayed": int(of[was & is_now].sum()),
+        "came": int(of[~was & is_now].sum()),
+        "went": int(of[was & ~is_now].sum()),
+    }
+
+
+def _as_json(own: pd.Series, of_all: pd.Series) -> str:
+    """Each feature's typical value in the cluster, and of all users; null where none is known."""
+    pairs = zip(own.index, own.tolist(), of_all.tolist(), strict=True)
+    return json.dumps({name: [_known(mine), _known(every)] for name, mine, every in pairs})
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)

@@ -1,0 +1,1 @@
+"""Churn and payment models: trained, judged by later weeks, applied and explained."""

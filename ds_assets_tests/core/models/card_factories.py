@@ -1,0 +1,143 @@
+"""Cards as training makes them, without training."""
+
+import datetime as dt
+from typing import Any
+
+from ds_assets.core.cards import library_versions
+from ds_assets.core.encoding import fit_encoding
+from ds_assets.core.models.calibration import Calibration
+from ds_assets.core.models.evaluation import Measure, Measures
+from ds_assets.core.models.group_models import GroupCard
+from ds_assets.core.models.model_card import (
+    CalibrationCard,
+    Decision,
+    Evaluation,
+    Memory,
+    ModelCard,
+    Segment,
+)
+from ds_assets.core.models.spend import SpendCard
+from ds_assets_tests.core.factories import make_features
+
+DAY = dt.date(2024, 5, 1)
+
+
+def make_measure(value: float = 0.75, width: float = 0.1) -> Measure:
+    return Measure(value=value, low=value - width / 2, high=value + width / 2)
+
+
+def make_measures(auc: float = 0.75, bias: float | None = 0.01) -> Measures:
+    """Of a model, or of a rule that only ranks."""
+    ranking = ("pr_auc", "lift_1", "lift_5", "lift_10")
+    chances = () if bias is None else ("log_loss", "brier", "ece")
+    found = {name: make_measure(0.3) for name in (*ranking, *chances)}
+    if bias is not None:
+        found["bias"] = make_measure(bias, 0.04)
+    return Measures(auc=make_measure(auc), **found)
+
+
+def make_evaluation(weeks_before: int = 0, **contenders: Measures) -> Evaluation:
+    day = DAY - dt.timedelta(weeks=2 + weeks_before)
+    return Evaluation(
+        snapshot=day,
+        trained_on=(day - dt.timedelta(days=14),),
+        users=1_100,
+        positives=330,
+        contenders={"delivered": make_measures(), **contenders},
+    )
+
+
+def make_card(**changes: Any) -> ModelCard:
+    facts: dict[str, Any] = {
+        "target": "churn",
+        "state": "ready",
+        "reasons": (),
+        "version": "0123456789ab",
+        "as_of": DAY,
+        "horizon": 14,
+        "user_groups": "none",
+        "trained": DAY,
+        "encoding": fit_encoding([make_features(20)]),
+        "snapshots": (DAY - dt.timedelta(days=28), DAY - dt.timedelta(days=14)),
+        "missing_snapshots": (DAY - dt.timedelta(days=7),),
+        "rows": 2_100,
+        "positives": 630,
+        "base_rate": 0.3,
+        "folds": (make_evaluation(),),
+        "libraries": library_versions(),
+        "seed": 0,
+        "hyper_parameters": {"learning_rate": 0.05, "max_iter": 120, "early_stopping": False},
+        "data_fingerprint": "f" * 64,
+        "onnx_sha256": "a" * 64,
+    }
+    return ModelCard(**facts | changes)
+
+
+def make_group_card(group: str = "country=KR", **changes: Any) -> GroupCard:
+    facts: dict[str, Any] = {
+        "group": group,
+        "snapshot": DAY - dt.timedelta(days=14),
+        "users": 410,
+        "positives": 120,
+        "model": "group",
+        "reason": "its own model is better",
+        "difference": make_measure(-0.2),
+        "measures": make_measures(0.81),
+        "file": "group_1.onnx",
+    }
+    return GroupCard(**facts | changes)
+
+
+def make_full_card(**changes: Any) -> ModelCard:
+    """A card of everything that there can be."""
+    rule, model = make_measures(0.66, bias=None), make_measures(0.7)
+    others = {"global": model, "champion": model, "logistic_regression": model, "recency": rule}
+    few = {"model": "global", "difference": None, "measures": None, "file": None}
+    week = Segment(
+        snapshot=DAY - dt.timedelta(days=14), users=87, positives=40, measures=make_measures(0.62)
+    )
+    return make_card(
+        target="payment",
+        user_groups="country",
+        twin_trained=DAY - dt.timedelta(days=14),
+        folds=(
+            make_evaluation(0, **others),
+            make_evaluation(1, **others),
+        ),
+        first_week=week,
+        memory=Memory(snapshots=4, differences={4: make_measure(-0.1, 0.02)}),
+        groups=(
+            make_group_card(),
+            make_group_card("country=US", reason="too few users of each outcome", **few),
+        ),
+        calibration=CalibrationCard(
+            line=Calibration(slope=0.9, intercept=0.2),
+            gain=make_measure(-0.1),
+            reason="yes: better",
+        ),
+        decision=Decision(
+            kept="challenger", champion="ba9876543210", difference=make_measure(-0.3), reason="new"
+        ),
+        spend=SpendCard(
+            payers=731,
+            cap=1_234.5,
+            above_cap=0.123,
+            factor=1.1,
+            predicted=4.56,
+            happened=make_measure(4.7, 0.5),
+            top_share=0.77,
+        ),
+        **changes,
+    )
+
+
+def make_lacking_card(**changes: Any) -> ModelCard:
+    """A card without a model."""
+    facts: dict[str, Any] = {
+        "state": "not_enough_data",
+        "reasons": ("41 users who left, 50 are needed", "9 users who stayed, 20 are needed"),
+        "enough_on": dt.date(2024, 6, 5),
+        "folds": (),
+        "onnx_sha256": None,
+    }
+    return make_card(**facts | changes)
