@@ -13,6 +13,7 @@ from dagster import DagsterEvent, DagsterEventType, DagsterRun
 from ds_assets import sensors
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
 from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
+from ds_assets.resources.folder_lake import FolderLake
 from ds_assets.resources.ingestion import copy_day
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.lakes import open_lake
@@ -448,12 +449,13 @@ def run_for_real(world: World, request: dg.RunRequest) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_new_files_are_bounded_work_a_tick_and_all_are_handled(
+def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = [day(number) for number in range(-60, 40)]
-    put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(100)])
-    assert len(world.lake.objects("raw")) == 10_000
+    files = 100 if isinstance(world.lake, FolderLake) else 20
+    put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(files)])
+    assert len(world.lake.objects("raw")) == 100 * files
     looked: list[str] = []
     kind = type(world.lake)
     listing = kind.objects

@@ -20,7 +20,7 @@ from ds_assets_tests.resources.lakes import make_blob_lake
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 ROOT = Path(__file__).parents[2]
-DAYS = 3
+DAYS = 2
 PATIENCE = 240
 """Seconds after which a test would wait for ever."""
 

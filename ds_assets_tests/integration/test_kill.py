@@ -20,7 +20,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets_tests.assets.factories import START, Installation, make_played
 
 KILLS = 3
-USERS, DAYS, SEED = 300, 26, 5
+USERS, DAYS, SEED = 300, 24, 5
 _COMMAND = "from ds_assets.cli import main; main()"
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _LAST = START + dt.timedelta(days=DAYS - 1)
