@@ -24,7 +24,7 @@ USERS, DAYS, SEED = 300, 24, 5
 _COMMAND = "from ds_assets.cli import main; main()"
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _LAST = START + dt.timedelta(days=DAYS - 1)
-_LONGEST_RUN = 180
+_LONGEST_RUN = 600
 
 
 @dataclass(frozen=True)
