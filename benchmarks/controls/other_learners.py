@@ -5,10 +5,10 @@ They are tuned inside the training window alone, on folds in the order of time.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.predicting import with_clusters
 from ds_assets.resources.model_store import day_model
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
+Learner: TypeAlias = Callable[[Matrix, Flags, Matrix], Floats]
+"""Trains on rows and their labels, and says a probability of each of other rows."""
 
 TRIES = 30
 FOLDS = 4
@@ -41,11 +45,11 @@ class Rows:
         categories: Columns whose numbers are names.
     """
 
-    matrix: npt.NDArray[np.float32]
+    matrix: Matrix
     labels: Flags
     snapshot: npt.NDArray[np.int64]
     weeks: int
-    judged: npt.NDArray[np.float32]
+    judged: Matrix
     categories: list[int]
 
     def folds(self) -> Iterator[tuple[Flags, Flags]]:
@@ -79,36 +83,31 @@ def tuned_lightgbm(rows: Rows) -> Floats:
     Bergstra and Bengio, Random Search for Hyper-Parameter Optimization, 2012.
     """
     rng = np.random.default_rng(0)
-    tried = [_drawn(rng, rows.categories) for _ in range(TRIES)]
-    scores = [_score(partial(_lightgbm, one), rows) for one in tried]
-    best = _lightgbm(tried[int(np.argmax(scores))])
-    return _fitted(best, rows.matrix, rows.labels, rows.judged)
+    return _best([partial(_lightgbm, _drawn(rng, rows.categories)) for _ in range(TRIES)], rows)
 
 
 def logistic_regression(rows: Rows) -> Floats:
     """Probabilities of a logistic regression with a tuned penalty."""
     strengths = (0.001, 0.01, 0.1, 1.0)
-    scores = [_score(partial(_logistic, one, rows.categories), rows) for one in strengths]
-    best = _logistic(strengths[int(np.argmax(scores))], rows.categories)
-    return _fitted(best, rows.matrix, rows.labels, rows.judged)
+    return _best([partial(_logistic, one, rows.categories) for one in strengths], rows)
 
 
-def _score(make: Callable[[], Any], rows: Rows) -> float:
-    """Mean area over the folds."""
-    areas = [
-        area(
-            rows.labels[late],
-            _fitted(make(), rows.matrix[early], rows.labels[early], rows.matrix[late]),
+def _best(learners: Sequence[Learner], rows: Rows) -> Floats:
+    """What the learner says, trained on all rows, that has the largest mean area over the folds."""
+    folds = list(rows.folds())
+    scores = [
+        np.mean(
+            [
+                area(
+                    rows.labels[late],
+                    learn(rows.matrix[early], rows.labels[early], rows.matrix[late]),
+                )
+                for early, late in folds
+            ]
         )
-        for early, late in rows.folds()
+        for learn in learners
     ]
-    return float(np.mean(areas))
-
-
-def _fitted(
-    learner: Any, matrix: npt.NDArray[np.float32], labels: Flags, judged: npt.NDArray[np.float32]
-) -> Floats:
-    return np.asarray(learner.fit(matrix, labels).predict_proba(judged)[:, 1])
+    return learners[int(np.argmax(scores))](rows.matrix, rows.labels, rows.judged)
 
 
 def _drawn(rng: np.random.Generator, categories: list[int]) -> dict[str, Any]:
@@ -124,21 +123,26 @@ def _drawn(rng: np.random.Generator, categories: list[int]) -> dict[str, Any]:
     }
 
 
-def _lightgbm(parameters: dict[str, Any]) -> Any:
+def _lightgbm(parameters: dict[str, Any], matrix: Matrix, labels: Flags, judged: Matrix) -> Floats:
     from lightgbm import LGBMClassifier  # noqa: PLC0415  # slow to import
 
-    return LGBMClassifier(
-        **{name: value for name, value in parameters.items() if name != "categorical_feature"},
-        **({"categorical_feature": named} if (named := parameters["categorical_feature"]) else {}),
-        subsample_freq=1,
-        random_state=0,
-        n_jobs=THREADS,
-        deterministic=True,
-        verbose=-1,
-    )
+    told = dict(parameters)
+    categories = told.pop("categorical_feature")
+    fixed: dict[str, Any] = {
+        "subsample_freq": 1,
+        "random_state": 0,
+        "n_jobs": THREADS,
+        "verbose": -1,
+    }
+    learner = LGBMClassifier(**told, **fixed, deterministic=True)
+    learner.fit(matrix, labels, categorical_feature=categories)
+    found: Any = learner.predict_proba(judged)
+    return np.asarray(found[:, 1])
 
 
-def _logistic(strength: float, categories: list[int]) -> Any:
+def _logistic(
+    strength: float, categories: list[int], matrix: Matrix, labels: Flags, judged: Matrix
+) -> Floats:
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415  # slow to import
     from sklearn.impute import SimpleImputer  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
@@ -151,4 +155,5 @@ def _logistic(strength: float, categories: list[int]) -> Any:
     )
     names = OneHotEncoder(handle_unknown="ignore", min_frequency=20)
     columns = ColumnTransformer([("names", names, categories)], remainder=numbers)
-    return make_pipeline(columns, LogisticRegression(C=strength, max_iter=1000))
+    learner = make_pipeline(columns, LogisticRegression(C=strength, max_iter=1000))
+    return np.asarray(learner.fit(matrix, labels).predict_proba(judged)[:, 1])
