@@ -8,6 +8,7 @@ model (`champion.py`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.calibration import UNCHANGED, Calibration, chances, fit_calibration
@@ -38,12 +39,12 @@ class JudgedFold:
     ensemble: Ensemble
     calibration: Calibration = UNCHANGED
 
-    @property
+    @cached_property
     def raw(self) -> Floats:
         """Log-odds of the judging users as the trees say them, shape (users,)."""
         return self.ensemble.log_odds(self.judging)
 
-    @property
+    @cached_property
     def probabilities(self) -> Floats:
         """Probabilities of the judging users, shape (users,)."""
         return chances(self.calibration.log_odds(self.raw))
