@@ -15,12 +15,10 @@ from ds_assets.game import Game
 from ds_assets.partitions import earlier_days
 from ds_assets.resources.configurable import LakeResource
 from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import store_model, stored_card
+from ds_assets.resources.model_store import LONGEST_PAUSE, cards_before, store_model
 from ds_assets.resources.stored_tables import read_columns, store_rows, table_file
 
 TABLE = "clusters"
-LONGEST_PAUSE = 7
-"""Days without clusters over which ids are still carried on."""
 
 
 def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
@@ -73,9 +71,8 @@ def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
     Where none has, the latest of all: it knows which ids were given.
     """
     latest = None
-    for back in range(1, LONGEST_PAUSE + 1):
-        card = stored_card("clusters", day - dt.timedelta(days=back), ClusterCard, lake)
-        if card is not None and card.state == "ready":
+    for card in cards_before("clusters", day, ClusterCard, lake):
+        if card.state == "ready":
             return card
         latest = latest or card
     return latest

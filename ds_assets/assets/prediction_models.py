@@ -29,9 +29,10 @@ from ds_assets.resources.configurable import EngineResource, LakeResource
 from ds_assets.resources.engine import LakeEngine
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.model_store import (
+    LONGEST_PAUSE,
+    cards_before,
     day_model,
     store_model,
-    stored_card,
     stored_files,
 )
 from ds_assets.resources.stored_tables import between, stored_days, table_file
@@ -43,8 +44,6 @@ BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
 _KEPT_SNAPSHOTS = 16
-LONGEST_PAUSE = 7
-"""Days without a model over which the last one is still the champion."""
 
 Features = Callable[[dt.date], pd.DataFrame]
 
@@ -179,9 +178,8 @@ def _train(
 
 def _champion(target: Target, day: dt.date, lake: Lake) -> Champion | None:
     """The model of the latest day before that has one, if it is not too long ago."""
-    for back in range(1, LONGEST_PAUSE + 1):
-        card = stored_card(target, day - dt.timedelta(days=back), ModelCard, lake)
-        if card is not None and card.state == "ready":
+    for card in cards_before(target, day, ModelCard, lake):
+        if card.state == "ready":
             return Champion(card, stored_files(target, card, lake, with_twins=True))
     return None
 

@@ -4,7 +4,7 @@ Belongs here: where they lie and how they get there. What they say is `core`'s.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -17,6 +17,8 @@ from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake, day_folder
 
 Kind = Literal["churn", "payment", "clusters"]
+LONGEST_PAUSE = 7
+"""Days without a model over which the last one still counts as the one before."""
 CARD, MODEL = "card.json", "model.onnx"
 NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -53,6 +55,16 @@ def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) 
         return read_card(card_kind, lake.read(name), name)
     except FileNotFoundError:
         return None
+
+
+def cards_before(
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
+) -> Iterator[AnyCard]:
+    """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`."""
+    for back in range(1, LONGEST_PAUSE + 1):
+        card = stored_card(kind, day - dt.timedelta(days=back), card_kind, lake)
+        if card is not None:
+            yield card
 
 
 def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from ds_assets.assets import prediction_models
-from ds_assets.assets.prediction_models import LONGEST_PAUSE, task_of
+from ds_assets.assets.prediction_models import task_of
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Horizons
 from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.model_store import stored_card, stored_files
+from ds_assets.resources.model_store import LONGEST_PAUSE, stored_card, stored_files
 from ds_assets.resources.stored_tables import stored_days
 from ds_assets_tests.assets.factories import (
     LAST,
