@@ -21,6 +21,7 @@ from ds_assets.assets.prediction_models import (
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.assets.rds_results import DATABASE_POOL
 from ds_assets.core.checksum import conform
+from ds_assets.core.encoding import USER_GROUP, USER_ID
 from ds_assets.core.labels import label_days, matures_on
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.model_card import ModelCard
@@ -155,7 +156,8 @@ def _absent(day: dt.date, task: Task, activity: Container[dt.date], game: Game) 
 def _judge(task: Task, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
     """Compare a day's predictions with what happened; words where there are none."""
     card = stored_card(task.target, day, ModelCard, lake)
-    rows = read_predictions(day, lake).to_pandas()
+    known = [USER_ID, f"{task.target}_probability", "expected_spend", USER_GROUP]
+    rows = read_predictions(day, lake).select(known).to_pandas()
     rows = rows[rows[f"{task.target}_probability"].notna()]
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
