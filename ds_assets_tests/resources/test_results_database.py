@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +30,7 @@ from ds_assets.resources.results_database import (
 )
 from ds_assets.resources.results_schema import METADATA
 from ds_assets_tests.resources.factories import DAYS, row, table
-from ds_assets_tests.resources.results import KINDS, day, execute, fresh_results
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_results(request, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[ResultsDatabase]:
-    with ResultsDatabase(url) as database:
-        yield database
+from ds_assets_tests.resources.results import day, execute
 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:

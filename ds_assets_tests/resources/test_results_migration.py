@@ -25,21 +25,13 @@ from ds_assets.resources.results_migration import schema_version, upgrade
 from ds_assets.resources.results_schema import METADATA, SCHEMA_VERSION, VIEWS
 from ds_assets_tests.resources.factories import DAYS
 from ds_assets_tests.resources.results import (
-    KINDS,
     day,
     execute,
     fresh_mysql,
-    fresh_results,
     metrics,
 )
 
 FOLDER = Path(str(migrations.__file__)).parent
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_results(request, tmp_path) as url:
-        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,10 @@ from ds_assets.resources.results_database import (
 )
 from ds_assets.resources.results_schema import REPORTS
 from ds_assets_tests.resources.factories import DAYS, row_of
-from ds_assets_tests.resources.results import ALL_REPORTS, KINDS, day, execute, fresh_results
+from ds_assets_tests.resources.results import ALL_REPORTS, day, execute
 from ds_assets_tests.resources.results import metrics as made
 
 TODAY = DAYS[2]
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_results(request, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[ResultsDatabase]:
-    with ResultsDatabase(url) as database:
-        yield database
 
 
 def table_of(contract: Table, *rows: dict[str, Any]) -> pa.Table:
