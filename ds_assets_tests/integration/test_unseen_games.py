@@ -33,6 +33,11 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 
 TARGETS: tuple[Target, ...] = ("churn", "payment")
 DAY_SECONDS = 86_400
+PURCHASES_ALONE = {
+    "fields": {"user_id": "user", "event_time": "time", "event_type": "type", "amount": "amount"},
+    "events": {"activity": ["purchase"], "purchases": ["purchase"]},
+}
+"""Of a game whose logs hold nothing but purchases."""
 
 
 @dataclass(frozen=True)
@@ -203,16 +208,9 @@ def test_only_purchases(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     there = stays(rng, rng.uniform(-100, 60, 1500), rng.beta(1, 60, 1500), 114)
     bought = often(rng, there, rng.beta(1, 12, 1500))
-    game = {
-        "fields": {
-            "user_id": "user",
-            "event_time": "time",
-            "event_type": "type",
-            "amount": "amount",
-        },
-        "events": {"activity": ["purchase"], "purchases": ["purchase"]},
-    }
-    played = play(Log(dt.date(2025, 1, 1), 100, bought, bought, game), tmp_path / "purchases")
+    played = play(
+        Log(dt.date(2025, 1, 1), 100, bought, bought, PURCHASES_ALONE), tmp_path / "purchases"
+    )
     assert_sound(played, TARGETS)
     assert played.auc("churn") > 0.7
     assert played.auc("payment") > 0.7
@@ -315,14 +313,8 @@ def test_a_decade_of_seldom_buyers(tmp_path: Path) -> None:
     bought = often(rng, there, rng.gamma(0.7, 0.015, users))
     last = dt.date(2025, 12, 31)
     game = {
+        **PURCHASES_ALONE,
         "first_day": dt.date(2016, 1, 1),
-        "fields": {
-            "user_id": "user",
-            "event_time": "time",
-            "event_type": "type",
-            "amount": "amount",
-        },
-        "events": {"activity": ["purchase"], "purchases": ["purchase"]},
         "active_days": 180,
         "horizons": {"churn": 90, "payment": 90},
         "windows": [30, 90, 180],
