@@ -2,7 +2,7 @@
 
 Belongs here: k-means itself, the criterion, and which clusters are too small or too large to use.
 Does not belong here: the scale of distances and the ids (`clustering.py`), and the names
-(`cluster_names.py`).
+(`names.py`).
 """
 
 import math

@@ -2,8 +2,8 @@
 
 Belongs here: which features make distances and on what scale, and which of the clusters were there
 on the day before.
-Does not belong here: how many clusters there are (`cluster_choice.py`), what they are called
-(`cluster_names.py`), what their model computes (`cluster_assignment.py`), applying a stored model
+Does not belong here: how many clusters there are (`choice.py`), what they are called
+(`names.py`), what their model computes (`assignment.py`), applying a stored model
 (`scoring.py`), and where cards and models lie.
 """
 

@@ -1,6 +1,6 @@
 """Users who go from cluster to cluster: who stayed, who changed, who came and who went.
 
-Belongs here: counting them between two days. How they are drawn is `cluster_pictures.py`'s.
+Belongs here: counting them between two days. How they are drawn is `pictures.py`'s.
 """
 
 import pandas as pd

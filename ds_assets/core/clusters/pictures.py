@@ -1,7 +1,7 @@
 """Pictures of clusters, as PNG: what is typical of each, and where their users went.
 
 Belongs here: drawing, on a canvas in memory, without a display.
-Does not belong here: the numbers (`cluster_profiles.py`, `cluster_flows.py`).
+Does not belong here: the numbers (`profiles.py`, `flows.py`).
 """
 
 import io

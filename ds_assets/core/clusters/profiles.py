@@ -1,8 +1,8 @@
 """Profiles of clusters: how many users each has, what is typical of them, and what they will do.
 
 Belongs here: one row a cluster from the features, clusters and predictions of a day.
-Does not belong here: how users are counted between two days (`cluster_flows.py`), and pictures
-(`cluster_pictures.py`).
+Does not belong here: how users are counted between two days (`flows.py`), and pictures
+(`pictures.py`).
 """
 
 import datetime as dt

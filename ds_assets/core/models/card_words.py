@@ -6,6 +6,7 @@ Belongs here: the words. Every number in them is the card's.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 
+from ds_assets.core.models.drift import DRIFTED
 from ds_assets.core.models.evaluation import Measure, Measures
 from ds_assets.core.models.group_models import GroupCard
 from ds_assets.core.models.model_card import ModelCard
@@ -133,8 +134,8 @@ def _drift(drift: Mapping[str, float]) -> str:
     largest = list(drift.items())[:_DRIFTS_SHOWN]
     named = ", ".join(f"{name} {value:.2f}" for name, value in largest)
     return (
-        f"Drift of the day's features against the training snapshots (PSI; above 0.25 is much): "
-        f"{named}."
+        "Drift of the day's features against the training snapshots "
+        f"(PSI; above {DRIFTED:g} is much): {named}."
     )
 
 
