@@ -5,7 +5,6 @@ heavy is imported by the command that needs it: `--help` is instant.
 """
 
 import datetime as dt
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,16 +133,23 @@ def run(
 @app.command()
 def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]) -> None:
     """Answer what is predicted for users, a line of JSON each."""
-    import dataclasses  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415
 
     from ds_assets.serving.installed import installed_service  # noqa: PLC0415
+    from ds_assets.serving.service import PATIENCE_SECONDS  # noqa: PLC0415
 
-    with installed_service() as service:
-        answers = service.answer(user_ids)
-    for answer in answers.answers:
-        typer.echo(json.dumps(dataclasses.asdict(answer), default=str))
-    if answers.degraded:
-        typer.echo(f"down, and left out: {', '.join(answers.degraded)}", err=True)
+    async def ask() -> None:
+        with installed_service(PATIENCE_SECONDS) as service:
+            try:
+                await service.refresh()
+                for answer in await service.answer(user_ids):
+                    typer.echo(answer.decode())
+                if degraded := service.health().degraded:
+                    typer.echo(f"down, and left out: {', '.join(degraded)}", err=True)
+            finally:
+                await service.close()
+
+    asyncio.run(ask())
 
 
 @app.command()

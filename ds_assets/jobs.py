@@ -3,17 +3,19 @@
 Belongs here: what runs together. When it runs is for schedules and sensors.
 """
 
-import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from ds_assets.game import Game
 from ds_assets.resources.configurable import CacheResource, LakeResource, ResultsResource
+from ds_assets.serving.blocking import blocking
 from ds_assets.serving.live import LakeModel
-from ds_assets.serving.prediction import Prediction
-from ds_assets.serving.service import Answers, PredictionService
+from ds_assets.serving.prediction import Prediction, calendar_of
+from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService
 
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
@@ -71,11 +73,16 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
         results: ResultsResource,
         lake: LakeResource,
     ) -> None:
-        zone = ZoneInfo(game.time_zone)
-        with cache.open() as opened, results.open() as database:
-            service = PredictionService(opened, database, LakeModel(lake.open()), zone)
+        live, calendar = LakeModel(lake.open(), game), calendar_of(game)
+        with (
+            cache.open() as opened,
+            results.open() as database,
+            blocking(
+                PredictionService(opened, database, live, calendar, PATIENCE_SECONDS)
+            ) as service,
+        ):
             answers = service.answer(config.user_ids)
-        context.add_output_metadata(_metadata(answers))
+            context.add_output_metadata(_metadata(answers, service.health().degraded))
 
     @dg.job(description="Answer what is predicted for the users named in the run config.")
     def serve_predictions() -> None:
@@ -84,20 +91,24 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
     return serve_predictions
 
 
-def _metadata(answers: Answers) -> dict[str, object]:
-    names = [field.name for field in dataclasses.fields(Prediction)]
-    rows = [
-        dg.TableRecord({name: _shown(getattr(one, name)) for name in names})
-        for one in answers.answers
-    ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
+def _metadata(answers: Sequence[Prediction], degraded: Sequence[str]) -> dict[str, object]:
+    rows = [dg.TableRecord({name: _shown(it) for name, it in _told(one)}) for one in answers]
+    columns = [name for name, _ in _told(answers[0])] if answers else []
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in columns])
+    sources = Counter({one.user_id: one.source for one in answers}.values())
     return {
         "answers": dg.MetadataValue.table(rows, schema=schema),
-        "degraded": ", ".join(answers.degraded),
-        **{f"hits_{source}": count for source, count in answers.hits.items()},
-        **{f"misses_{source}": count for source, count in answers.misses.items()},
+        "degraded": ", ".join(degraded),
+        **{f"from_{source}": count for source, count in sources.items()},
     }
 
 
+def _told(one: Prediction) -> list[tuple[str, object]]:
+    own = [(name, getattr(one, name)) for name in ("user_id", "status", "source", "age_seconds")]
+    return own + list(one.values.items())
+
+
 def _shown(value: object) -> str | int | float | None:
-    return value if value is None or isinstance(value, (int, float)) else str(value)
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)

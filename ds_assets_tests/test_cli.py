@@ -205,7 +205,7 @@ def test_without_the_cache_predict_answers_and_says_what_was_down(
     user = copied.predictions(LAST)["user_id"][0].as_py()
     code, out, err = shell("predict", user)
     assert code == 0
-    assert (json.loads(out)["source"], json.loads(out)["status"]) == ("table", "ok")
+    assert (json.loads(out)["source"], json.loads(out)["status"]) == ("table", "stale")
     assert "down, and left out: cache" in err
 
 

@@ -172,7 +172,14 @@ def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
     schema = spec(defs(), asset).metadata["dagster/column_schema"]
     shown = schema.value if isinstance(schema, dg.TableSchemaMetadataValue) else schema
     assert isinstance(shown, dg.TableSchema)
-    ui = {"text": "string", "integer": "int", "real": "float", "date": "date", "time": "datetime"}
+    ui = {
+        "text": "string",
+        "json": "string",
+        "integer": "int",
+        "real": "float",
+        "date": "date",
+        "time": "datetime",
+    }
     assert [
         (one.name, one.type, one.description, one.constraints.nullable) for one in shown.columns
     ] == [(one.name, ui[one.type], one.meaning, one.nullable) for one in table.columns]

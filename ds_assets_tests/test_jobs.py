@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow.compute as pc
 import pytest
 
 from ds_assets_tests.assets.factories import (
@@ -61,10 +62,11 @@ def test_a_user_in_the_cache_is_answered_from_the_cache(copy: Installation, user
     with copy.cache() as cache:
         cache.put(LAST, copy.predictions(LAST))
     ((row,), counts) = serve(copy, user)
-    assert (row["user_id"], row["status"], row["source"]) == (user, "ok", "cache")
+    # The simulated days are long over.
+    assert (row["user_id"], row["status"], row["source"]) == (user, "stale", "cache")
     assert row["as_of"] == str(LAST)
     assert 0 <= row["churn_probability"] <= 1
-    assert counts == {"degraded": "", "hits_cache": 1, "misses_cache": 0}
+    assert counts == {"degraded": "", "from_cache": 1}
 
 
 def test_with_an_empty_cache_the_table_answers_and_the_cache_learns_it(
@@ -74,7 +76,7 @@ def test_with_an_empty_cache_the_table_answers_and_the_cache_learns_it(
     (second,), _ = serve(copy, user)
     assert (first["source"], second["source"]) == ("table", "cache")
     assert {**first, "source": "", "age_seconds": 0} == {**second, "source": "", "age_seconds": 0}
-    assert counts["hits_table"] == 1
+    assert counts["from_table"] == 1
 
 
 def test_without_cache_and_table_the_live_model_answers_the_same_and_the_cache_learns_it(
@@ -92,7 +94,7 @@ def test_without_cache_and_table_the_live_model_answers_the_same_and_the_cache_l
     assert live["payment_probability"] == pytest.approx(stored["payment_probability"], abs=1e-6)
     same = ("user_id", "status", "as_of", "cluster", "cluster_name", "churn_model")
     assert [live[name] for name in same] == [stored[name] for name in same]
-    assert counts["hits_live"] == 1
+    assert counts["from_live"] == 1
     (again,), _ = serve(bare, user)
     assert again["source"] == "cache"
 
@@ -100,10 +102,11 @@ def test_without_cache_and_table_the_live_model_answers_the_same_and_the_cache_l
 def test_a_user_whom_nothing_knows_is_unknown(copy: Installation, user: str) -> None:
     rows, counts = serve(copy, NOBODY, user, NOBODY)
     assert [row["user_id"] for row in rows] == [NOBODY, user, NOBODY]
-    assert [row["status"] for row in rows] == ["unknown_user", "ok", "unknown_user"]
-    assert rows[0]["source"] == "none"
-    assert rows[0]["churn_probability"] is None
-    assert (counts["misses_live"], counts["degraded"]) == (1, "")
+    assert [row["status"] for row in rows] == ["unknown_user", "stale", "unknown_user"]
+    assert rows[0]["source"] == "default"
+    mean = pc.mean(copy.predictions(LAST)["churn_probability"]).as_py()
+    assert rows[0]["churn_probability"] == pytest.approx(mean)
+    assert counts == {"degraded": "", "from_default": 1, "from_table": 1}
 
 
 def test_a_user_of_a_game_that_has_just_begun_is_answered_with_not_enough_data(
@@ -119,7 +122,7 @@ def test_a_user_of_a_game_that_has_just_begun_is_answered_with_not_enough_data(
 
 def test_before_anything_has_run_the_answer_says_that_there_is_no_model(tmp_path: Path) -> None:
     (row,), counts = serve(make_installation(tmp_path), "u1")
-    assert row["status"] == "unknown_user"
+    assert (row["status"], row["source"]) == ("not_enough_data", "default")
     assert counts["degraded"] == "live"
 
 

@@ -29,6 +29,7 @@ FRESH_WITHIN = dt.timedelta(hours=36)
 
 _UI_TYPES = {
     "text": "string",
+    "json": "string",
     "integer": "int",
     "real": "float",
     "date": "date",

@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.assets.predictions import TABLE
+from ds_assets.core.defaults import NEEDED, defaults_of
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.resources.cache import CachePut, PredictionCache
@@ -25,7 +26,15 @@ def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[
 
     The newest day goes first: what it holds, older days need not overwrite.
     """
-    return {day: cache.put_batches(day, _read(day, lake)) for day in sorted(days, reverse=True)}
+    return {day: _put(day, lake, cache) for day in sorted(days, reverse=True)}
+
+
+def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
+    put = cache.put_batches(day, _read(day, lake))
+    file = lake.local(table_file(TABLE, day))
+    told = parquet.read_table(file, columns=list(NEEDED), partitioning=None)
+    cache.put_day(day, defaults_of(told))  # last: who finds the day there finds its users
+    return put
 
 
 def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.date, CachePut]:

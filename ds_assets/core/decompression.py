@@ -48,7 +48,12 @@ def text_blocks(source: Path) -> Iterator[bytes]:
         DamagedFileError: after all that could be read. A line in whose middle the content broke
             off is not among it.
     """
-    blocks = _whole_lines(_content(source))
+    yield from clean_blocks(_content(source))
+
+
+def clean_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
+    """The same of plain content that comes in parts."""
+    blocks = _whole_lines(content)
     yield from (_clean(block.removeprefix(codecs.BOM_UTF8)) for block in islice(blocks, 1))
     yield from map(_clean, blocks)
 

@@ -4,7 +4,8 @@ Belongs here: which columns are features, of what type, and how each becomes a f
 Does not belong here: how a feature is computed, and how numbers are scaled for distances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ CLUSTER = "cluster"
 MOST_CATEGORIES = 50
 """Rarer values say too little about too few users to learn from."""
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 _ACCEPTED: dict[FeatureType, str] = {
     "number": "numbers",
     "text": "text",
@@ -58,6 +59,11 @@ class Encoding(BaseModel):
     def names(self) -> list[str]:
         """Names of the features, in order."""
         return [feature.name for feature in self.features]
+
+    @cached_property
+    def types(self) -> tuple[tuple[str, FeatureType], ...]:
+        """Name and type of each feature, in order."""
+        return tuple((feature.name, feature.type) for feature in self.features)
 
 
 def fit_encoding(frames: Sequence[pd.DataFrame]) -> Encoding:
@@ -111,9 +117,12 @@ def encode(
     for place, feature in enumerate(encoding.features):
         if place not in plain:
             matrix[:, place] = _encode_column(frame[feature.name], feature)
-    bits = matrix.view(np.uint32)
-    bits &= np.uint32(0xFFFFFFFE)
-    return matrix
+    return _with_midpoints(matrix)
+
+
+def as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Numbers as `encode` gives them: missing and infinite ones NaN, enormous ones clipped."""
+    return _with_midpoints(_finite(values).astype(np.float32))
 
 
 def mismatches(frame: pd.DataFrame, encoding: Encoding) -> list[str]:
@@ -124,6 +133,23 @@ def mismatches(frame: pd.DataFrame, encoding: Encoding) -> list[str]:
         for place, feature in enumerate(encoding.features)
         if place not in plain and (problem := _mismatch(frame, feature)) is not None
     ]
+
+
+def mismatch_of(user: Mapping[str, object], feature: Feature) -> str | None:
+    """What `mismatches` says of a feature, of one user's values."""
+    accepted = _ACCEPTED[feature.type]
+    if feature.name not in user:
+        return f"missing; {accepted} are needed"
+    value = user[feature.name]
+    found = _kind(pd.api.types.infer_dtype([value], skipna=True))
+    fits = found == ("text" if feature.type == "text" else "numbers") or is_missing(value)
+    return None if fits else f"found {found}; {accepted} are needed"
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value says that there is none: None, NaN, NA or NaT."""
+    found = pd.isna(value)  # type: ignore[call-overload]  # of a list it is an array
+    return found is True or found is np.True_
 
 
 def require_features(frame: pd.DataFrame, encoding: Encoding, what: str) -> None:
@@ -166,6 +192,11 @@ def _content(column: pd.Series) -> str:
     found = pd.api.types.infer_dtype(column, skipna=True)
     if isinstance(column.dtype, pd.CategoricalDtype):
         found = pd.api.types.infer_dtype(column.cat.categories, skipna=True)
+    return _kind(found)
+
+
+def _kind(found: str) -> str:
+    """What pandas found, as a message calls it."""
     if found in {"string", "empty"}:
         return "text"
     numeric = {"floating", "integer", "mixed-integer-float", "boolean"}
@@ -191,10 +222,20 @@ def _are_whole(column: pd.Series) -> bool:
 
 
 def _numbers(column: pd.Series | pd.DataFrame) -> NDArray[np.float64]:
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    clipped = np.clip(values, -_FLOAT32_MAX, _FLOAT32_MAX)
+    return _finite(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
     # adding zero makes -0.0 the same bits as 0.0
     return np.where(np.isfinite(values), clipped + 0.0, np.nan)
+
+
+def _with_midpoints(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix itself, with the last bit of each value zero."""
+    bits = matrix.view(np.uint32)
+    bits &= np.uint32(0xFFFFFFFE)
+    return matrix
 
 
 def _texts(column: pd.Series, feature: Feature) -> pd.Series:

@@ -4,6 +4,8 @@ Belongs here: the contract of the events frame, and which events are duplicates.
 Does not belong here: how lines of a format are read; that is each engine's own.
 """
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from ds_assets.core.engine import DataFrame, Engine
@@ -18,6 +20,22 @@ NOTHING = ""
 
 DUPLICATE = "duplicate"
 """Reason of an event that repeats another one: counted, but neither event nor quarantine."""
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """A line that is no event.
+
+    Attributes:
+        day: Its arrival day.
+        line: Its number among the lines of that day, from 1.
+        reason: Why, as quarantine says it.
+    """
+
+    day: dt.date
+    line: int
+    reason: str
+
 
 _ORDER = ("event_time", "user_id", "file", "line")  # in which the first of two copies stays
 

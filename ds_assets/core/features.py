@@ -42,6 +42,11 @@ def user_features(
     Returns:
         snapshot and the columns of `user_features_table(game)`.
     """
+    return features_at(activity, frame_of_days(snapshots, "snapshot", engine), game, engine)
+
+
+def features_at(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:
+    """The same of snapshots that come as a frame: its column snapshot holds their days."""
     f = engine.functions
     days = _dated(_known_days(activity, snapshots, game, engine), game, engine)
     users = days.groupBy("snapshot", "user_id").agg(
@@ -54,13 +59,11 @@ def user_features(
     )
 
 
-def _known_days(
-    activity: DataFrame, snapshots: Sequence[dt.date], game: Game, engine: Engine
-) -> DataFrame:
+def _known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """One row a snapshot, user and event date, of what had arrived and happened by then."""
     f = engine.functions
     known = activity.join(
-        frame_of_days(snapshots, "snapshot", engine),
+        snapshots,
         (f.col("dt") <= f.col("snapshot"))
         & (f.col("event_date") <= f.col("snapshot"))
         & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from ds_assets.game import Game
 
-ColumnType = Literal["text", "integer", "real", "date", "time", "boolean"]
+ColumnType = Literal["text", "json", "integer", "real", "date", "time", "boolean"]
 
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "text": pa.string(),
+    "json": pa.string(),
     "integer": pa.int64(),
     "real": pa.float64(),
     "date": pa.date32(),
@@ -94,6 +95,7 @@ PREDICTIONS = Table(
     (
         Column("user_id", "text", "The user."),
         Column("as_of", "date", "Day at whose end the prediction was made."),
+        Column("last_seen", "date", "Day on which the user was last active.", nullable=True),
         Column(
             "churn_probability",
             "real",
@@ -119,13 +121,13 @@ PREDICTIONS = Table(
         ),
         Column(
             "churn_reasons",
-            "text",
+            "json",
             "The three strongest reasons of the chance of leaving, as JSON.",
             nullable=True,
         ),
         Column(
             "payment_reasons",
-            "text",
+            "json",
             "The three strongest reasons of the chance of a purchase, as JSON.",
             nullable=True,
         ),

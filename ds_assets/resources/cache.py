@@ -8,6 +8,7 @@ nothing.
 The cache may lose everything at any time: that makes answers slower, never wrong.
 """
 
+import asyncio
 import base64
 import datetime as dt
 import hashlib
@@ -29,8 +30,23 @@ from redis.exceptions import RedisClusterException, RedisError
 from ds_assets.core.checksum import rows_of_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.resources.cache_cluster import Command, ask_cluster
-from ds_assets.resources.cache_connection import CacheUnavailable, Client, read_address
-from ds_assets.resources.cache_format import FORMAT, decoded, encoded
+from ds_assets.resources.cache_connection import (
+    CacheUnavailable,
+    Client,
+    LoopClient,
+    close_loop_client,
+    open_loop_socket,
+    read_address,
+)
+from ds_assets.resources.cache_format import (
+    FORMAT,
+    CachedPrediction,
+    DayRecord,
+    day_decoded,
+    day_encoded,
+    decoded,
+    encoded,
+)
 from ds_assets.resources.embedded_server import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -78,19 +94,25 @@ class PredictionCache:
     def __init__(self, location: str | Path, game: str, days_to_live: int) -> None:
         self._server: EmbeddedServer | None = None
         self._connect: Callable[[], Client]
+        self._connect_loop: Callable[[], LoopClient] | None
         if isinstance(location, Path):
             self._server = server = EmbeddedServer(location)
             self._connect, self._is_cluster = (lambda: server.client), False
+            self._connect_loop = lambda: open_loop_socket(server.socket)
             self._where = f"in {location} (a server named by DS_ASSETS_CACHE_URL can stand in)"
         else:
             address = read_address(location)
             self._connect, self._is_cluster = address.connect, address.is_cluster
+            self._connect_loop = address.connect_loop
             self._where = f"at {address.name} (DS_ASSETS_CACHE_URL)"
         self._connected: Client | None = None
+        self._on_loop: LoopClient | None = None
         self._connecting = threading.Lock()
         digest = hashlib.sha256(f"{game}\n{FORMAT}".encode()).digest()
         # Short: an id of 36 characters then stays below a step of Redis's allocator.
-        self._prefix = b"ds:%s:" % base64.urlsafe_b64encode(digest)[:4]
+        short = base64.urlsafe_b64encode(digest)[:4]
+        self._prefix = b"ds:%s:" % short
+        self._day_key = b"ds:{%s}" % short  # no user's key begins so
         self._seed = zlib.crc32(digest)
         self._seconds_to_live = days_to_live * 86_400
 
@@ -108,6 +130,12 @@ class PredictionCache:
             if self._connected is not None:
                 self._connected.close()
             self._connected = None
+
+    async def close_loop(self) -> None:
+        """Close the connections that an event loop used."""
+        client, self._on_loop = self._on_loop, None
+        if client is not None:
+            await close_loop_client(client)
 
     def ping(self) -> None:
         """Do nothing but see that the cache answers.
@@ -146,6 +174,22 @@ class PredictionCache:
         """
         return self._put(rows_of_day(PREDICTIONS, as_of, pa.table(batch)) for batch in batches)
 
+    def put_day(self, as_of: dt.date, defaults: pa.RecordBatch) -> None:
+        """Say that a day's predictions are all there, and what to say of users without any.
+
+        What is said of a newer day stays.
+
+        Args:
+            as_of: The day.
+            defaults: What `defaults_of` returned.
+
+        Raises:
+            CacheUnavailable: the cache cannot be used.
+        """
+        value = day_encoded(self._check(self._day_key), as_of, defaults)
+        entries = _Entries([self._day_key], [b"%d" % self._seconds_to_live], [value])
+        self._send(entries)
+
     def put_records(self, records: Sequence[Mapping[str, Any]]) -> CachePut:
         """Put single predictions in, of one or several days.
 
@@ -159,8 +203,8 @@ class PredictionCache:
         newer = sum(map(self._send, self._calls([rows])))  # few come here: no thread for them
         return CachePut(len(records) - newer, newer)
 
-    def get_many(self, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:
-        """Values of these users by the names of `PREDICTIONS`' columns, in their order.
+    def get_many(self, user_ids: Sequence[str]) -> list[CachedPrediction | None]:
+        """Predictions of these users, in their order.
 
         None stands for a user who has none, and for a value that has expired, is damaged, or was
         written in another format. One request asks for all.
@@ -170,12 +214,47 @@ class PredictionCache:
         """
         if not user_ids:
             return []
-        keys = [self._key(user_id.encode()) for user_id in user_ids]
-        values = self._ask(lambda client: _values(client, keys))
-        return [
-            decoded(user_id, self._check(key), value)
-            for user_id, key, value in zip(user_ids, keys, values, strict=True)
-        ]
+        keys = self._keys(user_ids)
+        return self._read(keys, self._ask(lambda client: _values(client, keys)))
+
+    async def fetch(
+        self, user_ids: Sequence[str]
+    ) -> tuple[DayRecord | None, list[CachedPrediction | None]]:
+        """The newest day that is there, and as `get_many`, on an event loop, in one request.
+
+        One event loop may ask at a time; `close_loop` ends its turn.
+
+        Raises:
+            CacheUnavailable: the cache cannot be used.
+        """
+        keys = self._keys(user_ids)
+        asked = [self._day_key, *keys]
+        values: Sequence[bytes | None]
+        if self._connect_loop is None:
+            values = await asyncio.to_thread(self._ask, lambda client: _values(client, asked))
+        else:
+            values = await self._fetch(asked, self._connect_loop)
+        day, *found = values
+        return day_decoded(self._check(self._day_key), day), self._read(keys, found)
+
+    async def _fetch(
+        self, keys: list[bytes], connect: Callable[[], LoopClient]
+    ) -> Sequence[bytes | None]:
+        try:
+            if self._on_loop is None and self._server:
+                await asyncio.to_thread(self._server.join)
+            self._on_loop = self._on_loop or connect()
+            return await _values_on_loop(self._on_loop, keys, self._server)
+        except (RedisError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def _keys(self, user_ids: Sequence[str]) -> list[bytes]:
+        return [self._key(user_id.encode()) for user_id in user_ids]
+
+    def _read(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None]
+    ) -> list[CachedPrediction | None]:
+        return [decoded(self._check(key), value) for key, value in zip(keys, values, strict=True)]
 
     def _key(self, user_id: bytes) -> bytes:
         if not self._is_cluster:
@@ -229,8 +308,11 @@ class PredictionCache:
                 return self._ask_embedded(question, self._server)
             return question(self._client)
         except (RedisError, RedisClusterException, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise CacheUnavailable(f"the cache {self._where} cannot be used: {reason}") from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> CacheUnavailable:
+        reason = str(error) or type(error).__name__
+        return CacheUnavailable(f"the cache {self._where} cannot be used: {reason}")
 
     def _ask_embedded(self, question: Callable[[Client], Answer], server: EmbeddedServer) -> Answer:
         server.join()
@@ -299,6 +381,19 @@ def _values(client: Client, keys: list[bytes]) -> list[Any]:
         for place, answer in zip(places, answers, strict=True):
             values[place] = answer
     return values
+
+
+async def _values_on_loop(
+    client: LoopClient, keys: list[bytes], server: EmbeddedServer | None
+) -> list[Any]:
+    try:
+        found: Any = await client.mget(keys)
+    except NoConnection:
+        if server is None:
+            raise
+        await asyncio.to_thread(server.start)  # somebody has killed it
+        found = await client.mget(keys)
+    return list(found)
 
 
 def _by_shard(keys: list[bytes]) -> dict[bytes, list[int]]:

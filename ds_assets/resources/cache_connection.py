@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 import redis
+import redis.asyncio
+import redis.asyncio.retry
+import redis.asyncio.sentinel
 from redis.backoff import AbstractBackoff, ExponentialWithJitterBackoff, NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import SSLConnection, parse_url
@@ -22,6 +25,8 @@ from redis.sentinel import Sentinel
 from ds_assets.errors import InputError
 
 Client: TypeAlias = redis.Redis | RedisCluster
+LoopClient: TypeAlias = redis.asyncio.Redis
+"""A client for an event loop."""
 
 _CONNECT_SECONDS = 1
 _ANSWER_SECONDS = 2
@@ -29,6 +34,8 @@ _RETRIES = 2
 """Of a connection that is lost or refused. Who does not answer in time is not asked again here:
 whoever waits for the answer knows better whether to wait as long once more."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5
+_HURRIED_SECONDS = 0.5
+"""For who answers a request at once: by then another source has to be asked."""
 _SENTINEL_PORT, _REDIS_PORT = 26_379, 6_379
 
 
@@ -44,11 +51,13 @@ class CacheAddress:
         name: The URL without credentials and options.
         is_cluster: Whether several servers share the keys.
         connect: Makes a client; that of a cluster asks it for its servers at once.
+        connect_loop: Makes a client for an event loop; none for a cluster.
     """
 
     name: str
     is_cluster: bool
     connect: Callable[[], Client]
+    connect_loop: Callable[[], LoopClient] | None
 
 
 def read_address(url: str) -> CacheAddress:
@@ -67,6 +76,7 @@ def read_address(url: str) -> CacheAddress:
             f"{parts.scheme}://{_hosts(parts)}{parts.path}",
             parts.scheme.endswith("+cluster"),
             _connector(url, parts),
+            _loop_connector(url, parts),
         )
     except (ValueError, TypeError):
         raise InputError(
@@ -78,6 +88,20 @@ def read_address(url: str) -> CacheAddress:
 def open_socket(path: Path) -> redis.Redis:
     """A client of a server that listens on a Unix socket; it connects when it is used."""
     return redis.Redis(unix_socket_path=str(path), **_patience(NoBackoff(), 1))
+
+
+def open_loop_socket(path: Path) -> LoopClient:
+    """As `open_socket`, for an event loop."""
+    return redis.asyncio.Redis(unix_socket_path=str(path), **_hurried())
+
+
+async def close_loop_client(client: LoopClient) -> None:
+    """Close a client's connections, and those to the Sentinels that it asked."""
+    await client.aclose()
+    pool = client.connection_pool
+    if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 def _connector(url: str, parts: SplitResult) -> Callable[[], Client]:
@@ -93,7 +117,28 @@ def _connector(url: str, parts: SplitResult) -> Callable[[], Client]:
     return lambda: client
 
 
-def _sentinel(parts: SplitResult) -> Callable[[], Client]:
+def _loop_connector(url: str, parts: SplitResult) -> Callable[[], LoopClient] | None:
+    kind = parts.scheme.partition("+")[2]
+    if kind == "cluster":
+        return None
+    if kind != "sentinel":
+        return lambda: redis.asyncio.Redis.from_url(url, **_hurried())
+    service, options, own = _sentinel_options(parts)
+
+    def connect() -> LoopClient:
+        sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            _nodes(parts, _SENTINEL_PORT),
+            sentinel_kwargs=_hurried() | _of_network(options) | own,
+            **_hurried() | options,
+        )
+        client: LoopClient = sentinel.master_for(service)
+        return client
+
+    return connect
+
+
+def _sentinel_options(parts: SplitResult) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Name of the service, options of its servers, and the Sentinels' own."""
     service, _, database = parts.path.removeprefix("/").partition("/")
     if not service:
         raise ValueError("no service")
@@ -104,13 +149,21 @@ def _sentinel(parts: SplitResult) -> Callable[[], Client]:
         if f"sentinel_{name}" in options
     }
     _check(options)
-    of_network = {name: options[name] for name in options if name.startswith(("socket_", "ssl"))}
+    return service, options, own
+
+
+def _of_network(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in options if name.startswith(("socket_", "ssl"))}
+
+
+def _sentinel(parts: SplitResult) -> Callable[[], Client]:
+    service, options, own = _sentinel_options(parts)
     # One Sentinel after the other is asked, and all of them again at each try.
     patience = _patient(retries=1)
     hurry = {"socket_timeout": _CONNECT_SECONDS, "retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         _nodes(parts, _SENTINEL_PORT),
-        sentinel_kwargs=patience | hurry | of_network | own,
+        sentinel_kwargs=patience | hurry | _of_network(options) | own,
         **patience | options,
     )
     client: redis.Redis = sentinel.master_for(service)  # type: ignore[no-untyped-call]
@@ -173,4 +226,14 @@ def _patience(backoff: AbstractBackoff, retries: int) -> dict[str, Any]:
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_timeout": _ANSWER_SECONDS,
         "retry": Retry(backoff, retries, supported_errors=(NoConnection,)),
+    }
+
+
+def _hurried() -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "socket_connect_timeout": _HURRIED_SECONDS,
+        "socket_timeout": _HURRIED_SECONDS,
+        # once, at once: a connection may have been closed since it was used last
+        "retry": redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
     }

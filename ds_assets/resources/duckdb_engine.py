@@ -24,7 +24,7 @@ from ds_assets.core.engine import DataFrame
 from ds_assets.core.models.scoring import BATCH_ROWS
 from ds_assets.core.tables import ColumnType, Table
 from ds_assets.game import Game
-from ds_assets.resources.duckdb_reader import Damage, RawFile, create_lines
+from ds_assets.resources.duckdb_reader import Damage, RawFile, RawLines, RawText, create_lines
 from ds_assets.resources.engine import BatchFunction, map_batches
 from ds_assets.resources.ingestion import RawObject
 from ds_assets.resources.lake import Lake
@@ -87,6 +87,12 @@ class DuckDBEngine:
         finally:
             reader.close()
 
+    def own_reader(self, game: Game) -> "DuckDBEventReader":
+        """A reader on a connection of its own, which lasts as long as the process."""
+        connection = self._connection.cursor()
+        atexit.register(connection.close)  # before the engine's, as it is registered later
+        return DuckDBEventReader(connection, self, game, f"own_{next(self._views)}")
+
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
         """See `LakeEngine`."""
         view = f"{table.name}_{next(self._views)}"
@@ -107,13 +113,9 @@ class DuckDBEngine:
         return rows
 
     def _copy_day(self, table: Table, by: str, day: dt.date, target: Path) -> int:
-        columns = ", ".join(
-            f"CAST({c.name} AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns
-        )
+        rows = _rows(f"to_write WHERE {by} = DATE '{day}'", table)
         written = self._connection.execute(
-            f"COPY (SELECT {columns} FROM to_write WHERE {by} = DATE '{day}' "
-            f"ORDER BY {', '.join(table.key)}) "
-            f"TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY ({rows}) TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         return int(written[0]) if written else 0
 
@@ -144,9 +146,9 @@ class DuckDBEventReader:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine, game: Game, name: str
     ) -> None:
-        self._connection = connection
+        self.connection = connection
+        self.name = name
         self._game = game
-        self._name = name
         create_lines(connection, [], game, f"{name}_lines")
         connection.execute(
             f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
@@ -161,35 +163,40 @@ class DuckDBEventReader:
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
         paths = lake.local_files(one.stored.name for one in objects)
-        files = [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)]
-        damaged = create_lines(self._connection, files, self._game, f"{self._name}_lines")
+        self.read_files(
+            [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)]
+        )
+
+    def read_files(self, files: Sequence[RawFile] | Sequence[RawLines]) -> None:
+        """Read files in place of those before."""
+        damaged = create_lines(self.connection, files, self._game, f"{self.name}_lines")
         self._fill("repeated", self._repeated)
         duplicates = self._fill("duplicates", self._duplicates)
-        self._connection.execute(
-            f"UPDATE {self._name}_lines AS l SET reason = '{events.DUPLICATE}' "
+        self.connection.execute(
+            f"UPDATE {self.name}_lines AS l SET reason = '{events.DUPLICATE}' "
             f"FROM {duplicates} AS d WHERE l.dt = d.dt AND l.file = d.file AND l.line = d.line"
         )
         self._fill_bad_lines(files, damaged)
 
     def close(self) -> None:
         """Take away what was read."""
-        self._connection.execute(f"DROP VIEW {self._name}_events")
+        self.connection.execute(f"DROP VIEW {self.name}_events")
         for part in ("lines", "repeated", "duplicates", "bad_lines"):
-            self._connection.execute(f"DROP TABLE IF EXISTS {self._name}_{part}")
+            self.connection.execute(f"DROP TABLE IF EXISTS {self.name}_{part}")
 
-    def _fill_bad_lines(self, files: Sequence[RawFile], damaged: Iterable[Damage]) -> None:
+    def _fill_bad_lines(self, files: Sequence[RawText], damaged: Iterable[Damage]) -> None:
         names = [file.name for file in files]
-        table = self._fill("bad_lines", _BAD_LINES.format(lines=f"{self._name}_lines"), names)
+        table = self._fill("bad_lines", _BAD_LINES.format(lines=f"{self.name}_lines"), names)
         for damage in damaged:
             file = files[damage.file]
-            self._connection.execute(
+            self.connection.execute(
                 f"INSERT INTO {table} VALUES (?, ?, NULL, ?, NULL)",
                 [file.day, file.name, damage.reason],
             )
 
     def _fill(self, part: str, query: str, *values: object) -> str:
-        table = f"{self._name}_{part}"
-        self._connection.execute(f"CREATE OR REPLACE TABLE {table} AS {query}", values)
+        table = f"{self.name}_{part}"
+        self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS {query}", values)
         return table
 
 
@@ -219,12 +226,23 @@ def _process_engine() -> DuckDBEngine:
 
 _TYPES: dict[ColumnType, str] = {
     "text": "VARCHAR",
+    "json": "VARCHAR",
     "integer": "BIGINT",
     "real": "DOUBLE",
     "date": "DATE",
     "time": "TIMESTAMP",
     "boolean": "BOOLEAN",
 }
+
+
+def rows_of(frame: DataFrame, table: Table) -> str:
+    """SQL of a frame's rows as they are stored: columns, types and order of the table."""
+    return _rows(f"({_sql(frame)})", table)
+
+
+def _rows(source: str, table: Table) -> str:
+    columns = (f"CAST({c.name} AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
+    return f"SELECT {', '.join(columns)} FROM {source} ORDER BY {', '.join(table.key)}"
 
 
 @lru_cache(maxsize=64)  # of frames that are run again on other rows

@@ -10,13 +10,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ds_assets.core.decompression import SHOWN, UNREADABLE, DamagedFileError, text_blocks
+from ds_assets.core.decompression import (
+    SHOWN,
+    UNREADABLE,
+    DamagedFileError,
+    clean_blocks,
+    text_blocks,
+)
 from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID, NOTHING
 from ds_assets.game import Game
 
@@ -34,6 +41,28 @@ class RawFile:
     name: str
     path: Path
 
+    def blocks(self) -> Iterator[bytes]:
+        """See `text_blocks`."""
+        return text_blocks(self.path)
+
+
+@dataclass(frozen=True)
+class RawLines:
+    """Lines of an arrival day that are in memory, as they would stand in a file."""
+
+    day: dt.date
+    name: str
+    lines: Sequence[str]
+
+    def blocks(self) -> Iterator[bytes]:
+        """See `text_blocks`; content that says that it is compressed is none."""
+        # a line that holds the end of a line would shift the numbers of those after it
+        text = "".join(line.replace("\n", " ") + "\n" for line in self.lines)
+        return clean_blocks([text.encode(errors="surrogatepass")])
+
+
+RawText = RawFile | RawLines
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -44,7 +73,10 @@ class Damage:
 
 
 def create_lines(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, table: str
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[RawFile] | Sequence[RawLines],
+    game: Game,
+    table: str,
 ) -> list[Damage]:
     """Read raw files into a table; one of that name is replaced.
 
@@ -53,7 +85,8 @@ def create_lines(
 
     Args:
         connection: Where the table is made.
-        files: Files of any number of days; none makes an empty table.
+        files: Files of any number of days, of which only text may be in memory; none makes an
+            empty table.
         game: Format and fields.
         table: Its name.
 
@@ -63,12 +96,20 @@ def create_lines(
     # The clock of times without an offset, and of those with one once they are no longer text.
     connection.execute(f"SET TimeZone = {_literal(game.time_zone)}")
     nothing = _typed_lines(_no_lines(game), game)
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS {nothing}")
+    connection.execute(parsed(connection, f"CREATE OR REPLACE TABLE {table} AS {nothing}"))
 
     def insert(lines: str) -> None:
-        connection.execute(f"INSERT INTO {table} {_typed_lines(lines, game)}")
+        text = f"INSERT INTO {table} {_typed_lines(lines, game)}"
+        connection.execute(parsed(connection, text))
 
     return _READERS[game.logs.format](connection, files, game, insert)
+
+
+@lru_cache(maxsize=32)  # to read a long statement takes longer than to run it on few lines
+def parsed(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
+    """A statement that was read before, if it is run again."""
+    (statement,) = connection.extract_statements(text)
+    return statement
 
 
 Insert = Callable[[str], None]
@@ -93,7 +134,7 @@ _LINES = pa.schema(
 
 @contextmanager
 def _lines(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawFile]
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText]
 ) -> Iterator[list[Damage]]:
     """Offer `_RAW_TEXT` within the context: dt, file, line and content, with its newline, once.
 
@@ -109,10 +150,10 @@ def _lines(
         connection.unregister(_RAW_TEXT)
 
 
-def _batches(number: int, file: RawFile, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
+def _batches(number: int, file: RawText, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
     line = 1
     try:
-        for block in text_blocks(file.path):
+        for block in file.blocks():
             batch = _batch(block, file.day, number, line)
             line += len(batch)
             yield batch
@@ -135,7 +176,7 @@ def _batch(block: bytes, day: dt.date, number: int, line: int) -> pa.RecordBatch
 
 
 def _read_json(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawText], game: Game, insert: Insert
 ) -> list[Damage]:
     fields = _fields(game)
     paths = ", ".join(_literal(_json_path(path)) for path in fields.values())
@@ -154,9 +195,9 @@ def _json_path(path: str) -> str:
 
 
 def _read_csv(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawText], game: Game, insert: Insert
 ) -> list[Damage]:
-    by_header: defaultdict[str, dict[int, RawFile]] = defaultdict(dict)
+    by_header: defaultdict[str, dict[int, RawText]] = defaultdict(dict)
     for number, file in enumerate(files):
         by_header[_first_line(file)][number] = file
     found = []
@@ -167,9 +208,9 @@ def _read_csv(
     return found
 
 
-def _first_line(file: RawFile) -> str:
+def _first_line(file: RawText) -> str:
     with suppress(DamagedFileError):  # of which a row of quarantine is made when it is read
-        for block in text_blocks(file.path):
+        for block in file.blocks():
             return block.split(b"\n", 1)[0].decode()
     return ""
 
@@ -263,7 +304,11 @@ def _no_lines(game: Game) -> str:
     )
 
 
-_READERS = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}
+_READERS: dict[str, Callable[..., list[Damage]]] = {
+    "jsonl": _read_json,
+    "csv": _read_csv,
+    "parquet": _read_parquet,
+}
 
 
 # --- validity, the same for every format ----------------------------------------------------------

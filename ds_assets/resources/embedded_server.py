@@ -41,12 +41,13 @@ class EmbeddedServer:
 
     Attributes:
         client: A client of the server; it connects once the server runs.
+        socket: Where it listens.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        self._socket = _socket_path(self._folder)
-        self.client = open_socket(self._socket)
+        self.socket = _socket_path(self._folder)
+        self.client = open_socket(self.socket)
         self._changing = threading.RLock()
         self._leaving: weakref.finalize[..., Any] | None = None
 
@@ -105,9 +106,9 @@ class EmbeddedServer:
         try:
             if again:
                 raise self._failure(f"ended while it started: {self._last_words()}")
-            _make_private(self._socket.parent)
+            _make_private(self.socket.parent)
             process = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
-                [_binary(), *_server_options(self._folder, self._socket)],
+                [_binary(), *_server_options(self._folder, self.socket)],
                 pass_fds=[lock],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.model_card import TWIN_OF, ModelCard
-from ds_assets.core.models.predicting import DayFiles, DayModels, load_day
+from ds_assets.core.models.predicting import DayFiles, DayModels, load_models
 from ds_assets.core.models.scoring import Model, load_model
 from ds_assets.errors import InputError
 from ds_assets.resources.lake import Lake, day_folder
@@ -85,14 +85,20 @@ def day_model(
     return None if card is None else stored_model(kind, card, lake)
 
 
-def has_models(day: dt.date, lake: Lake) -> bool:
-    """Whether every card of a day is there: its models are complete."""
-    return all(lake.exists(_name(kind, day, CARD)) for kind in get_args(Kind))
+def model_tags(day: dt.date, lake: Lake) -> dict[str, str] | None:
+    """Name and tag of every file of a day's models, which change when a model does.
+
+    None for a day of which a card is missing.
+    """
+    folders = [day_folder(f"models/{kind}", day) for kind in get_args(Kind)]
+    found = {one.name: one.tag for folder in folders for one in lake.objects(folder)}
+    is_complete = all(_name(kind, day, CARD) in found for kind in get_args(Kind))
+    return found if is_complete else None
 
 
 def day_models(day: dt.date, lake: Lake) -> DayModels:
     """All models of a day."""
-    return load_day(day_files(day, lake))
+    return load_models(day_files(day, lake))
 
 
 def day_files(day: dt.date, lake: Lake) -> DayFiles:

@@ -31,6 +31,7 @@ from tenacity import (
 )
 
 from ds_assets.core.checksum import checksum, rows_of_day
+from ds_assets.core.defaults import MEANS, SAME_FOR_ALL
 from ds_assets.core.tables import PREDICTIONS, Table
 from ds_assets.resources.results_engine import (
     ResultsBusy,
@@ -39,6 +40,7 @@ from ds_assets.resources.results_engine import (
     open_engine,
     parse_url,
 )
+from ds_assets.resources.results_latest import latest_rows
 from ds_assets.resources.results_loading import DeliveryDiffers, Load, load_rows, read_rows
 from ds_assets.resources.results_migration import SchemaDiffers, schema_version, upgrade
 from ds_assets.resources.results_publishing import delete_stale_rows, let_days_go, publish
@@ -187,6 +189,36 @@ class ResultsDatabase:
                 query = sa.select(CURRENT).where(CURRENT.c.user_id.in_(batch))
                 rows += (dict(row) for row in connection.execute(query).mappings())
         return rows
+
+    def latest(self, user_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The newest row of each of these users, in no order, of the newest 60 delivered days.
+
+        Args:
+            user_ids: 1,000 at most: one query asks for all.
+
+        Raises:
+            ResultsUnavailable: the database cannot be used.
+        """
+        with self._transaction() as connection:
+            return latest_rows(connection, user_ids)
+
+    def defaults(self) -> pa.RecordBatch:
+        """What to say of users without a prediction: as `defaults_of` the newest delivered day.
+
+        Raises:
+            ResultsUnavailable: the database cannot be used.
+        """
+        same = [sa.func.max(CURRENT.c[name]).label(name) for name in SAME_FOR_ALL]
+        means = [sa.func.avg(CURRENT.c[name]).label(name) for name in MEANS]
+        everybody = sa.select(*same, *means)
+        # As bytes: MySQL would take groups that differ in case or accents for the same.
+        group = sa.cast(CURRENT.c.user_group, sa.LargeBinary).label("user_group")
+        of_groups = sa.select(group, *same, *means).where(group.is_not(None)).group_by(group)
+        with self._transaction() as connection:
+            rows = [dict(connection.execute(everybody).mappings().one())]
+            rows += [dict(row) for row in connection.execute(of_groups).mappings()]
+        known = [{"user_id": ""} | row for row in rows if row["as_of"] is not None]
+        return pa.RecordBatch.from_pylist(known, schema=PREDICTIONS.arrow_schema)
 
     def current_day(self) -> dt.date | None:
         """The newest delivered day; none, where nothing has been delivered.

@@ -27,7 +27,7 @@ from ds_assets.core.tables import (
     Table,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest version in `migrations`, which is what this software reads and writes."""
 KEY_LENGTH = 191
 """Most characters of a user id, or of another text that identifies a row."""
@@ -55,6 +55,7 @@ class KeyText(sa.types.TypeDecorator[str]):
 
 _SQL_TYPES: dict[ColumnType, type[TypeEngine[Any]]] = {
     "text": sa.Text,
+    "json": sa.Text,
     "integer": sa.BigInteger,
     "real": sa.Double,
     "date": sa.Date,

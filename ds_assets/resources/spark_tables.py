@@ -17,6 +17,7 @@ from ds_assets.core.tables import ColumnType, Table
 
 TYPES: dict[ColumnType, str] = {
     "text": "string",
+    "json": "string",
     "integer": "bigint",
     "real": "double",
     "date": "date",

@@ -1,21 +1,25 @@
 """The prediction service of this installation, put together from the settings, without Dagster."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from zoneinfo import ZoneInfo
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from ds_assets.game import load_game
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.lakes import open_lake
 from ds_assets.resources.results_database import ResultsDatabase
 from ds_assets.serving.live import LakeModel
-from ds_assets.serving.service import PredictionService
+from ds_assets.serving.prediction import calendar_of
+from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
 from ds_assets.settings import load_settings
 
 
 @contextmanager
-def installed_service() -> Iterator[PredictionService]:
+def installed_service(within: float = WITHIN_SECONDS) -> Iterator[PredictionService]:
     """The service, connected while the context lasts.
+
+    Args:
+        within: Seconds in which it answers, whatever is down.
 
     Raises:
         InputError: a setting or the game file is not acceptable.
@@ -28,4 +32,22 @@ def installed_service() -> Iterator[PredictionService]:
         ResultsDatabase(settings.results_url) as results,
     ):
         lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
-        yield PredictionService(cache, results, LakeModel(lake), ZoneInfo(game.time_zone))
+        yield PredictionService(cache, results, LakeModel(lake, game), calendar_of(game), within)
+
+
+@asynccontextmanager
+async def running_service() -> AsyncIterator[PredictionService]:
+    """The service on this event loop, which knows the newest day, and looks for newer ones.
+
+    Raises:
+        InputError: a setting or the game file is not acceptable.
+    """
+    with installed_service() as service:
+        await service.warm()
+        await service.refresh()
+        fresh = asyncio.create_task(service.keep_fresh())
+        try:
+            yield service
+        finally:
+            fresh.cancel()
+            await service.close()

@@ -19,7 +19,7 @@ from ds_assets.resources.stored_tables import store_rows
 from ds_assets.settings import load_settings
 from ds_assets_tests.assets.factories import LAST, Installation, finished
 from ds_assets_tests.faults.proxy import BLACK_HOLE, FaultProxy
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.resources.factories import DAYS, fresh, get_rows, row, table
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +42,7 @@ def lake(tmp_path: Path) -> FolderLake:
 
 def held(cache: PredictionCache) -> dict[str, dt.date | None]:
     users = sorted({user for users in STORED.values() for user in users})
-    values = cache.get_many(users)
+    values = get_rows(cache, users)
     assert all(
         it is None or it["cluster_name"] == f"{it['user_id']} {it['as_of']}" for it in values
     )
@@ -144,6 +144,6 @@ def test_the_day_is_in_redis_after_a_run(tmp_path: Path, redis_url: str) -> None
     assert deliver(installation, redis_url).success
     rows = installation.predictions(LAST).to_pylist()
     with PredictionCache(redis_url, installation.game.name, 7) as cache:
-        assert cache.get_many([it["user_id"] for it in rows]) == [
+        assert get_rows(cache, [it["user_id"] for it in rows]) == [
             {name: it[name] for name in rows[0] if name in it} for it in rows
         ]

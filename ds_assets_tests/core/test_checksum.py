@@ -14,7 +14,7 @@ from ds_assets.core.checksum import checksum, conform, rows_of_day
 from ds_assets.core.tables import PREDICTIONS
 
 DAY = dt.date(2026, 3, 1)
-VALUES = {"text": "some", "integer": 3, "real": 0.25, "date": DAY}
+VALUES = {"text": "some", "integer": 3, "real": 0.25, "date": DAY, "json": "[]"}
 
 
 def row(user_id: str, **values: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from ds_assets_tests.faults.proxy import (
     Latency,
     Reset,
 )
-from ds_assets_tests.resources.factories import row, table
+from ds_assets_tests.resources.factories import get_rows, row, table
 from ds_assets_tests.resources.lakes import make_blob_lake
 from ds_assets_tests.resources.results import fresh_mysql
 
@@ -163,7 +163,7 @@ def make_redis(name: str, stack: ExitStack, request: pytest.FixtureRequest, home
     reader = stack.enter_context(PredictionCache(direct, name, 7))
 
     def state() -> object:
-        found = reader.get_many([f"u{n}" for n in range(NEW)])
+        found = get_rows(reader, [f"u{n}" for n in range(NEW)])
         return [one and one["churn_probability"] for one in found]
 
     return Subject(

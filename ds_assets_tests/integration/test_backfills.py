@@ -19,6 +19,7 @@ from ds_assets_tests.assets.factories import (
     make_installation,
     make_played,
 )
+from ds_assets_tests.resources.factories import get_rows
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +138,7 @@ def test_a_run_whose_cache_is_empty_ends_with_the_newest_day_in_the_cache(
         cache._client.flushdb()
         copy.run(day(29), LAST, ["prediction_cache"])
         rows = copy.predictions(LAST)
-        assert cache.get_many(rows["user_id"].to_pylist()) == rows.to_pylist()
+        assert get_rows(cache, rows["user_id"].to_pylist()) == rows.to_pylist()
 
 
 def test_a_run_leaves_nothing_in_staging_and_no_unknown_folder() -> None:

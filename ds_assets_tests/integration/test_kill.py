@@ -18,6 +18,7 @@ import pytest
 
 from ds_assets.core.checksum import checksum
 from ds_assets_tests.assets.factories import START, Installation, make_played
+from ds_assets_tests.resources.factories import get_rows
 
 KILLS = 3
 USERS, DAYS, SEED = 300, 24, 5
@@ -141,7 +142,7 @@ def assert_the_same(reference: Reference, home: Path) -> None:
         assert database.current_day() == _LAST
         rows = database.day(_LAST)
     with installation.cache() as cache:
-        cached = cache.get_many(rows["user_id"].to_pylist())
+        cached = get_rows(cache, rows["user_id"].to_pylist())
     assert cached == rows.to_pylist()
 
 

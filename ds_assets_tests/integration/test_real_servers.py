@@ -12,6 +12,7 @@ from ds_assets.errors import InputError
 from ds_assets.resources.cache import PredictionCache
 from ds_assets_tests.assets.factories import START, Installation, day, finished
 from ds_assets_tests.conftest import BUCKET
+from ds_assets_tests.resources.factories import get_rows
 from ds_assets_tests.resources.lakes import make_blob_lake
 from ds_assets_tests.resources.results import fresh_mysql
 
@@ -95,7 +96,7 @@ def test_the_cache_holds_what_was_delivered(month: Month) -> None:
     assert rows["churn_model"].null_count == 0
     game = month.installation.game.name
     with PredictionCache(month.urls["DS_ASSETS_CACHE_URL"], game, 7) as real:
-        assert real.get_many(rows["user_id"].to_pylist()) == rows.to_pylist()
+        assert get_rows(real, rows["user_id"].to_pylist()) == rows.to_pylist()
 
 
 def test_nothing_lies_in_folders_but_copies(month: Month) -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from ds_assets.resources import cache_connection
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable
 from ds_assets.services.redis import RedisServer
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.resources.factories import DAYS, fetch, fresh, get_rows, row, table
 from ds_assets_tests.resources.redis_servers import PASSWORD, client_of, redis_cluster
 
 pytestmark = pytest.mark.server
@@ -65,10 +65,10 @@ def test_a_slot_that_moves_is_followed(cache: PredictionCache, servers: list[Red
 
     target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[source])
     source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
-    assert cache.get_many([newcomer]) == [None]
+    assert get_rows(cache, [newcomer]) == [None]
     assert cache.put_records([row(newcomer)]) == CachePut(1, 0)
-    assert cache.get_many([newcomer]) == [row(newcomer)]
-    assert cache.get_many([first]) == [row(first)]
+    assert get_rows(cache, [newcomer]) == [row(newcomer)]
+    assert get_rows(cache, [first]) == [row(first)]
 
     moving = source.execute_command("CLUSTER GETKEYSINSLOT", slot, 10_000)
     keys = ("KEYS", *moving)
@@ -76,7 +76,7 @@ def test_a_slot_that_moves_is_followed(cache: PredictionCache, servers: list[Red
     for end in (target, source):
         end.execute_command("CLUSTER SETSLOT", slot, "NODE", names[target])
     assert put_many(cache, 1) == CachePut(2_000, 0)
-    assert cache.get_many([*MANY, newcomer]) == [
+    assert get_rows(cache, [*MANY, newcomer]) == [
         *(row(user, DAYS[1]) for user in MANY),
         row(newcomer),
     ]
@@ -97,7 +97,12 @@ def test_a_server_that_does_not_answer_is_waited_for_once(
         process = int(client.info("server")["process_id"])
     os.kill(process, signal.SIGSTOP)
     try:
-        for question in (lambda: put_many(cache), lambda: cache.get_many(MANY)):
+        questions: list[Callable[[], object]] = [
+            lambda: put_many(cache),
+            lambda: get_rows(cache, MANY),
+            lambda: fetch(cache, MANY),
+        ]
+        for question in questions:
             began = time.monotonic()
             with pytest.raises(CacheUnavailable, match="Timeout"):
                 question()

@@ -10,12 +10,13 @@ import pytest
 import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
+from ds_assets.core.defaults import defaults_of
 from ds_assets.errors import InputError
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable, read_address
 from ds_assets.services.process import free_port
 from ds_assets.services.redis import RedisServer
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.resources.factories import DAYS, fetch, fresh, get_rows, row, table
 from ds_assets_tests.resources.redis_servers import (
     PASSWORD,
     client_of,
@@ -31,7 +32,12 @@ def assert_works(url: str, game: str = "game") -> None:
     with PredictionCache(url, game, 7) as cache:
         cache.ping()
         assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
-        assert cache.get_many(["b", "a", "nobody"]) == [row("b"), row("a"), None]
+        expected = [row("b"), row("a"), None]
+        assert get_rows(cache, ["b", "a", "nobody"]) == expected
+        cache.put_day(DAYS[0], defaults_of(table(row("a"))))
+        day, found = fetch(cache, ["b", "a", "nobody"])
+        assert found == expected
+        assert day is not None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,9 @@ def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path
         assert_works(as_user(url, "ds_writer"))
         with PredictionCache(as_user(url, "ds_reader"), "game", 7) as reader:
             reader.ping()
-            assert reader.get_many(["a"]) == [row("a")]
+            assert get_rows(reader, ["a"]) == [row("a")]
+            day, found = fetch(reader, ["a"])
+            assert (day is not None, found) == (True, [row("a")])
             with pytest.raises(CacheUnavailable, match="has no permissions"):
                 reader.put_records([row("a")])
         with fresh(as_user(server.url, "nobody")) as cache:
@@ -183,10 +191,13 @@ def test_after_a_failover_the_new_master_is_asked(tmp_path: Path) -> None:
             until(lambda: replica.dbsize() == 1)
         watched.master.kill()
         with pytest.raises(CacheUnavailable, match=r"redis\+sentinel://127\.0\.0\.1:1,"):
-            cache.get_many(["a"])
+            get_rows(cache, ["a"])
+        with pytest.raises(CacheUnavailable, match=r"redis\+sentinel://127\.0\.0\.1:1,"):
+            fetch(cache, ["a"])
         until(lambda: watched.master_port() == watched.replica.port)
         until(lambda: can_write(cache))
-        assert cache.get_many(["a"]) == [row("a", DAYS[1])]
+        assert get_rows(cache, ["a"]) == [row("a", DAYS[1])]
+        assert fetch(cache, ["a"])[1] == [row("a", DAYS[1])]
         assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(1, 1)
 
 

@@ -21,7 +21,7 @@ from ds_assets_tests.faults.proxy import (
     Latency,
     Reset,
 )
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.resources.factories import DAYS, fetch, fresh, get_rows, row, table
 
 pytestmark = pytest.mark.server
 MANY = [f"u{n}" for n in range(2_500)]
@@ -46,6 +46,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that do not wait long, as nothing but time depends on it."""
     monkeypatch.setattr(cache_connection, "_CONNECT_SECONDS", 0.2)
     monkeypatch.setattr(cache_connection, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(cache_connection, "_HURRIED_SECONDS", 0.2)
 
 
 def behind(proxy: FaultProxy, url: str) -> str:
@@ -64,7 +65,7 @@ def put_many(cache: PredictionCache) -> CachePut:
         UNREACHABLE,
         REFUSED,
         Reset(0),
-        Reset(50_000, "up"),
+        Reset(30_000, "up"),
         Reset(100, "up"),
         Latency(1),
     ],
@@ -79,8 +80,13 @@ def test_a_cache_that_cannot_be_used_says_which_and_works_again_afterwards(
             put_many(cache)
         assert f"redis://127.0.0.1:{proxy.port}/0 (DS_ASSETS_CACHE_URL)" in str(caught.value)
         assert str(urlsplit(redis_url).password) not in str(caught.value)
+        proxy.fault = fault  # of which nothing has passed yet
+        with pytest.raises(CacheUnavailable) as caught:
+            fetch(cache, MANY)
+        assert f"redis://127.0.0.1:{proxy.port}/0 (DS_ASSETS_CACHE_URL)" in str(caught.value)
         proxy.fault = NONE
-        assert cache.get_many(["a"]) == [row("a")]
+        assert get_rows(cache, ["a"]) == [row("a")]
+        assert fetch(cache, ["a"])[1] == [row("a")]
         assert put_many(cache) == CachePut(2_500, 0)
 
 
@@ -92,8 +98,8 @@ def test_a_connection_that_nobody_holds_any_more_is_left_after_one_wait(
         cache.put(DAYS[0], table(row("a")))
         proxy.fault = HALF_OPEN
         with pytest.raises(CacheUnavailable, match="Timeout"):
-            cache.get_many(["a"])
-        assert cache.get_many(["a"]) == [row("a")]
+            get_rows(cache, ["a"])
+        assert get_rows(cache, ["a"]) == [row("a")]
 
 
 def test_a_connection_that_the_server_has_closed_is_not_noticed(
@@ -110,13 +116,13 @@ def test_a_slow_network_makes_the_cache_slow_and_nothing_else(
 ) -> None:
     proxy.fault = fault
     assert put_many(cache) == CachePut(2_500, 0)
-    assert cache.get_many(MANY[:3]) == [row(user) for user in MANY[:3]]
+    assert get_rows(cache, MANY[:3]) == [row(user) for user in MANY[:3]]
 
 
 def test_a_connection_that_is_lost_on_the_way_is_replaced(
     cache: PredictionCache, proxy: FaultProxy
 ) -> None:
-    proxy.fault = Reset(200_000, "up")  # enough for a call, and too little for all
+    proxy.fault = Reset(700_000, "up")  # enough for a call, and too little for all
     assert put_many(cache) == CachePut(2_500, 0)
     assert proxy.connections > 1
 

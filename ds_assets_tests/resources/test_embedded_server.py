@@ -1,5 +1,6 @@
 """The embedded server: one a folder, whoever starts it, and none that nobody uses."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from ds_assets.resources import embedded_server
 from ds_assets.resources.cache import CachePut, PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable
-from ds_assets_tests.resources.factories import DAYS, fresh, row, server_process, table
+from ds_assets.resources.cache_format import CachedPrediction
+from ds_assets_tests.resources.factories import DAYS, fresh, get_rows, row, server_process, table
 
 
 def is_running(folder: Path) -> bool:
@@ -47,9 +49,23 @@ def test_a_killed_server_is_started_again_with_what_it_had(tmp_path: Path) -> No
     with fresh(tmp_path) as cache:
         cache.put(DAYS[0], table(row("a")))
         kill(cache, tmp_path)
-        assert cache.get_many(["a"]) == [row("a")]
+        assert get_rows(cache, ["a"]) == [row("a")]
         kill(cache, tmp_path)
         assert cache.put(DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
+
+
+def test_a_server_that_is_killed_under_an_event_loop_is_started_again(tmp_path: Path) -> None:
+    async def ask(cache: PredictionCache) -> list[CachedPrediction | None]:
+        before = await cache.fetch(["a"])
+        await asyncio.to_thread(kill, cache, tmp_path)
+        assert await cache.fetch(["a"]) == before
+        await cache.close_loop()
+        return before[1]
+
+    with fresh(tmp_path) as cache:
+        cache.put(DAYS[0], table(row("a")))
+        (found,) = asyncio.run(ask(cache))
+    assert found is not None
 
 
 def test_values_outlast_the_last_process_and_the_server_does_not(tmp_path: Path) -> None:
@@ -57,7 +73,7 @@ def test_values_outlast_the_last_process_and_the_server_does_not(tmp_path: Path)
         cache.put(DAYS[0], table(row("a")))
         assert is_running(tmp_path)
     assert not is_running(tmp_path)
-    assert cache.get_many(["a"]) == [row("a")]
+    assert get_rows(cache, ["a"]) == [row("a")]
     assert is_running(tmp_path)
     cache.close()
     assert not is_running(tmp_path)
@@ -90,7 +106,7 @@ from pathlib import Path
 from ds_assets.resources.cache import PredictionCache
 
 cache = PredictionCache(Path(sys.argv[1]), "game", 7)
-print(cache.get_many(["a"])[0]["cluster_name"], cache._client.info("server")["process_id"])
+print(cache.get_many(["a"])[0].as_of, cache._client.info("server")["process_id"])
 sys.stdout.flush()
 sys.stdin.readline()
 """
@@ -98,12 +114,12 @@ sys.stdin.readline()
 
 def test_processes_share_one_server_which_the_last_of_them_stops(tmp_path: Path) -> None:
     with PredictionCache(tmp_path, "game", 7) as cache:
-        cache.put(DAYS[0], table(row("a", cluster_name="shared")))
+        cache.put(DAYS[0], table(row("a")))
     users = [python(USER, tmp_path) for _ in range(2)]
     with users[0] as killed, users[1] as last:
         said = [user.stdout.readline().split() for user in users if user.stdout]
         assert said[0] == said[1]
-        assert said[0][0] == "shared"
+        assert said[0][0] == str(DAYS[0].toordinal())
         killed.kill()
         killed.wait()
         assert is_running(tmp_path)

@@ -18,7 +18,7 @@ from ds_assets.resources.model_store import (
     day_files,
     day_model,
     day_models,
-    has_models,
+    model_tags,
     store_model,
     stored_card,
     stored_files,
@@ -147,9 +147,11 @@ def test_a_day_without_a_card_has_no_model(lake: FolderLake) -> None:
 
 def test_the_models_of_a_day_are_complete_with_the_last_card(lake: FolderLake) -> None:
     for kind in ("clusters", "churn", "payment"):
-        assert not has_models(READY_DAY, lake)
+        assert model_tags(READY_DAY, lake) is None
         lake.write(f"models/{kind}/dt={READY_DAY}/card.json", b"{}")
-    assert has_models(READY_DAY, lake)
+    tags = model_tags(READY_DAY, lake)
+    assert tags is not None
+    assert f"models/churn/dt={READY_DAY}/card.json" in tags
 
 
 def test_a_damaged_card_is_named_with_its_mistakes(lake: FolderLake) -> None:

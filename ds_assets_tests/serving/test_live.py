@@ -1,20 +1,45 @@
 """The live model over a lake that the graph has made."""
 
+import datetime as dt
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
 from ds_assets.assets.predictions import read_predictions
+from ds_assets.core.decompression import text_blocks
+from ds_assets.core.events import RejectedLine
+from ds_assets.errors import InputError
 from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.model_store import day_models
 from ds_assets.resources.stored_tables import table_file
-from ds_assets.serving.live import LakeModel
-from ds_assets.serving.service import LiveUnavailable
-from ds_assets_tests.assets.factories import LAST, Installation, day, finished
+from ds_assets.serving import live as module
+from ds_assets.serving.live import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
+from ds_assets.serving.service import LiveUnavailable, StillLoading
+from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 
 pytestmark = pytest.mark.slow
 
 BEFORE = day(30)
+
+
+def live(lake: FolderLake, clock: Callable[[], float] = lambda: 0.0) -> LakeModel:
+    """A live model that looks at the lake once, as its clock stands still."""
+    return LakeModel(lake, finished().game, clock)
+
+
+def scored(model: LakeModel, users: Sequence[str], *, reasons: bool = True) -> dict[str, Any]:
+    """What a live model says of users, by user."""
+    found = model.score(users, reasons=reasons)
+    assert len({one["user_id"] for one in found}) == len(found)
+    return {one["user_id"]: one for one in found}
 
 
 @pytest.fixture
@@ -25,39 +50,38 @@ def copy(tmp_path: Path) -> Installation:
 def test_the_live_model_says_what_the_batch_of_the_newest_day_said() -> None:
     lake = finished().lake
     rows = read_predictions(LAST, lake)
-    scored = LakeModel(lake).score(rows["user_id"].to_pylist())
-    assert set(scored) == set(rows["user_id"].to_pylist())
-    for row in rows.to_pylist():
-        found = dict(scored[row["user_id"]])
-        for name in ("churn_probability", "payment_probability", "expected_spend"):
-            assert found.pop(name) == pytest.approx(row.pop(name), abs=1e-6)
-        assert found == row
+    found = scored(live(lake), rows["user_id"].to_pylist())
+    assert found == {row["user_id"]: row for row in rows.to_pylist()}
 
 
-def test_one_user_gets_the_same_reasons_as_among_all() -> None:
-    rows = read_predictions(LAST, finished().lake).to_pylist()
-    for row in rows[:3]:
-        found = LakeModel(finished().lake).score([row["user_id"]])[row["user_id"]]
-        assert found["churn_reasons"] == row["churn_reasons"]
-        assert found["payment_reasons"] == row["payment_reasons"]
+def test_one_user_is_told_the_same_as_among_all() -> None:
+    rows, model = read_predictions(LAST, finished().lake).to_pylist(), live(finished().lake)
+    for row in rows[:20]:
+        assert scored(model, [row["user_id"]]) == {row["user_id"]: row}
+
+
+def test_reasons_are_left_out_if_nobody_asks_for_them() -> None:
+    row, *_ = read_predictions(LAST, finished().lake).to_pylist()
+    (found,) = scored(live(finished().lake), [row["user_id"]], reasons=False).values()
+    assert found == {**row, "churn_reasons": None, "payment_reasons": None}
 
 
 def test_files_that_only_judge_are_not_read(copy: Installation) -> None:
     user = read_predictions(LAST, copy.lake)["user_id"][0].as_py()
     for kind in ("churn", "payment"):
         copy.lake.delete([f"models/{kind}/dt={LAST}/twin_model.onnx"])
-    assert LakeModel(copy.lake).score([user])[user]["as_of"] == LAST
+    assert scored(live(copy.lake), [user])[user]["as_of"] == LAST
 
 
 def test_users_without_features_are_left_out() -> None:
     known = read_predictions(LAST, finished().lake)["user_id"][0].as_py()
-    assert set(LakeModel(finished().lake).score([known, "nobody"])) == {known}
-    assert LakeModel(finished().lake).score(["nobody"]) == {}
+    assert set(scored(live(finished().lake), [known, "nobody"])) == {known}
+    assert scored(live(finished().lake), ["nobody"]) == {}
 
 
 def test_a_lake_without_models_cannot_answer(tmp_path: Path) -> None:
     with pytest.raises(LiveUnavailable, match="holds no day with features and models"):
-        LakeModel(FolderLake(tmp_path / "nothing")).score(["a"])
+        scored(live(FolderLake(tmp_path / "nothing")), ["a"])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +98,7 @@ def test_a_day_that_is_not_complete_yet_does_not_answer_and_the_day_before_does(
 ) -> None:
     user = read_predictions(BEFORE, copy.lake)["user_id"][0].as_py()
     copy.lake.delete([missing])
-    assert LakeModel(copy.lake).score([user])[user]["as_of"] == BEFORE
+    assert scored(live(copy.lake), [user])[user]["as_of"] == BEFORE
 
 
 def test_a_day_without_enough_data_answers_with_missing_probabilities(copy: Installation) -> None:
@@ -83,7 +107,7 @@ def test_a_day_without_enough_data_answers_with_missing_probabilities(copy: Inst
             (folder / "card.json").unlink()
     rows = read_predictions(day(0), copy.lake)
     user = rows["user_id"][0].as_py()
-    found = LakeModel(copy.lake).score([user])[user]
+    found = scored(live(copy.lake), [user])[user]
     assert (found["as_of"], found["churn_probability"]) == (day(0), None)
     assert (found["payment_probability"], found["churn_model"]) == (None, None)
     assert (found["expected_spend"], found["churn_reasons"]) == (None, None)
@@ -101,22 +125,278 @@ def test_a_damaged_or_missing_model_is_no_answer_rather_than_an_error(
     content = copy.lake.read(name)
     copy.lake.write(name, content[:-1])
     with pytest.raises(LiveUnavailable, match="damaged or another model's"):
-        LakeModel(copy.lake).score([user])
+        scored(live(copy.lake), [user])
     copy.lake.delete([name])
     with pytest.raises(LiveUnavailable, match=f"{name} is missing"):
-        LakeModel(copy.lake).score([user])
+        scored(live(copy.lake), [user])
     copy.lake.write(name, content)
-    assert set(LakeModel(copy.lake).score([user])) == {user}
+    assert set(scored(live(copy.lake), [user])) == {user}
 
 
 def test_a_damaged_card_is_no_answer_rather_than_an_error(copy: Installation) -> None:
     user = read_predictions(LAST, copy.lake)["user_id"][0].as_py()
     copy.lake.write(f"models/churn/dt={LAST}/card.json", b"{}")
     with pytest.raises(LiveUnavailable, match="the model card models/churn/"):
-        LakeModel(copy.lake).score([user])
+        scored(live(copy.lake), [user])
 
 
 def test_a_damaged_features_file_is_no_answer_rather_than_an_error(copy: Installation) -> None:
     copy.lake.write(table_file("user_features", LAST), b"PAR1 no parquet")
     with pytest.raises(LiveUnavailable, match="user_features"):
-        LakeModel(copy.lake).score(["a"])
+        scored(live(copy.lake), ["a"])
+
+
+def features_of_day(lake: FolderLake) -> list[dict[str, Any]]:
+    frame = pd.read_parquet(lake.local(table_file("user_features", LAST)))
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in user.items()} for user in plain.to_dict("records")]
+
+
+def test_given_features_are_scored_as_stored_ones() -> None:
+    lake = finished().lake
+    rows = read_predictions(LAST, lake).to_pylist()
+    given = {user["user_id"]: user for user in features_of_day(lake)}
+    found = live(lake).score_features([given[row["user_id"]] for row in rows])
+    assert found == rows
+    with pytest.raises(InputError, match="tenure_days: missing"):
+        live(lake).score_features([{**given[rows[0]["user_id"]], "tenure_days": 1}, {}])
+
+
+def lines_by_day(lake: FolderLake) -> dict[str, dict[dt.date, list[str]]]:
+    """Lines of each user in the raw logs, by the day on which they arrived."""
+    found: dict[str, dict[dt.date, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for folder in sorted(lake.local("raw").iterdir()):
+        for file in sorted(one for one in folder.iterdir() if not one.name.startswith("_")):
+            for line in b"".join(text_blocks(file)).decode().splitlines():
+                found[json.loads(line)["user"]["id"]][dt.date.fromisoformat(folder.name[3:])] += [
+                    line
+                ]
+    return found
+
+
+def test_events_are_scored_as_the_batch_scored_what_it_made_of_them() -> None:
+    lake = finished().lake
+    rows = read_predictions(LAST, lake).to_pylist()
+    lines, some = lines_by_day(lake), rows[:40]
+    together: dict[dt.date, list[str]] = defaultdict(list)
+    for row in some:
+        for arrived, own in lines[row["user_id"]].items():
+            together[arrived] += own
+    found = live(lake).score_events(together, LAST)
+    assert found.records == some
+    assert found.rejected == []
+
+
+def test_events_of_a_day_that_is_not_over_are_scored_as_of_that_day() -> None:
+    today = LAST + dt.timedelta(days=1)
+    model = live(finished().lake)
+    line = event(1, f"{today}T03:00:00Z", "somebody new")
+    found = model.score_events({today: [line, "no event"]}, today, reasons=False)
+    assert [(one["user_id"], one["as_of"]) for one in found.records] == [("somebody new", today)]
+    assert found.rejected == [RejectedLine(today, 2, "not JSON")]
+
+
+def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() -> None:
+    model = live(finished().lake)
+    line = event(1, f"{LAST}T03:00:00Z", "somebody new")
+    with pytest.raises(StillLoading, match="the engine that reads raw events is being loaded"):
+        model.score_lines([line], LAST)
+    assert model._loading_events is not None
+    model._loading_events.join()
+    (found,) = model.score_lines([line], LAST)
+    assert (found["user_id"], found["as_of"]) == ("somebody new", LAST)
+    with pytest.raises(InputError, match="event 2 cannot be used: not JSON"):
+        model.score_lines([line, "no event"], LAST)
+
+
+class Ticking:
+    """A clock that is put forward by hand, and a live model that looks by it."""
+
+    def __init__(self, lake: FolderLake) -> None:
+        self.now = 0.0
+        self.model = live(lake, lambda: self.now)
+
+    def after(self, seconds: float, user: str) -> dict[str, Any]:
+        """The answer after some time, when the look that it began is over."""
+        self.now += seconds
+        scored(self.model, [user])
+        if self.model._looking is not None:
+            self.model._looking.join()
+        return dict(scored(self.model, [user])[user])
+
+
+def test_a_new_day_is_taken_without_a_restart(copy: Installation, tmp_path: Path) -> None:
+    user = known_on_both_days(copy)
+    hidden = hide(copy, tmp_path / "hidden")
+    ticking = Ticking(copy.lake)
+    assert ticking.after(0, user)["as_of"] == BEFORE
+    hidden()
+    assert ticking.after(LOOK_EVERY / 2, user)["as_of"] == BEFORE
+    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
+    (row,) = [one for one in read_predictions(LAST, copy.lake).to_pylist()
+              if one["user_id"] == user]  # fmt: skip
+    assert ticking.after(0, user) == row
+
+
+def known_on_both_days(installation: Installation) -> str:
+    users = [set(read_predictions(one, installation.lake)["user_id"].to_pylist())
+             for one in (BEFORE, LAST)]  # fmt: skip
+    return str(min(users[0] & users[1]))
+
+
+def hide(installation: Installation, aside: Path) -> Callable[[], object]:
+    """Take the last day's payment model away. Returns what brings it back."""
+    folder = installation.settings.lake / "models" / "payment" / f"dt={LAST}"
+    folder.rename(aside)
+    return lambda: aside.rename(folder)
+
+
+def test_a_model_that_is_made_again_is_taken(copy: Installation) -> None:
+    user, ticking = known_on_both_days(copy), Ticking(copy.lake)
+    first = ticking.after(0, user)
+    for file in ("card.json", "model.onnx"):
+        name = f"models/clusters/dt={LAST}/{file}"
+        copy.lake.write(name, copy.lake.read(name.replace(str(LAST), str(BEFORE))))
+    second = ticking.after(LOOK_EVERY, user)
+    assert second["as_of"] == LAST
+    assert second["cluster_model"] != first["cluster_model"]
+
+
+def test_a_day_that_changes_while_it_is_loaded_is_not_taken(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, ticking = known_on_both_days(copy), Ticking(copy.lake)
+    before = ticking.after(0, user)
+    card = f"models/churn/dt={LAST}/card.json"
+    copy.lake.write(card, copy.lake.read(card))
+    load = day_models
+
+    def changing(*args: Any) -> Any:
+        found = load(*args)
+        copy.lake.write(card, copy.lake.read(card))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "day_models", changing)
+        day = ticking.model._day
+        assert ticking.after(LOOK_EVERY, user) == before
+        assert ticking.model._day is day
+    ticking.after(LOOK_EVERY, user)
+    assert ticking.model._day is not day
+
+
+@pytest.mark.parametrize(
+    "damaged", [f"models/churn/dt={LAST}/model.onnx", table_file("user_features", LAST)]
+)
+def test_while_what_is_new_is_damaged_the_last_day_answers_and_it_is_said(
+    copy: Installation, tmp_path: Path, damaged: str
+) -> None:
+    user = known_on_both_days(copy)
+    content = copy.lake.read(damaged)
+    bring_back = hide(copy, tmp_path / "hidden")
+    ticking = Ticking(copy.lake)
+    assert (ticking.after(0, user)["as_of"], ticking.model.trouble) == (BEFORE, None)
+    copy.lake.write(damaged, content[:-1])
+    bring_back()
+    assert ticking.after(LOOK_EVERY, user)["as_of"] == BEFORE
+    assert ticking.model.trouble is not None
+    copy.lake.write(damaged, content)
+    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
+    assert ticking.model.trouble is None
+
+
+def test_damage_is_looked_at_again_after_a_while(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.lake.write(f"models/churn/dt={LAST}/model.onnx", b"?")
+    loads: list[object] = []
+    load = day_models
+
+    def counted(*args: Any) -> Any:
+        loads.append(args)
+        return load(*args)
+
+    monkeypatch.setattr(module, "day_models", counted)
+    now = [0.0]
+    model = live(copy.lake, lambda: now[0])
+    for _ in range(3):
+        with pytest.raises(LiveUnavailable, match="damaged"):
+            scored(model, ["a"])
+        now[0] += LOOK_EVERY
+    assert len(loads) == 1
+    now[0] += TRY_AGAIN_AFTER
+    with pytest.raises(LiveUnavailable, match="damaged"):
+        scored(model, ["a"])
+    assert len(loads) == 2
+
+
+def test_while_the_lake_is_lost_what_is_in_memory_answers(
+    copy: Installation, tmp_path: Path
+) -> None:
+    user, ticking = known_on_both_days(copy), Ticking(copy.lake)
+    assert ticking.after(0, user)["as_of"] == LAST
+    copy.settings.lake.rename(tmp_path / "gone")
+    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
+    assert ticking.model.trouble is not None
+
+
+def test_nobody_waits_while_a_newer_day_is_loaded(
+    copy: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = known_on_both_days(copy)
+    bring_back = hide(copy, tmp_path / "hidden")
+    ticking = Ticking(copy.lake)
+    ticking.after(0, user)
+    bring_back()
+    go_on, load = threading.Event(), day_models
+    monkeypatch.setattr(module, "day_models", lambda *a: (go_on.wait(), load(*a))[1])
+    ticking.now += LOOK_EVERY
+    assert all(scored(ticking.model, [user])[user]["as_of"] == BEFORE for _ in range(5))
+    go_on.set()
+    assert ticking.after(0, user)["as_of"] == LAST
+
+
+def test_threads_get_whole_days_while_days_change(copy: Installation, tmp_path: Path) -> None:
+    user, model = known_on_both_days(copy), live(copy.lake)
+    model.refresh()
+    expected = {}
+    for one in (BEFORE, LAST):
+        (row,) = [row for row in read_predictions(one, copy.lake).to_pylist()
+                  if row["user_id"] == user]  # fmt: skip
+        expected[one] = row
+    stop = threading.Event()
+
+    def ask(_: int) -> set[dt.date]:
+        seen = set()
+        while not stop.is_set():
+            found = scored(model, [user])[user]
+            assert found == expected[found["as_of"]]
+            seen.add(found["as_of"])
+        return seen
+
+    with ThreadPoolExecutor(4) as threads:
+        asked = threads.map(ask, range(4))
+        for _ in range(3):
+            bring_back = hide(copy, tmp_path / "hidden")
+            model.refresh()
+            bring_back()
+            model.refresh()
+        stop.set()
+        assert set().union(*asked) == {BEFORE, LAST}
+
+
+def test_a_lake_that_does_not_answer_keeps_the_first_caller_only_so_long(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
+    go_on, load = threading.Event(), day_models
+    monkeypatch.setattr(module, "day_models", lambda *a: (go_on.wait(), load(*a))[1])
+    model, user = live(copy.lake), known_on_both_days(copy)
+    with pytest.raises(LiveUnavailable, match="still being loaded"):
+        scored(model, [user])
+    assert model.models is None
+    go_on.set()
+    assert model._looking is not None
+    model._looking.join()
+    assert set(scored(model, [user])) == {user}
+    assert model.models is not None

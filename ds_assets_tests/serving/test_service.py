@@ -1,39 +1,40 @@
 """The prediction service over a real cache and a real database."""
 
-import dataclasses
+import asyncio
 import datetime as dt
 import logging
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
+from ds_assets.serving.health import Health
+from ds_assets.serving.parts import FAILURES
+from ds_assets.serving.prediction import Prediction, read_answer
+from ds_assets.serving.service import Records, StillLoading, ToScore
 from ds_assets_tests.resources.factories import DAYS, fresh, row, table
-
-
-class Live:
-    """A live model that knows some users, and remembers what it was asked."""
-
-    def __init__(self, *rows: dict[str, Any]) -> None:
-        self.rows = {row["user_id"]: row for row in rows}
-        self.asked: list[list[str]] = []
-
-    def score(self, user_ids: Sequence[str]) -> Records:
-        self.asked.append(list(user_ids))
-        return {user_id: self.rows[user_id] for user_id in user_ids if user_id in self.rows}
-
-
-class NoModel:
-    def score(self, user_ids: Sequence[str]) -> Records:
-        raise LiveUnavailable(f"there is no model yet for {len(user_ids)} users")
+from ds_assets_tests.serving.factories import (
+    ACTIVE_DAYS,
+    Live,
+    NoModel,
+    all_done,
+    ask,
+    ask_each,
+    end_of,
+    put_day,
+    queries,
+    serving,
+    statements_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,8 @@ def no_results(tmp_path: Path) -> Iterator[ResultsDatabase]:
         yield results
 
 
-def service(cache: PredictionCache, results: ResultsDatabase, live: Any) -> PredictionService:
-    return PredictionService(cache, results, live, dt.UTC)
+def sources(found: Sequence[Prediction]) -> list[tuple[str, str]]:
+    return [(one.source, one.status) for one in found]
 
 
 def test_each_user_is_answered_by_the_first_source_that_knows(
@@ -77,139 +78,585 @@ def test_each_user_is_answered_by_the_first_source_that_knows(
 ) -> None:
     cache.put(DAYS[1], table(row("cached", DAYS[1], cluster=1)))
     results.deliver(DAYS[1], table(row("cached", DAYS[1]), row("stored", DAYS[1])), "run")
-    live = Live(row("stored", DAYS[2]), row("scored", DAYS[2]))
+    live = Live(row("stored", DAYS[1]), row("scored", DAYS[1]))
     asked = ["scored", "nobody", "cached", "stored", "cached", "nobody"]
-    answers = service(cache, results, live).answer(asked)
-    assert [answer.user_id for answer in answers.answers] == asked
-    assert [(answer.source, answer.status) for answer in answers.answers] == [
+    expected = [
         ("live", "ok"),
-        ("none", "unknown_user"),
+        ("default", "unknown_user"),
         ("cache", "ok"),
         ("table", "ok"),
         ("cache", "ok"),
-        ("none", "unknown_user"),
+        ("default", "unknown_user"),
     ]
-    assert answers.hits == {"cache": 1, "table": 1, "live": 1}
-    assert answers.misses == {"cache": 3, "table": 2, "live": 1}
-    assert answers.degraded == []
-    assert live.asked == [["scored", "nobody"]]
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            found = await ask(service, *asked)
+            assert [one.user_id for one in found] == asked
+            assert sources(found) == expected
+            assert live.asked == [["scored", "nobody"]]
+            assert service.health().degraded == ()
+
+    asyncio.run(run())
+
+
+def test_one_user_alone_gets_the_same_answers(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[1], row("cached", DAYS[1]))
+    results.deliver(DAYS[1], table(row("stored", DAYS[1])), "run")
+    users = ["cached", "stored", "scored", "nobody"]
+
+    async def run() -> None:
+        async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
+            alone = [read_answer(await service.answer_one(user)) for user in users]
+        cache._client.delete(*(cache._key(user.encode()) for user in users[1:]))
+        async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
+            assert await ask(service, *users) == alone
+        assert sources(alone) == [
+            ("cache", "ok"),
+            ("table", "ok"),
+            ("live", "ok"),
+            ("default", "unknown_user"),
+        ]
+
+    asyncio.run(run())
 
 
 def test_the_answer_is_the_same_whatever_it_comes_from(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     known = row("a", churn_probability=1 / 3, payment_probability=None, cluster_name="naïve 🎮")
-    from_live = service(cache, results, Live(known)).answer(["a"]).answers[0]
+
+    async def answer(live: Live) -> Prediction:
+        async with serving(cache, results, live) as service:
+            return (await ask(service, "a"))[0]
+
+    from_live = asyncio.run(answer(Live(known)))
     results.deliver(DAYS[0], table(known), "run")
-    from_cache = service(cache, results, Live()).answer(["a"]).answers[0]
+    from_cache = asyncio.run(answer(Live()))
     cache._client.flushdb()
-    from_table = service(cache, results, Live()).answer(["a"]).answers[0]
-    found = [from_cache, from_table, from_live]
-    assert [answer.source for answer in found] == ["cache", "table", "live"]
-    same = {dataclasses.replace(answer, source="none", age_seconds=0) for answer in found}
-    assert len(same) == 1
+    from_table = asyncio.run(answer(Live()))
+    assert [one.source for one in (from_cache, from_table, from_live)] == ["cache", "table", "live"]
+    assert replace(from_cache, source="live") == replace(from_table, source="live") == from_live
 
 
 def test_what_the_table_or_the_live_model_knew_is_in_the_cache_the_next_time(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     results.deliver(DAYS[0], table(row("stored")), "run")
-    asks = service(cache, results, Live(row("scored", DAYS[1])))
-    asks.answer(["stored", "scored", "nobody"])
-    answers = asks.answer(["stored", "scored", "nobody"])
-    assert [answer.source for answer in answers.answers] == ["cache", "cache", "none"]
+
+    async def run() -> None:
+        async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
+            await service.answer(["stored", "scored"])  # and ends at once
+        async with serving(cache, results, NoModel()) as service:
+            found = await ask(service, "stored", "scored")
+            assert [one.source for one in found] == ["cache", "cache"]
+
+    asyncio.run(run())
 
 
-def test_one_request_asks_each_source_once(
+def test_a_batch_is_one_mget_one_query_and_one_call_of_the_model(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    results.deliver(DAYS[0], table(*(row(f"u{n}") for n in range(500))), "run")
     users = [f"u{n}" for n in range(1_000)]
-    live = Live(*(row(user) for user in users[:700]))
-    statements: list[str] = []
-    sa.event.listen(
-        results._connected(),
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_: statements.append(statement),
-    )
-    cache._client.config_resetstat()
-    answers = service(cache, results, live).answer(users)
-    assert answers.hits == {"cache": 0, "table": 500, "live": 200}
-    assert len([statement for statement in statements if "SELECT" in statement]) == 1
+    put_day(cache, DAYS[0], *map(row, users[:300]))
+    results.deliver(DAYS[0], table(*map(row, users[:600])), "run")
+    live = Live(*map(row, users[:800]))
+    statements = statements_of(results)
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            cache._client.config_resetstat()
+            found = [read_answer(one) for one in await service.answer(users)]
+        expected = ["cache"] * 300 + ["table"] * 300 + ["live"] * 200 + ["default"] * 200
+        assert [one.source for one in found] == expected
+
+    asyncio.run(run())
+    assert queries(statements) == 1
+    assert live.asked == [users[600:]]
     calls = {name: it["calls"] for name, it in cache._client.info("commandstats").items()}
     # What puts values in asks once for those that are there.
     assert calls["cmdstat_mget"] - calls["cmdstat_evalsha"] == 1
-    assert live.asked == [users[500:]]
+
+
+def test_users_who_are_asked_for_at_once_share_one_mget_and_misses_one_query(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    users = [f"u{n}" for n in range(50)]
+    put_day(cache, DAYS[0], *map(row, users))
+    results.deliver(DAYS[0], table(row("stored")), "run")
+    statements = statements_of(results)
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            await service.refresh()
+            cache._client.config_resetstat()
+            found = await ask_each(service, *users)
+            assert {one.source for one in found} == {"cache"}
+            assert cache._client.info("commandstats")["cmdstat_mget"]["calls"] == 1
+            found = await ask_each(service, *["stored"] * 50)
+            assert sources(found) == [("table", "ok")] * 50
+
+    asyncio.run(run())
+    assert queries(statements) == 1
+
+
+def test_batches_that_miss_the_same_users_share_one_query(
+    cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [f"u{n}" for n in range(100)]
+    results.deliver(DAYS[0], table(*map(row, users)), "run")
+    statements, latest = statements_of(results), results.latest
+
+    def slow(user_ids: Sequence[str]) -> list[dict[str, Any]]:
+        time.sleep(0.5)  # so that all have missed them by then
+        return latest(user_ids)
+
+    monkeypatch.setattr(results, "latest", slow)
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            found = await asyncio.gather(*(ask(service, *users) for _ in range(5)))
+            assert {one.source for batch in found for one in batch} == {"table"}
+
+    asyncio.run(run())
+    assert queries(statements) == 1
+
+
+def test_who_goes_away_takes_no_answer_from_who_asked_for_the_same(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    results.deliver(DAYS[0], table(row("a")), "run")
+
+    async def run(wait: float) -> None:
+        async with serving(cache, results, Live()) as service:
+            leaves, stays = (asyncio.create_task(service.answer_one("a")) for _ in range(2))
+            await asyncio.sleep(wait)
+            leaves.cancel()
+            assert read_answer(await stays).status == "ok"
+
+    for wait in (0, 0.001, 0.005):
+        cache._client.flushdb()
+        asyncio.run(run(wait))
 
 
 def test_when_the_cache_knows_all_nothing_else_is_asked(
     cache: PredictionCache, no_results: ResultsDatabase
 ) -> None:
     cache.put(DAYS[0], table(row("a")))
-    answers = service(cache, no_results, NoModel()).answer(["a"])
-    assert answers.degraded == []
-    assert answers.hits == {"cache": 1}
+
+    async def run() -> Health:
+        async with serving(cache, no_results, NoModel()) as service:
+            assert sources(await ask(service, "a")) == [("cache", "ok")]
+            return service.health()
+
+    assert asyncio.run(run()).degraded == ()
 
 
-def test_without_the_cache_the_table_answers_and_the_answer_says_so(
+def test_an_old_day_in_the_cache_is_told_only_where_the_table_has_no_newer(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    cache.put(DAYS[0], table(row("back", cluster=1), row("gone", cluster=1)))
+    put_day(cache, DAYS[1], row("other", DAYS[1]))
+    rows = table(row("back", DAYS[1], cluster=2), row("other", DAYS[1]))
+    results.deliver(DAYS[0], table(row("gone", cluster=1)), "run")
+    results.deliver(DAYS[1], rows, "run")
+
+    async def run() -> None:
+        async with serving(cache, results, NoModel()) as service:
+            back, gone = await ask(service, "back", "gone")
+            assert (back.source, back.status, back.values["cluster"]) == ("table", "ok", 2)
+            assert (gone.source, gone.status, gone.values["cluster"]) == ("cache", "stale", 1)
+            assert gone.age_seconds == 86_460
+
+    asyncio.run(run())
+
+
+def test_who_was_not_seen_for_too_long_is_inactive_and_the_day_is_told(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    newest = DAYS[0] + dt.timedelta(ACTIVE_DAYS)
+    results.deliver(DAYS[0], table(row("gone", last_seen=DAYS[0])), "run")
+    results.deliver(DAYS[1], table(row("late", DAYS[1], last_seen=DAYS[1])), "run")
+    put_day(cache, newest, row("other", newest))
+    statements = statements_of(results)
+
+    async def run() -> None:
+        async with serving(cache, results, NoModel(), clock=lambda: end_of(newest)) as service:
+            gone, late = await ask(service, "gone", "late")
+            assert (gone.status, gone.values["last_seen"]) == ("inactive", DAYS[0])
+            assert gone.values["as_of"] == DAYS[0]
+            assert gone.age_seconds == ACTIVE_DAYS * 86_400
+            assert late.status == "stale"
+            for _ in range(3):
+                found = await ask(service, "gone", "late")
+                assert sources(found) == [("cache", "inactive"), ("cache", "stale")]
+
+    asyncio.run(run())
+    # Once for the answer, and once more to learn that the cache's is the newest there is.
+    assert queries(statements) == 2
+
+
+def test_nobody_is_called_inactive_while_the_table_may_know_better(
+    cache: PredictionCache, no_results: ResultsDatabase
+) -> None:
+    newest = DAYS[0] + dt.timedelta(ACTIVE_DAYS)
+    cache.put(DAYS[0], table(row("gone", last_seen=DAYS[0])))
+    put_day(cache, newest, row("other", newest))
+
+    async def run() -> None:
+        async with serving(cache, no_results, Live(), clock=lambda: end_of(newest)) as service:
+            assert sources(await ask(service, "gone")) == [("cache", "stale")]
+
+    asyncio.run(run())
+
+
+def test_predictions_of_days_ago_are_stale_and_say_how_old_they_are(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+
+    async def run() -> None:
+        async with serving(cache, results, Live(), clock=lambda: end_of(DAYS[3])) as service:
+            (found,) = await ask(service, "a")
+            assert (found.status, found.age_seconds) == ("stale", 3 * 86_400)
+            assert service.health().as_of == DAYS[0]
+            assert service.health().age_seconds == 3 * 86_400
+
+    asyncio.run(run())
+
+
+def test_of_whom_nothing_is_known_the_means_of_all_are_told(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    rows = [row("a", DAYS[1], churn_probability=0.2), row("b", DAYS[1], churn_probability=0.4)]
+    put_day(cache, DAYS[1], *rows)
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            (found,) = await ask(service, "nobody")
+            assert sources([found]) == [("default", "unknown_user")]
+            assert found.values["churn_probability"] == pytest.approx(0.3)
+            assert (found.values["as_of"], found.age_seconds) == (DAYS[1], 60)
+            assert found.values["cluster"] is None
+
+    asyncio.run(run())
+
+
+def test_of_whom_only_the_group_is_known_the_means_of_that_group_are_told(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    chances = {"country=KR": 0.2, "country=JP": 0.4}
+    rows = [
+        row(f"u{group}", DAYS[1], churn_probability=chance, user_group=group)
+        for group, chance in chances.items()
+    ]
+    put_day(cache, DAYS[1], *rows)
+
+    async def run() -> None:
+        async with serving(cache, results, NoModel()) as service:
+            asked = [service.answer_one("nobody", group) for group in (*chances, "country=BR")]
+            found = [read_answer(await one) for one in asked]
+            told = [(one.values["churn_probability"], one.values["user_group"]) for one in found]
+            assert told == [
+                (pytest.approx(0.2), "country=KR"),
+                (pytest.approx(0.4), "country=JP"),
+                (pytest.approx(0.3), None),
+            ]
+            (many,) = await service.answer(["nobody"], "country=JP")
+            assert read_answer(many).values == found[1].values
+            (known,) = await service.answer(["ucountry=KR"], "country=JP")
+            assert read_answer(known).values["user_group"] == "country=KR"
+            scored = await service.score(
+                [ToScore("nobody", {"x": 1}, None, "country=JP")], reasons=True
+            )
+            assert read_answer(scored[0]).values == found[1].values
+
+    asyncio.run(run())
+
+
+def test_a_live_model_that_is_still_loading_is_not_blamed(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    class Loads(Live):
+        def score_lines(self, lines: Sequence[str], as_of: dt.date, *, reasons: bool) -> Records:
+            raise StillLoading(f"{len(lines)} lines of {as_of} have to wait: {reasons}")
+
+    async def run() -> None:
+        async with serving(cache, results, Loads()) as service:
+            for _ in range(FAILURES + 1):
+                asked = [ToScore("played", None, [{"type": "visit"}])]
+                (found,) = await service.score(asked, reasons=True)
+                assert sources([read_answer(found)]) == [("default", "not_enough_data")]
+            assert service.health().degraded == ()
+
+    asyncio.run(run())
+
+
+def test_users_are_scored_by_features_and_by_events_in_one_request(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    live = Live(row("played", DAYS[1]), row("known", DAYS[0]))
+    users = [
+        ToScore("known", {"x": 1}, None),
+        ToScore("played", None, [{"type": "visit"}]),
+        ToScore("quiet", None, []),
+    ]
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            found = [read_answer(one) for one in await service.score(users, reasons=True)]
+            assert [one.user_id for one in found] == ["known", "played", "quiet"]
+            assert [one.source for one in found] == ["live", "live", "default"]
+            other = [ToScore("somebody", None, [{"type": "visit"}])]
+            with pytest.raises(InputError, match="an event is of the user 'played', who is not"):
+                await service.score(other, reasons=True)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("down", ["table", "live"])
+def test_while_a_source_is_down_that_might_know_nobody_is_called_unknown(
+    cache: PredictionCache, results: ResultsDatabase, no_results: ResultsDatabase, down: str
+) -> None:
+    put_day(cache, DAYS[1], row("a", DAYS[1]))
+    table_of, live = (no_results, Live()) if down == "table" else (results, NoModel())
+
+    async def run() -> None:
+        async with serving(cache, table_of, live) as service:
+            for _ in range(2):
+                (found,) = await ask(service, "nobody")
+                assert sources([found]) == [("default", "not_enough_data")]
+                assert found.values["churn_probability"] == 0.25
+            assert service.health().degraded == (down,)
+
+    asyncio.run(run())
+
+
+def test_it_is_remembered_of_whom_nothing_is_known_until_there_is_a_new_day(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+    statements, live = statements_of(results), Live()
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            for _ in range(3):
+                assert sources(await ask(service, "new")) == [("default", "unknown_user")]
+            assert (queries(statements), live.asked) == (1, [["new"]])
+            results.deliver(DAYS[1], table(row("a", DAYS[1]), row("new", DAYS[1])), "run")
+            put_day(cache, DAYS[1], row("a", DAYS[1]))
+            await service.refresh()
+            assert sources(await ask(service, "new")) == [("table", "ok")]
+
+    asyncio.run(run())
+
+
+def test_who_is_known_to_be_unknown_stays_so_beside_one_who_cannot_be_looked_for(
+    cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        live = Live()
+        async with serving(cache, results, live) as service:
+            assert sources(await ask(service, "nobody")) == [("default", "unknown_user")]
+            monkeypatch.setattr(live, "score", NoModel().score)
+            assert sources(await ask(service, "nobody", "new")) == [
+                ("default", "unknown_user"),
+                ("default", "not_enough_data"),
+            ]
+
+    asyncio.run(run())
+
+
+def test_a_new_day_is_told_without_a_restart_and_without_an_empty_cache(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    users = [f"u{n}" for n in range(10)]
+    put_day(cache, DAYS[0], *map(row, users))
+    statements = statements_of(results)
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            assert {one.values["as_of"] for one in await ask(service, *users)} == {DAYS[0]}
+            cache.put(DAYS[1], table(*(row(user, DAYS[1]) for user in users[:5])))
+            found = await ask(service, *users)  # the day is on its way
+            assert [one.values["as_of"] for one in found] == [DAYS[1]] * 5 + [DAYS[0]] * 5
+            assert {one.status for one in found} == {"ok"}
+            put_day(cache, DAYS[1], *(row(user, DAYS[1]) for user in users))
+            found = await ask_each(service, *users)
+            assert {one.values["as_of"] for one in found} == {DAYS[1]}
+            assert service.health().as_of == DAYS[1]
+
+    asyncio.run(run())
+    assert queries(statements) == 0
+
+
+@pytest.mark.parametrize("lost", ["down", "empty"])
+def test_without_the_cache_the_table_says_which_day_is_the_newest(
+    cache: PredictionCache, no_cache: PredictionCache, results: ResultsDatabase, lost: str
+) -> None:
+    rows = table(row("a", DAYS[0], churn_probability=0.5))
+    results.deliver(DAYS[0], rows, "run")
+
+    async def run() -> None:
+        used = no_cache if lost == "down" else cache
+        async with serving(used, results, Live()) as service:
+            await service.refresh()
+            await all_done(service)
+            found = await ask(service, "a", "nobody")
+            assert sources(found) == [("table", "ok"), ("default", "unknown_user")]
+            assert found[1].values["churn_probability"] == 0.5
+            assert service.health().as_of == DAYS[0]
+            results.deliver(DAYS[1], table(row("b", DAYS[1], churn_probability=0.75)), "run")
+            await service.refresh()
+            await all_done(service)
+            a, nobody = await ask(service, "a", "nobody")
+            assert (a.status, service.health().as_of) == ("stale", DAYS[1])
+            assert (nobody.values["churn_probability"], nobody.age_seconds) == (0.75, 60)
+
+    asyncio.run(run())
+
+
+def test_a_cache_that_is_lost_later_does_not_hide_the_tables_newer_day(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            await service.refresh()
+            cache._client.flushdb()
+            results.deliver(DAYS[1], table(row("a", DAYS[1])), "run")
+            await service.refresh()
+            assert service.health().as_of == DAYS[1]
+
+    asyncio.run(run())
+
+
+def test_without_the_cache_the_table_answers_and_the_health_says_so(
     no_cache: PredictionCache, results: ResultsDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     results.deliver(DAYS[0], table(row("a")), "run")
+
+    async def run() -> None:
+        async with serving(no_cache, results, Live(row("b"))) as service:
+            found = await ask(service, "a", "b")
+            assert sources(found) == [("table", "ok"), ("live", "ok")]
+            assert service.health().degraded == ("cache",)
+
     with caplog.at_level(logging.WARNING):
-        answers = service(no_cache, results, Live(row("b"))).answer(["a", "b"])
-    assert [answer.source for answer in answers.answers] == ["table", "live"]
-    assert answers.degraded == ["cache"]
-    assert answers.misses == {"cache": 2, "table": 1, "live": 0}
+        asyncio.run(run())
     assert "DS_ASSETS_CACHE_URL" in caplog.text
 
 
-def test_without_the_table_the_live_model_answers_and_the_answer_says_so(
+def test_without_the_table_the_live_model_answers_and_the_health_says_so(
     cache: PredictionCache, no_results: ResultsDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async def run() -> None:
+        async with serving(cache, no_results, Live(row("a"))) as service:
+            assert sources(await ask(service, "a")) == [("live", "ok")]
+            assert service.health().degraded == ("table",)
+
     with caplog.at_level(logging.WARNING):
-        answers = service(cache, no_results, Live(row("a"))).answer(["a"])
-    assert [answer.source for answer in answers.answers] == ["live"]
-    assert answers.degraded == ["table"]
+        asyncio.run(run())
     assert "DS_ASSETS_RESULTS_URL" in caplog.text
 
 
-def test_without_any_source_the_user_is_unknown_and_the_answer_says_why(
+def test_a_live_model_that_cannot_have_the_newest_day_is_degraded_though_it_answers(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    live = Live(row("scored", DAYS[0]))
+    live.trouble = "the lake is lost"
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            assert sources(await ask(service, "scored")) == [("live", "ok")]
+            assert service.health().degraded == ("live",)
+            live.trouble = None
+            assert service.health().degraded == ()
+
+    asyncio.run(run())
+
+
+def test_without_any_source_there_is_an_answer_and_the_breakers_open(
     no_cache: PredictionCache, no_results: ResultsDatabase
 ) -> None:
-    answers = service(no_cache, no_results, NoModel()).answer(["a"])
-    assert [answer.status for answer in answers.answers] == ["unknown_user"]
-    assert answers.degraded == ["cache", "table", "live"]
+    async def run() -> None:
+        async with serving(no_cache, no_results, NoModel()) as service:
+            for _ in range(FAILURES):
+                await service.refresh()
+                (found,) = await ask(service, "a")
+                assert sources([found]) == [("default", "not_enough_data")]
+                assert (found.age_seconds, found.values["churn_probability"]) == (None, None)
+            health = service.health()
+            assert health.degraded == ("cache", "table", "live")
+            assert set(health.breakers.values()) == {"open"}
+            assert (health.as_of, health.age_seconds) == (None, None)
+
+    asyncio.run(run())
 
 
 def test_a_cache_that_fails_while_it_is_written_does_not_take_the_answer_with_it(
-    cache: PredictionCache, results: ResultsDatabase
+    cache: PredictionCache, results: ResultsDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     results.deliver(DAYS[0], table(row("a")), "run")
+
+    async def run() -> None:
+        async with serving(cache, results, Live(row("b"))) as service:
+            found = await ask(service, "a", "b")
+            assert sources(found) == [("table", "ok"), ("live", "ok")]
+
     cache._client.config_set("maxmemory", 1)
     try:
-        answers = service(cache, results, Live(row("b"))).answer(["a", "b"])
+        asyncio.run(run())
     finally:
         cache._client.config_set("maxmemory", 0)
-    assert [answer.source for answer in answers.answers] == ["table", "live"]
-    assert answers.degraded == ["cache"]
+    assert "what was found elsewhere is not in the cache" in caplog.text
+
+
+def test_a_database_that_never_answers_holds_up_nobody_else(cache: PredictionCache) -> None:
+    over = threading.Event()
+
+    class Silent:
+        def latest(self, _: Sequence[str]) -> list[dict[str, Any]]:
+            over.wait()
+            return []
+
+    async def run() -> None:
+        silent: Any = Silent()
+        users = [f"u{n}" for n in range(12)]
+        async with serving(cache, silent, Live(*map(row, users)), within=0.5) as service:
+            began = asyncio.get_running_loop().time()
+            for user in users:
+                (found,) = await ask_each(service, user)
+                assert (found.user_id, found.source) == (user, "live")
+            assert asyncio.get_running_loop().time() - began < FAILURES * 0.2 + 2
+            assert service.health().degraded == ("table",)
+
+    try:
+        asyncio.run(run())
+    finally:
+        over.set()
 
 
 @given(users=st.lists(st.sampled_from(["cached", "stored", "scored", "nobody", "ü"]), max_size=9))
-@settings(
-    max_examples=20,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_place_of_a_request_is_answered_for_the_user_asked_for(
     cache: PredictionCache, results: ResultsDatabase, users: list[str]
 ) -> None:
     cache._client.flushdb()
     cache.put(DAYS[0], table(row("cached", cluster=1)))
     results.deliver(DAYS[0], table(row("stored", cluster=2)), "run")
-    answers = service(cache, results, Live(row("scored", cluster=3))).answer(users)
     clusters = {"cached": 1, "stored": 2, "scored": 3}
-    assert [(answer.user_id, answer.cluster) for answer in answers.answers] == [
-        (user, clusters.get(user)) for user in users
-    ]
+    expected = [(user, clusters.get(user)) for user in users]
+
+    async def run() -> None:
+        async with serving(cache, results, Live(row("scored", cluster=3))) as service:
+            for found in (await ask(service, *users), await ask_each(service, *users)):
+                assert [(one.user_id, one.values["cluster"]) for one in found] == expected
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -226,8 +673,15 @@ def test_every_place_of_a_request_is_answered_for_the_user_asked_for(
 def test_ids_beyond_the_limits_are_a_clear_mistake(
     no_cache: PredictionCache, no_results: ResultsDatabase, users: Any, complaint: str
 ) -> None:
-    with pytest.raises(InputError, match=complaint):
-        service(no_cache, no_results, NoModel()).answer(users)
+    async def run() -> None:
+        async with serving(no_cache, no_results, NoModel()) as service:
+            with pytest.raises(InputError, match=complaint):
+                await service.answer(users)
+            if len(users) == 1:
+                with pytest.raises(InputError, match=complaint):
+                    await service.answer_one(users[0])
+
+    asyncio.run(run())
 
 
 def test_the_longest_id_and_the_most_users_are_answered(
@@ -235,6 +689,10 @@ def test_the_longest_id_and_the_most_users_are_answered(
 ) -> None:
     users = [f"{n:🎮>191}" for n in range(1_000)]
     results.deliver(DAYS[0], table(*map(row, users)), "run")
-    asks = service(cache, results, NoModel())
-    assert asks.answer(users).hits == {"cache": 0, "table": 1_000}
-    assert asks.answer(users).hits == {"cache": 1_000}
+
+    async def run() -> None:
+        async with serving(cache, results, NoModel()) as service:
+            for source in ("table", "cache"):
+                assert {one.source for one in await ask(service, *users)} == {source}
+
+    asyncio.run(run())

@@ -4,9 +4,10 @@ Belongs here: which model gives which column. Where models and features come fro
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from ds_assets.core.models.scoring import (
 from ds_assets.core.models.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.tables import PREDICTIONS
 
+AGO = "days_since_active"
 _KEPT_DAYS = 8
 
 
@@ -48,6 +50,33 @@ class DayModels:
     clusters: Model[ClusterCard] | None
     churn: TargetModel | None
     payment: TargetModel | None
+
+    @property
+    def user_groups(self) -> str:
+        """Whom models of their own are made for, as `with_user_groups` wants it."""
+        known = [one.card.user_groups for one in (self.churn, self.payment) if one is not None]
+        return known[0] if known else NO_GROUPS
+
+    @property
+    def cluster_names(self) -> dict[int, str]:
+        """Names of the clusters, by id."""
+        return (
+            {}
+            if self.clusters is None
+            else {one.id: one.name for one in self.clusters.card.clusters}
+        )
+
+    @property
+    def same_for_all(self) -> dict[str, Any]:
+        """What the columns of `PREDICTIONS` say that is the same for every user of the day."""
+        return {
+            "as_of": self.as_of,
+            "churn_missing": _missing(self.churn),
+            "payment_missing": _missing(self.payment),
+            "churn_model": _version(self.churn),
+            "payment_model": _version(self.payment),
+            "cluster_model": None if self.clusters is None else self.clusters.card.version,
+        }
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,11 @@ class Predictor:
 
 @lru_cache(maxsize=_KEPT_DAYS)  # a process gets many batches of a day
 def load_day(files: DayFiles) -> DayModels:
+    """What `load_models` loads, which is kept."""
+    return load_models(files)
+
+
+def load_models(files: DayFiles) -> DayModels:
     """The models in files.
 
     Raises:
@@ -129,32 +163,40 @@ def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
     known = with_clusters(features, models.clusters)
-    known = with_user_groups(known, _groups_by(models))
+    known = with_user_groups(known, models.user_groups)
     pays = _probabilities(models.payment, known)
     return pd.DataFrame(
         {
             "user_id": known["user_id"],
-            "as_of": models.as_of,
+            **models.same_for_all,
+            "last_seen": pd.Series(
+                last_seen(_ago(known), models.as_of), index=known.index, dtype=object
+            ),
             "churn_probability": _probabilities(models.churn, known),
             "payment_probability": pays,
             "expected_spend": _expected_spend(models.payment, known, pays),
             "cluster": known["cluster"],
-            "cluster_name": known["cluster"].map(_names(models.clusters)),
+            "cluster_name": known["cluster"].map(models.cluster_names),
             "user_group": known[USER_GROUP],
-            "churn_missing": _missing(models.churn),
-            "payment_missing": _missing(models.payment),
-            "churn_model": _version(models.churn),
-            "payment_model": _version(models.payment),
-            "cluster_model": None if models.clusters is None else models.clusters.card.version,
             "churn_reasons": _reasons(models.churn, known),
             "payment_reasons": _reasons(models.payment, known),
         }
     )[PREDICTIONS.names]
 
 
-def _groups_by(models: DayModels) -> str:
-    known = [one.card.user_groups for one in (models.churn, models.payment) if one is not None]
-    return known[0] if known else NO_GROUPS
+def last_seen(ago: Iterable[float], as_of: dt.date) -> list[dt.date | None]:
+    """Day on which each user was last active; none where no such day can be.
+
+    Args:
+        ago: Days since then; not a number where nobody knows.
+        as_of: The day from which they count.
+    """
+    return [as_of - dt.timedelta(one) if 0 <= one < as_of.toordinal() else None for one in ago]
+
+
+def _ago(features: pd.DataFrame) -> list[float]:
+    found: list[float] = features[AGO].to_numpy(np.float64, na_value=np.nan).tolist()
+    return found
 
 
 def _probabilities(
@@ -186,12 +228,6 @@ def _missing(target: TargetModel | None) -> str | None:
     if target is None:
         return "no model was made for the day"
     return None if target.model is not None else target.card.missing
-
-
-def _names(clusters: Model[ClusterCard] | None) -> dict[int, str]:
-    if clusters is None:
-        return {}
-    return {one.id: one.name for one in clusters.card.clusters}
 
 
 def _version(target: TargetModel | None) -> str | None:

@@ -9,8 +9,9 @@ Does not belong here: how much each feature moved a prediction (`explanation.py`
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ def reasons(
         log-odds, above zero where it makes the predicted event likelier; `values`, what the words
         say of the user, null where it is missing; and `words`.
     """
-    known, grouping = _reasons_of(tuple((one.name, one.type) for one in encoding.features))
+    known, grouping = _reasons_of(encoding.types)
     chosen, effects = _strongest(np.round((grouping @ values.T).astype(np.float64), 2))
     none = effects == 0
     pieces = [
@@ -92,6 +93,23 @@ def reasons(
     rows = len(features)
     ranked = [piece[rank * rows :][:rows] for rank in range(len(chosen)) for piece in pieces]
     return pc.binary_join_element_wise(pa.repeat("[", rows), *ranked, "]", "")
+
+
+def reasons_of_few(
+    users: Sequence[Mapping[str, Any]], encoding: Encoding, values: NDArray[np.floating[Any]]
+) -> list[str]:
+    """The same texts as `reasons` for few users, of whom no frame is made: user by user.
+
+    Args:
+        users: What each user has of the model's features: a number, a text, or None.
+        encoding: Features of the model, in the order of the values.
+        values: What `shap_values` returned, shape (users, features).
+    """
+    known, grouping = _reasons_of(encoding.types)
+    effects = np.round((grouping @ values.T).astype(np.float64), 2)
+    strongest = (-np.abs(effects)).argsort(axis=0, kind="stable")[:MOST_REASONS]
+    rows = zip(users, strongest.T.tolist(), effects.T.tolist(), strict=True)
+    return [_told(user, [(known[one], own[one]) for one in first]) for user, first, own in rows]
 
 
 def code_of(feature: str) -> str:
@@ -203,6 +221,28 @@ def _column(features: pd.DataFrame, asked: _Asked, rows: NDArray[np.intp]) -> ND
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)[rows]
     clipped = np.clip(numbers, -_LARGEST, _LARGEST)
     return np.where(np.isfinite(numbers), np.round(clipped, asked.decimals), np.nan)
+
+
+def _told(user: Mapping[str, Any], strongest: Iterable[tuple[_Reason, float]]) -> str:
+    """The JSON of one user's reasons, of which an effect of nothing is none."""
+    found = []
+    for reason, effect in strongest:
+        if effect:
+            rest = _values_and_words(reason.say, *(_said(user, one) for one in reason.columns))
+            found.append(f'{{"code":{_as_json(reason.code)},"effect":{effect!r}{rest}')
+    return f"[{','.join(found)}]"
+
+
+def _said(user: Mapping[str, Any], asked: _Asked) -> float | str | None:
+    """A user's value as it is said: what `_column` does for many."""
+    value = None if asked.name is None else user[asked.name]
+    if value is None or asked.is_text:
+        return value
+    number = float(value)
+    if not isfinite(number):
+        return None
+    scale = 10.0**asked.decimals
+    return round(min(max(number, -_LARGEST), _LARGEST) * scale) / scale
 
 
 def _each(

@@ -5,7 +5,7 @@ Does not belong here: how models are made, and which users to score.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic
@@ -32,6 +32,9 @@ BATCH_ROWS = 32_768
 _THREADS = 1
 """A row takes microseconds; more threads would cost more than they save."""
 _ERRORS_ONLY = 3
+
+Groups = Sequence[str | None]
+"""The user group of each row."""
 
 
 @dataclass(frozen=True)
@@ -153,13 +156,27 @@ def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    parts = [np.empty(0)]
-    for matrix, rows in _encoded(model, features):
-        found = _chances(model.session, matrix)
-        for group, own in _of_groups(model, rows):
-            found[own] = _chances(model.groups[group], matrix[own])
-        parts.append(found)
-    return np.clip(np.concatenate(parts), 0.0, 1.0)
+    found = (
+        probabilities_of(model, matrix, _groups(model, rows))
+        for matrix, rows in _encoded(model, features)
+    )
+    return np.concatenate([np.empty(0), *found])
+
+
+def probabilities_of(
+    model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
+) -> NDArray[np.float64]:
+    """The same of encoded rows.
+
+    Args:
+        model: A churn or payment model.
+        matrix: What `encode` returned, shape (rows, features).
+        groups: User group of each row, for a model of which groups have models of their own.
+    """
+    found = _chances(model.session, matrix)
+    for group, own in _of_groups(model, groups):
+        found[own] = _chances(model.groups[group], matrix[own])
+    return np.clip(found, 0.0, 1.0)
 
 
 def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64] | None:
@@ -175,13 +192,21 @@ def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float6
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
+    if model.amounts is None:
+        return None
+    found = [amounts_of_rows(model, matrix) for matrix, _ in _encoded(model, features)]
+    known = [one for one in found if one is not None]
+    return np.concatenate(known) if known else None
+
+
+def amounts_of_rows(
+    model: PredictionModel, matrix: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """The same of encoded rows: what `encode` returned, shape (rows, features)."""
     if model.amounts is None or model.card.spend is None:
         return None
-    found = [np.empty(0)]
-    for matrix, _ in _encoded(model, features):
-        (logarithms,) = model.amounts.run(["variable"], {"X": matrix})
-        found.append(logarithms[:, 0].astype(np.float64))
-    return amounts_of(np.concatenate(found), model.card.spend.factor)
+    (logarithms,) = model.amounts.run(["variable"], {"X": matrix})
+    return amounts_of(logarithms[:, 0].astype(np.float64), model.card.spend.factor)
 
 
 def explain(model: PredictionModel, features: pd.DataFrame) -> pa.ChunkedArray:
@@ -199,11 +224,19 @@ def explain(model: PredictionModel, features: pd.DataFrame) -> pa.ChunkedArray:
     """
     parts = []
     for matrix, rows in _encoded(model, features):
-        values, _ = shap_values(model.trees[EVERYBODY], matrix)
-        for group, own in _of_groups(model, rows):
-            values[own], _ = shap_values(model.trees[group], matrix[own])
+        values = shap_values_of(model, matrix, _groups(model, rows))
         parts.append(reasons(rows, model.card.encoding, values))
     return pa.chunked_array(parts)
+
+
+def shap_values_of(
+    model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
+) -> NDArray[np.float32]:
+    """SHAP values of encoded rows, by the model that answers for each; see `probabilities_of`."""
+    values, _ = shap_values(model.trees[EVERYBODY], matrix)
+    for group, own in _of_groups(model, groups):
+        values[own], _ = shap_values(model.trees[group], matrix[own])
+    return values
 
 
 def _chances(session: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -211,15 +244,22 @@ def _chances(session: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(found[:, 1], dtype=np.float64)
 
 
-def _of_groups(
-    model: PredictionModel, rows: pd.DataFrame
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:
+    if not model.groups:
+        return ()
+    groups: list[str] = (
+        with_user_groups(rows, model.card.user_groups)[USER_GROUP].fillna("").tolist()
+    )
+    return groups
+
+
+def _of_groups(model: PredictionModel, groups: Groups) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Groups with models of their own that have rows, and which rows these are."""
     if not model.groups:
         return
-    groups = with_user_groups(rows, model.card.user_groups)[USER_GROUP].fillna("")
-    for group in sorted(set(groups) & set(model.groups)):
-        yield group, (groups == group).to_numpy(dtype=bool)
+    rows = np.array(groups, dtype=object)
+    for group in sorted(model.groups.keys() & {*groups}):
+        yield group, rows == group
 
 
 def assign(

@@ -23,7 +23,16 @@ def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:
     if by == NO_GROUPS:
         groups = pd.Series(pd.NA, index=features.index, dtype="string")
     else:
-        name, column = (CLUSTER, CLUSTER) if by == BY_CLUSTER else (by, f"last_{by}")
+        start, column = group_start(by)
         values = features[column].astype("string")
-        groups = (f"{name}=" + values).where(values.notna())
+        groups = (start + values).where(values.notna())
     return features.assign(**{USER_GROUP: groups})
+
+
+def group_start(by: str) -> tuple[str, str]:
+    """How the names of the groups begin, and the column whose value follows.
+
+    Args:
+        by: What groups are: `clusters`, or the name of a text attribute.
+    """
+    return (f"{CLUSTER}=", CLUSTER) if by == BY_CLUSTER else (f"{by}=", f"last_{by}")

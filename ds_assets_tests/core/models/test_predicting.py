@@ -2,16 +2,15 @@
 
 import datetime as dt
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ds_assets.core.cards import ModelFiles, card_text
+from ds_assets.core.cards import ModelFiles
 from ds_assets.core.checksum import conform
-from ds_assets.core.clusters.clustering import ClusterCard, FittedClusters, fit_clusters
+from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.predicting import (
     DayFiles,
     DayModels,
@@ -22,48 +21,20 @@ from ds_assets.core.models.predicting import (
     with_clusters,
 )
 from ds_assets.core.models.scoring import Model, amounts, assign, explain, probabilities
-from ds_assets.core.models.training import TrainedModel, train
-from ds_assets.core.models.user_groups import with_user_groups
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
-from ds_assets.game import ClusterRange
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_snapshots, make_task
+from ds_assets_tests.core.factories import FIRST_DAY, make_features
+from ds_assets_tests.core.models.day_factories import (
+    churn_files,
+    cluster_files,
+    day_files,
+    grouped,
+    lacking_files,
+)
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 NONE = DayModels(FIRST_DAY, clusters=None, churn=None, payment=None)
-
-
-def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
-    parts = made.parts if isinstance(made, TrainedModel) else {}
-    return ModelFiles(card_text(made.card), made.onnx, tuple(sorted(parts.items())))
-
-
-@cache
-def churn_files() -> ModelFiles:
-    snapshots = make_snapshots(3)
-    return files_of(train(make_task(), snapshots[-1].matured_on, snapshots))
-
-
-@cache
-def payment_files() -> ModelFiles:
-    snapshots = make_snapshots(3, pays=True)
-    return files_of(train(make_task(target="payment"), snapshots[-1].matured_on, snapshots))
-
-
-@cache
-def cluster_files() -> ModelFiles:
-    fitted = fit_clusters(make_features(), ClusterRange(min=3, max=3), None, as_of=FIRST_DAY)
-    return files_of(fitted)
-
-
-@cache
-def lacking_files() -> ModelFiles:
-    return files_of(train(make_task(target="payment"), FIRST_DAY, []))
-
-
-def day_files() -> DayFiles:
-    return DayFiles(FIRST_DAY, cluster_files(), churn_files(), payment_files())
 
 
 def models() -> DayModels:
@@ -112,7 +83,7 @@ def test_what_has_no_model_is_missing_and_the_users_are_still_there() -> None:
     rows = predict(make_features(50), NONE)
     assert len(rows) == 50
     why = ["churn_missing", "payment_missing"]
-    assert rows.drop(columns=["user_id", "as_of", *why]).isna().all(axis=None)
+    assert rows.drop(columns=["user_id", "as_of", "last_seen", *why]).isna().all(axis=None)
     assert set(rows["churn_missing"]) == {"no model was made for the day"}
 
 
@@ -130,6 +101,29 @@ def test_a_user_alone_is_given_what_the_same_user_is_given_among_others() -> Non
         pd.testing.assert_frame_equal(
             alone.reset_index(drop=True), together.iloc[[position]].reset_index(drop=True)
         )
+
+
+@pytest.mark.parametrize(
+    ("ago", "seen"),
+    [
+        (0, FIRST_DAY),
+        (3, FIRST_DAY - dt.timedelta(3)),
+        (0.5, FIRST_DAY),
+        (np.nan, None),
+        (-1, None),
+        (np.inf, None),
+        (1e300, None),
+    ],
+)
+def test_each_user_was_seen_so_many_days_ago_if_there_is_such_a_day(
+    ago: float, seen: dt.date | None
+) -> None:
+    features = features_of(3).assign(days_since_active=[ago, 1, 2])
+    for given in (features, features.astype({"days_since_active": "Float64"})):
+        found = conform(PREDICTIONS, predict(given, NONE))["last_seen"].to_pylist()
+        assert found == [seen, FIRST_DAY - dt.timedelta(1), FIRST_DAY - dt.timedelta(2)]
+    only = predict(features[:1], NONE)
+    assert conform(PREDICTIONS, only)["last_seen"].to_pylist() == [seen]
 
 
 def test_no_users_are_no_rows() -> None:
@@ -182,16 +176,6 @@ def test_rows_keep_the_contract(users: int) -> None:
     for day in (day_files(), replace(day_files(), clusters=None, payment=lacking_files())):
         rows = predict(features_of().iloc[:users], load_day(day))
         assert conform(PREDICTIONS, rows).num_rows == users
-
-
-@cache
-def grouped(by: str) -> DayModels:
-    snapshots = make_snapshots(3, groups=by) if by != "clusters" else [
-        replace(one, features=with_user_groups(one.features.assign(cluster=1), by))
-        for one in make_snapshots(3)
-    ]  # fmt: skip
-    made = train(make_task(user_groups=by), snapshots[-1].matured_on, snapshots)
-    return load_day(DayFiles(FIRST_DAY, cluster_files(), files_of(made), None))
 
 
 def test_users_have_the_group_that_models_are_made_for() -> None:

@@ -11,7 +11,7 @@ from ds_assets.core.encoding import Encoding, Feature, FeatureType, encode, fit_
 from ds_assets.core.models import reasons as module
 from ds_assets.core.models.boosted_trees import as_onnx
 from ds_assets.core.models.explanation import load_trees, shap_values
-from ds_assets.core.models.reasons import code_of, reasons
+from ds_assets.core.models.reasons import code_of, reasons, reasons_of_few
 from ds_assets.core.tables import user_features_table
 from ds_assets.game import Events
 from ds_assets_tests.core.factories import make_features, make_game
@@ -305,6 +305,50 @@ def test_saying_the_same_once_changes_no_word(pairs: list[tuple[float, float]]) 
             patch.setattr(module, "_FEW_ROWS", few)
             said.append(reasons(frame, encoding_of(frame), values).to_pylist())
     assert said[0] == said[1]
+
+
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in user.items()} for user in found]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_few_users_are_told_the_same_without_a_frame(seed: int) -> None:
+    frame, encoding, values = users(150, seed)
+    expected = reasons(frame, encoding, values).to_pylist()
+    assert reasons_of_few(plain(frame), encoding, values) == expected
+    for at in range(10):
+        alone = reasons_of_few(plain(frame)[at : at + 1], encoding, values[at : at + 1])
+        assert alone == expected[at : at + 1]
+
+
+texts = st.none() | st.text(max_size=70)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: texts if name == "last_country" else anything | st.none() | st.integers(-9, 9)
+         for name in [*user_features_table(GAME).names[1:], "cluster"]}
+    ),
+    st.lists(st.sampled_from([0.0, 0.004, 0.1, -0.1, 0.3, -3.25]), min_size=99, max_size=99),
+)  # fmt: skip
+def test_any_values_are_told_the_same_without_a_frame(
+    user: dict[str, Any], effects: list[float]
+) -> None:
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in user.items()})
+    encoding = Encoding(features=tuple(
+        Feature(name=name, type="text" if name == "last_country" else "number") for name in user
+    ))  # fmt: skip
+    values = np.array([effects[: len(user)]], dtype=np.float32)
+    expected = reasons(frame, encoding, values).to_pylist()
+    assert reasons_of_few([user], encoding, values) == expected
+
+
+def test_nobody_and_a_model_without_features_have_no_reasons_without_a_frame_either() -> None:
+    _, encoding, values = users(3, 0)
+    assert reasons_of_few([], encoding, values[:0]) == []
+    nothing = np.empty((2, 0), dtype=np.float32)
+    assert reasons_of_few([{}, {}], Encoding(features=()), nothing) == ["[]", "[]"]
 
 
 def test_reasons_of_a_model_are_those_that_move_it_most() -> None:

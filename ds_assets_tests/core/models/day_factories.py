@@ -1,0 +1,72 @@
+"""Models of a day, small and made once; to be asked for where the fixture `few_trees` is used."""
+
+from dataclasses import replace
+from functools import cache
+
+from ds_assets.core.cards import ModelFiles, card_text
+from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
+from ds_assets.core.models.predicting import DayFiles, DayModels, load_day
+from ds_assets.core.models.training import TrainedModel, train
+from ds_assets.core.models.user_groups import with_user_groups
+from ds_assets.game import ClusterRange
+from ds_assets_tests.core.factories import (
+    FIRST_DAY,
+    make_features,
+    make_small_snapshots,
+    make_snapshots,
+    make_task,
+)
+
+
+def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
+    parts = made.parts if isinstance(made, TrainedModel) else {}
+    return ModelFiles(card_text(made.card), made.onnx, tuple(sorted(parts.items())))
+
+
+@cache
+def churn_files() -> ModelFiles:
+    snapshots = make_snapshots(3)
+    return files_of(train(make_task(), snapshots[-1].matured_on, snapshots))
+
+
+@cache
+def payment_files() -> ModelFiles:
+    snapshots = make_snapshots(3, pays=True)
+    return files_of(train(make_task(target="payment"), snapshots[-1].matured_on, snapshots))
+
+
+@cache
+def cluster_files() -> ModelFiles:
+    fitted = fit_clusters(make_features(), ClusterRange(min=3, max=3), None, as_of=FIRST_DAY)
+    return files_of(fitted)
+
+
+@cache
+def lacking_files() -> ModelFiles:
+    return files_of(train(make_task(target="payment"), FIRST_DAY, []))
+
+
+def day_files() -> DayFiles:
+    return DayFiles(FIRST_DAY, cluster_files(), churn_files(), payment_files())
+
+
+@cache
+def grouped(by: str) -> DayModels:
+    snapshots = make_snapshots(3, groups=by) if by != "clusters" else [
+        replace(one, features=with_user_groups(one.features.assign(cluster=1), by))
+        for one in make_snapshots(3)
+    ]  # fmt: skip
+    made = train(make_task(user_groups=by), snapshots[-1].matured_on, snapshots)
+    return load_day(DayFiles(FIRST_DAY, cluster_files(), files_of(made), None))
+
+
+@cache
+def sided_files() -> ModelFiles:
+    """A payment model of which two groups have one of their own, and with amounts."""
+    snapshots = make_small_snapshots(
+        3, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
+    )
+    paid = [replace(one, spend=one.labels * (2 + one.features["z"].to_numpy().clip(-1, 9)))
+            for one in snapshots]  # fmt: skip
+    task = make_task(target="payment", user_groups="side")
+    return files_of(train(task, snapshots[-1].matured_on, paid))

@@ -1,0 +1,127 @@
+"""Makes services that answer, and asks them."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from ds_assets.core.defaults import defaults_of
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.serving.prediction import Calendar, Prediction, read_answer
+from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
+from ds_assets_tests.resources.factories import DAYS, table
+
+ACTIVE_DAYS = 10
+PATIENCE = 20.0
+"""Seconds for an answer where a test is about what is said: a busy machine makes it no other."""
+
+
+class Live:
+    """A live model that knows some users, and remembers what it was asked."""
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows = {row["user_id"]: row for row in rows}
+        self.asked: list[list[str]] = []
+        self.looks = 0
+        self.trouble: str | None = None
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def score(self, user_ids: Sequence[str]) -> Records:
+        self.asked.append(list(user_ids))
+        return [self.rows[user_id] for user_id in user_ids if user_id in self.rows]
+
+    def score_features(self, users: Sequence[Mapping[str, Any]], *, reasons: bool) -> Records:
+        assert reasons
+        return [self.rows[one["user_id"]] for one in users if one["user_id"] in self.rows]
+
+    def score_lines(self, lines: Sequence[str], as_of: dt.date, *, reasons: bool) -> Records:
+        assert reasons
+        return [row | {"as_of": as_of} for row in self.rows.values()][: len(lines)]
+
+
+class NoModel:
+    trouble: str | None = None
+
+    def look(self) -> None:
+        pass
+
+    def score(self, user_ids: Sequence[str]) -> Records:
+        raise LiveUnavailable(f"there is no model yet for {len(user_ids)} users")
+
+    def score_features(self, users: Sequence[Mapping[str, Any]], *, reasons: bool) -> Records:
+        raise LiveUnavailable(f"there is no model yet for {len(users)} users: {reasons}")
+
+    def score_lines(self, lines: Sequence[str], as_of: dt.date, *, reasons: bool) -> Records:
+        raise LiveUnavailable(f"there is no model of {as_of} for {len(lines)} lines: {reasons}")
+
+
+def end_of(day: dt.date) -> float:
+    """The first moment after a day."""
+    next_day = dt.datetime.combine(day + dt.timedelta(1), dt.time(), dt.UTC)
+    return next_day.timestamp()
+
+
+@asynccontextmanager
+async def serving(
+    cache: PredictionCache,
+    results: ResultsDatabase,
+    live: Any,
+    within: float = PATIENCE,
+    clock: Callable[[], float] = lambda: end_of(DAYS[1]) + 60,
+) -> AsyncIterator[PredictionService]:
+    """A service of a game whose days are UTC's, a minute after the second day."""
+    calendar = Calendar(dt.UTC, ACTIVE_DAYS)
+    service = PredictionService(cache, results, live, calendar, within, clock)
+    try:
+        yield service
+    finally:
+        await service.close()
+
+
+async def ask(service: PredictionService, *user_ids: str) -> list[Prediction]:
+    """Answers to one request; what was found is in the cache before they are here."""
+    found = [read_answer(one) for one in await service.answer(user_ids)]
+    await all_done(service)
+    return found
+
+
+async def ask_each(service: PredictionService, *user_ids: str) -> list[Prediction]:
+    """Answers to a request for each user, all at once."""
+    found = await asyncio.gather(*map(service.answer_one, user_ids))
+    await all_done(service)
+    return [read_answer(one) for one in found]
+
+
+async def all_done(service: PredictionService) -> None:
+    """Wait until nothing is done beside the answers."""
+    while service._beside:
+        await asyncio.wait(service._beside)
+
+
+def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None:
+    """Put a whole day into the cache, as the asset does."""
+    cache.put(day, table(*rows))
+    cache.put_day(day, defaults_of(table(*rows)))
+
+
+def statements_of(results: ResultsDatabase) -> list[str]:
+    """What a database is asked from now on."""
+    found: list[str] = []
+    results.ensure_schema()
+    sa.event.listen(
+        results._connected(),
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: found.append(statement),
+    )
+    return found
+
+
+def queries(statements: list[str]) -> int:
+    """How many of them look for users."""
+    return sum("user_id" in one for one in statements)

@@ -1,0 +1,134 @@
+"""The service while the network to its servers does not do its part, and afterwards."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.serving.prediction import Prediction, read_answer
+from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
+from ds_assets_tests.faults.proxy import (
+    BLACK_HOLE,
+    HALF_OPEN,
+    NONE,
+    REFUSED,
+    UNREACHABLE,
+    Fault,
+    FaultProxy,
+)
+from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.resources.results import fresh_mysql
+from ds_assets_tests.serving.factories import Live, put_day, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+LITTLE = 0.5
+"""Seconds by which a busy machine may be late."""
+BACK_WITHIN = 5.0
+DOWN_FOR = 6.0
+STORED = [f"stored{n}" for n in range(1_000)]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """A cache and a database, each behind a proxy."""
+
+    cache: PredictionCache
+    results: ResultsDatabase
+    proxies: dict[str, FaultProxy]
+
+    def do(self, fault: Fault, what: str) -> None:
+        """Let something happen to the connections of one, or of both."""
+        for name, proxy in self.proxies.items():
+            if what in {name, "both"}:
+                proxy.fault = fault
+
+
+@pytest.fixture
+def servers(redis_url: str, mysql_url: str) -> Iterator[Servers]:
+    with ExitStack() as stack:
+        direct = stack.enter_context(fresh_mysql(mysql_url))
+        proxies, urls = {}, {}
+        for name, url in (("cache", redis_url), ("table", direct)):
+            port = urlsplit(url).port or 0
+            proxies[name] = stack.enter_context(FaultProxy(port))
+            urls[name] = url.replace(f":{port}", f":{proxies[name].port}")
+        cache = stack.enter_context(fresh(urls["cache"]))
+        results = stack.enter_context(ResultsDatabase(urls["table"]))
+        results.deliver(DAYS[1], table(*(row(user, DAYS[1]) for user in STORED)), "run")
+        put_day(cache, DAYS[1], row("cached", DAYS[1]))
+        yield Servers(cache, results, proxies)
+
+
+@asynccontextmanager
+async def running(servers: Servers) -> AsyncIterator[PredictionService]:
+    """A service as it runs for long, that has been asked already."""
+    live = Live(row("cached", DAYS[1]), *(row(user, DAYS[1]) for user in STORED))
+    async with serving(servers.cache, servers.results, live, WITHIN_SECONDS) as service:
+        fresh = asyncio.create_task(service.keep_fresh())
+        assert (await timed(service, "cached"))[0].source == "cache"
+        assert (await timed(service, STORED[-1]))[0].source == "table"
+        yield service
+        fresh.cancel()
+        with suppress(asyncio.CancelledError):
+            await fresh
+
+
+async def timed(service: PredictionService, *users: str) -> list[Prediction]:
+    """Answers, in time."""
+    began = time.monotonic()
+    one = len(users) == 1
+    found = [await service.answer_one(users[0])] if one else await service.answer(users)
+    assert time.monotonic() - began < WITHIN_SECONDS + LITTLE
+    answers = [read_answer(answer) for answer in found]
+    assert [answer.user_id for answer in answers] == list(users)
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        *itertools.product((BLACK_HOLE, UNREACHABLE), ("cache", "table", "both")),
+        *itertools.product((HALF_OPEN, REFUSED), ("both",)),
+    ],
+)
+def test_no_answer_is_late_or_wrong_and_what_is_back_is_used_again_soon(
+    servers: Servers, fault: Fault, what: str
+) -> None:
+    others = iter(STORED)
+
+    async def run() -> None:
+        async with running(servers) as service:
+            servers.do(fault, what)
+            over = time.monotonic() + DOWN_FOR
+            while time.monotonic() < over:
+                asked = ["cached", next(others), next(others), "nobody"]
+                single = await asyncio.gather(*(timed(service, user) for user in asked))
+                for found in (await timed(service, *asked), [one for (one,) in single]):
+                    known = [one.status for one in found[:3]]
+                    assert known == ["ok"] * 3
+                    assert found[3].status in {"unknown_user", "not_enough_data"}
+                await asyncio.sleep(0.05)
+            servers.do(NONE, what)
+            over = time.monotonic() + BACK_WITHIN
+            wanted = {"cached": "cache", "stored": "table"}
+            while time.monotonic() < over and wanted:
+                for kind, source in list(wanted.items()):
+                    (found_one,) = await timed(
+                        service, "cached" if kind == "cached" else next(others)
+                    )
+                    if found_one.source == source:
+                        del wanted[kind]
+                await asyncio.sleep(0.05)
+            assert wanted == {}
+            await service.refresh()
+            assert service.health().degraded == ()
+
+    asyncio.run(run())
