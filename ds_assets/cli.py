@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ds_assets.errors import InputError
+
+if TYPE_CHECKING:
+    from ds_assets.serving.http.keys import KeyFile
 
 app = typer.Typer(
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
@@ -21,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+keys = typer.Typer(help="API keys: who may ask the API.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 Day = Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="SHARE")]
 
@@ -150,6 +155,46 @@ def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]
                 await service.close()
 
     asyncio.run(ask())
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen at.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+) -> None:
+    """Answer over HTTP, until told to end. /docs says what can be asked."""
+    from ds_assets.serving.http.installed import serve_installed  # noqa: PLC0415
+    from ds_assets.serving.http.opening import installed_answering  # noqa: PLC0415
+    from ds_assets.settings import load_settings  # noqa: PLC0415
+
+    serve_installed(installed_answering, load_settings(), host, port, workers)
+
+
+@keys.command()
+def add(name: Annotated[str, typer.Argument(help="Who will use it.")]) -> None:
+    """Make a key and show it, this once: only its hash is kept."""
+    typer.echo(_key_file().add(name))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Names of the keys, and the day on which each was made."""
+    for key in _key_file().read():
+        typer.echo(f"{key.created} {key.name}")
+
+
+@keys.command()
+def revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
+    """Make a key worthless, within a second also where the API is running."""
+    _key_file().revoke(name)
+
+
+def _key_file() -> "KeyFile":
+    from ds_assets.serving.http.keys import KeyFile  # noqa: PLC0415
+    from ds_assets.settings import load_settings  # noqa: PLC0415
+
+    return KeyFile(load_settings().api_keys)
 
 
 @app.command()

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     Default: the lake's folder."""
     schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
     """Hour of the day, in the game's time zone, at which the day before is collected."""
+    api_keys: Path = Path()
+    """File of the hashes of API keys. Default: api_keys.json in the home."""
+    requests_per_key: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    """Requests a second that one API key may send to one worker."""
+    requests_at_once: Annotated[int, Field(ge=1, le=1_000)] = 256
+    """Requests that one worker answers at once; one more is told to come again."""
 
     @field_validator("source_url")
     @classmethod
@@ -136,6 +142,7 @@ class Settings(BaseSettings):
             "lake": self._below(home, self.lake, "lake"),
             "spark_lake": self.spark_lake or f"file://{self._below(home, self.lake, 'lake')}",
             "results_url": self.results_url or f"sqlite:///{home / 'results.sqlite'}",
+            "api_keys": self._below(home, self.api_keys, "api_keys.json"),
         }
         # The model is frozen for its users; this is still its construction.
         self.__dict__.update(defaults)

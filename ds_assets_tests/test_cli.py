@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ds_assets import cli
+from ds_assets.services.process import free_port
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -319,3 +320,21 @@ def test_the_script_starts_and_helps() -> None:
     for name in ("check", "simulate", "run", "predict", "rebuild-cache", "demo"):
         assert name in done.stdout
     assert done.stderr == ""
+
+
+def test_api_keys_are_made_listed_and_revoked(shell: Shell) -> None:
+    code, secret, err = shell("keys", "add", "shop")
+    assert (code, err) == (0, "")
+    assert secret.strip() not in (shell.home / "api_keys.json").read_text()
+    _, listed, _ = shell("keys", "list")
+    assert listed.split()[1:] == ["shop"]
+    assert shell.mistake("keys", "add", "shop").startswith("ds-assets: there is an API key")
+    assert shell("keys", "revoke", "shop") == (0, "", "")
+    assert shell("keys", "list") == (0, "", "")
+    assert shell.mistake("keys", "revoke", "shop").startswith("ds-assets: there is no API key")
+
+
+def test_the_api_is_not_served_to_others_without_a_key(shell: Shell) -> None:
+    everywhere = ("--host", "0.0.0.0")  # noqa: S104  (that is what is refused)
+    told = shell.mistake("serve", *everywhere, "--port", str(free_port()))
+    assert "needs an API key" in told

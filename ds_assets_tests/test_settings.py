@@ -32,6 +32,7 @@ def test_everything_has_a_default_below_the_home(tmp_path: Path) -> None:
     assert (found.home, found.source, found.lake) == (home, home / "source", home / "lake")
     assert found.results_url == f"sqlite:///{home / 'results.sqlite'}"
     assert found.cache_folder == home / "cache"
+    assert found.api_keys == home / "api_keys.json"
 
 
 def test_the_game_is_the_homes_own_where_it_has_one_and_else_the_demos(tmp_path: Path) -> None:
@@ -73,6 +74,10 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
     [
         ("cache_days", 0),
         ("cache_days", 366),
+        ("requests_per_key", 0),
+        ("requests_per_key", 1_000_001),
+        ("requests_at_once", 0),
+        ("requests_at_once", 1_001),
         ("memory_limit_mb", 127),
         ("results_days", -1),
         ("results_days", 36_501),

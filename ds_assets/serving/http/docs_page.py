@@ -1,0 +1,104 @@
+"""The documentation as one page of HTML, made from the OpenAPI document.
+
+Belongs here: how it looks. It has no script and loads nothing, so it works without the internet.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from typing import Any
+
+from ds_assets.serving.http.problems import PROBLEMS
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h2 { margin-top: 2.5rem } code { background: #eef } table { border-collapse: collapse; width: 100% }
+td, th { border-bottom: 1px solid #ccd; padding: .3rem; text-align: left; vertical-align: top }
+:target { background: #ffc }
+"""
+
+
+def page(api: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        api: The OpenAPI document.
+    """
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><meta charset="utf-8">',
+            f"<title>{escape(api['info']['title'])}</title><style>{_STYLE}</style>",
+            *_head(api),
+            *_operations(api["paths"]),
+            *_schemas(api["components"]["schemas"]),
+            *_errors(),
+            "</html>",
+        ]
+    )
+
+
+def _head(api: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h1>{escape(api['info']['title'])}</h1><p>{escape(api['info']['description'])}</p>"
+    key = api["components"]["securitySchemes"]["key"]["description"]
+    yield f"<p>Who asks sends <code>Authorization: Bearer KEY</code>. {escape(key)}</p>"
+    yield '<p>The same for programs: <a href="/openapi.json">/openapi.json</a>.</p>'
+
+
+def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
+    for path, methods in paths.items():
+        for method, told in methods.items():
+            yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
+            yield f"<p>{escape(told['summary'])}. {escape(told.get('description', ''))}</p>"
+            if parameters := told.get("parameters"):
+                yield from _fields((one["name"], one) for one in parameters)
+            if body := told.get("requestBody"):
+                yield f"<p>The body is {_content(body)}.</p>"
+            replies = told["responses"].items()
+            rows = ((status, escape(one["description"]), _content(one)) for status, one in replies)
+            yield from _table(("status", "meaning", "body"), rows)
+
+
+def _schemas(schemas: Mapping[str, Any]) -> Iterator[str]:
+    for name, schema in schemas.items():
+        yield f'<h2 id="{name}">{name}</h2><p>{escape(schema.get("description", ""))}</p>'
+        yield from _fields(schema["properties"].items())
+
+
+def _errors() -> Iterator[str]:
+    yield "<h2>Types of problems</h2>"
+    rows = ((f'<span id="{x.name}">{x.type}</span>', str(x.status), x.title) for x in PROBLEMS)
+    yield from _table(("type", "status", "title"), rows)
+
+
+def _fields(fields: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    rows = (
+        (f"<code>{name}</code>", _shape(one.get("schema", one)), escape(one.get("description", "")))
+        for name, one in fields
+    )
+    yield from _table(("name", "type", "meaning"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"<table><tr><th>{'<th>'.join(head)}"
+    yield from (f"<tr><td>{'<td>'.join(row)}" for row in rows)
+    yield "</table>"
+
+
+def _content(part: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{_shape(one['schema'])} as <code>{kind}</code>"
+        for kind, one in part.get("content", {}).items()
+    )
+
+
+def _shape(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f'<a href="#{name}">{name}</a>'
+    if "enum" in schema:
+        return " or ".join(f"<code>{escape(str(one))}</code>" for one in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(map(_shape, schema["anyOf"]))
+    if "items" in schema and "properties" not in schema["items"]:
+        return f"array of {_shape(schema['items'])}"
+    kinds = schema.get("type", "any")
+    return kinds if isinstance(kinds, str) else " or ".join(kinds)

@@ -1,0 +1,47 @@
+"""Who answers behind HTTP: the prediction service of this installation.
+
+Belongs here: requests in the service's own words.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from ds_assets.serving.health import Counts, Health
+from ds_assets.serving.http.answering import Answering, ScoreRequest
+from ds_assets.serving.installed import running_service
+from ds_assets.serving.service import PredictionService, ToScore
+
+Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
+
+
+@asynccontextmanager
+async def installed_answering() -> AsyncIterator[Answering]:
+    """The service, on the event loop of a worker."""
+    async with running_service() as service:
+        yield _Behind(service)
+
+
+class _Behind:
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+        self.answer_one, self.answer = service.answer_one, service.answer
+
+    async def score(self, asked: ScoreRequest) -> Sequence[bytes]:
+        users = [
+            ToScore(one.user_id, _given(one.features), _given(one.events), one.user_group)
+            for one in asked.users
+        ]
+        return await self._service.score(users, reasons=asked.reasons)
+
+    def health(self) -> Health:
+        return self._service.health()
+
+    def counts(self) -> Counts:
+        return self._service.counts()
+
+
+def _given(value: Given | UnsetType) -> Given | None:
+    return None if value is UNSET else value

@@ -1,0 +1,105 @@
+"""A service over HTTP whose answers are made up: `python -m …fake PORT [OPTION=VALUE…]`."""
+
+import asyncio
+import datetime as dt
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from ds_assets.errors import InputError
+from ds_assets.serving.health import Counts, Health
+from ds_assets.serving.http.answering import ScoreRequest
+from ds_assets.serving.http.app import App
+from ds_assets.serving.http.keys import Gate, KeyFile
+from ds_assets.serving.http.openapi import answer_columns
+from ds_assets.serving.http.server import serve
+from ds_assets.serving.http.workers import Shared
+
+SLOW, BROKEN, IMPOSSIBLE = "slow", "broken", "impossible"
+"""Users for whom the fake takes its time, fails, and says that they cannot be scored."""
+SLOW_SECONDS = 1.0
+_REASON = {"code": "last_seen", "effect": 0.82, "values": [6, 1.4], "words": "last seen 6 days ago"}
+_VALUES = {
+    "status": "ok",
+    "source": "cache",
+    "as_of": "2026-01-31",
+    "age_seconds": 3_600,
+    "churn_probability": 0.25,
+    "payment_probability": 0.125,
+    "expected_spend": 1.5,
+    "cluster": 3,
+    "cluster_name": "plays at night, pays seldom",
+    "user_group": "cluster=3",
+    "churn_reasons": [_REASON] * 3,
+    "payment_reasons": [_REASON] * 3,
+    "churn_model": "2026-01-31",
+    "payment_model": "2026-01-31",
+    "cluster_model": "2026-01-26",
+}
+
+
+def answer_of(user_id: str) -> bytes:
+    names = [column.name for column in answer_columns()]
+    known = {name: _VALUES.get(name) for name in names}
+    return msgspec.json.encode(known | {"user_id": user_id})
+
+
+class FakeAnswering:
+    """Answers with the same for everybody."""
+
+    def __init__(self) -> None:
+        self._sources: Counter[str] = Counter()
+        self.groups: list[str] = []
+        self._head, _, self._rest = answer_of("USER").partition(b"USER")
+
+    async def answer_one(self, user_id: str, group: str) -> bytes:
+        return (await self.answer([user_id], group))[0]
+
+    async def answer(self, user_ids: Sequence[str], group: str) -> list[bytes]:
+        self.groups.append(group)
+        if BROKEN in user_ids:
+            raise RuntimeError("a secret of the service")
+        await asyncio.sleep(SLOW_SECONDS if SLOW in user_ids else 0)
+        self._sources["cache"] += len(user_ids)
+        encode = msgspec.json.encode
+        return [self._head + encode(user_id)[1:-1] + self._rest for user_id in user_ids]
+
+    async def score(self, asked: ScoreRequest) -> list[bytes]:
+        user_ids = [user.user_id for user in asked.users]
+        if IMPOSSIBLE in user_ids:
+            raise InputError("the feature `age` must be a number")
+        return await self.answer(user_ids, asked.users[0].user_group if asked.users else "")
+
+    def health(self) -> Health:
+        return Health(
+            degraded=("results",),
+            as_of=dt.date(2026, 1, 31),
+            age_seconds=3_600,
+            models={"churn": "2026-01-31"},
+            breakers={"cache": "closed", "results": "open"},
+        )
+
+    def counts(self) -> Counts:
+        return Counts(self._sources, cache_hits=self._sources["cache"], cache_misses=2)
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[FakeAnswering]:
+    yield FakeAnswering()
+    sys.stdout.write("closed\n")
+    sys.stdout.flush()
+
+
+def fake_app(keys: Path, rate: int, at_once: int, shared: Shared) -> App:
+    return App(opened, Gate(KeyFile(keys), rate), at_once, shared)
+
+
+if __name__ == "__main__":
+    port, workers, keys, rate, at_once = sys.argv[1:]
+    made = partial(fake_app, Path(keys), int(rate), int(at_once))
+    serve(made, KeyFile(Path(keys)), "127.0.0.1", int(port), int(workers))

@@ -1,0 +1,254 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from ctypes import c_bool
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from ds_assets.serving.http.app import App
+from ds_assets.serving.http.keys import Gate, KeyFile
+from ds_assets.serving.http.workers import Shared
+from ds_assets_tests.serving.http.clients import client_of
+from ds_assets_tests.serving.http.fake import (
+    BROKEN,
+    IMPOSSIBLE,
+    SLOW,
+    FakeAnswering,
+    fake_app,
+    opened,
+)
+
+USER = "/v1/users/u1/prediction"
+SECRET = "a secret of the service"  # noqa: S105  (what a fault of the fake says)
+
+
+def asked(
+    app: App, ask: Callable[[httpx.AsyncClient], Awaitable[Any]], client: str = "127.0.0.1"
+) -> Any:
+    async def whole() -> Any:
+        async with client_of(app, client) as found:
+            return await ask(found)
+
+    return asyncio.run(whole())
+
+
+def alone(*, leaving: bool = False) -> Shared:
+    """What the only worker shares with none."""
+    return Shared(None, c_bool(leaving))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return fake_app(tmp_path / "keys.json", 1_000, 2, alone())
+
+
+def get(app: App, path: str, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    reply: httpx.Response = asked(app, lambda client: client.get(path, headers=named))
+    return reply
+
+
+def post(app: App, path: str, body: Any) -> httpx.Response:
+    reply: httpx.Response = asked(app, lambda client: client.post(path, json=body))
+    return reply
+
+
+def problem(reply: httpx.Response) -> tuple[int, str]:
+    assert reply.headers["content-type"] == "application/problem+json"
+    told = reply.json()
+    assert set(told) == {"type", "title", "status", "detail"}
+    assert told["status"] == reply.status_code
+    assert SECRET not in reply.text
+    assert "Traceback" not in reply.text
+    return reply.status_code, told["type"].removeprefix("/docs#")
+
+
+@pytest.mark.parametrize("user_id", ["u1", "a/b", "é", "%", "?x=1", " ", '"', "\x00"])
+def test_one_user_is_answered(app: App, user_id: str) -> None:
+    reply = get(app, f"/v1/users/{quote(user_id, safe='')}/prediction")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json()["user_id"] == user_id
+
+
+def test_a_client_may_keep_an_answer_and_ask_whether_it_holds(app: App) -> None:
+    reply = get(app, USER)
+    assert reply.headers["cache-control"] == "private, max-age=5"
+    tag = reply.headers["etag"]
+    same = get(app, USER, if_none_match=f'"other", {tag}')
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    assert "cache-control" in same.headers
+    assert get(app, USER, if_none_match='W/"other"').status_code == 200
+
+
+def test_many_users_are_answered_in_their_order_and_twice_where_asked_twice(app: App) -> None:
+    reply = post(app, "/v1/predictions", {"user_ids": ["b", "a", "b"]})
+    assert [one["user_id"] for one in reply.json()["predictions"]] == ["b", "a", "b"]
+    assert reply.headers["cache-control"] == "no-store"
+    assert post(app, "/v1/predictions", {"user_ids": []}).json() == {"predictions": []}
+
+
+def test_users_are_scored(app: App) -> None:
+    users = [{"user_id": "a", "features": {"x": 1}}, {"user_id": "b", "events": []}]
+    reply = post(app, "/v1/score", {"users": users})
+    assert [one["user_id"] for one in reply.json()["predictions"]] == ["a", "b"]
+
+
+def test_the_group_of_a_user_of_whom_nothing_else_is_known_is_told_in_every_way(
+    tmp_path: Path,
+) -> None:
+    behind = FakeAnswering()
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[FakeAnswering]:
+        yield behind
+
+    app = App(opening, Gate(KeyFile(tmp_path / "keys.json"), 1_000), 2, alone())
+    get(app, f"{USER}?user_group=country%3DKR")
+    post(app, "/v1/predictions", {"user_ids": ["a"], "user_group": "country=JP"})
+    user = {"user_id": "a", "features": {"x": 1}, "user_group": "country=BR"}
+    post(app, "/v1/score", {"users": [user]})
+    get(app, USER)
+    assert behind.groups == ["country=KR", "country=JP", "country=BR", ""]
+
+
+def test_a_service_that_ends_soon_sends_clients_elsewhere_and_still_answers(
+    tmp_path: Path,
+) -> None:
+    app = fake_app(tmp_path / "keys.json", 1_000, 2, alone(leaving=True))
+    reply = get(app, USER)
+    assert (reply.status_code, reply.headers["connection"]) == (200, "close")
+    ready = get(app, "/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (503, "leaving")
+    assert "connection" not in get(fake_app(tmp_path / "none", 1, 2, alone()), USER).headers
+
+
+def test_what_cannot_be_scored_is_told_in_the_words_of_who_scores(app: App) -> None:
+    reply = post(app, "/v1/score", {"users": [{"user_id": IMPOSSIBLE, "features": {}}]})
+    assert problem(reply) == (422, "not-accepted")
+    assert reply.json()["detail"] == "the feature `age` must be a number"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected", "allowed"),
+    [
+        ("GET", "/", (404, "no-such-path"), None),
+        ("GET", "/v1/users/a/b/prediction", (404, "no-such-path"), None),
+        ("GET", "/v1/users/prediction", (404, "no-such-path"), None),
+        ("GET", "/v1/users/a/prediction/", (404, "no-such-path"), None),
+        ("POST", "/healthz", (405, "not-allowed"), "GET, HEAD"),
+        ("DELETE", USER, (405, "not-allowed"), "GET, HEAD"),
+        ("GET", "/v1/predictions", (405, "not-allowed"), "POST"),
+        ("OPTIONS", "/v1/score", (405, "not-allowed"), "POST"),
+        ("BREW", "/v1/score", (405, "not-allowed"), "POST"),
+        ("GET", f"{USER}?x=1", (422, "not-accepted"), None),
+        ("GET", f"{USER}?user_group=a&user_group=b", (422, "not-accepted"), None),
+        ("GET", f"{USER}?user_group=%FF", (422, "not-accepted"), None),
+        ("GET", f"{USER}?user_group", (422, "not-accepted"), None),
+        ("GET", f"{USER}?user_group={'x' * 192}", (422, "not-accepted"), None),
+        ("POST", "/v1/predictions?user_group=a", (422, "not-accepted"), None),
+        ("GET", "/metrics?x", (422, "not-accepted"), None),
+        ("GET", "/v1/users//prediction", (422, "not-accepted"), None),
+        ("GET", f"/v1/users/{'x' * 192}/prediction", (422, "not-accepted"), None),
+        ("GET", "/v1/users/%FF/prediction", (400, "malformed"), None),
+        ("POST", "/v1/predictions", (415, "not-json"), None),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_a_problem_of_its_kind(
+    app: App, method: str, path: str, expected: tuple[int, str], allowed: str | None
+) -> None:
+    reply = asked(app, lambda client: client.request(method, path))
+    assert problem(reply) == expected
+    assert reply.headers.get("allow") == allowed
+
+
+def test_a_fault_of_the_service_is_told_without_its_words(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert problem(get(app, f"/v1/users/{BROKEN}/prediction")) == (500, "failed")
+    assert SECRET in caplog.text
+
+
+def test_from_elsewhere_a_key_is_needed_but_for_health_and_documentation(
+    tmp_path: Path,
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    app = App(opened, Gate(keys, 1_000), 2, alone())
+
+    async def statuses(client: httpx.AsyncClient) -> dict[str, int]:
+        paths = (USER, "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json")
+        found = {path: (await client.get(path)).status_code for path in paths}
+        for path in ("/v1/predictions", "/v1/score"):
+            reply = await client.post(path, json={})
+            assert reply.headers["www-authenticate"] == "Bearer"
+            found[path] = problem(reply)[0]
+        return found
+
+    found = asked(app, statuses, client="192.0.2.7")
+    assert {path for path, status in found.items() if status == 401} == {
+        *(USER, "/metrics", "/v1/predictions", "/v1/score")
+    }
+    assert {found[path] for path in ("/healthz", "/readyz", "/docs", "/openapi.json")} == {200}
+
+
+def test_what_is_too_much_at_once_is_refused_at_once_and_the_rest_is_answered(app: App) -> None:
+    async def all_at_once(client: httpx.AsyncClient) -> list[httpx.Response]:
+        slow = f"/v1/users/{SLOW}/prediction"
+        replies = await asyncio.gather(*(client.get(slow) for _ in range(5)), client.get("/readyz"))
+        return [*replies, await client.get(USER)]
+
+    *replies, ready, later = asked(app, all_at_once)
+    statuses = sorted(reply.status_code for reply in replies)
+    assert statuses == [200, 200, 503, 503, 503]
+    assert (ready.status_code, later.status_code) == (200, 200)
+    refused = next(reply for reply in replies if reply.status_code == 503)
+    assert problem(refused) == (503, "overloaded")
+    assert refused.headers["retry-after"] == "1"
+
+
+def test_a_question_that_fails_makes_room_for_others(app: App) -> None:
+    async def many(client: httpx.AsyncClient) -> int:
+        for _ in range(5):
+            await client.get(f"/v1/users/{BROKEN}/prediction")
+        return (await client.get(USER)).status_code
+
+    assert asked(app, many) == 200
+
+
+def test_health_says_what_is_degraded(app: App) -> None:
+    assert get(app, "/healthz").json() == {"status": "ok"}
+    reply = get(app, "/readyz")
+    assert reply.json() == {
+        "status": "degraded",
+        "degraded": ["results"],
+        "as_of": "2026-01-31",
+        "age_seconds": 3_600,
+        "models": {"churn": "2026-01-31"},
+        "breakers": {"cache": "closed", "results": "open"},
+    }
+
+
+def test_metrics_tell_what_was_asked(app: App) -> None:
+    async def some(client: httpx.AsyncClient) -> str:
+        await client.get(USER)
+        await client.get("/nowhere")
+        reply = await client.get("/metrics")
+        assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+        return reply.text
+
+    text = asked(app, some)
+    name = 'ds_assets_http_requests_total{route="'
+    assert f'{name}/v1/users/{{user_id}}/prediction",status="200"' in text
+    assert f'{name}other",status="404"' in text
+    assert 'ds_assets_answers_total{source="cache"' in text
+
+
+def test_the_documentation_is_there_for_people_and_programs(app: App) -> None:
+    page = get(app, "/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert get(app, "/openapi.json").json()["openapi"] == "3.1.0"

@@ -1,0 +1,32 @@
+"""Whatever is sent, the answer is one that the OpenAPI document tells of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+
+from ds_assets.serving.http.openapi import document
+from ds_assets_tests.serving.http.clients import Service
+
+EXAMPLES = 150
+api = schemathesis.openapi.from_dict(document())
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("service")) as found:
+        yield found
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@api.parametrize()
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+def test_every_answer_is_as_the_document_says(
+    case: schemathesis.Case[Any], service: Service
+) -> None:
+    case.call_and_validate(base_url=service.url, headers=service.headers)

@@ -1,0 +1,73 @@
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import msgspec
+
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.serving.http.docs_page import page
+from ds_assets.serving.http.openapi import answer_columns, document
+from ds_assets.serving.http.problems import PROBLEMS
+from ds_assets_tests.serving.http.fake import answer_of
+
+
+def test_an_answer_says_what_the_table_has_and_more() -> None:
+    names = [column.name for column in answer_columns()]
+    assert names[:6] == ["user_id", "status", "source", "age_seconds", "as_of", "last_seen"]
+    assert set(names) > set(PREDICTIONS.names)
+    assert len(names) == len(set(names))
+    assert list(msgspec.json.decode(answer_of("u1"))) == names
+
+
+def test_fields_have_the_meaning_of_their_columns() -> None:
+    answer = document()["components"]["schemas"]["Answer"]
+    assert answer["required"] == list(answer["properties"])
+    churn = answer["properties"]["churn_probability"]
+    assert churn["type"] == ["number", "null"]
+    assert churn["description"].startswith("Chance of no activity in the churn horizon")
+    assert answer["properties"]["user_id"]["type"] == "string"
+    assert answer["properties"]["churn_reasons"]["type"] == ["array", "null"]
+
+
+def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() -> None:
+    api = document()
+    text = msgspec.json.encode(api).decode()
+    references = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', text))
+    assert references <= set(api["components"]["schemas"])
+    operations = [told for methods in api["paths"].values() for told in methods.values()]
+    assert len({told["operationId"] for told in operations}) == len(operations) == 6
+
+
+class Reader(HTMLParser):
+    """What a page links to, loads and names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.names: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.add(tag)
+        self.links.append(values.get("href") or "")
+        self.names.add(values.get("id") or "")
+
+
+def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
+    reader = Reader()
+    reader.feed(page(document()))
+    assert not reader.tags & {"script", "link", "img", "iframe"}
+    inside = {link[1:] for link in reader.links if link.startswith("#")}
+    assert inside <= reader.names
+    assert {link for link in reader.links if link and link[0] != "#"} == {"/openapi.json"}
+    assert {one.name for one in PROBLEMS} <= reader.names
+
+
+def test_the_page_tells_every_path_and_every_field() -> None:
+    api: dict[str, Any] = document()
+    text = page(api)
+    for path in api["paths"]:
+        assert path in text
+    for column in answer_columns():
+        assert f"<code>{column.name}</code>" in text

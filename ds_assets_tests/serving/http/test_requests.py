@@ -1,0 +1,171 @@
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.serving.http import requests
+from ds_assets.serving.http.answering import ScoreRequest, UserIds
+from ds_assets.serving.http.problems import Refusal
+from ds_assets.serving.http.requests import MOST_BYTES, body_of, decoded, user_of
+
+JSON = {b"content-type": b"application/json"}
+USERS = msgspec.json.Decoder(UserIds)
+TO_SCORE = msgspec.json.Decoder(ScoreRequest)
+
+
+def received(
+    *pieces: bytes, headers: Mapping[bytes, bytes] = JSON, ends: bool = True
+) -> bytes | int:
+    """The body, or the status of the refusal."""
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
+    ]
+    messages.append({"type": "http.request" if ends else "http.disconnect"})
+    waiting = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(waiting)
+
+    try:
+        return asyncio.run(body_of(headers, receive))
+    except Refusal as refusal:
+        return refusal.problem.status
+
+
+def status_of(decoder: msgspec.json.Decoder[Any], body: bytes) -> int:
+    with pytest.raises(Refusal) as caught:
+        decoded(decoder, body)
+    assert len(caught.value.reply.body) < 1_000
+    return caught.value.problem.status
+
+
+@given(st.text(min_size=1, max_size=191))
+def test_every_text_can_be_a_user_in_a_path(user_id: str) -> None:
+    assert user_of(quote(user_id, safe="").encode()) == user_id
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(b"", 422), (b"x" * 192, 422), (b"%C3%A9" * 192, 422), (b"%FF", 400), (b"%ED%A0%80", 400)],
+)
+def test_what_is_no_user_id_is_refused(path: bytes, status: int) -> None:
+    with pytest.raises(Refusal) as caught:
+        user_of(path)
+    assert caught.value.problem.status == status
+
+
+def test_an_id_of_many_bytes_is_counted_in_characters() -> None:
+    assert user_of(quote("é" * 191).encode()) == "é" * 191
+
+
+def test_a_body_is_put_together_from_its_pieces() -> None:
+    assert received(b"ab", b"", b"cd") == b"abcd"
+    assert received() == b""
+    many = {b"content-type": b"Application/JSON; charset=utf-8"}
+    assert received(b"ab", headers=many) == b"ab"
+
+
+@pytest.mark.parametrize("kind", [b"", b"text/plain", b"application/x-www-form-urlencoded"])
+def test_a_body_of_another_kind_is_refused(kind: bytes) -> None:
+    assert received(b"{}", headers={b"content-type": kind}) == 415
+    assert received(b"{}", headers={}) == 415
+
+
+def test_a_body_that_is_too_large_is_refused_and_not_kept() -> None:
+    piece = b" " * (MOST_BYTES // 4)
+    assert received(*[piece] * 4) == piece * 4
+    assert received(*[piece] * 4, b" ") == 413
+    assert received(*[piece] * 10_000) == 413
+
+
+def test_a_body_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert received(b"{", ends=False) == 400
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.01)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(body_of(JSON, receive))
+    assert caught.value.problem.status == 408
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"user_ids": ["\xff"]}',
+        b'{"user_ids": ["\\ud800"]}',
+        b'{"user_ids": [NaN]}',
+        b'{"user_ids": []} x',
+    ],
+)
+def test_a_body_that_is_no_json_is_malformed(body: bytes) -> None:
+    assert status_of(USERS, body) == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b"1",
+        b'{"user_ids": "u1"}',
+        b'{"user_ids": [1]}',
+        b'{"user_ids": [null]}',
+        b'{"user_ids": [""]}',
+        b'{"user_ids": ["u1"], "more": 1}',
+        b'{"user_ids": ["%b"]}' % (b"x" * 192),
+        b'{"user_ids": ["%b"]}' % (b"x" * 1_000_000),
+        b'{"user_ids": [%b"u1"]}' % (b'"u1",' * 1_000),
+        b'{"user_ids": [1e999]}',
+    ],
+)
+def test_a_body_of_another_form_is_not_accepted(body: bytes) -> None:
+    assert status_of(USERS, body) == 422
+
+
+def test_as_many_users_as_allowed_are_accepted() -> None:
+    ids = ["\N{GRINNING FACE}" * 191] * 1_000
+    body = msgspec.json.encode({"user_ids": ids})
+    assert len(body) < MOST_BYTES
+    assert decoded(USERS, body).user_ids == ids
+
+
+def test_users_to_score_come_with_features_or_events() -> None:
+    body = (
+        b'{"users": [{"user_id": "a", "features": {"days": 3, "country": "KR", "x": null}},'
+        b' {"user_id": "b", "events": [{"type": "login", "more": [1]}]}], "reasons": false}'
+    )
+    asked = decoded(TO_SCORE, body)
+    first, second = asked.users
+    assert first.features == {"days": 3.0, "country": "KR", "x": None}
+    assert (first.events, second.features) == (msgspec.UNSET, msgspec.UNSET)
+    assert second.events == [{"type": "login", "more": [1]}]
+    assert not asked.reasons
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"users": [{"user_id": "a"}]}', 422),
+        (b'{"users": [{"user_id": "a", "features": {}, "events": []}]}', 422),
+        (b'{"users": [{"user_id": "a", "features": null}]}', 422),
+        (b'{"users": [{"user_id": "a", "features": {"x": [1]}}]}', 422),
+        (b'{"users": [{"user_id": "a", "features": {"x": 1e999}}]}', 422),
+        (b'{"users": [{"user_id": "a", "features": {"x": Infinity}}]}', 400),
+        (b'{"users": [{"user_id": "a", "features": {"x": %b}}]}' % (b"9" * 5_000), 422),
+        (b'{"users": [{"user_id": "a", "events": [1]}]}', 422),
+        (b'{"users": [{"user_id": "a", "events": [%b{}]}]}' % (b"{}," * 10_000), 422),
+        (b'{"users": [{"user_id": "a", "events": [{"x": %b}]}]}' % (b"[" * 100_000), 400),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(body: bytes, status: int) -> None:
+    assert status_of(TO_SCORE, body) == status
