@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 # Bytecode at once, for machines where Python is told not to write any later.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast servers lint types bench bench-quality pictures lock clean
+.PHONY: demo test test-fast soak servers lint types bench bench-quality pictures lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -24,6 +24,11 @@ test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server" \
 		--hypothesis-profile quick $(ARGS)
+
+# The API under load while what it rests on goes away and comes back; a minute, or as many as said.
+MINUTES ?= 1
+soak: servers
+	$(BIN)/python -m ds_assets_tests.soak --minutes $(MINUTES)
 
 # Programs of the private servers that tests start: what is missing is installed.
 servers: $(VENV)/.test

@@ -1,0 +1,109 @@
+"""What must be true of every reply, whatever is down.
+
+Belongs here: the rules. A breach is told in words, and none ends the soak.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ds_assets.serving.service import WITHIN_SECONDS
+from ds_assets_tests.serving.factories import end_of
+from ds_assets_tests.soak.http import Reply
+from ds_assets_tests.soak.world import World
+
+LATE = 0.5
+"""Seconds beyond the deadline that are the machine's, which the load keeps busy, too."""
+_OK, _OVERLOADED = 200, 503
+_VERSIONS = ("churn_model", "payment_model", "cluster_model")
+_OF_ITSELF = ("user_id", "status", "source", "age_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that came back.
+
+    Attributes:
+        users: Who was asked about; one of whom nothing is known begins with `nobody`.
+        sent: When, in seconds since 1970-01-01, UTC.
+        received: When its reply had come.
+        features_of: The day of the features that were sent, where the user was to be scored.
+    """
+
+    users: Sequence[str]
+    sent: float
+    received: float
+    features_of: dt.date | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.received - self.sent
+
+
+def breaches(
+    asked: Asked, reply: Reply, world: World, *, all_is_up: bool, may_refuse: bool
+) -> list[str]:
+    """What is wrong with a reply.
+
+    Args:
+        asked: What was asked.
+        reply: What came back.
+        world: What is true.
+        all_is_up: Whether nothing was down for a while, so that all that is known must be told.
+        may_refuse: Whether there is so much to do that some are told to come again.
+    """
+    if may_refuse and reply.status == _OVERLOADED and reply.headers.get("retry-after") == "1":
+        return []
+    if reply.status != _OK:
+        return [f"status {reply.status}: {reply.body[:200]!r}"]
+    answers, found = answers_of(reply), []
+    if asked.seconds > WITHIN_SECONDS + LATE:
+        found.append(f"{asked.seconds:.2f} s for {len(asked.users)} users")
+    if [one["user_id"] for one in answers] != list(asked.users):
+        return [*found, f"asked for {asked.users}, told of {[one['user_id'] for one in answers]}"]
+    for one in answers:
+        found += _of_answer(one, asked, world, all_is_up=all_is_up)
+    return found
+
+
+def answers_of(reply: Reply) -> list[dict[str, Any]]:
+    """The answers of a reply; none of one that is a problem."""
+    if reply.status != _OK:
+        return []
+    told = reply.json
+    answers: list[dict[str, Any]] = told.get("predictions", [told])
+    return answers
+
+
+def _of_answer(one: dict[str, Any], asked: Asked, world: World, *, all_is_up: bool) -> list[str]:
+    user, source = one["user_id"], one["source"]
+    if user.startswith("nobody") or source == "default":
+        if all_is_up and not (user.startswith("nobody") and one["status"] == "unknown_user"):
+            return [f"{user} is {one['status']} while everything is up"]
+        honest = source == "default" and one["status"] in {"unknown_user", "not_enough_data"}
+        return [] if honest and one["user_group"] is None else [f"made up: {one}"]
+    day = dt.date.fromisoformat(one["as_of"])
+    if day not in world.landed:
+        return [f"{user} is told of {day}, which has not come yet"]
+    true = world.truth[day][user]
+    if asked.features_of not in (None, day):  # they were of another day than the models
+        return _of_values(one, {name: true[name] for name in _VERSIONS})
+    return _of_age(one, day, asked) + _of_values(one, true)
+
+
+def _of_age(one: dict[str, Any], day: dt.date, asked: Asked) -> list[str]:
+    end = end_of(day)
+    least, most = asked.sent - end - 1, asked.received - end + 1
+    if least <= one["age_seconds"] <= most:
+        return []
+    return [f"{one['user_id']} of {day} says {one['age_seconds']} s; it is {most - 1:.0f} s old"]
+
+
+def _of_values(one: dict[str, Any], true: Any) -> list[str]:
+    values = {name: value for name, value in one.items() if name not in _OF_ITSELF}
+    known = {name: str(value) if isinstance(value, dt.date) else value
+             for name, value in true.items()}  # fmt: skip
+    wrong = [name for name in known if values.get(name) != known[name]]
+    return [f"{one['user_id']} by {one['source']}: wrong {', '.join(wrong)}"] if wrong else []

@@ -1,0 +1,127 @@
+"""Steady load: what back-ends ask all the time, and how long the replies took.
+
+Belongs here: clients, and what is counted of each phase.
+"""
+
+import asyncio
+import datetime as dt
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ds_assets_tests.soak.checks import Asked, answers_of, breaches
+from ds_assets_tests.soak.http import Connection, Reply
+from ds_assets_tests.soak.world import World
+
+CONNECTIONS = 12
+PAUSE = 0.02
+"""Seconds between a reply and the next request of a connection, on average."""
+USERS_OF_A_BATCH = 20
+MOST_TOLD = 20
+
+
+@dataclass
+class Phase:
+    """What happened while one thing was the case.
+
+    Attributes:
+        name: What was the case.
+        all_is_up: See `breaches`.
+        may_refuse: As well.
+        seconds: How long each reply took.
+        sources: Answers by source.
+        note: What else there is to tell.
+    """
+
+    name: str
+    all_is_up: bool = False
+    may_refuse: bool = False
+    seconds: list[float] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+    note: str = ""
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds within which that share of replies came."""
+        return float(np.percentile(self.seconds, share)) * 1_000 if self.seconds else float("nan")
+
+
+@dataclass
+class Load:
+    """Clients that ask until they are told to stop.
+
+    Attributes:
+        phases: What was counted, the last is the current one.
+        found: Breaches, the first few in words.
+        breaches: How many there are.
+        lost: Requests that nobody answered.
+    """
+
+    port: int
+    world: World
+    phases: list[Phase] = field(default_factory=lambda: [Phase("start")])
+    found: list[str] = field(default_factory=list)
+    breaches: int = 0
+    lost: int = 0
+    ends: bool = False
+
+    async def run(self) -> None:
+        """Ask until `ends`; a client that is sent away then goes."""
+        numbers = itertools.count()
+        await asyncio.gather(*(self._client(seed, numbers) for seed in range(CONNECTIONS)))
+
+    async def _client(self, seed: int, numbers: "itertools.count[int]") -> None:
+        chance = random.Random(seed)
+        users = self.world.users
+        async with Connection(self.port) as connection:
+            while True:
+                reply = await self._request(connection, chance, users, numbers)
+                if self.ends and (reply is None or reply.sends_away):
+                    return
+                await asyncio.sleep(chance.expovariate(1 / PAUSE))
+
+    async def _request(
+        self,
+        connection: Connection,
+        chance: random.Random,
+        users: Sequence[str],
+        numbers: "itertools.count[int]",
+    ) -> Reply | None:
+        kind = chance.random()
+        one = chance.choice(users) if kind < 0.8 else f"nobody{next(numbers)}"
+        if kind < 0.85:
+            return await self._timed([one], connection.get(f"/v1/users/{one}/prediction"))
+        if kind < 0.95:
+            several = [one, *chance.choices(users, k=USERS_OF_A_BATCH)]
+            return await self._timed(
+                several, connection.post("/v1/predictions", {"user_ids": several})
+            )
+        day, known = self.world.landed[-1], chance.choice(users)
+        user = {"user_id": known, "features": self.world.features[day][known]}
+        return await self._timed([known], connection.post("/v1/score", {"users": [user]}), day)
+
+    async def _timed(
+        self, users: Sequence[str], asking: Awaitable[Reply], features_of: dt.date | None = None
+    ) -> Reply | None:
+        phase, sent = self.phases[-1], time.time()
+        try:
+            reply = await asking
+        except (OSError, EOFError, TimeoutError) as error:
+            self.lost += 1
+            self._tell(phase, [f"a request was lost: {error!r}"])
+            return None
+        asked = Asked(users, sent, time.time(), features_of)
+        phase.seconds.append(asked.seconds)
+        phase.sources.update(one["source"] for one in answers_of(reply))
+        all_is_up = phase.all_is_up and self.phases[-1] is phase
+        wrong = breaches(asked, reply, self.world, all_is_up=all_is_up, may_refuse=phase.may_refuse)
+        self._tell(phase, wrong)
+        return reply
+
+    def _tell(self, phase: Phase, found: Sequence[str]) -> None:
+        self.breaches += len(found)
+        self.found += [f"{phase.name}: {one}" for one in found][: MOST_TOLD - len(self.found)]

@@ -1,0 +1,243 @@
+"""The soak: what happens, in which order, and what is found.
+
+Belongs here: the phases, and the report of them. Does not belong here: what is asked meanwhile
+(`load.py`), and what a reply may say (`checks.py`).
+"""
+
+import asyncio
+import itertools
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.serving.http.app import MOST_ANSWERS
+from ds_assets.serving.service import WITHIN_SECONDS
+from ds_assets_tests.soak.checks import LATE
+from ds_assets_tests.soak.http import Connection
+from ds_assets_tests.soak.load import Load, Phase
+from ds_assets_tests.soak.world import World, made_world
+
+BACK_WITHIN = 5.0
+"""Seconds in which what is back, or new, must be used."""
+CALM_SECONDS, DOWN_SECONDS, OVERLOAD_SECONDS = 1.5, 2.0, 3.0
+TOO_MUCH = 5
+"""Times of what a worker answers at once that it is asked in an overload."""
+MOST_GROWTH_MB = 10.0
+"""Of memory from the first round to the last; what a round needs is there after the first."""
+_PARTS = {"cache": "Redis", "table": "MySQL", "live": "the lake"}
+_DO = {
+    "is killed": ServerProcess.kill,
+    "is back": ServerProcess.start,
+    "is frozen": ServerProcess.freeze,
+    "goes on": ServerProcess.thaw,
+}
+
+Step = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Soaked:
+    """What was found.
+
+    Attributes:
+        phases: What was counted of each.
+        faults: What is wrong, in words; empty where nothing is.
+        memory_mb: Memory of the worker after each round, and in the end.
+    """
+
+    phases: list[Phase]
+    faults: list[str] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
+
+
+def soak(minutes: float, say: Callable[[Phase], None]) -> Soaked:
+    """Soak the API of a new installation.
+
+    Args:
+        minutes: For how long; everything that can happen does so once at least.
+        say: Is told of each phase when it is over.
+    """
+    with tempfile.TemporaryDirectory(prefix="ds_assets_soak_") as name:
+        folder = Path(name)
+        with made_world(folder) as world:
+            world.land()
+            with _Api(folder, world) as api:
+                return asyncio.run(_Soak(world, api, say).whole(minutes * 60))
+
+
+class _Api(ServerProcess):
+    """`ds-assets serve` of a world."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.port = free_port()
+        command = "from ds_assets.cli import main; main()"
+        super().__init__(
+            [sys.executable, "-c", command, "serve", "--port", str(self.port)],
+            folder / "api.txt",
+            lambda: accepts(self.port),
+            world.environment,
+        )
+
+
+class _Soak:
+    def __init__(self, world: World, api: _Api, say: Callable[[Phase], None]) -> None:
+        self._world, self._api, self._say = world, api, say
+        self._load = Load(api.port, world)
+        self._found = Soaked(self._load.phases)
+        self._asking = Connection(api.port)
+
+    async def whole(self, seconds: float) -> Soaked:
+        """Everything, round after round, and the end."""
+        over = time.monotonic() + seconds
+        async with self._asking:
+            await self._until("there is something to answer from", self._is_ready)
+            asking = asyncio.create_task(self._load.run())
+            for step in itertools.cycle([*self._round(), self._remember_memory]):
+                if self._found.memory_mb and time.monotonic() > over:
+                    break
+                await step()
+            await self._remember_memory()
+        await self._leave()
+        await asking
+        self._judge()
+        return self._found
+
+    def _round(self) -> Iterator[Step]:
+        """All that can happen."""
+        yield self._calm
+        for part, name in _PARTS.items():
+            yield partial(self._is_lost, [part], name, "is killed", "is back")
+            yield partial(self._is_lost, [part], name, "is frozen", "goes on")
+        yield partial(self._is_lost, [*_PARTS], "everything", "is killed", "is back")
+        yield self._new_day
+        yield self._calm
+        yield self._overload
+
+    async def _is_lost(self, parts: list[str], name: str, lost: str, back: str) -> None:
+        await self._goes_down(parts, f"{name} {lost}", _DO[lost])
+        await self._is_back(parts, f"{name} {back}", _DO[back])
+
+    async def _calm(self) -> None:
+        self._begin("calm", all_is_up=True)
+        await asyncio.sleep(CALM_SECONDS)
+
+    async def _goes_down(
+        self, parts: list[str], name: str, do: Callable[[ServerProcess], None]
+    ) -> None:
+        self._begin(name)
+        for part in parts:
+            do(self._world.servers[part])
+        await asyncio.sleep(DOWN_SECONDS)
+        status, degraded = await self._readiness()
+        self._load.phases[-1].note = f"degraded: {', '.join(degraded) or 'nothing'}"
+        if status != 200 or not {*parts} - {"live"} <= {*degraded}:
+            self._found.faults.append(f"{name}: readiness is {status}, degraded: {degraded}")
+
+    async def _is_back(
+        self, parts: list[str], name: str, do: Callable[[ServerProcess], None]
+    ) -> None:
+        self._begin(name)
+        for part in parts:
+            await asyncio.to_thread(do, self._world.servers[part])
+        await self._until("it is used", self._is_whole)
+
+    async def _new_day(self) -> None:
+        self._begin("a new day and its models land")
+        day = await asyncio.to_thread(self._world.land)
+        users = [one for one in self._world.users if one[-1] not in "37"]
+
+        async def is_told() -> bool:
+            reply = await self._asking.get(f"/v1/users/{users[0]}/prediction")
+            return bool(reply.status == 200 and reply.json["as_of"] == str(day))
+
+        await self._until("it is told", is_told)
+        scored = self._world.features[day][users[0]]
+
+        async def is_scored() -> bool:
+            user = {"user_id": users[0], "features": scored}
+            reply = await self._asking.post("/v1/score", {"users": [user]})
+            return bool(reply.status == 200 and reply.json["predictions"][0]["as_of"] == str(day))
+
+        await self._until("its models score", is_scored)
+
+    async def _overload(self) -> None:
+        users = self._world.users[:200]
+        clients = TOO_MUCH * MOST_ANSWERS // len(users)
+        self._begin(f"{clients} clients ask for {len(users)} users", may_refuse=True)
+        over, seen, slowest = time.monotonic() + OVERLOAD_SECONDS, Counter[int](), [0.0]
+
+        async def ask() -> None:
+            async with Connection(self._api.port) as connection:
+                while time.monotonic() < over:
+                    sent = time.monotonic()
+                    reply = await connection.post("/v1/predictions", {"user_ids": users})
+                    seen[reply.status] += 1
+                    slowest[0] = max(slowest[0], time.monotonic() - sent)
+                    if reply.status == 503 and reply.headers.get("retry-after") != "1":
+                        seen[-1] += 1
+
+        await asyncio.gather(*(ask() for _ in range(clients)))
+        note = (
+            f"{seen[200]:,} answered, {seen[503]:,} told to come again, within {slowest[0]:.2f} s"
+        )
+        self._load.phases[-1].note = note
+        await self._until("all is used", self._is_whole)
+        if set(seen) != {200, 503} or slowest[0] > WITHIN_SECONDS + LATE:
+            self._found.faults.append(f"overload: {dict(seen)}, slowest {slowest[0]:.2f} s")
+
+    async def _leave(self) -> None:
+        self._begin("it is told to end")
+        self._load.ends = True
+        await asyncio.to_thread(self._api.stop)
+
+    def _begin(self, name: str, *, all_is_up: bool = False, may_refuse: bool = False) -> None:
+        self._say(self._load.phases[-1])
+        self._load.phases.append(Phase(name, all_is_up, may_refuse))
+
+    async def _until(self, what: str, is_so: Callable[[], Awaitable[bool]]) -> None:
+        began = time.monotonic()
+        while not await is_so():
+            if time.monotonic() - began > BACK_WITHIN:
+                name = self._load.phases[-1].name
+                self._found.faults.append(f"{name}: {BACK_WITHIN:g} s later not: {what}")
+                return
+            await asyncio.sleep(0.05)
+        note = f"{what} after {time.monotonic() - began:.1f} s"
+        self._load.phases[-1].note += ("; " if self._load.phases[-1].note else "") + note
+
+    async def _readiness(self) -> tuple[int, list[str]]:
+        reply = await self._asking.get("/readyz")
+        return reply.status, reply.json["degraded"]
+
+    async def _is_ready(self) -> bool:
+        return (await self._readiness())[0] == 200
+
+    async def _is_whole(self) -> bool:
+        return await self._readiness() == (200, [])
+
+    async def _remember_memory(self) -> None:
+        """Of the worker, whose process its figures name."""
+        text = (await self._asking.get("/metrics")).body.decode()
+        worker = text.partition('worker="')[2].partition('"')[0]
+        self._found.memory_mb.append(_memory_mb(int(worker)))
+
+    def _judge(self) -> None:
+        self._say(self._load.phases[-1])
+        found = self._found
+        found.faults += self._load.found
+        if self._load.breaches > len(self._load.found):
+            found.faults.append(f"and {self._load.breaches - len(self._load.found):,} more")
+        growth = found.memory_mb[-1] - found.memory_mb[0]
+        if growth > MOST_GROWTH_MB:
+            found.faults.append(f"memory grew by {growth:.0f} MB: {found.memory_mb}")
+
+
+def _memory_mb(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024

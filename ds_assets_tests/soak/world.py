@@ -1,0 +1,167 @@
+"""What the API rests on: a game's days, its servers, and what can happen to them.
+
+Belongs here: servers, days that land on them, and what is true of each user on each day. Does not
+belong here: who asks, and when something happens.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from ds_assets.assets.predictions import read_predictions
+from ds_assets.core.defaults import defaults_of
+from ds_assets.core.prediction_json import members
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.lake import Lake
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.resources.stored_tables import table_file
+from ds_assets.services.blob import BlobServer
+from ds_assets.services.mysql import MySQLServer
+from ds_assets.services.process import ServerProcess
+from ds_assets.services.redis import RedisServer
+from ds_assets.serving.prediction import Calendar, Teller, read_answer
+from ds_assets_tests.assets.factories import Installation, make_played
+from ds_assets_tests.resources.lakes import make_blob_lake
+
+USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
+_LANDS = ("user_features", "models/clusters", "models/churn", "models/payment")
+"""Folders of the lake of which the live model needs a day."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass
+class World:
+    """The servers, and the days on them.
+
+    Attributes:
+        servers: By what they are to the service: cache, table, live.
+        days: Days whose predictions may land, in their order.
+        landed: Those that did.
+        truth: What is predicted for each user of a day, as an answer's values.
+        features: What is known of each user of a day, as a request sends it.
+    """
+
+    made: Installation
+    servers: Mapping[str, ServerProcess]
+    environment: Mapping[str, str]
+    lake: Lake
+    results: ResultsDatabase
+    cache: PredictionCache
+    days: Sequence[dt.date]
+    truth: Mapping[dt.date, Mapping[str, Row]]
+    features: Mapping[dt.date, Mapping[str, Row]]
+    landed: list[dt.date] = field(default_factory=list)
+
+    @property
+    def users(self) -> list[str]:
+        """Users who have predictions on all days, in their order."""
+        common = set.intersection(*(set(rows) for rows in self.truth.values()))
+        return sorted(common)
+
+    def land(self) -> dt.date:
+        """Let the next day arrive: models first, then the table, then the cache.
+
+        After the last it arrives again, as when a day is run once more.
+
+        Some users are left out of the cache, and some of the table, too: they are answered from
+        what comes after.
+        """
+        day = self.days[min(len(self.landed), len(self.days) - 1)]
+        rows = read_predictions(day, self.made.lake)
+        for folder in _LANDS:
+            for one in self.made.lake.objects(f"{folder}/dt={day}/"):
+                self.lake.write(one.name, self.made.lake.read(one.name))
+        self.landed.append(day)  # from here on an answer may be of this day
+        self.results.deliver(day, _without(rows, is_for_live), f"run of {day}")
+        self.fill_cache(day, rows)
+        return day
+
+    def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
+        """Put a day into the cache, as the graph does."""
+        self.cache.put(day, _without(rows, is_for_table, is_for_live))
+        self.cache.put_day(day, defaults_of(rows))
+
+
+def is_for_live(user_id: str) -> bool:
+    """Whether only the live model knows a user."""
+    return user_id.endswith("7")
+
+
+def is_for_table(user_id: str) -> bool:
+    """Whether the table knows a user, and the cache does not before somebody asks."""
+    return user_id.endswith("3")
+
+
+@contextmanager
+def made_world(folder: Path) -> Iterator[World]:
+    """A game up to yesterday, of which no day has landed yet."""
+    last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    start = last - dt.timedelta(days=PLAYED_DAYS - 1)
+    made, _ = make_played(folder / "game", users=USERS, days=PLAYED_DAYS, start=start, seed=11)
+    made.run(start, last)
+    days = [last - dt.timedelta(days=back) for back in reversed(range(SERVED_DAYS))]
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        redis = stack.enter_context(RedisServer(folder / "redis"))
+        mysql = stack.enter_context(MySQLServer(folder / "mysql"))
+        blob = stack.enter_context(BlobServer(folder / "blob"))
+        patch.setenv("AZURE_STORAGE_KEY", blob.key)
+        lake = make_blob_lake(blob.url, folder)
+        environment = {
+            "DS_ASSETS_HOME": str(folder / "service"),
+            "DS_ASSETS_GAME": str(made.home / "game.yaml"),
+            "DS_ASSETS_LAKE_URL": str(lake),
+            "DS_ASSETS_RESULTS_URL": mysql.url,
+            "DS_ASSETS_CACHE_URL": redis.url,
+            "AZURE_STORAGE_KEY": blob.key,
+        }
+        yield World(
+            made,
+            {"cache": redis, "table": mysql, "live": blob},
+            environment,
+            lake,
+            stack.enter_context(ResultsDatabase(mysql.url)),
+            stack.enter_context(PredictionCache(redis.url, made.game.name, 7)),
+            days,
+            {day: _truth(day, made.lake) for day in days},
+            {day: _features(day, made.lake) for day in days},
+        )
+
+
+def _without(rows: pa.Table, *left_out: Callable[[str], bool]) -> pa.Table:
+    kept = [not any(one(user) for one in left_out) for user in rows["user_id"].to_pylist()]
+    return rows.filter(pa.array(kept))
+
+
+def _truth(day: dt.date, lake: Lake) -> dict[str, Row]:
+    """What every answer about a user has to say that says this day."""
+    (rows,) = read_predictions(day, lake).combine_chunks().to_batches()
+    users = rows["user_id"].to_pylist()
+    teller = Teller(Calendar(dt.UTC, 1), 1, 0)
+    told = (
+        teller.tell(user, "cache", day.toordinal(), one, is_sure=True)
+        for user, one in zip(users, members(rows), strict=True)
+    )
+    return {user: read_answer(one).values for user, one in zip(users, told, strict=True)}
+
+
+def _features(day: dt.date, lake: Lake) -> dict[str, Row]:
+    rows = parquet.read_table(lake.local(table_file("user_features", day)), partitioning=None)
+    return {row.pop("user_id"): _sent(row) for row in rows.to_pylist()}
+
+
+def _sent(row: dict[str, Any]) -> Row:
+    """Features as JSON has them, which knows neither days nor what is no number."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in row.items()
+        if not isinstance(value, dt.date)
+    }
