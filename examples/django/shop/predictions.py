@@ -1,0 +1,52 @@
+"""The prediction service of this process.
+
+Belongs here: when it is opened and closed. Does not belong here: what a prediction leads to.
+"""
+
+import atexit
+import os
+import threading
+from contextlib import ExitStack
+from functools import cache
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ds_assets.errors import InputError
+from ds_assets.serving.blocking import BlockingService, blocking
+from ds_assets.serving.installed import installed_service
+from ds_assets.serving.prediction import Prediction
+
+_opening = threading.Lock()
+
+
+def prediction_of(player_id: str) -> Prediction:
+    """What is predicted for a player: within about a second, whatever is down.
+
+    Raises:
+        InputError: no player has such an id.
+        ImproperlyConfigured: a setting of the installation, or its game file, is wrong.
+    """
+    with _opening:
+        service = _service_of(os.getpid())
+    (prediction,) = service.answer([player_id])
+    return prediction
+
+
+@cache
+def _service_of(process: int) -> BlockingService:
+    """The service of a process, opened when it first asks: a fork has no threads of its parent's.
+
+    So it does not matter whether a server loads the project before or after it forks.
+    """
+    with ExitStack() as stack:
+        try:
+            service = stack.enter_context(blocking(stack.enter_context(installed_service())))
+        except InputError as error:
+            raise ImproperlyConfigured(str(error)) from None
+        atexit.register(_close, process, stack.pop_all())
+    return service
+
+
+def _close(process: int, opened: ExitStack) -> None:
+    if os.getpid() == process:
+        opened.close()
