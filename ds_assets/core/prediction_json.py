@@ -8,7 +8,9 @@ JSON is made once, when a row is stored: who answers puts it behind what changes
 """
 
 import datetime as dt
-import json
+import math
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +42,19 @@ def members(rows: pa.RecordBatch) -> list[bytes]:
     return found
 
 
+def members_of(record: Mapping[str, Any]) -> bytes:
+    """As `members`, of one row as plain values: a table of few rows takes a hundred times as long.
+
+    Args:
+        record: Values by the names of `PREDICTIONS`' columns.
+    """
+    told = (
+        f"{begins}{'null' if record[name] is None else tell(record[name])}"
+        for name, begins, tell in _TELLERS
+    )
+    return f"{','.join(told)}}}".encode()
+
+
 def has_probability(found: bytes) -> bool:
     """Whether members hold a probability; they begin with those of fixed form."""
     return _NONE not in found[:_BEGINNING]
@@ -67,4 +82,18 @@ def _values(column: pa.Array, contract: Column) -> pa.Array:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return encode_basestring(text)
+
+
+def _real(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else "null"
+
+
+_TELL: Mapping[str, Callable[[Any], str]] = {
+    "date": '"{}"'.format,
+    "text": _quoted,
+    "real": _real,
+    "integer": str,
+    "json": str,
+}
+_TELLERS = [(one.name, f'"{one.name}":', _TELL[one.type]) for one in COLUMNS]

@@ -17,11 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import pyarrow as pa
 from cachetools import TTLCache
 
-from ds_assets.core.prediction_json import NOTHING, members
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.prediction_json import NOTHING, members_of
 from ds_assets.errors import InputError
 from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable
@@ -483,10 +481,9 @@ class PredictionService:
 
 
 def _found(source: Source, records: Records) -> dict[str, Found]:
-    rows = pa.RecordBatch.from_pylist(list(records), schema=PREDICTIONS.arrow_schema)
     return {
-        record["user_id"]: Found(source, record["as_of"].toordinal(), told)
-        for record, told in zip(records, members(rows), strict=True)
+        record["user_id"]: Found(source, record["as_of"].toordinal(), members_of(record))
+        for record in records
     }
 
 

@@ -8,7 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.prediction_json import COLUMNS, NOTHING, has_probability, last_seen, members
+from ds_assets.core.prediction_json import (
+    COLUMNS,
+    NOTHING,
+    has_probability,
+    last_seen,
+    members,
+    members_of,
+)
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets_tests.resources.factories import row, table, told
 
@@ -64,6 +71,13 @@ def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
 
 
 @given(one=rows())
+def test_a_single_row_of_plain_values_says_the_same(one: dict[str, Any]) -> None:
+    found = json.loads(b"{" + members_of(one))
+    assert found == says(one)
+    assert list(found) == [column.name for column in COLUMNS]
+
+
+@given(one=rows())
 def test_whether_there_is_a_probability_and_when_the_user_was_seen_can_be_told(
     one: dict[str, Any],
 ) -> None:
@@ -72,6 +86,8 @@ def test_whether_there_is_a_probability_and_when_the_user_was_seen_can_be_told(
     probabilities = (said["churn_probability"], said["payment_probability"])
     assert has_probability(found) is (probabilities != (None, None))
     assert last_seen(found) == one["last_seen"]
+    assert has_probability(members_of(one)) is has_probability(found)
+    assert last_seen(members_of(one)) == one["last_seen"]
 
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
