@@ -103,15 +103,23 @@ def say(text: str) -> None:
 
 
 def made_logs(events: int, days: int, circumstances: Circumstances) -> Path:
-    """Folder with the logs of `make_logs`, made now if it is not there.
+    """Folder with the logs of `make_logs`, made now if it is not there."""
 
-    A folder that is there is whole: it gets its name when everything is in it.
+    def make(folder: Path) -> None:
+        say(f"  making {events:,} events in {days} files")
+        run_child("make_logs", [str(events), str(days), folder], folder)
+
+    return made_once(circumstances.logs / f"{events}-events-{days}-days", make)
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """A folder, made now if it is not there.
+
+    One that is there is whole: it gets its name when everything is in it.
     """
-    folder = circumstances.logs / f"{events}-events-{days}-days"
     if not folder.exists():
         unfinished = folder.with_suffix(f".{os.getpid()}")
         unfinished.mkdir(parents=True)
-        say(f"  making {events:,} events in {days} files")
-        run_child("make_logs", [str(events), str(days), unfinished], unfinished)
+        make(unfinished)
         unfinished.rename(folder)
     return folder

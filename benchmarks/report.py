@@ -65,8 +65,9 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    value: float
-    """The median, or of a ratio the median of `values` over that of `control_values`."""
+    value: float | None
+    """The median, or of a ratio the median of `values` over that of `control_values`; none where it
+    was not measured."""
     unit: str
     control: str | None
     """What it was measured against in the same run; none for an absolute figure."""
@@ -78,8 +79,10 @@ class Row(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # as pydantic asks for it
     @property
     def holds(self) -> bool | None:
-        """Whether the goal holds; none without a goal."""
-        return None if self.goal is None else self.goal.holds(self.value)
+        """Whether the goal holds; none without a goal, or where it was not measured."""
+        if self.goal is None or self.value is None:
+            return None
+        return self.goal.holds(self.value)
 
 
 class Report(BaseModel):
@@ -120,6 +123,11 @@ def ratio(
     )
 
 
+def not_run(name: str, control: str, goal: Goal | None = None) -> Row:
+    """A ratio that was not measured, because the control is not there."""
+    return Row(name=name, value=None, unit="ratio", control=control, goal=goal, values=[])
+
+
 def report_of(benchmark: str, rows: Sequence[Row]) -> Report:
     """Rows with where and when they were measured."""
     return Report(
@@ -148,9 +156,8 @@ def print_report(report: Report, console: Console) -> None:
     marks = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
     for row in report.rows:
         goal = "" if row.goal is None else str(row.goal)
-        table.add_row(
-            row.name, f"{row.value:,.4g}", row.unit, row.control or "", goal, marks[row.holds]
-        )
+        value = "not run" if row.value is None else f"{row.value:,.4g}"
+        table.add_row(row.name, value, row.unit, row.control or "", goal, marks[row.holds])
     console.print(table)
 
 

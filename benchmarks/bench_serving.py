@@ -1,0 +1,185 @@
+"""How fast the API answers: against Redis alone, and against servers that do the same.
+
+A day of 200,000 users, all of whom are in Redis, and one worker, with everything switched on. Loads
+come from 50 connections, and share the machine with the worker and Redis, as those of each control
+do. Each round measures everything, ours and its control one after the other.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, chdir
+from unittest import mock
+
+from benchmarks.api import SIZES, Api, installed
+from benchmarks.loads import Target, ask_at, redis_rate, saturate
+from benchmarks.measuring import (
+    Circumstances,
+    Measured,
+    environment_of_a_child,
+    run_child,
+    say,
+    values,
+)
+from benchmarks.peers import MODELS, are_installed, peers
+from benchmarks.report import Goal, Row, absolute, not_run, ratio
+from benchmarks.served_day import COPY, fill, made_day
+from benchmarks.servers import cpu_seconds, resident_mb, workers_of
+from ds_assets.services.redis import RedisServer
+
+USERS = 200_000
+SECONDS = 5.0
+"""Of each load."""
+CALM = 0.7
+"""Of what a server can do: the load under which times are told."""
+COMMANDS = {1: 300_000, 100: 15_000}
+"""Of Redis alone, by the users of each."""
+
+SHARE_OF_REDIS = Goal(comparison=">=", limit=0.3)
+MOST_MS = Goal(comparison="<=", limit=5)
+MOST_TAIL, MOST_OF_MANY = Goal(comparison="<=", limit=3), Goal(comparison="<=", limit=4)
+MOST_PLAIN_US, MOST_US = Goal(comparison="<=", limit=100), Goal(comparison="<=", limit=500)
+TEN, THIRTY = Goal(comparison=">=", limit=10), Goal(comparison=">=", limit=30)
+MOST_MB = Goal(comparison="<=", limit=250)
+MOST_START_SECONDS = Goal(comparison="<=", limit=3)
+BOTH = Goal(comparison=">=", limit=1.7)
+PEERS = {
+    "feast": ("Feast's server, with Redis", THIRTY),
+    "bentoml": ("BentoML's server, of scikit-learn", TEN),
+    "bentoml_onnx": ("BentoML's server, of one ONNX file", None),
+    "mlflow": ("MLflow's server, of scikit-learn", THIRTY),
+    "mlflow_onnx": ("MLflow's server, of one ONNX file", None),
+}
+
+
+Targets = Mapping[str, Target]
+
+
+def run(circumstances: Circumstances) -> Sequence[Row]:
+    """Measure.
+
+    Raises:
+        ValueError: a request failed, or was answered from elsewhere than it should be.
+    """
+    day = made_day(USERS, circumstances)
+    scratch, rounds = circumstances.scratch, []
+    clean = mock.patch.dict(os.environ, environment_of_a_child(os.environ), clear=True)
+    with chdir(scratch), clean, ExitStack() as stack:  # a folder without a file of settings
+        cache = stack.enter_context(RedisServer(scratch / "redis"))
+        say("  filling Redis")
+        fill(cache.url, day)
+        ours, others = installed(scratch / "ours", day, cache.url), dict[str, Target]()
+        if are_installed():
+            others = stack.enter_context(peers(scratch / "peers", day, cache.url))
+        for number in range(circumstances.repetitions):
+            folder = circumstances.round(number)
+            folder.mkdir()
+            found = _with_one_worker(Api(ours, folder / "one"), cache.url, others)
+            found |= _with_two_workers(Api(ours, folder / "two", workers=2))
+            rounds.append(found | run_child("subjects.live_score", [day.folder], folder))
+            say(f"  round {number + 1}  {json.dumps(rounds[-1])}")
+    return [*_rows(rounds), *_rows_of_peers(rounds), *_rows_of_the_process(rounds)]
+
+
+def _with_one_worker(api: Api, redis_url: str, others: Targets) -> Measured:
+    began = time.perf_counter()
+    with api:
+        found = {"start": time.perf_counter() - began}
+        for size, name, command in ((1, "get", "GET"), (100, "post_100", "MGET")):
+            found[command] = _redis_alone(redis_url, command, size)
+            found |= _in_full_and_calm(name, api.target(name))
+            found |= _in_full(others, [f"feast_{size}"])
+        found |= _in_full_and_calm("post_1", api.target("post_1"))
+        for size in SIZES:
+            name = f"score_{size}"
+            found[name] = saturate(api.target(name), SECONDS).rate
+            found |= _in_full(others, [f"{other}_{size}" for other in MODELS])
+        found |= _of_workers("one", api)
+        found["memory"] = max(map(resident_mb, workers_of(api)))
+        api.check()
+    return found
+
+
+def _with_two_workers(api: Api) -> Measured:
+    with api:
+        found = _of_workers("two", api)
+        api.check()
+    return found
+
+
+def _redis_alone(url: str, command: str, size: int) -> float:
+    """Values a second that Redis gives, so many at once."""
+    keys = [f"{COPY}__rand_int__"] * size
+    return size * redis_rate(url, (command, *keys), COMMANDS[size], USERS)
+
+
+def _in_full(targets: Targets, names: Sequence[str]) -> Measured:
+    """Requests a second that servers can do, of those that are there."""
+    there = [name for name in names if name in targets]
+    return {name: saturate(targets[name], SECONDS).rate for name in there}
+
+
+def _in_full_and_calm(name: str, target: Target) -> Measured:
+    """Requests a second that a server can do, and milliseconds that they take at less."""
+    most = saturate(target, SECONDS).rate
+    calm = ask_at(target, CALM * most, SECONDS)
+    return {name: most, f"{name}_p50": calm.p50_ms, f"{name}_p99": calm.p99_ms}
+
+
+def _of_workers(name: str, api: Api) -> Measured:
+    """Requests a second that workers can do, and processor time that one takes."""
+    found: Measured = {}
+    for what in ("get", "post_100"):
+        used = cpu_seconds(workers_of(api))
+        load = saturate(api.target(what), SECONDS)
+        used = cpu_seconds(workers_of(api)) - used
+        found |= {f"{name}_{what}": load.rate, f"{name}_{what}_cpu": used / load.requests}
+    return found
+
+
+def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
+    """Users who are in Redis."""
+    one, many = values(rounds, "get"), [100 * rate for rate in values(rounds, "post_100")]
+    get, mget = values(rounds, "GET"), values(rounds, "MGET")
+    tail, of_many, of_one = (
+        values(rounds, f"{name}_p99") for name in ("get", "post_100", "post_1")
+    )
+    half = values(rounds, "get_p50")
+    share = f"at {CALM:.0%}"
+    yield ratio("GET: predictions a second", one, "redis-benchmark, GET", get, SHARE_OF_REDIS)
+    yield absolute(f"GET {share}: p99", tail, "ms", MOST_MS)
+    yield ratio(f"GET {share}: p99", tail, "its p50", half, MOST_TAIL)
+    control = "redis-benchmark, MGET of 100"
+    yield ratio("POST of 100: predictions a second", many, control, mget, SHARE_OF_REDIS)
+    yield ratio(f"POST of 100 {share}: p99", of_many, "that of 1", of_one, MOST_OF_MANY)
+
+
+def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
+    for size in SIZES:
+        asked = {"feast": "get" if size == 1 else "post_100"}
+        for peer, (control, goal) in PEERS.items():
+            ours = asked.get(peer, f"score_{size}")
+            what = "cached" if peer == "feast" else "POST /v1/score"
+            name, theirs = f"{what}, {size} a request: requests a second", f"{peer}_{size}"
+            if theirs in rounds[0]:
+                yield ratio(name, values(rounds, ours), control, values(rounds, theirs), goal)
+            else:
+                yield not_run(name, control, goal)
+
+
+def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
+    for name, words, goal in (
+        ("users_1", "1 user", None),
+        ("users_100", "100 users", MOST_PLAIN_US),
+        ("users_1_with_reasons", "1 user, with reasons", MOST_US),
+        ("users_100_with_reasons", "100 users, with reasons", MOST_US),
+    ):
+        yield absolute(f"live score of {words}: of a user", values(rounds, name), "us", goal)
+    yield absolute("start to ready", values(rounds, "start"), "s", MOST_START_SECONDS)
+    yield absolute("memory of the worker", values(rounds, "memory"), "MB", MOST_MB)
+    for what, words in (("get", "GET"), ("post_100", "POST of 100")):
+        one, two = (values(rounds, f"{workers}_{what}") for workers in ("one", "two"))
+        yield ratio(f"{words}, two workers: requests a second", two, "one worker", one, BOTH)
+        one, two = (values(rounds, f"{workers}_{what}_cpu") for workers in ("one", "two"))
+        yield ratio(f"{words}, two workers: processor time of a request", two, "one worker", one)

@@ -1,0 +1,137 @@
+"""A day that is served: what `make_served_day` made.
+
+Belongs here: reading the day, and putting it into Redis. Does not belong here: who is asked, and
+what (`questions.py`).
+"""
+
+import datetime as dt
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import redis
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from benchmarks.measuring import Circumstances, made_once, run_child, say
+from ds_assets.assets import prediction_cache
+from ds_assets.core.encoding import CLUSTER, encode
+from ds_assets.errors import InputError
+from ds_assets.game import load_game
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.resources.model_store import MODEL, day_models
+from ds_assets.resources.stored_tables import table_file
+
+COPY = "copy:" + "0" * 27
+"""A number of 12 digits behind it is a key of as many characters as one of the service's."""
+_AT_ONCE = 1_000
+_DAYS_TO_LIVE = 7
+
+
+class Rows(NamedTuple):
+    """Users as the churn model sees them.
+
+    Attributes:
+        matrix: A row a user; -1 where a value is missing, which JSON has no number for.
+        chances: What the model says of each.
+    """
+
+    matrix: NDArray[np.float32]
+    chances: NDArray[np.float64]
+
+
+class ServedDay:
+    """The day.
+
+    Args:
+        folder: Where `make_served_day` made it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lake = FolderLake(folder / "lake")
+        self.game = load_game(folder / "game.yaml")
+
+    @property
+    def date(self) -> dt.date:
+        """Which day it is.
+
+        Raises:
+            InputError: the game file does not name it.
+        """
+        if self.game.last_day is None:
+            raise InputError("the game file names no last_day; a simulated game's does")
+        return self.game.last_day
+
+    @property
+    def predictions(self) -> Path:
+        """File of what is predicted, a row a user."""
+        return self.lake.local(table_file("predictions", self.date))
+
+    @property
+    def model(self) -> Path:
+        """File of the churn model."""
+        return self.lake.local(f"models/churn/dt={self.date}/{MODEL}")
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """All users."""
+        found: list[str] = parquet.read_table(self.predictions, columns=["user_id"])[0].to_pylist()
+        return found
+
+    def features(self, users: int) -> list[dict[str, Any]]:
+        """Id and features of the first users; None where one is missing."""
+        frame = self._frame(users).astype(object)
+        found: Any = frame.where(frame.notna(), None).to_dict("records")
+        return list(found)
+
+    def rows(self, users: int) -> Rows:
+        """The first users for the churn model.
+
+        Raises:
+            InputError: the day has no churn model.
+        """
+        churn = day_models(self.date, self.lake).churn
+        if churn is None or churn.model is None:
+            raise InputError(f"{self.folder} has no churn model")
+        columns = ["user_id", CLUSTER, "churn_probability"]
+        told = parquet.read_table(self.predictions, columns=columns).to_pandas()
+        known = self._frame(users).merge(told, on="user_id", validate="one_to_one")
+        matrix = encode(known, churn.model.card.encoding)
+        return Rows(np.nan_to_num(matrix, nan=-1), known["churn_probability"].to_numpy())
+
+    def _frame(self, users: int) -> pd.DataFrame:
+        file = self.lake.local(table_file("user_features", self.date))
+        rows = parquet.read_table(file, partitioning=None).slice(0, users)
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
+
+
+def made_day(users: int, circumstances: Circumstances) -> ServedDay:
+    """Yesterday, made now if it is not there."""
+    today = dt.datetime.now(dt.UTC).date()
+    folder = circumstances.logs / f"served-{users}-users-before-{today}"
+
+    def make(unfinished: Path) -> None:
+        say(f"  making a day of {users:,} users")
+        run_child("make_served_day", [str(users), unfinished], unfinished)
+
+    made_once(folder, make)
+    return ServedDay(folder)
+
+
+def fill(url: str, day: ServedDay) -> None:
+    """Put the day into Redis as the asset does, and each value once more under a number."""
+    with PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache:
+        prediction_cache.update([day.date], day.lake, cache)
+    with redis.Redis.from_url(url) as server:
+        keys = list(server.scan_iter(match="ds:*:*", count=10_000))
+        for first in range(0, len(keys), _AT_ONCE):
+            values = server.mget(keys[first : first + _AT_ONCE])
+            numbered = enumerate(values, start=first)
+            server.mset({f"{COPY}{number:012}": value for number, value in numbered})
+        if {len(key) for key in keys} != {len(COPY) + 12}:
+            raise ValueError(f"the service's keys have another length: {keys[0]!r}")

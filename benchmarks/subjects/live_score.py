@@ -1,0 +1,65 @@
+"""The live model inside the service: `python -m benchmarks.subjects.live_score HOME`.
+
+HOME holds what `make_served_day` makes. Features are given, as with `POST /v1/score`, and answers
+come as JSON; nothing goes over HTTP. Times are of the median call, in microseconds a user.
+"""
+
+import asyncio
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.child import Start, tell
+from benchmarks.served_day import ServedDay
+from ds_assets.resources.cache import PredictionCache
+from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.serving.live import LakeModel
+from ds_assets.serving.prediction import calendar_of
+from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService, ToScore
+
+MOST_USERS = 100
+CALLS = 200
+
+
+def main() -> None:
+    day = ServedDay(Path(sys.argv[1]))
+    asked = [ToScore(one.pop("user_id"), one, None) for one in day.features(10 * MOST_USERS)]
+    live = LakeModel(day.lake, day.game)
+    with (
+        PredictionCache(Path("cache"), day.game.name, 7) as cache,
+        ResultsDatabase("sqlite:///none.sqlite") as results,  # neither is asked
+    ):
+        service = PredictionService(
+            cache, results, live, calendar_of(day.game), within=PATIENCE_SECONDS
+        )
+        start = Start.now()
+        found = asyncio.run(_measured(service, asked))
+        tell(start, **found)
+
+
+async def _measured(service: PredictionService, asked: Sequence[ToScore]) -> dict[str, float]:
+    found = {}
+    for users in (1, MOST_USERS):
+        for reasons in (False, True):
+            name = f"users_{users}{'_with_reasons' if reasons else ''}"
+            found[name] = await _microseconds(service, asked, users, reasons=reasons)
+    await service.close()
+    return found
+
+
+async def _microseconds(
+    service: PredictionService, asked: Sequence[ToScore], users: int, *, reasons: bool
+) -> float:
+    times = []
+    for call in range(CALLS):
+        first = call * users % len(asked)
+        start = perf_counter()
+        await service.score(asked[first : first + users], reasons=reasons)
+        times.append(perf_counter() - start)
+    return round(1e6 * statistics.median(times) / users, 1)
+
+
+if __name__ == "__main__":
+    main()
