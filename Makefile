@@ -10,7 +10,8 @@ export UV_LINK_MODE := copy
 # Bytecode at once, for machines where Python is told not to write any later.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast soak servers lint types bench bench-quality pictures lock clean
+.PHONY: demo test test-fast soak servers lint types bench bench-quality bench-serving pictures lock \
+	clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -33,6 +34,7 @@ soak: servers
 # Programs of the private servers that tests start: what is missing is installed.
 servers: $(VENV)/.test
 	$(BIN)/python -m ds_assets.services
+	$(BIN)/python -m benchmarks.programs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -43,11 +45,17 @@ types: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m ds_assets.services
+	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # How good the predictions are; needs no servers.
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quality $(ARGS)
+
+# Under load. PEERS=1 also measures Feast, BentoML and MLflow, which need an environment of their own.
+bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
+	$(BIN)/python -m benchmarks.programs
+	$(BIN)/python -m benchmarks serving $(ARGS)
 
 # The pictures of README and docs, made from the running UI.
 pictures: $(VENV)/.pictures
@@ -73,4 +81,9 @@ $(VENV)/.bench: EXTRAS := demo,services,bench
 $(VENV)/.pictures: EXTRAS := demo,pictures
 $(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
 	$(UV) --editable ".[$(EXTRAS)]"
+	touch $@
+
+$(VENV)/.peers: benchmarks/peers.txt $(VENV)/.uv
+	$(PYTHON) -m venv --clear $(VENV)/peers
+	$(BIN)/uv pip install --quiet --python $(VENV)/peers/bin/python --requirement benchmarks/peers.txt
 	touch $@

@@ -59,13 +59,19 @@ def path_of(name: str) -> str:
     return found
 
 
-def install_missing(say: Callable[[str], None]) -> None:
+def install_missing(
+    say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS
+) -> None:
     """Install the programs that are missing: by apt where it can, Azurite by npm.
+
+    Args:
+        say: Told of each command.
+        programs: Which are needed.
 
     Raises:
         InputError: one cannot be installed; the message has the command to run.
     """
-    for program in PROGRAMS:
+    for program in programs:
         if find(program.name) is None:
             for command in _commands(program):
                 say(f"{program.name}, for {program.use}, is missing: {' '.join(command)}")

@@ -1,0 +1,20 @@
+"""`python -m benchmarks.programs` installs what puts loads on servers, where it is missing."""
+
+import sys
+
+from benchmarks.measuring import say
+from ds_assets.errors import InputError
+from ds_assets.services.install import Program, install_missing
+
+PROGRAMS = (
+    Program("redis-server", "the cache", ("redis-server",)),
+    Program("redis-benchmark", "loads on Redis", ("redis-tools",)),
+    Program("wrk", "loads over HTTP", ("wrk",)),
+)
+
+
+if __name__ == "__main__":
+    try:
+        install_missing(say, PROGRAMS)
+    except InputError as error:
+        sys.exit(f"benchmarks: {error}")
