@@ -14,7 +14,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import questions
-from benchmarks.loads import Target
+from benchmarks.loads import CONNECTIONS, FEWER_CONNECTIONS, Target
 from benchmarks.served_day import ServedDay
 from benchmarks.servers import HttpServer
 from ds_assets.serving.http.keys import KeyFile
@@ -79,9 +79,10 @@ class Api(HttpServer):
     def target(self, name: str) -> Target:
         """What to ask, by its name in the installation."""
         what = name.partition("_")[0]
-        installation, url = self._installation, self.url + _PATHS[what]
+        file, key = self._installation.files[name], self._installation.key
+        connections = FEWER_CONNECTIONS if name == "score_100" else CONNECTIONS
         return Target(
-            url, "GET" if what == "get" else "POST", installation.files[name], installation.key
+            self.url + _PATHS[what], "GET" if what == "get" else "POST", file, key, connections
         )
 
     def check(self) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from ds_assets.services.install import path_of
 
 CONNECTIONS = 50
+FEWER_CONNECTIONS = 10
+"""For what takes a server so long that it would refuse more at once."""
 _SCRIPT = Path(__file__).with_name("load.lua")
 _TIMEOUT_SECONDS = 20
 _SETTLE_SECONDS = 2
@@ -32,12 +34,14 @@ class Target:
         method: How.
         requests: File that has on each line a body or, for a GET, a path.
         key: API key; none where there is none.
+        connections: From how many it is asked at once.
     """
 
     url: str
     method: Literal["GET", "POST"]
     requests: Path
     key: str | None = None
+    connections: int = CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,11 @@ def ask_at(target: Target, rate: float, seconds: float) -> Load:
     Raises:
         ValueError: a request failed.
     """
-    round_trip = CONNECTIONS / rate
+    round_trip = target.connections / rate
     pause = round_trip
     for _ in range(_TRIALS):
         found = _wrk(target, _SETTLE_SECONDS, _pausing(pause))
-        pause = max(0.0, pause + round_trip - CONNECTIONS / found.rate)
+        pause = max(0.0, pause + round_trip - target.connections / found.rate)
     return _wrk(target, seconds, _pausing(pause))
 
 
@@ -93,7 +97,7 @@ def _pausing(seconds: float) -> dict[str, str]:
 
 
 def _wrk(target: Target, seconds: float, more: Mapping[str, str]) -> Load:
-    options = ("-t", "1", "-c", str(CONNECTIONS), "-d", f"{max(1, round(seconds))}s")
+    options = ("-t", "1", "-c", str(target.connections), "-d", f"{max(1, round(seconds))}s")
     limit = ("--timeout", f"{_TIMEOUT_SECONDS}s")
     environment = {"METHOD": target.method, "REQUESTS": str(target.requests), **more}
     if target.key is not None:

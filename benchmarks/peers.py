@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import questions
-from benchmarks.loads import Target
+from benchmarks.loads import CONNECTIONS, FEWER_CONNECTIONS, Target
 from benchmarks.measuring import ROOT, say
 from benchmarks.served_day import ServedDay
 from benchmarks.servers import HttpServer
@@ -64,7 +64,10 @@ def peers(folder: Path, day: ServedDay, redis_url: str) -> Iterator[dict[str, Ta
             path = "predict" if name.startswith("bentoml") else "invocations"
             for size in SIZES:
                 file = folder / f"{_question(name)}-{size}"
-                targets[f"{name}_{size}"] = Target(f"{url}/{path}", "POST", file)
+                connections = CONNECTIONS if size == 1 else FEWER_CONNECTIONS
+                targets[f"{name}_{size}"] = Target(
+                    f"{url}/{path}", "POST", file, connections=connections
+                )
         yield targets
 
 
