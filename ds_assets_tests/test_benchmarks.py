@@ -1,20 +1,44 @@
 import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from rich.console import Console
 
-from benchmarks import bench_quality, judging
+from benchmarks import bench_quality, bench_serving, judging, questions
 from benchmarks.__main__ import names
 from benchmarks.bench_activity_features import different_rows
 from benchmarks.judging import area, area_difference, calibration_error, share_of_best
-from benchmarks.measuring import ROOT, Circumstances, environment_of_a_child, interleave
-from benchmarks.report import Goal, Row, absolute, print_report, ratio, report_of, write_report
+from benchmarks.loads import Target, ask_at, redis_rate, saturate
+from benchmarks.measuring import (
+    ROOT,
+    Circumstances,
+    environment_of_a_child,
+    interleave,
+    made_once,
+)
+from benchmarks.report import (
+    Goal,
+    Row,
+    absolute,
+    not_run,
+    print_report,
+    ratio,
+    report_of,
+    write_report,
+)
 from ds_assets.core.tables import Column, Table
+from ds_assets.services.redis import RedisServer
+from ds_assets.serving.http.answering import ScoreRequest, UserIds
 from ds_assets.simulate.game_file import HORIZON_DAYS
 
 AT_MOST_ONE = Goal(comparison="<=", limit=1.0)
@@ -69,6 +93,15 @@ def test_a_goal_holds_on_its_side_of_the_limit(
 
 def test_a_row_without_a_goal_neither_holds_nor_fails() -> None:
     assert absolute("memory", [3.0], "MB").holds is None
+
+
+def test_what_was_not_run_neither_holds_nor_fails_and_says_so(tmp_path: Path) -> None:
+    row = not_run("speed", "a peer", AT_MOST_ONE)
+    assert row.holds is None
+    assert written([row], tmp_path)["rows"][0]["value"] is None
+    console = Console(record=True, width=120)
+    print_report(report_of("some", [row]), console)
+    assert "not run" in console.export_text()
 
 
 def test_the_table_marks_a_goal_that_does_not_hold() -> None:
@@ -198,3 +231,107 @@ def test_quality_of_a_small_game_is_measured_against_its_truth(tmp_path: Path) -
     found = [(row.unit, row.value or 0) for row in rows]
     assert all(0.5 < share < 1.1 for unit, share in found if unit == "share"), found
     assert all(0 < error < 0.2 for unit, error in found if unit == "ECE"), found
+
+
+def test_what_takes_long_to_make_is_made_once(tmp_path: Path) -> None:
+    made_once(tmp_path / "made", lambda folder: write(folder / "file", "first"))
+    made_once(tmp_path / "made", lambda folder: write(folder / "file", "second"))
+    assert (tmp_path / "made" / "file").read_text(encoding="utf-8") == "first"
+
+
+def test_what_could_not_be_made_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        made_once(tmp_path / "made", lambda folder: write(folder, "a folder is no file"))
+    assert not (tmp_path / "made").exists()
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("size", "requests"), [(1, 5), (2, 2), (5, 1), (6, 0)])
+def test_requests_are_all_of_one_size_and_such_as_the_api_takes(size: int, requests: int) -> None:
+    ids = [f"user {number}" for number in range(5)]
+    asked = [msgspec.json.decode(one, type=UserIds) for one in questions.ids(ids, size)]
+    assert [one.user_ids for one in asked] == [
+        ids[first : first + size] for first in range(0, requests * size, size)
+    ]
+    users = [{"user_id": one, "spend_7d": 1.5, "last_country": None} for one in ids]
+    to_score = [
+        msgspec.json.decode(one, type=ScoreRequest) for one in questions.features(users, size)
+    ]
+    assert [len(one.users) for one in to_score] == [size] * requests
+    assert all(
+        one.features == {"spend_7d": 1.5, "last_country": None}
+        for asked in to_score
+        for one in asked.users
+    )
+
+
+@contextmanager
+def page(status: int, seconds: float) -> Iterator[str]:
+    """Address of a server whose every answer takes its time."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            time.sleep(seconds)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 100
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_load_goes_as_far_as_the_server_or_as_said(tmp_path: Path) -> None:
+    paths = questions.written(tmp_path / "paths", ["/a", "/b"])
+    with page(200, 0.1) as url:
+        target = Target(url, "GET", paths, connections=10)
+        most = saturate(target, 2)
+        assert 50 < most.rate <= 101
+        assert most.p99_ms >= most.p50_ms >= 100
+        assert ask_at(target, 30, 3).rate == pytest.approx(30, rel=0.4)
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_load_that_is_refused_measures_nothing(tmp_path: Path) -> None:
+    paths = questions.written(tmp_path / "paths", ["/a"])
+    with page(503, 0) as url, pytest.raises(ValueError, match="requests failed"):
+        saturate(Target(url, "GET", paths), 1)
+
+
+@pytest.mark.server
+def test_redis_alone_is_measured_by_the_second(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        assert redis_rate(server.url, ("GET", "a:__rand_int__"), 2_000, 10) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_the_api_under_load_is_measured_and_its_peers_are_not_where_they_are_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_serving, "USERS", 1_000)
+    monkeypatch.setattr(bench_serving, "SECONDS", 1.0)
+    monkeypatch.setattr(bench_serving, "COMMANDS", {1: 2_000, 100: 100})
+    monkeypatch.setattr(bench_serving, "are_installed", lambda: False)
+    rows = bench_serving.run(Circumstances(1, tmp_path / "logs", tmp_path))
+    missing = {row.control for row in rows if row.value is None}
+    assert missing == {words for words, _ in bench_serving.PEERS.values()}
+    assert all(row.value > 0 for row in rows if row.value is not None)

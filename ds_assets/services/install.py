@@ -59,9 +59,7 @@ def path_of(name: str) -> str:
     return found
 
 
-def install_missing(
-    say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS
-) -> None:
+def install_missing(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) -> None:
     """Install the programs that are missing: by apt where it can, Azurite by npm.
 
     Args:
