@@ -32,6 +32,8 @@ MESS: dict[str, Any] = {
 }
 Lines = dict[dt.date, list[str]]
 
+pytestmark = pytest.mark.slow
+
 
 def event_features(game: Game) -> EventFeatures:
     return EventFeatures(game, open_duckdb(256, threads=1))
