@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from cachetools import TTLCache
@@ -25,6 +26,7 @@ from ds_assets.resources.cache import PredictionCache
 from ds_assets.resources.cache_connection import CacheUnavailable
 from ds_assets.resources.cache_format import CachedPrediction, DayRecord, defaults_told
 from ds_assets.resources.results_database import KEY_LENGTH, ResultsDatabase, ResultsUnavailable
+from ds_assets.serving.batching import Batcher
 from ds_assets.serving.coalescing import Coalescer
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.parts import Part, PartDown
@@ -185,6 +187,10 @@ class PredictionService:
         self._turns = asyncio.Semaphore(_CACHE_TURNS)
         self._cached = Coalescer(self._in_cache, MOST_USERS, _CACHE_QUESTIONS)
         self._missed = Coalescer(self._elsewhere, MOST_USERS, _MISS_QUESTIONS)
+        self._scoring = {
+            reasons: Batcher(partial(self._score_features, reasons), MOST_USERS)
+            for reasons in (False, True)
+        }
         self._unknown: TTLCache[str, None] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_SECONDS)
         self._settled: TTLCache[str, None] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_SECONDS)
         self._newest = 0
@@ -254,13 +260,13 @@ class PredictionService:
             InputError: what is given of a user cannot be scored.
         """
         check_ids([one.user_id for one in users])
-        found: Mapping[str, Found] = {}
-        with suppress(PartDown, StillLoading):
-            found = await self._in_thread("live", lambda: self._scored(users, reasons))
-        return [
-            self._told([(one.user_id, found.get(one.user_id, _NOT_ASKED))], one.group)[0]
-            for one in users
-        ]
+        found = [_NOT_ASKED] * len(users)
+        with suppress(PartDown, StillLoading, TimeoutError):
+            async with asyncio.timeout_at(self._deadline()):
+                await self._score_ready(users, reasons, found)
+                await self._score_played(users, reasons, found)
+        told = zip(users, found, strict=True)
+        return [self._told([(one.user_id, it)], one.group)[0] for one, it in told]
 
     def health(self) -> Health:
         """How the service is now."""
@@ -335,19 +341,42 @@ class PredictionService:
         versions = {kind: told.get(f"{kind}_model") for kind in ("churn", "payment", "cluster")}
         return {kind: version for kind, version in versions.items() if version is not None}
 
-    def _scored(self, users: Sequence[ToScore], reasons: bool) -> dict[str, Found]:
-        """What the live model says of users, by user."""
-        day = self._calendar.today(self._clock())
-        ready = [{**one.features, "user_id": one.user_id} for one in users if one.features]
+    async def _score_ready(
+        self, users: Sequence[ToScore], reasons: bool, found: list[Found]
+    ) -> None:
+        """Fill in what the live model says of users whose features are given."""
+        given = {n: one for n, one in enumerate(users) if one.features is not None}
+        if given:
+            known = [{**(one.features or {}), "user_id": one.user_id} for one in given.values()]
+            scored = await self._scoring[reasons].ask(known)
+            for place, one in zip(given, scored, strict=True):
+                found[place] = one
+
+    async def _score_features(
+        self, reasons: bool, users: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Found]:
+        def work() -> list[Found]:
+            records = self._live.score_features(users, reasons=reasons)
+            return [_of_record("live", one) for one in records]
+
+        return await self._in_thread("live", work)
+
+    async def _score_played(
+        self, users: Sequence[ToScore], reasons: bool, found: list[Found]
+    ) -> None:
+        """Fill in what the live model says of users whose events are given."""
+        places = {n: one.user_id for n, one in enumerate(users) if one.events}
         lines = [json.dumps(event) for one in users for event in one.events or ()]
-        records: list[Mapping[str, Any]] = []
-        if ready:
-            records += self._live.score_features(ready, reasons=reasons)
-        if lines:
-            played = self._live.score_lines(lines, day, reasons=reasons)
-            _refuse_others(played, {one.user_id for one in users if one.events})
-            records += played
-        return _found("live", records)
+        if not lines:
+            return
+        day = self._calendar.today(self._clock())
+        scored = await self._in_thread(
+            "live", lambda: self._live.score_lines(lines, day, reasons=reasons)
+        )
+        _refuse_others(scored, places.values())
+        told = _found("live", scored)
+        for place, user_id in places.items():
+            found[place] = told.get(user_id, _NOT_ASKED)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._within
@@ -481,10 +510,11 @@ class PredictionService:
 
 
 def _found(source: Source, records: Records) -> dict[str, Found]:
-    return {
-        record["user_id"]: Found(source, record["as_of"].toordinal(), members_of(record))
-        for record in records
-    }
+    return {record["user_id"]: _of_record(source, record) for record in records}
+
+
+def _of_record(source: Source, record: Mapping[str, Any]) -> Found:
+    return Found(source, record["as_of"].toordinal(), members_of(record))
 
 
 def _refuse_others(records: Records, asked: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -397,7 +397,16 @@ def test_a_live_model_that_is_still_loading_is_not_blamed(
 def test_users_are_scored_by_features_and_by_events_in_one_request(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    live = Live(row("played", DAYS[1]), row("known", DAYS[0]))
+    class Clusters(Live):
+        """Whose cluster is the feature x."""
+
+        def score_features(
+            self, users: Sequence[Mapping[str, Any]], *, reasons: bool
+        ) -> Sequence[Mapping[str, Any]]:
+            known = super().score_features(users, reasons=reasons)
+            return [{**it, "cluster": one["x"]} for it, one in zip(known, users, strict=True)]
+
+    live = Clusters(row("played", DAYS[1]), row("known", DAYS[0]))
     users = [
         ToScore("known", {"x": 1}, None),
         ToScore("played", None, [{"type": "visit"}]),
@@ -409,6 +418,9 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
             found = [read_answer(one) for one in await service.score(users, reasons=True)]
             assert [one.user_id for one in found] == ["known", "played", "quiet"]
             assert [one.source for one in found] == ["live", "live", "default"]
+            twice = [ToScore("known", {"x": one}, None) for one in (1, 2)]
+            found = [read_answer(one) for one in await service.score(twice, reasons=True)]
+            assert [one.values["cluster"] for one in found] == [1, 2]
             other = [ToScore("somebody", None, [{"type": "visit"}])]
             with pytest.raises(InputError, match="an event is of the user 'played', who is not"):
                 await service.score(other, reasons=True)
