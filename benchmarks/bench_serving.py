@@ -160,8 +160,8 @@ def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
         asked = {"feast": "get" if size == 1 else "post_100"}
         for peer, (control, goal) in PEERS.items():
             ours = asked.get(peer, f"score_{size}")
-            what = "cached" if peer == "feast" else "POST /v1/score"
-            name, theirs = f"{what}, {size} a request: requests a second", f"{peer}_{size}"
+            what = "cached" if peer == "feast" else "scored"
+            name, theirs = f"requests of {size} {what} a second", f"{peer}_{size}"
             if theirs in rounds[0]:
                 yield ratio(name, values(rounds, ours), control, values(rounds, theirs), goal)
             else:
@@ -175,11 +175,11 @@ def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
         ("users_1_with_reasons", "1 user, with reasons", MOST_US),
         ("users_100_with_reasons", "100 users, with reasons", MOST_US),
     ):
-        yield absolute(f"live score of {words}: of a user", values(rounds, name), "us", goal)
+        yield absolute(f"live score of {words}, each", values(rounds, name), "us", goal)
     yield absolute("start to ready", values(rounds, "start"), "s", MOST_START_SECONDS)
     yield absolute("memory of the worker", values(rounds, "memory"), "MB", MOST_MB)
     for what, words in (("get", "GET"), ("post_100", "POST of 100")):
         one, two = (values(rounds, f"{workers}_{what}") for workers in ("one", "two"))
-        yield ratio(f"{words}, two workers: requests a second", two, "one worker", one, BOTH)
+        yield ratio(f"two workers, {words}: requests a second", two, "one worker", one, BOTH)
         one, two = (values(rounds, f"{workers}_{what}_cpu") for workers in ("one", "two"))
-        yield ratio(f"{words}, two workers: processor time of a request", two, "one worker", one)
+        yield ratio(f"two workers, {words}: CPU of a request", two, "one worker", one)
