@@ -38,8 +38,9 @@ WITHIN_SECONDS = 1.0
 """Time in which a request is answered, whatever is down."""
 PATIENCE_SECONDS = 60.0
 """The same for answers that a person asks for: servers may have to be started first."""
-_SHARES: Mapping[Source, float] = {"cache": 0.1, "table": 0.4, "live": 0.4}
-"""Of that time, for each source; what is left is for the answer itself."""
+_SHARES: Mapping[Source, float] = {"cache": 0.1, "table": 0.3, "live": 0.4}
+"""Of that time, for each source. A miss may have to wait for one before it, whose table does not
+answer either: there is time for both, and for the live model after them."""
 _THREADS: Mapping[Source, int] = {"cache": 2, "table": 8, "live": 4}
 """Each source has its own: those that wait for a server that is gone hold up nobody else."""
 REFRESH_SECONDS = 2.0
