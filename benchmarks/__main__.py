@@ -5,10 +5,13 @@ Belongs here: the command line. Exit code 1 says that a goal does not hold.
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -21,6 +24,7 @@ PREFIX = "bench_"
 
 def main() -> None:
     arguments = _parse()
+    signal.signal(signal.SIGTERM, _end)
     reports = []
     with tempfile.TemporaryDirectory(prefix="ds_assets_bench_") as scratch:
         for name in arguments.names or names():
@@ -44,6 +48,11 @@ def _run(name: str, circumstances: Circumstances) -> Report:
     write_report(report, HERE / "results")
     print_report(report, Console())
     return report
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End in an orderly way, so that no server is left behind."""
+    sys.exit(128 + number)
 
 
 def _parse() -> argparse.Namespace:
