@@ -30,12 +30,6 @@ def cache(tmp_path: Path) -> Iterator[PredictionCache]:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Iterator[ResultsDatabase]:
-    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.sqlite'}") as results:
-        yield results
-
-
-@pytest.fixture
 def live() -> Live:
     return Live()
 

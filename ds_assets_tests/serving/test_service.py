@@ -52,12 +52,6 @@ def cache(folder: Path) -> Iterator[PredictionCache]:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Iterator[ResultsDatabase]:
-    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.sqlite'}") as results:
-        yield results
-
-
-@pytest.fixture
 def no_cache() -> PredictionCache:
     return PredictionCache("redis://127.0.0.1:1/0", "game", 7)
 

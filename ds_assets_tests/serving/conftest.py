@@ -1,0 +1,14 @@
+"""An empty results database for those who ask it through the service."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ds_assets.resources.results_database import ResultsDatabase
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[ResultsDatabase]:
+    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.sqlite'}") as results:
+        yield results
