@@ -20,8 +20,8 @@ from ds_assets.serving.http.problems import NO_KEY, TOO_OFTEN, Refusal
 
 LOOK_SECONDS = 1.0
 """After so long the file is looked at again."""
-_SCHEME = b"bearer "
-_NO_KEY_HEADER = (b"www-authenticate", b"Bearer")
+_SCHEME = "bearer "
+_NO_KEY_HEADER = ("www-authenticate", "Bearer")
 _log = logging.getLogger(__name__)
 
 
@@ -146,40 +146,48 @@ class Gate:
         self._stamp: tuple[int, ...] | None = None
         self._look_at = 0.0
         self._paces: dict[str, Pace] = {}
-        self._known: dict[bytes, Pace] = {}
+        self._known: dict[str, Pace] = {}
         """Pace of each header that was found valid: a dictionary compares what a secret of this
         process has hashed, so that its time says nothing of a key."""
 
-    def pass_through(self, authorization: bytes | None, client: str, now: float) -> None:
-        """Let a request pass, or not.
+    def pass_without(self, client: str, now: float) -> None:
+        """Let a request without a key pass, or not.
+
+        Args:
+            client: Address and port that it comes from.
+            now: Seconds of a clock that never goes back.
+
+        Raises:
+            Refusal: it may not pass.
+        """
+        self._look(now)
+        if self._needed or not is_loopback(_host(client)):
+            raise _refusal("send the header Authorization: Bearer KEY")
+
+    def pass_with(self, authorization: str, now: float) -> None:
+        """Let a request with a key pass, or not.
 
         Args:
             authorization: The header.
-            client: Address that the request comes from.
             now: Seconds of a clock that never goes back.
 
         Raises:
             Refusal: it may not pass, or not yet.
         """
-        if now >= self._look_at:
-            self._look(now)
-        if authorization is None:
-            if self._needed or not is_loopback(client):
-                raise _refusal("send the header Authorization: Bearer KEY")
-            return
+        self._look(now)
         pace = self._known.get(authorization) or self._checked(authorization)
         if seconds := pace.wait(now):
             raise Refusal(
                 TOO_OFTEN,
                 f"a key may be used {self._rate:,} times a second; ask again later, or for many "
                 "users at once with POST /v1/predictions",
-                (b"retry-after", b"%d" % (seconds + 1)),
+                ("retry-after", str(int(seconds + 1))),
             )
 
-    def _checked(self, authorization: bytes) -> Pace:
+    def _checked(self, authorization: str) -> Pace:
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
             raise _refusal("the header Authorization must be: Bearer KEY")
-        found, hashed = None, _hashed(authorization[len(_SCHEME) :].strip())
+        found, hashed = None, _hashed(authorization[len(_SCHEME) :].strip().encode())
         for key in self._keys:  # all of them, so that the time tells nothing
             if hmac.compare_digest(key.sha256, hashed):
                 found = key.name
@@ -190,6 +198,8 @@ class Gate:
         return pace
 
     def _look(self, now: float) -> None:
+        if now < self._look_at:
+            return
         self._look_at = now + LOOK_SECONDS
         try:
             stamp = _stamp(self._file.path)
@@ -208,6 +218,10 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.removeprefix("::ffff:")).is_loopback
     except ValueError:
         return False
+
+
+def _host(client: str) -> str:
+    return client.rpartition(":")[0].strip("[]")
 
 
 def _refusal(what_to_do: str) -> Refusal:

@@ -16,6 +16,7 @@ from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.answering import ScoreRequest, UserIds
 from ds_assets.serving.http.problems import PROBLEMS, Problem
+from ds_assets.serving.http.requests import BROKEN
 from ds_assets.serving.prediction import Source, Status
 
 STATUSES, SOURCES = get_args(Status), get_args(Source)
@@ -98,12 +99,14 @@ _KEY = {
 
 
 def _one_user() -> dict[str, Any]:
-    shape = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+    pattern = f"^[^{BROKEN}]+$"
+    shape = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": pattern}
     parameter = {
         "name": "user_id",
         "in": "path",
         "required": True,
-        "description": "The user, percent-encoded.",
+        "description": "The user, percent-encoded. One that has the character U+FFFD, as "
+        "which broken UTF-8 is read, can be asked for by POST only.",
         "schema": shape,
     }
     _, fields = msgspec.json.schema_components([UserIds])

@@ -4,14 +4,13 @@ Belongs here: every problem that a caller can meet, declared once; the documenta
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[tuple[str, str]]
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A whole answer over HTTP."""
 
     status: int
@@ -67,7 +66,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         headers: More headers of the answer.
     """
 
-    def __init__(self, problem: Problem, detail: str, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, problem: Problem, detail: str, *headers: tuple[str, str]) -> None:
         super().__init__(detail)
         self.problem = problem
         body = {
@@ -76,6 +75,6 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
             "status": problem.status,
             "detail": detail,
         }
-        kind = (b"content-type", b"application/problem+json")
-        keep = (b"cache-control", b"no-store")
+        kind = ("content-type", "application/problem+json")
+        keep = ("cache-control", "no-store")
         self.reply = Reply(problem.status, [kind, keep, *headers], msgspec.json.encode(body))

@@ -1,12 +1,12 @@
 """Requests read, and refused where they break a limit or make no sense.
 
-Belongs here: from bytes to what is asked. Does not belong here: who may ask.
+Belongs here: from what the server hands over to what is asked. Does not belong here: who may ask.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote_to_bytes
+from collections.abc import AsyncIterable
+from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -27,33 +27,64 @@ BODY_SECONDS = 10
 """Within so long a body must have arrived."""
 _MOST_SWALLOWED = 4 * MOST_BYTES
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+BROKEN = "\N{REPLACEMENT CHARACTER}"
+"""What the server makes of bytes in a path that are no UTF-8."""
 _T = TypeVar("_T")
 
 
-def user_of(path: bytes) -> str:
+class SentHeaders(Protocol):
+    """Headers of a request."""
+
+    def get(self, name: str, default: str = "") -> str:
+        """A header, by its name in small letters; one that is no text counts as missing."""
+        ...
+
+
+class Request(Protocol):
+    """A request, as the server hands it over: what RSGI calls its scope.
+
+    Attributes:
+        method: Its method.
+        path: Its path, percent-decoded; what is no UTF-8 there has become U+FFFD.
+        query_string: What follows the ? of its address, percent-encoded.
+        client: Address and port that it comes from.
+    """
+
+    method: str
+    path: str
+    query_string: str
+    client: str
+
+    @property
+    def headers(self) -> SentHeaders:
+        """Its headers."""
+        ...
+
+
+def user_of(piece: str) -> str:
     """The user that a piece of a path names.
 
     Args:
-        path: The piece, percent-encoded.
+        piece: The piece, percent-decoded.
 
     Raises:
         Refusal: it is no id.
     """
-    try:
-        user_id = (unquote_to_bytes(path) if b"%" in path else path).decode()
-    except UnicodeDecodeError:
-        raise Refusal(MALFORMED, "the user id in the path must be percent-encoded UTF-8") from None
-    if not 0 < len(user_id) <= KEY_LENGTH:
+    if BROKEN in piece:
+        raise Refusal(
+            MALFORMED,
+            "the user id in the path must be percent-encoded UTF-8; ask for one that has the "
+            "character U+FFFD with POST /v1/predictions",
+        )
+    if not 0 < len(piece) <= KEY_LENGTH:
         raise Refusal(
             NOT_ACCEPTED,
-            f"the user id has {len(user_id):,} characters; accepted are 1 to {KEY_LENGTH}",
+            f"the user id has {len(piece):,} characters; accepted are 1 to {KEY_LENGTH}",
         )
-    return user_id
+    return piece
 
 
-def group_of(query: bytes) -> str:
+def group_of(query: str) -> str:
     """The user group that a query names; the group of everybody where there is no query.
 
     Raises:
@@ -62,9 +93,7 @@ def group_of(query: bytes) -> str:
     if not query:
         return EVERYBODY
     try:
-        (pair,) = parse_qsl(
-            query.decode(), keep_blank_values=True, strict_parsing=True, errors="strict"
-        )
+        (pair,) = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError:  # of which UnicodeDecodeError is one
         pair = "", ""
     name, group = pair
@@ -77,7 +106,7 @@ def group_of(query: bytes) -> str:
     return group
 
 
-def refuse_query(query: bytes) -> None:
+def refuse_query(query: str) -> None:
     """Refuse whatever follows the ? of an address.
 
     Raises:
@@ -87,35 +116,35 @@ def refuse_query(query: bytes) -> None:
         raise Refusal(NOT_ACCEPTED, "leave out what follows the ? in the address")
 
 
-async def body_of(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+async def body_of(headers: SentHeaders, pieces: AsyncIterable[bytes]) -> bytes:
     """The body of a request, whole.
 
     Raises:
         Refusal: it is not said to be JSON, is too large, or does not arrive in time.
     """
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
         raise Refusal(NOT_JSON, "send the header Content-Type: application/json")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await _received(receive)
+            return await _joined(pieces)
     except TimeoutError:
         raise Refusal(TOO_SLOW, f"send the body within {BODY_SECONDS} seconds") from None
 
 
-async def _received(receive: Receive) -> bytes:
-    pieces, size, more = [], 0, True
-    while more and size <= _MOST_SWALLOWED:  # a client that is still sending reads no answer
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Refusal(MALFORMED, "the request ended before its body did")
-        piece, more = message.get("body", b""), message.get("more_body", False)
+async def _joined(pieces: AsyncIterable[bytes]) -> bytes:
+    kept, size = [], 0
+    async for piece in pieces:
         size += len(piece)
         if size <= MOST_BYTES:
-            pieces.append(piece)
+            kept.append(piece)
+        elif (
+            size > _MOST_SWALLOWED
+        ):  # up to there, for a client that is still sending reads nothing
+            break
     if size > MOST_BYTES:
         raise Refusal(TOO_LARGE, f"a body may have {MOST_BYTES:,} bytes; ask in several requests")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return kept[0] if len(kept) == 1 else b"".join(kept)
 
 
 def decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:

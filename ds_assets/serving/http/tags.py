@@ -11,7 +11,7 @@ STEP_SECONDS = 60
 _AGE = b'"age_seconds":'
 
 
-def tag_of(answer: bytes) -> bytes:
+def tag_of(answer: bytes) -> str:
     """The tag of an answer.
 
     Args:
@@ -20,5 +20,5 @@ def tag_of(answer: bytes) -> bytes:
     """
     before, _, rest = answer.partition(_AGE)
     age, _, after = rest.partition(b",")
-    step = b"%d" % (int(age) // STEP_SECONDS) if age.isdigit() else age
-    return b'W/"%08x%08x-%b"' % (crc32(before), crc32(after), step)
+    step = int(age) // STEP_SECONDS if age.isdigit() else ""
+    return f'W/"{crc32(before):08x}{crc32(after):08x}-{step}"'

@@ -1,33 +1,70 @@
 """Clients of the API: of an application in this process, and of a service that runs."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
 from ds_assets.services.process import ServerProcess, free_port
 from ds_assets.serving.http.app import App
 from ds_assets.serving.http.keys import KeyFile
+from ds_assets.serving.http.problems import Headers
+from ds_assets.serving.http.requests import SentHeaders
+
+
+@dataclass
+class Request:
+    """A request as the server hands it over."""
+
+    method: str
+    path: str
+    query_string: str
+    client: str
+    headers: SentHeaders
+
+
+class Exchange:
+    """A request's body, and what was answered."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._pieces = request.stream
+        self.reply: httpx.Response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        assert isinstance(self._pieces, httpx.AsyncByteStream)
+        return aiter(self._pieces)
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        self.reply = httpx.Response(status, headers=headers, content=body)
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Asks an application in this process, for a client at an address."""
+
+    def __init__(self, app: App, client: str) -> None:
+        self._app, self._client = app, client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        path, _, query = request.url.raw_path.decode().partition("?")
+        exchange = Exchange(request)
+        client = f"{self._client}:1"
+        asked = Request(request.method, unquote(path), query, client, request.headers)
+        await self._app(asked, exchange)
+        return exchange.reply
 
 
 @asynccontextmanager
 async def client_of(app: App, client: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application, which lives meanwhile."""
-    told: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
-    heard: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
-    living = asyncio.create_task(app({"type": "lifespan"}, told.get, heard.put))
-    await told.put({"type": "lifespan.startup"})
-    assert (await heard.get())["type"] == "lifespan.startup.complete"
-    transport = httpx.ASGITransport(app, client=(client, 1))
+    await app.open()
+    transport = Transport(app, client)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as found:
         yield found
-    await told.put({"type": "lifespan.shutdown"})
-    await living
-    assert (await heard.get())["type"] == "lifespan.shutdown.complete"
+    await app.close()
 
 
 class Service(ServerProcess):

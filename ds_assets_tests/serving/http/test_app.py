@@ -137,8 +137,8 @@ def test_what_cannot_be_scored_is_told_in_the_words_of_who_scores(app: App) -> N
     ("method", "path", "expected", "allowed"),
     [
         ("GET", "/", (404, "no-such-path"), None),
-        ("GET", "/v1/users/a/b/prediction", (404, "no-such-path"), None),
-        ("GET", "/v1/users/prediction", (404, "no-such-path"), None),
+        ("GET", "/v1/users/a", (404, "no-such-path"), None),
+        ("GET", "/v1/users/prediction", (422, "not-accepted"), None),
         ("GET", "/v1/users/a/prediction/", (404, "no-such-path"), None),
         ("POST", "/healthz", (405, "not-allowed"), "GET, HEAD"),
         ("DELETE", USER, (405, "not-allowed"), "GET, HEAD"),
