@@ -111,6 +111,14 @@ def test_a_key_is_used_too_often_in_one_second_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.skipif(sys.platform != "linux", reason="a policy of Linux")
+def test_no_thread_of_a_worker_interrupts_another(client: httpx.Client) -> None:
+    told = client.get("/metrics").text.partition('worker="')[2].partition('"')[0]
+    threads = [int(one.name) for one in Path(f"/proc/{told}/task").iterdir()]
+    assert {os.sched_getscheduler(one) for one in threads} == {os.SCHED_BATCH}
+
+
+@pytest.mark.server
 @pytest.mark.slow
 def test_workers_tell_of_each_other_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with Service(tmp_path, workers=2) as service:
