@@ -95,7 +95,8 @@ class Part:
                 self._count(error)
             _log.warning("an answer does without the %s: %s", self._name, str(error) or "no answer")
             raise PartDown(f"the {self._name} does not answer") from error
-        self._count(None)
+        if not self.is_up:  # else the breaker would learn nothing, and take its time
+            self._count(None)
         return answer
 
     def _count(self, error: Exception | None) -> None:
