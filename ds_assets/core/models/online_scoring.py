@@ -56,6 +56,8 @@ Matrix = NDArray[np.float32]
 
 _NUMBERS, _TEXTS = {float, int, bool, NoneType}, {str, NoneType}
 """Types that need no second look."""
+_REAL = (float, int, Real, np.bool_)
+"""Types of numbers, those first that are looked up in an instant."""
 
 
 class _Loaded(NamedTuple):
@@ -234,14 +236,13 @@ class _Layout:
         Raises:
             InputError: a feature is missing or has the wrong type; the message names all of them.
         """
-        known = users if all(map(self._is_plain, users)) else self._mended(users)
-        try:
-            numbers = self._array(known)
-        except OverflowError:  # of a whole number that is beyond all others
+        known, numbers = users, self._plain_numbers(users)
+        if numbers is None:
             known = self._mended(users)
-            numbers = self._array(known)
+            numbers = np.array(self._values(known, self._numbers), dtype=np.float64)
         matrix = np.full((len(users), len(self._columns)), np.nan, dtype=np.float32)
-        matrix[:, : len(self._numbers)] = as_float32(numbers)
+        shape = len(users), len(self._numbers)
+        matrix[:, : len(self._numbers)] = as_float32(numbers.reshape(shape))
         for place, name, codes in self._codes:
             if name != CLUSTER:
                 matrix[:, place] = [codes.get(user[name], np.nan) for user in known]
@@ -253,17 +254,20 @@ class _Layout:
             if name == CLUSTER:
                 matrix[:, place] = [codes.get(str(one), np.nan) for one in clusters]
 
-    def _is_plain(self, user: User) -> bool:
+    def _plain_numbers(self, users: Sequence[User]) -> NDArray[np.float64] | None:
+        """Numbers of all users in a row; None where a value of theirs needs a second look."""
         try:
-            return _NUMBERS.issuperset(map(type, map(user.__getitem__, self._numbers))) and (
-                _TEXTS.issuperset(map(type, map(user.__getitem__, self._texts)))
-            )
-        except KeyError:
-            return False
+            numbers, texts = (self._values(users, of) for of in (self._numbers, self._texts))
+            if _NUMBERS.issuperset(map(type, numbers)) and _TEXTS.issuperset(map(type, texts)):
+                return np.array(numbers, dtype=np.float64)
+        except (KeyError, OverflowError):  # the latter of a whole number that is beyond all others
+            pass
+        return None
 
-    def _array(self, users: Sequence[User]) -> NDArray[np.float64]:
-        rows = [[user[name] for name in self._numbers] for user in users]
-        return np.array(rows, dtype=np.float64).reshape(len(users), len(self._numbers))
+    @staticmethod
+    def _values(users: Sequence[User], names: Sequence[str]) -> list[Any]:
+        """Values of the first user, then of the next, and so on."""
+        return [user[name] for user in users for name in names]
 
     def _mended(self, users: Sequence[User]) -> Sequence[User]:
         """Users of which every value is plain, after a second look at all of them."""
@@ -304,4 +308,4 @@ def _rows_told(rows: Sequence[int], users: int) -> str:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, Real | np.bool_) else math.nan
+    return float(value) if isinstance(value, _REAL) else math.nan
