@@ -10,6 +10,7 @@ from pyarrow import parquet
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.assets.predictions import TABLE
 from ds_assets.core.defaults import NEEDED, defaults_of
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.resources.cache import CachePut, PredictionCache
@@ -17,7 +18,7 @@ from ds_assets.resources.configurable import CacheResource, LakeResource
 from ds_assets.resources.lake import Lake
 from ds_assets.resources.stored_tables import table_file
 
-_ROWS_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 5_000
 _BYTES_AT_ONCE = 1 << 20
 
 
@@ -31,9 +32,8 @@ def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[
 
 def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
     put = cache.put_batches(day, _read(day, lake))
-    file = lake.local(table_file(TABLE, day))
-    told = parquet.read_table(file, columns=list(NEEDED), partitioning=None)
-    cache.put_day(day, defaults_of(told))  # last: who finds the day there finds its users
+    means = defaults_of(_read(day, lake, NEEDED))
+    cache.put_day(day, means)  # last: who finds the day there finds its users
     return put
 
 
@@ -55,11 +55,13 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
     return update([day for day in stored if stored[-1] - day < kept], lake, cache)
 
 
-def _read(day: dt.date, lake: Lake) -> Iterator[pa.RecordBatch]:
+def _read(
+    day: dt.date, lake: Lake, columns: Sequence[str] = PREDICTIONS.names
+) -> Iterator[pa.RecordBatch]:
     path = lake.local(table_file(TABLE, day))
     # Read as it is used: otherwise a million rows come into memory before the first is seen.
     with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
-        yield from file.iter_batches(_ROWS_AT_ONCE)
+        yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
 
 
 def build(game: Game) -> dg.AssetsDefinition:

@@ -35,8 +35,9 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
         row(f"u{n}", churn_probability=share, user_group=group)
         for n, (share, group) in enumerate(users)
     ]
-    shuffled = data.draw(st.permutations(rows))
-    found = by_group(defaults_of(table(*shuffled).select(NEEDED)))
+    told = table(*data.draw(st.permutations(rows))).select(NEEDED)
+    batches = told.to_batches(data.draw(st.integers(1, len(rows))))
+    found = by_group(defaults_of(iter(batches)))
     assert set(found) == {None} | {group for _, group in users}
     for group, one in found.items():
         inside = [share for share, of in users if group is None or of == group]
@@ -48,10 +49,10 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
 
 
 def test_without_rows_there_are_no_defaults() -> None:
-    found = defaults_of(table().select(NEEDED))
+    found = defaults_of([table().select(NEEDED)])
     assert (found.num_rows, found.schema) == (0, PREDICTIONS.arrow_schema)
 
 
 def test_what_is_not_a_number_says_nothing_of_others() -> None:
     rows = table(row("a", churn_probability=math.nan), row("b", churn_probability=0.5))
-    assert by_group(defaults_of(rows))[None]["churn_probability"] == 0.5
+    assert by_group(defaults_of([rows]))[None]["churn_probability"] == 0.5

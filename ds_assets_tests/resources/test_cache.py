@@ -224,7 +224,7 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
     assert fetch(cache, ["a"]) == (None, [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
     cache.put(DAYS[0], table(*rows))
-    cache.put_day(DAYS[0], defaults_of(table(*rows)))
+    cache.put_day(DAYS[0], defaults_of([table(*rows)]))
     day, found = fetch(cache, ["ü", "nobody", "a"])
     assert found == [rows[1], None, rows[0]]
     assert day is not None
@@ -238,14 +238,14 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
 
 def test_an_older_day_does_not_stand_in_front_of_a_newer_one(cache: PredictionCache) -> None:
     for day in (DAYS[1], DAYS[0]):
-        cache.put_day(day, defaults_of(table(row("a", day))))
+        cache.put_day(day, defaults_of([table(row("a", day))]))
     found, _ = fetch(cache, [])
     assert found is not None
     assert found.as_of == DAYS[1].toordinal()
 
 
 def test_a_damaged_day_is_none(cache: PredictionCache) -> None:
-    cache.put_day(DAYS[0], defaults_of(table(row("a"))))
+    cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
     value: Any = client_of(cache).get(cache._day_key)
     for broken in (value[:-1], value[:12], b"rubbish", b""):
         client_of(cache).set(cache._day_key, broken)

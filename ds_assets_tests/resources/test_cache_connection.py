@@ -34,7 +34,7 @@ def assert_works(url: str, game: str = "game") -> None:
         assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
         expected = [row("b"), row("a"), None]
         assert get_rows(cache, ["b", "a", "nobody"]) == expected
-        cache.put_day(DAYS[0], defaults_of(table(row("a"))))
+        cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
         day, found = fetch(cache, ["b", "a", "nobody"])
         assert found == expected
         assert day is not None

@@ -102,6 +102,6 @@ def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDataba
         row("e", DAYS[1], user_group="DE", churn_probability=0.3, churn_model=None),
     )
     results.deliver(DAYS[1], rows, "run")
-    expected = {one["user_group"]: one for one in plain(defaults_of(rows))}
+    expected = {one["user_group"]: one for one in plain(defaults_of([rows]))}
     assert set(expected) == {None, "DE", "de", "dé"}
     assert means(results.defaults()) == expected

@@ -107,7 +107,7 @@ async def all_done(service: PredictionService) -> None:
 def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None:
     """Put a whole day into the cache, as the asset does."""
     cache.put(day, table(*rows))
-    cache.put_day(day, defaults_of(table(*rows)))
+    cache.put_day(day, defaults_of([table(*rows)]))
 
 
 def statements_of(results: ResultsDatabase) -> list[str]:

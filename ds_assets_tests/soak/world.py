@@ -88,7 +88,7 @@ class World:
     def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
         """Put a day into the cache, as the graph does."""
         self.cache.put(day, _without(rows, is_for_table, is_for_live))
-        self.cache.put_day(day, defaults_of(rows))
+        self.cache.put_day(day, defaults_of([rows]))
 
 
 def is_for_live(user_id: str) -> bool:
