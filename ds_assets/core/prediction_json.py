@@ -8,11 +8,11 @@ JSON is made once, when a row is stored: who answers puts it behind what changes
 """
 
 import datetime as dt
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +20,11 @@ from ds_assets.core.tables import PREDICTIONS, Column
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
 """Those that the JSON tells, in its order."""
+
+_NAMES = tuple(column.name for column in COLUMNS)
+_WRITTEN = tuple(column.name for column in COLUMNS if column.type == "json")
+"""Columns that hold JSON already."""
+_encode = msgspec.json.Encoder().encode
 
 _NONE = b'"churn_probability":null,"payment_probability":null'
 _BEGINNING = len(b'"as_of":"2026-01-01","last_seen":"2026-01-01",') + len(_NONE)
@@ -48,16 +53,16 @@ def members_of(record: Mapping[str, Any]) -> bytes:
     Args:
         record: Values by the names of `PREDICTIONS`' columns.
     """
-    told = (
-        f"{begins}{'null' if record[name] is None else tell(record[name])}"
-        for name, begins, tell in _TELLERS
-    )
-    return f"{','.join(told)}}}".encode()
+    told = {name: record[name] for name in _NAMES}
+    for name in _WRITTEN:
+        if told[name] is not None:
+            told[name] = msgspec.Raw(told[name])
+    return _encode(told)[1:]
 
 
 def has_probability(found: bytes) -> bool:
     """Whether members hold a probability; they begin with those of fixed form."""
-    return _NONE not in found[:_BEGINNING]
+    return found.find(_NONE, 0, _BEGINNING) < 0
 
 
 def last_seen(found: bytes) -> dt.date | None:
@@ -72,28 +77,10 @@ def _values(column: pa.Array, contract: Column) -> pa.Array:
         told = pc.binary_join_element_wise('"', column.cast(pa.string()), '"', "")
     elif contract.type == "text":
         words = column.dictionary_encode()  # the same few over and over
-        quoted = pa.array([_quoted(one) for one in words.dictionary.to_pylist()], pa.string())
+        quoted = pa.array(map(encode_basestring, words.dictionary.to_pylist()), pa.string())
         told = quoted.take(words.indices)
     elif contract.type == "real":
         told = pc.if_else(pc.is_finite(column), column, None).cast(pa.string())
     else:  # whole numbers are written as JSON writes them, and what is JSON already is as it is
         told = column.cast(pa.string())
     return told.fill_null("null")
-
-
-def _quoted(text: str) -> str:
-    return encode_basestring(text)
-
-
-def _real(value: float) -> str:
-    return repr(float(value)) if math.isfinite(value) else "null"
-
-
-_TELL: Mapping[str, Callable[[Any], str]] = {
-    "date": '"{}"'.format,
-    "text": _quoted,
-    "real": _real,
-    "integer": str,
-    "json": str,
-}
-_TELLERS = [(one.name, f'"{one.name}":', _TELL[one.type]) for one in COLUMNS]

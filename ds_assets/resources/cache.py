@@ -13,7 +13,6 @@ import base64
 import datetime as dt
 import hashlib
 import threading
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import pyarrow as pa
+from isal.isal_zlib import crc32
 from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
@@ -113,7 +113,7 @@ class PredictionCache:
         short = base64.urlsafe_b64encode(digest)[:4]
         self._prefix = b"ds:%s:" % short
         self._day_key = b"ds:{%s}" % short  # no user's key begins so
-        self._seed = zlib.crc32(digest)
+        self._seed = crc32(digest)
         self._seconds_to_live = days_to_live * 86_400
 
     def __enter__(self) -> Self:
@@ -259,7 +259,7 @@ class PredictionCache:
     def _key(self, user_id: bytes) -> bytes:
         if not self._is_cluster:
             return self._prefix + user_id
-        return b"%s{%d}%s" % (self._prefix, zlib.crc32(user_id) % _SHARDS, user_id)
+        return b"%s{%d}%s" % (self._prefix, crc32(user_id) % _SHARDS, user_id)
 
     def _put(self, tables: Iterable[pa.Table]) -> CachePut:
         """Put rows in; while the server works on one call, the next is made here."""
@@ -285,7 +285,7 @@ class PredictionCache:
 
     def _check(self, key: bytes) -> int:
         """Checksum with which that of a value begins."""
-        return zlib.crc32(key, self._seed)
+        return crc32(key, self._seed)
 
     def _time_to_live(self, check: int) -> bytes:
         return b"%d" % (self._seconds_to_live - check % (self._seconds_to_live // 10))
