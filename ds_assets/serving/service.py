@@ -238,8 +238,10 @@ class PredictionService:
         different = list(dict.fromkeys(user_ids))
         found: dict[str, Found] = {}
         others: dict[str, CachedPrediction | None] = {}
-        async with self._turns:  # the time to wait for a turn is not the cache's
-            held = await self._in_cache(different)
+        held: Sequence[CachedPrediction | None] = [None] * len(different)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline), self._turns:  # the wait is not the cache's
+                held = await self._in_cache(different)
         for user_id, cached in zip(different, held, strict=True):
             current = self._current(user_id, cached)
             if current is None:

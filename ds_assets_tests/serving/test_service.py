@@ -196,6 +196,28 @@ def test_users_who_are_asked_for_at_once_share_one_mget_and_misses_one_query(
     assert queries(statements) == 1
 
 
+def test_requests_that_wait_for_a_slow_cache_are_answered_in_their_time(
+    cache: PredictionCache, no_results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+    fetch = cache.fetch
+
+    async def slow(user_ids: Sequence[str]) -> Any:
+        await asyncio.sleep(0.04)
+        return await fetch(user_ids)
+
+    async def run() -> None:
+        async with serving(cache, no_results, NoModel(), within=1) as service:
+            await service.refresh()
+            monkeypatch.setattr(cache, "fetch", slow)
+            began = time.monotonic()
+            found = await asyncio.gather(*(service.answer(["a"]) for _ in range(400)))
+            assert time.monotonic() - began < 2.5  # one after the other they take 4
+        assert {read_answer(one).source for (one,) in found} <= {"cache", "default"}
+
+    asyncio.run(run())
+
+
 def test_batches_that_miss_the_same_users_share_one_query(
     cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
