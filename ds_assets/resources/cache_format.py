@@ -12,8 +12,8 @@ import json
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
+import msgspec
 import pyarrow as pa
 from isal.isal_zlib import crc32
 
@@ -29,7 +29,7 @@ FORMAT = "\n".join([_HEAD.format, _DAY.format, *(f"{one.name} {one.type}" for on
 _MARK = hashlib.sha256(FORMAT.encode()).digest()[:2]
 
 
-class CachedPrediction(NamedTuple):
+class CachedPrediction(msgspec.Struct, frozen=True, gc=False):
     """A value of the cache.
 
     Attributes:

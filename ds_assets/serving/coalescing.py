@@ -55,18 +55,17 @@ class Coalescer(Generic[Found]):
 
     async def _answer(self, keys: list[str]) -> None:
         try:
-            values = dict(zip(keys, await self._load(keys), strict=True))
+            found = list(zip(keys, await self._load(keys), strict=True))
         except Exception as error:  # noqa: BLE001  (whoever asked is told)
-            for _, future in self._answered(keys):
+            for future in (future for key in keys for future in self._answered(key)):
                 future.set_exception(error)
         else:
-            for key, future in self._answered(keys):
-                future.set_result(values[key])
+            for key, value in found:
+                for future in self._answered(key):
+                    future.set_result(value)
         self._free += 1
         self._ask()
 
-    def _answered(self, keys: list[str]) -> "list[tuple[str, asyncio.Future[Found]]]":
-        """Who still waits for these keys; from now on they are asked for anew."""
-        return [
-            (key, future) for key in keys for future in self._askers.pop(key) if not future.done()
-        ]
+    def _answered(self, key: str) -> "list[asyncio.Future[Found]]":
+        """Who still waits for a key; from now on it is asked for anew."""
+        return [future for future in self._askers.pop(key) if not future.done()]

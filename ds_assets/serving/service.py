@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import msgspec
 from cachetools import TTLCache
 
 from ds_assets.core.prediction_json import NOTHING, members_of
@@ -46,7 +47,7 @@ _THREADS: Mapping[Source, int] = {"cache": 2, "table": 8, "live": 4}
 REFRESH_SECONDS = 2.0
 _REMEMBERED_SECONDS, _MOST_REMEMBERED = 30, 100_000
 """How long, and of how many users, it is remembered that no source knows more."""
-_CACHE_QUESTIONS, _MISS_QUESTIONS = 2, 2
+_CACHE_QUESTIONS, _MISS_QUESTIONS = 1, 2
 """Open at once; what comes meanwhile goes with the next, as one."""
 _CACHE_TURNS = 4
 """Requests for many users that ask the cache at once."""
@@ -114,7 +115,7 @@ class LiveModel(Protocol):
         ...
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What is known of a user.
 
     Attributes:
@@ -212,13 +213,14 @@ class PredictionService:
         Raises:
             InputError: it is not.
         """
-        check_ids([user_id])
+        if not is_id(user_id):
+            raise _no_id(1, user_id)
         deadline = self._deadline()
         cached = await self._cached.get(user_id)
         found = self._current(user_id, cached)
         if found is None:
             found = (await self._beyond_cache({user_id: cached}, deadline))[user_id]
-        return self._told([(user_id, found)], group)[0]
+        return self._tell(self._teller_now(), user_id, found, group)
 
     async def answer(self, user_ids: Sequence[str], group: str = EVERYBODY) -> list[bytes]:
         """What is predicted for each of these users, as JSON, in their order.
@@ -250,7 +252,8 @@ class PredictionService:
                 found[user_id] = current
         if others:
             found |= await self._beyond_cache(others, deadline)
-        return self._told([(user_id, found[user_id]) for user_id in user_ids], group)
+        teller = self._teller_now()
+        return [self._tell(teller, user_id, found[user_id], group) for user_id in user_ids]
 
     async def score(self, users: Sequence[ToScore], *, reasons: bool) -> list[bytes]:
         """What the current models say of users as they are now, as JSON, in their order.
@@ -268,8 +271,8 @@ class PredictionService:
             async with asyncio.timeout_at(self._deadline()):
                 await self._score_ready(users, reasons, found)
                 await self._score_played(users, reasons, found)
-        told = zip(users, found, strict=True)
-        return [self._told([(one.user_id, it)], one.group)[0] for one, it in told]
+        teller, told = self._teller_now(), zip(users, found, strict=True)
+        return [self._tell(teller, one.user_id, it, one.group) for one, it in told]
 
     def health(self) -> Health:
         """How the service is now."""
@@ -465,19 +468,20 @@ class PredictionService:
             self._start(self._remember(records))
         return found, True
 
-    def _told(self, users: Sequence[tuple[str, Found]], group: str) -> list[bytes]:
-        self._sources.update(found.source for _, found in users)
+    def _teller_now(self) -> Teller:
         now = int(self._clock())
         if self._teller.moment != (self._newest, now):
             self._teller = Teller(self._calendar, self._newest, now)
-        teller, means = self._teller, self._means
-        default = means.defaults.get(group) or means.defaults.get(EVERYBODY, NOTHING)
-        return [
-            teller.tell(user_id, found.source, found.as_of, found.members, is_sure=found.is_sure)
-            if found.as_of
-            else teller.tell_default(user_id, means.as_of, default, is_sure=found.is_sure)
-            for user_id, found in users
-        ]
+        return self._teller
+
+    def _tell(self, teller: Teller, user_id: str, found: Found, group: str) -> bytes:
+        self._sources[found.source] += 1
+        is_sure = found.is_sure
+        if found.as_of:
+            return teller.tell(user_id, found.source, found.as_of, found.members, is_sure=is_sure)
+        defaults = self._means.defaults
+        default = defaults.get(group) or defaults.get(EVERYBODY, NOTHING)
+        return teller.tell_default(user_id, self._means.as_of, default, is_sure=is_sure)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside the answers."""
@@ -539,17 +543,25 @@ def check_ids(user_ids: Sequence[str]) -> None:
         raise InputError("user ids must be a list; found a single text")
     if len(user_ids) > MOST_USERS:
         raise InputError(f"{len(user_ids):,} user ids were asked for; accepted are {MOST_USERS:,}")
-    for user_id in user_ids:
-        if not (isinstance(user_id, str) and is_id(user_id)):
-            raise InputError(
-                f"user id {user_ids.index(user_id) + 1} is {ascii(user_id)[:80]}; accepted is a "
-                f"text of 1 to {KEY_LENGTH} characters"
-            )
+    for place, user_id in enumerate(user_ids, start=1):
+        if not is_id(user_id):
+            raise _no_id(place, user_id)
 
 
-def is_id(user_id: str) -> bool:
-    """Whether a text may be a user id."""
-    return 1 <= len(user_id) <= KEY_LENGTH and (user_id.isascii() or _is_whole(user_id))
+def is_id(value: object) -> bool:
+    """Whether it may be a user id."""
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= KEY_LENGTH
+        and (value.isascii() or _is_whole(value))
+    )
+
+
+def _no_id(place: int, value: object) -> InputError:
+    return InputError(
+        f"user id {place} is {ascii(value)[:80]}; accepted is a text of 1 to {KEY_LENGTH} "
+        "characters"
+    )
 
 
 def _is_whole(text: str) -> bool:
