@@ -16,7 +16,6 @@ from pyarrow import ArrowInvalid
 
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.models.online_scoring import OnlineScorer, Record, User
-from ds_assets.core.models.predicting import DayModels
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.resources.blob_lake import LakeUnavailable
@@ -91,11 +90,6 @@ class LakeModel:
         self._events: EventFeatures | None = None
         self._opening = threading.Lock()
         self._loading_events: threading.Thread | None = None
-
-    @property
-    def models(self) -> DayModels | None:
-        """The models in memory; None before the first were loaded."""
-        return None if self._day is None else self._day.scorer.models
 
     @property
     def trouble(self) -> str | None:
