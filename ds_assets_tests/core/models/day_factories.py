@@ -17,6 +17,8 @@ from ds_assets_tests.core.factories import (
     make_task,
 )
 
+NO_MODELS = DayModels(FIRST_DAY, clusters=None, churn=None, payment=None)
+
 
 def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
     parts = made.parts if isinstance(made, TrainedModel) else {}

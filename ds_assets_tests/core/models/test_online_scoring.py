@@ -19,6 +19,7 @@ from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_small_snapshot
 from ds_assets_tests.core.models.day_factories import (
+    NO_MODELS,
     churn_files,
     cluster_files,
     day_files,
@@ -28,8 +29,6 @@ from ds_assets_tests.core.models.day_factories import (
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
-
-NO_MODELS = DayModels(FIRST_DAY, clusters=None, churn=None, payment=None)
 
 
 @cache

@@ -25,6 +25,7 @@ from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import FIRST_DAY, make_features
 from ds_assets_tests.core.models.day_factories import (
+    NO_MODELS,
     churn_files,
     cluster_files,
     day_files,
@@ -33,8 +34,6 @@ from ds_assets_tests.core.models.day_factories import (
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
-
-NONE = DayModels(FIRST_DAY, clusters=None, churn=None, payment=None)
 
 
 def models() -> DayModels:
@@ -80,7 +79,7 @@ def test_each_column_says_what_its_model_says() -> None:
 
 
 def test_what_has_no_model_is_missing_and_the_users_are_still_there() -> None:
-    rows = predict(make_features(50), NONE)
+    rows = predict(make_features(50), NO_MODELS)
     assert len(rows) == 50
     why = ["churn_missing", "payment_missing"]
     assert rows.drop(columns=["user_id", "as_of", "last_seen", *why]).isna().all(axis=None)
@@ -120,9 +119,9 @@ def test_each_user_was_seen_so_many_days_ago_if_there_is_such_a_day(
 ) -> None:
     features = features_of(3).assign(days_since_active=[ago, 1, 2])
     for given in (features, features.astype({"days_since_active": "Float64"})):
-        found = conform(PREDICTIONS, predict(given, NONE))["last_seen"].to_pylist()
+        found = conform(PREDICTIONS, predict(given, NO_MODELS))["last_seen"].to_pylist()
         assert found == [seen, FIRST_DAY - dt.timedelta(1), FIRST_DAY - dt.timedelta(2)]
-    only = predict(features[:1], NONE)
+    only = predict(features[:1], NO_MODELS)
     assert conform(PREDICTIONS, only)["last_seen"].to_pylist() == [seen]
 
 
