@@ -7,7 +7,9 @@ LOCK := requirements.lock
 # Nothing but the interpreter that is there: uv must not look for another one to download.
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
-# Bytecode at once, for machines where Python is told not to write any later.
+# Bytecode at once for what is installed, and later for the project itself also where Python is told
+# to write none: tests and demo start many processes, each of which would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
 .PHONY: demo test test-fast soak servers lint types bench bench-quality bench-serving pictures lock \

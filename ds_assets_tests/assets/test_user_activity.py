@@ -146,6 +146,7 @@ def test_an_empty_file_is_a_day_without_lines(tmp_path: Path) -> None:
     assert found.quarantined_share == 0.0
 
 
+@pytest.mark.slow
 def test_an_event_that_is_in_two_files_of_a_day_counts_once(installation: Installation) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         installation.write_logs(START, event(1, f"{START}T10:00:00Z"), name=name)

@@ -272,6 +272,7 @@ def test_the_first_month_after_a_launch(tmp_path: Path) -> None:
     assert played.auc("payment") > 0.7
 
 
+@pytest.mark.slow
 def test_the_first_week_after_a_launch_says_what_is_missing(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     came = often(rng, np.ones((300, 7), bool), rng.beta(2, 2, 300))

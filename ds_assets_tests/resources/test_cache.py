@@ -338,6 +338,7 @@ def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential(
     cache.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up_in_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

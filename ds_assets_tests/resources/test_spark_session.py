@@ -17,6 +17,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_named_within_bounded_time(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

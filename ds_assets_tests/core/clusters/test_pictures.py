@@ -80,6 +80,7 @@ def test_flows_say_how_many_stayed_changed_came_and_went(written: list[str]) -> 
     assert [written.count(number) for number in ("40", "30", "20")] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_pictures_are_white_small_and_the_same_each_time() -> None:
     features = make_features(1_200)
     chance = np.random.default_rng(0).random(1_200)
@@ -94,6 +95,7 @@ def test_pictures_are_white_small_and_the_same_each_time() -> None:
     assert len(again) < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_pictures_need_no_display_and_leave_no_state() -> None:
     # In a process of its own: in this one another test may have opened pyplot.
     script = (
