@@ -38,14 +38,14 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
             {SUBJECT: lambda _: [address, lake], CONTROL: lambda _: [address]}, circumstances
         )
     ours, control = found[SUBJECT], found[CONTROL]
-    if values(ours, "users") != values(control, "users"):
+    if values(ours, "values") != values(control, "values"):
         raise ValueError("the asset and the plain pipeline set different numbers of values")
     return [
         ratio(
             "users a second",
-            [run["users"] / run["seconds"] for run in ours],
+            [USERS / run["seconds"] for run in ours],
             "redis-py's pipeline of ready-made SETs",
-            [run["users"] / run["seconds"] for run in control],
+            [USERS / run["seconds"] for run in control],
             AT_LEAST_AS_FAST,
         ),
         absolute("memory of Redis a user", values(ours, "bytes_a_user"), "bytes", MOST_BYTES),

@@ -28,7 +28,7 @@ def main() -> None:
                 for key, value in zip(part, ready, strict=True):
                     pipeline.set(key, value, ex=SECONDS)
                 pipeline.execute()
-        tell(start, users=server.dbsize())
+        tell(start, values=server.dbsize())
 
 
 def _parts(items: list[bytes]) -> list[list[bytes]]:
