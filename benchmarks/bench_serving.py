@@ -46,6 +46,9 @@ MOST_START_SECONDS = Goal(comparison="<=", limit=3)
 FEW = Goal(comparison="<=", limit=0.001)
 """All did the same work; in a moment in which nothing runs, Redis is given up for an answer."""
 BOTH = Goal(comparison=">=", limit=1.7)
+SCALED = {"get": "GET", "post_100": "POST of 100", "score_100": "100 users scored"}
+"""What two workers are asked. Of the last they do all the work themselves; of the others wrk and
+Redis do a part, which on two cores leaves less than two for them."""
 PEERS = {
     "feast": ("Feast's server, with Redis", THIRTY),
     "bentoml": ("BentoML's server, of scikit-learn", TEN),
@@ -130,7 +133,7 @@ def _in_full_and_calm(name: str, target: Target) -> Measured:
 def _of_workers(name: str, api: Api) -> Measured:
     """Requests a second that workers can do, and processor time that one takes."""
     found: Measured = {}
-    for what in ("get", "post_100"):
+    for what in SCALED:
         used = cpu_seconds(workers_of(api))
         load = saturate(api.target(what), SECONDS)
         used = cpu_seconds(workers_of(api)) - used
@@ -180,7 +183,7 @@ def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
     yield absolute("answers from elsewhere than Redis and the model", elsewhere, "share", FEW)
     yield absolute("start to ready", values(rounds, "start"), "s", MOST_START_SECONDS)
     yield absolute("memory of the worker", values(rounds, "memory"), "MB", MOST_MB)
-    for what, words in (("get", "GET"), ("post_100", "POST of 100")):
+    for what, words in SCALED.items():
         one, two = (values(rounds, f"{workers}_{what}") for workers in ("one", "two"))
         yield ratio(f"two workers, {words}: requests a second", two, "one worker", one, BOTH)
         one, two = (values(rounds, f"{workers}_{what}_cpu") for workers in ("one", "two"))
