@@ -23,7 +23,7 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     """Measure.
 
     Raises:
-        ValueError: the two did not set the same number of values.
+        ValueError: the two did not set the same number of values, or not those of all users.
     """
     scratch = circumstances.scratch
     lake, address = scratch / "lake", scratch / "address"
@@ -40,6 +40,8 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     ours, control = found[SUBJECT], found[CONTROL]
     if values(ours, "values") != values(control, "values"):
         raise ValueError("the asset and the plain pipeline set different numbers of values")
+    if set(values(ours, "users")) != {USERS}:
+        raise ValueError(f"the asset did not set a value for each of {USERS:,} users")
     return [
         ratio(
             "users a second",

@@ -26,7 +26,8 @@ def main() -> None:
         start = Start.now()
         put = update([day], FolderLake(Path(sys.argv[2])), cache)[day]
         used = server.info("memory")["used_memory"] - empty
-        tell(start, values=server.dbsize(), bytes_a_user=round(used / put.written, 1))
+        each = round(used / put.written, 1)
+        tell(start, users=put.written, values=server.dbsize(), bytes_a_user=each)
 
 
 if __name__ == "__main__":
