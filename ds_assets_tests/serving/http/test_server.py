@@ -41,6 +41,11 @@ def client(service: Service) -> Iterator[httpx.Client]:
         yield found
 
 
+def worker_of(metrics: str) -> int:
+    """Number of the process that the first of these metrics is of."""
+    return int(metrics.partition('worker="')[2].partition('"')[0])
+
+
 def never_made(_shared: Shared) -> NoReturn:
     pytest.fail("an application was made")
 
@@ -113,8 +118,8 @@ def test_a_key_is_used_too_often_in_one_second_only(tmp_path: Path) -> None:
 @pytest.mark.server
 @pytest.mark.skipif(sys.platform != "linux", reason="a policy of Linux")
 def test_no_thread_of_a_worker_interrupts_another(client: httpx.Client) -> None:
-    told = client.get("/metrics").text.partition('worker="')[2].partition('"')[0]
-    threads = [int(one.name) for one in Path(f"/proc/{told}/task").iterdir()]
+    worker = worker_of(client.get("/metrics").text)
+    threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
     assert {os.sched_getscheduler(one) for one in threads} == {os.SCHED_BATCH}
 
 
@@ -129,13 +134,13 @@ def test_workers_tell_of_each_other_and_one_that_is_killed_is_replaced(tmp_path:
         with service.client() as client:
             text = client.get("/metrics").text
             counted = {
-                line.rpartition('worker="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
+                worker_of(line): float(line.rpartition(" ")[2])
                 for line in text.splitlines()
                 if line.startswith("ds_assets_http_requests_total") and "/v1/users" in line
             }
             assert sum(counted.values()) == 40
             workers = {
-                int(line.rpartition('worker="')[2].partition('"')[0])
+                worker_of(line)
                 for line in text.splitlines()
                 if line.startswith("ds_assets_cache_hits_total")
             }
