@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from ds_assets.core.checksum import checksum
+from ds_assets.resources.ingestion import RAW
+from ds_assets.resources.lake import day_folder
 from ds_assets_tests.assets.factories import START, Installation, make_played
 from ds_assets_tests.resources.factories import get_rows
 
@@ -25,34 +27,38 @@ USERS, DAYS, SEED = 300, 24, 5
 _COMMAND = "from ds_assets.cli import main; main()"
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _LAST = START + dt.timedelta(days=DAYS - 1)
+_LATER = _LAST - dt.timedelta(days=3)
+"""From here on days are run after those before; a run of all costs twice as much."""
 _LONGEST_RUN = 600
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The source, and what a run that nobody killed made of it."""
+    """What runs that nobody killed make of a source."""
 
-    home: Path
+    source: Path
+    before: Path
+    """The source, with all days run but the later ones."""
     seconds: float
-    """From the first file in the lake to the end."""
+    """Of a run of the later days, from its first file in the lake to the end."""
     checksums: dict[dt.date, str]
 
 
-def start(home: Path) -> "subprocess.Popen[bytes]":
-    """Run the whole range in a process of its own."""
+def start(home: Path, first: dt.date, last: dt.date = _LAST) -> "subprocess.Popen[bytes]":
+    """Run a range of days in a process of its own."""
     instance = home / "dagster"
     instance.mkdir(exist_ok=True)
     shutil.copy(_INSTANCE_FILE, instance)
     ours = {"DS_ASSETS_HOME": str(home), "DAGSTER_HOME": str(instance)}
-    command = [sys.executable, "-c", _COMMAND, "run", str(START), str(_LAST)]
+    command = [sys.executable, "-c", _COMMAND, "run", str(first), str(last)]
     return subprocess.Popen(  # noqa: S603 - our own command
         command, env={**os.environ, **ours}, cwd=home, stdout=subprocess.DEVNULL
     )
 
 
-def wait_for_lake(home: Path, run: "subprocess.Popen[bytes]") -> None:
-    """Until the run has begun to write."""
-    while not (home / "lake").exists():
+def wait_for_lake(home: Path, first: dt.date, run: "subprocess.Popen[bytes]") -> None:
+    """Until the run has begun to write what is of its first day."""
+    while not (home / "lake" / day_folder(RAW, first)).exists():
         assert run.poll() is None, "the run ended before it had written anything"
         time.sleep(0.01)
 
@@ -64,26 +70,28 @@ def checksums(installation: Installation) -> dict[dt.date, str]:
 
 
 def make_reference(folder: Path) -> Reference:
-    source, home = folder / "source only", folder / "never killed"
+    source, before, home = (folder / name for name in ("source only", "before", "never killed"))
     make_played(source, users=USERS, days=DAYS, seed=SEED)
-    shutil.copytree(source, home)
-    run = start(home)
-    wait_for_lake(home, run)
+    shutil.copytree(source, before)
+    run_whole(before, START, _LATER - dt.timedelta(days=1))
+    shutil.copytree(before, home)
+    run = start(home, _LATER)
+    wait_for_lake(home, _LATER, run)
     began = time.monotonic()
     assert run.wait(_LONGEST_RUN) == 0
-    return Reference(source, time.monotonic() - began, checksums(Installation(home)))
+    return Reference(source, before, time.monotonic() - began, checksums(Installation(home)))
 
 
 def kill_once(reference: Reference, home: Path, share: float) -> float:
-    """Kill a run at a share of its usual time. Returns the seconds that it had; none is left over.
+    """Kill a run of the later days at a share of its usual time. Returns the seconds that it had.
 
     A run that was faster than the kill is begun anew, to be killed earlier.
     """
     while True:
         shutil.rmtree(home, ignore_errors=True)
-        shutil.copytree(reference.home, home)
-        run = start(home)
-        wait_for_lake(home, run)
+        shutil.copytree(reference.before, home)
+        run = start(home, _LATER)
+        wait_for_lake(home, _LATER, run)
         seconds = share * reference.seconds
         try:
             run.wait(seconds)
@@ -95,10 +103,10 @@ def kill_once(reference: Reference, home: Path, share: float) -> float:
 
 
 def kill_while_it_delivers(reference: Reference, home: Path) -> int:
-    """Kill a run that has delivered some of its days. Returns how many."""
-    shutil.copytree(reference.home, home)
-    run = start(home)
-    wait_for_lake(home, run)
+    """Kill a run of all days that has delivered some of them. Returns how many."""
+    shutil.copytree(reference.source, home)
+    run = start(home, START)
+    wait_for_lake(home, START, run)
     while not (home / "results.sqlite").exists() or not Installation(home).delivered():
         assert run.poll() is None, "the run ended before it was seen to deliver"
         time.sleep(0.005)
@@ -107,9 +115,9 @@ def kill_while_it_delivers(reference: Reference, home: Path) -> int:
     return len(Installation(home).delivered())
 
 
-def run_again(home: Path) -> None:
-    """Run the whole range; one that waits for something that never comes is ended here."""
-    run = start(home)
+def run_whole(home: Path, first: dt.date, last: dt.date = _LAST) -> None:
+    """Run a range to its end; a run that waits for something that never comes is ended here."""
+    run = start(home, first, last)
     try:
         assert run.wait(_LONGEST_RUN) == 0
     finally:
@@ -124,7 +132,7 @@ def killed_and_run_again(reference: Reference, home: Path, share: float) -> tupl
     """
     seconds = kill_once(reference, home, share)
     delivered = len(Installation(home).delivered())
-    run_again(home)
+    run_whole(home, _LATER)
     assert_the_same(reference, home)
     return seconds, delivered
 
@@ -157,7 +165,7 @@ def test_the_run_that_is_never_killed_delivers_every_day_and_has_models(
 ) -> None:
     days = [START + dt.timedelta(days=number) for number in range(DAYS)]
     assert sorted(reference.checksums) == days
-    home = reference.home.parent / "never killed"
+    home = reference.source.parent / "never killed"
     rows = Installation(home).predictions(_LAST)
     assert rows["churn_model"].null_count == rows["payment_model"].null_count == 0
 
@@ -175,7 +183,7 @@ def test_a_run_that_was_killed_while_it_delivered_and_run_again_ends_the_same(
     reference: Reference, tmp_path: Path
 ) -> None:
     assert 0 < kill_while_it_delivers(reference, tmp_path / "killed") < DAYS
-    run_again(tmp_path / "killed")
+    run_whole(tmp_path / "killed", START)
     assert_the_same(reference, tmp_path / "killed")
 
 
