@@ -19,16 +19,17 @@ demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
 
 # The tests of what is computed must cover it, without any help. The others, of which many run the
-# whole graph, are not slowed down by measuring what they cover.
+# whole graph, are not slowed down by measuring what they cover; and where they wait for servers, one
+# more than there are processors works meanwhile. In the order of files, none that is long comes last.
 CORE := ds_assets_tests/core
-TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile
+TESTS := $(BIN)/python -m pytest --dist loadfile
 test: lint types servers
-	$(TESTS) --cov --cov-report=term $(CORE)
-	$(TESTS) --ignore=$(CORE) $(ARGS)
+	$(TESTS) -n 2 --cov --cov-report=term $(CORE)
+	$(TESTS) -n 3 --no-loadscope-reorder --ignore=$(CORE) $(ARGS)
 
 test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
-	$(TESTS) -q -m "not slow and not server" --hypothesis-profile quick $(ARGS)
+	$(TESTS) -q -n 2 -m "not slow and not server" --hypothesis-profile quick $(ARGS)
 
 # The API under load while what it rests on goes away and comes back; a minute, or as many as said.
 MINUTES ?= 1
