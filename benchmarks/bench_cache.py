@@ -10,7 +10,7 @@ from pyarrow import parquet
 from benchmarks.make_predictions import DAY, predictions
 from benchmarks.measuring import Circumstances, interleave, say, values
 from benchmarks.report import Goal, Row, absolute, ratio
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.lake.tables import table_file
 from ds_assets.services.redis import RedisServer
 
 USERS = 1_000_000

@@ -13,7 +13,7 @@ from boto3.session import Session
 from benchmarks.measuring import Arguments, Circumstances, Measured, interleave, say, values
 from benchmarks.report import Goal, Row, absolute, ratio
 from benchmarks.subjects.copy_logs import DAY, DAY_PATH
-from ds_assets.resources.blob_lake import blob_service, credential_of_environment
+from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment
 from ds_assets.services.blob import BlobServer
 from ds_assets.services.s3 import S3Server
 

@@ -33,8 +33,8 @@ from ds_assets.core.models.model_card import ModelCard
 from ds_assets.core.models.outcomes import ALL
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.game import load_game
-from ds_assets.resources.duckdb_engine import open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.simulate import SimulationOptions, simulate
 
 SUBJECT = "subjects.predict_days"

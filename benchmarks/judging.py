@@ -20,9 +20,9 @@ from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Game
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import table_file
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]

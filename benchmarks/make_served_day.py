@@ -19,9 +19,9 @@ from benchmarks.child import Start, tell
 from benchmarks.measuring import run_child
 from ds_assets.assets import predictions
 from ds_assets.game import Game, load_game
-from ds_assets.resources.duckdb_engine import open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import store_rows, table_file
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import store_rows, table_file
 from ds_assets.simulate import SimulationOptions, simulate
 
 GAME_USERS, GAME_DAYS = 3_000, 60

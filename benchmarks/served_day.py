@@ -20,10 +20,10 @@ from ds_assets.assets import prediction_cache
 from ds_assets.core.encoding import CLUSTER, encode
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.model_store import MODEL, day_models
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.models import MODEL, day_models
+from ds_assets.infra.lake.tables import table_file
 
 COPY = "copy:" + "0" * 27
 """A number of 12 digits behind it is a key of as many characters as one of the service's."""

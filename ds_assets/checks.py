@@ -21,10 +21,10 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.models.outcomes import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.game import Game
-from ds_assets.resources.configurable import LakeResource, ResultsResource
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.resources.stored_tables import read_rows, table_file
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import read_rows, table_file
+from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.resources import LakeResource, ResultsResource
 
 FEWEST_EVENTS = 0.25
 """Share of the same weekday's usual events below which a day is taken to be incomplete."""

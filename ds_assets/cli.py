@@ -113,7 +113,7 @@ def run(
     from ds_assets.assets.prediction_outcomes import due  # noqa: PLC0415
     from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs  # noqa: PLC0415
     from ds_assets.game import load_game  # noqa: PLC0415
-    from ds_assets.resources.lakes import open_lake  # noqa: PLC0415
+    from ds_assets.infra.lake.open import open_lake  # noqa: PLC0415
     from ds_assets.runs import materialize_days  # noqa: PLC0415
     from ds_assets.settings import load_settings  # noqa: PLC0415
 
@@ -202,9 +202,9 @@ def rebuild_cache() -> None:
     """Fill the cache again from the predictions in the lake."""
     from ds_assets.assets.prediction_cache import rebuild  # noqa: PLC0415
     from ds_assets.game import load_game  # noqa: PLC0415
-    from ds_assets.resources.cache import PredictionCache  # noqa: PLC0415
-    from ds_assets.resources.cache_connection import CacheUnavailable  # noqa: PLC0415
-    from ds_assets.resources.lakes import open_lake  # noqa: PLC0415
+    from ds_assets.infra.cache.connection import CacheUnavailable  # noqa: PLC0415
+    from ds_assets.infra.cache.prediction_cache import PredictionCache  # noqa: PLC0415
+    from ds_assets.infra.lake.open import open_lake  # noqa: PLC0415
     from ds_assets.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()

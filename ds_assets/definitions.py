@@ -31,7 +31,7 @@ from ds_assets.jobs import (
     predict_again,
     serve_predictions,
 )
-from ds_assets.resources.configurable import (
+from ds_assets.resources import (
     CacheResource,
     EngineResource,
     LakeResource,

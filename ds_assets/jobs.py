@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ds_assets.game import Game
-from ds_assets.resources.configurable import CacheResource, LakeResource, ResultsResource
+from ds_assets.resources import CacheResource, LakeResource, ResultsResource
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.prediction import Prediction, calendar_of

@@ -23,11 +23,11 @@ from ds_assets.assets.user_activity import read_report
 from ds_assets.core import features
 from ds_assets.core.arrivals import Arrival, Attempt, Outcome, Verdict, judge, outdated
 from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake, day_folder, day_of
+from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
+from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions
-from ds_assets.resources.configurable import LakeResource
-from ds_assets.resources.ingestion import MANIFEST, RAW, RawObject, fingerprint, raw_objects
-from ds_assets.resources.lake import Lake, day_folder, day_of
-from ds_assets.resources.stored_tables import stored_days
+from ds_assets.resources import LakeResource
 from ds_assets.runs import RANGE_END, RANGE_START, end_killed_runs
 
 MOST_RUNS_A_TICK = 5

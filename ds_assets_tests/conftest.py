@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ds_assets.resources.configurable import s3_client
+from ds_assets.infra.log_source.s3 import s3_client
 from ds_assets.services.blob import BlobServer
 from ds_assets.services.mysql import MySQLServer
 from ds_assets.services.redis import RedisServer

@@ -19,7 +19,7 @@ from ds_assets.core.tables import (
 from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs, installed_defs
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.resources.configurable import LakeResource
+from ds_assets.resources import LakeResource
 from ds_assets.settings import load_settings
 from ds_assets_tests.core.factories import make_game
 

@@ -13,8 +13,8 @@ PACKAGE = Path(ds_assets.__file__).parent
 LAYERS = {
     "core": 1,
     "services": 1,
-    "resources": 2,
-    "io_managers": 2,
+    "infra": 2,
+    "resources": 3,
     "partitions": 3,
     "assets": 4,
     "checks": 5,
@@ -33,7 +33,7 @@ CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
-NARROWER = {"serving": {"core", "resources"}, "simulate": {"core"}, "services": set()}
+NARROWER = {"serving": {"core", "infra"}, "simulate": {"core"}, "services": set()}
 """Parts that may import less than their level allows."""
 
 INFRASTRUCTURE = {
@@ -112,7 +112,7 @@ def write(package: Path, files: dict[str, str]) -> Path:
 def test_every_part_has_its_place() -> None:
     parts = {part(name) for name in modules(PACKAGE)}
     assert parts - {*LAYERS, *FOR_ALL} == set()
-    assert {"core", "resources", "assets", "serving"} <= parts
+    assert {"core", "infra", "assets", "serving"} <= parts
 
 
 def test_imports_go_one_way() -> None:
@@ -161,19 +161,19 @@ def test_serving_starts_without_loading_an_engine() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("core/a.py", "from ds.resources import lake"),
+        ("core/a.py", "from ds.infra import lake"),
         ("core/a.py", "def f():\n    import ds.assets.b"),
-        ("resources/a.py", "import ds.definitions"),
-        ("resources/a.py", "from ds import serving"),
+        ("infra/a.py", "import ds.definitions"),
+        ("infra/a.py", "from ds import serving"),
         ("assets/b.py", "from ds import serving"),
         ("assets/b.py", "from ds.jobs import x"),
         ("serving/a.py", "from ds.assets import b"),
         ("game.py", "from ds.core import c"),
-        ("simulate/a.py", "import ds.resources.lake"),
+        ("simulate/a.py", "import ds.infra.lake"),
     ],
 )
 def test_an_import_against_the_direction_is_found(tmp_path: Path, name: str, text: str) -> None:
-    others = ("resources/lake.py", "assets/b.py", "core/c.py")
+    others = ("infra/lake.py", "assets/b.py", "core/c.py")
     files = {f"{folder}/__init__.py": "" for folder in LAYERS} | dict.fromkeys(others, "")
     package = write(tmp_path / "ds", files | {name: text})
     assert breaches(package)
@@ -181,5 +181,5 @@ def test_an_import_against_the_direction_is_found(tmp_path: Path, name: str, tex
 
 
 def test_a_library_that_is_loaded_through_another_module_is_found(tmp_path: Path) -> None:
-    files = {"serving.py": "import ds.resources.a", "resources/a.py": "import dagster as dg"}
-    assert reached(write(tmp_path / "ds", files), "serving")["dagster"] == "ds.resources.a"
+    files = {"serving.py": "import ds.infra.a", "infra/a.py": "import dagster as dg"}
+    assert reached(write(tmp_path / "ds", files), "serving")["dagster"] == "ds.infra.a"

@@ -12,17 +12,17 @@ from dagster import DagsterEvent, DagsterEventType, DagsterRun
 
 from ds_assets import sensors
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.open import open_lake
+from ds_assets.infra.lake.raw_logs import copy_day
+from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.ingestion import copy_day
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.lakes import open_lake
-from ds_assets.resources.log_source import FolderLogSource
-from ds_assets.resources.stored_tables import table_file
 from ds_assets.runs import RANGE_END, RANGE_START
 from ds_assets.sensors import MOST_RUNS_A_TICK, OTHER_DAYS, Cursor, read_cursor
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
-from ds_assets_tests.resources.lakes import KINDS, make_blob_lake, put_many
+from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
 
 MINUTE = dt.timedelta(minutes=1)
 

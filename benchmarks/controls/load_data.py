@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from benchmarks.child import Start, tell
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.resources.results_schema import LOADS
+from ds_assets.infra.results.schema import LOADS
 
 
 def main() -> None:

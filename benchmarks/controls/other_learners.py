@@ -20,7 +20,7 @@ from ds_assets.core.encoding import encode, fit_encoding
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.predicting import with_clusters
-from ds_assets.resources.model_store import day_model
+from ds_assets.infra.lake.models import day_model
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
 Learner: TypeAlias = Callable[[Matrix, Flags, Matrix], Floats]

@@ -22,11 +22,11 @@ from ds_assets.assets import (
     user_features,
 )
 from ds_assets.game import Game, load_game
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.duckdb_engine import open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.log_source import FolderLogSource
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.settings import Settings
 
 

@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.child import Start, tell
-from ds_assets.resources.blob_lake import blob_service, credential_of_environment
+from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment
 
 AT_ONCE = 4
 

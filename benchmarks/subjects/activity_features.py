@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.child import Start, import_lazy, tell
 from ds_assets.assets import user_activity, user_features
 from ds_assets.game import Game, load_game
-from ds_assets.resources.duckdb_engine import open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.settings import load_settings
 
 GAME_FILE = Path(__file__).parents[1] / "game.yaml"

@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.child import Start, import_lazy, tell
-from ds_assets.resources.configurable import s3_client
-from ds_assets.resources.ingestion import copy_day
-from ds_assets.resources.lakes import open_lake
-from ds_assets.resources.log_source import S3LogSource
+from ds_assets.infra.lake.open import open_lake
+from ds_assets.infra.lake.raw_logs import copy_day
+from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 
 DAY = dt.date(2026, 1, 1)
 DAY_PATH = "dt=%Y-%m-%d"

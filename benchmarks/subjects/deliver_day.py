@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from benchmarks.child import Start, tell
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.results.database import ResultsDatabase
 
 FIRST = dt.date(2026, 3, 1)
 

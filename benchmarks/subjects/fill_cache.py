@@ -11,8 +11,8 @@ import redis
 from benchmarks.child import Start, import_lazy, tell
 from benchmarks.make_predictions import DAY
 from ds_assets.assets.prediction_cache import update
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.folder_lake import FolderLake
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.folder import FolderLake
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from time import perf_counter
 
 from benchmarks.child import Start, tell
 from benchmarks.served_day import ServedDay
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.prediction import calendar_of
 from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService, ToScore

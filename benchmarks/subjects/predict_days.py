@@ -18,8 +18,8 @@ from ds_assets.assets.prediction_models import SNAPSHOTS
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import stored_days
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import stored_days
 from ds_assets.runs import materialize_days
 from ds_assets.settings import load_settings
 

@@ -19,11 +19,11 @@ from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.tables import CLUSTER_PROFILES, user_features_table
 from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import read_columns, store_rows
 from ds_assets.partitions import earlier_days
-from ds_assets.resources.configurable import LakeResource
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.stored_tables import read_columns, store_rows
+from ds_assets.resources import LakeResource
 
 TABLE = "cluster_profiles"
 WEEK = 7

@@ -12,11 +12,11 @@ from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_cluster
 from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import LONGEST_PAUSE, cards_before, store_model
+from ds_assets.infra.lake.tables import read_columns, store_rows, table_file
 from ds_assets.partitions import earlier_days
-from ds_assets.resources.configurable import LakeResource
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import LONGEST_PAUSE, cards_before, store_model
-from ds_assets.resources.stored_tables import read_columns, store_rows, table_file
+from ds_assets.resources import LakeResource
 
 TABLE = "clusters"
 

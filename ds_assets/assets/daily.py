@@ -13,9 +13,9 @@ import dagster as dg
 from ds_assets.core.tables import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.stored_tables import stored_days
 
 Item = TypeVar("Item")
 

@@ -13,10 +13,10 @@ from ds_assets.core.defaults import NEEDED, defaults_of
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.resources.cache import CachePut, PredictionCache
-from ds_assets.resources.configurable import CacheResource, LakeResource
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import table_file
+from ds_assets.resources import CacheResource, LakeResource
 
 _ROWS_AT_ONCE = 5_000
 _BYTES_AT_ONCE = 1 << 20

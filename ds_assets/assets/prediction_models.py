@@ -24,18 +24,18 @@ from ds_assets.core.models.training import train
 from ds_assets.core.models.user_groups import with_user_groups
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Game
-from ds_assets.partitions import earlier_days
-from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import (
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import (
     LONGEST_PAUSE,
     cards_before,
     day_model,
     store_model,
     stored_files,
 )
-from ds_assets.resources.stored_tables import between, stored_days, table_file
+from ds_assets.infra.lake.tables import between, stored_days, table_file
+from ds_assets.partitions import earlier_days
+from ds_assets.resources import EngineResource, LakeResource
 
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""

@@ -29,13 +29,13 @@ from ds_assets.core.models.outcomes import ALL, Happened, compare
 from ds_assets.core.models.snapshots import Task
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.game import Game
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import store_rows, stored_days
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.partitions import later_days
-from ds_assets.resources.configurable import EngineResource, LakeResource, ResultsResource
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.resources.stored_tables import store_rows, stored_days
+from ds_assets.resources import EngineResource, LakeResource, ResultsResource
 
 TABLE = "prediction_outcomes"
 _DRIFTS_SHOWN = 5

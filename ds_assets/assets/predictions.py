@@ -17,11 +17,11 @@ from ds_assets.assets.daily import (
 from ds_assets.core.models.predicting import Predictor
 from ds_assets.core.tables import PREDICTIONS, user_features_table
 from ds_assets.game import Game
-from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import day_files
-from ds_assets.resources.stored_tables import read_rows
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import day_files
+from ds_assets.infra.lake.tables import read_rows
+from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "predictions"
 DAYS_AT_ONCE = 32

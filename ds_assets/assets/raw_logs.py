@@ -7,10 +7,10 @@ import dagster as dg
 
 from ds_assets.assets.daily import daily_asset, days_of, report_days, without_missing
 from ds_assets.game import Game
-from ds_assets.resources.configurable import LakeResource, LogSourceResource
-from ds_assets.resources.ingestion import Copied, Say, copy_day
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.log_source import LogSource
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import Copied, Say, copy_day
+from ds_assets.infra.log_source.base import LogSource
+from ds_assets.resources import LakeResource, LogSourceResource
 
 
 def update(

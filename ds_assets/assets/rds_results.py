@@ -20,11 +20,11 @@ from ds_assets.core.models.model_card import ModelCard
 from ds_assets.core.models.model_metrics import metrics_of
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
 from ds_assets.game import Game
-from ds_assets.resources.configurable import LakeResource, ResultsResource
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.results_database import Delivery, ResultsDatabase
-from ds_assets.resources.stored_tables import read_rows
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import read_rows
+from ds_assets.infra.results.database import Delivery, ResultsDatabase
+from ds_assets.resources import LakeResource, ResultsResource
 
 DATABASE_POOL = "results_database"
 """Pool of what writes to the database; its limit stands in dagster.yaml."""

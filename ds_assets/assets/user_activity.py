@@ -22,10 +22,10 @@ from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import QUARANTINE, user_activity_table
 from ds_assets.game import Game
-from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.ingestion import RawObject, fingerprint, raw_objects
-from ds_assets.resources.lake import Lake, day_folder
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake, day_folder
+from ds_assets.infra.lake.raw_logs import RawObject, fingerprint, raw_objects
+from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20

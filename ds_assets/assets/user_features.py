@@ -16,11 +16,11 @@ from ds_assets.assets.daily import (
 from ds_assets.core import features
 from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Game
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import between, stored_days
 from ds_assets.partitions import earlier_days
-from ds_assets.resources.configurable import EngineResource, LakeResource
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.stored_tables import between, stored_days
+from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "user_features"
 BATCH_BYTES = 256 << 20

@@ -50,7 +50,7 @@ def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 def upload(source: Path, say: Callable[[int], None]) -> None:
     """Put the files of a folder into the bucket; the function is told how many there are so far."""
-    from ds_assets.resources.configurable import s3_client  # noqa: PLC0415  (slow)
+    from ds_assets.infra.log_source.s3 import s3_client  # noqa: PLC0415  (slow)
 
     client = s3_client()
     files = (path for path in sorted(source.rglob("*")) if path.is_file())
@@ -75,11 +75,8 @@ def _s3() -> Iterator[dict[str, str]]:
 
 
 def _make_bucket_and_container(account: str) -> None:
-    from ds_assets.resources.blob_lake import (  # noqa: PLC0415  (slow)
-        blob_service,
-        credential_of_environment,
-    )
-    from ds_assets.resources.configurable import s3_client  # noqa: PLC0415  (slow)
+    from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment  # noqa: PLC0415  (slow)
+    from ds_assets.infra.log_source.s3 import s3_client  # noqa: PLC0415  (slow)
 
     client = s3_client()
     client.create_bucket(Bucket=BUCKET)

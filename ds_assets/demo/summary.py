@@ -14,11 +14,11 @@ from ds_assets.assets.user_activity import read_report
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Game
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.lakes import open_lake
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.open import open_lake
+from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.settings import Settings
 
 USERS_SHOWN = 10

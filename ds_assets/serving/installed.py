@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from ds_assets.game import load_game
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.lakes import open_lake
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.open import open_lake
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.live import LakeModel
 from ds_assets.serving.prediction import calendar_of
 from ds_assets.serving.service import WITHIN_SECONDS, PredictionService

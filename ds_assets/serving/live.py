@@ -18,15 +18,14 @@ from ds_assets.core.events import RejectedLine
 from ds_assets.core.models.online_scoring import OnlineScorer, Record, User
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.resources.blob_lake import LakeUnavailable
-from ds_assets.resources.lake import Lake, day_folder
-from ds_assets.resources.model_store import day_models, model_tags
-from ds_assets.resources.online_store import OnlineStore
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
+from ds_assets.infra.lake.models import day_models, model_tags
+from ds_assets.infra.lake.tables import table_file
+from ds_assets.serving.online_features import OnlineStore
 from ds_assets.serving.service import LiveUnavailable, StillLoading
 
 if TYPE_CHECKING:
-    from ds_assets.resources.event_features import EventFeatures
+    from ds_assets.infra.engines.event_features import EventFeatures
 
 LOOK_EVERY = 2.0
 """Seconds between two looks for a newer day; a look lists a few folders of the lake."""
@@ -240,8 +239,8 @@ class LakeModel:
         with self._opening:
             if self._events is None:
                 # loads the engine, which few processes need
-                from ds_assets.resources.duckdb_engine import open_duckdb  # noqa: PLC0415
-                from ds_assets.resources.event_features import EventFeatures  # noqa: PLC0415
+                from ds_assets.infra.engines.duckdb import open_duckdb  # noqa: PLC0415
+                from ds_assets.infra.engines.event_features import EventFeatures  # noqa: PLC0415
 
                 events = EventFeatures(self._game, open_duckdb(_ENGINE_MB, threads=1))
                 events.of({}, self._game.first_day)  # the first time takes many times as long

@@ -23,10 +23,10 @@ from cachetools import TTLCache
 
 from ds_assets.core.prediction_json import NOTHING, members_of
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.cache_connection import CacheUnavailable
-from ds_assets.resources.cache_format import CachedPrediction, DayRecord, defaults_told
-from ds_assets.resources.results_database import KEY_LENGTH, ResultsDatabase, ResultsUnavailable
+from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.format import CachedPrediction, DayRecord, defaults_told
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import KEY_LENGTH, ResultsDatabase, ResultsUnavailable
 from ds_assets.serving.batching import Batcher
 from ds_assets.serving.coalescing import Coalescer
 from ds_assets.serving.health import Counts, Health

@@ -16,10 +16,10 @@ import yaml
 
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.runs import materialize_days
 from ds_assets.settings import Settings, load_settings
 from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ds_assets.assets import cluster_profiles
 from ds_assets.core.tables import CLUSTER_PROFILES
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import read_columns, stored_days
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import read_columns, stored_days
 from ds_assets_tests.assets.factories import (
     LAST,
     START,

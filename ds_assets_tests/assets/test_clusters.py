@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from ds_assets.assets import clusters
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import store_rows
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.assets.factories import LAST, finished
 from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
 

@@ -13,13 +13,13 @@ from ds_assets.assets import daily
 from ds_assets.assets.prediction_cache import rebuild, update
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import CachePut, PredictionCache
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import store_rows
+from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import store_rows
 from ds_assets.settings import load_settings
 from ds_assets_tests.assets.factories import LAST, Installation, finished
 from ds_assets_tests.faults.proxy import BLACK_HOLE, FaultProxy
-from ds_assets_tests.resources.factories import DAYS, fresh, get_rows, row, table
+from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, table
 
 pytestmark = pytest.mark.server
 

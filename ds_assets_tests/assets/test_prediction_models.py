@@ -11,9 +11,9 @@ from ds_assets.assets.prediction_models import task_of
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.game import Horizons
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.model_store import LONGEST_PAUSE, stored_card, stored_files
-from ds_assets.resources.stored_tables import stored_days
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.models import LONGEST_PAUSE, stored_card, stored_files
+from ds_assets.infra.lake.tables import stored_days
 from ds_assets_tests.assets.factories import (
     LAST,
     START,

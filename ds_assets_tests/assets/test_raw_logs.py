@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.ingestion import read_manifest
+from ds_assets.infra.lake.raw_logs import read_manifest
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
 from ds_assets_tests.conftest import BUCKET
 

@@ -6,8 +6,8 @@ import pytest
 
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS
-from ds_assets.resources.model_store import stored_card
-from ds_assets.resources.stored_tables import read_rows
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import read_rows
 from ds_assets_tests.assets.factories import LAST, START, day, finished
 
 pytestmark = pytest.mark.slow

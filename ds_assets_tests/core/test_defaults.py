@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.defaults import MEANS, NEEDED, defaults_of
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets_tests.resources.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, row, table
 
 SHARES = st.none() | st.floats(0, 1)
 GROUPS = st.none() | st.sampled_from(["DE", "de", "KR"])

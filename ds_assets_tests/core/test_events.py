@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.events import counts, duplicates, events_table, repeated_ids
-from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
+from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
 
 DAY = dt.date(2026, 3, 10)

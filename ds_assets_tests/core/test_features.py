@@ -18,9 +18,9 @@ from ds_assets.core import features
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
-from ds_assets.resources.duckdb_engine import DuckDBEngine, open_duckdb
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.stored_tables import store_rows, table_file
+from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import store_rows, table_file
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 Described = dict[tuple[dt.date, str], dict[str, Any]]

@@ -17,7 +17,7 @@ from ds_assets.core.prediction_json import (
     members_of,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets_tests.resources.factories import row, table, told
+from ds_assets_tests.infra.factories import row, table, told
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON = st.recursive(

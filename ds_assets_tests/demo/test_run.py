@@ -11,8 +11,8 @@ import pytest
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.demo import run
 from ds_assets.demo.summary import Summary
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.results.database import ResultsDatabase
 
 LAST = dt.date(2017, 12, 31)
 

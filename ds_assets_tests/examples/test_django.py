@@ -25,13 +25,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.definitions import WHOLE_GRAPH
-from ds_assets.resources.cache import PredictionCache
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.services.process import ServerProcess, accepts, free_port
 from ds_assets.services.redis import RedisServer
 from ds_assets.serving.installed import installed_service
 from ds_assets.serving.prediction import Prediction, Source, Status
 from ds_assets_tests.assets.factories import START, Installation, event, make_installation
-from ds_assets_tests.resources.factories import row, table
+from ds_assets_tests.infra.factories import row, table
 from ds_assets_tests.serving.factories import PATIENCE, put_day
 from shop import predictions
 from shop.offers import BUNDLE, COME_BACK, PLAIN, WELCOME, Offer, is_known, offer_for

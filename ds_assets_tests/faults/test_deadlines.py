@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ds_assets.resources.stored_tables import store_rows
+from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.assets.factories import day, make_installation
 from ds_assets_tests.faults.proxy import BLACK_HOLE, UNREACHABLE, FaultProxy, Plain
-from ds_assets_tests.resources.factories import row, table
+from ds_assets_tests.infra.factories import row, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 

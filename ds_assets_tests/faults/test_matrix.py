@@ -16,14 +16,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from ds_assets.core.checksum import checksum
-from ds_assets.resources.blob_lake import BlobLake, blob_service, credential_of_environment
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.configurable import s3_client
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.ingestion import copy_day, raw_objects, read_manifest
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.log_source import FolderLogSource, LogSource, S3LogSource
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.azure_blob import BlobLake, blob_service, credential_of_environment
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.raw_logs import copy_day, raw_objects, read_manifest
+from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.faults.proxy import (
     BLACK_HOLE,
@@ -37,9 +38,9 @@ from ds_assets_tests.faults.proxy import (
     Latency,
     Reset,
 )
-from ds_assets_tests.resources.factories import get_rows, row, table
-from ds_assets_tests.resources.lakes import make_blob_lake
-from ds_assets_tests.resources.results import fresh_mysql
+from ds_assets_tests.infra.factories import get_rows, row, table
+from ds_assets_tests.infra.lake.lakes import make_blob_lake
+from ds_assets_tests.infra.results.databases import fresh_mysql
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from ds_assets.assets import prediction_models, user_activity, user_features
 from ds_assets.core.models.model_card import ModelCard
-from ds_assets.resources.model_store import stored_card
+from ds_assets.infra.lake.models import stored_card
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -19,7 +19,7 @@ from ds_assets_tests.assets.factories import (
     make_installation,
     make_played,
 )
-from ds_assets_tests.resources.factories import get_rows
+from ds_assets_tests.infra.factories import get_rows
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from ds_assets.core.checksum import checksum
-from ds_assets.resources.ingestion import RAW
-from ds_assets.resources.lake import day_folder
+from ds_assets.infra.lake.base import day_folder
+from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets_tests.assets.factories import START, Installation, make_played
-from ds_assets_tests.resources.factories import get_rows
+from ds_assets_tests.infra.factories import get_rows
 
 KILLS = 3
 USERS, DAYS, SEED = 300, 24, 5

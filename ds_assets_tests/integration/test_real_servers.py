@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import PredictionCache
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets_tests.assets.factories import START, Installation, day, finished
 from ds_assets_tests.conftest import BUCKET
-from ds_assets_tests.resources.factories import get_rows
-from ds_assets_tests.resources.lakes import make_blob_lake
-from ds_assets_tests.resources.results import fresh_mysql
+from ds_assets_tests.infra.factories import get_rows
+from ds_assets_tests.infra.lake.lakes import make_blob_lake
+from ds_assets_tests.infra.results.databases import fresh_mysql
 
 LAST = day(23)
 """The second day with models; the month of folders and files goes on after it."""

@@ -16,11 +16,11 @@ from ds_assets.assets import predictions, user_activity, user_features
 from ds_assets.core import labels
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Game
-from ds_assets.resources.engine import LakeEngine
-from ds_assets.resources.ingestion import RAW
-from ds_assets.resources.lake import day_folder
-from ds_assets.resources.spark_engine import SparkEngine, open_spark
-from ds_assets.resources.stored_tables import stored_days, table_file
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.engines.spark import SparkEngine, open_spark
+from ds_assets.infra.lake.base import day_folder
+from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_played
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_session, spark_defaults

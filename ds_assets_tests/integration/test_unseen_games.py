@@ -25,7 +25,7 @@ from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.evaluation import Target
 from ds_assets.core.models.model_card import ModelCard
 from ds_assets.definitions import WHOLE_GRAPH
-from ds_assets.resources.model_store import stored_card
+from ds_assets.infra.lake.models import stored_card
 from ds_assets_tests.assets.factories import Installation
 
 Flags: TypeAlias = npt.NDArray[np.bool_]

@@ -15,9 +15,9 @@ from hypothesis import given
 from ds_assets.core import activity, features, labels
 from ds_assets.core.tables import user_activity_table
 from ds_assets.game import Events, Game
-from ds_assets.resources.folder_lake import FolderLake
-from ds_assets.resources.ingestion import RAW, RawObject, raw_objects
-from ds_assets.resources.lake import day_folder
+from ds_assets.infra.lake.base import day_folder
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.raw_logs import RAW, RawObject, raw_objects
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.core.test_features import (
     GAME,

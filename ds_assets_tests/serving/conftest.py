@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.results.database import ResultsDatabase
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from ds_assets.core.defaults import defaults_of
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.prediction import Calendar, Prediction, read_answer
 from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
-from ds_assets_tests.resources.factories import DAYS, table
+from ds_assets_tests.infra.factories import DAYS, table
 
 ACTIVE_DAYS = 10
 PATIENCE = 20.0

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.blocking import BlockingService, blocking
 from ds_assets.serving.prediction import calendar_of
 from ds_assets.serving.service import REFRESH_SECONDS, PredictionService
 from ds_assets_tests.core.factories import make_game
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.infra.factories import DAYS, fresh, row, table
 from ds_assets_tests.serving.factories import PATIENCE, Live, put_day
 
 
@@ -122,8 +122,8 @@ def test_a_process_that_was_forked_is_refused_and_ends_by_itself(tmp_path: Path)
     code = f"""
 import os, signal
 from pathlib import Path
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.prediction import calendar_of
 from ds_assets.serving.service import PredictionService

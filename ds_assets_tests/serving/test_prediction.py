@@ -13,7 +13,7 @@ from ds_assets.core.prediction_json import NOTHING, members
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.serving.prediction import STALE_AFTER, Calendar, Teller, calendar_of, read_answer
 from ds_assets_tests.core.factories import make_game
-from ds_assets_tests.resources.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, row, table
 
 SEOUL = ZoneInfo("Asia/Seoul")
 ACTIVE_DAYS = 10

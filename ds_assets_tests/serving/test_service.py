@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.health import Health
 from ds_assets.serving.parts import FAILURES
 from ds_assets.serving.prediction import Prediction, read_answer
 from ds_assets.serving.service import Records, StillLoading, ToScore
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
+from ds_assets_tests.infra.factories import DAYS, fresh, row, table
 from ds_assets_tests.serving.factories import (
     ACTIVE_DAYS,
     Live,

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.results_database import ResultsDatabase
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.prediction import Prediction, read_answer
 from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
 from ds_assets_tests.faults.proxy import (
@@ -23,8 +23,8 @@ from ds_assets_tests.faults.proxy import (
     Fault,
     FaultProxy,
 )
-from ds_assets_tests.resources.factories import DAYS, fresh, row, table
-from ds_assets_tests.resources.results import fresh_mysql
+from ds_assets_tests.infra.factories import DAYS, fresh, row, table
+from ds_assets_tests.infra.results.databases import fresh_mysql
 from ds_assets_tests.serving.factories import Live, put_day, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]

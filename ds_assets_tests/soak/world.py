@@ -19,17 +19,17 @@ from pyarrow import parquet
 from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.defaults import defaults_of
 from ds_assets.core.prediction_json import members
-from ds_assets.resources.cache import PredictionCache
-from ds_assets.resources.lake import Lake
-from ds_assets.resources.results_database import ResultsDatabase
-from ds_assets.resources.stored_tables import table_file
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.services.blob import BlobServer
 from ds_assets.services.mysql import MySQLServer
 from ds_assets.services.process import ServerProcess
 from ds_assets.services.redis import RedisServer
 from ds_assets.serving.prediction import Calendar, Teller, read_answer
 from ds_assets_tests.assets.factories import Installation, make_played
-from ds_assets_tests.resources.lakes import make_blob_lake
+from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
 _LANDS = ("user_features", "models/clusters", "models/churn", "models/payment")

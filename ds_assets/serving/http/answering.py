@@ -9,7 +9,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ds_assets.resources.results_schema import KEY_LENGTH
+from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.service import EVERYBODY, MOST_USERS
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 
 from ds_assets.core.tables import PREDICTIONS, Column, ColumnType
-from ds_assets.resources.results_schema import KEY_LENGTH
+from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.answering import ScoreRequest, UserIds

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ds_assets.resources.results_schema import KEY_LENGTH
+from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.http.problems import (
     MALFORMED,
     NOT_ACCEPTED,

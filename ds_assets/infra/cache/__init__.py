@@ -1,0 +1,1 @@
+"""The cache of predictions: Redis, or an embedded server."""

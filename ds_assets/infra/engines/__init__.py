@@ -1,0 +1,1 @@
+"""Engines that run feature code: DuckDB in the process, or Spark."""

@@ -1,0 +1,280 @@
+"""DuckDB in the process, behind the PySpark DataFrame API: the engine that needs nothing else.
+
+Belongs here: opening it within its limits, and how it does what every engine can do.
+"""
+
+import atexit
+import datetime as dt
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property, lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from ds_assets.core import events
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.models.scoring import BATCH_ROWS
+from ds_assets.core.tables import ColumnType, Table
+from ds_assets.game import Game
+from ds_assets.infra.engines.base import BatchFunction, map_batches
+from ds_assets.infra.engines.duckdb_reader import Damage, RawFile, RawLines, RawText, create_lines
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import RawObject
+from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
+
+_ROWS_AT_ONCE = 8 * BATCH_ROWS
+
+
+class DuckDBEngine:
+    """DuckDB with bounded memory and threads; there is one in a process (`open_engine`)."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(
+            config={
+                # Not below the working directory, which may be read-only; made only when needed.
+                "temp_directory": f"{tempfile.gettempdir()}/ds_assets_{os.getpid()}",
+                # What needs an order asks for it; keeping one costs time and memory.
+                "preserve_insertion_order": False,
+            }
+        )
+        # What runs long has Dagster's log; a bar would be written between the lines of others.
+        self._connection.execute("SET enable_progress_bar = false")
+        self._views = count()
+        # Without the connection's close its bindings report a leak when the process ends.
+        atexit.register(self._connection.close)
+
+    def limit(self, memory_limit_mb: int, threads: int) -> None:
+        """Bound the memory and the threads of what follows."""
+        self._connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'")
+        self._connection.execute(f"SET threads = {threads}")
+
+    @cached_property
+    def session(self) -> Any:
+        """The PySpark API's session."""
+        from sqlframe.duckdb import DuckDBSession  # noqa: PLC0415  (0.6 s, and not always used)
+
+        return DuckDBSession(conn=self._connection)
+
+    @property
+    def functions(self) -> Any:
+        """The PySpark API's column functions."""
+        from sqlframe.duckdb import functions  # noqa: PLC0415  (as above)
+
+        return functions
+
+    @property
+    def window(self) -> Any:
+        """The PySpark API's window specifications."""
+        from sqlframe.duckdb import Window  # noqa: PLC0415  (as above)
+
+        return Window
+
+    @contextmanager
+    def events(self, game: Game) -> Iterator["DuckDBEventReader"]:
+        """See `LakeEngine`."""
+        # Names of its own: the session remembers the columns of a name, and games differ in them.
+        reader = DuckDBEventReader(self._connection, self, game, f"raw_{next(self._views)}")
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def own_reader(self, game: Game) -> "DuckDBEventReader":
+        """A reader on a connection of its own, which lasts as long as the process."""
+        connection = self._connection.cursor()
+        atexit.register(connection.close)  # before the engine's, as it is registered later
+        return DuckDBEventReader(connection, self, game, f"own_{next(self._views)}")
+
+    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
+        """See `LakeEngine`."""
+        view = f"{table.name}_{next(self._views)}"
+        chosen = list(days)
+        files = lake.local_files(table_file(table.name, day) for day in chosen)
+        query = _select(dict(zip(chosen, files, strict=True)), table)
+        self._connection.execute(f"CREATE VIEW {view} AS {query}")
+        return self.session.table(view)
+
+    def store(
+        self, frame: DataFrame, table: Table, by: str, days: Iterable[dt.date], lake: Lake
+    ) -> dict[dt.date, int]:
+        """See `LakeEngine`."""
+        with lake.writing({day: table_file(table.name, day) for day in days}) as staged:
+            self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}")
+            rows = {day: self._copy_day(table, by, day, target) for day, target in staged.items()}
+            self._connection.execute("DROP TABLE to_write")
+        return rows
+
+    def _copy_day(self, table: Table, by: str, day: dt.date, target: Path) -> int:
+        rows = _rows(f"to_write WHERE {by} = DATE '{day}'", table)
+        written = self._connection.execute(
+            f"COPY ({rows}) TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()
+        return int(written[0]) if written else 0
+
+    def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
+        """See `LakeEngine`."""
+        made = f"made_{table.name}"
+        columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {made} ({columns})")
+        with self._connection.cursor() as rows:  # open while others are written
+            batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
+            for some in _gathered(map_batches(batches, function, table)):
+                self._connection.register("gathered", some)
+                self._connection.execute(f"INSERT INTO {made} SELECT * FROM gathered")
+                self._connection.unregister("gathered")
+        return self.session.table(made)
+
+    def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
+        """See `LakeEngine`."""
+        return self._connection.execute(_sql(frame)).df()
+
+
+class DuckDBEventReader:
+    """Raw files of a game, some at a time, behind frames that are planned once.
+
+    Planning takes longer than to run on the files of a small day. See `EventReader`.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine, game: Game, name: str
+    ) -> None:
+        self.connection = connection
+        self.name = name
+        self._game = game
+        create_lines(connection, [], game, f"{name}_lines")
+        connection.execute(
+            f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
+        )
+        self.frame = engine.session.table(f"{name}_events")
+        self._repeated = _sql(events.repeated_ids(self.frame, engine))
+        repeated = engine.session.table(self._fill("repeated", self._repeated))
+        self._duplicates = _sql(events.duplicates(self.frame, repeated, engine))
+        self._fill_bad_lines([], [])
+        self.bad_lines = engine.session.table(f"{name}_bad_lines")
+
+    def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
+        """See `EventReader`."""
+        paths = lake.local_files(one.stored.name for one in objects)
+        self.read_files(
+            [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)]
+        )
+
+    def read_files(self, files: Sequence[RawFile] | Sequence[RawLines]) -> None:
+        """Read files in place of those before."""
+        damaged = create_lines(self.connection, files, self._game, f"{self.name}_lines")
+        self._fill("repeated", self._repeated)
+        duplicates = self._fill("duplicates", self._duplicates)
+        self.connection.execute(
+            f"UPDATE {self.name}_lines AS l SET reason = '{events.DUPLICATE}' "
+            f"FROM {duplicates} AS d WHERE l.dt = d.dt AND l.file = d.file AND l.line = d.line"
+        )
+        self._fill_bad_lines(files, damaged)
+
+    def close(self) -> None:
+        """Take away what was read."""
+        self.connection.execute(f"DROP VIEW {self.name}_events")
+        for part in ("lines", "repeated", "duplicates", "bad_lines"):
+            self.connection.execute(f"DROP TABLE IF EXISTS {self.name}_{part}")
+
+    def _fill_bad_lines(self, files: Sequence[RawText], damaged: Iterable[Damage]) -> None:
+        names = [file.name for file in files]
+        table = self._fill("bad_lines", _BAD_LINES.format(lines=f"{self.name}_lines"), names)
+        for damage in damaged:
+            file = files[damage.file]
+            self.connection.execute(
+                f"INSERT INTO {table} VALUES (?, ?, NULL, ?, NULL)",
+                [file.day, file.name, damage.reason],
+            )
+
+    def _fill(self, part: str, query: str, *values: object) -> str:
+        table = f"{self.name}_{part}"
+        self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS {query}", values)
+        return table
+
+
+_BAD_LINES = f"""
+    SELECT dt, name AS file, line, reason, content
+    FROM {{lines}} JOIN
+        (SELECT generate_subscripts(names, 1) - 1 AS file, unnest(names) AS name
+         FROM (SELECT CAST(? AS VARCHAR[]) AS names)) USING (file)
+    WHERE reason NOT IN ('{events.NOTHING}', '{events.DUPLICATE}')"""
+
+
+def open_duckdb(memory_limit_mb: int, threads: int) -> DuckDBEngine:
+    """The process's engine, opened at the first call, with the limits of the latest.
+
+    One, because there is one session of the PySpark API in a process, and it remembers the columns
+    of every name that it has seen.
+    """
+    engine = _process_engine()
+    engine.limit(memory_limit_mb, threads)
+    return engine
+
+
+@cache
+def _process_engine() -> DuckDBEngine:
+    return DuckDBEngine()
+
+
+_TYPES: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "json": "VARCHAR",
+    "integer": "BIGINT",
+    "real": "DOUBLE",
+    "date": "DATE",
+    "time": "TIMESTAMP",
+    "boolean": "BOOLEAN",
+}
+
+
+def rows_of(frame: DataFrame, table: Table) -> str:
+    """SQL of a frame's rows as they are stored: columns, types and order of the table."""
+    return _rows(f"({_sql(frame)})", table)
+
+
+def _rows(source: str, table: Table) -> str:
+    columns = (f"CAST({c.name} AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
+    return f"SELECT {', '.join(columns)} FROM {source} ORDER BY {', '.join(table.key)}"
+
+
+@lru_cache(maxsize=64)  # of frames that are run again on other rows
+def _sql(frame: DataFrame) -> str:
+    # DuckDB optimizes by itself; the optimizer of the session would take longer than some queries.
+    return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches as tables of more rows: each insertion costs milliseconds, whatever it brings."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(one) for one in waiting) >= _ROWS_AT_ONCE:
+            yield pa.Table.from_batches(waiting)
+            waiting.clear()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _select(files: Mapping[dt.date, Path], table: Table) -> str:
+    if not files:
+        nulls = ", ".join(f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
+        return f"SELECT CAST(NULL AS DATE) AS dt, {nulls} WHERE false"
+    for day, file in files.items():
+        refuse_missing_columns(day, parquet.read_schema(file).names, table)
+    paths = ", ".join(_literal(path) for path in files.values())
+    return (
+        f"SELECT dt, {', '.join(table.names)} FROM read_parquet([{paths}], "
+        "union_by_name = true, hive_partitioning = true, hive_types = {dt: DATE})"
+    )
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

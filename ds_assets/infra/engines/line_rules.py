@@ -1,0 +1,173 @@
+"""Which raw log lines are valid, as SQL of DuckDB.
+
+Scope: typing the fields of a line and the reason why a line is rejected; the same for every file
+format. Reading files into lines is the job of `duckdb_reader`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from ds_assets.core.decompression import SHOWN, UNREADABLE
+from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID
+from ds_assets.game import Game
+
+_EARLIEST = dt.date(2000, 1, 1)
+
+
+WHITE = "' ' || chr(9) || chr(10) || chr(13)"
+
+
+def text_fields(game: Game) -> dict[str, str]:
+    """Every fact that is read from a line, as the column `text_…`, and its field's path."""
+    fields = {name: path for name, path in game.fields.model_dump().items() if path}
+    fields |= {f"property_{name}": path for name, path in game.properties.items()}
+    return fields | {f"attribute_{name}": kind.field for name, kind in game.attributes.items()}
+
+
+def json_path(path: str) -> str:
+    """DuckDB's JSON path of a field path with dots."""
+    return "$" + "".join(f'."{part}"' for part in path.split("."))
+
+
+def typed_lines(source: str, game: Game) -> str:
+    """SQL of the events frame's columns, and of the content of lines that are not valid.
+
+    A cheap test passes nearly every line; only those that fail it are asked for a reason.
+    """
+    fields = text_fields(game)
+    names = ", ".join(_typed_names(game))
+    typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
+    return f"""
+        SELECT dt, file, line, reason, user_id, event_time, CAST(event_time AS DATE) AS event_date,
+               event_type, {names}, CASE WHEN reason IS NOT NULL
+               THEN substr(rtrim(content, chr(10)), 1, {SHOWN}) END AS content
+        FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
+              FROM (SELECT *, text_user_id AS user_id, {_local_time(game)} AS event_time,
+                           text_event_type AS event_type, {typed}
+                    FROM ({source})))"""
+
+
+def _typed_names(game: Game) -> list[str]:
+    properties = [f"property_{name}" for name in game.properties]
+    return ["event_id", "amount", *properties, *(f"attribute_{name}" for name in game.attributes)]
+
+
+def _numbers(game: Game) -> dict[str, str]:
+    """Columns that hold numbers, and what a message calls them."""
+    numbers = {"amount": "the amount"} if game.fields.amount else {}
+    numbers |= {f"property_{name}": f"the property {name}" for name in game.properties}
+    return numbers | {
+        f"attribute_{name}": f"the attribute {name}"
+        for name, attribute in game.attributes.items()
+        if attribute.type == "number"
+    }
+
+
+def _typed(name: str, fields: Iterable[str], game: Game) -> str:
+    if name not in fields:
+        return f"CAST(NULL AS {'DOUBLE' if name == 'amount' else 'VARCHAR'}) AS {name}"
+    if name not in _numbers(game):
+        return f"text_{name} AS {name}"
+    number = f"try_cast(text_{name} AS DOUBLE)"
+    if name == "amount" and game.currencies:
+        worths = " ".join(f"WHEN {literal(c)} THEN {w!r}" for c, w in game.currencies.items())
+        number = f"{number} * CASE text_currency {worths} END"
+    return f"{number} AS {name}"
+
+
+def _local_time(game: Game) -> str:
+    """SQL of the event's time on the game's clock; none where there is no such time."""
+    if game.logs.time_format != "iso8601":
+        return _local_epoch(game)
+    # A cast to TIMESTAMP reads over an offset; TIMESTAMPTZ counts it, but costs three times that.
+    local = "CAST(try_cast(text_event_time AS TIMESTAMPTZ) AS TIMESTAMP)"
+    if game.time_zone != "UTC":
+        return local
+    return f"""CASE WHEN ends_with(text_event_time, 'Z')
+        THEN try_cast(text_event_time AS TIMESTAMP) ELSE {local} END"""
+
+
+def _local_epoch(game: Game) -> str:
+    microseconds = 1_000_000 if game.logs.time_format == "epoch_seconds" else 1_000
+    number = f"CAST(try_cast(text_event_time AS DOUBLE) * {microseconds} AS BIGINT)"
+    instant = f"try(make_timestamp({number}))"
+    if game.time_zone == "UTC":
+        return instant
+    return f"CAST(timezone('UTC', {instant}) AS TIMESTAMP)"
+
+
+def _latest(game: Game) -> str:
+    """SQL of the latest time that an event of an arrival day may have."""
+    return f"dt + INTERVAL {24 * 60 + game.clock_skew_minutes} MINUTE"
+
+
+def _plausible(game: Game) -> str:
+    """SQL of a cheap test that only valid lines pass; those that fail it may be valid too."""
+    # Comparisons cost half of what functions do; a time of the day itself needs no skew.
+    numbers = (
+        f"coalesce({name} BETWEEN -{LARGEST_NUMBER} AND {LARGEST_NUMBER}, text_{name} IS NULL)"
+        for name in _numbers(game)
+    )
+    tests = [
+        "text_user_id > '!' AND text_user_id < '{'",
+        "(text_user_id < '[' OR text_user_id >= chr(92))",  # opens with no [
+        "text_user_id <> 'true' AND text_user_id <> 'false'",
+        f"strlen(text_user_id) <= {LONGEST_USER_ID}",
+        f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
+        "text_event_type > ''",
+        *numbers,
+    ]
+    return " AND ".join(tests)
+
+
+def _reason(game: Game) -> str:
+    """SQL of why a line is not valid, in words; none where it is."""
+    cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
+    whens = " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
+    unreadable = literal("not text: bad UTF-8 or longer than 1 MiB")
+    return (
+        f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {unreadable} "
+        f"WHEN malformed IS NOT NULL THEN malformed {whens} END"
+    )
+
+
+def _wrong_user(game: Game) -> list[tuple[str, str]]:
+    cases = [
+        (f"trim(coalesce(text_user_id, ''), {WHITE}) = ''", "no user id"),
+        (
+            f"length(text_user_id) > {LONGEST_USER_ID}",
+            f"the user id is longer than {LONGEST_USER_ID} characters",
+        ),
+    ]
+    if game.logs.format == "csv":  # where everything is text
+        return cases
+    path = literal(json_path(game.fields.user_id))
+    odd = f"json_type(content, {path}) IN ('OBJECT', 'ARRAY', 'BOOLEAN')"
+    return [(odd, "the user id is neither text nor a number"), *cases]
+
+
+def _wrong_time(game: Game) -> list[tuple[str, str]]:
+    impossible = f"NOT isfinite(event_time) OR event_time < DATE '{_EARLIEST}'"
+    return [
+        ("text_event_time IS NULL", "no time"),
+        (f"event_time IS NULL OR {impossible}", "an impossible time"),
+        (f"event_time > {_latest(game)}", "dated after its arrival day"),
+    ]
+
+
+def _wrong_facts(game: Game) -> list[tuple[str, str]]:
+    cases = [("coalesce(text_event_type, '') = ''", "no event type")]
+    if game.currencies:
+        known = ", ".join(literal(currency) for currency in game.currencies)
+        unknown = f"text_amount IS NOT NULL AND coalesce(text_currency, '') NOT IN ({known})"
+        cases.append((unknown, "a currency that currencies does not list"))
+    for name, words in _numbers(game).items():
+        no_number = f"text_{name} IS NOT NULL AND NOT coalesce(isfinite({name}), false)"
+        cases.append((no_number, f"{words} is not a number"))
+        cases.append((f"abs({name}) > {LARGEST_NUMBER}", f"{words} is beyond {LARGEST_NUMBER}"))
+    return cases
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

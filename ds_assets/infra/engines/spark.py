@@ -1,0 +1,172 @@
+"""Spark behind the PySpark DataFrame API, for logs that one machine is too small for.
+
+Belongs here: how Spark does what every engine can do. How it is started is `spark_session`'s.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+from pyarrow import parquet
+
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.tables import Table
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.infra.engines.base import BatchFunction, map_batches
+from ds_assets.infra.engines.spark_reader import SparkEventReader
+from ds_assets.infra.engines.spark_session import is_alive, remote_session, started_session
+from ds_assets.infra.engines.spark_tables import TYPES, SparkPlace, ddl, in_batches
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
+
+_DAY = "stored_day"
+_AT_ONCE = 8
+
+
+class SparkEngine:
+    """A session of Spark, and the lake as it sees it. See `LakeEngine` for what its methods do.
+
+    Args:
+        session: The session, of this process's Spark or of Spark Connect.
+        lake: Address of the lake: `abfss://…`, `file:///…`.
+    """
+
+    def __init__(self, session: Any, lake: str) -> None:
+        self.session = session
+        self._place = SparkPlace(lake)
+
+    @property
+    def functions(self) -> Any:
+        """The PySpark API's column functions."""
+        return import_module(f"{self._api}.functions")
+
+    @property
+    def window(self) -> Any:
+        """The PySpark API's window specifications."""
+        return import_module(f"{self._api}.window").Window
+
+    @property
+    def _api(self) -> str:
+        """The package of the session: Spark Connect has column functions of its own."""
+        is_remote = ".connect." in type(self.session).__module__
+        return "pyspark.sql.connect" if is_remote else "pyspark.sql"
+
+    @contextmanager
+    def events(self, game: Game) -> Iterator[SparkEventReader]:
+        """See `LakeEngine`."""
+        reader = SparkEventReader(self, self._place, game)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:  # noqa: ARG002
+        """See `LakeEngine`."""
+        chosen = list(days)
+        schema = f"dt date, {ddl(table)}"
+        if not chosen:
+            return self.session.createDataFrame([], schema)
+        files = [self._place.pattern(table_file(table.name, day)) for day in chosen]
+        with ThreadPoolExecutor(_AT_ONCE) as executor:
+            found = executor.map(self._columns, files)
+            for day, columns in zip(chosen, found, strict=True):
+                refuse_missing_columns(day, columns, table)
+        base = self._place.address(table.name)  # below which the name of a folder is a column
+        reader = self.session.read.schema(schema).option("basePath", base)
+        return reader.parquet(*files).select("dt", *table.names)
+
+    def _columns(self, file: str) -> Sequence[str]:
+        columns: Sequence[str] = self.session.read.parquet(file).columns
+        return columns
+
+    def store(
+        self, frame: DataFrame, table: Table, by: str, days: Iterable[dt.date], lake: Lake
+    ) -> dict[dt.date, int]:
+        """See `LakeEngine`."""
+        chosen = list(days)
+        with lake.adopting() as (folder, adopted):
+            written = self._write(frame, table, by, chosen, f"{folder}/rows")
+            staged = self._staged(f"{folder}/rows", written, lake)
+            for day in chosen:
+                if day not in staged:
+                    staged[day] = f"{folder}/{day}.parquet"
+                    lake.write(staged[day], _empty(table))
+                adopted[table_file(table.name, day)] = staged[day]
+        return {day: written.get(day, 0) for day in chosen}
+
+    def _write(
+        self, frame: DataFrame, table: Table, by: str, days: Sequence[dt.date], folder: str
+    ) -> dict[dt.date, int]:
+        """Write a file a day into a folder. Returns the rows of the days that have some."""
+        f = self.functions
+        columns = [f.col(one.name).cast(TYPES[one.type]).alias(one.name) for one in table.columns]
+        rows = frame.where(f.col(by).isin(days)).select(*columns, f.col(by).alias(_DAY))
+        key = [f.col(name).asc_nulls_last() for name in table.key]
+        target = self._place.address(folder)
+        # A day is in one partition, and so in one file.
+        rows.repartition(_DAY).sortWithinPartitions(_DAY, *key).write.partitionBy(_DAY).options(
+            compression="zstd", maxRecordsPerFile=0
+        ).parquet(target)
+        written = self.session.read.schema(f"{_DAY} date").parquet(self._place.pattern(folder))
+        counts = written.groupBy(_DAY).count()
+        return {row[_DAY]: row["count"] for row in counts.collect()}
+
+    def _staged(self, folder: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, str]:
+        """Names in the lake of the files that Spark wrote into a folder."""
+        names = [one.name for one in lake.objects(folder) if one.name.endswith(".parquet")]
+        found = {
+            day: [name for name in names if name.startswith(f"{folder}/{_DAY}={day}/")]
+            for day in days
+        }
+        for day, files in found.items():
+            if len(files) != 1:
+                raise InputError(
+                    f"Spark wrote {day} to {self._place.address(folder)}, where the lake {lake} "
+                    f"has {len(files)} files of it; DS_ASSETS_SPARK_LAKE must be the same place"
+                )
+        return {day: files[0] for day, files in found.items()}
+
+    def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
+        """See `LakeEngine`. The function travels to the workers, where this package must be."""
+        return in_batches(frame, partial(map_batches, function=function, table=table), table)
+
+    def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
+        """See `LakeEngine`."""
+        rows: pd.DataFrame = frame.toArrow().to_pandas(date_as_object=False)
+        return rows
+
+
+_engines: dict[tuple[str, str, str], SparkEngine] = {}
+
+
+def open_spark(remote: str, master: str, lake: str, memory_limit_mb: int) -> SparkEngine:
+    """The process's engine on a Spark, opened at the first call, and again when it has ended.
+
+    Args:
+        remote: Address of a Spark Connect server; empty for a Spark of this process.
+        master: What this process's Spark runs on, where there is no server.
+        lake: Address of the lake as Spark sees it.
+        memory_limit_mb: Heap of a Spark that runs in this process alone.
+
+    Raises:
+        InputError: there is no such Spark, or what it needs is not installed.
+    """
+    key = (remote, master, lake)
+    if key in _engines and is_alive(_engines[key].session):
+        return _engines[key]
+    session = remote_session(remote) if remote else started_session(master, memory_limit_mb)
+    _engines[key] = SparkEngine(session, lake)
+    return _engines[key]
+
+
+def _empty(table: Table) -> bytes:
+    content = BytesIO()
+    parquet.write_table(table.arrow_schema.empty_table(), content)
+    return content.getvalue()

@@ -1,0 +1,176 @@
+"""Raw files to the events frame, by Spark: a worker reads a file as DuckDB does.
+
+Belongs here: how files get to the workers, and their lines back. What a valid line is, is said
+once, in `duckdb_reader`.
+"""
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ds_assets.core import events
+from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.events import events_table
+from ds_assets.core.models.scoring import BATCH_ROWS
+from ds_assets.core.tables import Column, Table
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.infra.engines.duckdb_reader import RawFile, create_lines
+from ds_assets.infra.engines.spark_tables import SparkPlace, ddl, in_batches, path_of
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import RawObject
+
+_WORKER_MEMORY = "512MB"
+"""Beyond it the reader of a worker uses the disk."""
+
+
+class SparkEventReader:
+    """Raw files of a game, whose lines the workers keep until the next ones; see `EventReader`.
+
+    Attributes:
+        frame: The events frame of the files that were read last.
+        bad_lines: Their lines that are neither events nor duplicates.
+    """
+
+    frame: DataFrame
+    bad_lines: DataFrame
+
+    def __init__(self, engine: Engine, place: SparkPlace, game: Game) -> None:
+        self._engine = engine
+        self._place = place
+        self._game = game
+        self._kept: list[DataFrame] = []
+        self._offer(engine.session.createDataFrame([], ddl(_lines_table(game))))
+
+    def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
+        """See `EventReader`."""
+        self.close()
+        numbers = {
+            path_of(self._place.address(one.stored.name)): _NumberedFile(number, one.day, one.name)
+            for number, one in enumerate(objects)
+        }
+        names = [one.stored.name for one in objects]
+        files = self._paths(names) if self._place.is_local else self._contents(names, lake)
+        read = FileReader(self._game, numbers)
+        self._offer(self._keep(in_batches(files, read, _lines_table(self._game))))
+
+    def close(self) -> None:
+        """Take away what was read."""
+        for frame in self._kept:
+            frame.unpersist()
+        self._kept.clear()
+
+    def _paths(self, names: Sequence[str]) -> DataFrame:
+        rows = [(self._place.address(name), None) for name in names]
+        files = self._engine.session.createDataFrame(rows, "path string, content binary")
+        return files.repartition(len(names))  # a file is a task
+
+    def _contents(self, names: Sequence[str], lake: Lake) -> DataFrame:
+        patterns = [self._place.pattern(name) for name in names]
+        files = self._engine.session.read.format("binaryFile").load(patterns)
+        seen = len(files.inputFiles())
+        if seen != len(names):
+            raise InputError(
+                f"of {len(names)} raw files in {lake} Spark sees {seen} in {self._place.root}; "
+                "DS_ASSETS_SPARK_LAKE must be the same place"
+            )
+        return files.select("path", "content")
+
+    def _offer(self, lines: DataFrame) -> None:
+        f = self._engine.functions
+        whole = lines.where(f.col("line").isNotNull())
+        repeated = events.repeated_ids(whole, self._engine)
+        copies = self._keep(events.duplicates(whole, repeated, self._engine))
+        marked = copies.withColumn("is_copy", f.lit(True))
+        reason = f.when(f.col("is_copy"), f.lit(events.DUPLICATE)).otherwise(f.col("reason"))
+        known = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
+        self.frame = known.select(*events_table(self._game).names)
+        # No line that has a reason of its own is ever a duplicate.
+        self.bad_lines = lines.where(f.col("reason") != events.NOTHING).select(
+            "dt", f.col("name").alias("file"), "line", "reason", "content"
+        )
+
+    def _keep(self, frame: DataFrame) -> DataFrame:
+        self._kept.append(frame.persist())
+        return self._kept[-1]
+
+
+@dataclass(frozen=True)
+class _NumberedFile:
+    number: int
+    day: dt.date
+    name: str
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Reads whole files to lines, on a worker.
+
+    Attributes:
+        game: Format and fields.
+        files: The files by their paths, see `path_of`.
+    """
+
+    game: Game
+    files: Mapping[str, _NumberedFile]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Lines of files, of each of which a row has the path, and the content if it is elsewhere.
+
+        A file that broke off is a row without a line's number.
+        """
+        with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
+            limits: dict[str, Any] = {
+                "memory_limit": _WORKER_MEMORY,
+                "threads": 1,
+                "temp_directory": folder,
+            }
+            with duckdb.connect(config=limits) as connection:
+                for batch in batches:
+                    for address, content in zip(batch["path"], batch["content"], strict=True):
+                        path = path_of(address.as_py())
+                        here = _here(Path(path), content, Path(folder))
+                        yield from self._lines(self.files[path], here, connection)
+
+    def _lines(
+        self, file: _NumberedFile, path: Path, connection: duckdb.DuckDBPyConnection
+    ) -> Iterator[pa.RecordBatch]:
+        schema = _lines_table(self.game).arrow_schema
+        raw = RawFile(file.day, file.name, path)
+        damaged = create_lines(connection, [raw], self.game, "lines")
+        known = "* REPLACE (CAST($number AS BIGINT) AS file)"
+        lines = connection.sql(
+            f"SELECT {known}, CASE WHEN reason IS NOT NULL THEN $name END AS name FROM lines",
+            params={"number": file.number, "name": file.name},
+        )
+        for batch in lines.to_arrow_reader(BATCH_ROWS):
+            yield batch.select(schema.names).cast(schema)
+        for one in damaged:
+            row = {"dt": file.day, "file": file.number, "reason": one.reason, "name": file.name}
+            yield pa.RecordBatch.from_pylist([row], schema=schema)
+
+
+def _here(path: Path, content: pa.BinaryScalar, folder: Path) -> Path:
+    """Where a file can be read: the path, or a copy of its content."""
+    if not content.is_valid:
+        return path
+    copy = folder / "raw"
+    copy.write_bytes(content.as_buffer())
+    return copy
+
+
+def _lines_table(game: Game) -> Table:
+    """The events frame with what quarantine needs beside it."""
+    columns = [
+        Column(column.name, column.type, column.meaning, nullable=True)
+        for column in events_table(game).columns
+    ]
+    content = Column("content", "text", "The beginning of a line that is no event.", nullable=True)
+    name = Column("name", "text", "Name of its file.", nullable=True)
+    return Table("lines", (*columns, content, name), ("dt", "file", "line"))

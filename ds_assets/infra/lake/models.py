@@ -1,0 +1,151 @@
+"""Models in the lake: an ONNX file and a JSON card for each day.
+
+Belongs here: where they lie and how they get there. What they say is `core`'s.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.model_card import TWIN_OF, ModelCard
+from ds_assets.core.models.predicting import DayFiles, DayModels, load_models
+from ds_assets.core.models.scoring import Model, load_model
+from ds_assets.errors import InputError
+from ds_assets.infra.lake.base import Lake, day_folder
+
+Kind = Literal["churn", "payment", "clusters"]
+LONGEST_PAUSE = 7
+"""Days without a model over which the last one still counts as the one before."""
+CARD, MODEL = "card.json", "model.onnx"
+NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
+
+
+def store_model(
+    kind: Kind,
+    day: dt.date,
+    card: Card,
+    onnx: bytes | None,
+    lake: Lake,
+    parts: Mapping[str, bytes] = NO_PARTS,
+) -> None:
+    """Store the card of a day, and its model where there is one; other files of the day go."""
+    files = {_name(kind, day, CARD): card_text(card).encode()}
+    if onnx is not None:
+        # First: the card is what says that the model is there.
+        models = {MODEL: onnx, **parts}
+        files = {_name(kind, day, name): content for name, content in models.items()} | files
+    with lake.writing({name: name for name in files}) as staged:
+        for name, content in files.items():
+            staged[name].write_bytes(content)
+    stored = {item.name for item in lake.objects(day_folder(f"models/{kind}", day))}
+    lake.delete(sorted(stored - set(files)))
+
+
+def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) -> AnyCard | None:
+    """The card of a day; None for a day without one.
+
+    Raises:
+        InputError: the card is damaged.
+    """
+    name = _name(kind, day, CARD)
+    try:
+        return read_card(card_kind, lake.read(name), name)
+    except FileNotFoundError:
+        return None
+
+
+def cards_before(
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
+) -> Iterator[AnyCard]:
+    """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`."""
+    for back in range(1, LONGEST_PAUSE + 1):
+        card = stored_card(kind, day - dt.timedelta(days=back), card_kind, lake)
+        if card is not None:
+            yield card
+
+
+def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
+    """The model that a card describes; None where there was not enough data for one.
+
+    Raises:
+        InputError: the model's file is missing, or is not the card's.
+    """
+    onnx = _content(kind, card, MODEL, lake) if card.state == "ready" else None
+    return None if onnx is None else load_model(onnx, card)
+
+
+def day_model(
+    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
+) -> Model[AnyCard] | None:
+    """The model of a day; None for a day without a card, or without enough data for a model."""
+    card = stored_card(kind, day, card_kind, lake)
+    return None if card is None else stored_model(kind, card, lake)
+
+
+def model_tags(day: dt.date, lake: Lake) -> dict[str, str] | None:
+    """Name and tag of every file of a day's models, which change when a model does.
+
+    None for a day of which a card is missing.
+    """
+    folders = [day_folder(f"models/{kind}", day) for kind in get_args(Kind)]
+    found = {one.name: one.tag for folder in folders for one in lake.objects(folder)}
+    is_complete = all(_name(kind, day, CARD) in found for kind in get_args(Kind))
+    return found if is_complete else None
+
+
+def day_models(day: dt.date, lake: Lake) -> DayModels:
+    """All models of a day."""
+    return load_models(day_files(day, lake))
+
+
+def day_files(day: dt.date, lake: Lake) -> DayFiles:
+    """The files of all models of a day that predict, without those that only judge.
+
+    Raises:
+        InputError: a model is missing whose card says that it is there.
+    """
+
+    def files(kind: Kind, card_kind: type[Card]) -> ModelFiles | None:
+        card = stored_card(kind, day, card_kind, lake)
+        return None if card is None else stored_files(kind, card, lake, with_twins=False)
+
+    return DayFiles(
+        day,
+        clusters=files("clusters", ClusterCard),
+        churn=files("churn", ModelCard),
+        payment=files("payment", ModelCard),
+    )
+
+
+def stored_files(kind: Kind, card: Card, lake: Lake, *, with_twins: bool) -> ModelFiles:
+    """The files of a card's model.
+
+    Raises:
+        InputError: one is missing that the card says is there.
+    """
+    if card.state != "ready":
+        return ModelFiles(card_text(card), None)
+    names = list(card.parts) if isinstance(card, ModelCard) else []
+    wanted = [name for name in names if with_twins or not name.startswith(TWIN_OF)]
+    return ModelFiles(
+        card_text(card),
+        _content(kind, card, MODEL, lake),
+        tuple((name, _content(kind, card, name, lake)) for name in wanted),
+    )
+
+
+def _content(kind: Kind, card: Card, file: str, lake: Lake) -> bytes:
+    name = _name(kind, card.as_of, file)
+    try:
+        return lake.read(name)
+    except FileNotFoundError:
+        raise InputError(
+            f"{name} is missing in the lake {lake}, and its card says it is there"
+        ) from None
+
+
+def _name(kind: Kind, day: dt.date, file: str) -> str:
+    return f"{day_folder(f'models/{kind}', day)}/{file}"

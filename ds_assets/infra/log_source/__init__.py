@@ -1,0 +1,1 @@
+"""Where the game leaves its logs: a folder, or S3."""

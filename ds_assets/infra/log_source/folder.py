@@ -1,0 +1,55 @@
+"""Logs in a folder of this machine."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ds_assets.infra.log_source.base import SourceObject, is_log, source_changed
+from ds_assets.infra.transfer import BLOCK, file_tag
+
+
+class FolderLogSource:
+    """Logs in a folder of this machine."""
+
+    def __init__(self, root: Path, day_path: str) -> None:
+        self._root = root
+        self._day_path = day_path
+
+    def __str__(self) -> str:
+        return str(self._root)
+
+    def folder(self, day: dt.date) -> str:
+        """See `LogSource`."""
+        return f"{self._root / day.strftime(self._day_path)}"
+
+    def objects(self, day: dt.date) -> list[SourceObject]:
+        """See `LogSource`."""
+        folder = self._root / day.strftime(self._day_path)
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return sorted(
+            (_described(path, folder) for path in files if is_log(path.name)),
+            key=lambda item: item.name,
+        )
+
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
+        """See `LogSource`."""
+        path = self._root / item.key
+        with _changed_if_missing(path), path.open("rb") as content:
+            yield from iter(lambda: content.read(BLOCK), b"")
+            if file_tag(path.stat()) != item.tag:
+                raise source_changed(str(path))
+
+
+@contextmanager
+def _changed_if_missing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise source_changed(str(path)) from None
+
+
+def _described(path: Path, folder: Path) -> SourceObject:
+    stat = path.stat()
+    name = path.relative_to(folder).as_posix()
+    return SourceObject(name, str(path), stat.st_size, file_tag(stat))

@@ -1,0 +1,25 @@
+"""`python -m ds_assets.infra.results.migrations`: make or update the results database's schema.
+
+For the owner of a database whose other users may not. The address is DS_ASSETS_RESULTS_URL.
+"""
+
+import sys
+
+from ds_assets.errors import InputError
+from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
+from ds_assets.infra.results.schema import SCHEMA_VERSION
+from ds_assets.settings import load_settings
+
+
+def main() -> None:
+    """Do it, and say so."""
+    try:
+        with ResultsDatabase(load_settings().results_url) as database:
+            database.ensure_schema()
+    except (InputError, ResultsUnavailable) as error:
+        sys.exit(f"ds_assets: {error}")
+    print(f"the results database has schema version {SCHEMA_VERSION}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

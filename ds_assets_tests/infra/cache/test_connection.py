@@ -1,0 +1,209 @@
+"""How servers are addressed: every kind of URL, against a server of that kind."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+from redis.sentinel import SentinelManagedSSLConnection
+
+from ds_assets.core.defaults import defaults_of
+from ds_assets.errors import InputError
+from ds_assets.infra.cache.connection import CacheUnavailable, read_address
+from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets.services.process import free_port
+from ds_assets.services.redis import RedisServer
+from ds_assets_tests.infra.cache.redis_servers import (
+    PASSWORD,
+    client_of,
+    redis_cluster,
+    until,
+    watched_by_sentinel,
+)
+from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, row, table
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
+
+
+def assert_works(url: str, game: str = "game") -> None:
+    with PredictionCache(url, game, 7) as cache:
+        cache.ping()
+        assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
+        expected = [row("b"), row("a"), None]
+        assert get_rows(cache, ["b", "a", "nobody"]) == expected
+        cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
+        day, found = fetch(cache, ["b", "a", "nobody"])
+        assert found == expected
+        assert day is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:s3cret@host",
+        "redis://u:s3cret@host:port",
+        "redis://u:s3cret@[host",
+        "redis://u:s3cret@",
+        "redis://:12/s3cret@host",
+        "redis://u:s3cret@host/name",
+        "redis://u:s3cret@host/0?no_such_option=1",
+        "redis://u:s3cret@host/0?socket_timeout=s3cret",
+        "redis+sentinel://u:s3cret@host:26379",
+        "redis+sentinel://u:s3cret@host:26379,/service",
+        "redis+sentinel://u:s3cret@host:26379/service/name",
+        "redis+sentinel://u:s3cret@host:26379/service?no_such_option=1",
+        "redis+cluster://u:s3cret@host:port",
+        "redis+cluster://u:s3cret@host,",
+        "redis+cluster://u:s3cret@host/1",
+        "redis+cluster://u:s3cret@host?no_such_option=1",
+        "redis+something://u:s3cret@host",
+    ],
+)
+def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it(url: str) -> None:
+    with pytest.raises(InputError, match="DS_ASSETS_CACHE_URL is not") as caught:
+        PredictionCache(url, "game", 7)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("redis://u:s3cret@host:1/2?client_name=s3cret", "redis://host:1/2"),
+        ("unix://u:s3cret@/tmp/x.sock?db=3", "unix:///tmp/x.sock"),
+        ("rediss+sentinel://u:s3cret@a:1,b:2/name/3", "rediss+sentinel://a:1,b:2/name/3"),
+        ("redis+cluster://u:s3cret@a,[::1]:2", "redis+cluster://a,[::1]:2"),
+    ],
+)
+def test_a_cache_is_named_without_credentials(url: str, name: str) -> None:
+    assert read_address(url).name == name
+
+
+def test_what_a_url_says_goes_to_each_connection_to_sentinels_and_servers() -> None:
+    address = read_address(
+        "rediss+sentinel://u:s3cret%40@a:1,b/name/3?ssl_ca_certs=ca.pem&socket_timeout=7"
+        "&sentinel_username=watcher&sentinel_password=word"
+    )
+    pool: Any = address.connect().connection_pool  # type: ignore[union-attr]
+    assert pool.connection_class is SentinelManagedSSLConnection
+    wanted = {"username": "u", "password": "s3cret@", "db": 3, "ssl_ca_certs": "ca.pem"}
+    timeouts = {"socket_timeout": 7.0, "socket_connect_timeout": 1}
+    assert (wanted | timeouts).items() <= pool.connection_kwargs.items()
+    pools = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
+    hosts = [(one.connection_kwargs["host"], one.connection_kwargs["port"]) for one in pools]
+    assert hosts == [("a", 1), ("b", 26_379)]
+    watched = {"username": "watcher", "password": "word", "ssl_ca_certs": "ca.pem"} | timeouts
+    assert all(watched.items() <= one.connection_kwargs.items() for one in pools)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[tuple[str, RedisServer]]:
+    """A server that asks for the certificate of its client: the query to reach it, and itself."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    authority.cert_pem.write_to_path(str(files["ca"]))
+    certificate.cert_chain_pems[0].write_to_path(str(files["cert"]))
+    certificate.private_key_pem.write_to_path(str(files["key"]))
+    port = free_port()
+    lines = [
+        f"tls-port {port}",
+        f"tls-ca-cert-file {files['ca']}",
+        f"tls-cert-file {files['cert']}",
+        f"tls-key-file {files['key']}",
+    ]
+    with RedisServer(tmp_path / "server", lines) as server:
+        query = "ssl_ca_certs={ca}&ssl_certfile={cert}&ssl_keyfile={key}".format(**files)
+        yield f"rediss://:{server.password}@127.0.0.1:{port}/0?{query}", server
+
+
+@pytest.mark.server
+def test_a_server_is_reached_over_tls_and_must_be_who_it_says(
+    tls: tuple[str, RedisServer],
+) -> None:
+    url, server = tls
+    assert_works(url)
+    for query in ("", "ssl_ca_certs=/nowhere.pem"):
+        stranger = PredictionCache(f"{url.partition('?')[0]}?{query}", "game", 7)
+        with pytest.raises(CacheUnavailable, match=r"certificate|No such file") as caught:
+            stranger.ping()
+        assert "rediss://127.0.0.1:" in str(caught.value)
+        assert server.password not in str(caught.value)
+        stranger.close()
+
+
+def rule(name: str) -> list[str]:
+    """What the document lets a user do, with the password of these tests."""
+    found = re.search(rf"^    user ({name} .*)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    assert found
+    return found[1].replace(">PASSWORD", f">{PASSWORD}").split()
+
+
+def as_user(url: str, name: str) -> str:
+    return url.replace(urlsplit(url).netloc.rpartition("@")[0], f"{name}:{PASSWORD}")
+
+
+@pytest.mark.server
+def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path) -> None:
+    same = [f"requirepass {PASSWORD}"]
+    with RedisServer(tmp_path, same) as server, client_of(server) as administrator:
+        for name in ("ds_writer", "ds_reader"):
+            administrator.execute_command("ACL SETUSER", *rule(name))
+        url = server.url.removesuffix("0") + "3"
+        assert_works(as_user(url, "ds_writer"))
+        with PredictionCache(as_user(url, "ds_reader"), "game", 7) as reader:
+            reader.ping()
+            assert get_rows(reader, ["a"]) == [row("a")]
+            day, found = fetch(reader, ["a"])
+            assert (day is not None, found) == (True, [row("a")])
+            with pytest.raises(CacheUnavailable, match="has no permissions"):
+                reader.put_records([row("a")])
+        with fresh(as_user(server.url, "nobody")) as cache:
+            with pytest.raises(CacheUnavailable, match="invalid username-password") as caught:
+                cache.ping()
+            assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.server
+def test_a_cluster_is_found_by_any_of_its_servers_and_takes_the_documents_users(
+    tmp_path: Path,
+) -> None:
+    with redis_cluster(tmp_path) as servers:
+        for server in servers:
+            with client_of(server) as administrator:
+                administrator.execute_command("ACL SETUSER", *rule("ds_writer"))
+        assert_works(f"redis+cluster://ds_writer:{PASSWORD}@127.0.0.1:1,127.0.0.1:{server.port}")
+        server.kill()
+        with fresh(f"redis+cluster://:{PASSWORD}@127.0.0.1:{servers[0].port}") as cache:
+            users = [f"u{n}" for n in range(50)]
+            with pytest.raises(CacheUnavailable, match=r"redis\+cluster://127") as caught:
+                cache.put(DAYS[0], table(*map(row, users)))
+            assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.server
+def test_after_a_failover_the_new_master_is_asked(tmp_path: Path) -> None:
+    with watched_by_sentinel(tmp_path) as watched, fresh(watched.url) as cache:
+        assert cache.put(DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
+        with client_of(watched.replica) as replica:
+            until(lambda: replica.dbsize() == 1)
+        watched.master.kill()
+        with pytest.raises(CacheUnavailable, match=r"redis\+sentinel://127\.0\.0\.1:1,"):
+            get_rows(cache, ["a"])
+        with pytest.raises(CacheUnavailable, match=r"redis\+sentinel://127\.0\.0\.1:1,"):
+            fetch(cache, ["a"])
+        until(lambda: watched.master_port() == watched.replica.port)
+        until(lambda: can_write(cache))
+        assert get_rows(cache, ["a"]) == [row("a", DAYS[1])]
+        assert fetch(cache, ["a"])[1] == [row("a", DAYS[1])]
+        assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(1, 1)
+
+
+def can_write(cache: PredictionCache) -> bool:
+    try:
+        cache.put(DAYS[0], table(row("somebody")))
+    except CacheUnavailable:
+        return False
+    return True

@@ -1,0 +1,365 @@
+"""The prediction cache: the newest value of each user, and a miss rather than a wrong one."""
+
+import asyncio
+import datetime as dt
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.defaults import defaults_of
+from ds_assets.infra.cache import connection
+from ds_assets.infra.cache import prediction_cache as cache_module
+from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets_tests.infra.cache.redis_servers import PASSWORD, redis_cluster
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    fetch,
+    fresh,
+    get_rows,
+    row,
+    row_in,
+    server_process,
+    table,
+    told,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of one embedded server for all tests that do not hurt it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with PredictionCache(folder, "nobody's", 1) as keeper:
+        keeper.ping()
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        yield f"redis+cluster://:{PASSWORD}@{hosts}"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "folder",
+        pytest.param("redis_url", marks=pytest.mark.server),
+        pytest.param("cluster", marks=pytest.mark.server),
+    ],
+)
+def location(request: pytest.FixtureRequest) -> str | Path:
+    """Where a cache of each kind is."""
+    location = request.getfixturevalue(request.param)
+    assert isinstance(location, str | Path)
+    return location
+
+
+@pytest.fixture
+def cache(location: str | Path) -> Iterator[PredictionCache]:
+    with fresh(location) as cache:
+        yield cache
+
+
+def client_of(cache: PredictionCache) -> Any:
+    return cache._client
+
+
+def test_values_come_back_in_the_order_asked_for(cache: PredictionCache) -> None:
+    rows = {
+        "a": row("a", churn_probability=1 / 3, cluster=-1, cluster_name="naïve 🎮"),
+        "ü": row("ü", churn_probability=None, cluster=None, cluster_name=None, churn_model=""),
+    }
+    assert cache.put(DAYS[0], table(*rows.values())) == CachePut(written=2, kept_newer=0)
+    asked = ["ü", "nobody", "a", "ü", "A"]
+    assert get_rows(cache, asked) == [rows["ü"], None, rows["a"], rows["ü"], None]
+    assert get_rows(cache, []) == []
+
+
+def test_what_is_not_a_number_is_a_missing_value(cache: PredictionCache) -> None:
+    cache.put(DAYS[0], pd.DataFrame([row("a", churn_probability=math.nan)]))
+    assert get_rows(cache, ["a"]) == [row("a", churn_probability=None)]
+
+
+def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
+    rows = [row(f"u{n}", cluster=n) for n in range(2_500)]
+    assert cache.put(DAYS[0], table(*rows)) == CachePut(2_500, 0)
+    assert get_rows(cache, [row["user_id"] for row in rows]) == rows
+
+
+def test_a_day_may_come_in_batches_that_are_checked_each(cache: PredictionCache) -> None:
+    rows = [row(f"u{n}", cluster=n) for n in range(50)]
+    batches = table(*rows).to_batches(20)
+    assert cache.put_batches(DAYS[0], batches) == CachePut(50, 0)
+    assert get_rows(cache, [row["user_id"] for row in rows]) == rows
+    with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
+        cache.put_batches(DAYS[1], batches)
+    assert cache.put_batches(DAYS[1], []) == CachePut(0, 0)
+
+
+def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
+    cache: PredictionCache,
+) -> None:
+    users = [f"u{n}" for n in range(1_500)]
+
+    def put(day: dt.date) -> CachePut:
+        texts = dict.fromkeys(("cluster_name", "churn_model", "payment_model"), str(day))
+        rows = [row(user, day, cluster=day.day, **texts) for user in users]
+        return cache.put(day, table(*rows))
+
+    last = dict.fromkeys(users, dt.date.min)
+    put(DAYS[0])
+    with ThreadPoolExecutor(2) as writers:
+        puts = [writers.submit(put, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])]
+        while not all(one.done() for one in puts):
+            for seen in get_rows(cache, users[::7]):
+                assert seen
+                day = seen["as_of"]
+                assert {seen["cluster_name"], seen["churn_model"]} == {str(day)}
+                assert (seen["payment_model"], seen["cluster"]) == (str(day), day.day)
+                assert day >= last[seen["user_id"]]
+                last[seen["user_id"]] = day
+    assert sum(one.result().kept_newer for one in puts) > 0
+    assert {one and one["as_of"] for one in get_rows(cache, users)} == {DAYS[2]}
+
+
+def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("a", DAYS[1], cluster=1), row("b", DAYS[1], cluster=1)))
+    assert cache.put(DAYS[1], table(row("a", DAYS[1], cluster=2))) == CachePut(1, 0)
+    assert cache.put(DAYS[0], table(row("b"), row("c"))) == CachePut(written=1, kept_newer=1)
+    assert cache.put(DAYS[2], table(row("c", DAYS[2], cluster=3))) == CachePut(1, 0)
+    assert get_rows(cache, ["a", "b", "c"]) == [
+        row("a", DAYS[1], cluster=2),
+        row("b", DAYS[1], cluster=1),
+        row("c", DAYS[2], cluster=3),
+    ]
+
+
+@given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
+def test_days_put_in_any_order_end_with_the_newest_of_each_user(
+    location: str | Path, order: list[dt.date], again: list[dt.date]
+) -> None:
+    users = {f"until {last.day}": last for last in DAYS}
+    with fresh(location) as cache:
+        for as_of in [*order, *again]:
+            cache.put(as_of, table(*(row(it, as_of) for it in users if as_of <= users[it])))
+        assert get_rows(cache, list(users)) == [row(it, last) for it, last in users.items()]
+
+
+def test_records_of_several_days_can_be_put_at_once(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("b", DAYS[1])))
+    records = [row("a", DAYS[2]), row("b", DAYS[0])]
+    assert cache.put_records(records) == CachePut(written=1, kept_newer=1)
+    assert get_rows(cache, ["a", "b"]) == [row("a", DAYS[2]), row("b", DAYS[1])]
+
+
+def test_rows_of_another_day_are_refused(cache: PredictionCache) -> None:
+    with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
+        cache.put(DAYS[1], table(row("a")))
+
+
+def test_a_text_may_be_long_and_hold_whatever_json_escapes(cache: PredictionCache) -> None:
+    long = row("a", cluster_name='"\\\n\0\u2028}' + "x" * 70_000)
+    cache.put(DAYS[0], table(long))
+    assert get_rows(cache, ["a"]) == [long]
+
+
+def test_values_expire_near_their_time_and_not_all_at_once(cache: PredictionCache) -> None:
+    users = [f"u{n}" for n in range(100)]
+    cache.put(DAYS[0], table(*map(row, users)))
+    left = [int(client_of(cache).ttl(cache._key(user.encode()))) for user in users]
+    assert 0.9 * 7 * 86_400 - 10 < min(left) <= max(left) <= 7 * 86_400
+    assert len(set(left)) > 90
+
+
+def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: PredictionCache) -> None:
+    cache.put(DAYS[1], table(row("a", DAYS[1])))
+    client_of(cache).pexpire(cache._key(b"a"), 1)
+    time.sleep(0.01)
+    assert get_rows(cache, ["a"]) == [None]
+    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+
+
+def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
+    cache.put(DAYS[0], table(row("a"), row("b")))
+    key = cache._key(b"a")
+    value: Any = client_of(cache).get(key)
+    damaged = [
+        value[:place] + bytes([value[place] ^ 4]) + value[place + 1 :]
+        for place in range(len(value))
+    ]
+    cut = [value[:length] for length in range(len(value))]
+    for broken in [*damaged, *cut, value + b"x", client_of(cache).get(cache._key(b"b"))]:
+        client_of(cache).set(key, broken)
+        assert get_rows(cache, ["a"]) == [None]
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"r", b"rubbish " * 20, ["a", "list"]])
+def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
+    cache: PredictionCache, rubbish: bytes | list[str]
+) -> None:
+    key = cache._key(b"a")
+    if isinstance(rubbish, bytes):
+        client_of(cache).set(key, rubbish)
+    else:
+        client_of(cache).rpush(key, *rubbish)
+    assert get_rows(cache, ["a"]) == [None]
+    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+    assert get_rows(cache, ["a"]) == [row("a")]
+
+
+def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: PredictionCache) -> None:
+    assert fetch(cache, ["a"]) == (None, [None])
+    rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
+    cache.put(DAYS[0], table(*rows))
+    cache.put_day(DAYS[0], defaults_of([table(*rows)]))
+    day, found = fetch(cache, ["ü", "nobody", "a"])
+    assert found == [rows[1], None, rows[0]]
+    assert day is not None
+    assert day.as_of == DAYS[0].toordinal()
+    assert {group: told(one)["churn_probability"] for group, one in day.defaults.items()} == {
+        "": 0.25,
+        "some": 0.25,
+    }
+    assert fetch(cache, []) == (day, [])
+
+
+def test_an_older_day_does_not_stand_in_front_of_a_newer_one(cache: PredictionCache) -> None:
+    for day in (DAYS[1], DAYS[0]):
+        cache.put_day(day, defaults_of([table(row("a", day))]))
+    found, _ = fetch(cache, [])
+    assert found is not None
+    assert found.as_of == DAYS[1].toordinal()
+
+
+def test_a_damaged_day_is_none(cache: PredictionCache) -> None:
+    cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
+    value: Any = client_of(cache).get(cache._day_key)
+    for broken in (value[:-1], value[:12], b"rubbish", b""):
+        client_of(cache).set(cache._day_key, broken)
+        assert fetch(cache, []) == (None, [])
+
+
+def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
+    cache: PredictionCache,
+) -> None:
+    users = [f"u{n}" for n in range(1_000)]
+    cache.put(DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+
+    async def hurry() -> list[Any]:
+        found: list[Any] = []
+        for user in users[:50]:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.0005):
+                    await cache.fetch(users)
+            found += (await cache.fetch([user]))[1]
+        await cache.close_loop()
+        return found
+
+    found = asyncio.run(hurry())
+    rows = [row_in(user, one) for user, one in zip(users, found, strict=False)]
+    assert [one["cluster"] for one in rows] == list(range(50))
+
+
+def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> None:
+    users = [f"u{n}" for n in range(100)]
+    cache.put(DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+
+    async def ask() -> list[Any]:
+        asked = await asyncio.gather(*(cache.fetch([user]) for user in users))
+        await cache.close_loop()
+        return [found for _, (found,) in asked]
+
+    found = asyncio.run(ask())
+    rows = [row_in(user, one) for user, one in zip(users, found, strict=True)]
+    assert [one["cluster"] for one in rows] == list(range(100))
+
+
+def test_games_that_share_a_server_do_not_see_each_other(location: str | Path) -> None:
+    with fresh(location) as one, fresh(location) as other:
+        one.put(DAYS[0], table(row("a")))
+        assert get_rows(other, ["a"]) == [None]
+
+
+def test_values_of_another_format_are_not_seen(
+    location: str | Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PredictionCache(location, "game", 1) as before:
+        before.put(DAYS[0], table(row("a")))
+        monkeypatch.setattr(cache_module, "FORMAT", "0000another")
+        with PredictionCache(location, "game", 1) as after:
+            assert get_rows(after, ["a"]) == [None]
+            assert get_rows(before, ["a"]) == [row("a")]
+
+
+def test_a_user_without_reasons_takes_at_most_600_bytes(cache: PredictionCache) -> None:
+    model = "0123456789ab"
+    typical = row(
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        cluster_name="daily visitors, small spend",
+        user_group="cluster=3",
+        churn_model=model,
+        payment_model=model,
+        cluster_model=model,
+        churn_reasons=None,
+        payment_reasons=None,
+        churn_missing=None,
+        payment_missing=None,
+    )
+    cache.put(DAYS[0], table(typical))
+    assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 600
+
+
+def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:
+    cache = PredictionCache("redis://someone:s3cret@127.0.0.1:1/0", "game", 7)
+    for question in (
+        cache.ping,
+        lambda: get_rows(cache, ["a"]),
+        lambda: fetch(cache, ["a"]),
+        lambda: cache.put_records([row("a")]),
+    ):
+        with pytest.raises(CacheUnavailable) as caught:
+            question()
+        assert "redis://127.0.0.1:1/0 (DS_ASSETS_CACHE_URL)" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        assert "someone" not in str(caught.value)
+    cache.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_given_up_in_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "_HURRIED_SECONDS", 0.2)
+    with fresh(folder) as early, fresh(folder) as late:
+        early.ping()
+        process = server_process(early)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            for cache in (early, late):
+                with pytest.raises(CacheUnavailable, match="Timeout"):
+                    get_rows(cache, ["a"])
+                with pytest.raises(CacheUnavailable, match="Timeout"):
+                    fetch(cache, ["a"])
+        finally:
+            os.kill(process, signal.SIGCONT)
+        assert get_rows(early, ["a"]) == get_rows(late, ["a"]) == [None]
+
+
+def test_a_url_of_a_socket_is_served_like_any_other(folder: Path) -> None:
+    with PredictionCache(f"unix://{folder / 'valkey.sock'}", "by url", 7) as cache:
+        assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+        assert get_rows(cache, ["a"]) == [row("a")]

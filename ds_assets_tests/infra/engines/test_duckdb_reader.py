@@ -1,0 +1,648 @@
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from ds_assets.core.decompression import UNREADABLE
+from ds_assets.game import Attribute, Fields, Game, Logs
+from ds_assets.infra.engines.duckdb_reader import RawFile, create_lines
+
+DAY = dt.date(2026, 3, 10)
+NO_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
+UTC_MOMENT = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001  (on the game's clock)
+NUMBERING = {"dt", "file", "line", "reason"}
+CONNECTION = duckdb.connect(config={"threads": 2})
+BAD_CONTENT = "SELECT content FROM raw_lines WHERE reason <> ''"
+
+Row = tuple[Any, ...]
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What became of some files."""
+
+    events: list[dict[str, Any]]
+    bad: list[Row]
+
+    @property
+    def valid(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["reason"] is None]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [reason for _, _, reason in self.bad]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    CONNECTION.close()
+
+
+def make_game(**changes: Any) -> Game:
+    fields = {"user_id": "user.id", "event_time": "at", "event_type": "type"}
+    return Game(
+        **{
+            "name": "Test game",
+            "first_day": DAY,
+            "fields": Fields(**fields, event_id="id", amount="amount"),
+            "properties": {"minutes": "minutes"},
+            "attributes": {
+                "country": Attribute(field="user.country"),
+                "level": Attribute(field="user.level", type="number"),
+            },
+            **changes,
+        }
+    )
+
+
+def read(files: Files, game: Game, folder: Path, day: dt.date = DAY) -> Read:
+    raw = []
+    for number, (name, content) in enumerate(files.items()):
+        path = folder / f"raw {number}"
+        path.write_bytes(content)
+        raw.append(RawFile(day, name, path))
+    damaged = create_lines(CONNECTION, raw, game, "raw_lines")
+    rows = CONNECTION.execute("SELECT * EXCLUDE (content) FROM raw_lines ORDER BY file, line")
+    names = [column[0] for column in rows.description or ()]
+    events = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+    bad = [(raw[e["file"]].name, e["line"], e["reason"]) for e in events if e["reason"]]
+    return Read(events, bad + [(raw[d.file].name, None, d.reason) for d in damaged])
+
+
+def a_line(**changes: Any) -> bytes:
+    user = {"id": "u1", "country": "KR", "level": 3, **changes.pop("user", {})}
+    line = {"user": user, "at": "2026-03-10T12:00:00Z", "type": "battle", **changes}
+    return json.dumps({key: value for key, value in line.items() if value != "left out"}).encode()
+
+
+def reason_of(line: bytes, folder: Path, **changes: Any) -> str | None:
+    found = read({"a": line}, make_game(**changes), folder)
+    assert len(found.events) == 1
+    assert found.reasons == [found.events[0]["reason"]] * len(found.bad)
+    reason = found.events[0]["reason"]
+    return None if reason is None else str(reason)
+
+
+# --- JSON lines -----------------------------------------------------------------------------------
+
+
+def test_a_line_becomes_an_event_with_its_typed_facts(tmp_path: Path) -> None:
+    line = a_line(id="e1", amount="4.99", minutes=7)
+    assert read({"a": line}, make_game(), tmp_path).events == [
+        {
+            "dt": DAY,
+            "file": 0,
+            "line": 1,
+            "reason": None,
+            "user_id": "u1",
+            "event_time": UTC_MOMENT,
+            "event_date": DAY,
+            "event_type": "battle",
+            "event_id": "e1",
+            "amount": 4.99,
+            "property_minutes": 7.0,
+            "attribute_country": "KR",
+            "attribute_level": 3.0,
+        }
+    ]
+
+
+def test_facts_that_a_line_lacks_are_none(tmp_path: Path) -> None:
+    (event,) = read(
+        {"a": a_line(user={"level": None, "country": None})}, make_game(), tmp_path
+    ).valid
+    facts = ("event_id", "amount", "property_minutes", "attribute_country", "attribute_level")
+    assert [event[name] for name in facts] == [None] * 5
+
+
+def test_a_number_is_a_user_id(tmp_path: Path) -> None:
+    (event,) = read({"a": a_line(user={"id": 12345678901234567890})}, make_game(), tmp_path).valid
+    assert event["user_id"] == "12345678901234567890"
+
+
+@pytest.mark.parametrize(
+    "user",
+    ["true", "{curly", "[guild] me", " spaced", "'; DROP TABLE x --", "쿠키", "x" * 191, "é" * 191],
+)
+def test_any_text_is_a_user_id(user: str, tmp_path: Path) -> None:
+    (event,) = read({"a": a_line(user={"id": user})}, make_game(), tmp_path).valid
+    assert event["user_id"] == user
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b"hello", "not JSON"),
+        (a_line() + b" x", "not JSON"),
+        (a_line() + a_line(), "not JSON"),
+        (b"5", "no user id"),
+        (b"[1, 2]", "no user id"),
+        (b"null", "no user id"),
+        (b'{"user": 5, "at": "2026-03-10T12:00:00Z", "type": "x"}', "no user id"),
+        (a_line(user={"id": None}), "no user id"),
+        (a_line(user={"id": ""}), "no user id"),
+        (a_line(user={"id": " \t"}), "no user id"),
+        (a_line(user={"id": {"a": 1}}), "the user id is neither text nor a number"),
+        (a_line(user={"id": ["a"]}), "the user id is neither text nor a number"),
+        (a_line(user={"id": True}), "the user id is neither text nor a number"),
+        (a_line(user={"id": "é" * 192}), "the user id is longer than 191 characters"),
+        (a_line(at="left out"), "no time"),
+        (a_line(at=None), "no time"),
+        (a_line(at=""), "an impossible time"),
+        (a_line(at="yesterday"), "an impossible time"),
+        (a_line(at="2026-02-30T12:00:00Z"), "an impossible time"),
+        (a_line(at="2026-03-10T25:00:00Z"), "an impossible time"),
+        (a_line(at="infinity"), "an impossible time"),
+        (a_line(at="-infinity"), "an impossible time"),
+        (a_line(at="epoch"), "an impossible time"),
+        (a_line(at="1970-01-01T00:00:00Z"), "an impossible time"),
+        (a_line(at=1773144000), "an impossible time"),
+        (a_line(at="2026-03-11T00:10:01Z"), "dated after its arrival day"),
+        (a_line(at="2126-03-10T12:00:00Z"), "dated after its arrival day"),
+        (a_line(type="left out"), "no event type"),
+        (a_line(type=None), "no event type"),
+        (a_line(type=""), "no event type"),
+        (a_line(amount="free"), "the amount is not a number"),
+        (a_line(amount=""), "the amount is not a number"),
+        (a_line(amount={"value": 1}), "the amount is not a number"),
+        (a_line(amount="NaN"), "the amount is not a number"),
+        (a_line(amount="inf"), "the amount is not a number"),
+        (a_line(amount="1e999"), "the amount is not a number"),
+        (a_line(minutes="long"), "the property minutes is not a number"),
+        (a_line(user={"level": "high"}), "the attribute level is not a number"),
+        (a_line(user={"level": True}), "the attribute level is not a number"),
+        (b"\xff" + a_line(), NO_TEXT),
+        (a_line(note="\0").replace(b"\\u0000", b"\0"), NO_TEXT),
+        (a_line(note="x" * (1 << 20)), NO_TEXT),
+        (a_line(note="\x02").replace(b"\\u0002", b"\x02"), "not JSON"),
+    ],
+)
+def test_each_fault_has_its_reason(line: bytes, reason: str, tmp_path: Path) -> None:
+    assert reason_of(line, tmp_path) == reason
+
+
+def test_a_line_of_nearly_a_mebibyte_is_an_event(tmp_path: Path) -> None:
+    assert reason_of(a_line(note="x" * ((1 << 20) - 200)), tmp_path) is None
+
+
+@pytest.mark.parametrize("clock_skew", [0, 10, 1439])
+def test_a_clock_may_run_ahead_by_the_skew_and_no_more(clock_skew: int, tmp_path: Path) -> None:
+    limit = dt.datetime.combine(DAY, dt.time()) + dt.timedelta(days=1, minutes=clock_skew)
+    times = [limit, limit + dt.timedelta(microseconds=1)]
+    lines = b"\n".join(a_line(at=time.isoformat()) for time in times)
+    found = read({"a": lines}, make_game(clock_skew_minutes=clock_skew), tmp_path)
+    assert [event["reason"] for event in found.events] == [None, "dated after its arrival day"]
+
+
+def test_a_late_event_keeps_its_own_date(tmp_path: Path) -> None:
+    (event,) = read({"a": a_line(at="2026-02-28T23:59:59Z")}, make_game(), tmp_path).valid
+    assert (event["dt"], event["event_date"]) == (DAY, dt.date(2026, 2, 28))
+
+
+def test_blank_lines_are_nothing_and_count_in_line_numbers(tmp_path: Path) -> None:
+    content = b"\n".join([b"", a_line(), b"  ", b"\t", b"broken", b"", a_line()])
+    found = read({"a": content}, make_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == ["", None, "", "", "not JSON", "", None]
+    assert found.bad == [("a", 5, "not JSON")]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(end: bytes, tmp_path: Path) -> None:
+    content = "\ufeff".encode() + a_line() + end + b"broken" + end
+    found = read({"a": content}, make_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == [None, "not JSON"]
+    assert found.bad == [("a", 2, "not JSON")]
+
+
+def test_windows_line_ends_are_line_ends(tmp_path: Path) -> None:
+    found = read({"a": a_line() + b"\r\n\r\n" + a_line() + b"\r\n"}, make_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == [None, "", None]
+
+
+def test_quarantine_shows_the_beginning_of_a_line(tmp_path: Path) -> None:
+    read({"a": b"no json " + b"x" * 20_000}, make_game(), tmp_path)
+    ((content,),) = CONNECTION.execute(
+        "SELECT content FROM raw_lines WHERE reason <> ''"
+    ).fetchall()
+    assert content == "no json " + "x" * 9_992
+
+
+def test_field_and_file_names_may_hold_odd_characters(tmp_path: Path) -> None:
+    fields = Fields(user_id="the $user.@id", event_time="at-[0]", event_type="쿠키 *")
+    game = make_game(fields=fields, properties={}, attributes={})
+    line = {"the $user": {"@id": "u"}, "at-[0]": "2026-03-10", "쿠키 *": "x"}
+    files = {'it\'s a "file", 쿠키.gz': json.dumps(line).encode() + b"\n{}"}
+    found = read(files, game, tmp_path)
+    assert [event["user_id"] for event in found.valid] == ["u"]
+    assert found.bad == [('it\'s a "file", 쿠키.gz', 2, "no user id")]
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "hour"),
+    [
+        ("UTC", "2026-03-10T12:00:00Z", 12),
+        ("UTC", "2026-03-10T12:00:00.000Z", 12),
+        ("UTC", "2026-03-10 12:00:00", 12),
+        ("UTC", "2026-03-10T12:00:00+00:00", 12),
+        ("UTC", "2026-03-10T21:00:00+09:00", 12),
+        ("UTC", "2026-03-10T21:00:00+0900", 12),
+        ("UTC", "2026-03-10T21:00:00+09", 12),
+        ("UTC", "2026-03-10T12:00Z", 12),
+        ("UTC", "2026-03-10 12:00:00 UTC", 12),
+        ("Asia/Seoul", "2026-03-10T03:00:00Z", 12),
+        ("Asia/Seoul", "2026-03-10T12:00:00", 12),
+        ("Asia/Seoul", "2026-03-10T12:00:00+09:00", 12),
+        ("Asia/Seoul", "2026-03-10 03:00:00 UTC", 12),
+        ("Asia/Seoul", "2026-03-09T22:00:00-05:00", 12),
+        ("America/New_York", "2026-03-10T16:00:00Z", 12),
+        ("America/New_York", "2026-03-07T17:00:00Z", 12),
+        ("America/New_York", "2026-03-08T06:30:00Z", 1),
+        ("America/New_York", "2026-03-08T07:30:00Z", 3),
+        ("America/New_York", "2026-03-08T02:30:00", 3),
+    ],
+)
+def test_a_time_is_put_on_the_games_clock(zone: str, text: str, hour: int, tmp_path: Path) -> None:
+    (event,) = read({"a": a_line(at=text)}, make_game(time_zone=zone), tmp_path).valid
+    assert event["event_time"].hour == hour
+    assert event["event_date"] == event["event_time"].date()
+
+
+@pytest.mark.parametrize(("zone", "date"), [("UTC", 9), ("Asia/Seoul", 10)])
+def test_the_event_date_is_the_games_own(zone: str, date: int, tmp_path: Path) -> None:
+    (event,) = read(
+        {"a": a_line(at="2026-03-09T15:00:00Z")}, make_game(time_zone=zone), tmp_path
+    ).valid
+    assert event["event_date"] == dt.date(2026, 3, date)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul"])
+@pytest.mark.parametrize(
+    ("unit", "time"),
+    [
+        ("epoch_seconds", 1773144000),
+        ("epoch_seconds", "1773144000"),
+        ("epoch_seconds", 1773144000.25),
+        ("epoch_milliseconds", 1773144000000),
+        ("epoch_milliseconds", "1773144000250"),
+    ],
+)
+def test_an_epoch_is_an_instant(unit: str, time: object, zone: str, tmp_path: Path) -> None:
+    game = make_game(time_zone=zone, logs=Logs(time_format=unit))  # type: ignore[arg-type]
+    (event,) = read({"a": a_line(at=time)}, game, tmp_path).valid
+    moment = UTC_MOMENT + dt.timedelta(hours=9 if zone == "Asia/Seoul" else 0)
+    assert event["event_time"] - moment in {dt.timedelta(0), dt.timedelta(milliseconds=250)}
+
+
+@pytest.mark.parametrize("time", ["soon", "NaN", "inf", "1e300", -5, 0, "2026-03-10T12:00:00Z"])
+@pytest.mark.parametrize("unit", ["epoch_seconds", "epoch_milliseconds"])
+def test_an_impossible_epoch_is_no_time(unit: str, time: object, tmp_path: Path) -> None:
+    reason = reason_of(a_line(at=time), tmp_path, logs=Logs(time_format=unit))  # type: ignore[arg-type]
+    assert reason == "an impossible time"
+
+
+def test_seconds_read_as_milliseconds_and_the_other_way_round_are_refused(tmp_path: Path) -> None:
+    units = {"epoch_seconds": 1773144000000, "epoch_milliseconds": 1773144000}
+    for unit, time in units.items():
+        (tmp_path / unit).mkdir()
+        logs = Logs.model_validate({"time_format": unit})
+        assert reason_of(a_line(at=time), tmp_path / unit, logs=logs)
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "worth", "reason"),
+    [
+        (10, "USD", 10.0, None),
+        ("10", "KRW", 0.0072, None),
+        (None, None, None, None),
+        (None, "???", None, None),
+        (10, "EUR", None, "a currency that currencies does not list"),
+        (10, "usd", None, "a currency that currencies does not list"),
+        (10, None, None, "a currency that currencies does not list"),
+        ("ten", "USD", None, "the amount is not a number"),
+    ],
+)
+def test_amounts_are_converted_by_their_currency(
+    amount: object, currency: object, worth: float | None, reason: str | None, tmp_path: Path
+) -> None:
+    fields = make_game().fields.model_copy(update={"currency": "currency"})
+    game = make_game(fields=fields, currencies={"USD": 1, "KRW": 0.00072, "O'Z": 2})
+    (event,) = read({"a": a_line(amount=amount, currency=currency)}, game, tmp_path).events
+    assert event["reason"] == reason
+    assert event["amount"] == (pytest.approx(worth) if worth is not None else None)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_lines_are_counted_in_each_file_of_many_read_at_once(tmp_path: Path) -> None:
+    good = b"".join(a_line(user={"id": f"u{n}"}) + b"\n" for n in range(60_000))
+    expected, files = [], {}
+    for number in range(6):
+        at = 9_999 * number
+        lines = good.split(b"\n")[: 60_000 - at // 6]
+        lines.insert(at, b"broken")
+        files[f"file {number}"] = gzip.compress(b"\n".join(lines), 1)
+        expected.append((f"file {number}", at + 1, "not JSON"))
+    found = read(files, make_game(properties={}, attributes={}), tmp_path)
+    assert found.bad == expected
+    users = [event["user_id"] for event in found.valid if event["file"] == 0]
+    assert users == [f"u{n}" for n in range(60_000)]
+
+
+@pytest.mark.slow
+def test_a_large_file_read_by_several_threads_keeps_its_order(tmp_path: Path) -> None:
+    note = "x" * 2_000
+    lines = [a_line(id=str(n), note=note) for n in range(40_000)]
+    lines[30_000] = b"broken"
+    found = read({"a": b"\n".join(lines)}, make_game(), tmp_path)
+    assert found.bad == [("a", 30_001, "not JSON")]
+    assert [event["event_id"] for event in found.valid[29_990:]] == [
+        str(n) for n in range(29_990, 40_000) if n != 30_000
+    ]
+
+
+def test_empty_files_have_no_lines(tmp_path: Path) -> None:
+    found = read({"a": b"", "b": gzip.compress(b""), "c": a_line()}, make_game(), tmp_path)
+    assert [(event["file"], event["reason"]) for event in found.events] == [(2, None)]
+    assert found.bad == []
+
+
+def test_only_empty_files_give_empty_tables(tmp_path: Path) -> None:
+    assert read({"a": b"", "b": gzip.compress(b"")}, make_game(), tmp_path) == Read([], [])
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_truncated_file_gives_its_lines_and_one_row_of_quarantine(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    lines = b"".join(a_line(id=f"{n:x}", minutes=n * n) + b"\n" for n in range(30_000))
+    whole = compress(lines)
+    found = read({"cut": whole[: len(whole) // 2], "whole": a_line()}, make_game(), tmp_path)
+    ((name, line, reason),) = found.bad
+    assert (name, line) == ("cut", None)
+    assert reason.startswith("the file is damaged: ")
+    assert 5_000 < len(found.valid) < 30_000
+    assert len(found.valid) == len(found.events)
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+HEADER = b"user.id,at,type,id,amount,minutes,user.country,user.level\n"
+
+
+def csv_game(**changes: Any) -> Game:
+    return make_game(logs=Logs(format="csv"), **changes)
+
+
+def a_record(country: str = "KR", user: str = "u1", amount: str = "") -> bytes:
+    return f"{user},2026-03-10T12:00:00Z,battle,e1,{amount},7,{country},3\n".encode()
+
+
+def test_a_record_becomes_an_event_with_its_typed_facts(tmp_path: Path) -> None:
+    found = read({"a": HEADER + a_record(amount="4.99")}, csv_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == ["", None]
+    (event,) = found.valid
+    facts = ("u1", UTC_MOMENT, DAY, "battle", "e1", 4.99, 7.0, "KR", 3.0)
+    assert tuple(value for name, value in event.items() if name not in NUMBERING) == facts
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("KR", "KR"),
+        ('"KR"', "KR"),
+        ('"Korea, South"', "Korea, South"),
+        ('"the ""South"""', 'the "South"'),
+        ('""""', '"'),
+        ('","', ","),
+        ('""', None),
+        ("", None),
+        ("쿠키", "쿠키"),
+        ("true", "true"),
+    ],
+)
+def test_a_quoted_field_is_its_content(written: str, meant: str | None, tmp_path: Path) -> None:
+    (event,) = read({"a": HEADER + a_record(written)}, csv_game(), tmp_path).valid
+    assert (event["attribute_country"], event["attribute_level"]) == (meant, 3.0)
+
+
+@pytest.mark.parametrize("user", ['"u1"', '"a, b"', '"""q"""', "true", "{a}"])
+def test_the_first_field_may_be_quoted(user: str, tmp_path: Path) -> None:
+    (event,) = read({"a": HEADER + a_record(user=user)}, csv_game(), tmp_path).valid
+    assert event["user_id"] == {'"u1"': "u1", '"a, b"': "a, b", '"""q"""': '"q"'}.get(user, user)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b"u1,2026-03-10\n", "not CSV: 2 columns, the header has 8"),
+        (a_record("KR,JP"), "not CSV: 9 columns, the header has 8"),
+        (a_record('"KR","JP"'), "not CSV: 9 columns, the header has 8"),
+        (a_record('"KR'), "not CSV: a quote is out of place"),
+        (a_record('K"R'), "not CSV: a quote is out of place"),
+        (a_record('"K"R'), "not CSV: a quote is out of place"),
+        (a_record(user=""), "no user id"),
+        (a_record('"K,R"', user=""), "no user id"),
+        (a_record(user='""'), "no user id"),
+        (a_record(amount="free"), "the amount is not a number"),
+        (b"\xff" + a_record(), NO_TEXT),
+    ],
+)
+def test_each_fault_of_a_record_has_its_reason(record: bytes, reason: str, tmp_path: Path) -> None:
+    content = HEADER + a_record() + record + a_record()
+    found = read({"a": content}, csv_game(), tmp_path)
+    assert found.bad == [("a", 3, reason)]
+    assert len(found.valid) == 2
+
+
+def test_files_of_a_day_may_have_different_headers(tmp_path: Path) -> None:
+    other = b"\xef\xbb\xbftype,extra,at,user.id\nchat,x,2026-03-10T12:00:00Z,u2\n"
+    found = read({"a": HEADER + a_record(), "b": other, "c": b""}, csv_game(), tmp_path)
+    valid = {(event["file"], event["user_id"], event["event_type"]) for event in found.valid}
+    assert valid == {(0, "u1", "battle"), (1, "u2", "chat")}
+
+
+def test_lines_are_counted_in_files_of_different_headers(tmp_path: Path) -> None:
+    other = b"type,at,user.id\nbroken\nchat,2026-03-10T12:00:00Z,u2\n"
+    files = {"b": other, "a": HEADER + a_record() + b"x\n", "c": other}
+    found = read(files, csv_game(), tmp_path)
+    assert [(name, line) for name, line, _ in found.bad] == [("b", 2), ("a", 3), ("c", 2)]
+
+
+def test_a_header_that_stands_again_is_no_record(tmp_path: Path) -> None:
+    content = HEADER + a_record() + HEADER + "\ufeff".encode() + HEADER + b"\n" + a_record()
+    found = read({"a": content}, csv_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == ["", None, "", "", "", None]
+
+
+def test_a_windows_file_is_read_like_any_other(tmp_path: Path) -> None:
+    content = (HEADER + a_record() + HEADER + a_record()).replace(b"\n", b"\r\n")
+    found = read({"a": "\ufeff".encode() + content}, csv_game(), tmp_path)
+    assert [event["reason"] for event in found.events] == ["", None, "", None]
+
+
+def test_a_quoted_header_names_its_columns(tmp_path: Path) -> None:
+    content = b'"user.id","at","type","it\'s, ""odd"""\nu1,2026-03-10T12:00:00Z,chat,x\n'
+    (event,) = read({"a": content}, csv_game(), tmp_path).valid
+    assert (event["user_id"], event["event_type"]) == ("u1", "chat")
+
+
+def test_a_file_without_the_users_column_is_quarantined_line_by_line(tmp_path: Path) -> None:
+    found = read({"a": b"at,type\n2026-03-10,x\n2026-03-10,y\n"}, csv_game(), tmp_path)
+    assert found.bad == [("a", 2, "no user id"), ("a", 3, "no user id")]
+
+
+# --- Parquet --------------------------------------------------------------------------------------
+
+
+def a_table(**changes: Any) -> bytes:
+    columns: dict[str, Any] = {
+        "user": [
+            {"id": "u1", "country": "KR", "level": 3},
+            {"id": None, "country": "JP", "level": 4},
+        ],
+        "at": pa.array([UTC_MOMENT, UTC_MOMENT], pa.timestamp("us")),
+        "type": ["battle", "chat"],
+        "id": ["e1", "e2"],
+        "amount": [4.99, None],
+        **changes,
+    }
+    sink = pa.BufferOutputStream()
+    kept = {name: column for name, column in columns.items() if column is not None}
+    parquet.write_table(pa.table(kept), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def parquet_game(**changes: Any) -> Game:
+    return make_game(logs=Logs(format="parquet"), **changes)
+
+
+def test_rows_become_events_with_nested_fields(tmp_path: Path) -> None:
+    found = read({"a": a_table()}, parquet_game(), tmp_path)
+    (event,) = found.valid
+    assert (event["user_id"], event["event_time"]) == ("u1", UTC_MOMENT)
+    assert (event["amount"], event["property_minutes"]) == (4.99, None)
+    assert (event["attribute_country"], event["attribute_level"]) == ("KR", 3.0)
+    assert found.bad == [("a", 2, "no user id")]
+    ((content,),) = CONNECTION.execute(
+        "SELECT content FROM raw_lines WHERE reason <> ''"
+    ).fetchall()
+    assert json.loads(content)["user"] == {"id": None, "country": "JP", "level": 4}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul"])
+def test_a_typed_instant_is_put_on_the_games_clock(zone: str, tmp_path: Path) -> None:
+    at = pa.array([UTC_MOMENT, UTC_MOMENT], pa.timestamp("ms", "Europe/Paris"))
+    (event,) = read({"a": a_table(at=at)}, parquet_game(time_zone=zone), tmp_path).valid
+    assert event["event_time"].hour == (12 if zone == "UTC" else 21)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul"])
+def test_a_typed_time_without_zone_is_the_games_own(zone: str, tmp_path: Path) -> None:
+    (event,) = read({"a": a_table()}, parquet_game(time_zone=zone), tmp_path).valid
+    assert event["event_time"] == UTC_MOMENT
+
+
+def test_a_missing_column_is_a_reason_and_files_may_differ(tmp_path: Path) -> None:
+    files = {"a": a_table(type=None), "b": a_table(minutes=[1, 2], extra=["x", "y"])}
+    found = read(files, parquet_game(), tmp_path)
+    assert [reason for name, _, reason in found.bad if name == "a"] == [
+        "no event type",
+        "no user id",
+    ]
+    assert [(event["file"], event["property_minutes"]) for event in found.valid] == [(1, 1.0)]
+
+
+@pytest.mark.parametrize("user", [[{"id": True}] * 2, [{"id": {"a": 1}}] * 2, [{"id": [1]}] * 2])
+def test_a_user_column_of_another_kind_is_refused(user: Any, tmp_path: Path) -> None:
+    found = read({"a": a_table(user=user)}, parquet_game(), tmp_path)
+    assert found.reasons == ["the user id is neither text nor a number"] * 2
+
+
+def test_damaged_files_are_reported_and_the_others_read(tmp_path: Path) -> None:
+    whole = a_table()
+    files = {"cut": whole[:-20], "text": b"hello", "empty": b"", "whole": whole}
+    found = read(files, parquet_game(), tmp_path)
+    assert [event["file"] for event in found.valid] == [3]
+    assert {name for name, line, _ in found.bad if line is None} == {"cut", "text", "empty"}
+
+
+def test_a_nested_value_that_cannot_be_read_damages_its_file_alone(tmp_path: Path) -> None:
+    users = [{"id": f"u{n}", "country": "KR", "level": n} for n in range(2_000)]
+    columns = {"at": [UTC_MOMENT] * 2_000, "type": ["x"] * 2_000, "id": None, "amount": None}
+    broken = bytearray(a_table(user=users, **columns))
+    broken[40:60] = bytes(20)
+    found = read({"broken": bytes(broken), "whole": a_table()}, parquet_game(), tmp_path)
+    assert [event["file"] for event in found.valid] == [1]
+    assert ("broken", None) in {(name, line) for name, line, _ in found.bad}
+
+
+def test_only_damaged_files_give_no_events(tmp_path: Path) -> None:
+    found = read({"a": b"hello"}, parquet_game(), tmp_path)
+    assert (found.events, len(found.bad)) == ([], 1)
+
+
+# --- whatever the lines ---------------------------------------------------------------------------
+
+LINES = {
+    None: [a_line(), a_line(id="e1"), a_line(amount=3), a_line(at="2026-01-01T00:00:00+05:30")],
+    "": [b"", b"   ", b"\t"],
+    "not JSON": [b"{", b"x,y", "쿠키".encode(), a_line()[:-1], b'"', b"'"],
+    "no user id": [b"{}", a_line(user={"id": ""})],
+    "an impossible time": [a_line(at="never")],
+    NO_TEXT: [b"\xff", b"a\0b", b"\xed\xa0\x80"],
+}
+
+
+@given(
+    files=st.lists(
+        st.lists(
+            st.sampled_from([(reason, line) for reason, lines in LINES.items() for line in lines]),
+            max_size=30,
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    compress=st.sampled_from([bytes, gzip.compress, zstandard.ZstdCompressor().compress]),
+)
+def test_every_line_is_an_event_or_nothing_or_in_quarantine_at_its_place(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[list[tuple[str | None, bytes]]],
+    end: bytes,
+    compress: Callable[[bytes], bytes],
+) -> None:
+    content = {
+        f"file {number}": compress(b"".join(line + end for _, line in lines))
+        for number, lines in enumerate(files)
+    }
+    found = read(content, make_game(), tmp_path_factory.mktemp("lines"))
+    assert [event["reason"] for event in found.events] == [r for lines in files for r, _ in lines]
+    assert found.bad == [
+        (f"file {number}", at, reason)
+        for number, lines in enumerate(files)
+        for at, (reason, _) in enumerate(lines, start=1)
+        if reason
+    ]
+    assert UNREADABLE not in "".join(event["user_id"] or "" for event in found.valid)

@@ -1,0 +1,250 @@
+"""What every engine must do, DuckDB and Spark alike."""
+
+import datetime as dt
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from ds_assets.core.events import DUPLICATE, events_table
+from ds_assets.core.tables import QUARANTINE, Column, Table
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.engines.spark import SparkEngine
+from ds_assets.infra.lake.base import STAGING, day_folder
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.raw_logs import RAW, RawObject, raw_objects
+from ds_assets.infra.lake.tables import table_file
+from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.spark import local_session
+
+DAY = dt.date(2026, 3, 10)
+NEXT_DAY = dt.date(2026, 3, 11)
+ODD = "o'dd [lake]* {a}"
+SCORES = Table(
+    "scores",
+    (
+        Column("user_id", "text", "The user."),
+        Column("score", "real", "Points.", nullable=True),
+        Column("times", "integer", "Games."),
+    ),
+    ("user_id",),
+)
+MOMENTS = Table(
+    "moments",
+    (
+        Column("user_id", "text", "The user."),
+        Column("moment", "time", "When.", nullable=True),
+        Column("birthday", "date", "The day.", nullable=True),
+    ),
+    ("user_id", "moment"),
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / ODD)
+
+
+# Spark without "file:" reads a folder as it reads what lies on other machines.
+SPARK = [pytest.param(prefix, marks=pytest.mark.slow) for prefix in ("spark file://", "spark ")]
+
+
+@pytest.fixture(params=["duckdb", *SPARK])
+def engine(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> LakeEngine:
+    if request.param == "duckdb":
+        return open_duckdb(512, 2)
+    session = local_session(tmp_path_factory.getbasetemp() / "spark")
+    return SparkEngine(session, f"{request.param.removeprefix('spark ')}{tmp_path / ODD}")
+
+
+def a_file(lake: FolderLake, *lines: bytes, day: dt.date = DAY, name: str = "a.gz") -> RawObject:
+    name = f"{day_folder(RAW, day)}/{name}"
+    lake.write(name, gzip.compress(b"\n".join(lines)))
+    return next(one for one in raw_objects(day, lake) if one.stored.name == name)
+
+
+def a_line(event_id: str) -> bytes:
+    return b'{"user": "u", "time": "2026-03-10T12:00:00Z", "type": "x", "id": "%s"}' % (
+        event_id.encode()
+    )
+
+
+def a_game_with_ids() -> Game:
+    return make_game(fields=make_game().fields.model_copy(update={"event_id": "id"}))
+
+
+def store_scores(
+    rows: Sequence[tuple[dt.date, str, float | None, int]],
+    days: Sequence[dt.date],
+    engine: LakeEngine,
+    lake: FolderLake,
+) -> dict[dt.date, int]:
+    schema = "dt date, user_id string, score double, times int"
+    frame = engine.session.createDataFrame(list(rows), schema)
+    return engine.store(frame, SCORES, "dt", days, lake)
+
+
+def rows_of(day: dt.date, table: Table, lake: FolderLake) -> list[dict[str, Any]]:
+    stored = parquet.ParquetFile(lake.local(table_file(table.name, day))).read()
+    return list(stored.to_pylist())
+
+
+def test_the_events_frame_has_the_contracts_columns(engine: LakeEngine) -> None:
+    with engine.events(make_game()) as reader:
+        assert set(reader.frame.columns) == set(events_table(make_game()).names)
+        assert list(reader.bad_lines.columns) == ["dt", *QUARANTINE.names]
+        assert engine.to_pandas(reader.frame).empty
+        assert engine.to_pandas(reader.bad_lines).empty
+
+
+def test_duplicates_are_marked_at_their_place_within_their_day(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    lines = [a_line("a"), b"broken", a_line("b"), a_line("a"), a_line("c"), a_line("a")]
+    files = [a_file(lake, *lines), a_file(lake, a_line("a"), day=NEXT_DAY)]
+    with engine.events(a_game_with_ids()) as reader:
+        reader.read(files, lake)
+        rows = engine.to_pandas(reader.frame)
+        marked = rows[rows["reason"] == DUPLICATE]
+        assert set(zip(marked["file"], marked["line"], strict=True)) == {(0, 4), (0, 6)}
+        assert sorted(rows.loc[rows["reason"].isna(), "event_id"]) == ["a", "a", "b", "c"]
+        assert list(engine.to_pandas(reader.bad_lines)["line"]) == [2]
+
+
+def test_files_of_any_name_are_read(engine: LakeEngine, lake: FolderLake) -> None:
+    names = ["a b.gz", "a%20b.gz", "[x]{y}*?.gz", "it's.gz", "raw/dt=2026-03-10/a b.gz", "é.gz"]
+    files = [a_file(lake, b"broken", name=name) for name in names]
+    with engine.events(make_game()) as reader:
+        reader.read(files, lake)
+        assert sorted(engine.to_pandas(reader.bad_lines)["file"]) == sorted(names)
+
+
+def test_a_reader_forgets_what_it_read_before(engine: LakeEngine, lake: FolderLake) -> None:
+    with engine.events(a_game_with_ids()) as reader:
+        reader.read([a_file(lake, a_line("a"), a_line("a"), b"broken")], lake)
+        reader.read([a_file(lake, a_line("b"), day=NEXT_DAY)], lake)
+        assert list(engine.to_pandas(reader.frame)["event_id"]) == ["b"]
+        assert engine.to_pandas(reader.frame)["reason"].isna().all()
+        assert engine.to_pandas(reader.bad_lines).empty
+
+
+def test_a_file_that_broke_off_is_a_bad_line_without_a_line(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    file = a_file(lake, *(a_line(str(n)) for n in range(1000)))
+    lake.write(file.stored.name, lake.read(file.stored.name)[:-9])
+    with engine.events(make_game()) as reader:
+        reader.read([file], lake)
+        ((day, name, line, reason, content),) = engine.to_pandas(reader.bad_lines).to_numpy()
+    assert (day, name) == (pd.Timestamp(DAY), "a.gz")
+    assert reason.startswith("the file is damaged: ")
+    assert pd.isna(line)
+    assert pd.isna(content)
+
+
+def test_files_can_be_read_again_after_an_error(engine: LakeEngine, lake: FolderLake) -> None:
+    file = a_file(lake, a_line("a"))
+
+    def fail() -> None:
+        with engine.events(make_game()) as reader:
+            reader.read([file], lake)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with engine.events(make_game()) as reader:
+        reader.read([file], lake)
+        assert len(engine.to_pandas(reader.frame)) == 1
+
+
+def test_each_day_is_written_to_its_file_in_the_order_of_the_key(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    rows = [(DAY, "b", 1.5, 1), (NEXT_DAY, "c", None, 2), (DAY, "a", 2.5, 3)]
+    empty = NEXT_DAY + dt.timedelta(days=1)
+    stored = store_scores(rows, [DAY, NEXT_DAY, empty], engine, lake)
+    assert stored == {DAY: 2, NEXT_DAY: 1, empty: 0}
+    assert rows_of(DAY, SCORES, lake) == [
+        {"user_id": "a", "score": 2.5, "times": 3},
+        {"user_id": "b", "score": 1.5, "times": 1},
+    ]
+    for day in stored:
+        schema = parquet.read_schema(lake.local(table_file("scores", day)))
+        assert schema.types == SCORES.arrow_schema.types
+    assert [one.name for one in lake.objects("scores")] == [
+        table_file("scores", day) for day in stored
+    ]
+    assert lake.objects(STAGING) == []
+
+
+def test_a_days_rows_of_other_days_are_not_written(engine: LakeEngine, lake: FolderLake) -> None:
+    rows = [(DAY, "a", 1.0, 1), (NEXT_DAY, "b", 1.0, 1)]
+    assert store_scores(rows, [DAY], engine, lake) == {DAY: 1}
+    assert store_scores(rows[:1], [NEXT_DAY], engine, lake) == {NEXT_DAY: 0}
+    assert store_scores([], [DAY], engine, lake) == {DAY: 0}
+    assert rows_of(DAY, SCORES, lake) == []
+
+
+def test_times_are_the_games_own_wherever_they_are_written(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    first, last = dt.datetime(1999, 1, 1, 0, 30), dt.datetime(2026, 3, 29, 2, 30, 0, 123456)  # noqa: DTZ001
+    rows = [(DAY, "a", None, None), (DAY, "a", last, DAY), (DAY, "a", first, None)]
+    frame = engine.session.createDataFrame(
+        rows, "dt date, user_id string, moment timestamp_ntz, birthday date"
+    )
+    engine.store(frame, MOMENTS, "dt", [DAY], lake)
+    assert [row["moment"] for row in rows_of(DAY, MOMENTS, lake)] == [first, last, None]
+    schema = parquet.read_schema(lake.local(table_file("moments", DAY)))
+    assert schema.types == MOMENTS.arrow_schema.types
+    found = engine.to_pandas(engine.read([DAY], MOMENTS, lake))
+    assert sorted(found["moment"].dropna()) == [pd.Timestamp(first), pd.Timestamp(last)]
+
+
+def test_what_was_written_is_read_with_its_day(engine: LakeEngine, lake: FolderLake) -> None:
+    days = [DAY, NEXT_DAY]
+    store_scores([(DAY, "a", 1.0, 1), (NEXT_DAY, "a", None, 2)], days, engine, lake)
+    rows = engine.to_pandas(engine.read(days, SCORES, lake))
+    found = rows.sort_values("dt", ignore_index=True)
+    assert list(found.columns) == ["dt", *SCORES.names]
+    assert list(found["dt"]) == [pd.Timestamp(DAY), pd.Timestamp(NEXT_DAY)]
+    assert list(found["times"]) == [1, 2]
+
+
+def test_no_days_are_an_empty_frame(engine: LakeEngine, lake: FolderLake) -> None:
+    found = engine.to_pandas(engine.read([], SCORES, lake))
+    assert list(found.columns) == ["dt", *SCORES.names]
+    assert found.empty
+
+
+def test_a_day_without_a_column_is_named(engine: LakeEngine, lake: FolderLake) -> None:
+    store_scores([(DAY, "a", 1.0, 1)], [DAY], engine, lake)
+    wider = Table("scores", (*SCORES.columns, Column("rank", "integer", "Place.")), ("user_id",))
+    with pytest.raises(InputError, match="scores of 2026-03-10 lacks rank: it was made with"):
+        engine.read([DAY], wider, lake)
+
+
+def double(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for _, of_day in rows.groupby("dt"):
+        yield pd.DataFrame({"user_id": of_day["user_id"], "score": of_day["score"] * 2, "times": 1})
+
+
+def test_a_function_makes_rows_of_the_rows_of_all_days(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    days = [DAY, NEXT_DAY]
+    store_scores([(DAY, "a", 1.5, 1), (NEXT_DAY, "b", None, 2)], days, engine, lake)
+    made = engine.map(engine.read(days, SCORES, lake), double, SCORES)
+    found = engine.to_pandas(made).sort_values("user_id")
+    assert list(found.columns) == SCORES.names
+    assert found["score"].fillna(-1).tolist() == [3.0, -1.0]
+    assert engine.to_pandas(engine.map(engine.read([], SCORES, lake), double, SCORES)).empty

@@ -1,0 +1,211 @@
+"""Features of lines in memory, beside those that the batch makes of the same logs."""
+
+import datetime as dt
+import json
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ds_assets.core.decompression import text_blocks
+from ds_assets.core.events import RejectedLine
+from ds_assets.core.tables import user_features_table
+from ds_assets.game import Attribute, Events, Fields, Game, Logs
+from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.engines.event_features import EventFeatures
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import table_file
+from ds_assets_tests.assets.factories import START, Installation, day, make_played
+
+LAST = day(19)
+MESS: dict[str, Any] = {
+    "broken": 0.01,
+    "duplicates": 0.02,
+    "late": 0.05,
+    "skewed": 0.01,
+    "unknown_types": 0.02,
+}
+Lines = dict[dt.date, list[str]]
+
+pytestmark = pytest.mark.slow
+
+
+def event_features(game: Game) -> EventFeatures:
+    return EventFeatures(game, open_duckdb(256, threads=1))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Three weeks of a game with all kinds of a mess, up to the features."""
+    home = tmp_path_factory.mktemp("played")
+    installation, _ = make_played(home, users=150, days=20, seed=4, **MESS)
+    installation.run(START, LAST, ("raw_logs", "user_activity", "user_features"))
+    return installation
+
+
+def raw_lines(lake: FolderLake) -> Iterator[tuple[dt.date, str]]:
+    """Every line of the raw logs with its arrival day, in the order in which the batch reads."""
+    for folder in sorted(lake.local("raw").iterdir()):
+        for file in sorted(one for one in folder.iterdir() if not one.name.startswith("_")):
+            for line in b"".join(text_blocks(file)).decode().splitlines():
+                yield dt.date.fromisoformat(folder.name.removeprefix("dt=")), line
+
+
+def stored_features(lake: FolderLake) -> dict[str, dict[str, Any]]:
+    frame = pd.read_parquet(lake.local(table_file("user_features", LAST)))
+    plain = frame.astype(object).where(frame.notna(), None)
+    users = [{str(name): value for name, value in one.items()} for one in plain.to_dict("records")]
+    return {user["user_id"]: user for user in users}
+
+
+def user_of(line: str) -> str | None:
+    try:
+        found = json.loads(line)["user"]["id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+@pytest.mark.slow
+def test_features_are_those_of_the_batch_and_rejected_is_what_is_in_quarantine(
+    played: Installation,
+) -> None:
+    lines: Lines = defaultdict(list)
+    for arrived, line in raw_lines(played.lake):
+        lines[arrived].append(line)
+    found = event_features(played.game).of(lines, LAST)
+    assert {user["user_id"]: user for user in found.users} == stored_features(played.lake)
+    quarantine = pd.concat(
+        pd.read_parquet(file).assign(day=dt.date.fromisoformat(file.parent.name[3:]))
+        for file in played.lake.local("quarantine").rglob("*.parquet")
+    )
+    assert Counter((one.day, one.reason) for one in found.rejected) == Counter(
+        zip(quarantine["day"], quarantine["reason"], strict=True)
+    )
+    assert len(found.rejected) > 20
+
+
+@pytest.mark.slow
+def test_some_users_alone_have_the_features_that_they_have_among_all(played: Installation) -> None:
+    stored = stored_features(played.lake)
+    by_user: dict[str, Lines] = defaultdict(lambda: defaultdict(list))
+    for arrived, line in raw_lines(played.lake):
+        if (user := user_of(line)) in stored:
+            by_user[str(user)][arrived].append(line)
+    features = event_features(played.game)
+
+    def of(user: str) -> list[dict[str, Any]]:
+        return features.of(by_user[user], LAST).users
+
+    some = sorted(stored)[:24]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(of, some)) == [[stored[user]] for user in some]
+
+
+FIRST = dt.date(2024, 3, 1)
+
+
+def make_game(file_format: str = "jsonl") -> Game:
+    return Game(
+        name="Test game",
+        first_day=FIRST,
+        logs=Logs.model_validate({"format": file_format}),
+        fields=Fields(user_id="user", event_time="time", event_type="type", amount="amount"),
+        events=Events(activity=("login",), purchases=("buy",)),
+        attributes={"country": Attribute(field="country")},
+        active_days=5,
+        windows=(1, 7),
+    )
+
+
+def a_line(user: str = "a", day: dt.date = FIRST, **changes: Any) -> str:
+    facts = {"user": user, "time": f"{day}T10:00:00Z", "type": "login", **changes}
+    return json.dumps(facts)
+
+
+def test_each_active_user_has_the_features_of_the_table() -> None:
+    lines = [a_line("b"), a_line("a"), a_line("a", type="buy", amount=2.5, country="KR")]
+    found = event_features(make_game()).of({FIRST: lines}, FIRST)
+    assert [user["user_id"] for user in found.users] == ["a", "b"]
+    assert list(found.users[0]) == user_features_table(make_game()).names
+    first, second = found.users
+    assert (first["spend_7d"], first["last_country"], first["events_1d"]) == (2.5, "KR", 2.0)
+    assert (second["spend_7d"], second["last_country"]) == (0.0, None)
+
+
+def test_each_line_that_is_no_event_is_named_with_its_reason() -> None:
+    later = FIRST + dt.timedelta(days=1)
+    lines = {
+        later: ["", "?", a_line(day=later)],
+        FIRST: [a_line(), a_line(amount="much"), "\x1f\x8b", "[\n]", "\ud800", a_line("")],
+    }
+    assert event_features(make_game()).of(lines, later).rejected == [
+        RejectedLine(FIRST, 2, "the amount is not a number"),
+        RejectedLine(FIRST, 3, "not JSON"),
+        RejectedLine(FIRST, 4, "no user id"),
+        RejectedLine(FIRST, 5, "not text: bad UTF-8 or longer than 1 MiB"),
+        RejectedLine(FIRST, 6, "no user id"),
+        RejectedLine(later, 2, "not JSON"),
+    ]
+
+
+def test_a_line_over_several_lines_keeps_the_numbers_of_those_after_it() -> None:
+    whole = json.dumps(json.loads(a_line("a")), indent=1)
+    found = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)
+    assert [user["user_id"] for user in found.users] == ["a"]
+    assert found.rejected == [RejectedLine(FIRST, 2, "not JSON")]
+
+
+def test_who_is_not_active_on_the_day_has_no_features() -> None:
+    features = event_features(make_game())
+    lines = {FIRST: [a_line("a"), a_line("b", type="other")]}
+    for days, users in ((0, ["a"]), (4, ["a"]), (5, []), (-1, [])):
+        found = features.of(lines, FIRST + dt.timedelta(days=days))
+        assert [user["user_id"] for user in found.users] == users
+
+
+def test_nothing_gives_nothing_also_after_something() -> None:
+    features = event_features(make_game())
+    assert len(features.of({FIRST: [a_line(), "?"]}, FIRST).users) == 1
+    empty: list[Lines] = [{}, {FIRST: []}, {FIRST: [""]}]
+    for nothing in empty:
+        found = features.of(nothing, FIRST)
+        assert (found.users, found.rejected) == ([], [])
+
+
+def test_lines_of_csv_open_with_their_header() -> None:
+    lines = ["time,user,type,amount", f"{FIRST}T10:00:00Z,a,buy,3", f"{FIRST}T10:00:00Z,a,login,"]
+    found = event_features(make_game("csv")).of({FIRST: [*lines, "x"]}, FIRST)
+    assert [(user["user_id"], user["spend_1d"]) for user in found.users] == [("a", 3.0)]
+    assert found.rejected == [RejectedLine(FIRST, 4, "not CSV: 1 columns, the header has 4")]
+
+
+def test_a_row_of_parquet_comes_as_an_object_of_json() -> None:
+    lines = {FIRST: [a_line(), a_line(type="buy", amount=3)]}
+    expected = event_features(make_game()).of(lines, FIRST)
+    assert event_features(make_game("parquet")).of(lines, FIRST) == expected
+
+
+def test_games_share_an_engine_and_nothing_else() -> None:
+    utc = event_features(make_game())
+    seoul = event_features(make_game().model_copy(update={"time_zone": "Asia/Seoul"}))
+    late = {FIRST: [a_line(time=f"{FIRST}T20:00:00Z")]}
+    for _ in range(2):
+        assert [user["days_since_active"] for user in utc.of(late, FIRST).users] == [0.0]
+        assert seoul.of(late, FIRST).rejected == [
+            RejectedLine(FIRST, 1, "dated after its arrival day")
+        ]
+
+
+def test_no_file_is_left_behind() -> None:
+    def files() -> set[str]:
+        return {one.name for one in Path(tempfile.gettempdir()).glob("ds_assets*")}
+
+    before = files()
+    event_features(make_game()).of({FIRST: [a_line()] * 1_000}, FIRST)
+    assert files() == before

@@ -1,0 +1,93 @@
+"""Makes predictions, and caches that share a server and no user."""
+
+import asyncio
+import datetime as dt
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ds_assets.core.tables import PREDICTIONS, Table
+from ds_assets.infra.cache.format import CachedPrediction, DayRecord
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+
+DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
+_VALUES = {
+    "text": "some",
+    "json": '[{"code":"tenure"}]',
+    "integer": 3,
+    "real": 0.25,
+    "date": DAYS[0],
+}
+_GAMES = itertools.count()
+
+
+def row(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
+    """A row of predictions, whatever columns they have."""
+    return row_of(PREDICTIONS, user_id=user_id, as_of=as_of, **values)
+
+
+def row_of(contract: Table, **values: Any) -> dict[str, Any]:
+    """A row of a contract, whatever columns it has."""
+    defaults = {column.name: _VALUES[column.type] for column in contract.columns}
+    return {**defaults, **values}
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
+
+
+def told(members: bytes) -> dict[str, Any]:
+    """What the JSON members of a prediction say; a column of JSON is the text that it was."""
+    text, place, found = members.decode(), 0, {}
+    for column in PREDICTIONS.columns[1:]:
+        name = f'{"," if place else ""}"{column.name}":'
+        assert text.startswith(name, place), text[place:]
+        begin = place + len(name)
+        value, place = json.JSONDecoder().raw_decode(text, begin)
+        if value is not None and column.type == "date":
+            value = dt.date.fromisoformat(value)
+        found[column.name] = text[begin:place] if value and column.type == "json" else value
+    assert text[place:] == "}"
+    return found
+
+
+def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+    """What a cache has for these users, as the rows that were put in."""
+    values = zip(user_ids, cache.get_many(user_ids), strict=True)
+    return [None if value is None else row_in(user_id, value) for user_id, value in values]
+
+
+def fetch(
+    cache: PredictionCache, user_ids: Sequence[str]
+) -> tuple[DayRecord | None, list[dict[str, Any] | None]]:
+    """As `get_rows`, on an event loop of its own, with the newest day."""
+
+    async def ask() -> tuple[DayRecord | None, list[CachedPrediction | None]]:
+        try:
+            return await cache.fetch(user_ids)
+        finally:
+            await cache.close_loop()
+
+    day, values = asyncio.run(ask())
+    found = zip(user_ids, values, strict=True)
+    return day, [None if value is None else row_in(user_id, value) for user_id, value in found]
+
+
+def row_in(user_id: str, value: CachedPrediction) -> dict[str, Any]:
+    """A value of the cache as the row that was put in."""
+    found = {"user_id": user_id, **told(value.members)}
+    assert found["as_of"].toordinal() == value.as_of
+    return found
+
+
+def fresh(location: str | Path) -> PredictionCache:
+    return PredictionCache(location, f"game {next(_GAMES)}", days_to_live=7)
+
+
+def server_process(cache: PredictionCache) -> int:
+    client: Any = cache._client
+    return int(client.info("server")["process_id"])

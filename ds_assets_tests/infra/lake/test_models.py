@@ -1,0 +1,179 @@
+"""Models in the lake: a card for each day, and ONNX files where there was enough data."""
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.models.model_card import AMOUNTS, TWIN, ModelCard
+from ds_assets.core.models.snapshots import LabelledSnapshot, Task
+from ds_assets.core.models.training import TrainedModel, train
+from ds_assets.core.models.user_groups import NO_GROUPS, with_user_groups
+from ds_assets.errors import InputError
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.models import (
+    day_files,
+    day_model,
+    day_models,
+    model_tags,
+    store_model,
+    stored_card,
+    stored_files,
+    stored_model,
+)
+from ds_assets_tests.core.factories import FIRST_DAY, leavers, make_features
+
+READY_DAY = dt.date(2024, 2, 5)
+HORIZON = 14
+TASK = Task("payment", HORIZON, grace=0, first_day=FIRST_DAY, user_groups=NO_GROUPS)
+FOLDER = f"models/payment/dt={READY_DAY}"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path)
+
+
+def snapshot(week: int) -> LabelledSnapshot:
+    """A day on which those who play much are likelier to pay, and pay more."""
+    day = FIRST_DAY + dt.timedelta(weeks=week)
+    features = with_user_groups(make_features(400, seed=week), NO_GROUPS)
+    paid = ~leavers(features, seed=week)
+    spend = pd.Series(features["active_days_28d"].to_numpy() + 1.0, paid.index).where(paid, 0.0)
+    return LabelledSnapshot(day, features, paid, day + dt.timedelta(days=HORIZON), spend)
+
+
+@cache
+def trained(weeks: int = 4) -> TrainedModel:
+    return train(TASK, READY_DAY, [snapshot(week) for week in range(weeks)])
+
+
+def put(lake: FolderLake, model: TrainedModel) -> None:
+    store_model("payment", READY_DAY, model.card, model.onnx, lake, model.parts)
+
+
+def names(lake: FolderLake) -> set[str]:
+    return {item.name.removeprefix(f"{FOLDER}/") for item in lake.objects("models")}
+
+
+def test_a_model_comes_back_with_the_card_that_it_was_stored_with(lake: FolderLake) -> None:
+    put(lake, trained())
+    assert trained().card.state == "ready"
+    assert stored_card("payment", READY_DAY, ModelCard, lake) == trained().card
+    found = day_model("payment", READY_DAY, ModelCard, lake)
+    assert found is not None
+    assert found.card == trained().card
+
+
+def test_all_files_of_a_model_come_back_as_they_were_stored(lake: FolderLake) -> None:
+    put(lake, trained())
+    assert names(lake) == {"card.json", "model.onnx", TWIN, AMOUNTS}
+    files = stored_files("payment", trained().card, lake, with_twins=True)
+    assert (files.onnx, dict(files.parts)) == (trained().onnx, trained().parts)
+
+
+def test_what_only_judges_is_not_read_to_predict(lake: FolderLake) -> None:
+    put(lake, trained())
+    lake.delete([f"{FOLDER}/{TWIN}"])
+    files = day_files(READY_DAY, lake).payment
+    assert files is not None
+    assert [name for name, _ in files.parts] == [AMOUNTS]
+    payment = day_models(READY_DAY, lake).payment
+    assert payment is not None
+    assert payment.model is not None
+    with pytest.raises(InputError, match=rf"{FOLDER}/{TWIN} is missing"):
+        stored_files("payment", trained().card, lake, with_twins=True)
+
+
+def test_trees_are_read_only_once_somebody_asks_for_reasons(lake: FolderLake) -> None:
+    put(lake, trained())
+    payment = day_models(READY_DAY, lake).payment
+    assert payment is not None
+    assert payment.model is not None
+    assert "trees" not in vars(payment.model)
+    assert set(payment.model.trees) == {""}
+    assert "trees" in vars(payment.model)
+
+
+def test_without_enough_data_there_is_a_card_that_says_why_and_no_model(lake: FolderLake) -> None:
+    put(lake, trained(1))
+    card = stored_card("payment", READY_DAY, ModelCard, lake)
+    assert card is not None
+    assert (card.state, card.onnx_sha256, card.parts) == ("not_enough_data", None, {})
+    assert card.reasons[0].startswith("1 matured snapshot; one to train on, and a later one")
+    assert stored_model("payment", card, lake) is None
+    assert names(lake) == {"card.json"}
+    files = day_files(READY_DAY, lake).payment
+    assert files is not None
+    assert (files.onnx, files.parts) == (None, ())
+
+
+def test_a_day_that_no_longer_has_enough_data_loses_its_model_and_all_its_files(
+    lake: FolderLake,
+) -> None:
+    put(lake, trained())
+    put(lake, trained(1))
+    assert day_model("payment", READY_DAY, ModelCard, lake) is None
+    assert names(lake) == {"card.json"}
+
+
+def test_a_model_with_fewer_files_leaves_none_of_those_before(lake: FolderLake) -> None:
+    put(lake, trained())
+    fewer = {name: content for name, content in trained().parts.items() if name != AMOUNTS}
+    store_model("payment", READY_DAY, trained().card, trained().onnx, lake, fewer)
+    assert names(lake) == {"card.json", "model.onnx", TWIN}
+
+
+def test_storing_twice_leaves_the_same_bytes(lake: FolderLake) -> None:
+    put(lake, trained())
+    before = {item.name: lake.read(item.name) for item in lake.objects("models")}
+    put(lake, trained())
+    assert {item.name: lake.read(item.name) for item in lake.objects("models")} == before
+
+
+def test_a_day_without_a_card_has_no_model(lake: FolderLake) -> None:
+    assert stored_card("clusters", READY_DAY, ClusterCard, lake) is None
+    found = day_models(READY_DAY, lake)
+    assert (found.as_of, found.clusters, found.churn, found.payment) == (
+        READY_DAY,
+        None,
+        None,
+        None,
+    )
+
+
+def test_the_models_of_a_day_are_complete_with_the_last_card(lake: FolderLake) -> None:
+    for kind in ("clusters", "churn", "payment"):
+        assert model_tags(READY_DAY, lake) is None
+        lake.write(f"models/{kind}/dt={READY_DAY}/card.json", b"{}")
+    tags = model_tags(READY_DAY, lake)
+    assert tags is not None
+    assert f"models/churn/dt={READY_DAY}/card.json" in tags
+
+
+def test_a_damaged_card_is_named_with_its_mistakes(lake: FolderLake) -> None:
+    lake.write(f"{FOLDER}/card.json", b'{"state": "fine"}')
+    with pytest.raises(InputError, match=rf"{FOLDER}/card\.json has \d+ mis"):
+        stored_card("payment", READY_DAY, ModelCard, lake)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", AMOUNTS])
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+def test_a_file_that_is_not_the_cards_is_refused(
+    lake: FolderLake, file: str, content: bytes
+) -> None:
+    put(lake, trained())
+    lake.write(f"{FOLDER}/{file}", content)
+    with pytest.raises(InputError, match="damaged or another model's"):
+        day_models(READY_DAY, lake)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", AMOUNTS])
+def test_a_file_that_is_missing_is_named(lake: FolderLake, file: str) -> None:
+    put(lake, trained())
+    lake.delete([f"{FOLDER}/{file}"])
+    with pytest.raises(InputError, match=rf"{FOLDER}/{file} is missing"):
+        day_models(READY_DAY, lake)

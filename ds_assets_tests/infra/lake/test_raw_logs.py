@@ -1,0 +1,288 @@
+"""Raw logs from the source to the lake: byte for byte, and only what is new or has changed."""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ds_assets.errors import InputError
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import Copied, copy_day, fingerprint, raw_objects, read_manifest
+from ds_assets.infra.log_source.base import SourceChangedError, SourceObject
+from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.infra.log_source.s3 import S3LogSource
+from ds_assets_tests.conftest import BUCKET
+from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
+
+DAY = dt.date(2026, 3, 7)
+
+
+class Place:
+    """A source and a lake."""
+
+    def __init__(self, root: Path, lake: Lake) -> None:
+        self.folder = root / "source" / f"dt={DAY}"
+        self.folder.mkdir(parents=True)
+        self.source = FolderLogSource(root / "source", "dt=%Y-%m-%d")
+        self.lake = lake
+
+    def put(self, name: str, content: bytes, age: int = 0) -> None:
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_bytes(content)
+        os.utime(self.folder / name, (1_700_000_000 - age,) * 2)
+
+    def copy(self) -> Copied:
+        return copy_day(DAY, self.source, self.lake, quiet)
+
+    def stored(self, name: str) -> bytes:
+        return self.lake.read(f"raw/dt={DAY}/{name}")
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return Place(tmp_path, make_lake(request.param, tmp_path, request))
+
+
+def quiet(_: str) -> None: ...
+
+
+def current_print(lake: Lake) -> str:
+    return fingerprint(raw_objects(DAY, lake))
+
+
+def test_files_arrive_byte_for_byte_and_the_manifest_says_what_they_are(place: Place) -> None:
+    contents = {"a.jsonl": b'{"a": 1}\n', "13h/b.gz": os.urandom(3_000_000), "empty.jsonl": b""}
+    for name, content in contents.items():
+        place.put(name, content)
+    copied = place.copy()
+    assert {name: place.stored(name) for name in contents} == contents
+    assert (copied.files, copied.size) == (3, 3_000_009)
+    assert copied.manifest == read_manifest(DAY, place.lake)
+    assert {file.name: (file.size, file.sha256) for file in copied.manifest.files} == {
+        name: (len(content), hashlib.sha256(content).hexdigest())
+        for name, content in contents.items()
+    }
+    assert all(file.in_source for file in copied.manifest.files)
+
+
+def test_a_second_run_copies_nothing_that_has_not_changed(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    first = place.copy()
+    before = raw_objects(DAY, place.lake)
+    second = place.copy()
+    assert (second.files, second.size) == (0, 0)
+    assert second.manifest == first.manifest
+    assert raw_objects(DAY, place.lake) == before
+
+
+def test_a_file_that_has_changed_is_copied_again_alone(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    place.copy()
+    print_before = current_print(place.lake)
+    place.put("a.jsonl", b"ONE", age=-5)  # of the same size
+    copied = place.copy()
+    assert (copied.files, copied.size) == (1, 3)
+    assert (place.stored("a.jsonl"), place.stored("b.jsonl")) == (b"ONE", b"two")
+    assert current_print(place.lake) != print_before
+
+
+def test_a_file_that_has_left_the_source_stays_in_the_lake_and_is_reported(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    place.copy()
+    (place.folder / "a.jsonl").unlink()
+    copied = place.copy()
+    assert place.stored("a.jsonl") == b"one"
+    assert {file.name: file.in_source for file in copied.manifest.files} == {
+        "a.jsonl": False,
+        "b.jsonl": True,
+    }
+    assert copied.manifest == read_manifest(DAY, place.lake)
+
+
+def test_a_file_that_comes_back_to_the_source_is_in_the_source_again(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    place.copy()
+    (place.folder / "a.jsonl").unlink()
+    place.copy()
+    place.put("a.jsonl", b"one", age=-5)
+    copied = place.copy()
+    assert all(file.in_source for file in copied.manifest.files)
+    assert copied.files == 1
+
+
+def test_a_file_that_was_lost_in_the_lake_is_copied_again(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.copy()
+    place.lake.delete([f"raw/dt={DAY}/a.jsonl"])
+    assert place.copy().files == 1
+    assert place.stored("a.jsonl") == b"one"
+
+
+def test_a_day_without_files_leaves_nothing_in_the_lake(place: Place) -> None:
+    copied = place.copy()
+    assert copied.manifest.files == ()
+    assert place.lake.objects("raw") == []
+    assert current_print(place.lake) == ""
+    assert raw_objects(DAY, place.lake) == []
+
+
+def test_raw_files_are_the_logs_without_the_manifest_by_their_name_below_the_day(
+    place: Place,
+) -> None:
+    place.put("b.jsonl", b"one")
+    place.put("13h/a.jsonl", b"two")
+    place.copy()
+    found = raw_objects(DAY, place.lake)
+    assert [(one.day, one.name) for one in found] == [(DAY, "13h/a.jsonl"), (DAY, "b.jsonl")]
+    assert [place.lake.read(one.stored.name) for one in found] == [b"two", b"one"]
+
+
+def test_the_fingerprint_changes_when_a_file_is_added_replaced_or_removed(place: Place) -> None:
+    prints: list[str] = []
+    for content in (b"one", b"two"):
+        place.put("a.jsonl", content, age=len(prints))
+        place.copy()
+        prints.append(current_print(place.lake))
+    place.put("b.jsonl", b"three")
+    place.copy()
+    prints.append(current_print(place.lake))
+    place.lake.delete([f"raw/dt={DAY}/b.jsonl"])
+    prints.append(current_print(place.lake))
+    assert len(set(prints)) == 3
+    assert prints[3] == prints[1]
+
+
+class BusySource(FolderLogSource):
+    """A source in which a file is written while it is read, a number of times."""
+
+    def __init__(self, root: Path, times: int) -> None:
+        super().__init__(root, "dt=%Y-%m-%d")
+        self.times = times
+
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
+        content = super().blocks(item)
+        yield next(content)
+        if self.times > 0:
+            self.times -= 1
+            with Path(item.key).open("ab") as file:
+                file.write(b"more")
+        yield from content
+
+
+def test_a_file_that_grows_while_it_is_copied_is_copied_again(place: Place, tmp_path: Path) -> None:
+    place.put("a.jsonl", b"one")
+    place.put("b.jsonl", b"two")
+    copied = copy_day(DAY, BusySource(tmp_path / "source", 2), place.lake, quiet)
+    whole = {name: (place.folder / name).read_bytes() for name in ("a.jsonl", "b.jsonl")}
+    assert {name: place.stored(name) for name in whole} == whole
+    assert sum(len(content) for content in whole.values()) == copied.size == 14
+    assert place.copy().files == 0
+
+
+def test_a_file_that_never_rests_leaves_the_lake_as_it_was(place: Place, tmp_path: Path) -> None:
+    place.put("a.jsonl", b"one")
+    place.copy()
+    place.put("a.jsonl", b"two", age=-5)
+    with pytest.raises(SourceChangedError, match=r"a\.jsonl changed while it was copied"):
+        copy_day(DAY, BusySource(tmp_path / "source", 99), place.lake, quiet)
+    assert place.stored("a.jsonl") == b"one"
+    assert [file.size for file in read_manifest(DAY, place.lake).files] == [3]
+
+
+def test_a_file_that_leaves_while_it_is_copied_is_not_in_the_lake(
+    place: Place, tmp_path: Path
+) -> None:
+    place.put("a.jsonl", b"one")
+    source = FolderLogSource(tmp_path / "source", "dt=%Y-%m-%d")
+    (item,) = source.objects(DAY)
+    (place.folder / "a.jsonl").unlink()
+    with pytest.raises(SourceChangedError):
+        list(source.blocks(item))
+    assert place.copy().manifest.files == ()
+
+
+ODD_KEYS = ("../../up.jsonl", "/top.jsonl", "a//b.jsonl", "100%/쿠키 1.jsonl", "empty.jsonl")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_objects_of_any_name_arrive_below_their_day(
+    kind: str, tmp_path: Path, s3: Any, request: pytest.FixtureRequest
+) -> None:
+    lake = make_lake(kind, tmp_path, request)
+    for key in ODD_KEYS:
+        content = b"" if key.startswith("empty") else key.encode()
+        s3.put_object(Bucket=BUCKET, Key=f"odd/dt={DAY}/{key}", Body=content)
+    copied = copy_day(DAY, S3LogSource(s3, f"s3://{BUCKET}/odd", "dt=%Y-%m-%d"), lake, quiet)
+    assert {file.name for file in copied.manifest.files} == set(ODD_KEYS)
+    found = raw_objects(DAY, lake)
+    assert {one.name: lake.read(one.stored.name).decode() for one in found} == {
+        "%2E%2E/%2E%2E/up.jsonl": "../../up.jsonl",
+        "%/top.jsonl": "/top.jsonl",
+        "a/%/b.jsonl": "a//b.jsonl",
+        "100%25/쿠키 1.jsonl": "100%/쿠키 1.jsonl",
+        "empty.jsonl": "",
+    }
+    assert all(one.stored.name.startswith(f"raw/dt={DAY}/") for one in found)
+    local = lake.local_files(one.stored.name for one in found)
+    assert [path.read_bytes().decode() for path in local] == [
+        lake.read(one.stored.name).decode() for one in found
+    ]
+    assert all(path.is_relative_to(tmp_path) for path in local)
+
+
+class NamedSource(FolderLogSource):
+    """A source that lists two objects of given names."""
+
+    def __init__(self, root: Path, *names: str) -> None:
+        super().__init__(root, "dt=%Y-%m-%d")
+        self.names = names
+
+    def objects(self, day: dt.date) -> list[SourceObject]:
+        del day
+        return [SourceObject(name, name, 1, "tag") for name in self.names]
+
+
+def test_an_object_that_is_the_folder_of_another_is_named(place: Place, tmp_path: Path) -> None:
+    source = NamedSource(tmp_path / "source", "13h", "13h/a.jsonl")
+    with pytest.raises(InputError, match=r"13h is both an object and the folder of 13h/a.jsonl"):
+        copy_day(DAY, source, place.lake, quiet)
+    assert place.lake.objects("raw") == []
+
+
+def test_many_files_are_copied_and_how_far_the_copy_is_is_told(place: Place) -> None:
+    for number in range(30):
+        place.put(f"{number:02}.jsonl", b"x" * number)
+    said: list[str] = []
+    copied = copy_day(DAY, place.source, place.lake, said.append)
+    assert copied.files == len(raw_objects(DAY, place.lake)) == 30
+    assert said[-1] == f"{DAY}: 30 of 30 files are copied, 0.0 of 0.0 MB"
+
+
+class BrokenSource(FolderLogSource):
+    """A source that breaks off in the last of its objects."""
+
+    def blocks(self, item: SourceObject) -> Iterator[bytes]:
+        yield next(super().blocks(item))
+        if item.name == "c.jsonl":
+            raise ConnectionError("broken off")
+
+
+def test_a_copy_that_breaks_leaves_the_day_as_it_was(place: Place, tmp_path: Path) -> None:
+    place.put("a.jsonl", b"old")
+    place.copy()
+    place.put("a.jsonl", b"new", age=-5)
+    place.put("c.jsonl", b"half of it")
+    with pytest.raises(ConnectionError):
+        copy_day(DAY, BrokenSource(tmp_path / "source", "dt=%Y-%m-%d"), place.lake, quiet)
+    assert [one.name for one in raw_objects(DAY, place.lake)] == ["a.jsonl"]
+    assert place.stored("a.jsonl") == b"old"
+    assert place.copy().files == 2
+    assert place.stored("c.jsonl") == b"half of it"

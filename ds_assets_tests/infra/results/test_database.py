@@ -1,0 +1,462 @@
+"""Days in the results database: all or nothing, as often as you like, in any order."""
+
+import datetime as dt
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ds_assets.core.checksum import checksum
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.errors import InputError
+from ds_assets.infra.results import database as results_database
+from ds_assets.infra.results import loading, publishing
+from ds_assets.infra.results.database import (
+    KEY_LENGTH,
+    DeliveryDiffers,
+    ResultsDatabase,
+    ResultsUnavailable,
+)
+from ds_assets.infra.results.schema import METADATA
+from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.results.databases import day, execute
+
+
+def python(script: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - a script of this file
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_day_comes_back_as_it_was_delivered(database: ResultsDatabase) -> None:
+    rows = [
+        row("b", churn_probability=1 / 3, cluster=None, cluster_name=None),
+        row("a", churn_probability=math.nan, payment_probability=None, cluster_name="naïve 🎮 %s"),
+    ]
+    delivery = database.deliver(DAYS[0], pd.DataFrame(rows), "run-1")
+    stored = database.day(DAYS[0])
+    assert stored.schema == PREDICTIONS.arrow_schema
+    assert stored.sort_by("user_id").to_pylist() == [
+        {**rows[1], "churn_probability": None},
+        rows[0],
+    ]
+    assert (delivery.row_count, delivery.checksum) == (2, checksum(stored))
+    assert database.deliveries() == [delivery]
+
+
+def test_an_empty_database_answers_that_it_has_nothing(database: ResultsDatabase) -> None:
+    assert database.current_day() is None
+    assert database.current(["a"]) == []
+    assert database.deliveries() == []
+    assert database.day(DAYS[0]).num_rows == 0
+
+
+def test_ids_that_differ_in_case_or_spaces_or_form_are_different_users(
+    database: ResultsDatabase,
+) -> None:
+    ids = ["a", "A", "a ", "á", "a\u0301", "'; --", "\\", "%s", "x" * KEY_LENGTH, "🎮" * KEY_LENGTH]
+    database.deliver(DAYS[0], table(*map(row, ids)), "run")
+    assert sorted(found["user_id"] for found in database.current(ids)) == sorted(ids)
+    assert [found["user_id"] for found in database.current(["A"])] == ["A"]
+
+
+def test_a_user_id_that_is_too_long_is_refused(database: ResultsDatabase) -> None:
+    with pytest.raises(
+        ValueError, match="user_id has 192 characters in a row; the results database takes 191"
+    ):
+        database.deliver(DAYS[0], table(row("x" * 192)), "run")
+
+
+@pytest.mark.parametrize(
+    ("rows", "run_id", "complaint"),
+    [
+        (table(row("")), "run", "user_id is empty in a row"),
+        (table(row("a", churn_probability=math.inf)), "run", "churn_probability is infinite"),
+        (table(row("a")), "r" * 256, "the run id has 256 characters"),
+    ],
+)
+def test_what_a_database_cannot_hold_is_refused(
+    rows: pa.Table, run_id: str, complaint: str, tmp_path: Path
+) -> None:
+    with (
+        ResultsDatabase(f"sqlite:///{tmp_path / 'results.sqlite'}") as database,
+        pytest.raises(ValueError, match=complaint),
+    ):
+        database.deliver(DAYS[0], rows, run_id)
+
+
+def test_ids_that_are_numbers_are_kept_as_their_text(database: ResultsDatabase) -> None:
+    rows = pd.DataFrame([row("1"), row("2")]).assign(user_id=[7, 2**62])
+    database.deliver(DAYS[0], rows, "run")
+    assert {found["user_id"] for found in database.current(["7", str(2**62)])} == {
+        "7",
+        str(2**62),
+    }
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\t\n\0'\"%N"))
+reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+any_rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "user_id": texts.filter(lambda text: 0 < len(text) <= KEY_LENGTH),
+            "churn_probability": reals,
+            "payment_probability": reals,
+            "expected_spend": reals,
+            "cluster": st.none() | st.integers(-(2**63), 2**63 - 1),
+            "cluster_name": st.none() | texts,
+            "churn_reasons": st.none() | texts,
+            "churn_model": st.none() | st.just("\\N"),
+        }
+    ),
+    max_size=8,
+    unique_by=lambda values: values["user_id"],
+)
+
+
+@given(rows=any_rows)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
+    database: ResultsDatabase, rows: list[dict[str, Any]]
+) -> None:
+    given = table(*(row(**values) for values in rows))
+    delivery = database.deliver(DAYS[0], given, "run")
+    stored = database.day(DAYS[0])
+    assert stored.sort_by("user_id").equals(given.sort_by("user_id"))
+    assert checksum(stored) == delivery.checksum
+
+
+def test_rows_in_any_order_and_more_than_one_statement_takes_arrive(
+    database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_ROWS_A_STATEMENT", 300)
+    monkeypatch.setattr(loading, "_ROWS_AT_ONCE", 70)
+    rows = day(DAYS[0], users=1_000)
+    shuffled = rows.take(pa.array(random.Random(1).sample(range(1_000), 1_000)))
+    database.deliver(DAYS[0], shuffled, "run")
+    assert database.day(DAYS[0]).sort_by("user_id").equals(rows)
+
+
+def stored(url: str) -> list[tuple[str, int]]:
+    """Rows of each day that lie in the database, those that nobody sees among them."""
+    query = "SELECT as_of, count(*) FROM player_prediction_loads GROUP BY as_of ORDER BY as_of"
+    return [(str(as_of), rows) for as_of, rows in execute(url, query)]
+
+
+def test_rows_that_were_replaced_are_deleted(
+    database: ResultsDatabase, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_ROWS_A_DELETION", 30)
+    for users in (100, 0, 60, 61):
+        database.deliver(DAYS[0], day(DAYS[0], users), "run")
+        assert stored(url) == ([("2026-03-01", users)] if users else [])
+    assert execute(url, "SELECT * FROM stale_loads") == []
+
+
+def test_old_rows_that_could_not_be_deleted_are_deleted_by_the_next_delivery(
+    database: ResultsDatabase,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database.deliver(DAYS[0], day(DAYS[0]), "one")
+    with monkeypatch.context() as broken:
+        broken.setattr(results_database, "delete_stale_rows", raise_unavailable)
+        database.deliver(DAYS[0], day(DAYS[0], users=2), "two")
+    assert "the day was delivered, and old rows are still there: gone" in caplog.text
+    assert database.day(DAYS[0]).num_rows == 2
+    assert stored(url) == [("2026-03-01", 5)]
+    database.deliver(DAYS[1], day(DAYS[1]), "three")
+    assert stored(url) == [("2026-03-01", 2), ("2026-03-02", 3)]
+
+
+def raise_unavailable(*_: Any) -> None:
+    raise ResultsUnavailable("gone")
+
+
+def test_days_older_than_those_kept_go_with_the_next_delivery(url: str) -> None:
+    with ResultsDatabase(url) as everything:
+        for as_of in DAYS[:4]:
+            everything.deliver(as_of, day(as_of), "run")
+    with ResultsDatabase(url, days=2) as database:
+        database.deliver(DAYS[4], day(DAYS[4]), "run")
+        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+        assert database.day(DAYS[0]).num_rows == 0
+    assert stored(url) == [("2026-03-04", 3), ("2026-03-05", 3)]
+
+
+def test_a_day_that_is_asked_for_stays_for_the_run_however_old(url: str) -> None:
+    with ResultsDatabase(url, days=1) as database:
+        for as_of in (DAYS[4], DAYS[0], DAYS[1]):
+            database.deliver(as_of, day(as_of), "backfill")
+        assert database.current_day() == DAYS[4]
+        assert len(database.deliveries()) == 3
+    with ResultsDatabase(url, days=1) as database:
+        database.deliver(DAYS[3], day(DAYS[3]), "next run")
+        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+
+
+def test_delivering_twice_leaves_the_same_rows_as_once(database: ResultsDatabase) -> None:
+    first = database.deliver(DAYS[0], day(DAYS[0]), "run-1")
+    once = database.day(DAYS[0])
+    second = database.deliver(DAYS[0], day(DAYS[0]), "run-2")
+    assert database.day(DAYS[0]).equals(once)
+    assert first.checksum == second.checksum
+    assert [delivery.run_id for delivery in database.deliveries()] == ["run-2"]
+
+
+def test_a_delivery_takes_the_place_of_the_whole_day(database: ResultsDatabase) -> None:
+    database.deliver(DAYS[0], day(DAYS[0], users=5), "run-1")
+    database.deliver(DAYS[0], day(DAYS[0], users=2, churn=0.9), "run-2")
+    assert database.day(DAYS[0]).equals(day(DAYS[0], users=2, churn=0.9))
+
+
+def test_an_older_day_is_stored_and_never_becomes_current(database: ResultsDatabase) -> None:
+    database.deliver(DAYS[3], day(DAYS[3], users=2), "new")
+    database.deliver(DAYS[1], day(DAYS[1]), "backfill")
+    assert database.current_day() == DAYS[3]
+    assert {found["as_of"] for found in database.current(["u00000", "u00002"])} == {DAYS[3]}
+    assert len(database.current(["u00000", "u00002"])) == 1
+    assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[3], DAYS[1]]
+
+
+@given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
+@settings(max_examples=12)
+def test_days_delivered_in_any_order_end_the_same(
+    order: list[dt.date], again: list[dt.date]
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ResultsDatabase(f"sqlite:///{folder}/results.sqlite") as database,
+    ):
+        for as_of in [*order, *again]:
+            database.deliver(as_of, day(as_of, users=as_of.day), "run")
+        assert [database.day(as_of) for as_of in DAYS] == [day(it, users=it.day) for it in DAYS]
+        assert database.current_day() == DAYS[-1]
+        assert len(database.current([f"u{n:05}" for n in range(9)])) == DAYS[-1].day
+
+
+def test_more_users_than_one_query_takes_are_all_answered(database: ResultsDatabase) -> None:
+    database.deliver(DAYS[0], day(DAYS[0], users=2_500), "run")
+    ids = [f"u{n:05}" for n in range(2_600)]
+    assert sorted(found["user_id"] for found in database.current(ids)) == ids[:2_500]
+
+
+def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url: str) -> None:
+    database.deliver(DAYS[0], day(DAYS[0], users=6_000, churn=0.0), "run")
+    seen: list[tuple[Any, ...]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        engine = sa.create_engine(url)
+        query = (
+            "SELECT as_of, churn_probability, count(*) FROM player_predictions_current"
+            " GROUP BY as_of, churn_probability"
+        )
+        while not done.is_set():
+            with engine.connect() as connection:
+                seen.extend(map(tuple, connection.exec_driver_sql(query)))
+        engine.dispose()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number, as_of in enumerate([DAYS[0], DAYS[1], DAYS[0], DAYS[1], DAYS[2]]):
+        database.deliver(as_of, day(as_of, users=6_000, churn=float(number)), "run")
+    done.set()
+    thread.join()
+    assert len(seen) > 10
+    assert {count for _, _, count in seen} == {6_000}
+    assert [str(as_of) for as_of, _, _ in seen] == sorted(str(as_of) for as_of, _, _ in seen)
+
+
+KILLED_WRITER = """
+import sys, time
+import pyarrow.parquet as pq, sqlalchemy as sa
+from ds_assets.infra.results import loading
+from ds_assets.infra.results.database import ResultsDatabase
+
+url, rows = sys.argv[1:]
+at = 2 if url.startswith("sqlite") else 3
+batches = 0
+loading._ROWS_A_STATEMENT = 2_000
+
+@sa.event.listens_for(sa.Engine, "before_cursor_execute")
+def stop_in_the_middle(connection, cursor, statement, parameters, context, executemany):
+    global batches
+    batches += "INTO player_prediction_loads" in statement or "INTO TABLE" in statement
+    if batches == at:
+        print("in the middle", flush=True)
+        time.sleep(60)
+
+table = pq.read_table(rows)
+ResultsDatabase(url).deliver(table["as_of"][0].as_py(), table, "killed")
+"""
+
+
+@pytest.mark.slow
+def test_a_delivery_killed_in_the_middle_leaves_the_rows_of_before(
+    database: ResultsDatabase, url: str, tmp_path: Path
+) -> None:
+    before = day(DAYS[0], users=6_000, churn=0.1)
+    database.deliver(DAYS[0], before, "before")
+    rows = tmp_path / "rows.parquet"
+    pq.write_table(day(DAYS[0], users=7_000, churn=0.9), rows)
+    writer = python(KILLED_WRITER, url, str(rows))
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "in the middle\n"
+        assert database.day(DAYS[0]).equals(before)
+        writer.kill()
+    assert database.day(DAYS[0]).equals(before)
+    assert [delivery.run_id for delivery in database.deliveries()] == ["before"]
+    database.deliver(DAYS[0], day(DAYS[0], users=2), "after")
+    assert database.day(DAYS[0]).num_rows == 2
+
+
+EAGER_WRITER = """
+import datetime as dt, sys
+import pyarrow.parquet as pq
+from ds_assets.infra.results.database import ResultsDatabase
+
+url, run_id, *files = sys.argv[1:]
+with ResultsDatabase(url) as database:
+    for rows in map(pq.read_table, files):
+        database.deliver(rows["as_of"][0].as_py(), rows, run_id)
+"""
+
+
+@pytest.mark.slow
+def test_two_writers_at_once_take_turns(url: str, tmp_path: Path) -> None:
+    writers = []
+    for run_id, churn in (("one", 0.1), ("two", 0.2)):
+        files = []
+        for as_of in [DAYS[0], DAYS[1], DAYS[0]] * 2:
+            files.append(tmp_path / f"{run_id}-{as_of}.parquet")
+            pq.write_table(day(as_of, users=3_000, churn=churn), files[-1])
+        writers.append(python(EAGER_WRITER, url, run_id, *map(str, files)))
+    assert [writer.wait() for writer in writers if writer.communicate()] == [0, 0]
+    with ResultsDatabase(url) as database:
+        for delivery in database.deliveries():
+            churn = {"one": 0.1, "two": 0.2}[delivery.run_id]
+            assert database.day(delivery.as_of).equals(day(delivery.as_of, 3_000, churn))
+            assert delivery.row_count == 3_000
+
+
+CHANGE, DROP = 0, 1
+MEDDLING = {
+    ("sqlite", CHANGE): (
+        "AFTER INSERT ON player_prediction_loads WHEN new.user_id = 'u00001' BEGIN UPDATE"
+        " player_prediction_loads SET cluster = 99 WHERE user_id = new.user_id; END"
+    ),
+    ("sqlite", DROP): (
+        "AFTER INSERT ON player_prediction_loads"
+        " BEGIN DELETE FROM player_prediction_loads WHERE user_id = 'u00001'; END"
+    ),
+    ("mysql", CHANGE): (
+        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
+        " SET new.cluster = IF(new.user_id = 'u00001', 99, new.cluster)"
+    ),
+    ("mysql", DROP): (
+        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
+        " SET new.user_id = IF(new.user_id = 'u00001', 'u00000', new.user_id)"
+    ),
+}
+
+
+def test_a_database_that_stores_something_else_rolls_the_day_back(
+    database: ResultsDatabase, url: str
+) -> None:
+    database.deliver(DAYS[0], day(DAYS[0]), "before")
+    kind = sa.make_url(url).get_backend_name()
+    execute(url, f"CREATE TRIGGER meddle {MEDDLING[kind, CHANGE]}")
+    with pytest.raises(DeliveryDiffers, match="rows stored differ"):
+        database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
+    execute(url, "DROP TRIGGER meddle", f"CREATE TRIGGER meddle {MEDDLING[kind, DROP]}")
+    with pytest.raises(DeliveryDiffers, match="3 rows were delivered and 2 stored"):
+        database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
+    assert database.day(DAYS[0]).equals(day(DAYS[0]))
+    assert [delivery.run_id for delivery in database.deliveries()] == ["before"]
+
+
+def test_the_schema_can_be_asked_for_twice_and_by_several_at_once(url: str) -> None:
+    databases = [ResultsDatabase(url) for _ in range(4)]
+    faults: list[Exception] = []
+
+    def ensure(database: ResultsDatabase) -> None:
+        try:
+            database.ensure_schema()
+            database.ensure_schema()
+        except ResultsUnavailable as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=ensure, args=[database]) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert databases[0].current_day() is None
+    for database in databases:
+        database.close()
+
+
+def test_a_closed_database_opens_again_when_it_is_used(database: ResultsDatabase) -> None:
+    database.deliver(DAYS[0], day(DAYS[0]), "run")
+    database.close()
+    database.close()
+    assert database.current_day() == DAYS[0]
+
+
+def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:
+    database = ResultsDatabase("mysql+pymysql://someone:s3cret@127.0.0.1:1/game?charset=utf8mb4")
+    with pytest.raises(ResultsUnavailable) as caught:
+        database.current_day()
+    text = str(caught.value)
+    assert "mysql+pymysql://127.0.0.1:1/game (DS_ASSETS_RESULTS_URL)" in text
+    assert "s3cret" not in text
+    assert "someone" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("notes.txt", "file is not a database"), ("notes.txt/results.sqlite", "File exists")],
+)
+def test_a_place_that_cannot_hold_a_database_is_named_with_its_setting(
+    tmp_path: Path, place: str, reason: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+    with (
+        ResultsDatabase(f"sqlite:///{tmp_path / place}") as database,
+        pytest.raises(ResultsUnavailable, match=rf"RESULTS_URL.*{reason}"),
+    ):
+        database.current(["a"])
+
+
+def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it() -> None:
+    with pytest.raises(InputError, match="DS_ASSETS_RESULTS_URL is not") as caught:
+        ResultsDatabase("mysql+pymysql://u:s3cret@host:port/x")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_mysql_tables_keep_ids_apart_and_tell_what_columns_mean() -> None:
+    dialect = sa.dialects.mysql.dialect()
+    statement = str(
+        sa.schema.CreateTable(METADATA.tables["player_prediction_loads"]).compile(dialect=dialect)
+    )
+    assert "user_id VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin" in statement
+    assert "COMMENT 'The user.'" in statement
+    assert "PRIMARY KEY (as_of, load_id, user_id)" in statement

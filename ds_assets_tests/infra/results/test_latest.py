@@ -1,0 +1,107 @@
+"""The newest rows of users, whichever day they are of, and the defaults of the newest day."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from ds_assets.core.defaults import defaults_of
+from ds_assets.infra.results import latest
+from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.results.databases import KINDS, fresh_results
+
+
+@pytest.fixture(params=KINDS)
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResultsDatabase]:
+    with fresh_results(request, tmp_path) as url, ResultsDatabase(url) as results:
+        yield results
+
+
+def by_user(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    assert len({one["user_id"] for one in rows}) == len(rows)
+    return {one["user_id"]: one for one in rows}
+
+
+def test_each_user_has_the_newest_row_whichever_day_it_is_of(results: ResultsDatabase) -> None:
+    results.deliver(DAYS[0], table(row("gone"), row("stays"), row("Stays", cluster=7)), "run")
+    results.deliver(DAYS[2], table(row("stays", DAYS[2]), row("new", DAYS[2])), "run")
+    results.deliver(DAYS[1], table(row("stays", DAYS[1]), row("gone", DAYS[1])), "run")
+    assert by_user(results.latest(["new", "stays", "gone", "nobody", "Stays", "STAYS"])) == {
+        "gone": row("gone", DAYS[1]),
+        "new": row("new", DAYS[2]),
+        "stays": row("stays", DAYS[2]),
+        "Stays": row("Stays", DAYS[0], cluster=7),
+    }
+    assert results.latest([]) == []
+
+
+def test_a_row_that_a_delivery_replaced_is_not_found(results: ResultsDatabase) -> None:
+    results.deliver(DAYS[0], table(row("a"), row("b")), "run")
+    results.deliver(DAYS[0], table(row("b", cluster=9)), "again")
+    assert by_user(results.latest(["a", "b"])) == {"b": row("b", cluster=9)}
+
+
+@pytest.mark.parametrize("user", ["ü🎮", "x" * 191, "a ", "'; --", '"\\', "\n\t\x01", "%s :ids ?"])
+def test_an_id_may_hold_whatever_an_id_may(results: ResultsDatabase, user: str) -> None:
+    results.deliver(DAYS[0], table(row(user), row("a")), "run")
+    assert results.latest([user]) == [row(user)]
+
+
+def test_missing_values_are_missing(results: ResultsDatabase) -> None:
+    bare = row("a", last_seen=None, churn_probability=None, cluster=None, cluster_name=None)
+    results.deliver(DAYS[0], table(bare), "run")
+    assert results.latest(["a"]) == [bare]
+
+
+def test_a_user_is_looked_for_in_so_many_delivered_days(
+    results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in DAYS[1:]:
+        results.deliver(day, table(row("stays", day), row(f"{day}", day)), "run")
+    days = [f"{day}" for day in DAYS[1:]]
+    monkeypatch.setattr(latest, "LOOK_BACK", 3)
+    assert set(by_user(results.latest(["stays", *days]))) == {"stays", *days[1:]}
+
+
+def test_a_thousand_users_are_one_query(results: ResultsDatabase) -> None:
+    users = [f"u{n}" for n in range(1_000)]
+    results.deliver(DAYS[0], table(*map(row, users[:500])), "run")
+    statements: list[str] = []
+    sa.event.listen(
+        results._connected(),
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
+    )
+    assert len(results.latest(users)) == 500
+    assert len([one for one in statements if one.startswith("SELECT ")]) == 1
+
+
+def means(found: pa.RecordBatch) -> dict[str | None, Any]:
+    return {one["user_group"]: pytest.approx(one, nan_ok=True) for one in plain(found)}
+
+
+def plain(found: pa.RecordBatch) -> list[dict[str, Any]]:
+    return [
+        {name: str(value) if name == "as_of" else value for name, value in one.items()}
+        for one in found.to_pylist()
+    ]
+
+
+def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDatabase) -> None:
+    assert results.defaults().num_rows == 0
+    results.deliver(DAYS[0], table(row("old", churn_probability=1.0)), "run")
+    rows = table(
+        row("a", DAYS[1], user_group="DE", churn_probability=0.1),
+        row("b", DAYS[1], user_group="de", churn_probability=0.2, payment_probability=None),
+        row("c", DAYS[1], user_group="dé", churn_probability=None),
+        row("d", DAYS[1], user_group=None, churn_probability=0.7, expected_spend=1 / 3),
+        row("e", DAYS[1], user_group="DE", churn_probability=0.3, churn_model=None),
+    )
+    results.deliver(DAYS[1], rows, "run")
+    expected = {one["user_group"]: one for one in plain(defaults_of([rows]))}
+    assert set(expected) == {None, "DE", "de", "dé"}
+    assert means(results.defaults()) == expected
