@@ -11,7 +11,8 @@ import duckdb
 from benchmarks.measuring import Arguments, Circumstances, Measured, interleave, made_logs, values
 from benchmarks.report import Goal, Row, ratio
 from benchmarks.subjects.activity_features import GAME_FILE
-from ds_assets.core.tables import Column, Table, user_activity_table, user_features_table
+from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.schema import Column, Table
 from ds_assets.game import load_game
 
 EVENTS = 5_000_000

@@ -28,9 +28,9 @@ from benchmarks.judging import (
 from benchmarks.measuring import Circumstances, run_child, say
 from benchmarks.report import Goal, Row
 from ds_assets.assets import prediction_outcomes
-from ds_assets.core.models.baselines import recency_scores
-from ds_assets.core.models.model_card import ModelCard
-from ds_assets.core.models.outcomes import ALL
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.evaluation.baselines import recency_scores
+from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.game import load_game
 from ds_assets.infra.engines.duckdb import open_duckdb

@@ -7,9 +7,9 @@ import datetime as dt
 from pathlib import Path
 
 from benchmarks.child import import_lazy
-from ds_assets.assets.predictions import read_predictions
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.settings import Settings, load_settings
 
 DAYS = 30

@@ -15,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ds_assets.assets.prediction_models import task_of
-from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.targets import Target, task_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import read_predictions, table_file
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -21,7 +21,7 @@ from benchmarks.loads import CONNECTIONS, FEWER_CONNECTIONS, Target
 from benchmarks.measuring import ROOT, say
 from benchmarks.served_day import ServedDay
 from benchmarks.servers import HttpServer
-from ds_assets.core.models.learner import HYPER_PARAMETERS, TREES
+from ds_assets.core.models.learning.learner import HYPER_PARAMETERS, TREES
 from ds_assets.core.tables import PREDICTIONS
 
 PEERS = Path(sys.prefix) / "peers" / "bin"

@@ -36,7 +36,7 @@ from benchmarks.report import (
     report_of,
     write_report,
 )
-from ds_assets.core.tables import Column, Table
+from ds_assets.core.schema import Column, Table
 from ds_assets.services.redis import RedisServer
 from ds_assets.serving.http.answering import ScoreRequest, UserIds
 from ds_assets.simulate.game_file import HORIZON_DAYS

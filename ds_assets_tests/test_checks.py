@@ -12,10 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.assets.predictions import read_predictions
 from ds_assets.checks import FEWEST_EVENTS, judgement
 from ds_assets.errors import InputError
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets_tests.assets.factories import (
     LAST,
     Installation,

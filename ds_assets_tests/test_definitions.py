@@ -7,15 +7,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ds_assets.core.tables import (
-    CLUSTER_PROFILES,
-    CLUSTERS,
-    PREDICTION_OUTCOMES,
-    PREDICTIONS,
-    Table,
-    user_activity_table,
-    user_features_table,
-)
+from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import CLUSTER_PROFILES, CLUSTERS, PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs, installed_defs
 from ds_assets.errors import InputError
 from ds_assets.game import Game

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.judging import Flags, Floats, Judge, area
-from ds_assets.assets.prediction_models import SNAPSHOTS, task_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import encode, fit_encoding
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.predicting import with_clusters
+from ds_assets.core.models.inference.batch import with_clusters
+from ds_assets.core.targets import SNAPSHOTS, Target, task_of
 from ds_assets.infra.lake.models import day_model
 
 Matrix: TypeAlias = npt.NDArray[np.float32]

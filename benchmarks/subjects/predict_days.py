@@ -14,8 +14,8 @@ import dagster as dg
 
 from benchmarks.child import Start, tell
 from benchmarks.graph import predicted_rows
-from ds_assets.assets.prediction_models import SNAPSHOTS
 from ds_assets.core.labels import matured_snapshots
+from ds_assets.core.targets import SNAPSHOTS
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
 from ds_assets.infra.lake.folder import FolderLake

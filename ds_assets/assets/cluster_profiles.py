@@ -11,13 +11,14 @@ import pandas as pd
 
 from ds_assets.assets.clusters import read_clusters
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.core.checksum import conform
 from ds_assets.core.clusters import profiles
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
+from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_ID
-from ds_assets.core.tables import CLUSTER_PROFILES, user_features_table
+from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.tables import CLUSTER_PROFILES
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card

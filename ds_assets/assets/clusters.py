@@ -7,9 +7,9 @@ import dagster as dg
 import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.core.checksum import conform
 from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_clusters
 from ds_assets.core.clusters.flows import flows, share_changed
+from ds_assets.core.contracts import conform
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from ds_assets.core.tables import Column, Table
+from ds_assets.core.schema import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.assets.predictions import TABLE
-from ds_assets.core.defaults import NEEDED, defaults_of
+from ds_assets.core.group_defaults import NEEDED, defaults_of
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game

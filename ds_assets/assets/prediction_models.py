@@ -4,7 +4,7 @@ Belongs here: gathering what a training day may see. How a model is trained is `
 """
 
 import datetime as dt
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import dagster as dg
@@ -13,18 +13,18 @@ import pandas as pd
 from ds_assets.assets.daily import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.models.card_words import card_words
-from ds_assets.core.models.champion import Champion
-from ds_assets.core.models.drift import stability
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
-from ds_assets.core.models.predicting import with_clusters
-from ds_assets.core.models.snapshots import LabelledSnapshot, Task
-from ds_assets.core.models.training import train
-from ds_assets.core.models.user_groups import with_user_groups
-from ds_assets.core.tables import user_activity_table
+from ds_assets.core.models.card.markdown import card_words
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
+from ds_assets.core.models.data.user_groups import with_user_groups
+from ds_assets.core.models.evaluation.drift import stability
+from ds_assets.core.models.inference.batch import with_clusters
+from ds_assets.core.models.training.champion import Champion
+from ds_assets.core.models.training.train import train
+from ds_assets.core.targets import SNAPSHOTS, Target, Task, task_of
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.labels import is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     LONGEST_PAUSE,
@@ -33,12 +33,9 @@ from ds_assets.infra.lake.models import (
     store_model,
     stored_files,
 )
-from ds_assets.infra.lake.tables import between, stored_days, table_file
+from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets.partitions import earlier_days
 from ds_assets.resources import EngineResource, LakeResource
-
-SNAPSHOTS = 12
-"""Weekly snapshots that a model is trained on: a quarter of a year."""
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -46,13 +43,6 @@ BATCH_BYTES = 256 << 20
 _KEPT_SNAPSHOTS = 16
 
 Features = Callable[[dt.date], pd.DataFrame]
-
-
-def task_of(target: Target, game: Game) -> Task:
-    """What a target's model is to predict."""
-    horizon = game.horizons.churn if target == "churn" else game.horizons.payment
-    step = 7 * labels.weeks_apart(horizon, SNAPSHOTS, game)
-    return Task(target, horizon, game.grace_days, game.first_day, game.user_groups, step)
 
 
 def update(
@@ -123,11 +113,6 @@ def _wanted(task: Task, day: dt.date, game: Game) -> list[dt.date]:
     return labels.matured_snapshots(day, task.horizon, SNAPSHOTS, game)
 
 
-def is_over(snapshot: dt.date, task: Task, activity: Container[dt.date], game: Game) -> bool:
-    """Whether every day is there on which the users of a snapshot could have come back."""
-    return all(day in activity for day in labels.label_days(snapshot, task.horizon, game))
-
-
 def _labelled(
     task: Task,
     day: dt.date,
@@ -146,20 +131,6 @@ def _labelled(
         grouped = with_user_groups(known, task.user_groups)
         snapshots.append(LabelledSnapshot(one, grouped, labelled, matured, spent))
     return snapshots
-
-
-def labels_of(task: Task, users: pd.Series, seen: pd.Series) -> tuple[pd.Series, pd.Series | None]:
-    """Whether it happened to each user and, where that is asked, what each of them spent.
-
-    Args:
-        task: What is predicted.
-        users: User ids of a snapshot.
-        seen: What `outcomes_of` returned for it.
-    """
-    present = users.isin(seen.index).set_axis(users)
-    if task.target == "churn":
-        return ~present, None
-    return present, seen.reindex(pd.Index(users)).fillna(0.0)
 
 
 def _train(
@@ -182,44 +153,6 @@ def _champion(target: Target, day: dt.date, lake: Lake) -> Champion | None:
         if card.state == "ready":
             return Champion(card, stored_files(target, card, lake, with_twins=True))
     return None
-
-
-def outcomes_of(
-    task: Task,
-    snapshots: Mapping[dt.date, Sequence[dt.date]],
-    stored: Sequence[dt.date],
-    lake: Lake,
-    engine: LakeEngine,
-    game: Game,
-) -> dict[dt.date, dict[dt.date, pd.Series]]:
-    """Spend of those who were seen, or who paid, in the label window of each day's snapshots.
-
-    Args:
-        task: What is predicted: the users who were active, for churn, else those who paid.
-        snapshots: Matured snapshots of each day at whose end one looks.
-        stored: Days of stored activity.
-        lake: Where it lies.
-        engine: Engine that runs it.
-        game: Its grace for late logs.
-
-    Returns:
-        By day and snapshot, spend in the window by user id.
-    """
-    found = {
-        day: {one: pd.Series(dtype=float) for one in of_day} for day, of_day in snapshots.items()
-    }
-    all_snapshots = [one for of_day in snapshots.values() for one in of_day]
-    if not all_snapshots:
-        return found
-    seen = between(stored, min(all_snapshots), max(snapshots))
-    activity = engine.read(seen, user_activity_table(game), lake)
-    outcomes = labels.outcomes(activity, snapshots, task.horizon, game, engine)
-    did = f"{'active_days' if task.target == 'churn' else 'purchases'} > 0"
-    rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id", "spend"))
-    for _, users in rows.groupby(["as_of", "snapshot"]):
-        day, one = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
-        found[day][one] = users.set_index("user_id")["spend"].astype(float)
-    return found
 
 
 def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:

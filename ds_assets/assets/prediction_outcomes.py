@@ -11,28 +11,22 @@ import numpy as np
 import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.assets.prediction_models import (
-    drift_of,
-    is_over,
-    labels_of,
-    outcomes_of,
-    task_of,
-)
-from ds_assets.assets.predictions import read_predictions
+from ds_assets.assets.prediction_models import drift_of
 from ds_assets.assets.rds_results import DATABASE_POOL
-from ds_assets.core.checksum import conform
+from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_GROUP, USER_ID
 from ds_assets.core.labels import label_days, matures_on
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
-from ds_assets.core.models.outcomes import ALL, Happened, compare
-from ds_assets.core.models.snapshots import Task
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.models.monitoring.outcomes import Happened, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.targets import Target, Task, task_of
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.labels import is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import store_rows, stored_days
+from ds_assets.infra.lake.tables import read_predictions, store_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.partitions import later_days
 from ds_assets.resources import EngineResource, LakeResource, ResultsResource

@@ -14,13 +14,14 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
-from ds_assets.core.models.predicting import Predictor
-from ds_assets.core.tables import PREDICTIONS, user_features_table
+from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.models.inference.batch import Predictor
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files
-from ds_assets.infra.lake.tables import read_rows
+from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "predictions"
@@ -39,11 +40,6 @@ def update(
         predicted = engine.map(features, predictor, PREDICTIONS)
         rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
     return rows
-
-
-def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
-    """The stored predictions of a day."""
-    return read_rows(PREDICTIONS, day, lake)
 
 
 def build(game: Game) -> dg.AssetsDefinition:

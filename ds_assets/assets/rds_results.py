@@ -13,16 +13,15 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
-from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.checksum import conform
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
-from ds_assets.core.models.model_metrics import metrics_of
+from ds_assets.core.contracts import conform
+from ds_assets.core.models.card.metrics_table import metrics_of
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
+from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_rows
+from ds_assets.infra.lake.tables import read_predictions, read_rows
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
 from ds_assets.resources import LakeResource, ResultsResource
 

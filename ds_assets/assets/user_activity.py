@@ -20,7 +20,8 @@ from ds_assets.assets.daily import (
 )
 from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.tables import QUARANTINE, user_activity_table
+from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.tables import QUARANTINE
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake, day_folder

@@ -14,7 +14,7 @@ from ds_assets.assets.daily import (
     table_schema,
 )
 from ds_assets.core import features
-from ds_assets.core.tables import user_activity_table, user_features_table
+from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from ds_assets.core.engine import DataFrame, Engine
-from ds_assets.core.tables import user_activity_table
+from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
 
 

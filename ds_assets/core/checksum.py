@@ -1,22 +1,13 @@
-"""One form for a stored table, and a checksum of what it says.
+"""A checksum of a table's rows, by which two runs, or two databases, can be compared."""
 
-Belongs here: bringing rows to their column contract, and the fingerprint by which two runs, or two
-databases, can tell that they hold the same rows. Does not belong here: any store.
-"""
-
-import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ds_assets.core.tables import Table
-
-if TYPE_CHECKING:
-    import pandas as pd  # its import takes a second, and a table may never have been a frame
+from ds_assets.core.contracts import nan_to_null
 
 
 def checksum(table: pa.Table) -> str:
@@ -44,66 +35,14 @@ def checksum(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def conform(contract: Table, rows: "pa.Table | pd.DataFrame") -> pa.Table:
-    """Rows as their contract declares them: columns, order, types, and missing values as nulls.
-
-    Args:
-        contract: What the table must look like.
-        rows: The rows; what is not a number is a missing value.
-
-    Raises:
-        ValueError: a column is missing or unknown, a value does not fit its type or is missing
-            where it may not be, or two rows have the same key.
-    """
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
-    _check_columns(contract, table.column_names)
-    schema = contract.arrow_schema
-    columns = [_nan_to_null(table[field.name].cast(field.type)) for field in schema]
-    for field, column in zip(schema, columns, strict=True):
-        if column.null_count and not field.nullable:
-            raise ValueError(
-                f"{contract.name}.{field.name} is missing in {column.null_count:,} rows, "
-                "and must never be"
-            )
-    conformed = pa.Table.from_arrays(columns, schema=schema)
-    _check_key(contract, conformed)
-    return conformed
-
-
-def rows_of_day(contract: Table, as_of: dt.date, rows: "pa.Table | pd.DataFrame") -> pa.Table:
-    """One day's rows as their contract declares them.
-
-    Args:
-        contract: What the table must look like; it has a column `as_of`.
-        as_of: The day that every row must carry.
-        rows: The rows; what is not a number is a missing value.
-
-    Raises:
-        ValueError: the rows break the contract, or are of another day.
-    """
-    table = conform(contract, rows)
-    days = pc.unique(table["as_of"]).to_pylist()
-    if others := sorted(day for day in days if day != as_of):
-        raise ValueError(
-            f"{contract.name} of {as_of} hold rows of {others[0]}; accepted is one day"
-        )
-    return table
-
-
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(column.type):
-        return pc.add(_nan_to_null(column.cast(pa.float64())), 0.0)  # -0.0 + 0.0 is 0.0
+        return pc.add(nan_to_null(column.cast(pa.float64())), 0.0)  # -0.0 + 0.0 is 0.0
     if pa.types.is_date(column.type):
         return column.cast(pa.date32())
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64())
     return column.cast(pa.string())
-
-
-def _nan_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_floating(column.type):
-        return column
-    return pc.if_else(pc.is_nan(column), None, column)
 
 
 def _varies(column: pa.ChunkedArray) -> bool:
@@ -132,33 +71,3 @@ def text_of(column: pa.Array) -> memoryview:
         return memoryview(b"")
     ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     return memoryview(content)[ends[0] : ends[-1]]
-
-
-def _check_columns(contract: Table, found: list[str]) -> None:
-    missing = [name for name in contract.names if name not in found]
-    unknown = [name for name in found if name not in contract.names]
-    if missing or unknown:
-        raise ValueError(
-            f"{contract.name} needs the columns {', '.join(contract.names)}; "
-            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
-        )
-
-
-def _check_key(contract: Table, table: pa.Table) -> None:
-    if _ascends(contract.key, table):
-        return
-    keys = table.group_by(list(contract.key)).aggregate([]).num_rows
-    if keys != table.num_rows:
-        raise ValueError(
-            f"{contract.name} has {table.num_rows:,} rows but {keys:,} different "
-            f"{' and '.join(contract.key)}; accepted is one row for each"
-        )
-
-
-def _ascends(key: Sequence[str], table: pa.Table) -> bool:
-    """Whether each row's key is above that of the row before: then no two are the same."""
-    above: pa.ChunkedArray | bool = False
-    for name in reversed(key):
-        before, after = table[name][:-1], table[name][1:]
-        above = pc.or_(pc.less(before, after), pc.and_(pc.equal(before, after), above))
-    return pc.all(above).as_py() is not False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds_assets.core.engine import DataFrame, Engine
-from ds_assets.core.tables import Column, Table
+from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
 
 LONGEST_USER_ID = 191

@@ -11,7 +11,7 @@ from typing import Any
 
 from ds_assets.core.activity import exact_sum, latest
 from ds_assets.core.engine import DataFrame, Engine, frame_of_days
-from ds_assets.core.tables import user_features_table, window_pairs, windowed_measures
+from ds_assets.core.game_tables import user_features_table, window_pairs, windowed_measures
 from ds_assets.game import Game
 
 

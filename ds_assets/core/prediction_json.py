@@ -16,7 +16,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ds_assets.core.tables import PREDICTIONS, Column
+from ds_assets.core.schema import Column
+from ds_assets.core.tables import PREDICTIONS
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
 """Those that the JSON tells, in its order."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pyarrow import ArrowInvalid
 
 from ds_assets.core.events import RejectedLine
-from ds_assets.core.models.online_scoring import OnlineScorer, Record, User
+from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from ds_assets.assets import prediction_models
-from ds_assets.assets.prediction_models import task_of
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.targets import Target, task_of
 from ds_assets.game import Horizons
+from ds_assets.infra.labels import is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import LONGEST_PAUSE, stored_card, stored_files
 from ds_assets.infra.lake.tables import stored_days
@@ -29,7 +29,7 @@ SNAPSHOT = dt.date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(
-    ("stored", "grace", "is_over"),
+    ("stored", "grace", "expected"),
     [
         ((1, 2, 3), 0, True),
         ((1, 3), 0, False),
@@ -39,11 +39,11 @@ SNAPSHOT = dt.date(2026, 3, 1)
     ],
 )
 def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_left(
-    stored: tuple[int, ...], grace: int, is_over: bool
+    stored: tuple[int, ...], grace: int, expected: bool
 ) -> None:
     game = make_game(grace_days=grace, horizons={"churn": 3})
     days = {SNAPSHOT + dt.timedelta(days=n) for n in stored}
-    assert prediction_models.is_over(SNAPSHOT, task_of("churn", game), days, game) == is_over
+    assert is_over(SNAPSHOT, task_of("churn", game), days, game) is expected
 
 
 def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:
@@ -56,7 +56,7 @@ def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:
 
 def test_who_was_not_seen_has_left_and_spend_is_not_asked() -> None:
     users = pd.Series(["a", "b"])
-    labels, spend = prediction_models.labels_of(
+    labels, spend = labels_of(
         task_of("churn", make_game()), users, pd.Series({"b": 0.0, "elsewhere": 1.0})
     )
     assert labels.to_dict() == {"a": True, "b": False}
@@ -65,7 +65,7 @@ def test_who_was_not_seen_has_left_and_spend_is_not_asked() -> None:
 
 def test_who_paid_is_positive_with_what_was_spent_and_nobody_else_spent_anything() -> None:
     users = pd.Series(["a", "b", "c"])
-    labels, spend = prediction_models.labels_of(
+    labels, spend = labels_of(
         task_of("payment", make_game()), users, pd.Series({"c": 2.5, "a": 0.0})
     )
     assert labels.to_dict() == {"a": True, "b": False, "c": True}
@@ -97,7 +97,7 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 def seen(installation: Installation, target: Target, at: dt.date) -> dict[str, float]:
     lake, game = installation.lake, installation.game
-    found = prediction_models.outcomes_of(
+    found = outcomes_of(
         task_of(target, game),
         {at: [START]},
         list(stored_days("user_activity", lake)),
@@ -118,7 +118,7 @@ def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
 
 
 def test_without_snapshots_nothing_is_read(window: Installation) -> None:
-    found = prediction_models.outcomes_of(
+    found = outcomes_of(
         task_of("churn", window.game), {LAST: []}, [], window.lake, window.engine, window.game
     )
     assert found == {LAST: {}}

@@ -11,12 +11,11 @@ import pytest
 
 from ds_assets.assets import prediction_outcomes
 from ds_assets.assets.prediction_outcomes import DayOutcomes
-from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_rows, stored_days, table_file
+from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days, table_file
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import Target
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import LAST, START, day, finished
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_rows

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ds_assets.core.models.snapshots import LabelledSnapshot, Task
-from ds_assets.core.models.user_groups import with_user_groups
-from ds_assets.core.tables import user_features_table, window_pairs, windowed_measures
+from ds_assets.core.game_tables import user_features_table, window_pairs, windowed_measures
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
+from ds_assets.core.models.data.user_groups import with_user_groups
+from ds_assets.core.targets import Task
 from ds_assets.game import Attribute, Fields, Game
 
 FIRST_DAY = dt.date(2024, 1, 1)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.activity import daily_activity, day_totals
-from ds_assets.core.tables import user_activity_table
+from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game

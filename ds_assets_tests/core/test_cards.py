@@ -10,7 +10,7 @@ from ds_assets.core.cards import (
     sha256_of,
     version_of,
 )
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import make_features
 from ds_assets_tests.core.models.card_factories import (

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.checksum import checksum, conform, rows_of_day
+from ds_assets.core.checksum import checksum
+from ds_assets.core.contracts import conform, rows_of_day
 from ds_assets.core.tables import PREDICTIONS
 
 DAY = dt.date(2026, 3, 1)

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from ds_assets.core import features
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.tables import user_activity_table, user_features_table
+from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets.infra.lake.folder import FolderLake

@@ -3,6 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ds_assets.core.game_tables import (
+    numeric_features,
+    text_features,
+    user_activity_table,
+    user_features_table,
+    window_pairs,
+    windowed_measures,
+)
+from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
     CLUSTERS,
@@ -10,14 +19,6 @@ from ds_assets.core.tables import (
     PREDICTION_OUTCOMES,
     PREDICTIONS,
     QUARANTINE,
-    Column,
-    Table,
-    numeric_features,
-    text_features,
-    user_activity_table,
-    user_features_table,
-    window_pairs,
-    windowed_measures,
 )
 from ds_assets.game import IDENTIFIER, Attribute, Events, Game
 from ds_assets_tests.core.factories import make_game

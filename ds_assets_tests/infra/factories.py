@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ds_assets.core.tables import PREDICTIONS, Table
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.cache.format import CachedPrediction, DayRecord
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 

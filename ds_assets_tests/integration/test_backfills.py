@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from ds_assets.assets import prediction_models, user_activity, user_features
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.infra.lake.models import stored_card
 from ds_assets_tests.assets.factories import (
     LAST,

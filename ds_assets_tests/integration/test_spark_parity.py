@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from ds_assets.assets import predictions, user_activity, user_features
 from ds_assets.core import labels
-from ds_assets.core.tables import user_activity_table
+from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.spark import SparkEngine, open_spark

@@ -18,14 +18,13 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from ds_assets.assets.prediction_models import SNAPSHOTS, task_of
-from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.models.evaluation import Target
-from ds_assets.core.models.model_card import ModelCard
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.targets import SNAPSHOTS, Target, task_of
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import Installation
 
 Flags: TypeAlias = npt.NDArray[np.bool_]

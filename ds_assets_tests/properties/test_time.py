@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 
 from ds_assets.core import activity, features, labels
-from ds_assets.core.tables import user_activity_table
+from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.folder import FolderLake

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ds_assets.core.defaults import defaults_of
+from ds_assets.core.group_defaults import defaults_of
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.prediction import Calendar, Prediction, read_answer

@@ -13,13 +13,12 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
-from ds_assets.assets.predictions import read_predictions
 from ds_assets.core.decompression import text_blocks
 from ds_assets.core.events import RejectedLine
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import day_models
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.serving import live as module
 from ds_assets.serving.live import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
 from ds_assets.serving.service import LiveUnavailable, StillLoading

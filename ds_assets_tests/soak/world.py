@@ -16,12 +16,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.assets.predictions import read_predictions
-from ds_assets.core.defaults import defaults_of
+from ds_assets.core.group_defaults import defaults_of
 from ds_assets.core.prediction_json import members
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.services.blob import BlobServer
 from ds_assets.services.mysql import MySQLServer

@@ -27,7 +27,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
 
-from ds_assets.core.checksum import rows_of_day
+from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.cache.connection import (
     CacheUnavailable,

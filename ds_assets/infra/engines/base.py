@@ -11,9 +11,9 @@ from typing import Protocol
 import pandas as pd
 import pyarrow as pa
 
-from ds_assets.core.checksum import conform
+from ds_assets.core.contracts import conform
 from ds_assets.core.engine import DataFrame, Engine
-from ds_assets.core.tables import Table
+from ds_assets.core.schema import Table
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawObject

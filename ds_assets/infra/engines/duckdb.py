@@ -21,8 +21,8 @@ from pyarrow import parquet
 
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.models.scoring import BATCH_ROWS
-from ds_assets.core.tables import ColumnType, Table
+from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
+from ds_assets.core.schema import ColumnType, Table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches
 from ds_assets.infra.engines.duckdb_reader import Damage, RawFile, RawLines, RawText, create_lines

@@ -13,7 +13,7 @@ from typing import Any
 from ds_assets.core.activity import daily_activity
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.features import features_at
-from ds_assets.core.tables import user_features_table
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of
 from ds_assets.infra.engines.duckdb_reader import RawLines, parsed

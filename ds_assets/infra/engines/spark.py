@@ -16,7 +16,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.tables import Table
+from ds_assets.core.schema import Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches

@@ -17,8 +17,8 @@ import pyarrow as pa
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.events import events_table
-from ds_assets.core.models.scoring import BATCH_ROWS
-from ds_assets.core.tables import Column, Table
+from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
+from ds_assets.core.schema import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb_reader import RawFile, create_lines

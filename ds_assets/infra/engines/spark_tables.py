@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.tables import ColumnType, Table
+from ds_assets.core.schema import ColumnType, Table
 
 TYPES: dict[ColumnType, str] = {
     "text": "string",

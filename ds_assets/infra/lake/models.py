@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.models.model_card import TWIN_OF, ModelCard
-from ds_assets.core.models.predicting import DayFiles, DayModels, load_models
-from ds_assets.core.models.scoring import Model, load_model
+from ds_assets.core.models.card.model_card import TWIN_OF, ModelCard
+from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_models
+from ds_assets.core.models.inference.onnx_model import Model, load_model
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
 

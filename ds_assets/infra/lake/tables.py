@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.core.tables import Table
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
@@ -74,3 +75,8 @@ def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:
     """Write a day's rows, which are in memory, to the lake."""
     with lake.writing({day: table_file(table, day)}) as staged:
         parquet.write_table(rows, staged[day])
+
+
+def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
+    """The stored predictions of a day."""
+    return read_rows(PREDICTIONS, day, lake)

@@ -30,9 +30,11 @@ from tenacity import (
     wait_random,
 )
 
-from ds_assets.core.checksum import checksum, rows_of_day
-from ds_assets.core.defaults import MEANS, SAME_FOR_ALL
-from ds_assets.core.tables import PREDICTIONS, Table
+from ds_assets.core.checksum import checksum
+from ds_assets.core.contracts import rows_of_day
+from ds_assets.core.group_defaults import MEANS, SAME_FOR_ALL
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.results.connection import (
     ResultsBusy,
     ResultsUnavailable,

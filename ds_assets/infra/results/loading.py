@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from ds_assets.core.checksum import text_of
-from ds_assets.core.tables import PREDICTIONS, Table
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.results.connection import error_code
 from ds_assets.infra.results.schema import LOADS
 

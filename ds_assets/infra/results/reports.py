@@ -14,7 +14,7 @@ from collections.abc import Collection
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ds_assets.core.tables import Table
+from ds_assets.core.schema import Table
 from ds_assets.infra.results.loading import read_rows, stored_differs, with_plain_zeros
 from ds_assets.infra.results.publishing import ensure_row
 from ds_assets.infra.results.schema import REPORT_LOCKS, REPORTS

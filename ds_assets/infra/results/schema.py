@@ -17,15 +17,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateView
 from sqlalchemy.types import TypeEngine
 
-from ds_assets.core.tables import (
-    CLUSTER_PROFILES,
-    MODEL_METRICS,
-    PREDICTION_OUTCOMES,
-    PREDICTIONS,
-    Column,
-    ColumnType,
-    Table,
-)
+from ds_assets.core.schema import Column, ColumnType, Table
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
 
 SCHEMA_VERSION = "0004"
 """The newest version in `migrations`, which is what this software reads and writes."""

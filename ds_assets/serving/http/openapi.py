@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from ds_assets.core.tables import PREDICTIONS, Column, ColumnType
+from ds_assets.core.schema import Column, ColumnType
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems

@@ -1,7 +1,7 @@
 import numpy as np
 
 from ds_assets.core.clusters.clustering import fit_clusters
-from ds_assets.core.models.scoring import assign, load_model
+from ds_assets.core.models.inference.onnx_model import assign, load_model
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import FIRST_DAY, make_features
 

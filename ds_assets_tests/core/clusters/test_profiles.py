@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ds_assets.core.checksum import conform
 from ds_assets.core.clusters.clustering import fit_clusters
 from ds_assets.core.clusters.profiles import cluster_profiles, telling_features
+from ds_assets.core.contracts import conform
 from ds_assets.core.tables import CLUSTER_PROFILES
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange

@@ -5,18 +5,18 @@ from typing import Any
 
 from ds_assets.core.cards import library_versions
 from ds_assets.core.encoding import fit_encoding
-from ds_assets.core.models.calibration import Calibration
-from ds_assets.core.models.evaluation import Measure, Measures
-from ds_assets.core.models.group_models import GroupCard
-from ds_assets.core.models.model_card import (
+from ds_assets.core.models.card.model_card import (
     CalibrationCard,
     Decision,
     Evaluation,
+    GroupCard,
     Memory,
     ModelCard,
     Segment,
 )
-from ds_assets.core.models.spend import SpendCard
+from ds_assets.core.models.evaluation.metrics import Measure, Measures
+from ds_assets.core.models.learning.calibration import Calibration
+from ds_assets.core.models.learning.spend import SpendCard
 from ds_assets_tests.core.factories import make_features
 
 DAY = dt.date(2024, 5, 1)

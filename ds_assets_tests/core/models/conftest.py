@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ds_assets.core.models import evaluation, learner
+from ds_assets.core.models.evaluation import metrics
+from ds_assets.core.models.learning import learner
 
 
 @pytest.fixture(scope="module")
@@ -13,5 +14,5 @@ def few_trees() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learner, "TREES", 20)
         patch.setitem(learner.HYPER_PARAMETERS, "learning_rate", 0.25)
-        patch.setattr(evaluation, "RESAMPLES", 60)
+        patch.setattr(metrics, "RESAMPLES", 60)
         yield

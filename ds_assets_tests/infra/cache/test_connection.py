@@ -10,7 +10,7 @@ import pytest
 import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
-from ds_assets.core.defaults import defaults_of
+from ds_assets.core.group_defaults import defaults_of
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.connection import CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache

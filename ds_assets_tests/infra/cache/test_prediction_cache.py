@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.defaults import defaults_of
+from ds_assets.core.group_defaults import defaults_of
 from ds_assets.infra.cache import connection
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable

@@ -11,7 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from ds_assets.core.events import DUPLICATE, events_table
-from ds_assets.core.tables import QUARANTINE, Column, Table
+from ds_assets.core.schema import Column, Table
+from ds_assets.core.tables import QUARANTINE
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine

@@ -14,7 +14,7 @@ import pytest
 
 from ds_assets.core.decompression import text_blocks
 from ds_assets.core.events import RejectedLine
-from ds_assets.core.tables import user_features_table
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.game import Attribute, Events, Fields, Game, Logs
 from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets.infra.engines.event_features import EventFeatures

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ds_assets.core.defaults import defaults_of
+from ds_assets.core.group_defaults import defaults_of
 from ds_assets.infra.results import latest
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets_tests.infra.factories import DAYS, row, table

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.tables import MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS, Table
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.infra.results.database import (
     KEY_LENGTH,
     DeliveryDiffers,

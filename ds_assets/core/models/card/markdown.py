@@ -1,0 +1,168 @@
+"""A churn or payment card for people, as Markdown.
+
+Belongs here: the words. Every number in them is the card's.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from html import escape
+
+from ds_assets.core.models.card.model_card import GroupCard, ModelCard
+from ds_assets.core.models.evaluation.drift import DRIFTED
+from ds_assets.core.models.evaluation.metrics import Measure, Measures
+from ds_assets.core.models.learning.spend import SpendCard
+
+_PREDICTED = {"churn": "no activity", "payment": "at least one purchase"}
+_CONTENDERS = {
+    "delivered": "**this model**",
+    "global": "one model for everybody",
+    "champion": "the champion",
+    "challenger": "the challenger",
+    "logistic_regression": "logistic regression",
+    "recency": "recency alone",
+}
+_MEASURES = {
+    "auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "lift_1": "lift 1 %",
+    "lift_5": "lift 5 %",
+    "lift_10": "lift 10 %",
+}
+_DRIFTS_SHOWN = 5
+
+
+def card_words(card: ModelCard, drift: Mapping[str, float]) -> str:
+    """The card as Markdown.
+
+    Args:
+        card: The card.
+        drift: Stability index of the day's features, the largest first; empty without a model.
+    """
+    return "\n\n".join([_head(card), *(_model(card, drift) if card.folds else [_lack(card)])])
+
+
+def _head(card: ModelCard) -> str:
+    return (
+        f"**{card.target}**: chance of {_PREDICTED[card.target]} in the {card.horizon} days after "
+        f"{card.as_of}, for every active user."
+    )
+
+
+def _lack(card: ModelCard) -> str:
+    return f"There is no model: {card.missing}."
+
+
+def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
+    days = f"{card.snapshots[0]} to {card.snapshots[-1]}"
+    missing = f" {len(card.missing_snapshots)} were not there." if card.missing_snapshots else ""
+    yield (
+        f"Version `{card.version}`, trained on what was known at the end of {card.trained}: "
+        f"{card.rows:,} rows of {_snapshots(card.snapshots)}, {days}; "
+        f"{card.base_rate:.1%} of them positive.{missing} Boosted trees; what they were told is in "
+        "the card as JSON."
+    )
+    for fold in card.folds:
+        yield (
+            f"Judged by {fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive), "
+            f"trained on {_snapshots(fold.trained_on)} whose outcomes were known on that day:"
+        )
+        yield _table(fold.contenders)
+    yield "In brackets: 95 % intervals of the bootstrap over users. " + _choices(card)
+    yield from _apart(card)
+    if card.spend is not None:
+        yield _spend(card.spend)
+    if drift:
+        yield _drift(drift)
+
+
+def _choices(card: ModelCard) -> str:
+    memory = "all snapshots"
+    if card.memory is not None and card.memory.snapshots is not None:
+        memory = f"the latest {card.memory.snapshots} snapshots, better than all beyond noise"
+    calibration = "" if card.calibration is None else f" Calibrated: {card.calibration.reason}."
+    decision = ""
+    if card.decision is not None:
+        gain = card.decision.difference
+        by = (
+            ""
+            if gain is None
+            else f" (log loss of the challenger less the champion's: {_of(gain)})"
+        )
+        decision = f" The {card.decision.kept} is delivered: {card.decision.reason}{by}."
+    mixture = ""
+    if card.mixture is not None:
+        half = f"{card.mixture.linear_share:.0%} of the log-odds are a linear model's"
+        alone = _of(card.mixture.difference)
+        mixture = f" {half} (log loss of boosted trees alone less the mixture's: {alone})."
+    return f"It remembers {memory}.{mixture}{calibration}{decision}"
+
+
+def _apart(card: ModelCard) -> Iterator[str]:
+    """Users apart: those in their first week, and the groups."""
+    week = card.first_week
+    if week is not None:
+        found = "too few to judge" if week.measures is None else f"AUC {_of(week.measures.auc)}"
+        yield f"Users in their first week: {week.users:,}, {found}."
+    if card.groups:
+        yield f"User groups ({card.user_groups}), on the snapshot {card.groups[0].snapshot}:"
+        head = "| group | users | positive | answered by | why | log loss, own less global | AUC |"
+        yield "\n".join([head, _line(7), *map(_group, card.groups)])
+
+
+def _group(one: GroupCard) -> str:
+    auc = None if one.measures is None else one.measures.auc
+    return (
+        f"| {_cell(one.group)} | {one.users:,} | {one.positives:,} | {one.model} | {one.reason} "
+        f"| {_of(one.difference)} | {_of(auc)} |"
+    )
+
+
+def _spend(spend: SpendCard) -> str:
+    return (
+        f"Expected spend: the chance times a likely amount, learnt from {spend.payers:,} rows with "
+        f"spend, in which an amount above {spend.cap:,.2f} counts as that; above it lies "
+        f"{spend.above_cap:.1%} of the spend. On the judging snapshot {spend.predicted:,.2f} "
+        f"a user were expected and {_of(spend.happened)} came; {spend.top_share:.0%} of it from "
+        "the tenth of whom most was expected."
+    )
+
+
+def _drift(drift: Mapping[str, float]) -> str:
+    largest = list(drift.items())[:_DRIFTS_SHOWN]
+    named = ", ".join(f"{name} {value:.2f}" for name, value in largest)
+    return (
+        "Drift of the day's features against the training snapshots "
+        f"(PSI; above {DRIFTED:g} is much): {named}."
+    )
+
+
+def _table(contenders: Mapping[str, Measures]) -> str:
+    head = f"| | {' | '.join(_MEASURES.values())} |"
+    return "\n".join([head, _line(len(_MEASURES) + 1), *_rows(contenders.items())])
+
+
+def _rows(contenders: Iterable[tuple[str, Measures]]) -> Iterator[str]:
+    for name, measures in contenders:
+        found = (_of(getattr(measures, measure)) for measure in _MEASURES)
+        yield f"| {_CONTENDERS[name]} | {' | '.join(found)} |"
+
+
+def _snapshots(days: Collection[object]) -> str:
+    return "one snapshot" if len(days) == 1 else f"{len(days)} snapshots"
+
+
+def _line(columns: int) -> str:
+    return "|" + "---|" * columns
+
+
+def _cell(text: str) -> str:
+    """A text from the logs as one cell of a table."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "&#124;")
+
+
+def _of(measure: Measure | None) -> str:
+    if measure is None:
+        return ""
+    return f"{measure.value:.3f} ({measure.low:.3f} to {measure.high:.3f})"

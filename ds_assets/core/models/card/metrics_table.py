@@ -1,0 +1,62 @@
+"""What a model card measured, as a table: a row for each number.
+
+Belongs here: from a card to rows. Does not belong here: how anything was measured.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from ds_assets.core.models.card.model_card import (
+    DELIVERED,
+    Evaluation,
+    GroupCard,
+    ModelCard,
+    Segment,
+)
+from ds_assets.core.models.evaluation.metrics import ALL, Measures
+from ds_assets.core.tables import MODEL_METRICS
+
+FIRST_WEEK = "first_week"
+
+
+def metrics_of(cards: Iterable[ModelCard]) -> pd.DataFrame:
+    """Every measure of cards.
+
+    Returns:
+        The columns of `MODEL_METRICS`; no rows for a card without a model.
+    """
+    rows = [row for card in cards for row in _rows(card)]
+    return pd.DataFrame(rows, columns=MODEL_METRICS.names)
+
+
+def _rows(card: ModelCard) -> Iterator[dict[str, object]]:
+    for fold in card.folds:
+        for contender, measures in fold.contenders.items():
+            yield from _measured(card, contender, ALL, fold, measures)
+    apart = {one.group: one for one in card.groups}
+    for segment, one in {FIRST_WEEK: card.first_week, **apart}.items():
+        if one is not None and one.measures is not None:
+            yield from _measured(card, DELIVERED, segment, one, one.measures)
+
+
+def _measured(
+    card: ModelCard,
+    contender: str,
+    segment: str,
+    users: Evaluation | Segment | GroupCard,
+    measures: Measures,
+) -> Iterator[dict[str, object]]:
+    for name, found in measures:
+        if found is not None:
+            yield {
+                "as_of": card.as_of,
+                "target": card.target,
+                "contender": contender,
+                "segment": segment,
+                "snapshot": users.snapshot,
+                "measure": name,
+                "users": users.users,
+                "positives": users.positives,
+                **found.model_dump(),
+            }

@@ -1,0 +1,1 @@
+"""What may train: labelled snapshots, training rows, and whether there is enough data."""

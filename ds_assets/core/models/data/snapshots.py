@@ -1,0 +1,151 @@
+"""Labelled snapshots: which may train, and which may judge.
+
+Belongs here: the order of snapshots in time. The rule of this file: a label is used only once its
+window is over, and a model is never judged by a day that it, or its labels, have seen.
+Does not belong here: features and labels themselves, and what is learnt from them.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ds_assets.core.encoding import USER_ID
+from ds_assets.core.models.arrays import Labels
+
+
+@dataclass(frozen=True)
+class LabelledSnapshot:
+    """Features of a day and what happened afterwards.
+
+    Attributes:
+        day: Day of the features.
+        features: Features frame, one row a user.
+        labels: One boolean a user of the features, indexed by user_id.
+        matured_on: Day at whose end the labels were known: end of the label window, and grace.
+        spend: What each user spent in the label window, indexed by user_id; none where that is not
+            asked.
+    """
+
+    day: dt.date
+    features: pd.DataFrame
+    labels: pd.Series
+    matured_on: dt.date
+    spend: pd.Series | None = None
+
+    @property
+    def outcomes(self) -> Labels:
+        """The labels in the order of the features, shape (users,)."""
+        return self.labels.to_numpy(dtype=bool)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> "LabelledSnapshot":
+        """Some of its users, all that is known of them."""
+        spend = None if self.spend is None else self.spend[chosen]
+        return LabelledSnapshot(
+            self.day, self.features[chosen], self.labels[chosen], self.matured_on, spend
+        )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Snapshots whose labels were known on the day of a later one, and that one.
+
+    A model that is trained on the first and judged by the second is judged as it will be used.
+    """
+
+    training: tuple[LabelledSnapshot, ...]
+    judging: LabelledSnapshot
+
+
+def in_order(
+    snapshots: Iterable[LabelledSnapshot], horizon: int, as_of: dt.date
+) -> list[LabelledSnapshot]:
+    """Snapshots ascending by day, each with its users ascending.
+
+    Args:
+        snapshots: Matured snapshots, in any order.
+        horizon: Length of the label window, in days.
+        as_of: Training day.
+
+    Raises:
+        ValueError: a snapshot has not matured on `as_of`, is there twice, or has labels of other
+            users than its features.
+    """
+    ordered = [_sorted_by_user(one) for one in sorted(snapshots, key=lambda one: one.day)]
+    for one in ordered:
+        _refuse_wrong_maturity(one, horizon, as_of)
+    if len({one.day for one in ordered}) < len(ordered):
+        raise ValueError("each snapshot can be given once")
+    return ordered
+
+
+def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
+    """Rolling out-of-time splits, that of the latest snapshot first.
+
+    Args:
+        snapshots: Ascending by day.
+        most: Most folds to make.
+
+    Returns:
+        A fold for each of the latest snapshots that has one to train on before it.
+    """
+    found = []
+    for judging in list(reversed(snapshots))[:most]:
+        training = tuple(one for one in snapshots if one.matured_on <= judging.day)
+        if training:
+            found.append(Fold(training, judging))
+    return found
+
+
+def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[LabelledSnapshot]:
+    """Snapshots with the same part of the users in each, so that no more rows than that are left.
+
+    Args:
+        snapshots: Any.
+        most_rows: Rows of all snapshots together that one wants at most; chance may add some.
+    """
+    rows = sum(len(one.labels) for one in snapshots)
+    if rows <= most_rows:
+        return list(snapshots)
+    bound = np.uint64(int(most_rows / rows * 2**64))
+    return [one.rows(_hashes(one.features[USER_ID]) < bound) for one in snapshots]
+
+
+def _hashes(users: pd.Series) -> NDArray[np.uint64]:
+    """A number for each id, the same on every day."""
+    return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
+
+
+def _sorted_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+    features = snapshot.features.sort_values(USER_ID, ignore_index=True)
+    users, labels = features[USER_ID], snapshot.labels
+    if not users.is_unique or not labels.index.is_unique or set(users) != set(labels.index):
+        raise ValueError(
+            f"snapshot {snapshot.day} needs one row and one label for each of its users; "
+            f"found {len(users)} rows and {len(labels)} labels"
+        )
+    order = pd.Index(users)
+    spend = snapshot.spend
+    return LabelledSnapshot(
+        snapshot.day,
+        features,
+        labels.reindex(order).astype(bool),
+        snapshot.matured_on,
+        None if spend is None else spend.reindex(order).fillna(0.0).astype(float),
+    )
+
+
+def _refuse_wrong_maturity(one: LabelledSnapshot, horizon: int, as_of: dt.date) -> None:
+    if one.matured_on > as_of:
+        raise ValueError(
+            f"labels of snapshot {one.day} mature on {one.matured_on}, after the training "
+            f"day {as_of}; they cannot be used"
+        )
+    if one.matured_on < one.day + dt.timedelta(days=horizon):
+        raise ValueError(
+            f"labels of snapshot {one.day} cannot have matured on {one.matured_on}: "
+            f"their horizon is {horizon} days"
+        )

@@ -1,0 +1,62 @@
+"""Snapshots as the numbers that a learner reads.
+
+Belongs here: stacking encoded snapshots, with what is known of each row beside them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds_assets.core.encoding import USER_GROUP, Encoding, encode, fit_encoding
+from ds_assets.core.models.arrays import Floats, Labels, Matrix
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one or more snapshots.
+
+    Attributes:
+        matrix: Encoded features, shape (rows, features).
+        labels: What happened, shape (rows,).
+        groups: Group of each user, an empty text for none, shape (rows,).
+        spend: What each user spent, shape (rows,); none where that is not asked.
+    """
+
+    matrix: Matrix
+    labels: Labels
+    groups: NDArray[np.object_]
+    spend: Floats | None
+
+    def chosen(self, which: NDArray[np.bool_]) -> "Rows":
+        """Some of the rows."""
+        spend = None if self.spend is None else self.spend[which]
+        return Rows(self.matrix[which], self.labels[which], self.groups[which], spend)
+
+    def of_group(self, group: str) -> "Rows":
+        """Rows of a group's users."""
+        return self.chosen(self.groups == group)
+
+
+def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
+    """Rows of snapshots, one after the other, at least one snapshot."""
+    spends = [None if one.spend is None else one.spend.to_numpy() for one in snapshots]
+    known = [one for one in spends if one is not None]
+    return Rows(
+        np.concatenate([encode(one.features, encoding) for one in snapshots]),
+        np.concatenate([one.outcomes for one in snapshots]),
+        np.concatenate([groups_of(one) for one in snapshots]),
+        np.concatenate(known) if len(known) == len(spends) else None,
+    )
+
+
+def groups_of(snapshot: LabelledSnapshot) -> NDArray[np.object_]:
+    """Group of each user of a snapshot, an empty text for none."""
+    return snapshot.features[USER_GROUP].fillna("").to_numpy(dtype=object)
+
+
+def encoding_of(snapshots: Sequence[LabelledSnapshot]) -> Encoding:
+    """The encoding that the rows of snapshots teach."""
+    return fit_encoding([one.features for one in snapshots])

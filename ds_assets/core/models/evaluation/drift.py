@@ -1,0 +1,94 @@
+"""Drift: how far the features of a day lie from those that a model was trained on.
+
+Belongs here: distributions of features in bins, and their distance. What follows from it does not.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from ds_assets.core.encoding import Encoding, encode
+from ds_assets.core.models.arrays import Matrix
+
+BINS = 10
+DRIFTED = 0.25
+"""A distance that is usually taken for a population that has changed."""
+_LEAST_SHARE = 1e-4
+"""What an empty bin counts for: one that was never filled must not make the distance infinite."""
+
+
+class Distribution(BaseModel):
+    """How the values of a feature were distributed over the training rows.
+
+    Attributes:
+        edges: Upper ends of all bins but the last, ascending.
+        shares: Share of the rows in each bin; the last is that of missing values.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+def distributions(matrix: Matrix, encoding: Encoding) -> dict[str, Distribution]:
+    """Distribution of each feature, in bins of about equally many training rows.
+
+    Args:
+        matrix: Encoded features, shape (rows, features), one row at least.
+        encoding: Names of the features.
+    """
+    return {name: _distribution(matrix[:, place]) for place, name in enumerate(encoding.names)}
+
+
+def stability(
+    known: Mapping[str, Distribution], features: pd.DataFrame, encoding: Encoding
+) -> dict[str, float]:
+    """Population stability index of each feature, the largest first.
+
+    The sum over bins of (share now - share then) log(share now / share then); see Yurdakul,
+    Statistical Properties of Population Stability Index, 2018.
+
+    Args:
+        known: What `distributions` returned.
+        features: Features frame of a day; without rows nothing has drifted.
+        encoding: The encoding of the same training rows.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    matrix = encode(features, encoding)
+    if not len(matrix):
+        return {}
+    found = {
+        name: _distance(known[name], matrix[:, place]) for place, name in enumerate(encoding.names)
+    }
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _distribution(values: Matrix) -> Distribution:
+    present = values[~np.isnan(values)]
+    quantiles = (
+        np.quantile(present, np.arange(1, BINS) / BINS, method="lower")
+        if len(present)
+        else np.empty(0)
+    )
+    edges = np.unique(quantiles.astype(np.float64))
+    return Distribution(
+        edges=tuple(edges.tolist()), shares=tuple(_shares(values, edges.tolist()).tolist())
+    )
+
+
+def _shares(values: Matrix, edges: Sequence[float]) -> np.ndarray:
+    """Share of the values up to each edge, above the last, and missing."""
+    bins = np.searchsorted(np.asarray(edges), values.astype(np.float64), side="left")
+    bins[np.isnan(values)] = len(edges) + 1
+    return np.bincount(bins, minlength=len(edges) + 2) / len(values)
+
+
+def _distance(known: Distribution, values: Matrix) -> float:
+    now = np.maximum(_shares(values, known.edges), _LEAST_SHARE)
+    then = np.maximum(np.array(known.shares), _LEAST_SHARE)
+    return float(((now - then) * np.log(now / then)).sum())

@@ -1,0 +1,255 @@
+"""How good predictions are: measures with their uncertainty, of contenders on the same users.
+
+Belongs here: measures of given scores against given labels.
+Does not belong here: which users to judge on; that is decided by time, in `training.py`. The rules
+that every model has to beat are in `baselines.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ds_assets.core.models.arrays import Floats, Labels
+
+RESAMPLES = 200
+"""Enough for a 95 % interval whose ends are themselves stable to about a tenth of its length."""
+INTERVAL = (0.025, 0.975)
+BINS = 10
+"""Of the calibration error: as many users in each."""
+TOP_SHARES = (0.01, 0.05, 0.10)
+MOST_GROUPS = 1_000
+"""Different scores that resamples tell apart."""
+_BLOCK = 1 << 20
+"""Weights that are held at once: some 50 MB with what is made of them."""
+
+
+class Measure(BaseModel):
+    """A measure and its 95 % bootstrap interval over users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+    def overlaps(self, other: "Measure") -> bool:
+        """Whether the intervals have a point in common."""
+        return self.low <= other.high and other.low <= self.high
+
+
+class Measures(BaseModel):
+    """How good scores are; what needs a probability is none for a rule that only ranks.
+
+    Attributes:
+        auc: Area under the ROC curve: chance that a positive user has the higher score.
+        pr_auc: Average precision.
+        lift_1: Share of positives in the top 1 % by score, over that among all.
+        lift_5: The same in the top 5 %.
+        lift_10: The same in the top 10 %.
+        log_loss: Mean negative log-likelihood, natural logarithm.
+        brier: Mean squared error of the probability.
+        ece: Expected calibration error: mean distance of probability and share, in bins of equally
+            many users (Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities
+            Using Bayesian Binning, 2015).
+        bias: Mean probability less the share of positives.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    auc: Measure
+    pr_auc: Measure
+    lift_1: Measure
+    lift_5: Measure
+    lift_10: Measure
+    log_loss: Measure | None = None
+    brier: Measure | None = None
+    ece: Measure | None = None
+    bias: Measure | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a contender says of each user, shape (users,): the higher the likelier."""
+
+    values: Floats
+    are_probabilities: bool = True
+
+
+def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict[str, Measures]:
+    """Measure contenders on the same users and the same resamples.
+
+    Intervals are percentiles of the bootstrap over rows (Efron and Tibshirani, An Introduction to
+    the Bootstrap, 1993, chapter 13). A resample is a weight for each row, so that rows are sorted
+    once and not once a resample. A resample without both classes has no area and is left out.
+
+    Args:
+        labels: What happened, shape (users,).
+        contenders: What each contender said, by its name.
+        seed: Makes the resamples repeatable.
+
+    Raises:
+        ValueError: the labels are all the same.
+    """
+    if labels.all() or not labels.any():
+        raise ValueError("measures need users of both outcomes")
+    one_of_each = np.ones((1, len(labels)))
+    prepared = {name: _prepared(labels, scores) for name, scores in contenders.items()}
+    values = {name: _measured(one, one_of_each) for name, one in prepared.items()}
+    coarser = {name: one.coarser() for name, one in prepared.items()}
+    parts: dict[str, list[dict[str, Floats]]] = {name: [] for name in contenders}
+    for weights in _resamples(len(labels), seed):
+        for name, one in coarser.items():
+            parts[name].append(_measured(one, weights))
+    return {name: _with_intervals(values[name], parts[name]) for name in contenders}
+
+
+def mean_difference(labels: Labels, first: Floats, second: Floats, seed: int) -> Measure:
+    """Log loss of the first probabilities less that of the second, on the same users.
+
+    Args:
+        labels: What happened, shape (users,).
+        first: Probabilities, shape (users,).
+        second: Probabilities, shape (users,).
+        seed: Makes the resamples repeatable.
+
+    Returns:
+        The mean with its interval: below 0 where the first are better, and beyond noise where the
+        interval is.
+    """
+    return mean_of(log_losses(labels, first) - log_losses(labels, second), seed)
+
+
+def mean_of(values: Floats, seed: int) -> Measure:
+    """Mean of a number a user, shape (users,) with one at least, and its interval."""
+    means = [weights @ values / weights.sum(axis=1) for weights in _resamples(len(values), seed)]
+    return _interval(float(values.mean()), np.concatenate(means))
+
+
+def log_losses(labels: Labels, probabilities: Floats) -> Floats:
+    """Negative log-likelihood of each user, shape (users,)."""
+    smallest = np.finfo(np.float64).eps
+    clipped = np.clip(probabilities, smallest, 1 - smallest)
+    return -np.log(np.where(labels, clipped, 1 - clipped))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What of a contender's scores does not change from one resample to the next.
+
+    Attributes:
+        groups: Rank of each row's score among the different ones, shape (users,).
+        labels: As numbers, shape (users,).
+        losses: Log loss, squared error and error of each row, shape (users, 3); none for scores
+            that are no probabilities.
+        bins: Bin of each row's probability for the calibration error, shape (users,).
+    """
+
+    groups: NDArray[np.intp]
+    labels: Floats
+    losses: Floats | None
+    bins: NDArray[np.intp]
+
+    def coarser(self) -> "_Prepared":
+        """The same with neighbouring scores as one, which moves no end of an interval visibly."""
+        if self.groups.max() < MOST_GROUPS:
+            return self
+        order = np.argsort(self.groups, kind="stable")
+        place = np.searchsorted(self.groups[order], self.groups)  # of the first of the same score
+        _, groups = np.unique(place * MOST_GROUPS // len(place), return_inverse=True)
+        return replace(self, groups=groups)
+
+
+def _prepared(labels: Labels, scores: Scores) -> _Prepared:
+    _, groups = np.unique(scores.values, return_inverse=True)
+    rank = np.empty(len(labels), dtype=np.intp)
+    rank[np.argsort(scores.values, kind="stable")] = np.arange(len(labels))
+    losses = None
+    if scores.are_probabilities:
+        error = scores.values - labels
+        losses = np.column_stack([log_losses(labels, scores.values), error**2, error])
+    return _Prepared(groups, labels.astype(np.float64), losses, rank * BINS // len(labels))
+
+
+def _resamples(rows: int, seed: int) -> Iterator[Floats]:
+    """Weights of some resamples at once, shape (resamples, rows); all of them in the end."""
+    generator = np.random.default_rng(seed)
+    at_once = max(1, min(RESAMPLES, _BLOCK // max(rows, 1)))
+    for start in range(0, RESAMPLES, at_once):
+        count = min(at_once, RESAMPLES - start)
+        drawn = generator.integers(0, rows, (count, rows))
+        drawn += np.arange(count)[:, None] * rows
+        weights = np.bincount(drawn.ravel(), minlength=count * rows)
+        yield weights.reshape(count, rows).astype(np.float64)
+
+
+def _measured(one: _Prepared, weights: Floats) -> dict[str, Floats]:
+    """Every measure under weights of shape (resamples, rows): arrays of shape (resamples,)."""
+    positives = _sums(one.groups, one.labels, weights)
+    found = _ranking(positives, _sums(one.groups, np.ones_like(one.labels), weights))
+    if one.losses is not None:
+        total = weights.sum(axis=1, keepdims=True)
+        means = weights @ one.losses / total
+        found |= dict(zip(("log_loss", "brier", "bias"), means.T, strict=True))
+        errors = _sums(one.bins, one.losses[:, 2], weights)
+        found["ece"] = np.abs(errors).sum(axis=1) / total[:, 0]
+    return found
+
+
+def _sums(groups: NDArray[np.intp], values: Floats, weights: Floats) -> Floats:
+    """Weighted sums of a value by group, shape (resamples, groups)."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
+
+    rows = np.arange(len(groups))
+    by_group = csr_array((values, (groups, rows)), shape=(groups.max() + 1, len(groups)))
+    return np.asarray((by_group @ weights.T).T)
+
+
+def _ranking(positives: Floats, all_rows: Floats) -> dict[str, Floats]:
+    """Areas and lifts, from the weight of positives and of all rows of each score, ascending.
+
+    Ties count half for the area under the ROC curve, and in proportion at the edge of the top.
+    """
+    negatives = all_rows - positives
+    total = positives.sum(axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample without both: not a number
+        auc = (positives * below).sum(axis=1) / (total * negatives.sum(axis=1))
+        found = np.cumsum(positives[:, ::-1], axis=1)
+        called = np.cumsum(all_rows[:, ::-1], axis=1)
+        precision = np.where(called > 0, found / called, 0.0)
+        average = (positives[:, ::-1] * precision).sum(axis=1) / total
+        names = {share: f"lift_{share * 100:.0f}" for share in TOP_SHARES}
+        lifts = {name: _lift(found, called, share) for share, name in names.items()}
+    undefined = np.isnan(auc)
+    return {"auc": auc, "pr_auc": np.where(undefined, np.nan, average)} | lifts
+
+
+def _lift(found: Floats, called: Floats, share: float) -> Floats:
+    top = share * called[:, -1:]
+    # the score at the edge of the top, of which a part lies inside
+    edge = np.argmax(called >= top, axis=1)[:, None]
+    weight, positives = (np.diff(one, axis=1, prepend=0) for one in (called, found))
+    at_edge = [np.take_along_axis(one, edge, axis=1) for one in (called, found, weight, positives)]
+    called_to, found_to, weight_at, positives_at = at_edge
+    inside = found_to - positives_at * (called_to - top) / weight_at
+    return np.asarray((inside / top / (found[:, -1:] / called[:, -1:]))[:, 0])
+
+
+def _with_intervals(value: Mapping[str, Floats], parts: list[dict[str, Floats]]) -> Measures:
+    found = {
+        name: _interval(float(one[0]), np.concatenate([part[name] for part in parts]))
+        for name, one in value.items()
+    }
+    return Measures(**found)
+
+
+def _interval(value: float, resampled: Floats) -> Measure:
+    # A mean of absolute values, resampled, lies above what it was resampled from.
+    low, high = np.nanquantile(resampled, INTERVAL)
+    return Measure(value=value, low=min(float(low), value), high=max(float(high), value))
+
+
+ALL = "all"

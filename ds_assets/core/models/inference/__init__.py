@@ -1,0 +1,1 @@
+"""From stored model files to predictions and their reasons."""

@@ -1,0 +1,311 @@
+"""A day's models applied to a few users at the time of asking, without a frame in between.
+
+A frame of one row takes milliseconds where the models take microseconds. Here a user comes as a
+mapping, and the row of `PREDICTIONS` that is made of it is the one that `predict` makes.
+
+Belongs here: reading and encoding users one by one, and what the models say of them.
+Does not belong here: large tables (`predicting.py`), and where models and users come from.
+"""
+
+import datetime as dt
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from types import NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds_assets.core.encoding import (
+    CLUSTER,
+    FLOAT32_MAX,
+    USER_GROUP,
+    USER_ID,
+    Encoding,
+    Feature,
+    FeatureType,
+    as_float32,
+    is_missing,
+    mismatch_of,
+)
+from ds_assets.core.models.data.user_groups import NO_GROUPS, group_start
+from ds_assets.core.models.inference.batch import AGO, DayModels, last_seen
+from ds_assets.core.models.inference.onnx_model import (
+    Groups,
+    Model,
+    PredictionModel,
+    amounts_of_rows,
+    probabilities_of,
+    shap_values_of,
+)
+from ds_assets.core.models.inference.reasons import reasons_of_few
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.errors import InputError
+
+User = Mapping[str, Any]
+"""What is known of a user: `user_id`, and a value for each feature, None where it is missing."""
+
+Record = dict[str, Any]
+"""Values by the names of `PREDICTIONS`' columns."""
+
+Matrix = NDArray[np.float32]
+
+_NUMBERS, _TEXTS = {float, int, bool, NoneType}, {str, NoneType}
+"""Types that need no second look."""
+_REAL = (float, int, Real, np.bool_)
+"""Types of numbers, those first that are looked up in an instant."""
+
+
+class _Loaded(NamedTuple):
+    """A model, and its columns of the matrix of all models."""
+
+    model: Any
+    places: NDArray[np.intp]
+
+
+class OnlineScorer:
+    """Scores users with the models of a day. Threads may share it.
+
+    Attributes:
+        models: The models.
+        features: What has to be known of a user.
+    """
+
+    def __init__(self, models: DayModels) -> None:
+        self.models = models
+        churn = None if models.churn is None else models.churn.model
+        payment = None if models.payment is None else models.payment.model
+        targets = [one for one in (churn, payment) if one is not None]
+        encodings = [one.card.encoding for one in (models.clusters, *targets) if one is not None]
+        groups = {models.user_groups, *(one.card.user_groups for one in targets)}
+        self.features = _asked(encodings, groups)
+        self._layout = _Layout(self.features, encodings)
+        self._clusters, self._churn, self._payment = map(
+            self._loaded, (models.clusters, churn, payment)
+        )
+        self._same_for_all, self._cluster_names = models.same_for_all, models.cluster_names
+        for target in targets:
+            _ = target.trees  # worked out now, and not while the first user waits for reasons
+
+    def _loaded(self, model: Model[Any] | None) -> _Loaded | None:
+        return None if model is None else _Loaded(model, self._layout.places(model.card.encoding))
+
+    def score(
+        self, users: Sequence[User], *, reasons: bool, as_of: dt.date | None = None
+    ) -> list[Record]:
+        """What the models say of users.
+
+        Args:
+            users: What is known of each; more than `features` does not matter.
+            reasons: Whether to tell reasons; without, they are None.
+            as_of: Day of what is known of them; none: the models' day.
+
+        Returns:
+            A row of `PREDICTIONS` for each user, in their order.
+
+        Raises:
+            InputError: a feature is missing or has the wrong type; the message names all of them.
+        """
+        rows = self._rows(users)
+        churn, payment = (_said(one, rows, reasons) for one in (self._churn, self._payment))
+        day = as_of or self.models.as_of
+        same = self._same_for_all | {"as_of": day}
+        columns: dict[str, Iterable[Any]] = {
+            **{name: [value] * len(users) for name, value in same.items()},
+            "last_seen": last_seen((_number(user.get(AGO)) for user in users), day),
+            USER_ID: [user.get(USER_ID) for user in users],
+            "churn_probability": churn.probabilities,
+            "payment_probability": payment.probabilities,
+            "expected_spend": payment.spend,
+            CLUSTER: rows.clusters,
+            "cluster_name": [None if n is None else self._cluster_names[n] for n in rows.clusters],
+            USER_GROUP: rows.groups(self.models.user_groups),
+            "churn_reasons": churn.reasons,
+            "payment_reasons": payment.reasons,
+        }
+        names = PREDICTIONS.names
+        values = zip(*(columns[name] for name in names), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in values]
+
+    def _rows(self, users: Sequence[User]) -> "_Rows":
+        known, matrix = self._layout.read(users)
+        clusters = [None] * len(users)
+        if self._clusters is not None:
+            own = matrix.take(self._clusters.places, axis=1)
+            clusters = self._clusters.model.session.run(["cluster"], {"X": own})[0].tolist()
+        self._layout.add_clusters(matrix, clusters)
+        return _Rows(known, matrix, clusters)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Users, their rows of the matrix of all models, and their clusters."""
+
+    users: Sequence[User]
+    matrix: Matrix
+    clusters: Sequence[int | None]
+
+    @cached_property
+    def with_clusters(self) -> Sequence[User]:
+        """Users with the feature that their cluster is."""
+        pairs = zip(self.users, self.clusters, strict=True)
+        return [{**user, CLUSTER: cluster} for user, cluster in pairs]
+
+    def groups(self, by: str) -> Groups:
+        """What `with_user_groups` says of each."""
+        if by == NO_GROUPS:
+            return [None] * len(self.users)
+        start, column = group_start(by)
+        values = self.clusters if column == CLUSTER else [user[column] for user in self.users]
+        return [None if value is None else f"{start}{value}" for value in values]
+
+
+class _Said(NamedTuple):
+    """What a model says, by user; None's where there is no model."""
+
+    probabilities: Sequence[float | None]
+    spend: Sequence[float | None]
+    reasons: Sequence[str | None]
+
+
+def _said(loaded: _Loaded | None, rows: _Rows, with_reasons: bool) -> _Said:
+    nothing = [None] * len(rows.users)
+    if loaded is None:
+        return _Said(nothing, nothing, nothing)
+    model: PredictionModel = loaded.model
+    matrix = rows.matrix.take(loaded.places, axis=1)
+    groups = rows.groups(model.card.user_groups) if model.groups else ()
+    chances, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
+    return _Said(
+        chances.tolist(),
+        nothing if amounts is None else (chances * amounts).tolist(),
+        _reasons(model, matrix, groups, rows) if with_reasons else nothing,
+    )
+
+
+def _reasons(model: PredictionModel, matrix: Matrix, groups: Groups, rows: _Rows) -> list[str]:
+    return reasons_of_few(
+        rows.with_clusters, model.card.encoding, shap_values_of(model, matrix, groups)
+    )
+
+
+def _asked(encodings: Iterable[Encoding], groups: Iterable[str]) -> tuple[Feature, ...]:
+    """Name and type of what has to be known of a user, each once."""
+    types: dict[tuple[str, FeatureType], None] = {
+        (one.name, one.type): None for encoding in encodings for one in encoding.features
+    }
+    types |= {(group_start(by)[1], "text"): None for by in groups if by != NO_GROUPS}
+    return tuple(Feature(name=name, type=kind) for name, kind in types if name != CLUSTER)
+
+
+class _Layout:
+    """The matrix of all models: each number once, and a column for each way of coding a category.
+
+    Args:
+        features: What has to be known of a user.
+        encodings: Those of the models.
+    """
+
+    def __init__(self, features: Sequence[Feature], encodings: Sequence[Encoding]) -> None:
+        self._features = features
+        self._numbers = [one.name for one in features if one.type == "number"]
+        self._texts = [one.name for one in features if one.type == "text"]
+        columns: dict[str | Feature, int] = {name: n for n, name in enumerate(self._numbers)}
+        for feature in (one for encoding in encodings for one in encoding.features):
+            if feature.type != "number":
+                columns.setdefault(feature, len(columns))
+        self._columns = columns
+        self._codes = [
+            (place, feature.name, {text: rank for rank, text in enumerate(feature.categories)})
+            for feature, place in columns.items()
+            if isinstance(feature, Feature)
+        ]
+
+    def places(self, encoding: Encoding) -> NDArray[np.intp]:
+        """Columns of a model, in its order."""
+        keys = (one.name if one.type == "number" else one for one in encoding.features)
+        return np.array([self._columns[key] for key in keys], dtype=np.intp)
+
+    def read(self, users: Sequence[User]) -> tuple[Sequence[User], Matrix]:
+        """Users as plain values, and encoded, without what needs their cluster.
+
+        Raises:
+            InputError: a feature is missing or has the wrong type; the message names all of them.
+        """
+        known, numbers = users, self._plain_numbers(users)
+        if numbers is None:
+            known = self._mended(users)
+            numbers = np.array(self._values(known, self._numbers), dtype=np.float64)
+        matrix = np.full((len(users), len(self._columns)), np.nan, dtype=np.float32)
+        shape = len(users), len(self._numbers)
+        matrix[:, : len(self._numbers)] = as_float32(numbers.reshape(shape))
+        for place, name, codes in self._codes:
+            if name != CLUSTER:
+                matrix[:, place] = [codes.get(user[name], np.nan) for user in known]
+        return known, matrix
+
+    def add_clusters(self, matrix: Matrix, clusters: Sequence[int | None]) -> None:
+        """Fill in what needs the clusters of the rows."""
+        for place, name, codes in self._codes:
+            if name == CLUSTER:
+                matrix[:, place] = [codes.get(str(one), np.nan) for one in clusters]
+
+    def _plain_numbers(self, users: Sequence[User]) -> NDArray[np.float64] | None:
+        """Numbers of all users in a row; None where a value of theirs needs a second look."""
+        try:
+            numbers, texts = (self._values(users, of) for of in (self._numbers, self._texts))
+            if _NUMBERS.issuperset(map(type, numbers)) and _TEXTS.issuperset(map(type, texts)):
+                return np.array(numbers, dtype=np.float64)
+        except (KeyError, OverflowError):  # the latter of a whole number that is beyond all others
+            pass
+        return None
+
+    @staticmethod
+    def _values(users: Sequence[User], names: Sequence[str]) -> list[Any]:
+        """Values of the first user, then of the next, and so on."""
+        return [user[name] for user in users for name in names]
+
+    def _mended(self, users: Sequence[User]) -> Sequence[User]:
+        """Users of which every value is plain, after a second look at all of them."""
+        problems: dict[str, list[int]] = defaultdict(list)
+        for row, user in enumerate(users, start=1):
+            for feature in self._features:
+                if (problem := mismatch_of(user, feature)) is not None:
+                    problems[f"{feature.name}: {problem}"].append(row)
+        if problems:
+            raise InputError(_problems_told(problems, len(users)))
+        return [
+            {**user, **{one.name: _plain(user[one.name], one.type) for one in self._features}}
+            for user in users
+        ]
+
+
+def _plain(value: Any, kind: FeatureType) -> float | str | None:
+    if is_missing(value):
+        return None
+    if kind == "text":
+        return str(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return FLOAT32_MAX if value > 0 else -FLOAT32_MAX
+
+
+def _problems_told(problems: Mapping[str, Sequence[int]], users: int) -> str:
+    listed = "\n".join(f"  - {one}{_rows_told(rows, users)}" for one, rows in problems.items())
+    return f"the features do not fit in {len(problems)} of their columns:\n{listed}"
+
+
+def _rows_told(rows: Sequence[int], users: int) -> str:
+    if users == 1:
+        return ""
+    more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    return f" (user {rows[0]:,}{more})"
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, _REAL) else math.nan

@@ -1,0 +1,297 @@
+"""Apply stored models: ONNX files and their cards, in bounded batches.
+
+Belongs here: loading a model safely, and running it on features.
+Does not belong here: how models are made, and which users to score.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ds_assets.core.cards import AnyCard, Card, sha256_of
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.encoding import USER_GROUP, encode
+from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, TWIN_OF, ModelCard
+from ds_assets.core.models.data.user_groups import with_user_groups
+from ds_assets.core.models.inference.reasons import reasons
+from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
+from ds_assets.core.models.learning.spend import amounts_of
+from ds_assets.errors import InputError
+
+EVERYBODY = ""
+"""Name of the model that answers where no group has one of its own."""
+BATCH_ROWS = 32_768
+"""Bounds memory to some 20 MB at 70 features, and is large enough that calls cost nothing."""
+_THREADS = 1
+"""A row takes microseconds; more threads would cost more than they save."""
+_ERRORS_ONLY = 3
+
+Groups = Sequence[str | None]
+"""The user group of each row."""
+
+
+@dataclass(frozen=True)
+class Model(Generic[AnyCard]):
+    """A loaded model.
+
+    Attributes:
+        session: onnxruntime's session.
+        card: What the model says about itself.
+    """
+
+    session: Any
+    card: AnyCard
+
+
+@dataclass(frozen=True)
+class PredictionModel(Model[ModelCard]):
+    """A loaded churn or payment model.
+
+    Attributes:
+        groups: Sessions of the models that user groups have of their own.
+        amounts: Session of the model of amounts; none where there is none.
+        onnx: File of the model for everybody, under an empty text, and of each group's own.
+    """
+
+    groups: Mapping[str, Any]
+    amounts: Any | None
+    onnx: Mapping[str, bytes]
+
+    @cached_property
+    def trees(self) -> Mapping[str, Trees]:
+        """Trees of the model for everybody, and of each group's own, to explain them by."""
+        return {group: load_trees(file) for group, file in self.onnx.items()}
+
+
+def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
+    """Load a model after making sure that it is the one that its card describes.
+
+    Raises:
+        InputError: the card says that there is no model, or the file is not the card's.
+    """
+    return Model(_session(onnx, card.onnx_sha256, card), card)
+
+
+def load_prediction_model(
+    onnx: bytes, parts: Mapping[str, bytes], card: ModelCard
+) -> PredictionModel:
+    """Load a churn or payment model and its parts, if they are those that the card describes.
+
+    Args:
+        onnx: The model for everybody.
+        parts: Every further file that the card names.
+        card: Its card.
+
+    Raises:
+        InputError: the card says that there is no model, or a file is missing or not the card's.
+    """
+    files = {one.group: one.file for one in card.groups if one.file is not None}
+    return PredictionModel(
+        _session(onnx, card.onnx_sha256, card),
+        card,
+        groups={group: _part(name, parts, card) for group, name in files.items()},
+        amounts=_part(AMOUNTS, parts, card) if AMOUNTS in card.parts else None,
+        onnx={EVERYBODY: onnx} | {group: parts[name] for group, name in files.items()},
+    )
+
+
+def load_twin(parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
+    """Load the twin of a model: made alike, of what was known on the day that judged it.
+
+    Raises:
+        InputError: a file is missing or not the card's.
+    """
+    files = {one.group: f"{TWIN_OF}{one.file}" for one in card.groups if one.file is not None}
+    groups = {group: _part(name, parts, card) for group, name in files.items()}
+    return PredictionModel(_part(TWIN, parts, card), card, groups=groups, amounts=None, onnx={})
+
+
+def _part(name: str, parts: Mapping[str, bytes], card: ModelCard) -> Any:
+    if name not in parts:
+        raise InputError(f"{name} of model {card.version} is missing")
+    return _session(parts[name], card.parts.get(name), card)
+
+
+def _session(onnx: bytes, expected: str | None, card: Card) -> Any:
+    if expected is None:
+        raise InputError(f"there is no model {card.version}: {'; '.join(card.reasons)}")
+    found = sha256_of([onnx])
+    if found != expected:
+        raise InputError(
+            f"the file of model {card.version} is damaged or another model's: its SHA-256 is "
+            f"{found}, and the card says {expected}"
+        )
+    onnxruntime = _onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = _THREADS
+    options.log_severity_level = _ERRORS_ONLY
+    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+
+
+def _onnxruntime() -> Any:
+    # Its packages tell their maker of each process, unless told not to before they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: PLC0415  # slow to import
+
+    return onnxruntime
+
+
+def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability of a positive label for each row, by the model that answers for its user.
+
+    Args:
+        model: A churn or payment model.
+        features: Holds every feature of the model's card, and what its user groups are made from.
+
+    Returns:
+        Array of shape (rows,), in [0, 1].
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    found = (
+        probabilities_of(model, matrix, _groups(model, rows))
+        for matrix, rows in _encoded(model, features)
+    )
+    return np.concatenate([np.empty(0), *found])
+
+
+def probabilities_of(
+    model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
+) -> NDArray[np.float64]:
+    """The same of encoded rows.
+
+    Args:
+        model: A churn or payment model.
+        matrix: What `encode` returned, shape (rows, features).
+        groups: User group of each row, for a model of which groups have models of their own.
+    """
+    found = _chances(model.session, matrix)
+    for group, own in _of_groups(model, groups):
+        found[own] = _chances(model.groups[group], matrix[own])
+    return np.clip(found, 0.0, 1.0)
+
+
+def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64] | None:
+    """What each user is likely to spend in the horizon, if anything; None without such a model.
+
+    Args:
+        model: A payment model.
+        features: Holds every feature of the model's card.
+
+    Returns:
+        Array of shape (rows,), in the unit of the reports, at least 0.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    if model.amounts is None:
+        return None
+    found = [amounts_of_rows(model, matrix) for matrix, _ in _encoded(model, features)]
+    known = [one for one in found if one is not None]
+    return np.concatenate(known) if known else None
+
+
+def amounts_of_rows(
+    model: PredictionModel, matrix: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """The same of encoded rows: what `encode` returned, shape (rows, features)."""
+    if model.amounts is None or model.card.spend is None:
+        return None
+    (logarithms,) = model.amounts.run(["variable"], {"X": matrix})
+    return amounts_of(logarithms[:, 0].astype(np.float64), model.card.spend.factor)
+
+
+def explain(model: PredictionModel, features: pd.DataFrame) -> pa.ChunkedArray:
+    """The strongest reasons of each prediction, by the model that answers for its user.
+
+    Args:
+        model: A churn or payment model.
+        features: Holds every feature of the model's card, and what its user groups are made from.
+
+    Returns:
+        A JSON text a row; see `ds_assets.core.models.inference.reasons`.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    parts = []
+    for matrix, rows in _encoded(model, features):
+        values = shap_values_of(model, matrix, _groups(model, rows))
+        parts.append(reasons(rows, model.card.encoding, values))
+    return pa.chunked_array(parts)
+
+
+def shap_values_of(
+    model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
+) -> NDArray[np.float32]:
+    """SHAP values of encoded rows, by the model that answers for each; see `probabilities_of`."""
+    values, _ = shap_values(model.trees[EVERYBODY], matrix)
+    for group, own in _of_groups(model, groups):
+        values[own], _ = shap_values(model.trees[group], matrix[own])
+    return values
+
+
+def _chances(session: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    (found,) = session.run(["probabilities"], {"X": matrix})
+    return np.asarray(found[:, 1], dtype=np.float64)
+
+
+def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:
+    if not model.groups:
+        return ()
+    groups: list[str] = (
+        with_user_groups(rows, model.card.user_groups)[USER_GROUP].fillna("").tolist()
+    )
+    return groups
+
+
+def _of_groups(model: PredictionModel, groups: Groups) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Groups with models of their own that have rows, and which rows these are."""
+    if not model.groups:
+        return
+    rows = np.array(groups, dtype=object)
+    for group in sorted(model.groups.keys() & {*groups}):
+        yield group, rows == group
+
+
+def assign(
+    model: Model[ClusterCard], features: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Cluster of each row of a features frame, and its distance to the cluster's centre.
+
+    Args:
+        model: A cluster model.
+        features: Holds every feature of the model's card.
+
+    Returns:
+        Ids and distances, each of shape (rows,).
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    parts = list(_run(model, features, ["cluster", "distance"]))
+    ids = np.concatenate([np.empty(0, dtype=np.int64), *(part[0] for part in parts)])
+    return ids, np.concatenate([np.empty(0), *(part[1] for part in parts)])
+
+
+def _run(model: Model[Any], features: pd.DataFrame, outputs: list[str]) -> Iterator[list[Any]]:
+    for matrix, _ in _encoded(model, features):
+        yield model.session.run(outputs, {"X": matrix})
+
+
+def _encoded(
+    model: Model[Any], features: pd.DataFrame
+) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
+    """Rows in batches, encoded and as they are; one batch where there are none."""
+    what = f"the features for model {model.card.version}"
+    for start in range(0, max(len(features), 1), BATCH_ROWS):
+        rows = features.iloc[start : start + BATCH_ROWS]
+        yield encode(rows, model.card.encoding, what), rows

@@ -1,0 +1,332 @@
+"""Exact SHAP values of boosted trees: how much each feature moved a row's log-odds.
+
+The values are those of path-dependent tree SHAP (Lundberg and others, From local explanations to
+global understanding with explainable AI for trees, 2020): where a feature is not known, a split on
+it sends a row down both branches, by the shares of training rows that went there. What a tree says
+of a row depends on the row's answers to the tree's few splits alone: every set of answers is worked
+out once, when trees are loaded, and to explain a row is to look its answers up.
+
+Belongs here: the trees in an ONNX file, and the SHAP values of rows.
+Does not belong here: how the file is made (`boosted_trees.py`), and what the values mean in words
+(`reasons.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import comb, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds_assets.core.models.learning.onnx_export import ENSEMBLES
+from ds_assets.errors import InputError
+
+MOST_SPLITS = 12
+"""Splits of a tree: each doubles the sets of answers that are worked out beforehand."""
+_BLOCK_ROWS = 256
+"""Rows looked up at once: as many as fit into the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Trees as questions, and as SHAP values by the answers to them.
+
+    A question is whether a value is at most a threshold; a missing value's answer is no. A split
+    that sends missing values the way of small ones asks it of the value with its sign turned.
+
+    Attributes:
+        features: Columns of the matrix.
+        base: Log-odds of a row of which nothing is known.
+        asked: Column of each question, shape (questions,); from `features` on, with turned signs.
+        thresholds: Threshold of each question, float32, shape (questions, 1).
+        bits: What a yes adds to the code of a tree's answers: sparse, shape (trees, questions).
+        table: SHAP values by tree, feature of the tree and code, one after the other, float32.
+        tree_of: Tree of each pair of a tree and one of its features, shape (pairs,).
+        starts: Where the table of each pair starts, shape (pairs, 1).
+        totals: Adds the pairs of each feature: sparse, shape (features, pairs).
+    """
+
+    features: int
+    base: float
+    asked: NDArray[np.intp]
+    thresholds: NDArray[np.float32]
+    bits: Any
+    table: NDArray[np.float32]
+    tree_of: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    totals: Any
+
+
+def shap_values(trees: Trees, matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Explain rows.
+
+    A row's values are the same whatever rows it is explained with.
+
+    Args:
+        trees: The model.
+        matrix: What `encode` returned, shape (rows, features).
+
+    Returns:
+        What each feature adds to the log-odds (to the value, for a regressor), shape (rows,
+        features), in Fortran's order; and the base that they are added to.
+    """
+    values = np.empty((trees.features, len(matrix)), dtype=np.float32)
+    for start in range(0, len(matrix), _BLOCK_ROWS):
+        columns = np.ascontiguousarray(matrix[start : start + _BLOCK_ROWS].T)
+        both = np.concatenate([columns, -columns])
+        answers = both[trees.asked] <= trees.thresholds
+        codes = trees.bits @ answers.view(np.int8).astype(np.int16)
+        places = codes.astype(np.intp)[trees.tree_of]
+        places += trees.starts
+        values[:, start : start + _BLOCK_ROWS] = trees.totals @ trees.table.take(places)
+    return values.T, trees.base
+
+
+class _Condition(NamedTuple):
+    """What a path asks of one feature: which answers of some questions, as bits of the code."""
+
+    questions: int
+    answers: int
+    share: float
+    """Of the training rows that came to the path's splits on the feature, those that stayed."""
+
+
+_ANYTHING = _Condition(0, 0, 1.0)
+
+
+class _Leaf(NamedTuple):
+    weight: float
+    conditions: dict[int, _Condition]
+    """By feature."""
+
+
+class _Nodes(NamedTuple):
+    """One tree of the file, by node."""
+
+    feature: Sequence[int]
+    threshold: NDArray[np.float32]
+    missing_is_small: Sequence[bool]
+    children: Sequence[tuple[int, int] | None]
+    """The nodes of small and of large values; none for a leaf."""
+    rows: Sequence[float]
+    weight: Mapping[int, float]
+
+    @property
+    def splits(self) -> list[int]:
+        return [node for node, below in enumerate(self.children) if below is not None]
+
+
+def load_trees(onnx: bytes) -> Trees:
+    """Read the trees of a model and work out what they say of every set of answers.
+
+    Args:
+        onnx: What `boosted_trees.as_onnx` returned.
+
+    Raises:
+        InputError: the file holds no such trees, does not say how many training rows came to each
+            node, or has a tree of more than `MOST_SPLITS` splits.
+    """
+    features, base, forest = _read(onnx)
+    leaves = [list(_leaves(nodes)) for nodes in forest]
+    base += sum(map(_expected, leaves))
+    used = [sorted({feature for leaf in one for feature in leaf.conditions}) for one in leaves]
+    tables = [
+        _by_code(one, own, len(nodes.splits))
+        for one, own, nodes in zip(leaves, used, forest, strict=True)
+    ]
+    asked, thresholds, bits = _questions(forest, features)
+    pairs = _lookups(tables, used, features)
+    return Trees(features, base, asked, thresholds, bits, *pairs)
+
+
+def _read(onnx: bytes) -> tuple[int, float, list[_Nodes]]:
+    """Columns of the matrix, base value and trees of a file."""
+    from onnx import helper, load_model_from_string  # noqa: PLC0415  # slow to import
+
+    graph = load_model_from_string(onnx).graph
+    ensembles = [node for node in graph.node if node.op_type in ENSEMBLES]
+    if len(ensembles) != 1:
+        raise InputError(f"the model has {len(ensembles)} ensembles of trees, one is needed")
+    found = {one.name: helper.get_attribute_value(one) for one in ensembles[0].attribute}
+    _refuse_what_is_not_explained(found)
+    target = "class" if "class_ids" in found else "target"
+    treeids = np.array(found["nodes_treeids"])
+    weights = _weights_by_tree(found, target)
+    forest = [
+        _nodes(found, np.flatnonzero(treeids == tree), weights[tree])
+        for tree in np.unique(treeids).tolist()
+    ]
+    features = graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    return features, sum(found.get("base_values", [])), forest
+
+
+def _refuse_what_is_not_explained(found: Mapping[str, Any]) -> None:
+    if not set(found["nodes_modes"]) <= {b"BRANCH_LEQ", b"LEAF"}:
+        raise InputError("only trees whose splits ask for 'at most' can be explained")
+    if len({*found.get("class_ids", ()), *found.get("target_ids", ())}) > 1:
+        raise InputError("only a model with one output can be explained")
+
+
+def _weights_by_tree(found: Mapping[str, Any], target: str) -> dict[int, dict[int, float]]:
+    weights: dict[int, dict[int, float]] = {}
+    columns = (found[f"{target}_{name}"] for name in ("treeids", "nodeids", "weights"))
+    for tree, node, weight in zip(*columns, strict=True):
+        weights.setdefault(tree, {})[node] = weight
+    return weights
+
+
+def _nodes(found: Mapping[str, Any], own: NDArray[np.intp], weight: dict[int, float]) -> _Nodes:
+    """One tree: its nodes stand at the places `own` of the file's lists, by ascending id."""
+
+    def listed(name: str) -> list[Any]:
+        return [found[f"nodes_{name}"][place] for place in own]
+
+    small, large = listed("truenodeids"), listed("falsenodeids")
+    nodes = _Nodes(
+        listed("featureids"),
+        np.array(listed("values"), dtype=np.float32),
+        listed("missing_value_tracks_true"),
+        [
+            None if mode == b"LEAF" else (below, above)
+            for mode, below, above in zip(listed("modes"), small, large, strict=True)
+        ],
+        listed("hitrates"),
+        weight,
+    )
+    _refuse_tree(nodes)
+    return nodes
+
+
+def _refuse_tree(nodes: _Nodes) -> None:
+    if len(nodes.splits) > MOST_SPLITS:
+        raise InputError(
+            f"a tree has {len(nodes.splits)} splits; {MOST_SPLITS} at most can be explained"
+        )
+    for node in nodes.splits:
+        below = [nodes.rows[child] for child in nodes.children[node] or ()]
+        if min(below) <= 0 or not np.isclose(sum(below), nodes.rows[node], rtol=1e-6):
+            raise InputError("the model does not say how many training rows came to each node")
+
+
+def _leaves(
+    nodes: _Nodes, node: int = 0, before: Mapping[int, _Condition] | None = None
+) -> Iterator[_Leaf]:
+    """Leaves below a node, each with the conditions of its path."""
+    known = dict(before or {})
+    below = nodes.children[node]
+    if below is None:
+        yield _Leaf(nodes.weight[node], known)
+        return
+    feature, bit = nodes.feature[node], 1 << nodes.splits.index(node)
+    condition = known.get(feature, _ANYTHING)
+    for child, is_small in zip(below, (True, False), strict=True):
+        is_yes = is_small != bool(nodes.missing_is_small[node])
+        known[feature] = _Condition(
+            condition.questions | bit,
+            condition.answers | (bit if is_yes else 0),
+            condition.share * nodes.rows[child] / nodes.rows[node],
+        )
+        yield from _leaves(nodes, child, known)
+
+
+def _expected(leaves: Sequence[_Leaf]) -> float:
+    """What a tree says on average over its training rows."""
+    return sum(leaf.weight * prod(one.share for one in leaf.conditions.values()) for leaf in leaves)
+
+
+def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArray[np.float32]:
+    """SHAP values of a tree's features by the code of the answers, shape (features, codes).
+
+    Leaves with fewer conditions than others get some that always hold: they move nothing.
+    """
+    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
+
+    most = max(len(leaf.conditions) for leaf in leaves)
+    padded = [
+        [*leaf.conditions.items(), *[(-1, _ANYTHING)] * (most - len(leaf.conditions))]
+        for leaf in leaves
+    ]
+    parts = np.array([[part for _, part in one] for one in padded]).reshape(len(leaves), most, 3)
+    questions, answers = parts[:, :, :2].astype(np.int64).transpose(2, 0, 1)[..., np.newaxis]
+    codes = np.arange(2**splits)
+    holds = (codes & questions) == answers
+    pattern = (holds << np.arange(most)[:, np.newaxis]).sum(axis=1)
+    weights = np.array([leaf.weight for leaf in leaves])[:, np.newaxis, np.newaxis]
+    values = weights * _by_pattern(parts[:, :, 2])
+    of_codes = np.take_along_axis(values, pattern[:, np.newaxis], axis=2)
+    asked = np.array([[feature for feature, _ in one] for one in padded]).ravel()
+    is_of = csr_array(np.equal.outer(np.array(used), asked).astype(np.float64))
+    table: NDArray[np.float64] = is_of @ of_codes.reshape(len(asked), len(codes))
+    return table.astype(np.float32)
+
+
+def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shapley values of the conditions of leaves, by which of them hold.
+
+    A set of known conditions pays 1 where all of them hold, times the shares of the others
+    (Shapley, A value for n-person games, 1953).
+
+    Args:
+        shares: Shape (leaves, conditions).
+
+    Returns:
+        Shape (leaves, conditions, 2**conditions); a condition that holds sets its bit.
+    """
+    leaves, count = shares.shape
+    holds = (np.arange(2**count) >> np.arange(count)[:, np.newaxis]) & 1
+    chances = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
+    values = np.empty((leaves, count, 2**count))
+    for one in range(count):
+        # payments to all sets of the others, by size: coefficients of a polynomial
+        payments = np.zeros((count, leaves, 2**count))
+        payments[0] = 1
+        for other in {*range(count)} - {one}:
+            larger = payments[:-1] * holds[other]
+            payments *= shares[:, other, np.newaxis]
+            payments[1:] += larger
+        pay = (chances[:, np.newaxis, np.newaxis] * payments).sum(axis=0)
+        values[:, one] = (holds[one] - shares[:, one, np.newaxis]) * pay
+    return values
+
+
+def _questions(
+    forest: Sequence[_Nodes], features: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32], Any]:
+    """Columns, thresholds and bits of the questions of all trees."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
+
+    asked, thresholds, bits, trees = [], [], [], []
+    for tree, nodes in enumerate(forest):
+        for place, node in enumerate(nodes.splits):
+            threshold, turned = nodes.threshold[node], bool(nodes.missing_is_small[node])
+            asked.append(nodes.feature[node] + turned * features)
+            # x > t is -x < -t, and that is: -x is at most the float32 next below -t
+            thresholds.append(np.nextafter(-threshold, -np.inf) if turned else threshold)
+            bits.append(1 << place)
+            trees.append(tree)
+    shape = (len(forest), len(asked))
+    return (
+        np.array(asked, dtype=np.intp),
+        np.array(thresholds, dtype=np.float32)[:, np.newaxis],
+        csr_array((np.array(bits, dtype=np.int16), (trees, np.arange(len(asked)))), shape),
+    )
+
+
+def _lookups(
+    tables: Sequence[NDArray[np.float32]], used: Sequence[Sequence[int]], features: int
+) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], Any]:
+    """The tables one after the other, the tree and the start of each pair, and the totals."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
+
+    tree_of = np.repeat(np.arange(len(used)), [len(own) for own in used])
+    sizes = [table.shape[1] for table in tables for _ in table]
+    feature_of = np.array([feature for own in used for feature in own], dtype=np.intp)
+    ones = np.ones(len(tree_of), dtype=np.float32)
+    return (
+        np.concatenate([np.empty(0, np.float32), *(table.ravel() for table in tables)]),
+        tree_of,
+        np.array([0, *accumulate(sizes)][:-1], dtype=np.intp)[:, np.newaxis],
+        csr_array((ones, (feature_of, np.arange(len(tree_of)))), (features, len(tree_of))),
+    )

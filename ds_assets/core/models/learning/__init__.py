@@ -1,0 +1,1 @@
+"""Fitting: learners, calibration, amounts, and the export to ONNX."""

@@ -1,0 +1,74 @@
+"""Calibration: log-odds brought to the outcomes of a later snapshot by a straight line.
+
+Belongs here: fitting the line and applying it. When it is used is `training.py`'s.
+"""
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ds_assets.core.models.arrays import Floats, Labels
+
+_PENALTY = 1.0
+"""Of the line's distance from changing nothing, against the likelihood of one user."""
+_PRECISION = 1e-8
+"""Slope of the mean loss at which the line counts as found."""
+_NOTHING = np.array([1.0, 0.0])
+"""The line that changes nothing."""
+
+
+class Calibration(BaseModel):
+    """Calibrated log-odds are `slope` times the model's, and `intercept`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slope: float
+    intercept: float
+
+    def log_odds(self, raw: Floats) -> Floats:
+        """Calibrated log-odds, shape (rows,)."""
+        return self.slope * raw + self.intercept
+
+
+UNCHANGED = Calibration(slope=1.0, intercept=0.0)
+
+
+def chances(log_odds: Floats) -> Floats:
+    """Probabilities of log-odds, shape (rows,)."""
+    from scipy.special import expit  # noqa: PLC0415  # slow to import
+
+    return np.asarray(expit(log_odds))
+
+
+def fit_calibration(log_odds: Floats, labels: Labels) -> Calibration:
+    """The line that makes outcomes likeliest (Platt, Probabilistic Outputs for SVMs, 1999).
+
+    With a small penalty on leaving log-odds as they are, so that there is one line for any
+    outcomes; in steps within a trusted region, as Newton's alone can lead far away.
+
+    Args:
+        log_odds: What a model said of users that it was not trained on, shape (users,).
+        labels: What happened, shape (users,).
+    """
+    from scipy.optimize import minimize  # noqa: PLC0415  # slow to import
+
+    users = max(len(labels), 1)
+    design = np.column_stack([log_odds, np.ones_like(log_odds)])
+    signed = np.where(labels, -1.0, 1.0)
+
+    def loss(line: Floats) -> float:
+        losses = np.logaddexp(0.0, signed * (design @ line)).sum()
+        return float(losses + _PENALTY / 2 * ((line - _NOTHING) ** 2).sum()) / users
+
+    def gradient(line: Floats) -> Floats:
+        errors = chances(design @ line) - labels
+        return np.asarray(design.T @ errors + _PENALTY * (line - _NOTHING)) / users
+
+    def curvature(line: Floats) -> Floats:
+        chance = chances(design @ line)
+        of_users = (design * (chance * (1 - chance))[:, None]).T @ design
+        return np.asarray(of_users + _PENALTY * np.eye(2)) / users
+
+    found = minimize(
+        loss, _NOTHING, jac=gradient, hess=curvature, method="trust-exact", tol=_PRECISION
+    )
+    return Calibration(slope=float(found.x[0]), intercept=float(found.x[1]))

@@ -1,0 +1,168 @@
+"""The learner: boosted trees, mixed with a linear model in steps, which are trees as well.
+
+Trees find what features say together; a straight line is surer of what each says alone, and the
+mean of both is better than either (Clemen, Combining forecasts, 1989).
+
+Belongs here: from encoded rows to fitted trees. Does not belong here: which rows may train
+(`training.py`), and how trees are stored (`boosted_trees.py`).
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ds_assets.core.models.arrays import Floats, Labels, Matrix
+from ds_assets.core.models.learning.linear_model import (
+    LinearModel,
+    Steps,
+    fit_linear,
+    in_steps,
+    steps_of,
+)
+
+MIN_LEAF_ROWS = 20
+LEAF_SHARE = 200
+"""A leaf holds at least one in so many rows: snapshots repeat their users, so that rows are fewer
+independent facts than they seem."""
+FEW_ROWS = 100_000
+"""Below, threads save little, and on a busy machine wait for each other longer than they work."""
+
+HYPER_PARAMETERS: dict[str, bool | int | float] = {
+    "learning_rate": 0.1,
+    "max_leaf_nodes": 8,
+    "max_depth": 5,
+    "l2_regularization": 5.0,
+    "max_features": 0.5,
+    # its validation rows would be drawn at random, from the same users and days as the others
+    "early_stopping": False,
+}
+"""Small, slow, regularised trees: out of time they beat larger and faster ones on few users, lose
+nothing on many, and cost little to run and to explain."""
+TREES, TREES_OF_MANY_ROWS = 40, 180
+MANY_ROWS = 100_000
+"""Beside a linear model fewer rows have no more to say than few trees hold."""
+
+
+LINEAR_SHARE = 0.5
+"""Of the linear model in the mixture: nobody knows beforehand which of the two is better."""
+
+
+@dataclass(frozen=True)
+class FittedClassifier:
+    """Fitted trees for the chance of a label.
+
+    Attributes:
+        learner: scikit-learn's HistGradientBoostingClassifier.
+        linear: The linear model of the same rows.
+        steps: The linear model in steps.
+        share: Share of the steps in the log-odds.
+    """
+
+    learner: Any
+    linear: LinearModel
+    steps: tuple[Steps, ...]
+    share: float
+
+    def log_odds(self, matrix: Matrix) -> Floats:
+        """Log-odds of the positive class, shape (rows,)."""
+        if not len(matrix):
+            return np.empty(0)
+        with few_threads(len(matrix)):
+            trees: Floats = self.learner.decision_function(matrix)
+        linear = self.linear.intercept + in_steps(self.steps, matrix)
+        return (1 - self.share) * trees + self.share * linear
+
+    def mixed(self, share: float) -> "FittedClassifier":
+        """The same with another share of the linear model."""
+        return replace(self, share=share)
+
+
+@dataclass(frozen=True)
+class FittedRegressor:
+    """Fitted trees for the mean of a number.
+
+    Attributes:
+        learner: scikit-learn's HistGradientBoostingRegressor.
+    """
+
+    learner: Any
+
+    def values(self, matrix: Matrix) -> Floats:
+        """Expected value, shape (rows,)."""
+        if not len(matrix):
+            return np.empty(0)
+        with few_threads(len(matrix)):
+            found: Floats = self.learner.predict(matrix)
+        return found
+
+
+def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
+    """What the learner is told for a number of training rows."""
+    return {
+        **HYPER_PARAMETERS,
+        "max_iter": TREES if rows < MANY_ROWS else TREES_OF_MANY_ROWS,
+        "min_samples_leaf": max(MIN_LEAF_ROWS, rows // LEAF_SHARE),
+    }
+
+
+def fit_classifier(matrix: Matrix, labels: Labels, share: float, seed: int) -> FittedClassifier:
+    """Trees for the chance of a label.
+
+    Args:
+        matrix: Encoded features, shape (rows, features).
+        labels: Both outcomes, shape (rows,).
+        share: Share of the linear model in the log-odds.
+        seed: Makes training repeatable.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
+
+    learner = _fitted(HistGradientBoostingClassifier, matrix, labels, seed)
+    linear = fit_linear(matrix, labels)
+    return FittedClassifier(learner, linear, tuple(steps_of(linear, matrix)), share)
+
+
+def fit_regressor(matrix: Matrix, values: Floats, seed: int) -> FittedRegressor:
+    """Trees for the mean of a number."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # slow to import
+
+    return FittedRegressor(_fitted(HistGradientBoostingRegressor, matrix, values, seed))
+
+
+def few_threads(rows: int) -> AbstractContextManager[object]:
+    """One thread for few rows, else all there are; the same trees come of any number."""
+    # of OpenMP alone, which the learner uses: it counts for the thread that asks, where other
+    # libraries' limits are the whole process's, and two threads that end would restore a wrong one
+    limits: AbstractContextManager[object] = _thread_pools().limit(
+        limits=1 if rows < FEW_ROWS else None, user_api="openmp"
+    )
+    return limits
+
+
+@cache
+def _thread_pools() -> Any:
+    """The libraries with threads; they are looked for once, after the learner was loaded.
+
+    Linear algebra gets one thread for good: its matrices are narrow, and threads that wait for each
+    other on a busy machine took several times as long.
+    """
+    import sklearn.ensemble  # noqa: F401, PLC0415  # slow to import
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    found = ThreadpoolController()
+    found.limit(limits=1, user_api="blas")
+    return found
+
+
+def _fitted(kind: Any, matrix: Matrix, outcomes: Any, seed: int) -> Any:
+    learner = kind(**hyper_parameters(len(matrix)), random_state=seed)
+    with few_threads(len(matrix)):
+        return learner.fit(_without_empty_columns(matrix), outcomes)
+
+
+def _without_empty_columns(matrix: Matrix) -> Matrix:
+    """A column without any value made constant: no tree splits there, and binning needs a value."""
+    empty = np.isnan(matrix).all(axis=0)
+    return np.where(empty, np.float32(0), matrix) if empty.any() else matrix

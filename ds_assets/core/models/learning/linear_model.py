@@ -1,0 +1,180 @@
+"""A logistic regression on the logarithms of features: the smooth half of every model.
+
+Belongs here: fitting it, and turning it into steps that trees can hold. Does not belong here: how
+it is mixed with boosted trees (`learner.py`).
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds_assets.core.models.arrays import Floats, Labels
+
+MOST_ROWS = 100_000
+"""Rows beyond which a hundred weights are known well enough."""
+BINS = 12
+"""Steps of a feature, as many as boosted trees have leaves."""
+_LARGEST = 5.0
+"""Standard deviations that a value counts for at most."""
+_ITERATIONS = 100
+_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Log-odds as a weighted sum; each array has one number a feature.
+
+    Attributes:
+        mean: Mean of sign(x) log(1 + |x|).
+        deviation: Standard deviation of it.
+        weights: Of the logarithm, less the mean, over the deviation, within ±5; 0 where missing.
+        missing: What a missing value adds.
+        intercept: What is added for everybody.
+    """
+
+    mean: Floats
+    deviation: Floats
+    weights: Floats
+    missing: Floats
+    intercept: float
+
+    def parts(self, matrix: NDArray[np.float32]) -> Floats:
+        """What each feature adds to the log-odds, shape (rows, features)."""
+        standard = (_logarithms(matrix) - self.mean) / self.deviation
+        known = np.clip(standard, -_LARGEST, _LARGEST) * self.weights
+        return np.where(np.isnan(standard), self.missing, known)
+
+    def log_odds(self, matrix: NDArray[np.float32]) -> Floats:
+        """Log-odds of each row, shape (rows,)."""
+        return np.asarray(self.intercept + self.parts(matrix).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a feature adds to the log-odds, in steps.
+
+    Attributes:
+        feature: Column of the matrix.
+        edges: Largest value of each step but the last, ascending, float32.
+        values: What each step adds.
+        rows: Training rows on each step.
+        missing: What a missing value adds, and how many training rows had none; none where all
+            had one, and a missing value is then taken for a usual one.
+        usual: The step of a usual value.
+    """
+
+    feature: int
+    edges: NDArray[np.float32]
+    values: Floats
+    rows: NDArray[np.intp]
+    missing: tuple[float, int] | None
+    usual: int
+
+    def add(self, matrix: NDArray[np.float32]) -> Floats:
+        """What it adds to each row, shape (rows,)."""
+        column = matrix[:, self.feature]
+        found = self.values[np.searchsorted(self.edges, column, side="left").clip(max=self.last)]
+        other = self.values[self.usual] if self.missing is None else self.missing[0]
+        return np.where(np.isnan(column), other, found)
+
+    def times(self, factor: float) -> "Steps":
+        """The same with all that is added multiplied."""
+        missing = None if self.missing is None else (factor * self.missing[0], self.missing[1])
+        return replace(self, values=factor * self.values, missing=missing)
+
+    @property
+    def last(self) -> int:
+        """The last step."""
+        return len(self.values) - 1
+
+
+def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
+    """Fit weights with a ridge penalty of one standard deviation.
+
+    Args:
+        matrix: Encoded features, shape (rows, features).
+        labels: Both outcomes, shape (rows,).
+    """
+    from scipy.linalg import LinAlgWarning  # noqa: PLC0415  # slow to import
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    some = _some_rows(labels)
+    mean, deviation = _scale(matrix[some])
+    gaps: Labels = np.asarray(np.isnan(matrix[some]).any(axis=0))
+    learner = LogisticRegression(C=1.0, max_iter=_ITERATIONS, solver="newton-cholesky")
+    with warnings.catch_warnings():
+        # features that say the same have no weights of their own; any that add up right will do
+        warnings.simplefilter("ignore", LinAlgWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        learner.fit(_design(matrix[some], mean, deviation, gaps), labels[some])
+    # the last digits differ with the number of threads that add up
+    found = learner.coef_[0].round(_DECIMALS)
+    missing = np.zeros(len(gaps))
+    missing[gaps] = found[len(gaps) :]
+    intercept = round(float(learner.intercept_[0]), _DECIMALS)
+    return LinearModel(mean, deviation, found[: len(gaps)], missing, intercept)
+
+
+def steps_of(model: LinearModel, matrix: NDArray[np.float32]) -> list[Steps]:
+    """The model in steps, each with what the feature adds on average to the training rows on it.
+
+    Args:
+        model: The model.
+        matrix: Its training rows, shape (rows, features).
+    """
+    parts = model.parts(matrix)
+    found = (_steps(place, matrix[:, place], parts[:, place]) for place in range(matrix.shape[1]))
+    return [one for one in found if one is not None]
+
+
+def in_steps(steps: Sequence[Steps], matrix: NDArray[np.float32]) -> Floats:
+    """What all steps add to each row, shape (rows,)."""
+    return np.sum([one.add(matrix) for one in steps], axis=0) if steps else np.zeros(len(matrix))
+
+
+def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> Steps | None:
+    """Steps of one feature; None where it adds the same to every row."""
+    absent = np.isnan(column)
+    present, added = column[~absent], parts[~absent]
+    if not len(present) or (present.min() == present.max() and not absent.any()):
+        return None
+    quantiles = np.quantile(present, np.arange(1, BINS) / BINS, method="lower")
+    edges = np.unique(quantiles[quantiles < present.max()])
+    bins = np.searchsorted(edges, present, side="left")
+    rows = np.bincount(bins, minlength=len(edges) + 1)
+    values = np.bincount(bins, added, minlength=len(edges) + 1) / rows
+    missing = (float(parts[absent][0]), int(absent.sum())) if absent.any() else None
+    return Steps(feature, edges, values, rows, missing, int(np.median(bins)))
+
+
+def _some_rows(labels: Labels) -> NDArray[np.intp]:
+    """Evenly spaced rows, with both outcomes among them; all where they are few."""
+    every = np.arange(len(labels))
+    some = every[:: max(1, -(-len(labels) // MOST_ROWS))]
+    return some if labels[some].any() and not labels[some].all() else every
+
+
+def _logarithms(matrix: NDArray[np.float32]) -> Floats:
+    values = matrix.astype(np.float64)
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def _scale(matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    values = _logarithms(matrix)
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / count)
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def _design(matrix: NDArray[np.float32], mean: Floats, deviation: Floats, gaps: Labels) -> Floats:
+    """Standardized logarithms, and a flag for each feature with gaps that says where they are."""
+    standard = (_logarithms(matrix) - mean) / deviation
+    missing = np.isnan(standard)
+    known = np.clip(np.where(missing, 0.0, standard), -_LARGEST, _LARGEST)
+    return np.hstack([known, missing[:, gaps].astype(np.float64)])

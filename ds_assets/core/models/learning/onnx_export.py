@@ -1,0 +1,149 @@
+"""Boosted trees and steps as one ensemble of trees in ONNX, with what explanation needs in it.
+
+Belongs here: from fitted trees to bytes.
+Does not belong here: training, applying a stored model (`scoring.py`), and explaining it
+(`explanation.py`).
+"""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ds_assets.core.models.learning.calibration import Calibration
+from ds_assets.core.models.learning.learner import FittedClassifier
+from ds_assets.core.models.learning.linear_model import Steps
+
+_OPSET = {"": 18, "ai.onnx.ml": 3}
+ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+"""ONNX operators that hold all trees of a model."""
+_EVERYTHING = float(np.finfo(np.float32).max)
+"""A threshold that every value is at most; a missing one is not."""
+
+
+def as_onnx(
+    model: Any, slope: float = 1.0, intercept: float = 0.0, steps: Sequence[Steps] = ()
+) -> bytes:
+    """The model as ONNX: input X (rows, features) float32.
+
+    A classifier has the outputs label and probabilities, a regressor the output variable. The
+    attribute nodes_hitrates holds how many training rows reached each node, which exact
+    explanations weight the branches by.
+
+    Args:
+        model: A trained binary HistGradientBoostingClassifier, or a HistGradientBoostingRegressor
+            of squared errors, without categorical features.
+        slope: Factor on the log-odds, or on the regressor's values.
+        intercept: Added to them afterwards.
+        steps: Added to a classifier's log-odds as they are, as trees of one feature each.
+    """
+    converted = _converted(model)
+    (ensemble,) = (node for node in converted.graph.node if node.op_type in ENSEMBLES)
+    attributes = {one.name: one for one in ensemble.attribute}
+    weights = "class_weights" if "class_weights" in attributes else "target_weights"
+    for name, added in ((weights, 0.0), ("base_values", intercept)):
+        attributes[name].floats[:] = slope * np.array(attributes[name].floats) + added
+    attributes["nodes_hitrates"].floats[:] = _rows_of_each_node(model)
+    first = attributes["nodes_treeids"].ints[-1] + 1
+    for tree, one in enumerate(steps, start=first):
+        for name, column in _as_attributes(_tree_of(one), tree).items():
+            _listed(attributes[name]).extend(column)
+    return bytes(converted.SerializeToString(deterministic=True))
+
+
+def classifier_onnx(fitted: FittedClassifier, line: Calibration) -> bytes:
+    """A mixture of trees and steps as ONNX, calibrated.
+
+    The calibration (Platt, Probabilistic Outputs for Support Vector Machines, 1999) is part of
+    leaves and base value, so that the file's explanations are of the calibrated model.
+    """
+    linear = line.slope * fitted.share
+    steps = [one.times(linear) for one in fitted.steps] if linear else []
+    intercept = line.intercept + linear * fitted.linear.intercept
+    return as_onnx(fitted.learner, line.slope - linear, intercept, steps)
+
+
+def _converted(model: Any) -> Any:
+    from skl2onnx import to_onnx  # noqa: PLC0415  # slow to import
+
+    options = {"zipmap": False} if hasattr(model, "classes_") else None
+    example = np.zeros((1, model.n_features_in_), dtype=np.float32)
+    with warnings.catch_warnings():
+        # the converter writes False for a leaf's 0, which protobuf takes, with a warning, below 7
+        warnings.filterwarnings("ignore", ".*Expected an int, got a boolean", DeprecationWarning)
+        return to_onnx(model, example, options=options, target_opset=_OPSET, name="boosted_trees")
+
+
+def _rows_of_each_node(model: Any) -> list[float]:
+    """Training rows by tree and node, in the order in which the converter writes nodes."""
+    counts = [trees[0].nodes["count"] for trees in model._predictors]  # noqa: SLF001  # nowhere else
+    return [float(count) for count in np.concatenate(counts)]
+
+
+class _Node(NamedTuple):
+    """A node of a tree that asks for one feature; its number is its place in the list."""
+
+    feature: int
+    threshold: float
+    missing_is_small: bool
+    small: int
+    large: int
+    rows: int
+    weight: float | None
+    """Of a leaf; none for a split."""
+
+
+def _tree_of(steps: Steps) -> list[_Node]:
+    """Steps as a tree, its root first."""
+    nodes: list[_Node] = []
+    if steps.missing is None:
+        _grow(nodes, steps, 0, steps.last)
+        return nodes
+    value, rows = steps.missing
+    known = int(steps.rows.sum())
+    nodes.append(_Node(steps.feature, _EVERYTHING, False, 2, 1, known + rows, None))
+    nodes.append(_Node(0, 0.0, False, 0, 0, rows, value))
+    _grow(nodes, steps, 0, steps.last)
+    return nodes
+
+
+def _grow(nodes: list[_Node], steps: Steps, first: int, last: int) -> None:
+    """Add the nodes of some neighbouring steps, halved until each is alone."""
+    place, rows = len(nodes), int(steps.rows[first : last + 1].sum())
+    if first == last:
+        nodes.append(_Node(0, 0.0, False, 0, 0, rows, float(steps.values[first])))
+        return
+    middle = (first + last) // 2
+    edge, is_small = float(steps.edges[middle]), steps.usual <= middle
+    nodes.append(_Node(steps.feature, edge, is_small, place + 1, 0, rows, None))
+    _grow(nodes, steps, first, middle)
+    nodes[place] = nodes[place]._replace(large=len(nodes))
+    _grow(nodes, steps, middle + 1, last)
+
+
+def _as_attributes(nodes: Iterable[_Node], tree: int) -> dict[str, list[Any]]:
+    """Nodes as what is added to each attribute of the ensemble."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for number, node in enumerate(nodes):
+        found["nodes_treeids"].append(tree)
+        found["nodes_nodeids"].append(number)
+        found["nodes_modes"].append(b"BRANCH_LEQ" if node.weight is None else b"LEAF")
+        found["nodes_featureids"].append(node.feature)
+        found["nodes_values"].append(node.threshold)
+        found["nodes_missing_value_tracks_true"].append(int(node.missing_is_small))
+        found["nodes_truenodeids"].append(node.small)
+        found["nodes_falsenodeids"].append(node.large)
+        found["nodes_hitrates"].append(float(node.rows))
+        if node.weight is not None:
+            found["class_treeids"].append(tree)
+            found["class_nodeids"].append(number)
+            found["class_ids"].append(0)
+            found["class_weights"].append(node.weight)
+    return found
+
+
+def _listed(attribute: Any) -> Any:
+    """The list of an attribute, of whichever type it is."""
+    return next(one for one in (attribute.strings, attribute.floats, attribute.ints) if len(one))

@@ -1,0 +1,1 @@
+"""Did predictions come true?"""

@@ -1,0 +1,181 @@
+"""Did it come true: what was predicted for a day, beside what happened in its horizon.
+
+Belongs here: the comparison, what a card promised, and the verdict on one by the other.
+Does not belong here: what happened (`labels.py`), and when it is known.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ds_assets.core.models.arrays import Floats, Labels
+from ds_assets.core.models.card.model_card import DELIVERED, ModelCard
+from ds_assets.core.models.data.sufficiency import MIN_JUDGING_USERS
+from ds_assets.core.models.evaluation.metrics import (
+    ALL,
+    Measure,
+    Measures,
+    Scores,
+    mean_difference,
+    mean_of,
+    measure,
+)
+from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.targets import Target
+
+Verdict = Literal["as_promised", "outside", "useless", "too_few_users"]
+_NO_BETTER_THAN_CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Predictions of a day and what happened to the same users, each array of shape (users,).
+
+    Attributes:
+        probabilities: What was delivered.
+        labels: What happened.
+        groups: Group of each user, an empty text for none.
+        expected_spend: What was delivered; none where nothing was.
+        spend: What was spent; none where that is not asked.
+    """
+
+    probabilities: Floats
+    labels: Labels
+    groups: np.ndarray
+    expected_spend: Floats | None = None
+    spend: Floats | None = None
+
+    def of(self, chosen: np.ndarray) -> "Happened":
+        """Some of the users."""
+        expected, spend = self.expected_spend, self.spend
+        return Happened(
+            self.probabilities[chosen],
+            self.labels[chosen],
+            self.groups[chosen],
+            None if expected is None else expected[chosen],
+            None if spend is None else spend[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Where a card says that a measure will lie: from the lowest to the highest of its folds."""
+
+    auc: Measure
+    bias: Measure
+
+
+def promise(card: ModelCard) -> Promise | None:
+    """What a card promises; None where it was never judged."""
+    judged = [fold.measures for fold in card.folds]
+    biases = [one.bias for one in judged if one.bias is not None]
+    if not judged or not biases:
+        return None
+    return Promise(_hull(one.auc for one in judged), _hull(biases))
+
+
+def compare(
+    target: Target,
+    as_of: dt.date,
+    happened: Happened,
+    card: ModelCard,
+    drift: Mapping[str, float],
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare a day's predictions with what happened, for all users and for each group.
+
+    Args:
+        target: What was predicted.
+        as_of: Day of the predictions.
+        happened: Users whose horizon is over, one at least.
+        card: Of the model that predicted.
+        drift: Stability index of each feature of the day, the largest first.
+        seed: Makes intervals repeatable.
+
+    Returns:
+        The columns of `PREDICTION_OUTCOMES`.
+    """
+    named = sorted({group for group in happened.groups if group})
+    chosen = {ALL: happened} | {one: happened.of(happened.groups == one) for one in named}
+    promised = promise(card)
+    rows = [
+        {
+            "as_of": as_of,
+            "target": target,
+            "segment": segment,
+            # of everybody: what was promised to one group is not known
+            **_compared(part, card, promised if segment == ALL else None, seed),
+            "drift": next(iter(drift.values()), None),
+        }
+        for segment, part in chosen.items()
+    ]
+    return pd.DataFrame(rows).reindex(columns=PREDICTION_OUTCOMES.names)
+
+
+def _compared(
+    part: Happened, card: ModelCard, promised: Promise | None, seed: int
+) -> dict[str, object]:
+    positives = int(part.labels.sum())
+    predicted, share = float(part.probabilities.mean()), float(part.labels.mean())
+    found: dict[str, object] = {
+        "users": len(part.labels),
+        "predicted": predicted,
+        "happened": share,
+        "predicted_spend": _mean(part.expected_spend),
+        "spend": None if part.expected_spend is None else _mean(part.spend),
+        "verdict": "too_few_users",
+    }
+    if promised is not None:
+        found |= {
+            "promised_auc_low": promised.auc.low,
+            "promised_auc_high": promised.auc.high,
+            "promised_happened_low": float(np.clip(predicted - promised.bias.high, 0, 1)),
+            "promised_happened_high": float(np.clip(predicted - promised.bias.low, 0, 1)),
+        }
+    if min(positives, len(part.labels) - positives) < MIN_JUDGING_USERS:
+        return found
+    measures = measure(part.labels, {DELIVERED: Scores(part.probabilities)}, seed)[DELIVERED]
+    verdict = _verdict(part, measures, card, promised, seed)
+    return found | _values(measures) | {"verdict": verdict}
+
+
+def _values(measures: Measures) -> dict[str, object]:
+    auc, others = measures.auc, ("brier", "log_loss", "ece")
+    found = {name: getattr(measures, name) for name in others}
+    return {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high} | {
+        name: None if one is None else one.value for name, one in found.items()
+    }
+
+
+def _verdict(
+    part: Happened, measures: Measures, card: ModelCard, promised: Promise | None, seed: int
+) -> Verdict:
+    """Useless: ranks no better than chance, or says less than the usual share alone would.
+
+    Outside: what was found, with its own uncertainty, has nothing in common with the promise.
+    """
+    usual = np.full(len(part.labels), card.base_rate)
+    loss = mean_difference(part.labels, part.probabilities, usual, seed)
+    if measures.auc.low <= _NO_BETTER_THAN_CHANCE or loss.low > 0:
+        return "useless"
+    bias = mean_of(part.probabilities - part.labels, seed)
+    if promised is None or (promised.auc.overlaps(measures.auc) and promised.bias.overlaps(bias)):
+        return "as_promised"
+    return "outside"
+
+
+def _hull(measures: Iterable[Measure]) -> Measure:
+    known = list(measures)
+    return Measure(
+        value=known[0].value,
+        low=min(one.low for one in known),
+        high=max(one.high for one in known),
+    )
+
+
+def _mean(values: Floats | None) -> float | None:
+    return None if values is None else float(values.mean())

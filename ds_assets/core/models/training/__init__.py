@@ -1,0 +1,1 @@
+"""The daily training procedure: challenger, champion and group models."""

@@ -1,0 +1,185 @@
+"""The challenger: a new model, with every choice made by what happened on later days.
+
+Belongs here: how many snapshots are remembered, which groups get models of their own, whether
+probabilities are calibrated; each simpler choice stays unless the other is better beyond noise.
+Does not belong here: how good the result is (`judging.py`), and whether it replaces yesterday's
+model (`champion.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ds_assets.core.encoding import Encoding
+from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.card.model_card import CalibrationCard, Memory, Mixture
+from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds, sampled
+from ds_assets.core.models.data.sufficiency import has_enough
+from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.evaluation.metrics import mean_difference
+from ds_assets.core.models.learning.calibration import (
+    UNCHANGED,
+    Calibration,
+    chances,
+    fit_calibration,
+)
+from ds_assets.core.models.learning.learner import LINEAR_SHARE, fit_classifier
+from ds_assets.core.models.training.group_models import (
+    Contest,
+    Ensemble,
+    can_fit,
+    contest,
+    fit_group,
+)
+
+FOLDS = 3
+"""Snapshots that judge, a week apart: how good a model is differs from week to week."""
+SHORTER_MEMORIES = (4, 2)
+"""Numbers of snapshots that are tried beside all of them, for a game that has changed."""
+MOST_JUDGING_ROWS = 50_000
+"""Users beyond which intervals get no narrower than what one week differs from another."""
+
+
+@dataclass(frozen=True)
+class JudgedFold:
+    """A fold, a model of its training snapshots, and the users of the judging one."""
+
+    fold: Fold
+    encoding: Encoding
+    training: Rows
+    judging: Rows
+    ensemble: Ensemble
+    calibration: Calibration = UNCHANGED
+
+    @cached_property
+    def raw(self) -> Floats:
+        """Log-odds of the judging users as the trees say them, shape (users,)."""
+        return self.ensemble.log_odds(self.judging)
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Probabilities of the judging users, shape (users,)."""
+        return chances(self.calibration.log_odds(self.raw))
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A way of making a model, and the judged models that were made that way, the latest first."""
+
+    judged: tuple[JudgedFold, ...]
+    memory: Memory
+    mixture: Mixture
+    contest: Contest
+    calibration: CalibrationCard
+
+
+def make_challenger(snapshots: Sequence[LabelledSnapshot], seed: int) -> Challenger:
+    """Choose how to make a model.
+
+    Args:
+        snapshots: Ascending by day; enough to train and to judge one.
+        seed: Makes training and intervals repeatable.
+    """
+    usable = [_thinned(one) for one in folds(snapshots, FOLDS) if has_enough(one)]
+    memory, latest = _remember(usable[0], seed)
+    mixture, latest = _mix(latest, seed)
+    groups = contest(latest.fold, latest.training, latest.judging, latest.ensemble.whole, seed)
+    latest = replace(latest, ensemble=Ensemble(latest.ensemble.whole, groups.winners))
+    earlier = [
+        _judged(remembered(fold, memory), list(groups.winners), mixture.linear_share, seed)
+        for fold in [*usable[1:], *_known_before(usable)]
+    ]
+    calibration, judged = _calibrate([latest, *earlier], seed)
+    return Challenger(tuple(judged[:FOLDS]), memory, mixture, groups, calibration)
+
+
+def remembered(fold: Fold, memory: Memory) -> Fold:
+    """A fold with the training snapshots that are remembered."""
+    return fold if memory.snapshots is None else _latest(fold, memory.snapshots)
+
+
+def _latest(fold: Fold, snapshots: int) -> Fold:
+    return Fold(fold.training[-snapshots:], fold.judging)
+
+
+def _thinned(fold: Fold) -> Fold:
+    (judging,) = sampled([fold.judging], MOST_JUDGING_ROWS)
+    return Fold(fold.training, judging)
+
+
+def _known_before(usable: Sequence[Fold]) -> list[Fold]:
+    """The latest fold whose outcomes were known on the day of the first, unless it is there."""
+    there = {one.judging.day for one in usable}
+    known = folds(usable[0].training, most=1)
+    return [_thinned(one) for one in known if one.judging.day not in there and has_enough(one)]
+
+
+def _judged(fold: Fold, groups: Sequence[str], share: float, seed: int) -> JudgedFold:
+    """Train on a fold: a model for everybody, and one for each of these groups that can have it."""
+    encoding = encoding_of(fold.training)
+    training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
+    whole = fit_classifier(training.matrix, training.labels, share, seed)
+    own = {one: fit_group(training, one, share, seed) for one in groups if can_fit(training, one)}
+    return JudgedFold(fold, encoding, training, judging, Ensemble(whole, own))
+
+
+def _remember(fold: Fold, seed: int) -> tuple[Memory, JudgedFold]:
+    """A model of all snapshots, or of the latest few where that is better beyond noise."""
+    shorter = [_latest(fold, n) for n in SHORTER_MEMORIES if n < len(fold.training)]
+    candidates = [fold, *filter(has_enough, shorter)]
+    whole, *others = [_judged(one, (), LINEAR_SHARE, seed) for one in candidates]
+    labels, best, differences = whole.judging.labels, whole, {}
+    for one in others:
+        differences[len(one.fold.training)] = mean_difference(
+            labels, one.probabilities, whole.probabilities, seed
+        )
+        if mean_difference(labels, one.probabilities, best.probabilities, seed).high < 0:
+            best = one
+    kept = None if best is whole else len(best.fold.training)
+    return Memory(snapshots=kept, differences=differences), best
+
+
+def _mix(one: JudgedFold, seed: int) -> tuple[Mixture, JudgedFold]:
+    """The mixture of trees and linear model, or the trees alone where they are better."""
+    whole = one.ensemble.whole
+    alone = replace(one, ensemble=Ensemble(whole.mixed(0.0)))
+    labels = one.judging.labels
+    difference = mean_difference(labels, alone.probabilities, one.probabilities, seed)
+    if difference.high < 0:
+        return Mixture(linear_share=0.0, difference=difference), alone
+    return Mixture(linear_share=whole.share, difference=difference), one
+
+
+def _calibrate(judged: list[JudgedFold], seed: int) -> tuple[CalibrationCard, list[JudgedFold]]:
+    """Calibrate where a line helps on a snapshot on whose day its outcomes were known."""
+    lines = [fit_calibration(one.raw, one.judging.labels) for one in judged]
+    before = [_line_before(one, judged, lines) for one in judged]
+    latest, tried = judged[0], before[0]
+    if tried is None:
+        reason = "no: there is no earlier snapshot to fit a line to"
+        return CalibrationCard(line=UNCHANGED, gain=None, reason=reason), judged
+    calibrated = chances(tried.log_odds(latest.raw))
+    gain = mean_difference(latest.judging.labels, calibrated, latest.probabilities, seed)
+    if gain.high >= 0 or min(lines[0].slope, tried.slope) <= 0:
+        reason = "no: the line of an earlier snapshot is no better beyond noise"
+        return CalibrationCard(line=UNCHANGED, gain=gain, reason=reason), judged
+    card = CalibrationCard(
+        line=lines[0], gain=gain, reason="yes: the line of an earlier snapshot is better"
+    )
+    return card, [
+        replace(one, calibration=line or UNCHANGED)
+        for one, line in zip(judged, before, strict=True)
+    ]
+
+
+def _line_before(
+    one: JudgedFold, judged: Sequence[JudgedFold], lines: Sequence[Calibration]
+) -> Calibration | None:
+    """The line of the latest fold whose outcomes were known on the day of this one."""
+    day = one.fold.judging.day
+    known = (
+        line
+        for other, line in zip(judged, lines, strict=True)
+        if other.fold.judging.matured_on <= day
+    )
+    return next(known, None)

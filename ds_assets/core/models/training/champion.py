@@ -1,0 +1,117 @@
+"""Champion and challenger: a new model replaces yesterday's unless it is worse beyond noise.
+
+Belongs here: what yesterday's model says of users that it has not seen, and the decision.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ds_assets.core.cards import ModelFiles, read_card
+from ds_assets.core.encoding import mismatches
+from ds_assets.core.models.arrays import Floats, Labels
+from ds_assets.core.models.card.model_card import Decision, ModelCard
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
+from ds_assets.core.models.evaluation.metrics import mean_difference
+from ds_assets.core.models.inference.onnx_model import (
+    load_prediction_model,
+    load_twin,
+    probabilities,
+)
+from ds_assets.core.targets import Task
+
+ROUNDING = 1e-5
+"""Log loss that two models of the same trees may differ by: a stored one counts in float32."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that was delivered the day before."""
+
+    card: ModelCard
+    files: ModelFiles
+
+
+def read_champion(files: ModelFiles, day: dt.date) -> Champion:
+    """A champion from its files, of the day.
+
+    Raises:
+        InputError: the card is damaged.
+    """
+    return Champion(read_card(ModelCard, files.card, f"of {day}"), files)
+
+
+def unfit(champion: Champion, task: Task, features: pd.DataFrame | None) -> str | None:
+    """Why a champion cannot stay, in words; None where it can.
+
+    Args:
+        champion: The champion.
+        task: What is to be predicted.
+        features: Features that it has to read; none where there are none yet.
+    """
+    card = champion.card
+    if (card.target, card.horizon) != (task.target, task.horizon):
+        return f"the champion predicts {card.target} in {card.horizon} days"
+    if card.user_groups != task.user_groups:
+        return f"the champion's user groups are {card.user_groups}"
+    problems = [] if features is None else mismatches(features, card.encoding)
+    return f"the champion cannot read the features: {'; '.join(problems)}" if problems else None
+
+
+def foreknown(champion: Champion, judging: LabelledSnapshot) -> str | None:
+    """Why a champion cannot be judged by a snapshot, in words; None where it can."""
+    card = champion.card
+    if min(card.trained, card.twin_trained or card.trained) <= judging.day:
+        return None
+    return f"the champion has seen what happened after the judging snapshot {judging.day}"
+
+
+def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
+    """Its probabilities for users whose future it has not seen, shape (users,).
+
+    A champion that was trained after the day of the snapshot has seen some of what happened; its
+    twin, made alike of what was known on the day of an earlier one, has not.
+
+    Raises:
+        InputError: a file is damaged, or does not fit the features.
+    """
+    card, files = champion.card, champion.files
+    parts = dict(files.parts)
+    if _is_new_to(champion, judging) and files.onnx is not None:
+        return probabilities(load_prediction_model(files.onnx, parts, card), judging.features)
+    return probabilities(load_twin(parts, card), judging.features)
+
+
+def seen_by(champion: Champion, judging: LabelledSnapshot) -> tuple[dt.date, ...]:
+    """Snapshots that the model has learnt from which `judged` asks."""
+    card = champion.card
+    return card.snapshots if _is_new_to(champion, judging) else card.folds[0].trained_on
+
+
+def decide(
+    version: str, labels: Labels, challenger: Floats, champion: Floats, seed: int
+) -> Decision:
+    """Keep the champion only where the challenger is worse beyond noise.
+
+    Args:
+        version: Of the champion.
+        labels: What happened to the users of the judging snapshot, shape (users,).
+        challenger: The challenger's probabilities for them.
+        champion: The champion's.
+        seed: Makes the interval repeatable.
+    """
+    difference = mean_difference(labels, challenger, champion, seed)
+    worse, better = difference.low > ROUNDING, difference.high < -ROUNDING
+    compared = "worse" if worse else "better" if better else "not worse"
+    return Decision(
+        kept="champion" if worse else "challenger",
+        champion=version,
+        difference=difference,
+        reason=f"on the judging snapshot the challenger is {compared} beyond noise",
+    )
+
+
+def _is_new_to(champion: Champion, judging: LabelledSnapshot) -> bool:
+    """Whether the delivered model itself was made before the day of a snapshot was over."""
+    return champion.card.trained <= judging.day

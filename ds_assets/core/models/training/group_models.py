@@ -1,0 +1,130 @@
+"""Models of user groups: each group gets the one that is better for it, its own or the global one.
+
+Belongs here: which groups are large enough to try, and the contest on a later snapshot.
+Does not belong here: who is in which group (`user_groups.py`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.card.model_card import GroupCard
+from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
+from ds_assets.core.models.data.sufficiency import has_enough
+from ds_assets.core.models.data.training_rows import Rows, groups_of
+from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
+from ds_assets.core.models.learning.calibration import chances
+from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
+
+MOST_GROUPS = 20
+"""Groups for which a model is tried, the largest; each costs about as much as its share of rows."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A model for everybody, and models of groups by the group's name."""
+
+    whole: FittedClassifier
+    groups: Mapping[str, FittedClassifier] = field(default_factory=dict)
+
+    def log_odds(self, rows: Rows) -> Floats:
+        """Log-odds of each row by the model that answers for its user, shape (rows,)."""
+        found = self.whole.log_odds(rows.matrix)
+        for group, trees in self.groups.items():
+            own = rows.groups == group
+            found[own] = trees.log_odds(rows.matrix[own])
+        return found
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Result of all groups' contests: their cards, and the models that won."""
+
+    cards: tuple[GroupCard, ...]
+    winners: Mapping[str, FittedClassifier]
+
+
+def contest(
+    fold: Fold, training: Rows, judging: Rows, whole: FittedClassifier, seed: int
+) -> Contest:
+    """Let a model of each group compete with the global one on the group's later users.
+
+    Args:
+        fold: The snapshots, of which `training` are the rows to train on and `judging` those to
+            judge by.
+        training: Encoded rows.
+        judging: Encoded rows.
+        whole: The global model, of the same training rows.
+        seed: Makes training and intervals repeatable.
+    """
+    sizes = Counter(group for group in judging.groups if group)
+    ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
+    cards, winners = [], {}
+    for group in ranked[:MOST_GROUPS]:
+        if not has_enough(_of_group(fold, group)):
+            few = "too few users of each outcome for its own"
+            cards.append(_fallback(group, fold, judging, few))
+            continue
+        own = judging.of_group(group)
+        trees = fit_group(training, group, whole.share, seed)
+        difference = mean_difference(
+            own.labels,
+            chances(trees.log_odds(own.matrix)),
+            chances(whole.log_odds(own.matrix)),
+            seed,
+        )
+        cards.append(_decided(group, fold, own, difference))
+        if cards[-1].model == "group":
+            winners[group] = trees
+    rest = f"only the {MOST_GROUPS} largest groups are tried"
+    cards += [_fallback(group, fold, judging, rest) for group in ranked[MOST_GROUPS:]]
+    return Contest(tuple(cards), winners)
+
+
+def fit_group(training: Rows, group: str, share: float, seed: int) -> FittedClassifier:
+    """A model of the rows of one group."""
+    own = training.of_group(group)
+    return fit_classifier(own.matrix, own.labels, share, seed)
+
+
+def can_fit(training: Rows, group: str) -> bool:
+    """Whether a group has rows of both outcomes."""
+    own = training.labels[training.groups == group]
+    return bool(own.any() and not own.all())
+
+
+def _of_group(fold: Fold, group: str) -> Fold:
+    def own(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+        return snapshot.rows(groups_of(snapshot) == group)
+
+    return Fold(tuple(map(own, fold.training)), own(fold.judging))
+
+
+def _fallback(group: str, fold: Fold, judging: Rows, reason: str) -> GroupCard:
+    own = judging.labels[judging.groups == group]
+    return GroupCard(
+        group=group,
+        snapshot=fold.judging.day,
+        users=len(own),
+        positives=int(np.count_nonzero(own)),
+        model="global",
+        reason=reason,
+    )
+
+
+def _decided(group: str, fold: Fold, own: Rows, difference: Measure) -> GroupCard:
+    better = difference.high < 0
+    worse = difference.low > 0
+    compared = "better" if better else "worse" if worse else "no better beyond noise"
+    return GroupCard(
+        group=group,
+        snapshot=fold.judging.day,
+        users=len(own.labels),
+        positives=int(np.count_nonzero(own.labels)),
+        model="group" if better else "global",
+        reason=f"its own model is {compared}",
+        difference=difference,
+    )

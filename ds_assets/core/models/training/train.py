@@ -1,0 +1,303 @@
+"""Churn and payment models: boosted trees, trained on matured snapshots, judged out of time.
+
+Belongs here: the procedure as a whole, from snapshots to a model's files and its card.
+Does not belong here: which snapshots may train and judge (`snapshots.py`), the choices
+(`challenger.py`), the learner (`learner.py`), its file (`boosted_trees.py`), and where models lie.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ds_assets.core.cards import library_versions, sha256_of, version_of
+from ds_assets.core.encoding import Encoding
+from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.card.model_card import (
+    AMOUNTS,
+    GLOBAL,
+    TWIN,
+    TWIN_OF,
+    Decision,
+    Evaluation,
+    GroupCard,
+    ModelCard,
+)
+from ds_assets.core.models.data.snapshots import LabelledSnapshot, in_order, sampled
+from ds_assets.core.models.data.sufficiency import Lack, enough_on, lacks
+from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.evaluation.drift import distributions
+from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
+from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
+from ds_assets.core.models.learning.spend import SpendCard, fit_amounts, judge_amounts
+from ds_assets.core.models.training.challenger import FOLDS, Challenger, make_challenger
+from ds_assets.core.models.training.champion import (
+    Champion,
+    decide,
+    foreknown,
+    judged,
+    seen_by,
+    unfit,
+)
+from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
+from ds_assets.core.models.training.group_models import fit_group
+from ds_assets.core.targets import Task
+
+MOST_ROWS = 300_000
+"""Training rows beyond which more of the same users teach next to nothing, and cost as much."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A card and, where there was enough data, the model as ONNX, and further files by name."""
+
+    card: ModelCard
+    onnx: bytes | None
+    parts: dict[str, bytes]
+
+
+def train(
+    task: Task,
+    as_of: dt.date,
+    snapshots: Iterable[LabelledSnapshot],
+    *,
+    missing: Iterable[dt.date] = (),
+    champion: Champion | None = None,
+    seed: int = 0,
+) -> TrainedModel:
+    """Judge a model on the latest snapshots, then train it again on all of them.
+
+    A judged model sees only snapshots whose label windows were over on the day of the snapshot
+    that it is judged by: what was known on that day, as it will be known on `as_of`.
+
+    Args:
+        task: What is predicted.
+        as_of: Training day.
+        snapshots: Matured snapshots, in any order; features with the column `user_group`.
+        missing: Snapshots that were wanted and not there, for the card.
+        champion: The model of the days before, which stays where the new one is worse beyond
+            noise, or where there is not enough data for a new one.
+        seed: Makes training repeatable.
+
+    Returns:
+        The card, and the model where there was enough data to train and to judge it: a model that
+        nobody can judge is not delivered.
+
+    Raises:
+        ValueError: a snapshot has not matured on `as_of`, is there twice, or has labels of other
+            users than its features.
+        InputError: the snapshots' features do not fit together, or the champion is damaged.
+    """
+    ordered = sampled(in_order(snapshots, task.horizon, as_of), MOST_ROWS)
+    plan = _Plan(task, as_of, ordered, tuple(sorted(missing)), seed)
+    lack = lacks(task, as_of, ordered)
+    if lack:
+        return _without_challenger(plan, lack, champion)
+    challenger = make_challenger(ordered, seed)
+    decision, said = _decision(challenger, champion, plan)
+    if champion is not None and said is not None and decision.kept == "champion":
+        return _kept(champion, challenger, decision, said, plan)
+    return _finished(challenger, decision, said, plan)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a model is made from, snapshots ascending."""
+
+    task: Task
+    as_of: dt.date
+    snapshots: list[LabelledSnapshot]
+    missing: tuple[dt.date, ...]
+    seed: int
+
+
+def _decision(
+    challenger: Challenger, champion: Champion | None, plan: _Plan
+) -> tuple[Decision, Floats | None]:
+    """Which model is delivered, and what the champion says of the users of the latest fold."""
+    if champion is None:
+        reason = "there is no champion of the days before"
+        return Decision(kept="challenger", champion=None, difference=None, reason=reason), None
+    latest, version = challenger.judged[0], champion.card.version
+    judging = latest.fold.judging
+    fault = unfit(champion, plan.task, judging.features) or foreknown(champion, judging)
+    if fault is not None:
+        return Decision(kept="challenger", champion=version, difference=None, reason=fault), None
+    said = judged(champion, judging)
+    return decide(version, latest.judging.labels, latest.probabilities, said, plan.seed), said
+
+
+def _without_challenger(
+    plan: _Plan, lack: Sequence[Lack], champion: Champion | None
+) -> TrainedModel:
+    """Yesterday's model where there is one, else only the card that says what is missing."""
+    words = tuple(one.words for one in lack)
+    features = plan.snapshots[-1].features if plan.snapshots else None
+    if champion is not None and unfit(champion, plan.task, features) is None:
+        reason = f"there is not enough data for a challenger: {'; '.join(words)}"
+        version = champion.card.version
+        decision = Decision(kept="champion", champion=version, difference=None, reason=reason)
+        return _delivered_again(champion, decision, champion.card.folds, plan)
+    rows = _rows(plan.snapshots)
+    facts = {"reasons": words, "enough_on": enough_on(lack)}
+    return TrainedModel(_blank_card(plan, plan.snapshots, rows).model_copy(update=facts), None, {})
+
+
+def _kept(
+    champion: Champion,
+    challenger: Challenger,
+    decision: Decision,
+    said: Floats,
+    plan: _Plan,
+) -> TrainedModel:
+    """Yesterday's model, judged by today's latest snapshot."""
+    latest = challenger.judged[0]
+    others = {"challenger": latest.probabilities}
+    fold = evaluate(latest, plan.task.target, said, others, plan.seed)
+    own = {name: found for name, found in fold.contenders.items() if name != GLOBAL}
+    saw = seen_by(champion, latest.fold.judging)
+    fold = fold.model_copy(update={"trained_on": saw, "contenders": own})
+    before = (one for one in champion.card.folds if one.snapshot != fold.snapshot)
+    found = sorted([fold, *before], key=lambda one: one.snapshot, reverse=True)
+    return _delivered_again(champion, decision, tuple(found[:FOLDS]), plan)
+
+
+def _delivered_again(
+    champion: Champion, decision: Decision, folds: tuple[Evaluation, ...], plan: _Plan
+) -> TrainedModel:
+    facts = {
+        "as_of": plan.as_of,
+        "missing_snapshots": plan.missing,
+        "decision": decision,
+        "folds": folds,
+    }
+    card = champion.card.model_copy(update=facts)
+    return TrainedModel(card, champion.files.onnx, dict(champion.files.parts))
+
+
+def _finished(
+    challenger: Challenger, decision: Decision, said: Floats | None, plan: _Plan
+) -> TrainedModel:
+    """The challenger, trained again on all snapshots that it remembers."""
+    memory = challenger.memory.snapshots
+    kept = plan.snapshots if memory is None else plan.snapshots[-memory:]
+    rows = _rows(kept)
+    groups = _with_files(group_cards(challenger, plan.seed))
+    onnx, parts = _files(challenger, groups, rows.rows, plan.seed)
+    spend = _spend(challenger, plan.seed)
+    if spend is not None and (amounts := fit_amounts(rows.rows, plan.seed)) is not None:
+        parts[AMOUNTS] = as_onnx(amounts.trees.learner)
+    facts = {
+        "state": "ready",
+        "twin_trained": challenger.judged[0].fold.judging.day,
+        "folds": _evaluations(challenger, {} if said is None else {"champion": said}, plan),
+        "first_week": first_week(challenger.judged[0], plan.seed),
+        "memory": challenger.memory,
+        "mixture": challenger.mixture,
+        "groups": groups,
+        "calibration": challenger.calibration,
+        "decision": decision,
+        "spend": spend if AMOUNTS in parts else None,
+        "distributions": distributions(rows.rows.matrix, rows.encoding),
+        "onnx_sha256": sha256_of([onnx]),
+        "parts": {name: sha256_of([parts[name]]) for name in sorted(parts)},
+    }
+    return TrainedModel(_blank_card(plan, kept, rows).model_copy(update=facts), onnx, parts)
+
+
+def _files(
+    challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, seed: int
+) -> tuple[bytes, dict[str, bytes]]:
+    """The model for everybody as ONNX; by file, those of groups and all judged twins."""
+    line, latest = challenger.calibration.line, challenger.judged[0]
+    share = challenger.mixture.linear_share
+    parts = {TWIN: classifier_onnx(latest.ensemble.whole, latest.calibration)}
+    for one in groups:
+        if one.file is not None:
+            twin = latest.ensemble.groups[one.group]
+            parts[one.file] = classifier_onnx(fit_group(rows, one.group, share, seed), line)
+            parts[f"{TWIN_OF}{one.file}"] = classifier_onnx(twin, latest.calibration)
+    return classifier_onnx(fit_classifier(rows.matrix, rows.labels, share, seed), line), parts
+
+
+def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
+    """A file for each group whose own model answers for it."""
+    return tuple(
+        one.model_copy(update={"file": f"group_{number}.onnx"}) if one.model == "group" else one
+        for number, one in enumerate(cards, start=1)
+    )
+
+
+def _evaluations(
+    challenger: Challenger, others: dict[str, Floats], plan: _Plan
+) -> tuple[Evaluation, ...]:
+    """Every fold judged; the champion by the latest alone, as it has seen the earlier ones."""
+    return tuple(
+        evaluate(one, plan.task.target, one.probabilities, {} if number else others, plan.seed)
+        for number, one in enumerate(challenger.judged)
+    )
+
+
+def _spend(challenger: Challenger, seed: int) -> SpendCard | None:
+    """How good amounts are that were learnt on the latest fold; None where payers are too few."""
+    latest = challenger.judged[0]
+    fitted = fit_amounts(latest.training, seed)
+    if fitted is None:
+        return None
+    return judge_amounts(fitted, latest.judging, latest.probabilities, seed)
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    encoding: Encoding
+    rows: Rows
+
+
+def _rows(snapshots: Sequence[LabelledSnapshot]) -> _Encoded:
+    if not snapshots:
+        nothing = Rows(np.empty((0, 0), np.float32), np.empty(0, bool), np.empty(0, object), None)
+        return _Encoded(Encoding(features=()), nothing)
+    encoding = encoding_of(snapshots)
+    return _Encoded(encoding, rows_of(snapshots, encoding))
+
+
+def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded) -> ModelCard:
+    """The card as far as it is known before anything is learnt."""
+    rows = encoded.rows
+    seen = encoded if len(kept) == len(plan.snapshots) else _rows(plan.snapshots)
+    made_from: dict[str, Any] = {
+        "target": plan.task.target,
+        "as_of": plan.as_of,
+        "horizon": plan.task.horizon,
+        "user_groups": plan.task.user_groups,
+        "seed": plan.seed,
+        "hyper_parameters": hyper_parameters(len(rows.labels)),
+        "data_fingerprint": _fingerprint(plan.snapshots, seen),
+        "libraries": library_versions(),
+    }
+    return ModelCard(
+        **made_from,
+        version=version_of(**made_from),
+        state="not_enough_data",
+        reasons=(),
+        encoding=encoded.encoding,
+        trained=plan.as_of,
+        snapshots=tuple(one.day for one in kept),
+        missing_snapshots=plan.missing,
+        rows=len(rows.labels),
+        positives=int(rows.labels.sum()),
+        base_rate=float(rows.labels.mean()) if len(rows.labels) else None,
+        onnx_sha256=None,
+    )
+
+
+def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: _Encoded) -> str:
+    sizes = ",".join(f"{one.day}:{len(one.labels)}" for one in snapshots)
+    columns, rows = encoded.encoding.model_dump_json(), encoded.rows
+    spend = b"" if rows.spend is None else rows.spend.data
+    groups = json.dumps(rows.groups.tolist()).encode()
+    numbers = (rows.matrix.data, rows.labels.data, spend)
+    return sha256_of([sizes.encode(), columns.encode(), groups, *numbers])

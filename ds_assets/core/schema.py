@@ -1,0 +1,64 @@
+"""How a stored table is declared.
+
+Scope: columns, types, keys and the Parquet schema. The tables themselves are declared in
+`tables` and `game_tables`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+ColumnType = Literal["text", "json", "integer", "real", "date", "time", "boolean"]
+
+
+_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.timestamp("us"),
+    "boolean": pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One stored column.
+
+    Attributes:
+        name: Name in every store.
+        type: Logical type; each store maps it to its own.
+        meaning: One sentence for a reader of the table.
+        nullable: Whether a value may be missing.
+    """
+
+    name: str
+    type: ColumnType
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One stored table: its name, its columns in order, and the columns that identify a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Schema of the table's Parquet files."""
+        return pa.schema(
+            [
+                pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
+                for column in self.columns
+            ]
+        )

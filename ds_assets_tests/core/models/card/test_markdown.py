@@ -1,0 +1,164 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.models.card.markdown import card_words
+from ds_assets.core.models.card.model_card import ModelCard, Segment
+from ds_assets.core.models.evaluation.metrics import Measure
+from ds_assets_tests.core.models.card_factories import (
+    DAY,
+    make_card,
+    make_full_card,
+    make_group_card,
+    make_lacking_card,
+)
+
+DRIFT = {"spend_7d": 0.412, "events_7d": 0.05, "a": 0.04, "b": 0.03, "c": 0.02, "d": 0.01}
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Cells of each Markdown table."""
+    found: list[list[list[str]]] = []
+    for block in text.split("\n\n"):
+        lines = block.split("\n")
+        if lines[0].startswith("|"):
+            assert all(line.startswith("|") and line.endswith("|") for line in lines), block
+            found.append([line.split("|")[1:-1] for line in lines])
+    return found
+
+
+def assert_well_formed(text: str) -> None:
+    for head, line, *rows in tables(text):
+        assert line == ["---"] * len(head)
+        assert rows
+        for row in rows:
+            assert len(row) == len(head)
+    for word in ("None", "nan", "inf", "Measure("):
+        assert word not in text
+
+
+def shown(measure: Measure) -> str:
+    return f"{measure.value:.3f} ({measure.low:.3f} to {measure.high:.3f})"
+
+
+CARDS = {
+    "plain": make_card(),
+    "full": make_full_card(),
+    "lacking": make_lacking_card(),
+    "nothing": make_lacking_card(enough_on=None, snapshots=(), rows=0, base_rate=None),
+    "few new users": make_full_card().model_copy(
+        update={"first_week": Segment(snapshot=DAY, users=3, positives=1, measures=None)}
+    ),
+    "no drift": make_full_card(),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_words_are_well_formed_markdown_of_known_things_alone(name: str) -> None:
+    text = card_words(CARDS[name], {} if name in {"lacking", "nothing", "no drift"} else DRIFT)
+    assert_well_formed(text)
+    assert "\n\n\n" not in text
+
+
+def test_every_number_of_the_card_is_there() -> None:
+    card = make_full_card()
+    text = card_words(card, DRIFT)
+    for fold in card.folds:
+        assert f"{fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive)" in text
+        for measures in fold.contenders.values():
+            for name, found in measures:
+                assert found is None or name == "bias" or shown(found) in text
+    assert f"{card.rows:,} rows of {len(card.snapshots)} snapshots" in text
+    assert "30.0% of them positive" in text
+    assert "1 were not there" in text
+    assert "the latest 4 snapshots, better than all beyond noise" in text
+    assert "Calibrated: yes: better." in text
+    assert "The challenger is delivered: new" in text
+    assert card.decision is not None
+    assert card.decision.difference is not None
+    assert shown(card.decision.difference) in text
+    assert "first week: 87, AUC 0.620" in text
+    for part in ("731 rows", "1,234.50", "12.3%", "4.56", "4.700 (4.450 to 4.950)", "77%"):
+        assert part in text
+    for group in card.groups:
+        assert f"| {group.group} | {group.users:,} | {group.positives:,} | {group.model} |" in text
+        assert group.reason in text
+
+
+def test_contenders_are_named_in_words_and_a_rule_has_empty_cells() -> None:
+    table = tables(card_words(make_full_card(), {}))[0]
+    rows = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in table[2:]}
+    assert set(rows) == {
+        "**this model**",
+        "one model for everybody",
+        "the champion",
+        "logistic regression",
+        "recency alone",
+    }
+    heads = [cell.strip() for cell in table[0][1:]]
+    empty = {head for head, cell in zip(heads, rows["recency alone"], strict=True) if not cell}
+    assert empty == {"log loss", "Brier", "ECE"}
+    assert all(rows["**this model**"])
+
+
+def test_a_champion_that_stayed_is_shown_beside_its_challenger() -> None:
+    card = make_full_card()
+    folds = (card.folds[0].model_copy(
+        update={"contenders": {"delivered": card.folds[0].measures,
+                               "challenger": card.folds[0].measures}}),)  # fmt: skip
+    text = card_words(card.model_copy(update={"folds": folds}), {})
+    assert "| the challenger |" in text
+
+
+def test_the_five_that_drifted_most_are_named() -> None:
+    text = card_words(make_card(), DRIFT)
+    assert "spend_7d 0.41, events_7d 0.05, a 0.04, b 0.03, c 0.02." in text
+    assert "d 0.01" not in text
+    assert "Drift" not in card_words(make_card(), {})
+
+
+def test_a_card_without_a_model_says_what_is_missing_and_when() -> None:
+    text = card_words(make_lacking_card(), {})
+    assert "There is no model: not enough data: 41 users who left, 50 are needed" in text
+    assert "at the pace so far, that will be on 2024-06-05." in text
+    assert "trained on what was known" not in text
+    assert tables(text) == []
+
+
+def test_a_card_says_what_is_predicted_of_whom_and_when_it_was_trained() -> None:
+    kept = make_card(trained=DAY - dt.timedelta(days=3))
+    assert card_words(kept, {}).startswith(
+        "**churn**: chance of no activity in the 14 days after 2024-05-01, for every active user."
+        "\n\n"
+        "Version `0123456789ab`, trained on what was known at the end of 2024-04-28: 2,100 rows"
+    )
+    assert "chance of at least one purchase" in card_words(make_full_card(), {})
+
+
+def with_group(name: str, **facts: Any) -> ModelCard:
+    return make_full_card().model_copy(update={"groups": (make_group_card(name, **facts),)})
+
+
+@given(st.text(max_size=20))
+def test_no_name_of_a_group_breaks_the_table(name: str) -> None:
+    text = card_words(with_group(f"country={name}"), {})
+    table = tables(text)[-1]
+    assert len(table) == 3
+    assert {len(cells) for cells in table} == {7}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("a|b", "country=a&#124;b"),
+        ("a\nb", "country=a b"),
+        ("a\u2028b", "country=a b"),
+        ("<b>", "country=&lt;b&gt;"),
+        ("a\\", "country=a\\"),
+    ],
+)
+def test_weird_names_of_groups_stay_in_their_cell(name: str, cell: str) -> None:
+    assert tables(card_words(with_group(f"country={name}"), {}))[-1][2][0] == f" {cell} "

@@ -1,0 +1,183 @@
+"""The order of snapshots in time: what may train, and what may judge."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds, in_order, sampled
+from ds_assets.core.targets import Task
+from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_snapshots, make_task
+
+
+def weeks(count: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(weeks=count)
+
+
+AS_OF = weeks(8)
+
+
+def bare(day: dt.date, maturity_days: int) -> LabelledSnapshot:
+    """A snapshot of nobody."""
+    matured = day + dt.timedelta(days=maturity_days)
+    return LabelledSnapshot(day, pd.DataFrame(), pd.Series(dtype=bool), matured)
+
+
+def days_of(snapshots: Sequence[LabelledSnapshot]) -> list[dt.date]:
+    return [one.day for one in snapshots]
+
+
+def test_a_label_is_known_after_the_horizon_and_the_grace() -> None:
+    assert make_task(horizon=14, grace=3).maturity_days == 17
+
+
+offsets = st.sets(st.integers(0, 200), min_size=1, max_size=30)
+
+
+@given(offsets, st.integers(1, 60), st.integers(0, 10), st.integers(1, 5))
+def test_a_model_is_never_judged_by_days_that_its_labels_have_seen(
+    offsets: set[int], horizon: int, grace: int, most: int
+) -> None:
+    days = [FIRST_DAY + dt.timedelta(days=offset) for offset in sorted(offsets)]
+    wait = dt.timedelta(days=horizon + grace)
+    snapshots = [bare(day, horizon + grace) for day in days]
+    found = folds(snapshots, most)
+    for fold in found:
+        training, judging = days_of(fold.training), fold.judging.day
+        seen = {day + dt.timedelta(days=n) for day in training for n in range(horizon + 1)}
+        judged = {judging + dt.timedelta(days=n) for n in range(1, horizon + 1)}
+        assert not seen & judged
+        assert max(training) < judging
+        assert training == [day for day in days if day + wait <= judging]
+    judges = [fold.judging.day for fold in found]
+    assert judges == [day for day in reversed(days[-most:]) if days[0] + wait <= day]
+
+
+def test_snapshots_of_less_than_a_label_window_have_no_fold() -> None:
+    snapshots = [bare(weeks(n), 14) for n in range(2)]
+    assert folds(snapshots, most=3) == []
+    assert folds([], most=3) == []
+    (fold,) = folds([*snapshots, bare(weeks(2), 14)], most=3)
+    assert (days_of(fold.training), fold.judging.day) == ([weeks(0)], weeks(2))
+
+
+def test_folds_begin_with_the_latest_snapshot() -> None:
+    found = folds([bare(weeks(n), 14) for n in range(6)], most=3)
+    assert [fold.judging.day for fold in found] == [weeks(5), weeks(4), weeks(3)]
+    assert [len(fold.training) for fold in found] == [4, 3, 2]
+
+
+def ordered(snapshots: Sequence[LabelledSnapshot], as_of: dt.date = AS_OF) -> list[Any]:
+    return in_order(snapshots, 14, as_of)
+
+
+def test_snapshots_and_their_users_are_put_in_order() -> None:
+    one, two = make_snapshots(2, users=20, pays=True)
+    shuffled = replace(
+        two,
+        features=two.features.sample(frac=1, random_state=1),
+        labels=two.labels.sample(frac=1, random_state=2),
+        spend=None if two.spend is None else two.spend.sample(frac=1, random_state=3),
+    )
+    first, second = ordered([shuffled, one])
+    assert days_of([first, second]) == [weeks(0), weeks(1)]
+    pd.testing.assert_frame_equal(second.features, two.features)
+    pd.testing.assert_series_equal(second.labels, two.labels, check_names=False)
+    assert two.spend is not None
+    pd.testing.assert_series_equal(second.spend, two.spend, check_names=False)
+    np.testing.assert_array_equal(second.outcomes, two.labels)
+
+
+def test_who_is_not_in_the_spend_spent_nothing() -> None:
+    snapshot = make_snapshot(FIRST_DAY, 5)
+    users = snapshot.features["user_id"]
+    spend = pd.Series([3.0, 9.0], index=pd.Index([users[1], "somebody else"]))
+    (found,) = ordered([replace(snapshot, spend=spend)])
+    assert found.spend.tolist() == [0.0, 3.0, 0.0, 0.0, 0.0]
+
+
+def test_what_was_given_stays_as_it_was() -> None:
+    snapshot = make_snapshot(FIRST_DAY, 20)
+    turned = replace(snapshot, features=snapshot.features[::-1])
+    before = turned.features.copy(deep=True)
+    ordered([turned])
+    pd.testing.assert_frame_equal(turned.features, before)
+
+
+def test_labels_that_have_not_matured_are_refused() -> None:
+    snapshots = make_snapshots(5, users=5)
+    last = snapshots[-1].matured_on
+    assert len(ordered(snapshots, as_of=last)) == 5
+    with pytest.raises(ValueError, match=f"snapshot {weeks(4)} mature on {last}, after"):
+        ordered(snapshots, as_of=last - dt.timedelta(days=1))
+
+
+def test_labels_that_claim_to_be_known_within_their_window_are_refused() -> None:
+    early = replace(make_snapshot(FIRST_DAY, 5), matured_on=FIRST_DAY + dt.timedelta(days=13))
+    with pytest.raises(ValueError, match="cannot have matured on 2024-01-14"):
+        ordered([early])
+
+
+def test_a_snapshot_given_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="once"):
+        ordered([make_snapshot(FIRST_DAY, 5), make_snapshot(FIRST_DAY, 5)])
+
+
+@pytest.mark.parametrize("keep", [slice(1, None), [0, *range(30)]])
+def test_labels_of_other_users_than_the_features_are_refused(keep: Any) -> None:
+    snapshot = make_snapshot(FIRST_DAY, 30)
+    with pytest.raises(ValueError, match="one label for each of its users"):
+        ordered([replace(snapshot, labels=snapshot.labels.iloc[keep])])
+
+
+def test_a_user_who_is_twice_in_a_snapshot_is_refused() -> None:
+    snapshot = make_snapshot(FIRST_DAY, 30)
+    doubled = pd.concat([snapshot.features, snapshot.features[:1]])
+    with pytest.raises(ValueError, match="found 31 rows and 30 labels"):
+        ordered([replace(snapshot, features=doubled)])
+
+
+def test_some_users_of_a_snapshot_keep_all_that_is_known_of_them() -> None:
+    snapshot = make_snapshot(FIRST_DAY, 30, pays=True)
+    some = snapshot.rows(np.arange(30) % 3 == 0)
+    assert list(some.labels.index) == list(some.features["user_id"])
+    assert some.spend is not None
+    assert snapshot.spend is not None
+    assert list(some.spend) == list(snapshot.spend)[::3]
+    assert (some.day, some.matured_on, len(some.labels)) == (snapshot.day, snapshot.matured_on, 10)
+    assert make_snapshot(FIRST_DAY, 30).rows(np.ones(30, dtype=bool)).spend is None
+
+
+def test_a_sample_has_the_same_users_in_each_snapshot() -> None:
+    snapshots = make_snapshots(4, users=2_000)
+    found = sampled(snapshots, 2_000)
+    users = [set(one.features["user_id"]) for one in found]
+    assert all(one == users[0] for one in users)
+    assert sum(map(len, users)) == pytest.approx(2_000, rel=0.2)
+    assert days_of(found) == days_of(snapshots)
+
+
+def test_a_sample_of_few_rows_is_all_of_them() -> None:
+    snapshots = make_snapshots(2, users=50)
+    assert sampled(snapshots, 100) == snapshots
+    assert sampled([], 100) == []
+
+
+def test_a_sample_does_not_depend_on_who_else_is_there_that_day() -> None:
+    snapshot = make_snapshot(FIRST_DAY, 1_000)
+    (some,) = sampled([snapshot], 500)
+    half = snapshot.rows(np.arange(1_000) < 500)
+    (of_half,) = sampled([half], 250)
+    assert set(of_half.features["user_id"]) == set(some.features["user_id"][:1_000]) & set(
+        half.features["user_id"]
+    )
+
+
+def test_a_task_says_what_is_predicted() -> None:
+    assert make_task(target="payment") == Task("payment", 14, 0, FIRST_DAY, "none")

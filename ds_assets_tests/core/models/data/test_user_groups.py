@@ -1,0 +1,64 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.encoding import fit_encoding
+from ds_assets.core.models.data.user_groups import with_user_groups
+from ds_assets_tests.core.factories import make_features
+
+
+def groups(by: str, **columns: object) -> list[object]:
+    found = with_user_groups(pd.DataFrame(columns), by)["user_group"]
+    assert found.dtype == "string"
+    return [None if pd.isna(one) else one for one in found]
+
+
+def test_a_cluster_is_a_group() -> None:
+    clusters = pd.array([3, None, 12], dtype="Int64")
+    assert groups("clusters", cluster=clusters) == ["cluster=3", None, "cluster=12"]
+
+
+def test_without_clusters_there_are_no_groups() -> None:
+    assert groups("clusters", cluster=pd.array([None, None], dtype="Int64")) == [None, None]
+
+
+def test_no_groups_are_no_groups() -> None:
+    assert groups("none", cluster=[1, 2], last_country=["KR", "US"]) == [None, None]
+
+
+def test_a_value_of_an_attribute_is_a_group() -> None:
+    assert groups("country", last_country=["KR", None, "US"], cluster=[1, 2, 3]) == [
+        "country=KR",
+        None,
+        "country=US",
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["str", object, "category", "string"])
+def test_an_attribute_may_be_of_any_text_dtype(dtype: str) -> None:
+    column = pd.Series(["KR", None], dtype=dtype)
+    assert groups("country", last_country=column) == ["country=KR", None]
+
+
+@given(st.lists(st.text() | st.none(), min_size=1, max_size=10))
+def test_any_text_is_a_group_of_its_own(values: list[str | None]) -> None:
+    found = groups("country", last_country=pd.Series(values, dtype=object))
+    assert found == [None if one is None else f"country={one}" for one in values]
+
+
+def test_an_attribute_without_a_value_at_all_gives_no_groups() -> None:
+    assert groups("country", last_country=[None, None]) == [None, None]
+
+
+def test_a_frame_without_rows_has_the_column() -> None:
+    features = make_features(3).assign(cluster=1)[:0]
+    for by in ("none", "clusters", "country"):
+        assert with_user_groups(features, by)["user_group"].empty
+
+
+def test_the_group_is_no_feature_and_the_frame_stays_as_it_was() -> None:
+    features = make_features(5)
+    names = fit_encoding([with_user_groups(features, "country")]).names
+    assert "user_group" not in names
+    assert "user_group" not in features

@@ -1,0 +1,218 @@
+"""Users scored one by one, beside the same users in a frame."""
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_assets.core.encoding import Encoding, mismatches
+from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day, predict
+from ds_assets.core.models.inference.online import OnlineScorer, Record, User
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.errors import InputError
+from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_small_snapshot
+from ds_assets_tests.core.models.day_factories import (
+    NO_MODELS,
+    churn_files,
+    cluster_files,
+    day_files,
+    grouped,
+    lacking_files,
+    sided_files,
+)
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+
+@cache
+def days() -> dict[str, DayModels]:
+    """Days with all models, with groups that have their own, and with less and less."""
+    return {
+        "whole": load_day(day_files()),
+        "sides": load_day(DayFiles(FIRST_DAY, None, None, sided_files())),
+        "countries": grouped("country"),
+        "of clusters": grouped("clusters"),
+        "no clusters": load_day(DayFiles(FIRST_DAY, None, churn_files(), lacking_files())),
+        "clusters alone": load_day(DayFiles(FIRST_DAY, cluster_files(), None, None)),
+        "nothing": NO_MODELS,
+    }
+
+
+DAYS = ["whole", "sides", "countries", "of clusters", "no clusters", "clusters alone", "nothing"]
+
+
+def frame_of(day: str, users: int = 60) -> pd.DataFrame:
+    if day != "sides":
+        return make_features(users, seed=9)
+    features = make_small_snapshot(FIRST_DAY, lambda one: one["x"], users).features
+    sides = np.array(["left", "right", None, "up"], dtype=object)
+    return features.assign(last_side=np.resize(sides, users)).drop(columns="user_group")
+
+
+def records(frame: pd.DataFrame) -> list[Record]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    found: list[Record] = plain.to_dict("records")  # type: ignore[assignment]
+    return found
+
+
+def alone(user: User) -> pd.DataFrame:
+    """The frame of one user, in which each value is what it is."""
+    return pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in user.items()})
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
+    frame, models = frame_of(day), days()[day]
+    expected = records(predict(frame, models))
+    assert OnlineScorer(models).score(records(frame), reasons=True) == expected
+    assert all(list(one) == PREDICTIONS.names for one in expected)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_user_alone_is_told_the_same_as_among_others(day: str) -> None:
+    users, scorer = records(frame_of(day)), OnlineScorer(days()[day])
+    together = scorer.score(users, reasons=True)
+    assert [scorer.score([user], reasons=True)[0] for user in users] == together
+    assert scorer.score(users[::-1], reasons=True) == together[::-1]
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_without_reasons_all_else_is_the_same(day: str) -> None:
+    users, scorer = records(frame_of(day)), OnlineScorer(days()[day])
+    for bare, full in zip(
+        scorer.score(users, reasons=False), scorer.score(users, reasons=True), strict=True
+    ):
+        assert bare == {**full, "churn_reasons": None, "payment_reasons": None}
+
+
+numbers = (
+    st.none()
+    | st.floats()
+    | st.booleans()
+    | st.integers(-(10**300), 10**300)
+    | st.sampled_from([-0.0, 1e39, -1e39, 5e-324, 1e300, 0.1, 0.30000000000000004, 2.5, 16777217])
+)
+texts = st.none() | st.text(max_size=5) | st.sampled_from(["KR", "US", "left", "right"])
+
+
+def of_types(scorer: OnlineScorer) -> dict[str, st.SearchStrategy[Any]]:
+    return {one.name: numbers if one.type == "number" else texts for one in scorer.features}
+
+
+@pytest.mark.parametrize("day", ["whole", "sides", "countries"])
+@given(st.data())
+@settings(max_examples=40)
+def test_any_values_are_told_what_the_batch_says(day: str, data: st.DataObject) -> None:
+    models = days()[day]
+    scorer = OnlineScorer(models)
+    user = {"user_id": "a", **data.draw(st.fixed_dictionaries(of_types(scorer)))}
+    assert scorer.score([user], reasons=True) == records(predict(alone(user), models))
+
+
+odd = st.sampled_from(
+    [
+        *("", "7", b"7", [1.0], {}, (), Decimal(1), 1j, dt.date(2024, 1, 1), object()),
+        *(np.float64(2.5), np.float32(0.1), np.int8(3), np.bool_(True), np.str_("KR")),
+        *(np.float64("nan"), pd.NA, pd.NaT, pd.Timestamp(0), pd.Timedelta(1)),
+    ]
+)
+
+
+@pytest.mark.parametrize("day", ["whole", "sides", "countries"])
+@given(st.data())
+@settings(max_examples=40)
+def test_values_of_other_types_are_refused_or_scored_as_in_the_batch(
+    day: str, data: st.DataObject
+) -> None:
+    models = days()[day]
+    scorer = OnlineScorer(models)
+    (first,) = records(frame_of(day, 1))
+    changed = data.draw(st.dictionaries(st.sampled_from([one.name for one in scorer.features]),
+                                        odd, min_size=1, max_size=3))  # fmt: skip
+    user = {**first, **changed}
+    expected = mismatches(alone(user), Encoding(features=scorer.features))
+    if not expected:
+        assert scorer.score([user], reasons=True) == records(predict(alone(user), models))
+        return
+    with pytest.raises(InputError) as caught:
+        scorer.score([user], reasons=True)
+    assert {line[4:] for line in str(caught.value).split("\n")[1:]} == {*expected}
+    if day != "sides":  # whose groups are made of an attribute that no model reads
+        with pytest.raises(InputError):
+            predict(alone(user), models)
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_a_whole_number_beyond_all_others_counts_as_the_largest(number: int) -> None:
+    scorer = OnlineScorer(days()["whole"])
+    user, other = records(frame_of("whole", 2))
+    enormous = {**user, "spend_28d": number}
+    largest = {**user, "spend_28d": 1e300 if number > 0 else -1e300}
+    assert scorer.score([enormous, other], reasons=True) == scorer.score(
+        [largest, other], reasons=True
+    )
+
+
+def test_every_feature_that_does_not_fit_is_named_once_with_the_first_user() -> None:
+    users = records(frame_of("whole", 4))
+    wrong = [{**user, "spend_7d": "much"} for user in users]
+    del wrong[2]["last_country"]
+    wrong[3]["tenure_days"] = "long"
+    with pytest.raises(InputError) as caught:
+        OnlineScorer(days()["whole"]).score([users[0], *wrong[1:]], reasons=False)
+    assert str(caught.value) == (
+        "the features do not fit in 3 of their columns:\n"
+        "  - spend_7d: found text; numbers are needed (user 2 and 2 more)\n"
+        "  - last_country: missing; text are needed (user 3)\n"
+        "  - tenure_days: found text; numbers are needed (user 4)"
+    )
+
+
+def test_what_no_model_reads_need_not_be_known() -> None:
+    scorer = OnlineScorer(days()["clusters alone"])
+    user = {one.name: None for one in scorer.features}
+    assert "last_country" not in user
+    (found,) = scorer.score([user], reasons=True)
+    assert (found["user_id"], found["cluster"] is None) == (None, False)
+
+
+def test_a_group_is_made_of_an_attribute_that_no_model_reads() -> None:
+    scorer = OnlineScorer(days()["sides"])
+    assert ("last_side", "text") in {(one.name, one.type) for one in scorer.features}
+    user = {one.name: None for one in scorer.features}
+    with pytest.raises(InputError, match="last_side: found numbers; text"):
+        scorer.score([{**user, "last_side": 1.5}], reasons=False)
+
+
+def test_nobody_is_nobody() -> None:
+    for models in days().values():
+        assert OnlineScorer(models).score([], reasons=True) == []
+
+
+def test_half_of_a_character_pair_is_a_value_that_was_never_seen() -> None:
+    (user,) = records(frame_of("whole", 1))
+    user = {**user, "last_country": "\ud800"}
+    expected = records(predict(alone(user), days()["whole"]))
+    assert OnlineScorer(days()["whole"]).score([user], reasons=True) == expected
+
+
+def test_users_are_left_as_they_are() -> None:
+    users = records(frame_of("whole", 3))
+    before = [dict(user) for user in users]
+    OnlineScorer(days()["whole"]).score(users, reasons=True)
+    assert users == before
+
+
+def test_threads_share_a_scorer() -> None:
+    scorer, users = OnlineScorer(days()["whole"]), records(frame_of("whole"))
+    expected = scorer.score(users, reasons=True)
+    with ThreadPoolExecutor(8) as threads:
+        found = threads.map(lambda _: scorer.score(users, reasons=True), range(40))
+        assert all(one == expected for one in found)

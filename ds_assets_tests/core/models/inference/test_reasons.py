@@ -1,0 +1,375 @@
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.encoding import Encoding, Feature, FeatureType, encode, fit_encoding
+from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.models.inference import reasons as module
+from ds_assets.core.models.inference.reasons import code_of, reasons, reasons_of_few
+from ds_assets.core.models.inference.tree_shap import load_trees, shap_values
+from ds_assets.core.models.learning.onnx_export import as_onnx
+from ds_assets.game import Events
+from ds_assets_tests.core.factories import make_features, make_game
+from ds_assets_tests.core.models.tree_factories import make_trees
+
+GAME = make_game(
+    events=Events(counted=("battle", "level_up")),
+    properties={"points": "points", "play_minutes": "minutes"},
+)
+
+
+def encoding_of(frame: pd.DataFrame) -> Encoding:
+    def kind(column: pd.Series) -> FeatureType:
+        if column.name == "cluster":
+            return "id"
+        return "number" if pd.api.types.is_numeric_dtype(column) else "text"
+
+    return Encoding(
+        features=tuple(Feature(name=str(name), type=kind(frame[name])) for name in frame)
+    )
+
+
+def explained(effects: dict[str, float] | None = None, /, **user: Any) -> list[dict[str, Any]]:
+    """Reasons for one user, where each feature has its effect, or all of them a small one."""
+    frame = pd.DataFrame({name: [value] for name, value in user.items()})
+    given_effects = effects or dict.fromkeys(user, 0.1)
+    values = np.array([[given_effects.get(str(name), 0.0) for name in frame]], dtype=np.float32)
+    (text,) = reasons(frame, encoding_of(frame), values).to_pylist()
+    found: list[dict[str, Any]] = json.loads(text)
+    return found
+
+
+def words(**user: Any) -> str:
+    (found,) = explained(**user)
+    return str(found["words"])
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        (
+            {"days_since_active": 6.0, "typical_gap": 1.4286},
+            "last seen 6 days ago, usually every 1.4 days",
+        ),
+        (
+            {"days_since_active": 0.0, "typical_gap": 1.0, "recency_in_gaps": 0.0},
+            "last seen today, usually every day",
+        ),
+        ({"days_since_active": 1.0, "typical_gap": np.nan}, "last seen yesterday"),
+        ({"longest_gap": 3.0}, "last seen at an unknown time"),
+        (
+            {"active_days_7d": 2.0, "active_days_28d": 12.0, "active_days_90d": 30.0},
+            "12 active days in the last 28, 2 in the last 7",
+        ),
+        (
+            {"active_days_7d": 0.0, "active_days_28d": 1.0},
+            "1 active day in the last 28, none in the last 7",
+        ),
+        (
+            {"events_1d": 3.0, "events_7d": 40.0, "events_28d": 1340.0},
+            "1,340 events in the last 28 days, 40 in the last 7",
+        ),
+        ({"sessions_7d": 0.0, "sessions_28d": 0.0}, "no session in the last 28 days"),
+        ({"sessions_1d": 2.0}, "2 sessions on the last day"),
+        (
+            {"spend_28d": 9.99, "spend_7d": 0.0},
+            "9.99 spent in the last 28 days, nothing in the last 7",
+        ),
+        ({"spend_28d": 0.0, "spend_7d": 0.0}, "nothing spent in the last 28 days"),
+        ({"spend_14d": 5.0, "spend_14000d": 1.0}, "spend 14000d 1"),
+        (
+            {"count_level_up_7d": 1.0, "count_level_up_28d": 5.0},
+            "5 level up events in the last 28 days, 1 in the last 7",
+        ),
+        (
+            {"sum_play_minutes_7d": 30.255, "sum_play_minutes_28d": 120.0},
+            "play minutes 120 in the last 28 days, 30.26 in the last 7",
+        ),
+        ({"sum_points_28d": 0.0}, "points 0 in the last 28 days"),
+        (
+            {"purchases_28d": 2.0, "purchases_90d": 4.0, "days_since_purchase": 3.0},
+            "2 purchases in the last 28 days, the latest 3 days ago",
+        ),
+        (
+            {"purchases_28d": 0.0, "purchases_90d": 1.0, "days_since_purchase": 40.0},
+            "no purchase in the last 28 days, the latest 40 days ago",
+        ),
+        (
+            {"purchases_28d": 0.0, "purchases_90d": 0.0, "days_since_purchase": np.nan},
+            "no purchase in the last 90 days",
+        ),
+        ({"purchases_28d": 0.0, "purchases_90d": 1.0}, "no purchase in the last 28 days"),
+        ({"purchases_28d": 3.0}, "3 purchases in the last 28 days"),
+        ({"days_since_purchase": 3.0}, "purchases, the latest 3 days ago"),
+        ({"days_since_purchase": np.nan}, "no purchase known"),
+        ({"trend_7d_14d": 0.34}, "coming less often: a third of the usual"),
+        ({"trend_7d_14d": 1.0, "trend_1d_3d": 0.0}, "coming as often as usual"),
+        ({"trend_7d_14d": 2.0}, "coming more often: twice the usual"),
+        ({"trend_7d_14d": 1.5}, "coming more often: 1.5 times the usual"),
+        ({"trend_7d_14d": 0.0}, "not seen in the last 7 days"),
+        ({"trend_7d_14d": np.nan}, "not seen in the last 14 days"),
+        ({"tenure_days": 3.0}, "first seen 3 days ago"),
+        ({"tenure_days": np.nan}, "first seen at an unknown time"),
+        ({"last_country": "KR"}, "country KR"),
+        ({"last_country": None}, "country unknown"),
+        ({"last_level": 12.0}, "level 12"),
+        ({"last_ad_channel": "tv"}, "ad channel tv"),
+        ({"cluster": 3}, "in cluster 3"),
+        ({"cluster": np.nan}, "in no cluster"),
+        ({"user_group": "whales"}, "in group whales"),
+        ({"user_group": None}, "in no group"),
+        ({"something_new": 0.126}, "something new 0.13"),
+    ],
+)
+def test_reasons_are_said_in_words_from_the_users_own_values(
+    user: dict[str, Any], expected: str
+) -> None:
+    assert expected in {one["words"] for one in explained(**user)}
+
+
+def test_a_first_day_at_the_edge_of_what_features_see_may_not_be_the_first() -> None:
+    known = {"events_90d": 1.0}
+    effects = {"tenure_days": 1.0}
+    for days, expected in (
+        (44.0, "first seen 44 days ago"),
+        (80.0, "first seen 80 days ago or before"),
+    ):
+        (found,) = explained(effects, tenure_days=days, **known)
+        assert found["words"] == expected
+
+
+def test_a_reason_has_a_code_an_effect_and_the_values_that_its_words_say() -> None:
+    assert explained({"typical_gap": 0.5, "days_since_active": 0.3161}, days_since_active=6.0,
+                     typical_gap=1.4286) == [
+        {
+            "code": "last_seen",
+            "effect": 0.82,
+            "values": [6, 1.4],
+            "words": "last seen 6 days ago, usually every 1.4 days",
+        }
+    ]  # fmt: skip
+
+
+def test_the_three_largest_effects_are_told_whatever_their_sign() -> None:
+    user = {"events_7d": 1.0, "spend_7d": 1.0, "tenure_days": 1.0, "last_country": "KR"}
+    effects = {"events_7d": -0.4, "spend_7d": 0.5, "tenure_days": 0.1, "last_country": -0.2}
+    found = explained(effects, **user)
+    assert [(one["code"], one["effect"]) for one in found] == [
+        ("spend", 0.5),
+        ("events", -0.4),
+        ("country", -0.2),
+    ]
+
+
+def test_equal_effects_stand_in_the_order_of_their_codes() -> None:
+    user = {"tenure_days": 1.0, "spend_7d": 1.0, "last_zone": "x", "last_country": "KR"}
+    effects = {"tenure_days": 0.2, "spend_7d": -0.2, "last_zone": 0.2004, "last_country": 0.2}
+    assert [one["code"] for one in explained(effects, **user)] == ["country", "spend", "tenure"]
+
+
+def test_windows_of_one_thing_are_one_reason_with_the_sum_of_their_effects() -> None:
+    user = {f"events_{days}d": 1.0 for days in (1, 3, 7, 14, 28)}
+    (found,) = explained(dict.fromkeys(user, 0.1), **user)
+    assert (found["code"], found["effect"]) == ("events", 0.5)
+
+
+def test_what_moves_nothing_is_no_reason() -> None:
+    user = {"events_7d": 1.0, "tenure_days": 2.0, "spend_7d": 1.0, "spend_28d": 1.0}
+    assert explained({"tenure_days": 0.004}, **user) == []
+    found = explained({"events_7d": 0.1, "spend_7d": 0.3, "spend_28d": -0.3}, **user)
+    assert [one["code"] for one in found] == ["events"]
+
+
+def test_every_feature_of_the_table_has_a_stable_code() -> None:
+    names = [name for name in user_features_table(GAME).names if name != "user_id"]
+    assert {code_of(name) for name in [*names, "cluster", "user_group"]} == {
+        *("last_seen", "active_days", "events", "sessions", "purchases", "spend", "trend"),
+        *("tenure", "country", "level", "cluster", "user_group"),
+        *("count_battle", "count_level_up", "sum_points", "sum_play_minutes"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("feature", "code"),
+    [
+        ("last_events", "last_events"),
+        ("last_seen", "seen"),
+        ("last_last_seen", "last_last_seen"),
+        ("last_count_battle", "last_count_battle"),
+        ("last_trend_7d_14d", "trend_7d_14d"),
+        ("last_cluster", "last_cluster"),
+    ],
+)
+def test_an_attribute_has_a_code_of_its_own_whatever_its_name(feature: str, code: str) -> None:
+    assert code_of(feature) == code
+
+
+attribute_names = st.from_regex(r"[a-z][a-z0-9_]{0,47}", fullmatch=True) | st.sampled_from(
+    ["events", "last_events", "seen", "last_seen", "tenure", "count_x", "last_count_x", "cluster"]
+)
+
+
+@given(attribute_names, attribute_names)
+def test_two_attributes_never_share_a_code_with_each_other_or_with_other_features(
+    one: str, other: str
+) -> None:
+    others = {code_of(name) for name in [*user_features_table(make_game(attributes={})).names,
+              "count_x_7d", "sum_x_7d", "cluster", "user_group"]}  # fmt: skip
+    assert code_of(f"last_{one}") not in others
+    assert (code_of(f"last_{one}") == code_of(f"last_{other}")) == (one == other)
+
+
+anything = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, -1.0, 1e15, 1e300, -1e-300]))
+
+
+@given(st.dictionaries(st.text(max_size=20) | st.sampled_from(user_features_table(GAME).names),
+                       anything, min_size=1, max_size=9))  # fmt: skip
+def test_any_numbers_of_any_features_are_said_without_missing_ones(user: dict[str, float]) -> None:
+    found = explained(None, **user)
+    assert 1 <= len(found) <= 3
+    for one in found:
+        assert one["words"]
+        for part in ("nan", "inf", "none"):
+            names = " ".join(user).lower().replace("_", " ")
+            said = one["words"].lower().replace("none in the last", "").replace("none on the", "")
+            assert part in names or part not in said
+
+
+@given(st.text())
+def test_any_text_of_an_attribute_is_json(text: str) -> None:
+    (found,) = explained(last_country=text)
+    shown = text if len(text) <= 60 else text[:59] + "…"
+    assert found["values"] == [shown]
+    assert found["words"] == f"country {shown}"
+
+
+def test_half_of_a_character_pair_is_said_as_a_question_mark() -> None:
+    frame = pd.DataFrame({"last_country": pd.Series(["a\ud800"], dtype=object)})
+    encoding = Encoding(features=(Feature(name="last_country", type="text"),))
+    (text,) = reasons(frame, encoding, np.ones((1, 1), np.float32)).to_pylist()
+    assert json.loads(text)[0]["values"] == ["a?"]
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "object", "category"])
+def test_text_is_read_from_any_dtype_and_may_be_missing(dtype: str) -> None:
+    frame = pd.DataFrame({"last_country": pd.Series(["KR", None], dtype=dtype)})
+    encoding = Encoding(features=(Feature(name="last_country", type="text"),))
+    found = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
+    assert [json.loads(one)[0]["words"] for one in found] == ["country KR", "country unknown"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Int64", "object"])
+def test_numbers_are_read_from_any_dtype_and_may_be_missing(dtype: Any) -> None:
+    frame = pd.DataFrame({"cluster": pd.Series([3, None], dtype="Int64").astype(dtype)})
+    encoding = Encoding(features=(Feature(name="cluster", type="id"),))
+    found = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
+    assert [json.loads(one)[0]["words"] for one in found] == ["in cluster 3", "in no cluster"]
+
+
+def users(count: int, seed: int) -> tuple[pd.DataFrame, Encoding, Any]:
+    frame = make_features(count, seed, GAME).assign(cluster=lambda one: one.index % 4)
+    encoding = fit_encoding([frame])
+    chance = np.random.default_rng(seed)
+    values = chance.normal(0, 0.2, (count, len(encoding.features))).astype(np.float32)
+    return frame, encoding, values
+
+
+@pytest.mark.parametrize("few", [1, 1_000])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_user_has_the_same_reasons_alone_and_among_others(
+    few: int, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW_ROWS", few)
+    frame, encoding, values = users(150, seed)
+    together = reasons(frame, encoding, values).to_pylist()
+    for at in range(len(frame)):
+        alone = reasons(frame[at : at + 1], encoding, values[at : at + 1])
+        assert alone.to_pylist() == together[at : at + 1]
+    order = np.random.default_rng(seed).permutation(len(frame))
+    turned = reasons(frame.iloc[order], encoding, np.asfortranarray(values[order])).to_pylist()
+    assert turned == [together[at] for at in order]
+
+
+@given(st.lists(st.tuples(anything, anything), min_size=1, max_size=20))
+def test_saying_the_same_once_changes_no_word(pairs: list[tuple[float, float]]) -> None:
+    frame = pd.DataFrame(pairs, columns=["spend_28d", "spend_7d"])
+    values = np.ones(frame.shape, dtype=np.float32)
+    said = []
+    for few in (1, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_FEW_ROWS", few)
+            said.append(reasons(frame, encoding_of(frame), values).to_pylist())
+    assert said[0] == said[1]
+
+
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in user.items()} for user in found]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_few_users_are_told_the_same_without_a_frame(seed: int) -> None:
+    frame, encoding, values = users(150, seed)
+    expected = reasons(frame, encoding, values).to_pylist()
+    assert reasons_of_few(plain(frame), encoding, values) == expected
+    for at in range(10):
+        alone = reasons_of_few(plain(frame)[at : at + 1], encoding, values[at : at + 1])
+        assert alone == expected[at : at + 1]
+
+
+texts = st.none() | st.text(max_size=70)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: texts if name == "last_country" else anything | st.none() | st.integers(-9, 9)
+         for name in [*user_features_table(GAME).names[1:], "cluster"]}
+    ),
+    st.lists(st.sampled_from([0.0, 0.004, 0.1, -0.1, 0.3, -3.25]), min_size=99, max_size=99),
+)  # fmt: skip
+def test_any_values_are_told_the_same_without_a_frame(
+    user: dict[str, Any], effects: list[float]
+) -> None:
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in user.items()})
+    encoding = Encoding(features=tuple(
+        Feature(name=name, type="text" if name == "last_country" else "number") for name in user
+    ))  # fmt: skip
+    values = np.array([effects[: len(user)]], dtype=np.float32)
+    expected = reasons(frame, encoding, values).to_pylist()
+    assert reasons_of_few([user], encoding, values) == expected
+
+
+def test_nobody_and_a_model_without_features_have_no_reasons_without_a_frame_either() -> None:
+    _, encoding, values = users(3, 0)
+    assert reasons_of_few([], encoding, values[:0]) == []
+    nothing = np.empty((2, 0), dtype=np.float32)
+    assert reasons_of_few([{}, {}], Encoding(features=()), nothing) == ["[]", "[]"]
+
+
+def test_reasons_of_a_model_are_those_that_move_it_most() -> None:
+    frame = make_features(600, 3, GAME)
+    encoding = fit_encoding([frame])
+    matrix = encode(frame, encoding)
+    values, _ = shap_values(load_trees(as_onnx(make_trees(matrix=matrix))), matrix)
+    found = reasons(frame, encoding, values).to_pylist()
+    sums = pd.DataFrame(values.T).groupby([code_of(name) for name in encoding.names]).sum().T
+    for (_, effects), text in zip(sums.iterrows(), found, strict=True):
+        first, *_ = json.loads(text)
+        assert abs(first["effect"]) == pytest.approx(effects.abs().max(), abs=0.006)
+        assert first["effect"] == pytest.approx(effects[first["code"]], abs=0.006)
+
+
+def test_no_users_have_no_reasons() -> None:
+    frame, encoding, values = users(3, 0)
+    assert reasons(frame[:0], encoding, values[:0]).to_pylist() == []
+
+
+def test_a_model_without_features_has_no_reasons() -> None:
+    frame = pd.DataFrame({"user_id": ["a", "b"]})
+    nothing = np.empty((2, 0), dtype=np.float32)
+    assert reasons(frame, Encoding(features=()), nothing).to_pylist() == ["[]", "[]"]

@@ -1,0 +1,160 @@
+"""How a model is made, chosen by what happened on later days."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.card.model_card import Memory
+from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
+from ds_assets.core.models.learning.calibration import UNCHANGED
+from ds_assets.core.models.training import challenger
+from ds_assets.core.models.training.challenger import Challenger, make_challenger, remembered
+from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshots
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+
+def weeks(count: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(weeks=count)
+
+
+def steady(_: int) -> Rule:
+    return lambda features: 3 * features["x"]
+
+
+def changing(last_old_week: int) -> Callable[[int], Rule]:
+    """What meant leaving means staying afterwards."""
+    return lambda week: lambda features: (3 if week <= last_old_week else -3) * features["x"]
+
+
+def rising(week: int) -> Rule:
+    """Each week more leave, so that a model of the weeks before always says too little."""
+    return lambda features: features["x"] + 0.35 * week - 2
+
+
+def flipped(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+    return replace(snapshot, labels=~snapshot.labels)
+
+
+def test_a_steady_game_is_remembered_whole() -> None:
+    found = make_challenger(make_small_snapshots(8, steady), seed=0)
+    assert found.memory.snapshots is None
+    assert set(found.memory.differences) == {4, 2}
+    assert all(one.high > 0 for one in found.memory.differences.values())
+    assert [len(one.fold.training) for one in found.judged] == [6, 5, 4]
+
+
+def test_a_game_that_has_changed_is_remembered_since_then() -> None:
+    found = make_challenger(make_small_snapshots(9, changing(4)), seed=0)
+    assert found.memory.snapshots == 2
+    assert found.memory.differences[2].high < 0
+    assert [len(one.fold.training) for one in found.judged] == [2, 2, 2]
+    latest = found.judged[0]
+    assert [one.day for one in latest.fold.training] == [weeks(5), weeks(6)]
+    labels = latest.judging.labels
+    assert latest.probabilities[labels].mean() > latest.probabilities[~labels].mean() + 0.3
+
+
+def test_a_shorter_memory_than_there_is_history_is_not_tried() -> None:
+    found = make_challenger(make_small_snapshots(5, steady), seed=0)
+    assert set(found.memory.differences) == {2}  # of three
+
+
+def test_the_memory_keeps_the_latest() -> None:
+    snapshots = make_small_snapshots(5, steady, users=5)
+    fold = Fold(tuple(snapshots[:4]), snapshots[4])
+    kept = remembered(fold, Memory(snapshots=2, differences={}))
+    assert kept == Fold(tuple(snapshots[2:4]), snapshots[4])
+    assert remembered(fold, Memory(snapshots=None, differences={})) == fold
+
+
+def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
+    found = make_challenger(make_small_snapshots(10, rising, users=600), seed=0)
+    card = found.calibration
+    assert card.reason.startswith("yes")
+    assert card.gain is not None
+    assert card.gain.high < 0
+    assert card.line.intercept > 0.2
+    latest = found.judged[0]
+    assert latest.calibration not in (UNCHANGED, card.line)
+    raw = 1 / (1 + np.exp(-latest.raw))
+    share = latest.judging.labels.mean()
+    assert abs(latest.probabilities.mean() - share) < abs(raw.mean() - share)
+
+
+def test_calibrated_probabilities_are_left_as_they_are() -> None:
+    found = make_challenger(make_small_snapshots(8, steady), seed=0)
+    assert found.calibration.line == UNCHANGED
+    assert found.calibration.gain is not None
+    assert "no better beyond noise" in found.calibration.reason
+    assert all(one.calibration == UNCHANGED for one in found.judged)
+
+
+def test_one_judged_snapshot_cannot_be_calibrated() -> None:
+    found = make_challenger(make_small_snapshots(3, rising), seed=0)
+    assert len(found.judged) == 1
+    assert found.calibration.gain is None
+    assert found.calibration.line == UNCHANGED
+    assert found.calibration.reason == "no: there is no earlier snapshot to fit a line to"
+
+
+@pytest.mark.parametrize("horizon", [14, 20])
+def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
+    horizon: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happened after the judging day, in the windows of later snapshots, changes nothing."""
+    monkeypatch.setattr(challenger, "SHORTER_MEMORIES", ())
+    snapshots = make_small_snapshots(12, rising, users=600, horizon=horizon)
+    first = make_challenger(snapshots, seed=0)
+    latest = first.judged[0]
+    day = latest.fold.judging.day
+    assert day == weeks(11)
+    assert latest.calibration != UNCHANGED
+    changed = [flipped(one) if one.day < day < one.matured_on else one for one in snapshots]
+    second = make_challenger(changed, seed=0).judged[0]
+    np.testing.assert_array_equal(second.raw, latest.raw)
+    assert second.calibration == latest.calibration
+
+
+def choices(snapshots: Sequence[LabelledSnapshot]) -> Challenger:
+    return make_challenger(snapshots, seed=0)
+
+
+def test_no_model_is_trained_on_labels_of_its_judging_days() -> None:
+    found = choices(make_small_snapshots(8, steady))
+    for one in found.judged:
+        assert all(part.matured_on <= one.fold.judging.day for part in one.fold.training)
+
+
+def test_folds_without_enough_users_are_left_out() -> None:
+    snapshots = make_small_snapshots(7, steady)
+    nobody_left = pd.Series(np.zeros(400, dtype=bool), index=snapshots[5].labels.index)
+    snapshots[5] = replace(snapshots[5], labels=nobody_left)
+    found = choices(snapshots)
+    assert [one.fold.judging.day for one in found.judged] == [weeks(6), weeks(4)]
+
+
+def test_judging_users_beyond_the_most_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(challenger, "MOST_JUDGING_ROWS", 200)
+    found = choices(make_small_snapshots(4, steady))
+    assert 120 < len(found.judged[0].judging.labels) < 280
+    assert len(found.judged[0].training.labels) == 800
+
+
+def test_winning_groups_have_models_in_every_fold() -> None:
+    def opposite(_: int) -> Rule:
+        def rule(features: pd.DataFrame) -> Floats:
+            return np.asarray(3 * features["x"] * features["side"])
+
+        return rule
+
+    found = choices(make_small_snapshots(5, opposite, users=600, groups="clusters"))
+    assert set(found.contest.winners) == {"cluster=1", "cluster=2"}
+    for one in found.judged:
+        assert set(one.ensemble.groups) == {"cluster=1", "cluster=2"}
+    assert found.judged[0].ensemble.groups == found.contest.winners

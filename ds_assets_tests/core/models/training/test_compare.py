@@ -1,0 +1,108 @@
+"""All contenders on the users of each fold, and the users apart."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from ds_assets.core.models.evaluation.metrics import Scores, measure
+from ds_assets.core.models.training.challenger import Challenger, make_challenger
+from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
+from ds_assets_tests.core.factories import Rule, make_small_snapshots
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+
+def opposite(_: int) -> Rule:
+    return lambda features: 3 * features["x"] * features["side"]
+
+
+def steady(_: int) -> Rule:
+    return lambda features: 3 * features["x"]
+
+
+@cache
+def challenger() -> Challenger:
+    return make_challenger(make_small_snapshots(4, steady), seed=0)
+
+
+@cache
+def of_groups() -> Challenger:
+    return make_challenger(make_small_snapshots(4, opposite, 600, groups="clusters"), seed=0)
+
+
+def test_contenders_are_measured_on_the_same_users() -> None:
+    latest = challenger().judged[0]
+    other = np.full(400, 0.5)
+    found = evaluate(latest, "churn", latest.probabilities, {"champion": other}, seed=0)
+    assert list(found.contenders) == ["delivered", "champion", "logistic_regression", "recency"]
+    labels = latest.judging.labels
+    assert (found.users, found.positives) == (400, labels.sum())
+    assert found.snapshot == latest.fold.judging.day
+    assert found.trained_on == tuple(one.day for one in latest.fold.training)
+    alone = measure(labels, {"delivered": Scores(latest.probabilities)}, seed=0)
+    assert found.measures == alone["delivered"]
+    assert found.contenders["champion"].auc.value == 0.5
+    assert found.contenders["logistic_regression"].auc.value > 0.8
+    assert found.contenders["recency"].log_loss is None
+
+
+def test_recency_is_that_of_the_target() -> None:
+    latest = challenger().judged[0]
+    churn, payment = (
+        evaluate(latest, target, latest.probabilities, {}, seed=0).contenders["recency"]
+        for target in ("churn", "payment")
+    )
+    assert churn != payment
+
+
+def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
+    latest = of_groups().judged[0]
+    found = evaluate(latest, "churn", latest.probabilities, {}, seed=0)
+    assert "global" in found.contenders
+    assert found.measures.auc.low > found.contenders["global"].auc.high
+
+
+def test_users_of_the_first_week_are_judged_apart() -> None:
+    latest = challenger().judged[0]
+    new = (latest.fold.judging.features["tenure_days"] < 7).to_numpy()
+    found = first_week(latest, seed=0)
+    assert (found.users, found.positives) == (new.sum(), latest.judging.labels[new].sum())
+    assert found.snapshot == latest.fold.judging.day
+    assert found.measures is not None
+    scores = {"own": Scores(latest.probabilities[new])}
+    assert found.measures == measure(latest.judging.labels[new], scores, seed=0)["own"]
+
+
+def test_too_few_users_of_the_first_week_have_no_measures() -> None:
+    latest = make_challenger(make_small_snapshots(3, steady, users=200), seed=0).judged[0]
+    found = first_week(latest, seed=0)
+    assert 0 < found.users < 40
+    assert found.measures is None
+
+
+def test_nobody_in_the_first_week_is_nobody() -> None:
+    snapshots = make_small_snapshots(3, steady)
+    for one in snapshots:
+        one.features["tenure_days"] += 7
+    found = first_week(make_challenger(snapshots, seed=0).judged[0], seed=0)
+    assert (found.users, found.positives, found.measures) == (0, 0, None)
+
+
+def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
+    latest = of_groups().judged[0]
+    cards = group_cards(of_groups(), seed=0)
+    assert {one.group for one in cards} == {"cluster=1", "cluster=2"}
+    for card in cards:
+        own = latest.judging.groups == card.group
+        scores = {"own": Scores(latest.probabilities[own])}
+        assert card.measures == measure(latest.judging.labels[own], scores, seed=0)["own"]
+
+
+def test_groups_that_are_too_few_to_judge_have_no_measures() -> None:
+    snapshots = make_small_snapshots(3, steady, groups="clusters")
+    for one in snapshots:
+        one.features.loc[:29, "user_group"] = "cluster=3"
+    cards = {one.group: one for one in group_cards(make_challenger(snapshots, seed=0), seed=0)}
+    assert cards["cluster=3"].measures is None
+    assert cards["cluster=1"].measures is not None

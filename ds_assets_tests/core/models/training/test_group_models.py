@@ -1,0 +1,153 @@
+"""The contest of groups' own models with the global one."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ds_assets.core.encoding import USER_GROUP
+from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.card.model_card import GroupCard
+from ds_assets.core.models.data.snapshots import Fold
+from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.learning.learner import LINEAR_SHARE, FittedClassifier, fit_classifier
+from ds_assets.core.models.training import group_models
+from ds_assets.core.models.training.group_models import (
+    Contest,
+    Ensemble,
+    can_fit,
+    contest,
+    fit_group,
+)
+from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshot
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+LATER = FIRST_DAY + dt.timedelta(weeks=2)
+
+
+def opposite(features: pd.DataFrame) -> Floats:
+    """What the one side does for a reason, the other does not."""
+    return np.asarray(3 * features["x"] * features["side"])
+
+
+def alike(features: pd.DataFrame) -> Floats:
+    return np.asarray(3 * features["x"])
+
+
+def make_fold(
+    rule: Rule,
+    users: int = 600,
+    groups: str | Callable[[pd.DataFrame], pd.Series] = "clusters",
+) -> Fold:
+    by = groups if isinstance(groups, str) else "none"
+    training, judging = (
+        make_small_snapshot(day, rule, users, groups=by) for day in (FIRST_DAY, LATER)
+    )
+    if not isinstance(groups, str):
+        for one in (training, judging):
+            one.features[USER_GROUP] = groups(one.features).astype("string")
+    return Fold((training,), judging)
+
+
+def held(fold: Fold) -> tuple[Contest, Rows, FittedClassifier]:
+    encoding = encoding_of(fold.training)
+    training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
+    whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
+    return contest(fold, training, judging, whole, seed=0), judging, whole
+
+
+def by_name(found: Contest) -> dict[str, GroupCard]:
+    return {one.group: one for one in found.cards}
+
+
+def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
+    fold = make_fold(opposite)
+    found, judging, whole = held(fold)
+    assert set(found.winners) == {"cluster=1", "cluster=2"}
+    for card in found.cards:
+        assert (card.model, card.reason) == ("group", "its own model is better")
+        assert card.difference is not None
+        assert card.difference.high < 0
+        own = judging.labels[judging.groups == card.group]
+        assert (card.users, card.positives) == (len(own), own.sum())
+        assert card.snapshot == LATER
+    both = Ensemble(whole, found.winners).log_odds(judging)
+    assert both[judging.labels].mean() > both[~judging.labels].mean() + 2
+    alone = whole.log_odds(judging.matrix)
+    assert alone[judging.labels].mean() < alone[~judging.labels].mean() + 1
+
+
+def test_groups_that_do_not_differ_get_the_global_model() -> None:
+    found, judging, whole = held(make_fold(alike))
+    assert found.winners == {}
+    assert {one.model for one in found.cards} == {"global"}
+    assert {one.reason for one in found.cards} <= {
+        "its own model is worse",
+        "its own model is no better beyond noise",
+    }
+    np.testing.assert_array_equal(Ensemble(whole).log_odds(judging), whole.log_odds(judging.matrix))
+
+
+def test_a_group_of_one_outcome_or_of_few_users_falls_back_and_says_so() -> None:
+    def groups(features: pd.DataFrame) -> pd.Series:
+        names = np.where(features["x"] > 1.2, "high", "usual").astype(object)
+        names[:30] = "few"
+        names[30:40] = None
+        return pd.Series(names)
+
+    def rule(features: pd.DataFrame) -> Floats:
+        return np.asarray(np.where(features["x"] > 1.2, 50.0, features["x"]))
+
+    cards = by_name(held(make_fold(rule, groups=groups))[0])
+    assert list(cards) == ["usual", "high", "few"]  # the largest first
+    for name in ("high", "few"):
+        assert cards[name].model == "global"
+        assert cards[name].reason == "too few users of each outcome for its own"
+        assert cards[name].difference is None
+    assert cards["high"].positives == cards["high"].users > 0
+    assert cards["few"].users == 30
+
+
+def test_a_group_that_is_new_in_the_judging_snapshot_falls_back() -> None:
+    fold = make_fold(alike)
+    fold.training[0].features[USER_GROUP] = pd.array(["cluster=1"] * 600, dtype="string")
+    card = by_name(held(fold)[0])["cluster=2"]
+    assert (card.model, card.reason) == ("global", "too few users of each outcome for its own")
+
+
+def test_only_the_largest_groups_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_models, "MOST_GROUPS", 2)
+    names = np.array(["a"] * 200 + ["b"] * 100 + ["c"] * 200 + ["d"] * 100, dtype=object)
+    found = held(make_fold(alike, groups=lambda features: pd.Series(names, features.index)))[0]
+    cards = by_name(found)
+    assert list(cards) == ["a", "c", "b", "d"]
+    assert cards["a"].difference is not None
+    assert cards["c"].difference is not None
+    for name in ("b", "d"):
+        assert cards[name].reason == "only the 2 largest groups are tried"
+        assert (cards[name].model, cards[name].users) == ("global", 100)
+
+
+def test_without_groups_there_is_no_contest() -> None:
+    found, _, _ = held(make_fold(alike, groups="none"))
+    assert found == Contest((), {})
+
+
+def test_a_group_can_have_a_model_where_both_outcomes_are_there() -> None:
+    fold = make_fold(lambda features: np.where(features["side"] > 0, 50.0, features["x"]))
+    training = rows_of(fold.training, encoding_of(fold.training))
+    assert can_fit(training, "cluster=2")
+    assert not can_fit(training, "cluster=1")
+    assert not can_fit(training, "cluster=3")
+
+
+def test_a_model_of_a_group_has_seen_its_users_alone() -> None:
+    fold = make_fold(opposite)
+    training = rows_of(fold.training, encoding_of(fold.training))
+    own = training.of_group("cluster=1")
+    whole = fit_classifier(own.matrix, own.labels, LINEAR_SHARE, seed=0)
+    found = fit_group(training, "cluster=1", LINEAR_SHARE, seed=0).log_odds(training.matrix)
+    np.testing.assert_array_equal(found, whole.log_odds(training.matrix))
