@@ -38,7 +38,7 @@ soak: servers
 
 # Programs of the private servers that tests start: what is missing is installed.
 servers: $(VENV)/.test
-	$(BIN)/python -m ds_assets.services
+	$(BIN)/python -m ds_assets.local_servers
 	$(BIN)/python -m benchmarks.programs
 
 lint: $(VENV)/.test
@@ -49,7 +49,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m ds_assets.services
+	$(BIN)/python -m ds_assets.local_servers
 	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks $(ARGS)
 

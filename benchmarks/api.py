@@ -16,7 +16,7 @@ from benchmarks import questions
 from benchmarks.loads import CONNECTIONS, FEWER_CONNECTIONS, Target
 from benchmarks.served_day import ServedDay
 from benchmarks.servers import HttpServer
-from ds_assets.serving.http.keys import KeyFile
+from ds_assets.serving.http.auth import KeyFile
 
 SIZES = (1, 100)
 """Users of a request."""

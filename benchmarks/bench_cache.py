@@ -11,7 +11,7 @@ from benchmarks.make_predictions import DAY, predictions
 from benchmarks.measuring import Circumstances, interleave, say, values
 from benchmarks.report import Goal, Row, absolute, ratio
 from ds_assets.infra.lake.tables import table_file
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.redis import RedisServer
 
 USERS = 1_000_000
 SUBJECT, CONTROL = "subjects.fill_cache", "controls.plain_pipeline"

@@ -14,8 +14,8 @@ from benchmarks.measuring import Arguments, Circumstances, Measured, interleave,
 from benchmarks.report import Goal, Row, absolute, ratio
 from benchmarks.subjects.copy_logs import DAY, DAY_PATH
 from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment
-from ds_assets.services.blob import BlobServer
-from ds_assets.services.s3 import S3Server
+from ds_assets.local_servers.blob import BlobServer
+from ds_assets.local_servers.s3 import S3Server
 
 BUCKET = "bench"
 SHAPES = {"200 of 5 MB": (200, 5_000_000), "1 of 1 GB": (1, 1_000_000_000)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.measuring import Circumstances, interleave, run_child, say, values
 from benchmarks.report import Goal, Row, absolute, ratio
-from ds_assets.services.mysql import MySQLServer
+from ds_assets.local_servers.mysql import MySQLServer
 
 ROWS = 1_000_000
 SUBJECT, CONTROL = "subjects.deliver_day", "controls.load_data"

@@ -26,7 +26,7 @@ from benchmarks.peers import MODELS, are_installed, peers
 from benchmarks.report import Goal, Row, absolute, not_run, ratio
 from benchmarks.served_day import COPY, fill, made_day
 from benchmarks.servers import cpu_seconds, resident_mb, workers_of
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.redis import RedisServer
 
 USERS = 200_000
 SECONDS = 5.0

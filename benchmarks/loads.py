@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ds_assets.services.install import path_of
+from ds_assets.local_servers.install import path_of
 
 CONNECTIONS = 50
 FEWER_CONNECTIONS = 10

@@ -4,7 +4,7 @@ import sys
 
 from benchmarks.measuring import say
 from ds_assets.errors import InputError
-from ds_assets.services.install import Program, install_missing
+from ds_assets.local_servers.install import Program, install_missing
 
 PROGRAMS = (
     Program("redis-server", "the cache", ("redis-server",)),

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ds_assets.services.process import ServerProcess, free_port
+from ds_assets.local_servers.process import ServerProcess, free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 

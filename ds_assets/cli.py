@@ -16,7 +16,7 @@ import typer
 from ds_assets.errors import InputError
 
 if TYPE_CHECKING:
-    from ds_assets.serving.http.keys import KeyFile
+    from ds_assets.serving.http.auth import KeyFile
 
 app = typer.Typer(
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
@@ -164,8 +164,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
 ) -> None:
     """Answer over HTTP, until told to end. /docs says what can be asked."""
-    from ds_assets.serving.http.installed import serve_installed  # noqa: PLC0415
-    from ds_assets.serving.http.opening import installed_answering  # noqa: PLC0415
+    from ds_assets.serving.http.adapter import installed_answering  # noqa: PLC0415
+    from ds_assets.serving.http.wiring import serve_installed  # noqa: PLC0415
     from ds_assets.settings import load_settings  # noqa: PLC0415
 
     serve_installed(installed_answering, load_settings(), host, port, workers)
@@ -191,7 +191,7 @@ def revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> Non
 
 
 def _key_file() -> "KeyFile":
-    from ds_assets.serving.http.keys import KeyFile  # noqa: PLC0415
+    from ds_assets.serving.http.auth import KeyFile  # noqa: PLC0415
     from ds_assets.settings import load_settings  # noqa: PLC0415
 
     return KeyFile(load_settings().api_keys)

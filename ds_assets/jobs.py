@@ -12,9 +12,9 @@ import dagster as dg
 
 from ds_assets.game import Game
 from ds_assets.resources import CacheResource, LakeResource, ResultsResource
+from ds_assets.serving.answer import Prediction, calendar_of
 from ds_assets.serving.blocking import blocking
-from ds_assets.serving.live import LakeModel
-from ds_assets.serving.prediction import Prediction, calendar_of
+from ds_assets.serving.live_model import LakeModel
 from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService
 
 COLLECT = "collect_logs"

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import settings
 
 from ds_assets.infra.log_source.s3 import s3_client
-from ds_assets.services.blob import BlobServer
-from ds_assets.services.mysql import MySQLServer
-from ds_assets.services.redis import RedisServer
-from ds_assets.services.s3 import S3Server
+from ds_assets.local_servers.blob import BlobServer
+from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.redis import RedisServer
+from ds_assets.local_servers.s3 import S3Server
 
 BUCKET = "game-logs"
 

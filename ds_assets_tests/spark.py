@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ds_assets.infra.engines.spark_session import started_session
-from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 MASTER = "local[2]"
 HEAP_MB = 1024

@@ -37,8 +37,8 @@ from benchmarks.report import (
     write_report,
 )
 from ds_assets.core.schema import Column, Table
-from ds_assets.services.redis import RedisServer
-from ds_assets.serving.http.answering import ScoreRequest, UserIds
+from ds_assets.local_servers.redis import RedisServer
+from ds_assets.serving.http.protocol import ScoreRequest, UserIds
 from ds_assets.simulate.game_file import HORIZON_DAYS
 
 AT_MOST_ONE = Goal(comparison="<=", limit=1.0)

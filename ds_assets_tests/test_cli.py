@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ds_assets import cli
-from ds_assets.services.process import free_port
+from ds_assets.local_servers.process import free_port
 from ds_assets_tests.assets.factories import (
     LAST,
     START,

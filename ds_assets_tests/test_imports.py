@@ -12,7 +12,7 @@ PACKAGE = Path(ds_assets.__file__).parent
 
 LAYERS = {
     "core": 1,
-    "services": 1,
+    "local_servers": 1,
     "infra": 2,
     "resources": 3,
     "partitions": 3,
@@ -33,7 +33,7 @@ CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
-NARROWER = {"serving": {"core", "infra"}, "simulate": {"core"}, "services": set()}
+NARROWER = {"serving": {"core", "infra"}, "simulate": {"core"}, "local_servers": set()}
 """Parts that may import less than their level allows."""
 
 INFRASTRUCTURE = {

@@ -15,8 +15,8 @@ from benchmarks.child import Start, tell
 from benchmarks.served_day import ServedDay
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.live import LakeModel
-from ds_assets.serving.prediction import calendar_of
+from ds_assets.serving.answer import calendar_of
+from ds_assets.serving.live_model import LakeModel
 from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService, ToScore
 
 MOST_USERS = 100

@@ -25,10 +25,10 @@ def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         InputError: a program is missing and cannot be installed, or does not start.
     """
-    from ds_assets.services.blob import BlobServer  # noqa: PLC0415  (of another extra)
-    from ds_assets.services.install import install_missing  # noqa: PLC0415  (as above)
-    from ds_assets.services.mysql import MySQLServer  # noqa: PLC0415  (as above)
-    from ds_assets.services.redis import RedisServer  # noqa: PLC0415  (as above)
+    from ds_assets.local_servers.blob import BlobServer  # noqa: PLC0415  (of another extra)
+    from ds_assets.local_servers.install import install_missing  # noqa: PLC0415  (as above)
+    from ds_assets.local_servers.mysql import MySQLServer  # noqa: PLC0415  (as above)
+    from ds_assets.local_servers.redis import RedisServer  # noqa: PLC0415  (as above)
 
     install_missing(say)
     with ExitStack() as stack:
@@ -63,7 +63,7 @@ def upload(source: Path, say: Callable[[int], None]) -> None:
 @contextmanager
 def _s3() -> Iterator[dict[str, str]]:
     try:
-        from ds_assets.services.s3 import S3Server  # noqa: PLC0415  (of another extra)
+        from ds_assets.local_servers.s3 import S3Server  # noqa: PLC0415  (of another extra)
 
         server = S3Server()
     except ModuleNotFoundError as error:

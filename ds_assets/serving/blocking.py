@@ -10,8 +10,8 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ds_assets.serving.answer import Prediction, read_answer
 from ds_assets.serving.health import Health
-from ds_assets.serving.prediction import Prediction, read_answer
 from ds_assets.serving.service import PredictionService
 
 Answer = TypeVar("Answer")

@@ -8,8 +8,8 @@ from ds_assets.game import load_game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.open import open_lake
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.live import LakeModel
-from ds_assets.serving.prediction import calendar_of
+from ds_assets.serving.answer import calendar_of
+from ds_assets.serving.live_model import LakeModel
 from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
 from ds_assets.settings import load_settings
 

@@ -27,11 +27,11 @@ from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.format import CachedPrediction, DayRecord, defaults_told
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import KEY_LENGTH, ResultsDatabase, ResultsUnavailable
+from ds_assets.serving.answer import Calendar, Source, Teller
 from ds_assets.serving.batching import Batcher
+from ds_assets.serving.circuit_breaker import Part, PartDown
 from ds_assets.serving.coalescing import Coalescer
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.parts import Part, PartDown
-from ds_assets.serving.prediction import Calendar, Source, Teller
 
 MOST_USERS = 1_000
 """Most users of one request."""

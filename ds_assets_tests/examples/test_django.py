@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.infra.cache.prediction_cache import PredictionCache
-from ds_assets.services.process import ServerProcess, accepts, free_port
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.redis import RedisServer
+from ds_assets.serving.answer import Prediction, Source, Status
 from ds_assets.serving.installed import installed_service
-from ds_assets.serving.prediction import Prediction, Source, Status
 from ds_assets_tests.assets.factories import START, Installation, event, make_installation
 from ds_assets_tests.infra.factories import row, table
 from ds_assets_tests.serving.factories import PATIENCE, put_day

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ds_assets.core.group_defaults import defaults_of
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.prediction import Calendar, Prediction, read_answer
+from ds_assets.serving.answer import Calendar, Prediction, read_answer
 from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
 from ds_assets_tests.infra.factories import DAYS, table
 

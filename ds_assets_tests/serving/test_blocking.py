@@ -15,8 +15,8 @@ import pytest
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.blocking import BlockingService, blocking
-from ds_assets.serving.prediction import calendar_of
 from ds_assets.serving.service import REFRESH_SECONDS, PredictionService
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.infra.factories import DAYS, fresh, row, table
@@ -125,7 +125,7 @@ from pathlib import Path
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.blocking import blocking
-from ds_assets.serving.prediction import calendar_of
+from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.service import PredictionService
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.serving.factories import PATIENCE, Live

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.serving.answer import Prediction, read_answer
+from ds_assets.serving.circuit_breaker import FAILURES
 from ds_assets.serving.health import Health
-from ds_assets.serving.parts import FAILURES
-from ds_assets.serving.prediction import Prediction, read_answer
 from ds_assets.serving.service import Records, StillLoading, ToScore
 from ds_assets_tests.infra.factories import DAYS, fresh, row, table
 from ds_assets_tests.serving.factories import (

@@ -12,7 +12,7 @@ import pytest
 
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.prediction import Prediction, read_answer
+from ds_assets.serving.answer import Prediction, read_answer
 from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
 from ds_assets_tests.faults.proxy import (
     BLACK_HOLE,

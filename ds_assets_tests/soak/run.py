@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.serving.http.app import MOST_ANSWERS
 from ds_assets.serving.service import WITHIN_SECONDS
 from ds_assets_tests.soak.checks import LATE

@@ -22,11 +22,11 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.services.blob import BlobServer
-from ds_assets.services.mysql import MySQLServer
-from ds_assets.services.process import ServerProcess
-from ds_assets.services.redis import RedisServer
-from ds_assets.serving.prediction import Calendar, Teller, read_answer
+from ds_assets.local_servers.blob import BlobServer
+from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.process import ServerProcess
+from ds_assets.local_servers.redis import RedisServer
+from ds_assets.serving.answer import Calendar, Teller, read_answer
 from ds_assets_tests.assets.factories import Installation, make_played
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 

@@ -18,12 +18,13 @@ import msgspec
 
 from ds_assets.errors import InputError
 from ds_assets.serving.http import problems
-from ds_assets.serving.http.answering import Answering, ScoreRequest, UserIds
+from ds_assets.serving.http.auth import Gate
 from ds_assets.serving.http.docs_page import page
-from ds_assets.serving.http.figures import Figures, Snapshot, exposed
-from ds_assets.serving.http.keys import Gate
+from ds_assets.serving.http.etag import tag_of
+from ds_assets.serving.http.metrics import Figures, Snapshot, exposed
 from ds_assets.serving.http.openapi import document
 from ds_assets.serving.http.problems import Headers, Refusal, Reply
+from ds_assets.serving.http.protocol import Answering, ScoreRequest, UserIds
 from ds_assets.serving.http.requests import (
     Request,
     SentHeaders,
@@ -33,7 +34,6 @@ from ds_assets.serving.http.requests import (
     refuse_query,
     user_of,
 )
-from ds_assets.serving.http.tags import tag_of
 from ds_assets.serving.http.workers import Shared, Workers
 
 MOST_ANSWERS = 16_000

@@ -13,12 +13,12 @@ import msgspec
 from ds_assets.core.schema import Column, ColumnType
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.results.schema import KEY_LENGTH
+from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
-from ds_assets.serving.http.answering import ScoreRequest, UserIds
 from ds_assets.serving.http.problems import PROBLEMS, Problem
+from ds_assets.serving.http.protocol import ScoreRequest, UserIds
 from ds_assets.serving.http.requests import BROKEN
-from ds_assets.serving.prediction import Source, Status
 
 STATUSES, SOURCES = get_args(Status), get_args(Source)
 

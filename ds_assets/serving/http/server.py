@@ -22,7 +22,7 @@ from granian.server import Server
 
 from ds_assets.errors import InputError
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.keys import KeyFile, is_loopback
+from ds_assets.serving.http.auth import KeyFile, is_loopback
 from ds_assets.serving.http.workers import Flag, Shared
 
 LEAVE_SECONDS = 2

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from ds_assets.serving.http.figures import Snapshot
+from ds_assets.serving.http.metrics import Snapshot
 
 PUBLISH_SECONDS = 1.0
 """So old may the figures of the other workers be."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import redis
 
-from ds_assets.services.install import path_of
-from ds_assets.services.process import ServerProcess, accepts, free_port
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.install import path_of
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.redis import RedisServer
 
 PASSWORD = secrets.token_hex(16)
 """Of all these servers."""

@@ -14,8 +14,8 @@ from ds_assets.core.group_defaults import defaults_of
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.connection import CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
-from ds_assets.services.process import free_port
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.process import free_port
+from ds_assets.local_servers.redis import RedisServer
 from ds_assets_tests.infra.cache.redis_servers import (
     PASSWORD,
     client_of,

@@ -11,7 +11,7 @@ import pytest
 from ds_assets.infra.cache import connection
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
-from ds_assets.services.redis import RedisServer
+from ds_assets.local_servers.redis import RedisServer
 from ds_assets_tests.infra.cache.redis_servers import PASSWORD, client_of, redis_cluster
 from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, row, table
 

@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from ds_assets.core.tables import MODEL_METRICS
 from ds_assets.infra.results import loading, mysql_connection
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
-from ds_assets.services.mysql import MySQLServer
-from ds_assets.services.process import accepts
+from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.process import accepts
 from ds_assets_tests.infra.factories import DAYS
 from ds_assets_tests.infra.results.databases import day, execute, fresh_mysql, metrics
 

@@ -24,7 +24,7 @@ from ds_assets.core.tables import MODEL_METRICS
 from ds_assets.errors import InputError
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable, SchemaDiffers
 from ds_assets.infra.results.mysql_connection import MySQLConnection
-from ds_assets.services.mysql import MySQLServer
+from ds_assets.local_servers.mysql import MySQLServer
 from ds_assets_tests.infra.factories import DAYS, row_of
 from ds_assets_tests.infra.results.databases import ALL_REPORTS, day, execute, fresh_mysql, metrics
 

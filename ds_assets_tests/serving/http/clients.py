@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import httpx
 
-from ds_assets.services.process import ServerProcess, free_port
+from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.keys import KeyFile
+from ds_assets.serving.http.auth import KeyFile
 from ds_assets.serving.http.problems import Headers
 from ds_assets.serving.http.requests import SentHeaders
 

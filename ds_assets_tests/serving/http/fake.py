@@ -13,10 +13,10 @@ import msgspec
 
 from ds_assets.errors import InputError
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.http.answering import ScoreRequest
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.keys import Gate, KeyFile
+from ds_assets.serving.http.auth import Gate, KeyFile
 from ds_assets.serving.http.openapi import answer_columns
+from ds_assets.serving.http.protocol import ScoreRequest
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
 

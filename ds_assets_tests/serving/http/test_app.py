@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.keys import Gate, KeyFile
+from ds_assets.serving.http.auth import Gate, KeyFile
 from ds_assets.serving.http.workers import Shared
 from ds_assets_tests.serving.http.clients import client_of
 from ds_assets_tests.serving.http.fake import (

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.serving.http import requests
-from ds_assets.serving.http.answering import ScoreRequest, UserIds
 from ds_assets.serving.http.problems import Refusal
+from ds_assets.serving.http.protocol import ScoreRequest, UserIds
 from ds_assets.serving.http.requests import MOST_BYTES, body_of, decoded, user_of
 
 USERS = msgspec.json.Decoder(UserIds)

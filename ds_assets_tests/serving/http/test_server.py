@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.services.process import free_port
-from ds_assets.serving.http.keys import KeyFile
+from ds_assets.local_servers.process import free_port
+from ds_assets.serving.http.auth import KeyFile
 from ds_assets.serving.http.requests import MOST_BYTES
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
@@ -225,7 +225,7 @@ def test_an_address_that_is_not_free_is_told(tmp_path: Path, host: str) -> None:
 
 def test_what_serves_is_light() -> None:
     code = (
-        "import sys, ds_assets.serving.http.installed as _; "
+        "import sys, ds_assets.serving.http.wiring as _; "
         "sys.exit(any(name in sys.modules for name in ('dagster', 'duckdb', 'sklearn', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

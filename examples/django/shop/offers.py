@@ -7,7 +7,7 @@ come from, and how an offer looks.
 import datetime as dt
 from dataclasses import dataclass
 
-from ds_assets.serving.prediction import Prediction
+from ds_assets.serving.answer import Prediction
 
 LIKELY = 0.5
 """Chance from which on something counts as likely."""

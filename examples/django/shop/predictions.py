@@ -12,9 +12,9 @@ from functools import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from ds_assets.errors import InputError
+from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import BlockingService, blocking
 from ds_assets.serving.installed import installed_service
-from ds_assets.serving.prediction import Prediction
 
 _opening = threading.Lock()
 

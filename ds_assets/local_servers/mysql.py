@@ -8,8 +8,8 @@ from pathlib import Path
 import pymysql
 
 from ds_assets.errors import InputError
-from ds_assets.services.install import path_of
-from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.install import path_of
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 
 class MySQLServer(ServerProcess):

@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.serving.http.tags import STEP_SECONDS, tag_of
+from ds_assets.serving.http.etag import STEP_SECONDS, tag_of
 
 
 def answer(age: int | None, **values: Any) -> bytes:

@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from ds_assets.services.install import path_of
-from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.install import path_of
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 
 class RedisServer(ServerProcess):

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.http.figures import BOUNDS, Figures, Snapshot, exposed
+from ds_assets.serving.http.metrics import BOUNDS, Figures, Snapshot, exposed
 from ds_assets.serving.http.workers import Workers
 
 

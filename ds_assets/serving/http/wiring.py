@@ -6,7 +6,7 @@ Belongs here: which settings go where.
 from functools import partial
 
 from ds_assets.serving.http.app import App, Opening
-from ds_assets.serving.http.keys import Gate, KeyFile
+from ds_assets.serving.http.auth import Gate, KeyFile
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
 from ds_assets.settings import Settings

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.serving.http.keys import LOOK_SECONDS, Gate, KeyFile, Pace, is_loopback
+from ds_assets.serving.http.auth import LOOK_SECONDS, Gate, KeyFile, is_loopback
 from ds_assets.serving.http.problems import Refusal
+from ds_assets.serving.http.rate_limit import Pace
 
 ELSEWHERE = "192.0.2.7:1"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.prediction_json import NOTHING, members
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.serving.prediction import STALE_AFTER, Calendar, Teller, calendar_of, read_answer
+from ds_assets.serving.answer import STALE_AFTER, Calendar, Teller, calendar_of, read_answer
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.infra.factories import DAYS, row, table
 

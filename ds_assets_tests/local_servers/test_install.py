@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.services import install
-from ds_assets.services.install import PROGRAMS, install_missing, path_of
+from ds_assets.local_servers import install
+from ds_assets.local_servers.install import PROGRAMS, install_missing, path_of
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import msgspec
 
 from ds_assets.errors import InputError
 from ds_assets.serving.http.problems import NO_KEY, TOO_OFTEN, Refusal
+from ds_assets.serving.http.rate_limit import Pace
 
 LOOK_SECONDS = 1.0
 """After so long the file is looked at again."""
@@ -97,34 +98,6 @@ class KeyFile:
             Path(file.name).replace(self.path)  # whole or not at all, for who reads meanwhile
         except OSError as error:
             raise InputError(f"the API keys in {self.path} cannot be written: {error}") from None
-
-
-class Pace:
-    """How often one key may be used: so many times a second, and a second's worth at once.
-
-    The generic cell rate algorithm: kept is only the time at which all that was used is paid for.
-
-    Args:
-        rate: Uses a second.
-    """
-
-    __slots__ = ("_cost", "_paid")
-
-    def __init__(self, rate: int) -> None:
-        self._cost = 1 / rate
-        self._paid = 0.0
-
-    def wait(self, now: float) -> float:
-        """Use it once; or else the seconds after which that is possible.
-
-        Args:
-            now: Seconds of a clock that never goes back.
-        """
-        paid = max(self._paid, now) + self._cost
-        if paid > now + 1 + self._cost / 2:  # the half is for the rounding of sums
-            return paid - now - 1
-        self._paid = paid
-        return 0.0
 
 
 class Gate:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ds_assets.serving.parts import FAILURES, REST_SECONDS, Part, PartDown
+from ds_assets.serving.circuit_breaker import FAILURES, REST_SECONDS, Part, PartDown
 
 
 def let_rest(part: Part, seconds: float) -> None:

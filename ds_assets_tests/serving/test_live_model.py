@@ -19,8 +19,8 @@ from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import day_models
 from ds_assets.infra.lake.tables import read_predictions, table_file
-from ds_assets.serving import live as module
-from ds_assets.serving.live import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
+from ds_assets.serving import live_model as module
+from ds_assets.serving.live_model import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
 from ds_assets.serving.service import LiveUnavailable, StillLoading
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.services.process import ServerProcess, accepts, free_port
+from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 
 def test_a_server_answers_when_it_has_started_and_no_more_when_it_has_ended(tmp_path: Path) -> None:

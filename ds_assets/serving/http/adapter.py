@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from msgspec import UNSET, UnsetType
 
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.http.answering import Answering, ScoreRequest
+from ds_assets.serving.http.protocol import Answering, ScoreRequest
 from ds_assets.serving.installed import running_service
 from ds_assets.serving.service import PredictionService, ToScore
 

@@ -55,7 +55,9 @@ def path_of(name: str) -> str:
     """
     found = find(name)
     if found is None:
-        raise InputError(f"{name} is not installed; `python -m ds_assets.services` installs it")
+        raise InputError(
+            f"{name} is not installed; `python -m ds_assets.local_servers` installs it"
+        )
     return found
 
 
