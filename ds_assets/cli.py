@@ -9,17 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 
 if TYPE_CHECKING:
     from ds_assets.serving.http.auth import KeyFile
 
 app = typer.Typer(
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
+    epilog="Exit codes: 0 done; 2 a mistake in the input; 3 a server is unavailable, retry later.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -31,9 +32,18 @@ Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="SHARE")]
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is a message and exit code 2."""
-    with _mistakes_told():
+    """Run the command line; an error that a user can act on is a message and an exit code."""
+    try:
         app()
+    except InputError as error:
+        _exit(error, 2)
+    except Unavailable as error:
+        _exit(error, 3)
+
+
+def _exit(error: Exception, code: int) -> NoReturn:
+    typer.echo(f"ds-assets: {error}", err=True)
+    sys.exit(code)
 
 
 @app.command()
@@ -202,7 +212,6 @@ def rebuild_cache() -> None:
     """Fill the cache again from the predictions in the lake."""
     from ds_assets.assets.prediction_cache import rebuild  # noqa: PLC0415
     from ds_assets.game import load_game  # noqa: PLC0415
-    from ds_assets.infra.cache.connection import CacheUnavailable  # noqa: PLC0415
     from ds_assets.infra.cache.prediction_cache import PredictionCache  # noqa: PLC0415
     from ds_assets.infra.lake.open import open_lake  # noqa: PLC0415
     from ds_assets.settings import load_settings  # noqa: PLC0415
@@ -210,10 +219,7 @@ def rebuild_cache() -> None:
     settings = load_settings()
     lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
     location, days = settings.cache_url or settings.cache_folder, settings.cache_days
-    with (
-        _as_mistakes(CacheUnavailable),
-        PredictionCache(location, load_game(settings.game).name, days) as cache,
-    ):
+    with PredictionCache(location, load_game(settings.game).name, days) as cache:
         puts = rebuild(lake, cache, days)
     for day, put in puts.items():
         typer.echo(f"{day}: {put.written:,} users put, {put.kept_newer:,} have a newer day")
@@ -238,15 +244,6 @@ def demo(
     from ds_assets.demo.run import run_demo  # noqa: PLC0415
 
     run_demo(home.absolute(), json_file, port if serve else None, servers=services)
-
-
-@contextmanager
-def _mistakes_told() -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        typer.echo(f"ds-assets: {error}", err=True)
-        sys.exit(2)
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""Mistakes of the people who use this software, told without a traceback.
-
-Belongs here: the one error type that a command line or an asset shows as a plain sentence.
-"""
+"""User-facing errors: the command line and the assets show their message without a traceback."""
 
 import datetime as dt
 import re
@@ -27,6 +24,13 @@ _ACCEPTED = {
 
 class InputError(Exception):
     """A mistake in a file, a setting or a request; the message says what to do about it."""
+
+
+class Unavailable(Exception):
+    """A server cannot be used at the moment; the message names it and its setting.
+
+    The same call may succeed later, so it is worth retrying, which an `InputError` is not.
+    """
 
 
 def describe_mistakes(

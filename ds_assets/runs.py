@@ -7,14 +7,15 @@ import datetime as dt
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.assets.daily import LEFT_OUT
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -38,6 +39,7 @@ def materialize_days(
     Raises:
         InputError: the game has no such days, or the run failed; the message is what the failed
             steps and checks said.
+        Unavailable: the run failed as a server cannot be used.
     """
     _refuse_other_days(defs, assets[0], first, last)
     end_killed_runs(instance)
@@ -51,7 +53,8 @@ def materialize_days(
         raise_on_error=False,
     )
     if not result.success:
-        raise InputError("\n".join([*_failures(result), f"This was run {result.run_id}."]))
+        kind = Unavailable if _lacked_a_server(result) else InputError
+        raise kind("\n".join([*_failures(result), f"This was run {result.run_id}."]))
     return _left_out(result)
 
 
@@ -110,22 +113,37 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
     checks = [
         evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed
     ]
-    failed = [
-        event.step_failure_data
-        for event in result.all_events
-        if event.event_type is DagsterEventType.STEP_FAILURE
-    ]
     steps = [
         data.user_failure_data.description or data.error_display_string
         if data.user_failure_data
-        else _own_words(data.error)
-        for data in failed
+        else _root_cause(data.error).message.strip()
+        for data in _step_failures(result)
     ]
     return [f"{c.asset_key.to_user_string()}: {c.description}" for c in checks] + steps
 
 
-def _own_words(error: SerializableErrorInfo | None) -> str:
-    """What the step raised, without what Dagster says around it, and what lies below it."""
+def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:
+    # Dagster keeps the name of an error's class, not the error.
+    names = {kind.__name__ for kind in _subclasses(Unavailable) if not issubclass(kind, InputError)}
+    return any(_root_cause(data.error).cls_name in names for data in _step_failures(result))
+
+
+def _subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
+    yield kind
+    for subclass in kind.__subclasses__():
+        yield from _subclasses(subclass)
+
+
+def _step_failures(result: dg.ExecuteInProcessResult) -> list[StepFailureData]:
+    return [
+        event.step_failure_data
+        for event in result.all_events
+        if event.event_type is DagsterEventType.STEP_FAILURE
+    ]
+
+
+def _root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo:
+    """What the step raised, without the errors that Dagster wraps it in."""
     while error and error.cause and str(error.cls_name).startswith(_OF_DAGSTER):
         error = error.cause
-    return "" if error is None else error.message.strip()
+    return error or SerializableErrorInfo(message="", stack=[], cls_name=None)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ds_assets import cli
-from ds_assets.local_servers.process import free_port
+from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -21,6 +22,7 @@ from ds_assets_tests.assets.factories import (
 )
 
 Told = tuple[int, str, str]
+SCRIPT = [sys.executable, "-c", "from ds_assets.cli import main; main()"]
 
 
 class Shell:
@@ -51,6 +53,14 @@ class Shell:
         """The message of a command that is a mistake."""
         code, out, err = self(*arguments)
         assert (code, out) == (2, "")
+        return err
+
+    def unavailable(self, *arguments: str) -> str:
+        """The message of a command that needs a server that is down."""
+        code, out, err = self(*arguments)
+        assert (code, out) == (3, "")
+        assert "secret" not in err
+        assert "c2VjcmV0" not in err
         return err
 
 
@@ -240,9 +250,73 @@ def test_a_server_that_cannot_be_filled_is_named_without_its_password(
 ) -> None:
     shell.env("DS_ASSETS_HOME", str(finished().copy(tmp_path / "copied").home))
     shell.env("DS_ASSETS_CACHE_URL", "redis://me:secret@127.0.0.1:1/0")
-    err = shell.mistake("rebuild-cache")
+    err = shell.unavailable("rebuild-cache")
     assert "the cache at redis://127.0.0.1:1/0 (DS_ASSETS_CACHE_URL) cannot be used" in err
-    assert "secret" not in err
+
+
+CLOSED_PORTS = {
+    "DS_ASSETS_SOURCE_URL": "s3://logs/game",
+    "DS_ASSETS_LAKE_URL": "http://127.0.0.1:1/account/lake",
+    "DS_ASSETS_RESULTS_URL": "mysql+pymysql://me:secret@127.0.0.1:1/db",
+    "DS_ASSETS_CACHE_URL": "redis://me:secret@127.0.0.1:1/0",
+}
+"""Each server, at an address where nobody listens."""
+
+
+def close_ports(shell: Shell, *settings: str) -> None:
+    for name in settings:
+        shell.env(name, CLOSED_PORTS[name])
+    shell.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    shell.env("AWS_ACCESS_KEY_ID", "key")
+    shell.env("AWS_SECRET_ACCESS_KEY", "secret")
+    shell.env("AWS_REGION", "us-east-1")
+    shell.env("AZURE_STORAGE_KEY", "c2VjcmV0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", CLOSED_PORTS)
+def test_a_run_whose_server_is_down_ends_with_its_name_and_an_exit_code_of_its_own(
+    shell: Shell, setting: str
+) -> None:
+    Installation(shell.home).write_logs(START, event(1, f"{START}T10:00:00Z"))
+    close_ports(shell, setting)
+    assert setting in shell.unavailable("run", str(START))
+
+
+@pytest.mark.slow
+def test_a_cache_is_not_rebuilt_while_the_lake_is_down(shell: Shell) -> None:
+    close_ports(shell, "DS_ASSETS_LAKE_URL")
+    assert "DS_ASSETS_LAKE_URL" in shell.unavailable("rebuild-cache")
+
+
+@pytest.mark.slow
+def test_with_every_server_down_predict_answers_that_nothing_is_known_and_names_them(
+    shell: Shell,
+) -> None:
+    close_ports(shell, "DS_ASSETS_LAKE_URL", "DS_ASSETS_RESULTS_URL", "DS_ASSETS_CACHE_URL")
+    code, out, err = shell("predict", "u1")
+    assert code == 0
+    assert json.loads(out)["source"] == "default"
+    assert "down, and left out: cache, table, live" in err
+
+
+@pytest.mark.slow
+def test_with_every_server_down_serve_answers_that_it_is_not_ready(
+    shell: Shell, tmp_path: Path
+) -> None:
+    close_ports(shell, "DS_ASSETS_LAKE_URL", "DS_ASSETS_RESULTS_URL", "DS_ASSETS_CACHE_URL")
+    port, log = str(free_port()), tmp_path / "log"
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{address}/healthz").is_success
+        except httpx.TransportError:
+            return False
+
+    with ServerProcess([*SCRIPT, "serve", "--port", port], log, answers):
+        assert httpx.get(f"{address}/readyz").status_code == 503
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path) -> None:
@@ -315,8 +389,7 @@ def test_a_command_that_there_is_not_is_told(shell: Shell) -> None:
 
 
 def test_the_script_starts_and_helps() -> None:
-    command = [sys.executable, "-c", "from ds_assets.cli import main; main()", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([*SCRIPT, "--help"], capture_output=True, text=True, check=True)  # noqa: S603
     for name in ("check", "simulate", "run", "predict", "rebuild-cache", "demo"):
         assert name in done.stdout
     assert done.stderr == ""

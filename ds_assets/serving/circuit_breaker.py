@@ -18,7 +18,7 @@ from pybreaker import (
     CircuitMemoryStorage,
 )
 
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 from ds_assets.serving.health import Breaker
 
 Answer = TypeVar("Answer")
@@ -34,7 +34,7 @@ REST_SECONDS = 2
 _log = logging.getLogger(__name__)
 
 
-class PartDown(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class PartDown(Unavailable):
     """A part does not answer, or has not for a while and is not asked now."""
 
 

@@ -22,7 +22,7 @@ import msgspec
 from cachetools import TTLCache
 
 from ds_assets.core.prediction_json import NOTHING, members_of
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.format import CachedPrediction, DayRecord, defaults_told
 from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -63,11 +63,11 @@ Answer = TypeVar("Answer")
 _log = logging.getLogger(__name__)
 
 
-class LiveUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class LiveUnavailable(Unavailable):
     """The live model cannot answer now."""
 
 
-class StillLoading(Exception):  # noqa: N818 - as above
+class StillLoading(Exception):
     """The live model loads what it needs for the question; that is no sign of anything down."""
 
 

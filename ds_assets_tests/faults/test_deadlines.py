@@ -24,12 +24,12 @@ RUN = """
 import sys
 import time
 from pathlib import Path
-from ds_assets.errors import InputError
+from ds_assets.errors import Unavailable
 from ds_assets_tests.assets.factories import Installation, day
 started = time.monotonic()
 try:
     Installation(Path(sys.argv[1])).run(day(0), assets=[sys.argv[2]])
-except InputError as error:
+except Unavailable as error:
     sys.exit(f"{error}\\nafter {time.monotonic() - started:.0f} s")
 """
 CASES = {

@@ -22,7 +22,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 
 Client: TypeAlias = redis.Redis | RedisCluster
 LoopClient: TypeAlias = redis.asyncio.Redis
@@ -39,7 +39,7 @@ _HURRIED_SECONDS = 0.5
 _SENTINEL_PORT, _REDIS_PORT = 26_379, 6_379
 
 
-class CacheUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class CacheUnavailable(Unavailable):
     """The cache cannot be reached, or refuses what it is asked."""
 
 

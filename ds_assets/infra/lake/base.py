@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from ds_assets.errors import Unavailable
+
 STAGING = "_staging"
 ABANDONED_AFTER = dt.timedelta(days=2)
 
@@ -133,5 +135,5 @@ def day_of(folder: str) -> dt.date | None:
         return None
 
 
-class LakeUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class LakeUnavailable(Unavailable):
     """The container cannot be reached, or fails in what it is asked."""

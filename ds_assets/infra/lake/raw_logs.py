@@ -24,7 +24,7 @@ RAW = "raw"
 MANIFEST = "_manifest.json"
 
 
-class LakeDiffers(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class LakeDiffers(Exception):
     """The lake holds something else than it was given."""
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from ds_assets.errors import Unavailable
+
 
 @dataclass(frozen=True)
 class SourceObject:
@@ -31,7 +33,7 @@ class SourceChangedError(Exception):
     """An object was replaced, extended or removed while it was read."""
 
 
-class SourceUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class SourceUnavailable(Unavailable):
     """The log source cannot be reached, or fails in what it is asked."""
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 
 _SETTING = "DS_ASSETS_RESULTS_URL"
 _LOCK_SECONDS = 60
@@ -26,7 +26,7 @@ _DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370})
 """MySQL's codes of what a user may not do."""
 
 
-class ResultsUnavailable(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class ResultsUnavailable(Unavailable):
     """The results database cannot be reached, or refuses what it is asked."""
 
 

@@ -46,7 +46,7 @@ _POINT = np.frombuffer(b"\x01\x01\x00\x00\x00", np.uint8)
 """Head of a point in well-known binary: little endian, and the type."""
 
 
-class DeliveryDiffers(Exception):  # noqa: N818 - it names a state, not a fault of the caller
+class DeliveryDiffers(Exception):
     """The database holds something else than it was given; the day was rolled back."""
 
 

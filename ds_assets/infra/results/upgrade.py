@@ -26,7 +26,7 @@ _CHANGE_SECONDS = 3_600
 """Longest wait for one change; MySQL copies a table with all its rows for some of them."""
 
 
-class SchemaDiffers(InputError, ResultsUnavailable):  # noqa: N818 - it names a state
+class SchemaDiffers(InputError, ResultsUnavailable):
     """The database has another schema than this software needs; the message says what to do."""
 
 

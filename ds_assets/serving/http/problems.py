@@ -57,7 +57,7 @@ PROBLEMS = (
 """All of them."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):
     """A request that gets a problem for its answer.
 
     Args:
