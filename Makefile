@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast soak servers lint types bench bench-quality bench-serving pictures lock \
+.PHONY: demo test test-fast soak servers lint types hooks bench bench-quality bench-serving pictures lock \
 	clean
 
 demo: $(VENV)/.demo
@@ -44,9 +44,15 @@ servers: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/python docs/prose.py
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+
+# Lint and types before each commit.
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m ds_assets.local_servers
@@ -82,9 +88,10 @@ $(VENV)/.uv: $(LOCK)
 # One stamp for each use; a change of the lock or of the project's file installs again.
 $(VENV)/.demo: EXTRAS := demo,services
 $(VENV)/.test: EXTRAS := demo,test
+$(VENV)/.dev: EXTRAS := demo,test,dev
 $(VENV)/.bench: EXTRAS := demo,services,bench
 $(VENV)/.pictures: EXTRAS := demo,pictures
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
 	$(UV) --editable ".[$(EXTRAS)]"
 	touch $@
 
