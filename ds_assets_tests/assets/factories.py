@@ -136,7 +136,7 @@ def make_installation(home: Path, **changes: Any) -> Installation:
     home.mkdir(parents=True, exist_ok=True)
     text = game_file(SimulationOptions(users=1, days=40, start=START))
     (home / "game.yaml").write_text(text, encoding="utf-8")
-    return _change_game(Installation(home), QUICK | changes)
+    return change_game(Installation(home), QUICK | changes)
 
 
 def make_played(
@@ -150,10 +150,11 @@ def make_played(
         options: Of the simulation.
     """
     summary = simulate(SimulationOptions(**{"start": START, **options}), home)
-    return _change_game(Installation(home), QUICK | (game or {})), summary
+    return change_game(Installation(home), QUICK | (game or {})), summary
 
 
-def _change_game(installation: Installation, changes: dict[str, Any]) -> Installation:
+def change_game(installation: Installation, changes: dict[str, Any]) -> Installation:
+    """Replace keys of an installation's game file."""
     file = installation.home / "game.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8")) | changes
     file.write_text(yaml.safe_dump(content), encoding="utf-8")

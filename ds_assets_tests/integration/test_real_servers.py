@@ -1,6 +1,7 @@
 """Weeks on S3, Azure Blob, MySQL and Redis: the same as on folders and files, and no secrets."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import pytest
 
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
-from ds_assets_tests.assets.factories import START, Installation, day, finished
+from ds_assets_tests.assets.factories import START, Installation, change_game, day, finished
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.infra.factories import get_rows
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
@@ -79,8 +80,9 @@ def month(
         for path in embedded.settings.source.rglob("*.*"):
             key = f"month/{path.relative_to(embedded.settings.source)}"
             s3.upload_file(str(path), BUCKET, key)
-        (home / "game.yaml").write_text((embedded.home / "game.yaml").read_text())
-        installation = Installation(home)
+        shutil.copy(embedded.home / "game.yaml", home)
+        # Other tests put later days of the simulated game into the same cache server.
+        installation = change_game(Installation(home), {"name": "A month on real servers"})
         installation.run(START, LAST, instance=instance)
         yield Month(installation, urls, instance)
 
