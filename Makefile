@@ -1,14 +1,14 @@
-# The two commands of a newcomer are `make demo` and `make test`; both set up what they need.
+# Start with `make demo` and `make test`; every target sets up what it needs.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
-# Nothing but the interpreter that is there: uv must not look for another one to download.
+# Use the interpreter that is installed; uv must not download another one.
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
-# Bytecode at once for what is installed, and later for the project itself also where Python is told
-# to write none: tests and demo start many processes, each of which would compile it anew.
+# Compile packages at installation, and let Python write bytecode for the project even if the
+# environment forbids it: tests and demo start many processes, and each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
@@ -18,9 +18,9 @@ UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
 
-# The tests of what is computed must cover it, without any help. The others, of which many run the
-# whole graph, are not slowed down by measuring what they cover; and where they wait for servers, one
-# more than there are processors works meanwhile. In the order of files, none that is long comes last.
+# The tests of core/ must cover it on their own. The other tests, many of which run the whole graph,
+# run without measuring coverage, which would slow them down, and with one process more than there are
+# processors, because they wait for servers. In the order of files no long one comes last.
 CORE := ds_assets_tests/core
 TESTS := $(BIN)/python -m pytest --dist loadfile
 test: lint types servers
@@ -31,12 +31,12 @@ test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
 	$(TESTS) -q -n 2 -m "not slow and not server" --hypothesis-profile quick $(ARGS)
 
-# The API under load while what it rests on goes away and comes back; a minute, or as many as said.
+# Load-test the API while its dependencies fail and recover.
 MINUTES ?= 1
 soak: servers
 	$(BIN)/python -m ds_assets_tests.soak --minutes $(MINUTES)
 
-# Programs of the private servers that tests start: what is missing is installed.
+# Install the programs of the private servers that tests start, where they are missing.
 servers: $(VENV)/.test
 	$(BIN)/python -m ds_assets.local_servers
 	$(BIN)/python -m benchmarks.programs
@@ -59,16 +59,16 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# How good the predictions are; needs no servers.
+# Quality of the predictions; needs no servers.
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quality $(ARGS)
 
-# Under load. PEERS=1 also measures Feast, BentoML and MLflow, which need an environment of their own.
+# The API under load. PEERS=1 also measures Feast, BentoML and MLflow, in their own environment.
 bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
 	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks serving $(ARGS)
 
-# The pictures of README and docs, made from the running UI.
+# Take the README's pictures from the running UI.
 pictures: $(VENV)/.pictures
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/python docs/pictures.py
@@ -85,7 +85,7 @@ $(VENV)/.uv: $(LOCK)
 	$(BIN)/python -m pip install --quiet --constraint $(LOCK) uv
 	touch $@
 
-# One stamp for each use; a change of the lock or of the project's file installs again.
+# One stamp per set of extras; a change of the lock or of pyproject.toml installs again.
 $(VENV)/.demo: EXTRAS := demo,services
 $(VENV)/.test: EXTRAS := demo,test
 $(VENV)/.dev: EXTRAS := demo,test,dev

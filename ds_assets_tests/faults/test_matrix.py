@@ -1,6 +1,6 @@
 """Every server with every fault: what happens during it, and what is stored after it.
 
-The table of docs/faults.md is what this finds; `DS_ASSETS_WRITE_FAULTS=1` writes it anew.
+The table in docs/faults.md is what this test finds; `DS_ASSETS_WRITE_FAULTS=1` writes it again.
 """
 
 import datetime as dt
@@ -57,7 +57,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "black hole": (BLACK_HOLE,),
     "no connection": (UNREACHABLE,),
 }
-PASSES, FAILS = "goes on", "fails and says so; done when run again"
+PASSES, FAILS = "continues", "fails with a message; succeeds when run again"
 
 
 @dataclass(frozen=True)
