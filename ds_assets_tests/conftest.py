@@ -5,8 +5,11 @@ place; credentials of the last two are where Azure's and AWS's own tools look fo
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +27,23 @@ BUCKET = "game-logs"
 settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("whole")
+
+_SHARED = "DS_ASSETS_TEST_SHARED"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that starts the others
+        os.environ[_SHARED] = tempfile.mkdtemp(prefix="ds_assets_tests_")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(_SHARED), ignore_errors=True)
+
+
+def shared_folder() -> Path:
+    """A folder for what all processes of a test run share; it goes when the run ends."""
+    return Path(os.environ[_SHARED])
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """Installations of a small simulated game, with the graph that runs on them."""
 
-import atexit
 import datetime as dt
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import yaml
+from filelock import FileLock
 
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
@@ -24,6 +23,7 @@ from ds_assets.runs import materialize_days
 from ds_assets.settings import Settings, load_settings
 from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate
 from ds_assets.simulate.game_file import game_file
+from ds_assets_tests.conftest import shared_folder
 
 START = dt.date(2026, 1, 1)
 QUICK: dict[str, Any] = {
@@ -167,12 +167,14 @@ LAST = day(31)
 
 @cache
 def finished() -> Installation:
-    """A month of a small game through the whole graph in one run, made once a process.
+    """A month of a small game through the whole graph in one run, made once for all processes.
 
     Copy it to change it.
     """
-    home = Path(tempfile.mkdtemp(prefix="ds_assets_finished_"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    installation, _ = make_played(home, users=300, days=32, seed=5)
-    installation.run(START, LAST)
-    return installation
+    home, made = shared_folder() / "finished", shared_folder() / "finished is made"
+    with FileLock(shared_folder() / "finished.lock"):
+        if not made.exists():
+            make_played(home, users=300, days=32, seed=5)
+            Installation(home).run(START, LAST)
+            made.touch()
+    return Installation(home)
