@@ -29,16 +29,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 DAYS = 30
 NEWEST = 6
-"""Days whose users the server describes; what it does is the same for each."""
+"""Days whose users are described and predicted; what an engine does is the same for each."""
 
 LAST = day(DAYS - 1)
 WITHOUT_LOGS = day(12)
 MESSY_DAY = day(6)
 TABLES = ("user_activity", "quarantine", "user_features", "predictions")
-UP_TO_PREDICTIONS = (
-    *("raw_logs", "user_activity", "user_features", "clusters"),
-    *("churn_model", "payment_model", "predictions"),
-)
+HISTORY = ("raw_logs", "user_activity", "user_features")
+UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "predictions")
 MESS: dict[str, Any] = {
     "broken": 0.01,
     "duplicates": 0.05,
@@ -121,8 +119,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture(scope="module")
 def by_duckdb(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     installation = played.copy(tmp_path_factory.mktemp("duckdb") / "home")
-    installation.run(START, LAST, UP_TO_PREDICTIONS)
+    run_up_to_predictions(installation)
     return installation
+
+
+def run_up_to_predictions(installation: Installation) -> None:
+    """Features of all days, and the predictions of the newest."""
+    installation.run(START, LAST, HISTORY)
+    installation.run(day(DAYS - NEWEST), LAST, UP_TO_PREDICTIONS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -138,7 +142,7 @@ def by_spark(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> 
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DS_ASSETS_SPARK_MASTER", MASTER)
         environment.setenv("DS_ASSETS_MEMORY_LIMIT_MB", str(HEAP_MB))
-        installation.run(START, LAST, UP_TO_PREDICTIONS)
+        run_up_to_predictions(installation)
     return installation
 
 
