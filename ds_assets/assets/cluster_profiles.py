@@ -17,7 +17,7 @@ from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_ID
-from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTER_PROFILES
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
@@ -113,7 +113,9 @@ def _with_clusters(
 ) -> DayProfiles:
     before = read_clusters(_week_before(card.as_of), lake)
     rows = _rows(card.as_of, clusters, before, lake, game)
-    pictures = {"profiles": profiles_picture(rows, card.deviations)} if pictured else {}
+    pictures = {}
+    if pictured:
+        pictures["profiles"] = profiles_picture(rows, declare_features(game), card.deviations)
     missing = [] if pictured else [_NO_PICTURES]
     if before is None:
         missing += [f"no flows: there are no clusters of {_week_before(card.as_of)}"]
@@ -131,10 +133,12 @@ def _rows(
     lake: Lake,
     game: Game,
 ) -> pd.DataFrame:
-    telling = profiles.telling_features(user_features_table(game).names)
+    declared = declare_features(game)
+    shown = [feature.name for feature in profiles.profile_features(declared)]
     return profiles.cluster_profiles(
         day,
-        read_columns("user_features", day, [USER_ID, *telling], lake),
+        read_columns("user_features", day, [USER_ID, *shown], lake),
+        declared,
         clusters,
         read_columns("predictions", day, [USER_ID, *profiles.PREDICTED], lake),
         week_before,

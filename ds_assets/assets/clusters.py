@@ -10,6 +10,7 @@ from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days,
 from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_clusters
 from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.contracts import conform
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
@@ -59,7 +60,8 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
-    fitted = fit_clusters(features, game.clusters, _previous(day, lake), as_of=day)
+    declared = declare_features(game)
+    fitted = fit_clusters(features, declared, game.clusters, _previous(day, lake), as_of=day)
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
     store_model("clusters", day, fitted.card, fitted.onnx, lake)
     return fitted.card

@@ -14,6 +14,7 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.inference.batch import Predictor
 from ds_assets.core.tables import PREDICTIONS
@@ -36,7 +37,8 @@ def update(
     rows: dict[dt.date, int] = {}
     for batch in in_batches(sorted(days), lambda _: 1, DAYS_AT_ONCE):
         features = engine.read(batch, user_features_table(game), lake)
-        predictor = Predictor(tuple(day_files(day, lake) for day in batch))
+        files = tuple(day_files(day, lake) for day in batch)
+        predictor = Predictor(files, declare_features(game))
         predicted = engine.map(features, predictor, PREDICTIONS)
         rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
     return rows

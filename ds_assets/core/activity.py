@@ -6,6 +6,7 @@ Belongs here: `user_activity`, the only reduction of events; everything later re
 from functools import reduce
 from typing import Any
 
+from ds_assets.core.aggregates import exact_sum, latest
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
@@ -60,22 +61,6 @@ def day_totals(activity: DataFrame, engine: Engine) -> DataFrame:
         f.sum("events").alias("events"),
         f.sum(late).alias("late_events"),
     )
-
-
-def latest(f: Any, time: str, value: str) -> Any:
-    """The value at the latest time at which there was one; the greatest of those, for a tie.
-
-    A total order, so that every engine, and every order of rows, gives the same.
-    """
-    known = f.when(f.col(value).isNotNull(), f.struct(f.col(time), f.col(value)))
-    return f.max(known).getField(value)
-
-
-def exact_sum(f: Any, values: Any) -> Any:
-    """Sum of reals, to a millionth: the same in every order, which a sum of doubles is not."""
-    # Rounded here: where a cast rounds, one engine looks at the number and one at its digits.
-    millionths = f.round(values * f.lit(1e6)).cast("decimal(38,0)")
-    return f.sum(millionths).cast("double") / f.lit(1e6)
 
 
 def _any_of(f: Any, types: tuple[str, ...]) -> Any:

@@ -7,7 +7,7 @@ its horizon, and the grace for late logs, have passed.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
-from ds_assets.core.activity import exact_sum
+from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.game import Game
 

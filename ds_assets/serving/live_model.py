@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pyarrow import ArrowInvalid
 
 from ds_assets.core.events import RejectedLine
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -200,7 +201,8 @@ class LakeModel:
         if refused == tags and self._clock() - since < TRY_AGAIN_AFTER:
             raise LiveUnavailable(self._trouble or "")
         try:
-            loaded = _Day(tags, OnlineScorer(day_models(day, self._lake)), self._store(day))
+            scorer = OnlineScorer(day_models(day, self._lake), declare_features(self._game))
+            loaded = _Day(tags, scorer, self._store(day))
         except (InputError, LiveUnavailable):
             self._refused = tags, self._clock()
             raise

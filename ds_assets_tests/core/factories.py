@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ds_assets.core.game_tables import user_features_table, window_pairs, windowed_measures
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.targets import Task
@@ -31,6 +32,10 @@ def make_game(**changes: Any) -> Game:
     )
 
 
+FEATURES = declare_features(make_game())
+"""Declared by the game that factories make."""
+
+
 def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> pd.DataFrame:
     """Users who differ in how often they play, how long they have, and what they spend."""
     game = game or make_game()
@@ -41,17 +46,19 @@ def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> 
     purchase_rate = np.where(pays, chance.gamma(1.0, 0.2, users), 0.0)
     recency = np.minimum(chance.geometric(rate) - 1, np.minimum(tenure, game.active_days - 1))
     columns: dict[str, Any] = {"user_id": [f"user {number:07d}" for number in range(users)]}
-    for measure, _ in windowed_measures(game):
-        intensity = purchase_rate if measure in {"purchases", "spend"} else rate
-        size = {"active_days": 1, "spend": 9.99}.get(measure, 5)
-        for days in game.windows:
+    for feature in declare_features(game):
+        if len(feature.windows) == 1:
+            (days,) = feature.windows
+            intensity = purchase_rate if feature.family == "spend" else rate
+            size = {"active_days": 1, "spend": 9.99}.get(feature.measure, 5)
             seen = np.maximum(np.minimum(days, tenure + 1) - recency, 0)
-            columns[f"{measure}_{days}d"] = np.round(seen * intensity * size, 2)
-    for short, long in window_pairs(game):
-        usual = columns[f"active_days_{long}d"] / long
-        with np.errstate(invalid="ignore", divide="ignore"):
-            trend = columns[f"active_days_{short}d"] / short / usual
-        columns[f"trend_{short}d_{long}d"] = np.where(usual > 0, trend, np.nan)
+            columns[feature.name] = np.round(seen * intensity * size, 2)
+        elif feature.windows:
+            short, long = feature.windows
+            usual = columns[f"active_days_{long}d"] / long
+            with np.errstate(invalid="ignore", divide="ignore"):
+                trend = columns[f"active_days_{short}d"] / short / usual
+            columns[feature.name] = np.where(usual > 0, trend, np.nan)
     gap = np.where(tenure > recency, 1 / rate, np.nan)
     columns |= {
         "days_since_active": recency,

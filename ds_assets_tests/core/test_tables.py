@@ -1,16 +1,12 @@
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.game_tables import (
-    numeric_features,
-    text_features,
-    user_activity_table,
-    user_features_table,
-    window_pairs,
-    windowed_measures,
-)
+from ds_assets.core.feature_catalog import ACTIVE_DAYS, declare_features, stored_measures
+from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
@@ -78,21 +74,17 @@ def test_a_row_can_be_identified_and_every_column_is_explained(game: Game) -> No
 
 
 @given(game=GAMES)
-def test_features_are_numbers_or_texts_in_the_order_of_the_table(game: Game) -> None:
-    names = user_features_table(game).names
-    numbers, texts = numeric_features(game), text_features(game)
-    assert sorted([*numbers, *texts, "user_id"]) == sorted(names)
-    assert [name for name in names if name in numbers] == numbers
-    assert [name for name in names if name in texts] == texts
+def test_every_column_but_the_user_is_a_declared_feature(game: Game) -> None:
+    declared = [feature.name for feature in declare_features(game)]
+    assert user_features_table(game).names == ["user_id", *declared]
 
 
 @given(game=GAMES)
 def test_each_measure_is_a_feature_of_each_window(game: Game) -> None:
     names = set(user_features_table(game).names)
-    for measure, _ in windowed_measures(game):
-        assert {f"{measure}_{days}d" for days in game.windows} <= names
-    pairs = list(window_pairs(game))
-    assert len(pairs) == len(game.windows) - 1
+    for measure in (ACTIVE_DAYS, *stored_measures(game)):
+        assert {f"{measure.name}_{days}d" for days in game.windows} <= names
+    pairs = list(pairwise(game.windows))
     assert all(short < long and f"trend_{short}d_{long}d" in names for short, long in pairs)
 
 

@@ -34,7 +34,7 @@ class Scaling(BaseModel):
     weight: tuple[float, ...]
 
 
-def tame(values: Array, fill: Array) -> Array:
+def signed_log(values: Array, fill: Array) -> Array:
     """Fill what is missing, and take sign(x) log(1 + |x|).
 
     Counts, sums and lengths of time differ by proportion: their logarithms by difference.
@@ -49,8 +49,8 @@ def tame(values: Array, fill: Array) -> Array:
 
 def scale(matrix: NDArray[np.float32], scaling: Scaling) -> Array:
     """Bring features, shape (rows, features), to the scale of distances."""
-    tamed = tame(matrix.astype(np.float64), np.array(scaling.fill))
-    standard: Array = (tamed - np.array(scaling.mean)) / np.array(scaling.deviation)
+    logs = signed_log(matrix.astype(np.float64), np.array(scaling.fill))
+    standard: Array = (logs - np.array(scaling.mean)) / np.array(scaling.deviation)
     return np.clip(standard, -CLIP, CLIP) * np.array(scaling.weight, dtype=np.float64)
 
 

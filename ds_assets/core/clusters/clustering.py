@@ -8,10 +8,9 @@ Does not belong here: how many clusters there are (`choice.py`), what they are c
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ from ds_assets.core.clusters.assignment import (
     as_onnx,
     distances_between,
     scale,
-    tame,
+    signed_log,
 )
 from ds_assets.core.clusters.choice import (
     LARGEST_SHARE,
@@ -38,23 +37,16 @@ from ds_assets.core.clusters.choice import (
 from ds_assets.core.clusters.names import (
     ClusterName,
     deviations_by_family,
-    family_of,
     name_clusters,
 )
 from ds_assets.core.encoding import USER_ID, Encoding, Feature, encode
+from ds_assets.core.feature_catalog import FOUR_WEEKS, WEEK
+from ds_assets.core.feature_columns import Family, FeatureColumn
 from ds_assets.game import ClusterRange
 
-_LEAST_DEVIATION = 1e-9
-_WEEK, _FOUR_WEEKS = 7, 28
-_MEASURES = ("active_days", "events", "sessions", "purchases", "spend")
-_WHOLE_LOOKBACK = (
-    "days_since_active",
-    "recency_in_gaps",
-    "tenure_days",
-    "typical_gap",
-    "longest_gap",
-    "days_since_purchase",
-)
+_MIN_DEVIATION = 1e-9
+_FAMILY_ORDER: Sequence[Family | None] = get_args(Family)
+"""Order of features without a window; clusters are not continued where the order changes."""
 
 
 class Cluster(BaseModel):
@@ -135,6 +127,7 @@ class FittedClusters:
 
 def fit_clusters(
     features: pd.DataFrame,
+    declared: Iterable[FeatureColumn],
     k_range: ClusterRange,
     previous: ClusterCard | None,
     *,
@@ -148,6 +141,7 @@ def fit_clusters(
 
     Args:
         features: Features frame of a day.
+        declared: The game's features; see `distance_features`.
         k_range: Numbers of clusters to choose from; fewer where users are few.
         previous: Card of the latest earlier day, whose ids, names and centres are continued.
         as_of: Day of the features.
@@ -163,54 +157,40 @@ def fit_clusters(
 
     # sums over threads end in another order each time, and so do their last digits
     with threadpool_limits(limits=1):
-        day = _day(features)
+        day = _day(features, declared)
         blank = _blank_card(day, k_range, previous, as_of, seed)
         past = _comparable(previous, day)
         found = choose(day.scaled, day.users, k_range, past, seed)
         return _described(blank, found, day, past, () if previous is None else previous.clusters)
 
 
-def cluster_features(columns: Iterable[str]) -> list[str]:
-    """Names of the features that make distances: few, and each with a plain meaning.
+def distance_features(declared: Iterable[FeatureColumn]) -> list[FeatureColumn]:
+    """The features that distances between users are made of: few, each with a plain meaning.
 
-    Activity and spend over a week and over four weeks (the shortest windows at least so long hold
-    each weekday equally often; else the longest window), the trends between windows of a week or
-    more, recency, gaps and tenure. Counts and sums of a game's own events are left out: there may
-    be any number of them, and they would drown the rest.
-
-    Args:
-        columns: Columns of a features frame.
+    These are all that have a family, but of the windows only a week and four weeks (the shortest
+    windows of at least that length, which hold each weekday equally often; else the longest one),
+    and of the trends only those whose shorter window is at least a week (else the longest one).
     """
-    present = list(columns)
-    windows = _windows(present)
-    chosen = sorted({_window(windows, least) for least in (_WEEK, _FOUR_WEEKS)})
-    trends = sorted(
-        (int(match[1]), name) for name in present if (match := re.match(r"trend_(\d+)d_", name))
-    )
-    steady = [name for days, name in trends if days >= _WEEK] or [name for _, name in trends[-1:]]
+    features = [feature for feature in declared if feature.family is not None]
+    windows = {_shortest_window(features, least) for least in (WEEK, FOUR_WEEKS)}
+    sums = [feature for feature in features if feature.windows in {(days,) for days in windows}]
+    trends = [feature for feature in features if len(feature.windows) > 1]
+    others = [feature for feature in features if not feature.windows]
     return [
-        *(f"{measure}_{days}d" for measure in _MEASURES for days in chosen),
-        *steady,
-        *_WHOLE_LOOKBACK,
+        *sums,
+        *([trend for trend in trends if trend.windows[0] >= WEEK] or trends[-1:]),
+        *sorted(others, key=lambda feature: _FAMILY_ORDER.index(feature.family)),
     ]
 
 
-def four_week_window(columns: Iterable[str]) -> int:
-    """Days of the shortest window of four weeks or more, else of the longest.
-
-    Args:
-        columns: Columns of a features frame.
-    """
-    return _window(_windows(columns), _FOUR_WEEKS)
+def _shortest_window(declared: Iterable[FeatureColumn], least: int) -> int:
+    windows = [feature.windows[0] for feature in declared if len(feature.windows) == 1]
+    return min((days for days in windows if days >= least), default=max(windows))
 
 
-def _window(windows: Sequence[int], least: int) -> int:
-    return min([days for days in windows if days >= least] or [windows[-1]])
-
-
-def _windows(columns: Iterable[str]) -> list[int]:
-    found = (re.fullmatch(r"active_days_(\d+)d", name) for name in columns)
-    return sorted(int(match[1]) for match in found if match) or [_FOUR_WEEKS]
+def four_week_window(declared: Iterable[FeatureColumn]) -> int:
+    """Length in days of the shortest window of at least four weeks, else of the longest."""
+    return _shortest_window(declared, FOUR_WEEKS)
 
 
 @dataclass(frozen=True)
@@ -218,20 +198,20 @@ class _Day:
     """The users of a day by id, and their features, raw and on the scale of distances."""
 
     users: pd.Series
+    features: Sequence[FeatureColumn]
     encoding: Encoding
     matrix: NDArray[np.float32]
     scaling: Scaling
     scaled: Array
 
 
-def _day(features: pd.DataFrame) -> _Day:
-    frame = features.sort_values(USER_ID, ignore_index=True)
-    columns = [str(name) for name in frame.columns]
-    names = cluster_features(columns)
-    encoding = Encoding(features=tuple(Feature(name=name, type="number") for name in names))
+def _day(table: pd.DataFrame, declared: Iterable[FeatureColumn]) -> _Day:
+    frame = table.sort_values(USER_ID, ignore_index=True)
+    features = distance_features(declared)
+    encoding = Encoding(features=tuple(Feature(name=one.name, type="number") for one in features))
     matrix = encode(frame, encoding)
-    scaling = _fit_scaling(matrix, names, _windows(columns)[-1])
-    return _Day(frame[USER_ID], encoding, matrix, scaling, scale(matrix, scaling))
+    scaling = _fit_scaling(matrix, features)
+    return _Day(frame[USER_ID], features, encoding, matrix, scaling, scale(matrix, scaling))
 
 
 def _blank_card(
@@ -267,29 +247,27 @@ def _blank_card(
     )
 
 
-def _fit_scaling(matrix: NDArray[np.float32], names: Sequence[str], lookback: int) -> Scaling:
+def _fit_scaling(matrix: NDArray[np.float32], features: Sequence[FeatureColumn]) -> Scaling:
     """Scale so that each family of features weighs the same, however many features it has."""
     known = matrix.astype(np.float64)
-    fill = np.array([_fill(name, known[:, place], lookback) for place, name in enumerate(names)])
-    tamed = tame(known, fill)
-    families = [family_of(name)[0] for name in names]
-    deviation = tamed.std(axis=0) if len(tamed) else np.zeros(len(names))
+    fill = np.array([_fill(one, known[:, place]) for place, one in enumerate(features)])
+    logs = signed_log(known, fill)
+    families = [feature.family for feature in features]
+    deviation = logs.std(axis=0) if len(logs) else np.zeros(len(features))
     return Scaling(
         fill=tuple(fill.tolist()),
-        mean=tuple(tamed.mean(axis=0).tolist()) if len(tamed) else (0.0,) * len(names),
-        deviation=tuple(np.where(deviation > _LEAST_DEVIATION, deviation, 1.0).tolist()),
+        mean=tuple(logs.mean(axis=0).tolist()) if len(logs) else (0.0,) * len(features),
+        deviation=tuple(np.where(deviation > _MIN_DEVIATION, deviation, 1.0).tolist()),
         weight=tuple(families.count(family) ** -0.5 for family in families),
     )
 
 
-def _fill(name: str, values: Array, lookback: int) -> float:
+def _fill(feature: FeatureColumn, values: Array) -> float:
     """What a missing value stands for."""
-    if name == "days_since_purchase":
-        return float(lookback)  # no purchase in sight: longer ago than any that is
-    if name.startswith("trend_"):
-        return 0.0  # not even active in the longer window: as silent as can be
+    if feature.fill is not None:
+        return feature.fill
     known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else 0.0  # one active day: its gaps are unknown
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
@@ -367,7 +345,7 @@ def _clusters(
     before: Sequence[Cluster],
 ) -> tuple[Cluster, ...]:
     sizes = np.bincount(distances.argmin(axis=1), minlength=len(ids))
-    deviations = deviations_by_family(centroids / np.array(day.scaling.weight), day.encoding.names)
+    deviations = deviations_by_family(centroids / np.array(day.scaling.weight), day.features)
     names_before = {one.id: ClusterName(one.name, one.traits) for one in before}
     named = name_clusters(dict(zip(ids.tolist(), deviations, strict=True)), names_before)
     rows = zip(ids.tolist(), sizes.tolist(), centroids.tolist(), strict=True)

@@ -1,33 +1,23 @@
 """Names of clusters: what sets each of them apart from all users, in plain words.
 
-Belongs here: families of features and their words, how far a cluster lies from all users, which of
-that its name says, and how long a name stays.
-Does not belong here: how clusters are made and recognised from day to day (`clustering.py`).
+Scope: the words of each family of features, how far a cluster deviates from all users, which
+deviations its name mentions, and how long a name is kept. How clusters are made and matched from
+day to day is in `clustering`.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Family = Literal["tenure", "activity", "trend", "recency", "spend"]
+from ds_assets.core.feature_columns import Family, FeatureColumn
 
 STRIKING, STILL_TRUE, NO_LONGER_TYPICAL = 0.5, 0.25, 0.75
-"""Standard deviations from all users at which a trait is named, is kept, and can't be ignored."""
-TRAITS_A_NAME = 2
+"""Standard deviations from all users from which on a trait is named; down to which a name keeps it;
+and from which on a cluster is no longer called typical."""
+MAX_TRAITS_PER_NAME = 2
 
-_FAMILIES: dict[str, tuple[Family, int]] = {
-    r"tenure_days": ("tenure", 1),
-    r"(active_days|events|sessions)_\d+d": ("activity", 1),
-    r"(typical|longest)_gap": ("activity", -1),
-    r"trend_.*": ("trend", 1),
-    r"days_since_active|recency_in_gaps": ("recency", -1),
-    r"(purchases|spend)_\d+d": ("spend", 1),
-    r"days_since_purchase": ("spend", -1),
-}
-"""Family and direction of each feature, by a pattern of its name."""
 _WORDS: dict[Family, tuple[str, str]] = {
     "tenure": ("new", "long-standing"),
     "activity": ("light", "frequent"),
@@ -35,7 +25,7 @@ _WORDS: dict[Family, tuple[str, str]] = {
     "recency": ("away", "recent"),
     "spend": ("low-spend", "spenders"),
 }
-"""Words for little and for much of a family, in the order in which a name says them."""
+"""Words for little and for much of a family, in the order in which a name uses them."""
 _NOUN = "spenders"
 
 
@@ -51,31 +41,25 @@ class ClusterName(NamedTuple):
     traits: tuple[str, ...]
 
 
-def family_of(feature: str) -> tuple[Family, int]:
-    """Family of a feature that makes distances, and the direction of the feature in it.
-
-    The direction is 1 where more of the feature is more of the family, else -1.
-    """
-    return next(found for pattern, found in _FAMILIES.items() if re.fullmatch(pattern, feature))
-
-
 def deviations_by_family(
-    standard: NDArray[np.float64], features: Sequence[str]
+    standard: NDArray[np.float64], features: Sequence[FeatureColumn]
 ) -> list[dict[Family, float]]:
-    """How far each centre lies from all users, in standard deviations, by family of features.
+    """How far each centre deviates from all users, by family of features.
 
     Args:
         standard: The centres in standard deviations, shape (clusters, features).
-        features: Names of the features, in the order of the columns.
+        features: The features of the columns, in order.
+
+    Returns:
+        For each centre the mean deviation of each family, in standard deviations.
     """
-    families = [family_of(feature) for feature in features]
-    oriented = standard * np.array([sign for _, sign in families])
-    places = {
-        family: [place for place, (own, _) in enumerate(families) if own == family]
+    oriented = standard * np.array([feature.direction for feature in features])
+    columns: dict[Family, list[int]] = {
+        family: [n for n, feature in enumerate(features) if feature.family == family]
         for family in _WORDS
     }
     return [
-        {family: float(row[place].mean()) for family, place in places.items() if place}
+        {family: float(row[own].mean()) for family, own in columns.items() if own}
         for row in oriented
     ]
 
@@ -83,11 +67,12 @@ def deviations_by_family(
 def name_clusters(
     deviations: Mapping[int, dict[Family, float]], before: Mapping[int, ClusterName]
 ) -> dict[int, ClusterName]:
-    """Give each cluster a name that no other has: yesterday's while it is true, else a new one.
+    """Give each cluster a unique name: yesterday's as long as it is true, else a new one.
 
     Args:
-        deviations: How far each cluster lies from all users, by id; see `deviations_by_family`.
-        before: Yesterday's names by id, also of clusters that went.
+        deviations: How far each cluster deviates from all users, by id; see
+            `deviations_by_family`.
+        before: Yesterday's names by id; may include clusters that no longer exist.
 
     Returns:
         Names by id.
@@ -101,7 +86,7 @@ def name_clusters(
         if key not in named:
             taken = {name.text for name in named.values()}
             candidates = _candidates(key, deviation)
-            named[key] = next(one for one in candidates if one.text not in taken)
+            named[key] = next(name for name in candidates if name.text not in taken)
     return named
 
 
@@ -116,21 +101,21 @@ def _still_true(traits: Sequence[str], deviation: dict[Family, float]) -> bool:
 
 
 def _candidates(key: int, deviation: dict[Family, float]) -> Iterator[ClusterName]:
-    """Names to choose from: the most striking traits, with more of them, at last with the id."""
-    telling = [family for family in deviation if not _goes_without_saying(family, deviation)]
-    ranked = sorted(telling, key=lambda family: -abs(deviation[family]))
+    """Names to choose from: the most striking traits, then more of them, finally the id."""
+    candidates = [family for family in deviation if not _is_implied(family, deviation)]
+    ranked = sorted(candidates, key=lambda family: -abs(deviation[family]))
     true = [family for family in ranked if abs(deviation[family]) >= STILL_TRUE]
-    striking = [family for family in true if abs(deviation[family]) >= STRIKING][:TRAITS_A_NAME]
+    striking = [family for family in true if abs(deviation[family]) >= STRIKING]
     traits: tuple[str, ...] = ()
-    for count in range(len(striking), len(true) + 1):
+    for count in range(min(len(striking), MAX_TRAITS_PER_NAME), len(true) + 1):
         chosen = [family for family in _WORDS if family in true[:count]]
         traits = tuple(_word(family, deviation[family]) for family in chosen)
         yield ClusterName(_phrase(traits), traits)
     yield ClusterName(f"{_phrase(traits)} ({key})", traits)
 
 
-def _goes_without_saying(family: Family, deviation: dict[Family, float]) -> bool:
-    """Whether it is the rise of newcomers: the time before they came counts as quiet."""
+def _is_implied(family: Family, deviation: dict[Family, float]) -> bool:
+    """Whether it is the rising trend of newcomers, for whom the time before they came is quiet."""
     return family == "trend" and deviation[family] > 0 and deviation["tenure"] <= -STRIKING
 
 

@@ -7,7 +7,8 @@ Does not belong here: the numbers (`profiles.py`, `flows.py`).
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ import pandas as pd
 
 from ds_assets.core.clusters.clustering import four_week_window
 from ds_assets.core.clusters.flows import share_changed
+from ds_assets.core.clusters.profiles import profile_features
+from ds_assets.core.feature_columns import FeatureColumn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,15 +55,21 @@ class _Column(NamedTuple):
 
 
 def profiles_picture(
-    profiles: pd.DataFrame, deviations: Mapping[int, Mapping[str, float]]
+    profiles: pd.DataFrame,
+    declared: Sequence[FeatureColumn],
+    deviations: Mapping[int, Mapping[str, float]],
 ) -> bytes:
-    """Clusters by what is typical of them and what is predicted; colours say how far from all.
+    """Typical values and predictions of each cluster; colours show how far from all users.
 
     Args:
         profiles: The columns of `CLUSTER_PROFILES`, of one day, at least one row.
+        declared: The game's features.
         deviations: Standard deviations from all users, by id and feature.
     """
-    columns = [*_typical(profiles, deviations), *_outcomes(profiles)]
+    columns = [
+        *_typical(profiles, declared, deviations),
+        *_outcomes(profiles, four_week_window(declared)),
+    ]
     rows = len(profiles)
     left = max(1.7, 0.25 + 0.087 * max(map(len, profiles["cluster_name"])))
     figure, axes = _canvas((-left, len(columns) + 0.05), (rows + 1.75, -0.95), (0.98, 0.47))
@@ -77,27 +86,22 @@ def profiles_picture(
 
 
 def _typical(
-    profiles: pd.DataFrame, deviations: Mapping[int, Mapping[str, float]]
+    profiles: pd.DataFrame,
+    declared: Iterable[FeatureColumn],
+    deviations: Mapping[int, Mapping[str, float]],
 ) -> Iterator[_Column]:
     typical = [json.loads(text) for text in profiles["typical_values"]]
-    days = four_week_window(typical[0])
-
-    def column(head: str, unit: str, name: str, shown: Callable[[float], str]) -> _Column:
-        texts = [_or_unknown(values[name][0], shown) for values in typical]
-        far = [deviations[key][name] for key in profiles["cluster"]]
-        return _Column(head, unit, texts, _or_unknown(typical[0][name][1], shown), far)
-
-    yield column("known for", "days", "tenure_days", _number)
-    yield column("active days", f"of {days}", f"active_days_{days}d", _number)
-    for name in typical[0]:
-        if name.startswith("trend_"):
-            yield column("trend", "1 is steady", name, "{:.1f}".format)
-    yield column("last seen", "days ago", "days_since_active", _number)
+    for feature in profile_features(declared):
+        if feature.heading is not None:
+            head, unit, decimals = feature.heading
+            name, shown = feature.name, partial(_number, decimals=decimals)
+            texts = [_or_unknown(values[name][0], shown) for values in typical]
+            far = [deviations[key].get(name, 0.0) for key in profiles["cluster"]]
+            yield _Column(head, unit, texts, _or_unknown(typical[0][name][1], shown), far)
 
 
-def _outcomes(profiles: pd.DataFrame) -> Iterator[_Column]:
+def _outcomes(profiles: pd.DataFrame, days: int) -> Iterator[_Column]:
     """What the users of each cluster paid, and what is predicted of them, where it is."""
-    days = four_week_window(json.loads(profiles["typical_values"].iloc[0]))
     for head, unit, name, shown in (
         ("payers", f"in {days} days", "payers", "{:.0%}".format),
         ("spend each", f"in {days} days", "spend", _number),
@@ -302,8 +306,10 @@ def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
     return "?" if value is None or math.isnan(value) else shown(value)
 
 
-def _number(value: float) -> str:
-    """A number as people read it: 0.25, 3.5, 24, 1,200, 3.4e+38."""
+def _number(value: float, decimals: int | None = None) -> str:
+    """A number as people read it: 0.25, 3.5, 24, 1,200, 3.4e+38; or with so many decimals."""
+    if decimals is not None:
+        return f"{value:.{decimals}f}"
     if abs(value) >= _LONGEST_NUMBER:
         return f"{value:.2g}"
     if abs(value) >= 100 or value == int(value):  # noqa: PLR2004  # three digits are enough

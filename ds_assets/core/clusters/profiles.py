@@ -7,14 +7,15 @@ Does not belong here: how users are counted between two days (`flows.py`), and p
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from ds_assets.core.clusters.clustering import cluster_features, four_week_window
+from ds_assets.core.clusters.clustering import distance_features, four_week_window
 from ds_assets.core.clusters.flows import flows
 from ds_assets.core.encoding import USER_ID, Encoding, Feature, require_features
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.tables import CLUSTER_PROFILES
 
 PREDICTED = ("churn_probability", "payment_probability", "expected_spend")
@@ -23,28 +24,22 @@ PREDICTED = ("churn_probability", "payment_probability", "expected_spend")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def telling_features(columns: Iterable[str]) -> list[str]:
-    """A handful of the features that make distances: those that say most to a person.
+def profile_features(declared: Iterable[FeatureColumn]) -> list[FeatureColumn]:
+    """The features whose typical values a profile shows, in their order there.
 
-    Args:
-        columns: Columns of a features frame.
+    Of the windows it is the one of four weeks, and of the trends the first that makes distances.
     """
-    names = list(columns)
-    days = four_week_window(names)
-    trends = [name for name in cluster_features(names) if name.startswith("trend_")]
-    return [
-        "tenure_days",
-        *(f"{measure}_{days}d" for measure in ("active_days", "sessions", "events")),
-        "typical_gap",
-        *trends[:1],
-        "days_since_active",
-        *(f"{measure}_{days}d" for measure in ("spend", "purchases")),
-    ]
+    features = [one for one in distance_features(declared) if one.profile is not None]
+    trends = [one for one in features if len(one.windows) > 1]
+    sums = [one for one in features if one.windows == (four_week_window(features),)]
+    others = [one for one in features if not one.windows]
+    return sorted([*others, *sums, *trends[:1]], key=lambda one: one.profile or 0)
 
 
 def cluster_profiles(
     as_of: dt.date,
     features: pd.DataFrame,
+    declared: Sequence[FeatureColumn],
     clusters: pd.DataFrame,
     predictions: pd.DataFrame,
     week_before: pd.DataFrame | None,
@@ -53,7 +48,8 @@ def cluster_profiles(
 
     Args:
         as_of: The day.
-        features: Features frame of the day, at least `user_id` and `telling_features`.
+        features: Features frame of the day, at least `user_id` and `profile_features`.
+        declared: The game's features.
         clusters: The table `clusters` of the day; without rows there are no profiles.
         predictions: The table `predictions` of the day.
         week_before: The table `clusters` of the day a week before; None where there is none.
@@ -64,10 +60,11 @@ def cluster_profiles(
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    telling = telling_features(map(str, features.columns))
-    users = _users(features, clusters, predictions, telling)
-    typical_of_all = users[telling].median()
-    days = four_week_window(map(str, features.columns))
+    shown = profile_features(declared)
+    names = [feature.name for feature in shown]
+    sums = {feature.measure: feature.name for feature in shown if feature.windows}
+    users = _users(features, clusters, predictions, names)
+    typical_of_all = users[names].median()
     counted = None if week_before is None else flows(week_before, clusters)
     rows = [
         {
@@ -78,10 +75,10 @@ def cluster_profiles(
             "share": len(own) / len(users),
             **_moved(int(str(key)), counted),
             **{name: own[name].mean() for name in PREDICTED},
-            "active_days": own[f"active_days_{days}d"].mean(),
-            "payers": (own[f"purchases_{days}d"] > 0).mean(),
-            "spend": own[f"spend_{days}d"].mean(),
-            "typical_values": _as_json(own[telling].median(), typical_of_all),
+            "active_days": own[sums["active_days"]].mean(),
+            "payers": (own[sums["purchases"]] > 0).mean(),
+            "spend": own[sums["spend"]].mean(),
+            "typical_values": _as_json(own[names].median(), typical_of_all),
         }
         for key, own in users.groupby("cluster")
     ]
@@ -89,13 +86,13 @@ def cluster_profiles(
 
 
 def _users(
-    features: pd.DataFrame, clusters: pd.DataFrame, predictions: pd.DataFrame, telling: list[str]
+    features: pd.DataFrame, clusters: pd.DataFrame, predictions: pd.DataFrame, names: list[str]
 ) -> pd.DataFrame:
     """A row a clustered user: features that a sum can hold, cluster and predictions."""
-    numbers = tuple(Feature(name=name, type="number") for name in telling)
+    numbers = tuple(Feature(name=name, type="number") for name in names)
     require_features(features, Encoding(features=numbers), "the features for profiles of clusters")
-    known = features[[USER_ID, *telling]].astype(dict.fromkeys(telling, "float64"))
-    known[telling] = known[telling].clip(-_LARGEST, _LARGEST)
+    known = features[[USER_ID, *names]].astype(dict.fromkeys(names, "float64"))
+    known[names] = known[names].clip(-_LARGEST, _LARGEST)
     predicted = predictions.reindex(columns=[USER_ID, *PREDICTED])
     predicted = predicted.astype(dict.fromkeys(PREDICTED, "float64"))
     placed = clusters[[USER_ID, "cluster", "cluster_name"]]

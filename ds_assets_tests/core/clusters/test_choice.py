@@ -11,7 +11,7 @@ from ds_assets.core.clusters.assignment import Array, distances_between
 from ds_assets.core.clusters.choice import Choice, choose, criterion, fewest_users, unusable
 from ds_assets.core.clusters.clustering import fit_clusters
 from ds_assets.game import ClusterRange
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
 
 def blobs(places: Sequence[tuple[float, float]], sizes: Sequence[int]) -> Array:
@@ -117,7 +117,7 @@ def test_whatever_the_days_no_cluster_is_empty_and_what_breaks_a_guard_is_said(
     for number, users in enumerate(days):
         as_of = FIRST_DAY + pd.Timedelta(days=number)
         before: set[int] = {one.id for one in card.clusters} if card else set()
-        card = fit_clusters(users, ClusterRange(min=least, max=6), card, as_of=as_of).card
+        card = fit_clusters(users, FEATURES, ClusterRange(min=least, max=6), card, as_of=as_of).card
         own = [one.size for one in card.clusters]
         assert all(own)
         assert len(card.warnings) == len(unusable(own, len(users)))
@@ -138,7 +138,7 @@ def test_a_launch_month_and_a_log_of_times_alone_make_clusters_that_keep_the_gua
     untold = [name for name in everybody.columns if not name.startswith((*told, "user_id"))]
     bare = everybody.assign(**dict.fromkeys(untold, 0.0)).assign(days_since_purchase=np.nan)
     for users in (launch, bare):
-        card = fit_clusters(users, ClusterRange(), None, as_of=FIRST_DAY).card
+        card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
         assert card.state == "ready"
         assert card.warnings == ()
 
@@ -146,7 +146,7 @@ def test_a_launch_month_and_a_log_of_times_alone_make_clusters_that_keep_the_gua
 def test_a_mass_of_users_who_are_alike_is_one_cluster_that_the_card_warns_of() -> None:
     mass = make_features(1).sample(2_900, replace=True, random_state=0)
     users = renumbered(pd.concat([mass, make_features(100, 1)]))
-    card = fit_clusters(users, ClusterRange(), None, as_of=FIRST_DAY).card
+    card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
     giant = max(card.clusters, key=lambda one: one.size)
     assert card.shares[giant.id] > 0.9
     assert card.warnings[0] == (
@@ -161,6 +161,6 @@ def test_twenty_thousand_sparse_buyers_of_ten_years_make_clusters_that_keep_the_
     users = make_features(20_000, game=game)
     recent = [name for name in users.columns if name.endswith("_28d")]
     users[recent] *= np.random.default_rng(0).random((20_000, 1)) < 0.03
-    card = fit_clusters(users, ClusterRange(), None, as_of=FIRST_DAY).card
+    card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
     assert card.state == "ready"
     assert card.warnings == ()

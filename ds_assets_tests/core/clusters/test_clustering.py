@@ -1,4 +1,5 @@
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from ds_assets.core.clusters.clustering import (
     Cluster,
     ClusterCard,
     FittedClusters,
-    cluster_features,
+    distance_features,
 )
-from ds_assets.core.clusters.names import family_of
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
 DAY = dt.timedelta(days=1)
 
@@ -32,10 +34,12 @@ def fit_clusters(
     least: int = 3,
     most: int = 8,
     previous: ClusterCard | None = None,
+    declared: Sequence[FeatureColumn] = FEATURES,
     **changes: Any,
 ) -> FittedClusters:
     changes.setdefault("as_of", FIRST_DAY if previous is None else previous.as_of + DAY)
-    return clustering.fit_clusters(features, ClusterRange(min=least, max=most), previous, **changes)
+    k_range = ClusterRange(min=least, max=most)
+    return clustering.fit_clusters(features, declared, k_range, previous, **changes)
 
 
 def drifted(features: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
@@ -99,7 +103,7 @@ def test_clusters_are_those_of_scikit_learn_on_the_scaled_features(
     features: pd.DataFrame,
 ) -> None:
     fitted = fit_clusters(features, 4, 4)
-    day = clustering._day(features)
+    day = clustering._day(features, FEATURES)
     centroids = np.array([one.centroid for one in fitted.card.clusters])
     reference = KMeans(4, init=centroids, n_init=1).fit(day.scaled)
     np.testing.assert_allclose(reference.cluster_centers_, centroids, atol=1e-3)
@@ -205,7 +209,8 @@ def test_ids_go_on_after_a_day_with_too_few_users(
 
 def test_clusters_of_other_features_are_not_continued(fitted: FittedClusters) -> None:
     game = make_game(windows=(7, 28))
-    after = fit_clusters(make_features(400, game=game), previous=fitted.card)
+    features, declared = make_features(400, game=game), declare_features(game)
+    after = fit_clusters(features, previous=fitted.card, declared=declared)
     assert min(one.id for one in after.card.clusters) == fitted.card.next_id
 
 
@@ -287,11 +292,14 @@ def test_a_frame_without_any_window_is_refused_by_name() -> None:
 
 
 def test_distances_are_made_of_a_week_four_weeks_and_slow_trends() -> None:
-    names = cluster_features(make_features(3).columns)
+    names = [feature.name for feature in distance_features(FEATURES)]
     assert names[:4] == ["active_days_7d", "active_days_28d", "events_7d", "events_28d"]
     trends = [name for name in names if name.startswith("trend")]
     assert trends == ["trend_7d_14d", "trend_14d_28d", "trend_28d_90d"]
-    assert not [name for name in names if name.startswith("last_")]
+    assert names[-6:] == [
+        *("days_since_active", "recency_in_gaps", "tenure_days", "typical_gap", "longest_gap"),
+        "days_since_purchase",
+    ]
 
 
 @pytest.mark.parametrize("windows", [(1,), (1, 3), (90,), (5, 60)])
@@ -300,15 +308,14 @@ def test_any_windows_of_a_game_make_clusters(windows: tuple[int, ...]) -> None:
     features = make_features(200, game=game)
     # with a day in sight all who are there look alike
     features["spend_1d"] = np.arange(200.0) % 7 if 1 in windows else 0.0
-    assert fit_clusters(features).card.state == "ready"
+    assert fit_clusters(features, declared=declare_features(game)).card.state == "ready"
 
 
 def test_each_family_of_features_weighs_the_same(features: pd.DataFrame) -> None:
-    day = clustering._day(features)
+    day = clustering._day(features, FEATURES)
     weights: dict[str, float] = {}
-    for name, weight in zip(day.encoding.names, day.scaling.weight, strict=True):
-        family = family_of(name)[0]
-        weights[family] = weights.get(family, 0) + weight**2
+    for feature, weight in zip(day.features, day.scaling.weight, strict=True):
+        weights[str(feature.family)] = weights.get(str(feature.family), 0) + weight**2
     assert weights == pytest.approx(
         dict.fromkeys(("activity", "spend", "trend", "recency", "tenure"), 1.0)
     )
@@ -316,7 +323,8 @@ def test_each_family_of_features_weighs_the_same(features: pd.DataFrame) -> None
 
 def test_missing_values_stand_for_what_they_mean() -> None:
     known = np.array([1.0, np.nan, 3.0])
-    assert clustering._fill("days_since_purchase", known, 90) == 90
-    assert clustering._fill("trend_7d_14d", known, 90) == 0
-    assert clustering._fill("typical_gap", known, 90) == 2
-    assert clustering._fill("typical_gap", known[1:2], 90) == 0
+    declared = {feature.name: feature for feature in FEATURES}
+    assert clustering._fill(declared["days_since_purchase"], known) == 90
+    assert clustering._fill(declared["trend_7d_14d"], known) == 0
+    assert clustering._fill(declared["typical_gap"], known) == 2
+    assert clustering._fill(declared["typical_gap"], known[1:2]) == 0

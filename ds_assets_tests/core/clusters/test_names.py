@@ -3,7 +3,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.clusters.names import ClusterName, Family, name_clusters
+from ds_assets.core.clusters.names import ClusterName, name_clusters
+from ds_assets.core.feature_columns import Family
 
 
 def from_all(deviations: dict[str, float]) -> dict[Family, float]:

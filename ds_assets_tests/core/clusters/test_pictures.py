@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,22 +13,32 @@ from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
 from ds_assets.core.clusters.flows import flows
 from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.clusters.profiles import cluster_profiles
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.game import ClusterRange
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
 MOST_BYTES = 60_000
 NAMES = {1: "frequent spenders", 2: "fading, away", 3: "new"}
 
 
-def fitted(features: pd.DataFrame, number: int = 3) -> FittedClusters:
-    return fit_clusters(features, ClusterRange(min=number, max=number), None, as_of=FIRST_DAY)
+def fitted(
+    features: pd.DataFrame, number: int = 3, declared: Sequence[FeatureColumn] = FEATURES
+) -> FittedClusters:
+    k_range = ClusterRange(min=number, max=number)
+    return fit_clusters(features, declared, k_range, None, as_of=FIRST_DAY)
 
 
-def picture_of(features: pd.DataFrame, number: int = 3, **predicted: object) -> bytes:
-    found = fitted(features, number)
+def picture_of(
+    features: pd.DataFrame,
+    number: int = 3,
+    declared: Sequence[FeatureColumn] = FEATURES,
+    **predicted: object,
+) -> bytes:
+    found = fitted(features, number, declared)
     predictions = pd.DataFrame({"user_id": features["user_id"], **predicted})
-    rows = cluster_profiles(FIRST_DAY, features, found.assignments, predictions, None)
-    return profiles_picture(rows, found.card.deviations)
+    rows = cluster_profiles(FIRST_DAY, features, declared, found.assignments, predictions, None)
+    return profiles_picture(rows, declared, found.card.deviations)
 
 
 def week(*clusters: int, first: int = 0) -> pd.DataFrame:
@@ -123,9 +134,10 @@ def test_a_picture_grows_with_its_clusters() -> None:
 
 @pytest.mark.parametrize("windows", [(1,), (7, 14), (30, 365)])
 def test_any_windows_of_a_game_can_be_drawn(windows: tuple[int, ...]) -> None:
-    features = make_features(300, game=make_game(windows=windows, active_days=1))
+    game = make_game(windows=windows, active_days=1)
+    features = make_features(300, game=game)
     features["spend_1d"] = np.arange(300.0) % 7 if 1 in windows else 0.0
-    assert picture_of(features)
+    assert picture_of(features, declared=declare_features(game))
 
 
 def test_unknown_zero_and_enormous_values_can_be_drawn(written: list[str]) -> None:

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import fit_clusters
-from ds_assets.core.clusters.profiles import cluster_profiles, telling_features
+from ds_assets.core.clusters.profiles import cluster_profiles, profile_features
 from ds_assets.core.contracts import conform
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTER_PROFILES
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
 DAY = FIRST_DAY
 
@@ -24,7 +25,7 @@ def features() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def clusters(features: pd.DataFrame) -> pd.DataFrame:
-    return fit_clusters(features, ClusterRange(min=3, max=3), None, as_of=DAY).assignments
+    return fit_clusters(features, FEATURES, ClusterRange(min=3, max=3), None, as_of=DAY).assignments
 
 
 def predicted(features: pd.DataFrame, **columns: Any) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def profiles(
     week_before: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     predictions = predicted(features) if predictions is None else predictions
-    return cluster_profiles(DAY, features, clusters, predictions, week_before)
+    return cluster_profiles(DAY, features, FEATURES, clusters, predictions, week_before)
 
 
 def test_each_cluster_has_a_row_with_its_size_and_share(
@@ -71,7 +72,7 @@ def test_values_of_a_cluster_are_those_of_its_users(
         assert row["payers"] == pytest.approx((own["purchases_28d"] > 0).mean())
         assert row["spend"] == pytest.approx(own["spend_28d"].mean())
         typical = json.loads(row["typical_values"])
-        assert list(typical) == telling_features(features.columns)
+        assert list(typical) == [feature.name for feature in profile_features(FEATURES)]
         for name, (mine, of_all) in typical.items():
             assert mine == pytest.approx(own[name].median(), abs=1e-5)
             assert of_all == pytest.approx(features[name].median(), abs=1e-5)
@@ -127,10 +128,9 @@ def test_the_window_is_four_weeks_or_the_nearest_there_is(
     windows: tuple[int, ...], window: int
 ) -> None:
     game = make_game(windows=windows, active_days=1)
-    names = telling_features(make_features(3, game=game).columns)
+    names = [feature.name for feature in profile_features(declare_features(game))]
     assert {f"active_days_{window}d", f"spend_{window}d"} <= set(names)
     assert len(names) == (9 if len(windows) > 1 else 8)
-    assert telling_features(names) == names
 
 
 def test_a_feature_that_is_missing_is_named(features: pd.DataFrame, clusters: pd.DataFrame) -> None:
@@ -141,6 +141,6 @@ def test_a_feature_that_is_missing_is_named(features: pd.DataFrame, clusters: pd
 def test_profiles_are_of_their_day() -> None:
     users = make_features(60)
     day = dt.date(2025, 5, 5)
-    fitted = fit_clusters(users, ClusterRange(min=2, max=2), None, as_of=day)
-    found = cluster_profiles(day, users, fitted.assignments, predicted(users), None)
+    fitted = fit_clusters(users, FEATURES, ClusterRange(min=2, max=2), None, as_of=day)
+    found = cluster_profiles(day, users, FEATURES, fitted.assignments, predicted(users), None)
     assert set(found["as_of"]) == {day}

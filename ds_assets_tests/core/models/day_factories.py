@@ -3,13 +3,17 @@
 from dataclasses import replace
 from functools import cache
 
+import pandas as pd
+
 from ds_assets.core.cards import ModelFiles, card_text
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
 from ds_assets.core.models.data.user_groups import with_user_groups
+from ds_assets.core.models.inference import batch
 from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day
 from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import (
+    FEATURES,
     FIRST_DAY,
     make_features,
     make_small_snapshots,
@@ -39,13 +43,20 @@ def payment_files() -> ModelFiles:
 
 @cache
 def cluster_files() -> ModelFiles:
-    fitted = fit_clusters(make_features(), ClusterRange(min=3, max=3), None, as_of=FIRST_DAY)
+    fitted = fit_clusters(
+        make_features(), FEATURES, ClusterRange(min=3, max=3), None, as_of=FIRST_DAY
+    )
     return files_of(fitted)
 
 
 @cache
 def lacking_files() -> ModelFiles:
     return files_of(train(make_task(target="payment"), FIRST_DAY, []))
+
+
+def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
+    """Predictions in the game that factories make."""
+    return batch.predict(features, models, FEATURES)
 
 
 def day_files() -> DayFiles:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ds_assets.core.cards import ModelFiles, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.inference.onnx_model import (
@@ -95,15 +96,17 @@ class Predictor:
 
     Attributes:
         days: Files of each day's models.
+        declared: The game's features, for the words of the reasons.
     """
 
     days: tuple[DayFiles, ...]
+    declared: tuple[FeatureColumn, ...]
 
     def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Predict a batch: the columns of user_features, and `dt`, their day."""
         files = {one.as_of: one for one in self.days}
         for day, rows in features.groupby("dt"):
-            yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]))
+            yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]), self.declared)
 
 
 @lru_cache(maxsize=_KEPT_DAYS)  # a process gets many batches of a day
@@ -149,12 +152,15 @@ def with_clusters(features: pd.DataFrame, clusters: Model[ClusterCard] | None) -
     return features.assign(cluster=pd.array(assign(clusters, features)[0], dtype="Int64"))
 
 
-def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
+def predict(
+    features: pd.DataFrame, models: DayModels, declared: Iterable[FeatureColumn]
+) -> pd.DataFrame:
     """Predict for each user of a features frame.
 
     Args:
         features: Features frame of any number of users, not necessarily of the models' day.
         models: The models to apply.
+        declared: The game's features, for the words of the reasons.
 
     Returns:
         The columns of `PREDICTIONS`; a probability without a model is missing, as is a cluster.
@@ -178,8 +184,8 @@ def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
             "cluster": known["cluster"],
             "cluster_name": known["cluster"].map(models.cluster_names),
             "user_group": known[USER_GROUP],
-            "churn_reasons": _reasons(models.churn, known),
-            "payment_reasons": _reasons(models.payment, known),
+            "churn_reasons": _reasons(models.churn, known, declared),
+            "payment_reasons": _reasons(models.payment, known, declared),
         }
     )[PREDICTIONS.names]
 
@@ -216,10 +222,12 @@ def _expected_spend(
     return None if found is None else pays * found
 
 
-def _reasons(target: TargetModel | None, features: pd.DataFrame) -> list[str] | None:
+def _reasons(
+    target: TargetModel | None, features: pd.DataFrame, declared: Iterable[FeatureColumn]
+) -> list[str] | None:
     if target is None or target.model is None:
         return None
-    found: list[str] = explain(target.model, features).to_pylist()
+    found: list[str] = explain(target.model, features, declared).to_pylist()
     return found
 
 

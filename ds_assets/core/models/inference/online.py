@@ -32,6 +32,7 @@ from ds_assets.core.encoding import (
     is_missing,
     mismatch_of,
 )
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.data.user_groups import NO_GROUPS, group_start
 from ds_assets.core.models.inference.batch import AGO, DayModels, last_seen
 from ds_assets.core.models.inference.onnx_model import (
@@ -42,7 +43,7 @@ from ds_assets.core.models.inference.onnx_model import (
     probabilities_of,
     shap_values_of,
 )
-from ds_assets.core.models.inference.reasons import reasons_of_few
+from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 
@@ -61,22 +62,27 @@ _REAL = (float, int, Real, np.bool_)
 
 
 class _Loaded(NamedTuple):
-    """A model, and its columns of the matrix of all models."""
+    """A model, its columns of the matrix of all models, and its reasons."""
 
     model: Any
     places: NDArray[np.intp]
+    reasons: ReasonPlan
 
 
 class OnlineScorer:
     """Scores users with the models of a day. Threads may share it.
+
+    Args:
+        models: The models.
+        declared: The game's features, for the words of the reasons.
 
     Attributes:
         models: The models.
         features: What has to be known of a user.
     """
 
-    def __init__(self, models: DayModels) -> None:
-        self.models = models
+    def __init__(self, models: DayModels, declared: Iterable[FeatureColumn]) -> None:
+        self.models, self._declared = models, tuple(declared)
         churn = None if models.churn is None else models.churn.model
         payment = None if models.payment is None else models.payment.model
         targets = [one for one in (churn, payment) if one is not None]
@@ -92,7 +98,11 @@ class OnlineScorer:
             _ = target.trees  # worked out now, and not while the first user waits for reasons
 
     def _loaded(self, model: Model[Any] | None) -> _Loaded | None:
-        return None if model is None else _Loaded(model, self._layout.places(model.card.encoding))
+        if model is None:
+            return None
+        encoding = model.card.encoding
+        plan = plan_reasons(encoding, self._declared)
+        return _Loaded(model, self._layout.places(encoding), plan)
 
     def score(
         self, users: Sequence[User], *, reasons: bool, as_of: dt.date | None = None
@@ -183,14 +193,13 @@ def _said(loaded: _Loaded | None, rows: _Rows, with_reasons: bool) -> _Said:
     return _Said(
         chances.tolist(),
         nothing if amounts is None else (chances * amounts).tolist(),
-        _reasons(model, matrix, groups, rows) if with_reasons else nothing,
+        _reasons(loaded, matrix, groups, rows) if with_reasons else nothing,
     )
 
 
-def _reasons(model: PredictionModel, matrix: Matrix, groups: Groups, rows: _Rows) -> list[str]:
-    return reasons_of_few(
-        rows.with_clusters, model.card.encoding, shap_values_of(model, matrix, groups)
-    )
+def _reasons(loaded: _Loaded, matrix: Matrix, groups: Groups, rows: _Rows) -> list[str]:
+    values = shap_values_of(loaded.model, matrix, groups)
+    return reasons_of_users(rows.with_clusters, loaded.reasons, values)
 
 
 def _asked(encodings: Iterable[Encoding], groups: Iterable[str]) -> tuple[Feature, ...]:

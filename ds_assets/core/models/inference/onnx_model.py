@@ -5,7 +5,7 @@ Does not belong here: how models are made, and which users to score.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from ds_assets.core.cards import AnyCard, Card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP, encode
+from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, TWIN_OF, ModelCard
 from ds_assets.core.models.data.user_groups import with_user_groups
-from ds_assets.core.models.inference.reasons import reasons
+from ds_assets.core.models.inference.reasons import plan_reasons, reasons_of_frame
 from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
 from ds_assets.core.models.learning.spend import amounts_of
 from ds_assets.errors import InputError
@@ -209,12 +210,15 @@ def amounts_of_rows(
     return amounts_of(logarithms[:, 0].astype(np.float64), model.card.spend.factor)
 
 
-def explain(model: PredictionModel, features: pd.DataFrame) -> pa.ChunkedArray:
+def explain(
+    model: PredictionModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
+) -> pa.ChunkedArray:
     """The strongest reasons of each prediction, by the model that answers for its user.
 
     Args:
         model: A churn or payment model.
         features: Holds every feature of the model's card, and what its user groups are made from.
+        declared: The game's features, for the words of the reasons.
 
     Returns:
         A JSON text a row; see `ds_assets.core.models.inference.reasons`.
@@ -222,10 +226,11 @@ def explain(model: PredictionModel, features: pd.DataFrame) -> pa.ChunkedArray:
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
+    plan = plan_reasons(model.card.encoding, declared)
     parts = []
     for matrix, rows in _encoded(model, features):
         values = shap_values_of(model, matrix, _groups(model, rows))
-        parts.append(reasons(rows, model.card.encoding, values))
+        parts.append(reasons_of_frame(rows, plan, values))
     return pa.chunked_array(parts)
 
 

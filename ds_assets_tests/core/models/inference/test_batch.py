@@ -17,7 +17,6 @@ from ds_assets.core.models.inference.batch import (
     Predictor,
     TargetModel,
     load_day,
-    predict,
     with_clusters,
 )
 from ds_assets.core.models.inference.onnx_model import (
@@ -29,7 +28,7 @@ from ds_assets.core.models.inference.onnx_model import (
 )
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
-from ds_assets_tests.core.factories import FIRST_DAY, make_features
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features
 from ds_assets_tests.core.models.day_factories import (
     NO_MODELS,
     churn_files,
@@ -37,6 +36,7 @@ from ds_assets_tests.core.models.day_factories import (
     day_files,
     grouped,
     lacking_files,
+    predict,
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -76,7 +76,7 @@ def test_each_column_says_what_its_model_says() -> None:
     model = churn().model
     assert model is not None
     assert np.array_equal(rows["churn_probability"], probabilities(model, features))
-    assert list(rows["churn_reasons"]) == explain(model, features).to_pylist()
+    assert list(rows["churn_reasons"]) == explain(model, features, FEATURES).to_pylist()
     assert np.array_equal(rows["cluster"].astype("int64"), assign(clusters(), features)[0])
     names = {one.id: one.name for one in clusters().card.clusters}
     assert list(rows["cluster_name"]) == [names[one] for one in rows["cluster"]]
@@ -209,7 +209,7 @@ def test_a_batch_of_days_is_predicted_by_the_models_of_each() -> None:
     later = FIRST_DAY + dt.timedelta(days=1)
     days = (day_files(), DayFiles(later, None, churn_files(), None))
     features = features_of(20).assign(dt=[FIRST_DAY, later] * 10)
-    found = list(Predictor(days)(features))
+    found = list(Predictor(days, FEATURES)(features))
     assert [set(one["as_of"]) for one in found] == [{FIRST_DAY}, {later}]
     assert [one["cluster"].isna().all() for one in found] == [False, True]
     assert all(set(one["user_id"]).isdisjoint(other["user_id"]) for one, other in pairwise(found))

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import Encoding, mismatches
-from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day, predict
+from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
-from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_small_snapshot
+from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_small_snapshot
 from ds_assets_tests.core.models.day_factories import (
     NO_MODELS,
     churn_files,
@@ -25,6 +25,7 @@ from ds_assets_tests.core.models.day_factories import (
     day_files,
     grouped,
     lacking_files,
+    predict,
     sided_files,
 )
 
@@ -71,13 +72,13 @@ def alone(user: User) -> pd.DataFrame:
 def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     frame, models = frame_of(day), days()[day]
     expected = records(predict(frame, models))
-    assert OnlineScorer(models).score(records(frame), reasons=True) == expected
+    assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
     assert all(list(one) == PREDICTIONS.names for one in expected)
 
 
 @pytest.mark.parametrize("day", DAYS)
 def test_a_user_alone_is_told_the_same_as_among_others(day: str) -> None:
-    users, scorer = records(frame_of(day)), OnlineScorer(days()[day])
+    users, scorer = records(frame_of(day)), OnlineScorer(days()[day], FEATURES)
     together = scorer.score(users, reasons=True)
     assert [scorer.score([user], reasons=True)[0] for user in users] == together
     assert scorer.score(users[::-1], reasons=True) == together[::-1]
@@ -85,7 +86,7 @@ def test_a_user_alone_is_told_the_same_as_among_others(day: str) -> None:
 
 @pytest.mark.parametrize("day", DAYS)
 def test_without_reasons_all_else_is_the_same(day: str) -> None:
-    users, scorer = records(frame_of(day)), OnlineScorer(days()[day])
+    users, scorer = records(frame_of(day)), OnlineScorer(days()[day], FEATURES)
     for bare, full in zip(
         scorer.score(users, reasons=False), scorer.score(users, reasons=True), strict=True
     ):
@@ -111,7 +112,7 @@ def of_types(scorer: OnlineScorer) -> dict[str, st.SearchStrategy[Any]]:
 @settings(max_examples=40)
 def test_any_values_are_told_what_the_batch_says(day: str, data: st.DataObject) -> None:
     models = days()[day]
-    scorer = OnlineScorer(models)
+    scorer = OnlineScorer(models, FEATURES)
     user = {"user_id": "a", **data.draw(st.fixed_dictionaries(of_types(scorer)))}
     assert scorer.score([user], reasons=True) == records(predict(alone(user), models))
 
@@ -132,7 +133,7 @@ def test_values_of_other_types_are_refused_or_scored_as_in_the_batch(
     day: str, data: st.DataObject
 ) -> None:
     models = days()[day]
-    scorer = OnlineScorer(models)
+    scorer = OnlineScorer(models, FEATURES)
     (first,) = records(frame_of(day, 1))
     changed = data.draw(st.dictionaries(st.sampled_from([one.name for one in scorer.features]),
                                         odd, min_size=1, max_size=3))  # fmt: skip
@@ -151,7 +152,7 @@ def test_values_of_other_types_are_refused_or_scored_as_in_the_batch(
 
 @pytest.mark.parametrize("number", [10**400, -(10**400)])
 def test_a_whole_number_beyond_all_others_counts_as_the_largest(number: int) -> None:
-    scorer = OnlineScorer(days()["whole"])
+    scorer = OnlineScorer(days()["whole"], FEATURES)
     user, other = records(frame_of("whole", 2))
     enormous = {**user, "spend_28d": number}
     largest = {**user, "spend_28d": 1e300 if number > 0 else -1e300}
@@ -166,7 +167,7 @@ def test_every_feature_that_does_not_fit_is_named_once_with_the_first_user() -> 
     del wrong[2]["last_country"]
     wrong[3]["tenure_days"] = "long"
     with pytest.raises(InputError) as caught:
-        OnlineScorer(days()["whole"]).score([users[0], *wrong[1:]], reasons=False)
+        OnlineScorer(days()["whole"], FEATURES).score([users[0], *wrong[1:]], reasons=False)
     assert str(caught.value) == (
         "the features do not fit in 3 of their columns:\n"
         "  - spend_7d: found text; numbers are needed (user 2 and 2 more)\n"
@@ -176,7 +177,7 @@ def test_every_feature_that_does_not_fit_is_named_once_with_the_first_user() -> 
 
 
 def test_what_no_model_reads_need_not_be_known() -> None:
-    scorer = OnlineScorer(days()["clusters alone"])
+    scorer = OnlineScorer(days()["clusters alone"], FEATURES)
     user = {one.name: None for one in scorer.features}
     assert "last_country" not in user
     (found,) = scorer.score([user], reasons=True)
@@ -184,7 +185,7 @@ def test_what_no_model_reads_need_not_be_known() -> None:
 
 
 def test_a_group_is_made_of_an_attribute_that_no_model_reads() -> None:
-    scorer = OnlineScorer(days()["sides"])
+    scorer = OnlineScorer(days()["sides"], FEATURES)
     assert ("last_side", "text") in {(one.name, one.type) for one in scorer.features}
     user = {one.name: None for one in scorer.features}
     with pytest.raises(InputError, match="last_side: found numbers; text"):
@@ -193,25 +194,25 @@ def test_a_group_is_made_of_an_attribute_that_no_model_reads() -> None:
 
 def test_nobody_is_nobody() -> None:
     for models in days().values():
-        assert OnlineScorer(models).score([], reasons=True) == []
+        assert OnlineScorer(models, FEATURES).score([], reasons=True) == []
 
 
 def test_half_of_a_character_pair_is_a_value_that_was_never_seen() -> None:
     (user,) = records(frame_of("whole", 1))
     user = {**user, "last_country": "\ud800"}
     expected = records(predict(alone(user), days()["whole"]))
-    assert OnlineScorer(days()["whole"]).score([user], reasons=True) == expected
+    assert OnlineScorer(days()["whole"], FEATURES).score([user], reasons=True) == expected
 
 
 def test_users_are_left_as_they_are() -> None:
     users = records(frame_of("whole", 3))
     before = [dict(user) for user in users]
-    OnlineScorer(days()["whole"]).score(users, reasons=True)
+    OnlineScorer(days()["whole"], FEATURES).score(users, reasons=True)
     assert users == before
 
 
 def test_threads_share_a_scorer() -> None:
-    scorer, users = OnlineScorer(days()["whole"]), records(frame_of("whole"))
+    scorer, users = OnlineScorer(days()["whole"], FEATURES), records(frame_of("whole"))
     expected = scorer.score(users, reasons=True)
     with ThreadPoolExecutor(8) as threads:
         found = threads.map(lambda _: scorer.score(users, reasons=True), range(40))

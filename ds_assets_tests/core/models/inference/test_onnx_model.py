@@ -27,6 +27,7 @@ from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import (
+    FEATURES,
     FIRST_DAY,
     make_features,
     make_small_snapshot,
@@ -47,7 +48,7 @@ def churn() -> TrainedModel:
 
 @pytest.fixture(scope="module")
 def clusters() -> FittedClusters:
-    return fit_clusters(make_features(500), ClusterRange(), None, as_of=AS_OF)
+    return fit_clusters(make_features(500), FEATURES, ClusterRange(), None, as_of=AS_OF)
 
 
 @pytest.fixture(scope="module")
@@ -203,17 +204,17 @@ def test_groups_are_scored_the_same_in_any_batch(
 ) -> None:
     features = users_of_sides()
     whole, spend = probabilities(loaded(payment), features), amounts(loaded(payment), features)
-    reasons = explain(loaded(payment), features).to_pylist()
+    reasons = explain(loaded(payment), features, FEATURES).to_pylist()
     monkeypatch.setattr(onnx_model, "BATCH_ROWS", 7)
     np.testing.assert_array_equal(probabilities(loaded(payment), features), whole)
     assert spend is not None
     np.testing.assert_array_equal(amounts(loaded(payment), features), spend)
-    assert explain(loaded(payment), features).to_pylist() == reasons
+    assert explain(loaded(payment), features, FEATURES).to_pylist() == reasons
 
 
 def test_reasons_are_those_of_the_model_that_answers(payment: TrainedModel) -> None:
     features = users_of_sides(30)
-    left, right = (explain(loaded(payment), features.assign(last_side=side)).to_pylist()
+    left, right = (explain(loaded(payment), features.assign(last_side=side), FEATURES).to_pylist()
                    for side in ("left", "right"))  # fmt: skip
     assert len(left) == len(right) == 30
     assert left != right
@@ -239,7 +240,7 @@ def test_no_users_have_no_amounts_and_no_reasons(payment: TrainedModel) -> None:
     found = amounts(loaded(payment), users_of_sides()[:0])
     assert found is not None
     assert found.shape == (0,)
-    assert explain(loaded(payment), users_of_sides()[:0]).to_pylist() == []
+    assert explain(loaded(payment), users_of_sides()[:0], FEATURES).to_pylist() == []
 
 
 def test_a_model_without_amounts_has_none(churn: TrainedModel) -> None:

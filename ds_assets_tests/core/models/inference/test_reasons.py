@@ -1,19 +1,27 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import Encoding, Feature, FeatureType, encode, fit_encoding
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.inference import reasons as module
-from ds_assets.core.models.inference.reasons import code_of, reasons, reasons_of_few
+from ds_assets.core.models.inference.reasons import (
+    plan_reasons,
+    reasons_of_frame,
+    reasons_of_users,
+    topic_of,
+)
 from ds_assets.core.models.inference.tree_shap import load_trees, shap_values
 from ds_assets.core.models.learning.onnx_export import as_onnx
-from ds_assets.game import Events
+from ds_assets.game import Attribute, Events, Game
 from ds_assets_tests.core.factories import make_features, make_game
 from ds_assets_tests.core.models.tree_factories import make_trees
 
@@ -21,6 +29,31 @@ GAME = make_game(
     events=Events(counted=("battle", "level_up")),
     properties={"points": "points", "play_minutes": "minutes"},
 )
+
+
+DECLARED = declare_features(
+    GAME.model_copy(
+        update={
+            "attributes": {
+                **GAME.attributes,
+                "ad_channel": Attribute(field="channel"),
+                "zone": Attribute(field="zone"),
+            }
+        }
+    )
+)
+
+
+def reasons(frame: pd.DataFrame, encoding: Encoding, values: Any) -> pa.StringArray:
+    return reasons_of_frame(frame, plan_reasons(encoding, DECLARED), values)
+
+
+def reasons_of_few(users: Sequence[dict[str, Any]], encoding: Encoding, values: Any) -> list[str]:
+    return reasons_of_users(users, plan_reasons(encoding, DECLARED), values)
+
+
+def code_of(feature: str, game: Game = GAME) -> str:
+    return topic_of(feature, {one.name: one for one in declare_features(game)}).code
 
 
 def encoding_of(frame: pd.DataFrame) -> Encoding:
@@ -106,7 +139,7 @@ def words(**user: Any) -> str:
         ({"purchases_28d": 0.0, "purchases_90d": 1.0}, "no purchase in the last 28 days"),
         ({"purchases_28d": 3.0}, "3 purchases in the last 28 days"),
         ({"days_since_purchase": 3.0}, "purchases, the latest 3 days ago"),
-        ({"days_since_purchase": np.nan}, "no purchase known"),
+        ({"days_since_purchase": np.nan}, "no purchase in the last 90 days"),
         ({"trend_7d_14d": 0.34}, "coming less often: a third of the usual"),
         ({"trend_7d_14d": 1.0, "trend_1d_3d": 0.0}, "coming as often as usual"),
         ({"trend_7d_14d": 2.0}, "coming more often: twice the usual"),
@@ -123,13 +156,31 @@ def words(**user: Any) -> str:
         ({"cluster": np.nan}, "in no cluster"),
         ({"user_group": "whales"}, "in group whales"),
         ({"user_group": None}, "in no group"),
-        ({"something_new": 0.126}, "something new 0.13"),
     ],
 )
 def test_reasons_are_said_in_words_from_the_users_own_values(
     user: dict[str, Any], expected: str
 ) -> None:
     assert expected in {one["words"] for one in explained(**user)}
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "code", "expected"),
+    [
+        ("something_new", 0.126, "something_new", "something new 0.13"),
+        ("events_21d", 4.0, "events_21d", "events 21d 4"),
+        ("last_guild", "red", "last_guild", "last guild red"),
+        ("last_guild", None, "last_guild", "last guild unknown"),
+    ],
+)
+def test_a_feature_that_the_game_no_longer_declares_is_given_under_its_plain_name(
+    feature: str, value: float | str | None, code: str, expected: str
+) -> None:
+    found = explained({feature: 0.4, "events_7d": 0.1}, **{feature: value, "events_7d": 1.0})
+    assert [(one["code"], one["words"]) for one in found] == [
+        (code, expected),
+        ("events", "1 event in the last 7 days"),
+    ]
 
 
 def test_a_first_day_at_the_edge_of_what_features_see_may_not_be_the_first() -> None:
@@ -206,7 +257,9 @@ def test_every_feature_of_the_table_has_a_stable_code() -> None:
     ],
 )
 def test_an_attribute_has_a_code_of_its_own_whatever_its_name(feature: str, code: str) -> None:
-    assert code_of(feature) == code
+    attribute = Attribute(field="field")
+    game = make_game(attributes={feature.removeprefix("last_"): attribute})
+    assert code_of(feature, game) == code
 
 
 attribute_names = st.from_regex(r"[a-z][a-z0-9_]{0,47}", fullmatch=True) | st.sampled_from(
@@ -218,10 +271,16 @@ attribute_names = st.from_regex(r"[a-z][a-z0-9_]{0,47}", fullmatch=True) | st.sa
 def test_two_attributes_never_share_a_code_with_each_other_or_with_other_features(
     one: str, other: str
 ) -> None:
-    others = {code_of(name) for name in [*user_features_table(make_game(attributes={})).names,
-              "count_x_7d", "sum_x_7d", "cluster", "user_group"]}  # fmt: skip
-    assert code_of(f"last_{one}") not in others
-    assert (code_of(f"last_{one}") == code_of(f"last_{other}")) == (one == other)
+    game = make_game(
+        attributes=dict.fromkeys((one, other), Attribute(field="field")),
+        events=Events(counted=("x",)),
+        properties={"x": "field"},
+    )
+    mine, others_code = (code_of(f"last_{name}", game) for name in (one, other))
+    attributes = {f"last_{one}", f"last_{other}"}
+    others = {*user_features_table(game).names, "cluster", "user_group"} - attributes
+    assert mine not in {code_of(name, game) for name in others}
+    assert (mine == others_code) == (one == other)
 
 
 anything = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, -1.0, 1e15, 1e300, -1e-300]))
@@ -284,7 +343,7 @@ def users(count: int, seed: int) -> tuple[pd.DataFrame, Encoding, Any]:
 def test_a_user_has_the_same_reasons_alone_and_among_others(
     few: int, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FEW_ROWS", few)
+    monkeypatch.setattr(module, "_MIN_ROWS_TO_GROUP", few)
     frame, encoding, values = users(150, seed)
     together = reasons(frame, encoding, values).to_pylist()
     for at in range(len(frame)):
@@ -302,7 +361,7 @@ def test_saying_the_same_once_changes_no_word(pairs: list[tuple[float, float]]) 
     said = []
     for few in (1, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_FEW_ROWS", few)
+            patch.setattr(module, "_MIN_ROWS_TO_GROUP", few)
             said.append(reasons(frame, encoding_of(frame), values).to_pylist())
     assert said[0] == said[1]
 
