@@ -151,14 +151,14 @@ def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]
     import asyncio  # noqa: PLC0415
 
     from ds_assets.serving.installed import installed_service  # noqa: PLC0415
-    from ds_assets.serving.service import PATIENCE_SECONDS  # noqa: PLC0415
+    from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S  # noqa: PLC0415
 
     async def ask() -> None:
-        with installed_service(PATIENCE_SECONDS) as service:
+        with installed_service(INTERACTIVE_TIMEOUT_S) as service:
             try:
                 await service.refresh()
                 for answer in await service.answer(user_ids):
-                    typer.echo(answer.decode())
+                    typer.echo(answer.to_json().decode())
                 if degraded := service.health().degraded:
                     typer.echo(f"down, and left out: {', '.join(degraded)}", err=True)
             finally:

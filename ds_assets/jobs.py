@@ -15,7 +15,8 @@ from ds_assets.resources import CacheResource, LakeResource, ResultsResource
 from ds_assets.serving.answer import Prediction, calendar_of
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.live_model import LakeModel
-from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService
+from ds_assets.serving.service import PredictionService
+from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
@@ -78,7 +79,7 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
             cache.open() as opened,
             results.open() as database,
             blocking(
-                PredictionService(opened, database, live, calendar, PATIENCE_SECONDS)
+                PredictionService(opened, database, live, calendar, INTERACTIVE_TIMEOUT_S)
             ) as service,
         ):
             answers = service.answer(config.user_ids)

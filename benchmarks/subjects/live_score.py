@@ -17,7 +17,9 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.live_model import LakeModel
-from ds_assets.serving.service import PATIENCE_SECONDS, PredictionService, ToScore
+from ds_assets.serving.live_scoring import UserToScore
+from ds_assets.serving.service import PredictionService
+from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 
 MOST_USERS = 100
 CALLS = 200
@@ -25,21 +27,21 @@ CALLS = 200
 
 def main() -> None:
     day = ServedDay(Path(sys.argv[1]))
-    asked = [ToScore(one.pop("user_id"), one, None) for one in day.features(10 * MOST_USERS)]
+    asked = [UserToScore(one.pop("user_id"), one, None) for one in day.features(10 * MOST_USERS)]
     live = LakeModel(day.lake, day.game)
     with (
         PredictionCache(Path("cache"), day.game.name, 7) as cache,
         ResultsDatabase("sqlite:///none.sqlite") as results,  # neither is asked
     ):
         service = PredictionService(
-            cache, results, live, calendar_of(day.game), within=PATIENCE_SECONDS
+            cache, results, live, calendar_of(day.game), timeout=INTERACTIVE_TIMEOUT_S
         )
         start = Start.now()
         found = asyncio.run(_measured(service, asked))
         tell(start, **found)
 
 
-async def _measured(service: PredictionService, asked: Sequence[ToScore]) -> dict[str, float]:
+async def _measured(service: PredictionService, asked: Sequence[UserToScore]) -> dict[str, float]:
     found = {}
     for users in (1, MOST_USERS):
         for reasons in (False, True):
@@ -50,7 +52,7 @@ async def _measured(service: PredictionService, asked: Sequence[ToScore]) -> dic
 
 
 async def _microseconds(
-    service: PredictionService, asked: Sequence[ToScore], users: int, *, reasons: bool
+    service: PredictionService, asked: Sequence[UserToScore], users: int, *, reasons: bool
 ) -> float:
     times = []
     for call in range(CALLS):

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
 from ds_assets.assets.predictions import TABLE
-from ds_assets.core.group_defaults import NEEDED, defaults_of
+from ds_assets.core.group_defaults import INPUT_COLUMNS, compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -32,7 +32,7 @@ def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[
 
 def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
     put = cache.put_batches(day, _read(day, lake))
-    means = defaults_of(_read(day, lake, NEEDED))
+    means = compute_group_defaults(_read(day, lake, INPUT_COLUMNS))
     cache.put_day(day, means)  # last: who finds the day there finds its users
     return put
 

@@ -1,13 +1,14 @@
-"""A prediction as the JSON object that answers hold, the same whatever an answer comes from.
+"""Predictions as JSON, the same whichever source an answer comes from.
 
-Belongs here: rows of `PREDICTIONS` as JSON, and what can be told from it without reading it. Does
-not belong here: the user id and all that an answer says about itself (`serving/prediction.py`), and
-where rows lie.
+Scope: rows of `PREDICTIONS` as members of a JSON object, and the facts about a row that decide an
+answer's status. The user id, and what an answer says about itself, are in `serving/answer.py`.
 
-JSON is made once, when a row is stored: who answers puts it behind what changes with the time.
+The JSON is made once, when a row is stored. Serving only puts it behind what changes with time.
 """
 
 import datetime as dt
+import json
+import math
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any
@@ -20,68 +21,101 @@ from ds_assets.core.schema import Column
 from ds_assets.core.tables import PREDICTIONS
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
-"""Those that the JSON tells, in its order."""
+"""Columns of the JSON, in its order."""
+PROBABILITIES = tuple(column.name for column in COLUMNS if column.name.endswith("_probability"))
+"""Columns of which a prediction has at least one, unless there was not enough data."""
 
 _NAMES = tuple(column.name for column in COLUMNS)
-_WRITTEN = tuple(column.name for column in COLUMNS if column.type == "json")
-"""Columns that hold JSON already."""
+_DATES = tuple(column.name for column in COLUMNS if column.type == "date")
+_RAW_JSON = tuple(column.name for column in COLUMNS if column.type == "json")
+_EPOCH = dt.date(1970, 1, 1).toordinal()
 _encode = msgspec.json.Encoder().encode
 
-_NONE = b'"churn_probability":null,"payment_probability":null'
-_BEGINNING = len(b'"as_of":"2026-01-01","last_seen":"2026-01-01",') + len(_NONE)
-NOTHING = b",".join(b'"%b":null' % column.name.encode() for column in COLUMNS) + b"}"
-"""Members of one of whom nothing is known, not even a mean."""
+NO_PREDICTION = b",".join(b'"%b":null' % name.encode() for name in _NAMES) + b"}"
+"""Members for a user about whom nothing is known, not even an average."""
 
 
-def members(rows: pa.RecordBatch) -> list[bytes]:
-    """Members of a JSON object and its closing brace, without the opening one, for each row.
+class EncodedPrediction(msgspec.Struct, frozen=True, gc=False):
+    """A row of `PREDICTIONS` as JSON, with what must be known of it without parsing that.
 
-    Args:
-        rows: The columns of `PREDICTIONS`.
+    Attributes:
+        as_of: Day of the prediction, as `date.toordinal()`.
+        last_seen: Day on which the user was last active, likewise; 0 if unknown.
+        has_probability: Whether any of `PROBABILITIES` was predicted.
+        members: Members of a JSON object and its closing brace, without the opening brace.
     """
+
+    as_of: int
+    last_seen: int
+    has_probability: bool
+    members: bytes
+
+
+def encode_rows(rows: pa.RecordBatch) -> list[EncodedPrediction]:
+    """Encode rows that have the columns of `PREDICTIONS`."""
+    as_of, last_seen = (_ordinals(rows[name]) for name in ("as_of", "last_seen"))
+    return list(map(EncodedPrediction, as_of, last_seen, _any_finite(rows), encode_members(rows)))
+
+
+def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
+    """Encode one row of plain values by column; as a table it would take 100 times as long."""
+    values = {name: record[name] for name in _NAMES}
+    for name in _RAW_JSON:
+        if values[name] is not None:
+            values[name] = msgspec.Raw(values[name])
+    return EncodedPrediction(
+        record["as_of"].toordinal(),
+        record["last_seen"].toordinal() if record["last_seen"] else 0,
+        any(record[name] is not None and math.isfinite(record[name]) for name in PROBABILITIES),
+        _encode(values)[1:],
+    )
+
+
+def encode_members(rows: pa.RecordBatch) -> list[bytes]:
+    """Encode the members of each row, as in `EncodedPrediction`."""
     parts: list[Any] = []
     for column in COLUMNS:
-        before = "" if not parts else ","
-        parts += [f'{before}"{column.name}":', _values(rows[column.name], column)]
+        separator = "," if parts else ""
+        parts += [f'{separator}"{column.name}":', _encode_column(rows[column.name], column)]
     joined = pc.binary_join_element_wise(*parts, "}", "")
-    found: list[bytes] = joined.cast(pa.binary()).to_pylist()
-    return found
+    encoded: list[bytes] = joined.cast(pa.binary()).to_pylist()
+    return encoded
 
 
-def members_of(record: Mapping[str, Any]) -> bytes:
-    """As `members`, of one row as plain values: a table of few rows takes a hundred times as long.
-
-    Args:
-        record: Values by the names of `PREDICTIONS`' columns.
-    """
-    told = {name: record[name] for name in _NAMES}
-    for name in _WRITTEN:
-        if told[name] is not None:
-            told[name] = msgspec.Raw(told[name])
-    return _encode(told)[1:]
+def decode_members(members: bytes) -> dict[str, Any]:
+    """Decode members into values by column; reasons become lists of objects."""
+    values: dict[str, Any] = json.loads(b"{" + members)
+    for name in _DATES:
+        if values[name] is not None:
+            values[name] = dt.date.fromisoformat(values[name])
+    return values
 
 
-def has_probability(found: bytes) -> bool:
-    """Whether members hold a probability; they begin with those of fixed form."""
-    return found.find(_NONE, 0, _BEGINNING) < 0
+def _ordinals(dates: pa.Array) -> list[int]:
+    """Days as `date.toordinal()`, 0 for none."""
+    ordinals: list[int] = pc.add(dates.cast(pa.int32()), _EPOCH).fill_null(0).to_numpy().tolist()
+    return ordinals
 
 
-def last_seen(found: bytes) -> dt.date | None:
-    """The day on which the user was last active, as members tell it."""
-    day = found[:_BEGINNING].partition(b'"last_seen":"')[2][:10]
-    return dt.date.fromisoformat(day.decode()) if day else None
+def _any_finite(rows: pa.RecordBatch) -> list[bool]:
+    """Whether each row has a finite value in any of `PROBABILITIES`."""
+    has_any = pa.repeat(pa.scalar(False), rows.num_rows)
+    for name in PROBABILITIES:
+        has_any = pc.or_(has_any, pc.is_finite(rows[name]).fill_null(False))
+    flags: list[bool] = has_any.to_numpy(zero_copy_only=False).tolist()
+    return flags
 
 
-def _values(column: pa.Array, contract: Column) -> pa.Array:
-    """Each value as JSON."""
-    if contract.type == "date":
-        told = pc.binary_join_element_wise('"', column.cast(pa.string()), '"', "")
-    elif contract.type == "text":
-        words = column.dictionary_encode()  # the same few over and over
-        quoted = pa.array(map(encode_basestring, words.dictionary.to_pylist()), pa.string())
-        told = quoted.take(words.indices)
-    elif contract.type == "real":
-        told = pc.if_else(pc.is_finite(column), column, None).cast(pa.string())
-    else:  # whole numbers are written as JSON writes them, and what is JSON already is as it is
-        told = column.cast(pa.string())
-    return told.fill_null("null")
+def _encode_column(values: pa.Array, column: Column) -> pa.Array:
+    """Encode each value as JSON."""
+    if column.type == "date":
+        encoded = pc.binary_join_element_wise('"', values.cast(pa.string()), '"', "")
+    elif column.type == "text":
+        distinct = values.dictionary_encode()  # few distinct texts, repeated in many rows
+        quoted = pa.array(map(encode_basestring, distinct.dictionary.to_pylist()), pa.string())
+        encoded = quoted.take(distinct.indices)
+    elif column.type == "real":
+        encoded = pc.if_else(pc.is_finite(values), values, None).cast(pa.string())
+    else:  # integers read the same in JSON, and JSON columns are JSON already
+        encoded = values.cast(pa.string())
+    return encoded.fill_null("null")

@@ -1,11 +1,10 @@
-"""The one answer about a user, the same whatever it comes from.
+"""The answer about one user, the same whichever source it comes from.
 
-Belongs here: what an answer says of itself, and its JSON. Does not belong here: where predictions
-are looked for (`service.py`), and what a prediction says (`core/prediction_json.py`).
+Scope: what an answer says about itself, and its JSON. Where predictions are found is in
+`lookup.py`, and what a prediction says in `core/prediction_json.py`.
 """
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ds_assets.core.prediction_json import has_probability, last_seen
+from ds_assets.core.prediction_json import EncodedPrediction, decode_members
 from ds_assets.game import Game
 
 Status = Literal["ok", "stale", "inactive", "not_enough_data", "unknown_user"]
@@ -21,21 +20,22 @@ Source = Literal["cache", "table", "live", "default"]
 
 STALE_AFTER = dt.timedelta(days=2)
 """Age of the newest day at which something has gone wrong: each day ends a day after the last."""
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is predicted for one user, and where it comes from.
+    """An answer as plain values.
 
     Attributes:
-        user_id: The user, as asked for.
-        status: `ok`: there is a probability of the newest day; `stale`: that day, or the
-            prediction, is older than it should be; `inactive`: the user is known, and was not seen
-            for longer than the game's active days; `not_enough_data`: there is no probability, and
-            what is missing is said; `unknown_user`: nothing is known of the user.
-        source: Where it was found; `default`: the mean of all users, or of a group.
-        age_seconds: Seconds since the end of the day of the prediction.
-        values: What is predicted, by the names of the columns of `PREDICTIONS`.
+        user_id: The user of the request.
+        status: `ok`: a probability of the newest day; `stale`: that day, or the prediction, is
+            older than it should be; `inactive`: a known user, not seen for longer than the game's
+            active days; `not_enough_data`: no probability, and the answer says what is missing;
+            `unknown_user`: nothing is known of the user.
+        source: Where it was found; `default`: averages of all users, or of a user group.
+        age_seconds: Seconds since the end of the prediction's day.
+        values: What is predicted, by column of `PREDICTIONS`.
     """
 
     user_id: str
@@ -43,6 +43,64 @@ class Prediction:
     source: Source
     age_seconds: int | None
     values: dict[str, Any]
+
+
+class LookupResult(msgspec.Struct, frozen=True, gc=False):
+    """What the sources know about a user.
+
+    Attributes:
+        source: The source that had the prediction.
+        prediction: The prediction; none if no source has one.
+        is_conclusive: Whether every source was asked that could know better.
+    """
+
+    source: Source
+    prediction: EncodedPrediction | None
+    is_conclusive: bool = True
+
+
+UNKNOWN = LookupResult("default", None)
+NOT_ASKED = LookupResult("default", None, is_conclusive=False)
+
+
+class AnswerHeader(msgspec.Struct, frozen=True):
+    """What an answer says about itself; many answers share one.
+
+    Attributes:
+        status: See `Prediction`.
+        source: See `Prediction`.
+        age_seconds: See `Prediction`.
+        members: The same as members of a JSON object.
+    """
+
+    status: Status
+    source: Source
+    age_seconds: int | None
+    members: bytes
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """An answer in parts, so that what it says about itself is known without parsing it.
+
+    Attributes:
+        user_id: The user of the request.
+        header: What it says about itself.
+        members: What is predicted, see `EncodedPrediction`.
+    """
+
+    user_id: str
+    header: AnswerHeader
+    members: bytes
+
+    def to_json(self) -> bytes:
+        """Put the parts together: one JSON object without spaces."""
+        return b'{"user_id":%b,%b,%b' % (_encode(self.user_id), self.header.members, self.members)
+
+    def to_prediction(self) -> Prediction:
+        """Convert to plain values."""
+        header = self.header
+        values = decode_members(self.members)
+        return Prediction(self.user_id, header.status, header.source, header.age_seconds, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +116,10 @@ class Calendar:
     active_days: int
 
     def age(self, day: int, now: float) -> int:
-        """Seconds since the end of a day, not below 0.
+        """Seconds since the end of a day, at least 0.
 
         Args:
-            day: The day, as days since 0001-01-01, the first of which is 1.
+            day: The day, as `date.toordinal()`.
             now: Seconds since 1970-01-01, UTC.
         """
         return max(0, int(now - _end_of(day, self.zone)))
@@ -70,22 +128,21 @@ class Calendar:
         """The day that is not over yet."""
         return dt.datetime.fromtimestamp(now, self.zone).date()
 
-    def status(self, day: int, newest: int, now: float, members: bytes) -> Status:
-        """What a prediction is worth.
+    def status(self, prediction: EncodedPrediction, newest: int, now: float) -> Status:
+        """Determine the status of a prediction, if no source has a newer one.
 
         Args:
-            day: Its day, as for `age`.
-            newest: The newest day that is known of.
-            now: As for `age`.
-            members: The prediction, see `prediction_json`.
+            prediction: The prediction.
+            newest: The newest day that is known, as `date.toordinal()`.
+            now: Seconds since 1970-01-01, UTC.
         """
-        if not has_probability(members):
+        if not prediction.has_probability:
             return "not_enough_data"
-        if day >= newest:
-            return "ok" if self.age(day, now) <= STALE_AFTER.total_seconds() else "stale"
-        seen = last_seen(members)
-        left = seen is not None and seen.toordinal() + self.active_days <= newest
-        return "inactive" if left else "stale"
+        if prediction.as_of >= newest:
+            is_fresh = self.age(prediction.as_of, now) <= STALE_AFTER.total_seconds()
+            return "ok" if is_fresh else "stale"
+        last_seen = prediction.last_seen
+        return "inactive" if last_seen and last_seen + self.active_days <= newest else "stale"
 
 
 def calendar_of(game: Game) -> Calendar:
@@ -93,72 +150,69 @@ def calendar_of(game: Game) -> Calendar:
     return Calendar(ZoneInfo(game.time_zone), game.active_days)
 
 
-class Teller:
-    """Answers of one second as JSON: what they say of themselves is the same for many users.
+class AnswerEncoder:
+    """Makes the answers of one second: what they say about themselves is the same for many users.
 
     Args:
         calendar: When days end.
-        newest: The newest day that is known of, as days since 0001-01-01.
+        newest: The newest day that is known, as `date.toordinal()`.
         now: Seconds since 1970-01-01, UTC.
     """
 
     def __init__(self, calendar: Calendar, newest: int, now: int) -> None:
         self._calendar = calendar
         self.moment = newest, now
-        self._heads: dict[tuple[Status, Source, int], bytes] = {}
+        self._headers: dict[tuple[Status, Source, int], AnswerHeader] = {}
         self._current: dict[int, Status] = {}
 
-    def tell(
-        self, user_id: str, source: Source, day: int, members: bytes, *, is_sure: bool
-    ) -> bytes:
-        """The answer of a prediction.
+    def encode(
+        self, user_id: str, source: Source, found: EncodedPrediction, *, is_conclusive: bool
+    ) -> Answer:
+        """Make the answer of a prediction.
 
         Args:
             user_id: The user.
-            source: See `Prediction`.
-            day: The prediction's day, as days since 0001-01-01.
-            members: The prediction, see `prediction_json`.
-            is_sure: Whether nobody can have a newer one.
+            source: See `LookupResult`.
+            found: The prediction.
+            is_conclusive: See `LookupResult`.
         """
-        status = self._current.get(day) if has_probability(members) else "not_enough_data"
+        day = found.as_of
+        status = self._current.get(day) if found.has_probability else "not_enough_data"
         if status is None:
-            status = self._calendar.status(day, *self.moment, members)
-            if day >= self.moment[0]:
-                self._current[day] = status
-            elif status == "inactive" and not is_sure:
-                status = "stale"
-        head = self._heads.get((status, source, day)) or self._head(status, source, day)
-        return b'{"user_id":%b%b,%b' % (_encode(user_id), head, members)
+            status = self._status(found, is_conclusive)
+        header = self._headers.get((status, source, day)) or self._make_header(status, source, day)
+        return Answer(user_id, header, found.members)
 
-    def tell_default(self, user_id: str, day: int, members: bytes, *, is_sure: bool) -> bytes:
-        """The answer where nothing is known of a user.
+    def encode_default(
+        self, user_id: str, day: int, members: bytes, *, is_conclusive: bool
+    ) -> Answer:
+        """Make the answer about a user for whom there is no prediction.
 
         Args:
             user_id: The user.
-            day: Day of the means, 0 for none.
-            members: The means.
-            is_sure: Whether everybody who might know was asked.
+            day: Day of the group defaults, as `date.toordinal()`; 0 if there are none.
+            members: The group defaults.
+            is_conclusive: See `LookupResult`.
         """
-        head = self._head("unknown_user" if is_sure else "not_enough_data", "default", day)
-        return b'{"user_id":%b%b,%b' % (_encode(user_id), head, members)
+        status: Status = "unknown_user" if is_conclusive else "not_enough_data"
+        header = self._headers.get((status, "default", day))
+        return Answer(user_id, header or self._make_header(status, "default", day), members)
 
-    def _head(self, status: Status, source: Source, day: int) -> bytes:
-        age = self._calendar.age(day, self.moment[1]) if day else "null"
-        head = f',"status":"{status}","source":"{source}","age_seconds":{age}'.encode()
-        self._heads[status, source, day] = head
-        return head
+    def _status(self, prediction: EncodedPrediction, is_conclusive: bool) -> Status:
+        status = self._calendar.status(prediction, *self.moment)
+        if prediction.as_of >= self.moment[0]:
+            self._current[prediction.as_of] = status
+        elif status == "inactive" and not is_conclusive:
+            return "stale"
+        return status
 
-
-def read_answer(found: bytes) -> Prediction:
-    """What an answer says."""
-    told = json.loads(found)
-    own = {name: told.pop(name) for name in ("user_id", "status", "source", "age_seconds")}
-    for name in ("as_of", "last_seen"):
-        told[name] = None if told[name] is None else dt.date.fromisoformat(told[name])
-    return Prediction(**own, values=told)
-
-
-_encode = msgspec.json.Encoder().encode
+    def _make_header(self, status: Status, source: Source, day: int) -> AnswerHeader:
+        age = self._calendar.age(day, self.moment[1]) if day else None
+        told = "null" if age is None else age
+        members = f'"status":"{status}","source":"{source}","age_seconds":{told}'.encode()
+        header = AnswerHeader(status, source, age, members)
+        self._headers[status, source, day] = header
+        return header
 
 
 @lru_cache(maxsize=4_000)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ds_assets.serving.answer import Prediction, read_answer
+from ds_assets.serving.answer import Prediction
 from ds_assets.serving.health import Health
 from ds_assets.serving.service import PredictionService
 
@@ -39,7 +39,7 @@ class BlockingService:
             RuntimeError: the service is closed, or was opened before this process was forked.
         """
         asked = self._loop.begin(self._service.answer(user_ids))
-        return [read_answer(one) for one in asked.result()]
+        return [answer.to_prediction() for answer in asked.result()]
 
     def health(self) -> Health:
         """How the service is now."""

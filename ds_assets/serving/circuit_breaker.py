@@ -1,110 +1,113 @@
-"""A part that answers rest on: asked within a time, and left alone for a while when it is down.
+"""Calls to a dependency of the service: bounded in time, and skipped while it is down.
 
-Belongs here: bounds and circuit breakers. Does not belong here: what is asked.
+Scope: timeouts and circuit breakers. Which dependencies there are is in `sources.py`.
 """
 
 import asyncio
-import datetime as dt
 import logging
-from collections.abc import Awaitable
-from contextlib import suppress
+import time
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from pybreaker import (
-    STATE_CLOSED,
-    STATE_OPEN,
-    CircuitBreaker,
-    CircuitBreakerError,
-    CircuitMemoryStorage,
-)
+from ds_assets.errors import Unavailable
+from ds_assets.serving.health import BreakerState
 
-from ds_assets.errors import InputError, Unavailable
-from ds_assets.serving.health import Breaker
+Result = TypeVar("Result")
 
-Answer = TypeVar("Answer")
-
-FAILURES = 3
-"""Failures one after the other, after which a part is down."""
-_LATE_SECONDS = 0.02
-"""An end of waiting that is noticed so late says that this process is busy, not that a part is
+MAX_FAILURES = 3
+"""Consecutive failures after which a circuit opens."""
+RESET_TIMEOUT_S = 2.0
+"""Seconds for which an open circuit lets no call through."""
+_LATE_S = 0.02
+"""A timeout that is noticed this late means that this process is busy, not that a dependency is
 down."""
-REST_SECONDS = 2
-"""A part that is down is tried again after this time; so it is used again soon after it is back."""
 
 _log = logging.getLogger(__name__)
 
 
-class PartDown(Unavailable):
-    """A part does not answer, or has not for a while and is not asked now."""
+class DependencyUnavailable(Unavailable):
+    """A dependency did not answer, or is not called because its circuit is open."""
 
 
-class Part:
-    """One part.
+class CircuitBreaker:
+    """Opens after consecutive failures, and lets calls through again after a while.
 
     Args:
-        name: Its name in logs.
-        faults: What it raises when it cannot be used.
-        within: Seconds to wait for an answer at most.
+        clock: Seconds of a clock that never goes back.
     """
 
-    def __init__(self, name: str, faults: tuple[type[Exception], ...], within: float) -> None:
-        self._name, self._within = name, within
-        self._faults: tuple[type[Exception], ...] = (TimeoutError, *faults)
-        self._memory = CircuitMemoryStorage(STATE_CLOSED)
-        self._breaker = CircuitBreaker(
-            fail_max=FAILURES,
-            reset_timeout=REST_SECONDS,
-            exclude=[InputError],  # the caller's mistake says nothing about the part
-            state_storage=self._memory,
-        )
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._opened_at: float | None = None
 
     @property
-    def is_up(self) -> bool:
-        """Whether it answered when it was asked last."""
-        return self._memory.state == STATE_CLOSED and not self._memory.counter
-
-    @property
-    def state(self) -> Breaker:
-        """`closed`: it is asked; `open`: it is not asked for a while; `half-open`: it is tried."""
-        opened_at = self._memory.opened_at
-        if self._memory.state == STATE_CLOSED or opened_at is None:
+    def state(self) -> BreakerState:
+        """`closed`: calls go through; `open`: none does; `half-open`: calls are tried again."""
+        if self._opened_at is None:
             return "closed"
-        rested = dt.datetime.now(dt.UTC) - opened_at >= dt.timedelta(seconds=REST_SECONDS)
-        return "half-open" if rested else "open"
+        is_over = self._clock() - self._opened_at >= RESET_TIMEOUT_S
+        return "half-open" if is_over else "open"
 
-    async def ask(self, question: Awaitable[Answer]) -> Answer:
-        """Wait for its answer. Who stops waiting, or is late, says nothing about the part.
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last call succeeded."""
+        return not self._failures
+
+    def record_success(self) -> None:
+        """Close the circuit. A call from before it opened, which answers late, does not."""
+        if self.state != "open":
+            self._failures, self._opened_at = 0, None
+
+    def record_failure(self) -> None:
+        """Count a failure, and open the circuit if there were too many."""
+        if self.state != "open":
+            self._failures += 1
+            if self._failures >= MAX_FAILURES:
+                self._opened_at = self._clock()
+
+
+class Dependency:
+    """A system that answers rest on, with a timeout and a circuit breaker.
+
+    Args:
+        name: Its name in log messages.
+        errors: What it raises when it cannot be used.
+        timeout: Seconds to wait for a result.
+
+    Attributes:
+        breaker: Its circuit breaker.
+    """
+
+    def __init__(self, name: str, errors: tuple[type[Exception], ...], timeout: float) -> None:
+        self._name, self._timeout = name, timeout
+        self._errors: tuple[type[Exception], ...] = (TimeoutError, *errors)
+        self.breaker = CircuitBreaker()
+
+    async def call(self, call: Awaitable[Result]) -> Result:
+        """Await a call. If the caller is cancelled, that says nothing about the dependency.
 
         Args:
-            question: What is asked; it is closed without being asked while the part is down.
+            call: The call; a coroutine is closed without being run while the circuit is open.
 
         Raises:
-            PartDown: it does not answer in time, cannot be used, or is not asked.
+            DependencyUnavailable: it failed, timed out, or was not made.
         """
-        if self.state == STATE_OPEN:
-            if asyncio.iscoroutine(question):
-                question.close()
-            raise PartDown(f"the {self._name} is not asked for {REST_SECONDS} s")
+        if self.breaker.state == "open":
+            if asyncio.iscoroutine(call):
+                call.close()
+            raise DependencyUnavailable(f"the {self._name} is not called for {RESET_TIMEOUT_S} s")
         clock = asyncio.get_running_loop().time
-        ends = clock() + self._within
+        deadline = clock() + self._timeout
         try:
-            async with asyncio.timeout_at(ends):
-                answer = await question
-        except self._faults as error:
-            if clock() < ends + _LATE_SECONDS:  # else the answer may have come, and nobody looked
-                self._count(error)
-            _log.warning("an answer does without the %s: %s", self._name, str(error) or "no answer")
-            raise PartDown(f"the {self._name} does not answer") from error
-        if not self.is_up:  # else the breaker would learn nothing, and take its time
-            self._count(None)
-        return answer
-
-    def _count(self, error: Exception | None) -> None:
-        """Tell the breaker how a question ended, once it has; one that was cancelled never does."""
-
-        def end() -> None:
-            if error is not None:
-                raise error
-
-        with suppress(CircuitBreakerError, *self._faults):
-            self._breaker.call(end)
+            async with asyncio.timeout_at(deadline):
+                result = await call
+        except self._errors as error:
+            if clock() < deadline + _LATE_S:  # otherwise the result may have come unnoticed
+                self.breaker.record_failure()
+            reason = str(error) or "timed out"
+            _log.warning("%s unavailable; answering without it: %s", self._name, reason)
+            raise DependencyUnavailable(f"the {self._name} is unavailable") from error
+        if not self.breaker.is_healthy:
+            self.breaker.record_success()
+        return result

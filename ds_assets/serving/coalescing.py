@@ -1,71 +1,98 @@
-"""Questions that arrive together are asked together, and a question that is being asked is shared.
+"""Request coalescing: one call loads what many requests are waiting for.
 
-Belongs here: waiting for company. Does not belong here: what is asked, and of whom.
+A call for many items costs little more than a call for one. While as many calls as allowed are
+under way, further items wait and then go together, so that a busy source gets larger calls rather
+than more of them; nothing waits for company that has not come yet.
+
+Scope: batching, sharing and bounded concurrency. What is loaded, and from where, is the caller's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-Found = TypeVar("Found")
+Item = TypeVar("Item", bound=Hashable)
+Result = TypeVar("Result")
 
 
-class Coalescer(Generic[Found]):
-    """Asks for many keys at once on behalf of who asks for one; for one event loop.
-
-    While as many questions as allowed are being answered, further keys wait for the next, so that a
-    busy source is asked in larger steps rather than more often.
+class Coalescer(Generic[Item, Result]):
+    """Loads items in batches, for one event loop. Equal items that wait together are loaded once.
 
     Args:
-        load: Finds the values of keys, in their order.
-        most: Keys that are asked for at once.
-        at_once: Questions that may be open.
+        load: Loads the results of items, in their order. A result that is an exception is raised
+            for those who wait for that item only.
+        max_size: Maximum size of a batch; an item that is larger goes alone.
+        max_calls: Maximum number of calls under way.
     """
 
     def __init__(
-        self, load: Callable[[Sequence[str]], Awaitable[Sequence[Found]]], most: int, at_once: int
+        self,
+        load: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        max_size: int,
+        max_calls: int,
     ) -> None:
         self._load = load
-        self._most = most
-        self._free = at_once
-        self._askers: dict[str, list[asyncio.Future[Found]]] = {}
-        self._waiting: list[str] = []
-        self._open: set[asyncio.Task[None]] = set()
+        self._max_size = max_size
+        self._free_calls = max_calls
+        self._waiters: dict[Item, list[asyncio.Future[Result]]] = {}
+        self._queue: deque[tuple[Item, int]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def get(self, key: str) -> "asyncio.Future[Found]":
-        """The value of a key, once it is there; who cancels it does so for nobody else."""
+    def get(self, item: Item, size: int = 1) -> "asyncio.Future[Result]":
+        """Get the future result of an item; to cancel it cancels nobody else's.
+
+        Args:
+            item: What to load.
+            size: How much it counts towards the size of a batch.
+        """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Found] = loop.create_future()
-        if (others := self._askers.get(key)) is not None:
-            others.append(future)
+        future: asyncio.Future[Result] = loop.create_future()
+        if (waiters := self._waiters.get(item)) is not None:
+            waiters.append(future)
             return future
-        self._askers[key] = [future]
-        if not self._waiting and self._free:
-            loop.call_soon(self._ask)
-        self._waiting.append(key)
+        self._waiters[item] = [future]
+        if not self._queue and self._free_calls:
+            loop.call_soon(self._start_calls)
+        self._queue.append((item, size))
         return future
 
-    def _ask(self) -> None:
-        while self._waiting and self._free:
-            keys, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            self._free -= 1
-            task = asyncio.get_running_loop().create_task(self._answer(keys))
-            self._open.add(task)
-            task.add_done_callback(self._open.discard)
+    def _start_calls(self) -> None:
+        while self._free_calls and (batch := self._next_batch()):
+            self._free_calls -= 1
+            task = asyncio.get_running_loop().create_task(self._call(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, keys: list[str]) -> None:
+    def _next_batch(self) -> list[Item]:
+        """Take waiting items off the queue; those that nobody waits for any more are dropped."""
+        batch: list[Item] = []
+        room, queue = self._max_size, self._queue
+        while queue and (queue[0][1] <= room or not batch):
+            item, size = queue.popleft()
+            if all(future.done() for future in self._waiters[item]):
+                del self._waiters[item]
+            else:
+                batch.append(item)
+                room -= size
+        return batch
+
+    async def _call(self, batch: list[Item]) -> None:
         try:
-            found = list(zip(keys, await self._load(keys), strict=True))
-        except Exception as error:  # noqa: BLE001  (whoever asked is told)
-            for future in (future for key in keys for future in self._answered(key)):
-                future.set_exception(error)
-        else:
-            for key, value in found:
-                for future in self._answered(key):
-                    future.set_result(value)
-        self._free += 1
-        self._ask()
+            results = list(zip(batch, await self._load(batch), strict=True))
+        except Exception as error:  # noqa: BLE001  (raised to whoever waits)
+            results = [(item, error) for item in batch]
+        for item, result in results:
+            self._resolve(item, result)
+        self._free_calls += 1
+        self._start_calls()
 
-    def _answered(self, key: str) -> "list[asyncio.Future[Found]]":
-        """Who still waits for a key; from now on it is asked for anew."""
-        return [future for future in self._askers.pop(key) if not future.done()]
+    def _resolve(self, item: Item, result: Result | Exception) -> None:
+        """Pass a result on; from now on the item is loaded anew."""
+        for future in self._waiters.pop(item):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

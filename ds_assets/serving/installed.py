@@ -10,16 +10,17 @@ from ds_assets.infra.lake.open import open_lake
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.live_model import LakeModel
-from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
+from ds_assets.serving.service import PredictionService
+from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 from ds_assets.settings import load_settings
 
 
 @contextmanager
-def installed_service(within: float = WITHIN_SECONDS) -> Iterator[PredictionService]:
+def installed_service(timeout: float = REQUEST_TIMEOUT_S) -> Iterator[PredictionService]:
     """The service, connected while the context lasts.
 
     Args:
-        within: Seconds in which it answers, whatever is down.
+        timeout: Seconds within which it answers, whatever is down.
 
     Raises:
         InputError: a setting or the game file is not acceptable.
@@ -32,7 +33,7 @@ def installed_service(within: float = WITHIN_SECONDS) -> Iterator[PredictionServ
         ResultsDatabase(settings.results_url) as results,
     ):
         lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
-        yield PredictionService(cache, results, LakeModel(lake, game), calendar_of(game), within)
+        yield PredictionService(cache, results, LakeModel(lake, game), calendar_of(game), timeout)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import day_models, model_tags
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.serving.online_features import OnlineStore
-from ds_assets.serving.service import LiveUnavailable, StillLoading
+from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 
 if TYPE_CHECKING:
     from ds_assets.infra.engines.event_features import EventFeatures
@@ -147,13 +147,13 @@ class LakeModel:
         """As `score_events`, of lines that have arrived on that day, for who cannot wait.
 
         Raises:
-            StillLoading: the engine is not there yet; from now on it is being loaded.
+            LiveLoading: the engine is not there yet; from now on it is being loaded.
             LiveUnavailable: as `score_events`.
             InputError: a line is no event; the message says which, and why.
         """
         if self._events is None:
             self._load_events()
-            raise StillLoading("the engine that reads raw events is being loaded")
+            raise LiveLoading("the engine that reads raw events is being loaded")
         found = self.score_events({as_of: lines}, as_of, reasons=reasons)
         for one in found.rejected:
             raise InputError(f"event {one.line} cannot be used: {one.reason}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.group_defaults import MEANS, NEEDED, defaults_of
+from ds_assets.core.group_defaults import AVERAGED_COLUMNS, INPUT_COLUMNS, compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets_tests.infra.factories import DAYS, row, table
 
@@ -35,24 +35,24 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
         row(f"u{n}", churn_probability=share, user_group=group)
         for n, (share, group) in enumerate(users)
     ]
-    told = table(*data.draw(st.permutations(rows))).select(NEEDED)
+    told = table(*data.draw(st.permutations(rows))).select(INPUT_COLUMNS)
     batches = told.to_batches(data.draw(st.integers(1, len(rows))))
-    found = by_group(defaults_of(iter(batches)))
+    found = by_group(compute_group_defaults(iter(batches)))
     assert set(found) == {None} | {group for _, group in users}
     for group, one in found.items():
         inside = [share for share, of in users if group is None or of == group]
         assert one["churn_probability"] == pytest.approx(mean(inside))
         assert (one["user_id"], one["as_of"], one["payment_model"]) == ("", DAYS[0], "some")
         own = {"user_id", "as_of", "user_group", "churn_model", "payment_model", "cluster_model"}
-        others = set(PREDICTIONS.names) - own - set(MEANS)
+        others = set(PREDICTIONS.names) - own - set(AVERAGED_COLUMNS)
         assert {one[name] for name in others} == {None}
 
 
 def test_without_rows_there_are_no_defaults() -> None:
-    found = defaults_of([table().select(NEEDED)])
+    found = compute_group_defaults([table().select(INPUT_COLUMNS)])
     assert (found.num_rows, found.schema) == (0, PREDICTIONS.arrow_schema)
 
 
 def test_what_is_not_a_number_says_nothing_of_others() -> None:
     rows = table(row("a", churn_probability=math.nan), row("b", churn_probability=0.5))
-    assert by_group(defaults_of([rows]))[None]["churn_probability"] == 0.5
+    assert by_group(compute_group_defaults([rows]))[None]["churn_probability"] == 0.5

@@ -1,6 +1,5 @@
 """A prediction as JSON: whatever a row holds, the JSON says the same, and can be told apart."""
 
-import datetime as dt
 import json
 import math
 from typing import Any
@@ -10,11 +9,12 @@ from hypothesis import strategies as st
 
 from ds_assets.core.prediction_json import (
     COLUMNS,
-    NOTHING,
-    has_probability,
-    last_seen,
-    members,
-    members_of,
+    NO_PREDICTION,
+    EncodedPrediction,
+    decode_members,
+    encode_members,
+    encode_record,
+    encode_rows,
 )
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets_tests.infra.factories import row, table, told
@@ -64,7 +64,9 @@ def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
     many: list[dict[str, Any]],
 ) -> None:
     found = [
-        json.loads(b"{" + one) for batch in table(*many).to_batches() for one in members(batch)
+        json.loads(b"{" + one)
+        for batch in table(*many).to_batches()
+        for one in encode_members(batch)
     ]
     assert found == [says(one) for one in many]
     assert all(list(one) == [column.name for column in COLUMNS] for one in found)
@@ -72,45 +74,47 @@ def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
 
 @given(one=rows())
 def test_a_single_row_of_plain_values_says_the_same(one: dict[str, Any]) -> None:
-    found = json.loads(b"{" + members_of(one))
+    found = json.loads(b"{" + encode_record(one).members)
     assert found == says(one)
     assert list(found) == [column.name for column in COLUMNS]
 
 
 @given(one=rows())
-def test_whether_there_is_a_probability_and_when_the_user_was_seen_can_be_told(
+def test_the_day_the_last_activity_and_whether_there_is_a_probability_are_known_without_parsing(
     one: dict[str, Any],
 ) -> None:
-    (found,) = members(table(one).to_batches()[0])
-    said = says(one)
-    probabilities = (said["churn_probability"], said["payment_probability"])
-    assert has_probability(found) is (probabilities != (None, None))
-    assert last_seen(found) == one["last_seen"]
-    assert has_probability(members_of(one)) is has_probability(found)
-    assert last_seen(members_of(one)) == one["last_seen"]
+    (encoded,) = encode_rows(table(one).to_batches()[0])
+    expected = says(one)
+    probabilities = (expected["churn_probability"], expected["payment_probability"])
+    assert encoded.has_probability is (probabilities != (None, None))
+    assert encoded.as_of == one["as_of"].toordinal()
+    assert encoded.last_seen == (one["last_seen"].toordinal() if one["last_seen"] else 0)
+    alone = encode_record(one)
+    assert facts(alone) == facts(encoded)
+
+
+def facts(prediction: EncodedPrediction) -> tuple[int, int, bool]:
+    return prediction.as_of, prediction.last_seen, prediction.has_probability
+
+
+@given(one=rows())
+def test_members_are_decoded_to_the_values_of_the_columns(one: dict[str, Any]) -> None:
+    dates = {name: one[name] for name in ("as_of", "last_seen")}
+    assert decode_members(encode_record(one).members) == says(one) | dates
 
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_a_real_comes_back_to_its_last_bit(number: float) -> None:
-    (found,) = members(table(row("a", expected_spend=number)).to_batches()[0])
+    (found,) = encode_members(table(row("a", expected_spend=number)).to_batches()[0])
     assert json.loads(b"{" + found)["expected_spend"] == number
 
 
 def test_a_part_of_a_batch_is_told_as_itself() -> None:
     whole = table(*(row(f"u{n}", cluster=n, cluster_name=f"c{n}") for n in range(5)))
     (batch,) = whole.to_batches()
-    assert members(batch.slice(3, 2)) == members(batch)[3:]
-    assert members(batch.slice(0, 0)) == []
+    assert encode_rows(batch.slice(3, 2)) == encode_rows(batch)[3:]
+    assert encode_rows(batch.slice(0, 0)) == []
 
 
-def test_of_nobody_nothing_is_said() -> None:
-    assert told(NOTHING) == dict.fromkeys(PREDICTIONS.names[1:])
-    assert not has_probability(NOTHING)
-    assert last_seen(NOTHING) is None
-
-
-def test_a_reason_that_speaks_of_the_last_visit_is_not_taken_for_it() -> None:
-    one = row("a", last_seen=None, churn_reasons='[{"last_seen":"2026-01-01"}]')
-    (found,) = members(table(one).to_batches()[0])
-    assert last_seen(found) is None
-    assert last_seen(members(table(row("a", dt.date(2026, 3, 1))).to_batches()[0])[0]) is not None
+def test_of_an_unknown_user_every_column_is_null() -> None:
+    assert told(NO_PREDICTION) == dict.fromkeys(PREDICTIONS.names[1:])

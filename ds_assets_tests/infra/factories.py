@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from ds_assets.core.group_defaults import GroupDefaults
+from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.infra.cache.format import CachedPrediction, DayRecord
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
@@ -64,10 +65,10 @@ def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, 
 
 def fetch(
     cache: PredictionCache, user_ids: Sequence[str]
-) -> tuple[DayRecord | None, list[dict[str, Any] | None]]:
+) -> tuple[GroupDefaults | None, list[dict[str, Any] | None]]:
     """As `get_rows`, on an event loop of its own, with the newest day."""
 
-    async def ask() -> tuple[DayRecord | None, list[CachedPrediction | None]]:
+    async def ask() -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
         try:
             return await cache.fetch(user_ids)
         finally:
@@ -78,7 +79,7 @@ def fetch(
     return day, [None if value is None else row_in(user_id, value) for user_id, value in found]
 
 
-def row_in(user_id: str, value: CachedPrediction) -> dict[str, Any]:
+def row_in(user_id: str, value: EncodedPrediction) -> dict[str, Any]:
     """A value of the cache as the row that was put in."""
     found = {"user_id": user_id, **told(value.members)}
     assert found["as_of"].toordinal() == value.as_of

@@ -9,11 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ds_assets.core.group_defaults import defaults_of
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.answer import Calendar, Prediction, read_answer
-from ds_assets.serving.service import LiveUnavailable, PredictionService, Records
+from ds_assets.serving.answer import Calendar, Prediction
+from ds_assets.serving.service import PredictionService
+from ds_assets.serving.sources import LiveUnavailable, Records
 from ds_assets_tests.infra.factories import DAYS, table
 
 ACTIVE_DAYS = 10
@@ -73,12 +74,12 @@ async def serving(
     cache: PredictionCache,
     results: ResultsDatabase,
     live: Any,
-    within: float = PATIENCE,
+    timeout: float = PATIENCE,  # noqa: ASYNC109  (the service's)
     clock: Callable[[], float] = lambda: end_of(DAYS[1]) + 60,
 ) -> AsyncIterator[PredictionService]:
     """A service of a game whose days are UTC's, a minute after the second day."""
     calendar = Calendar(dt.UTC, ACTIVE_DAYS)
-    service = PredictionService(cache, results, live, calendar, within, clock)
+    service = PredictionService(cache, results, live, calendar, timeout, clock)
     # As a worker does: to look through all that hundreds of tests have left takes half a second.
     gc.freeze()
     try:
@@ -90,7 +91,7 @@ async def serving(
 
 async def ask(service: PredictionService, *user_ids: str) -> list[Prediction]:
     """Answers to one request; what was found is in the cache before they are here."""
-    found = [read_answer(one) for one in await service.answer(user_ids)]
+    found = [one.to_prediction() for one in await service.answer(user_ids)]
     await all_done(service)
     return found
 
@@ -99,19 +100,18 @@ async def ask_each(service: PredictionService, *user_ids: str) -> list[Predictio
     """Answers to a request for each user, all at once."""
     found = await asyncio.gather(*map(service.answer_one, user_ids))
     await all_done(service)
-    return [read_answer(one) for one in found]
+    return [one.to_prediction() for one in found]
 
 
 async def all_done(service: PredictionService) -> None:
-    """Wait until nothing is done beside the answers."""
-    while service._beside:
-        await asyncio.wait(service._beside)
+    """Wait until no background task runs."""
+    await service._background.finish()
 
 
 def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None:
     """Put a whole day into the cache, as the asset does."""
     cache.put(day, table(*rows))
-    cache.put_day(day, defaults_of([table(*rows)]))
+    cache.put_day(day, compute_group_defaults([table(*rows)]))
 
 
 def statements_of(results: ResultsDatabase) -> list[str]:

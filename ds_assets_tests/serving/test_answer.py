@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.prediction_json import NOTHING, members
+from ds_assets.core.prediction_json import NO_PREDICTION, EncodedPrediction, encode_rows
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.serving.answer import STALE_AFTER, Calendar, Teller, calendar_of, read_answer
+from ds_assets.serving.answer import STALE_AFTER, AnswerEncoder, Calendar, calendar_of
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.infra.factories import DAYS, row, table
 
@@ -28,9 +28,9 @@ def seoul(day: int, hour: int) -> float:
     return dt.datetime(2026, 3, day, hour, tzinfo=SEOUL).timestamp()
 
 
-def json_of(**values: Any) -> bytes:
-    (found,) = members(table(row("a", **values)).to_batches()[0])
-    return found
+def predicted(as_of: dt.date = DAYS[0], **values: Any) -> EncodedPrediction:
+    (prediction,) = encode_rows(table(row("a", as_of, **values)).to_batches()[0])
+    return prediction
 
 
 def test_the_calendar_of_a_game_is_its_own() -> None:
@@ -38,29 +38,30 @@ def test_the_calendar_of_a_game_is_its_own() -> None:
     assert calendar_of(game) == Calendar(SEOUL, 14)
 
 
-def test_an_answer_says_of_itself_what_it_is_and_then_what_is_predicted() -> None:
+def test_an_answer_says_what_it_is_and_then_what_is_predicted() -> None:
     stored = row("ü \"🎮'\\", cluster_name="naïve 🎮", churn_probability=None)
-    (told,) = members(table(stored).to_batches()[0])
-    day, now = DAYS[0].toordinal(), int(seoul(2, 1))
-    teller = Teller(a_calendar(), day, now)
-    found = teller.tell(stored["user_id"], "table", day, told, is_sure=True)
-    said = json.loads(found)
-    assert list(said) == ["user_id", "status", "source", "age_seconds", *PREDICTIONS.names[1:]]
-    assert list(said.values())[:4] == [stored["user_id"], "ok", "table", 3_600]
-    read = read_answer(found)
-    assert (read.user_id, read.status, read.source) == (stored["user_id"], "ok", "table")
-    assert read.age_seconds == 3_600
+    (prediction,) = encode_rows(table(stored).to_batches()[0])
+    encoder = AnswerEncoder(a_calendar(), DAYS[0].toordinal(), int(seoul(2, 1)))
+    answer = encoder.encode(stored["user_id"], "table", prediction, is_conclusive=True)
+    parsed = json.loads(answer.to_json())
+    assert list(parsed) == ["user_id", "status", "source", "age_seconds", *PREDICTIONS.names[1:]]
+    assert list(parsed.values())[:4] == [stored["user_id"], "ok", "table", 3_600]
+    plain = answer.to_prediction()
+    assert (plain.user_id, plain.status, plain.source) == (stored["user_id"], "ok", "table")
+    assert plain.age_seconds == 3_600
     stored |= {name: json.loads(stored[name]) for name in ("churn_reasons", "payment_reasons")}
-    assert {"user_id": read.user_id, **read.values} == stored
+    assert {"user_id": plain.user_id, **plain.values} == stored
 
 
-def test_an_answer_about_nobody_has_no_day_and_no_age() -> None:
-    teller = Teller(a_calendar(), 0, 0)
-    read = read_answer(teller.tell_default("b", 0, NOTHING, is_sure=True))
-    assert (read.status, read.source, read.age_seconds) == ("unknown_user", "default", None)
-    assert read.values == dict.fromkeys(PREDICTIONS.names[1:])
-    unsure = read_answer(teller.tell_default("b", 0, NOTHING, is_sure=False))
-    assert unsure.status == "not_enough_data"
+def test_an_answer_about_an_unknown_user_has_no_day_and_no_age() -> None:
+    encoder = AnswerEncoder(a_calendar(), 0, 0)
+    answer = encoder.encode_default("b", 0, NO_PREDICTION, is_conclusive=True)
+    assert json.loads(answer.to_json())["age_seconds"] is None
+    plain = answer.to_prediction()
+    assert (plain.status, plain.source, plain.age_seconds) == ("unknown_user", "default", None)
+    assert plain.values == dict.fromkeys(PREDICTIONS.names[1:])
+    unsure = encoder.encode_default("b", 0, NO_PREDICTION, is_conclusive=False)
+    assert unsure.header.status == "not_enough_data"
 
 
 predictions = st.tuples(
@@ -72,24 +73,26 @@ predictions = st.tuples(
 )
 
 
-@given(told=st.lists(predictions, max_size=20), hours=st.integers(0, 100))
-def test_many_answers_of_a_moment_are_each_what_one_alone_would_be(
-    told: list[tuple[Any, int, float | None, int, bool]], hours: int
+@given(drawn=st.lists(predictions, max_size=20), hours=st.integers(0, 100))
+def test_answers_of_the_same_second_are_each_what_one_alone_would_be(
+    drawn: list[tuple[Any, int, float | None, int, bool]], hours: int
 ) -> None:
     calendar, newest = a_calendar(), DAYS[0].toordinal()
     now = int(seoul(2, 0)) + hours * 3_600
-    teller = Teller(calendar, newest, now)
-    for source, offset, chance, ago, is_sure in told:
-        day = newest + offset
-        seen = dt.date.fromordinal(day - ago)
-        content = json_of(churn_probability=chance, payment_probability=chance, last_seen=seen)
-        found = read_answer(teller.tell("a", source, day, content, is_sure=is_sure))
-        status = calendar.status(day, newest, now, content)
-        if status == "inactive" and not is_sure:
+    encoder = AnswerEncoder(calendar, newest, now)
+    for source, offset, chance, ago, is_conclusive in drawn:
+        day = DAYS[0] + dt.timedelta(offset)
+        last_seen = day - dt.timedelta(ago)
+        chances = {"churn_probability": chance, "payment_probability": chance}
+        prediction = predicted(day, **chances, last_seen=last_seen)
+        answer = encoder.encode("a", source, prediction, is_conclusive=is_conclusive)
+        status = calendar.status(prediction, newest, now)
+        if status == "inactive" and not is_conclusive:
             status = "stale"
-        assert (found.status, found.source) == (status, source)
-        assert found.age_seconds == calendar.age(day, now)
-        assert found.values["last_seen"] == seen
+        parsed = json.loads(answer.to_json())
+        assert (parsed["status"], parsed["source"]) == (status, source)
+        assert parsed["age_seconds"] == calendar.age(day.toordinal(), now)
+        assert parsed["last_seen"] == last_seen.isoformat()
 
 
 @pytest.mark.parametrize(
@@ -141,29 +144,28 @@ def test_age_is_never_negative_never_falls_and_counts_from_the_last_moment_of_th
 def test_a_user_without_any_probability_has_not_enough_data(
     churn: float | None, payment: float | None, status: str
 ) -> None:
-    told = json_of(churn_probability=churn, payment_probability=payment)
-    day = DAYS[0].toordinal()
-    assert a_calendar().status(day, day, seoul(2, 0), told) == status
+    prediction = predicted(churn_probability=churn, payment_probability=payment)
+    assert a_calendar().status(prediction, DAYS[0].toordinal(), seoul(2, 0)) == status
 
 
 def test_the_newest_day_goes_stale_with_time() -> None:
-    day, told = DAYS[0].toordinal(), json_of()
+    day, prediction = DAYS[0].toordinal(), predicted()
     end = seoul(2, 0) + STALE_AFTER.total_seconds()
-    assert a_calendar().status(day, day, end, told) == "ok"
-    assert a_calendar().status(day, day, end + 1, told) == "stale"
-    assert a_calendar().status(day, day - 1, end, told) == "ok"
+    assert a_calendar().status(prediction, day, end) == "ok"
+    assert a_calendar().status(prediction, day, end + 1) == "stale"
+    assert a_calendar().status(prediction, day - 1, end) == "ok"
 
 
 @given(ago=st.integers(0, 30), behind=st.integers(1, 30))
-def test_who_is_not_of_the_newest_day_is_inactive_from_the_day_on_that_is_too_late(
+def test_a_user_without_a_prediction_of_the_newest_day_is_inactive_once_unseen_for_too_long(
     ago: int, behind: int
 ) -> None:
-    day = DAYS[0].toordinal()
-    told = json_of(last_seen=DAYS[0] - dt.timedelta(ago))
+    prediction = predicted(last_seen=DAYS[0] - dt.timedelta(ago))
     expected = "inactive" if ago + behind >= ACTIVE_DAYS else "stale"
-    assert a_calendar().status(day, day + behind, seoul(2, 0), told) == expected
+    newest = DAYS[0].toordinal() + behind
+    assert a_calendar().status(prediction, newest, seoul(2, 0)) == expected
 
 
-def test_without_a_day_of_having_been_seen_an_old_prediction_is_stale() -> None:
-    day, told = DAYS[0].toordinal(), json_of(last_seen=None)
-    assert a_calendar().status(day, day + 100, seoul(2, 0), told) == "stale"
+def test_an_old_prediction_without_last_seen_is_stale() -> None:
+    newest = DAYS[0].toordinal() + 100
+    assert a_calendar().status(predicted(last_seen=None), newest, seoul(2, 0)) == "stale"

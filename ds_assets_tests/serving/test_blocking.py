@@ -17,7 +17,7 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.blocking import BlockingService, blocking
-from ds_assets.serving.service import REFRESH_SECONDS, PredictionService
+from ds_assets.serving.service import REFRESH_INTERVAL_S, PredictionService
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.infra.factories import DAYS, fresh, row, table
 from ds_assets_tests.serving.factories import PATIENCE, Live, put_day
@@ -39,7 +39,7 @@ def asks(cache: PredictionCache, results: ResultsDatabase, live: Live) -> Iterat
     results.deliver(DAYS[0], table(row("stored", cluster=2)), "run")
     put_day(cache, DAYS[0], *(row(f"u{n}", cluster=n) for n in range(100)))
     calendar = calendar_of(make_game())
-    service = PredictionService(cache, results, live, calendar, within=PATIENCE)
+    service = PredictionService(cache, results, live, calendar, timeout=PATIENCE)
     with blocking(service) as asks:
         yield asks
 
@@ -69,7 +69,7 @@ def test_a_new_day_is_noticed_and_its_models_are_loaded_while_nobody_asks(
 ) -> None:
     assert (asks.health().as_of, live.looks) == (DAYS[0], 0)
     put_day(cache, DAYS[1], row("u1", DAYS[1]))
-    time.sleep(REFRESH_SECONDS + 1)
+    time.sleep(REFRESH_INTERVAL_S + 1)
     assert (asks.health().as_of, live.looks) == (DAYS[1], 1)
 
 

@@ -1,29 +1,49 @@
-"""A part that is down is left alone for a while, and is used again when it is back."""
+"""A dependency that is down is not called for a while, and is used again when it is back."""
 
 import asyncio
-import datetime as dt
 import logging
 import time
 from typing import Any
 
 import pytest
 
-from ds_assets.serving.circuit_breaker import FAILURES, REST_SECONDS, Part, PartDown
+from ds_assets.serving.circuit_breaker import (
+    MAX_FAILURES,
+    RESET_TIMEOUT_S,
+    CircuitBreaker,
+    Dependency,
+    DependencyUnavailable,
+)
 
 
-def let_rest(part: Part, seconds: float) -> None:
-    """Make it that much longer ago that a part was found to be down."""
-    since = part._memory.opened_at
-    assert since
-    part._memory.opened_at = since - dt.timedelta(seconds=seconds)
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def state_of(part: Part) -> str:
-    return part.state
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-def a_part(within: float = 5) -> Part:
-    return Part("oracle", (LookupError,), within)
+@pytest.fixture
+def oracle(clock: Clock) -> Dependency:
+    return an_oracle(clock)
+
+
+def an_oracle(clock: Clock, timeout: float = 5) -> Dependency:
+    dependency = Dependency("oracle", (LookupError,), timeout)
+    dependency.breaker = CircuitBreaker(clock)
+    return dependency
+
+
+def state_of(dependency: Dependency) -> tuple[bool, str]:
+    return dependency.breaker.is_healthy, dependency.breaker.state
 
 
 async def answers() -> str:
@@ -39,146 +59,163 @@ async def hangs() -> str:
     return "late"
 
 
-async def ask(part: Part, question: Any) -> Any:
+async def call(dependency: Dependency, what: Any) -> Any:
     try:
-        return await part.ask(question())
-    except PartDown as down:
-        return str(down)
+        return await dependency.call(what())
+    except DependencyUnavailable as error:
+        return str(error)
 
 
-async def break_it(part: Part) -> None:
-    for _ in range(FAILURES):
-        assert await ask(part, fails) == "the oracle does not answer"
-    assert state_of(part) == "open"
+async def break_it(dependency: Dependency) -> None:
+    for _ in range(MAX_FAILURES):
+        assert await call(dependency, fails) == "the oracle is unavailable"
+    assert state_of(dependency) == (False, "open")
 
 
-def test_an_answer_is_passed_on_and_the_part_is_up() -> None:
-    part = a_part()
-    assert asyncio.run(ask(part, answers)) == "yes"
-    assert (part.is_up, state_of(part)) == (True, "closed")
+def test_a_result_is_passed_on_and_the_dependency_is_healthy(oracle: Dependency) -> None:
+    assert asyncio.run(call(oracle, answers)) == "yes"
+    assert state_of(oracle) == (True, "closed")
 
 
-def test_a_fault_is_a_part_that_is_down_and_says_so_in_the_log(
-    caplog: pytest.LogCaptureFixture,
+def test_a_failure_makes_it_unavailable_and_is_logged(
+    oracle: Dependency, caplog: pytest.LogCaptureFixture
 ) -> None:
-    part = a_part()
     with caplog.at_level(logging.WARNING):
-        assert asyncio.run(ask(part, fails)) == "the oracle does not answer"
-    assert caplog.messages == ["an answer does without the oracle: nobody knows"]
-    assert (part.is_up, state_of(part)) == (False, "closed")
-    assert asyncio.run(ask(part, answers)) == "yes"
-    assert part.is_up
+        assert asyncio.run(call(oracle, fails)) == "the oracle is unavailable"
+    assert caplog.messages == ["oracle unavailable; answering without it: nobody knows"]
+    assert state_of(oracle) == (False, "closed")
+    assert asyncio.run(call(oracle, answers)) == "yes"
+    assert state_of(oracle) == (True, "closed")
 
 
-def test_who_does_not_answer_in_time_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    part = a_part(within=0.01)
+def test_a_call_that_takes_too_long_is_given_up(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    oracle = an_oracle(clock, timeout=0.01)
     with caplog.at_level(logging.WARNING):
-        assert asyncio.run(ask(part, hangs)) == "the oracle does not answer"
-    assert caplog.messages == ["an answer does without the oracle: no answer"]
-    assert not part.is_up
+        assert asyncio.run(call(oracle, hangs)) == "the oracle is unavailable"
+    assert caplog.messages == ["oracle unavailable; answering without it: timed out"]
+    assert not oracle.breaker.is_healthy
 
 
-def test_other_errors_are_not_the_parts_and_are_not_hidden() -> None:
+def test_other_errors_are_not_its_failures_and_are_not_hidden(oracle: Dependency) -> None:
     async def mistake() -> str:
         raise ZeroDivisionError
 
-    part = a_part()
-    for _ in range(FAILURES):
+    for _ in range(MAX_FAILURES):
         with pytest.raises(ZeroDivisionError):
-            asyncio.run(part.ask(mistake()))
-    assert part.is_up
+            asyncio.run(oracle.call(mistake()))
+    assert state_of(oracle) == (True, "closed")
 
 
-def test_after_some_failures_one_after_the_other_it_is_not_asked_for_a_while() -> None:
+def test_only_consecutive_failures_open_the_circuit_which_then_lets_no_call_through(
+    oracle: Dependency, clock: Clock
+) -> None:
     async def run() -> None:
-        part = a_part()
-        for question in (fails, answers, fails, fails):
-            await ask(part, question)
-        assert state_of(part) == "closed"
-        await break_it(a_part())
-        await ask(part, fails)
-        assert state_of(part) == "open"
-        let_rest(part, REST_SECONDS - 0.5)
-        assert await ask(part, answers) == f"the oracle is not asked for {REST_SECONDS} s"
+        for what in (fails, answers, fails, fails):
+            await call(oracle, what)
+        assert state_of(oracle) == (False, "closed")
+        await call(oracle, fails)
+        assert state_of(oracle) == (False, "open")
+        clock.now += RESET_TIMEOUT_S - 0.5
+        expected = f"the oracle is not called for {RESET_TIMEOUT_S} s"
+        assert await call(oracle, answers) == expected
 
     asyncio.run(run())
 
 
-def test_after_its_rest_it_is_tried_and_used_again_when_it_is_back() -> None:
+def test_after_the_reset_timeout_it_is_tried_and_used_again_when_it_is_back(
+    oracle: Dependency, clock: Clock
+) -> None:
     async def run() -> None:
-        part = a_part()
-        await break_it(part)
-        let_rest(part, REST_SECONDS)
-        assert state_of(part) == "half-open"
-        assert await ask(part, answers) == "yes"
-        assert (part.is_up, state_of(part)) == (True, "closed")
+        await break_it(oracle)
+        clock.now += RESET_TIMEOUT_S
+        assert oracle.breaker.state == "half-open"
+        assert await call(oracle, answers) == "yes"
+        assert state_of(oracle) == (True, "closed")
 
     asyncio.run(run())
 
 
-def test_a_try_that_fails_is_a_rest_more() -> None:
+def test_a_trial_call_that_fails_opens_the_circuit_again(oracle: Dependency, clock: Clock) -> None:
     async def run() -> None:
-        part = a_part()
-        await break_it(part)
-        let_rest(part, REST_SECONDS)
-        assert await ask(part, fails) == "the oracle does not answer"
-        assert state_of(part) == "open"
-        let_rest(part, REST_SECONDS)
-        assert await ask(part, answers) == "yes"
+        await break_it(oracle)
+        clock.now += RESET_TIMEOUT_S
+        assert await call(oracle, fails) == "the oracle is unavailable"
+        assert oracle.breaker.state == "open"
+        clock.now += RESET_TIMEOUT_S
+        assert await call(oracle, answers) == "yes"
 
     asyncio.run(run())
 
 
-def test_who_stops_waiting_says_nothing_about_the_part() -> None:
-    async def stop_waiting(part: Part) -> None:
-        asked = asyncio.create_task(part.ask(hangs()))
+def test_a_caller_who_is_cancelled_says_nothing_about_it(oracle: Dependency, clock: Clock) -> None:
+    async def cancel() -> None:
+        task = asyncio.create_task(oracle.call(hangs()))
         await asyncio.sleep(0.01)
-        asked.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await task
 
     async def run() -> None:
-        part = a_part()
-        await ask(part, fails)
-        await stop_waiting(part)
-        assert not part.is_up
-        for _ in range(FAILURES - 1):
-            await ask(part, fails)
-        assert state_of(part) == "open"
-        let_rest(part, REST_SECONDS)
-        await stop_waiting(part)
-        assert state_of(part) == "half-open"
+        await call(oracle, fails)
+        await cancel()
+        assert state_of(oracle) == (False, "closed")
+        for _ in range(MAX_FAILURES - 1):
+            await call(oracle, fails)
+        assert state_of(oracle) == (False, "open")
+        clock.now += RESET_TIMEOUT_S
+        await cancel()
+        assert state_of(oracle) == (False, "half-open")
 
     asyncio.run(run())
 
 
-def test_an_answer_that_comes_when_others_have_failed_does_not_end_the_rest() -> None:
+def test_an_answer_to_an_earlier_call_does_not_close_the_circuit(oracle: Dependency) -> None:
     async def slow() -> str:
         await asyncio.sleep(0.02)
         return "late"
 
     async def run() -> None:
-        part = a_part()
-        asked = asyncio.create_task(part.ask(slow()))
+        task = asyncio.create_task(oracle.call(slow()))
         await asyncio.sleep(0)
-        await break_it(part)
-        assert await asked == "late"
-        assert state_of(part) == "open"
+        await break_it(oracle)
+        assert await task == "late"
+        assert state_of(oracle) == (False, "open")
 
     asyncio.run(run())
 
 
-def test_a_process_that_is_too_busy_to_look_does_not_blame_the_part() -> None:
-    async def comes_while_nobody_looks() -> str:
+def test_a_failure_of_an_earlier_call_does_not_keep_the_circuit_open_for_longer(
+    oracle: Dependency, clock: Clock
+) -> None:
+    async def fails_slowly() -> str:
+        await asyncio.sleep(0.02)
+        return await fails()
+
+    async def run() -> None:
+        task = asyncio.create_task(call(oracle, fails_slowly))
+        await asyncio.sleep(0)
+        await break_it(oracle)
+        clock.now += RESET_TIMEOUT_S - 0.5
+        assert await task == "the oracle is unavailable"
+        clock.now += 0.5
+        assert oracle.breaker.state == "half-open"
+
+    asyncio.run(run())
+
+
+def test_a_process_that_is_too_busy_to_look_does_not_blame_the_dependency(clock: Clock) -> None:
+    async def answers_unnoticed() -> str:
         await asyncio.sleep(0)
         time.sleep(0.2)  # noqa: ASYNC251  (that is what is tested)
         await asyncio.sleep(0.01)
         return "yes"
 
     async def run() -> None:
-        part = a_part(within=0.05)
-        for _ in range(FAILURES + 1):
-            assert await ask(part, comes_while_nobody_looks) == "the oracle does not answer"
-        assert (part.is_up, state_of(part)) == (True, "closed")
+        oracle = an_oracle(clock, timeout=0.05)
+        for _ in range(MAX_FAILURES + 1):
+            assert await call(oracle, answers_unnoticed) == "the oracle is unavailable"
+        assert state_of(oracle) == (True, "closed")
 
     asyncio.run(run())

@@ -1,7 +1,8 @@
-"""Questions that are asked together, and none that hurts another."""
+"""Requests that are loaded together: shared, bounded, and none hurts another."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,44 +13,62 @@ from ds_assets.serving.coalescing import Coalescer
 
 
 class Source:
-    """Answers in capitals once it may, and remembers what it was asked."""
+    """Answers in capitals once it may, and remembers its calls."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
         self.open = self.most_open = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.fault: BaseException | None = None
+        self.error: Exception | None = None
 
-    async def load(self, keys: Sequence[str]) -> Sequence[str]:
-        self.asked.append(list(keys))
+    async def load(self, keys: Sequence[str]) -> Sequence[str | Exception]:
+        self.calls.append(list(keys))
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         await asyncio.sleep(0)
         await self.may_answer.wait()
         self.open -= 1
-        if self.fault is not None:
-            raise self.fault
-        return [key.upper() for key in keys]
+        if self.error is not None:
+            raise self.error
+        return [LookupError(key) if key == "x" else key.upper() for key in keys]
 
 
-def asking(most: int = 10, at_once: int = 2) -> tuple[Source, Coalescer[str]]:
+def coalescing(max_size: int = 10, max_calls: int = 2) -> tuple[Source, Coalescer[str, str]]:
     source = Source()
-    return source, Coalescer(source.load, most, at_once)
+    return source, Coalescer(source.load, max_size, max_calls)
 
 
-def test_who_asks_for_the_same_gets_the_same_answer_of_one_question() -> None:
-    async def ask() -> None:
-        source, coalescer = asking()
+def test_equal_items_are_loaded_once() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing()
         assert await asyncio.gather(*map(coalescer.get, "aab")) == ["A", "A", "B"]
-        assert source.asked == [["a", "b"]]
+        assert source.calls == [["a", "b"]]
 
-    asyncio.run(ask())
+    asyncio.run(run())
 
 
-def test_a_question_that_is_being_asked_is_shared_and_then_asked_anew() -> None:
-    async def ask() -> None:
-        source, coalescer = asking()
+def test_items_that_are_compared_by_identity_are_never_shared() -> None:
+    @dataclass(eq=False)
+    class Request:
+        number: int
+
+    async def load(requests: Sequence[Request]) -> list[int]:
+        sizes.append(len(requests))
+        return [2 * request.number for request in requests]
+
+    async def run() -> None:
+        coalescer: Coalescer[Request, int] = Coalescer(load, 10, 1)
+        assert await asyncio.gather(*(coalescer.get(Request(1)) for _ in range(3))) == [2, 2, 2]
+
+    sizes: list[int] = []
+    asyncio.run(run())
+    assert sizes == [3]
+
+
+def test_a_call_under_way_is_shared_and_afterwards_the_item_is_loaded_anew() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing()
         source.may_answer.clear()
         early = coalescer.get("a")
         await asyncio.sleep(0.01)
@@ -57,98 +76,152 @@ def test_a_question_that_is_being_asked_is_shared_and_then_asked_anew() -> None:
         source.may_answer.set()
         assert (await early, await late) == ("A", "A")
         assert await coalescer.get("a") == "A"
-        assert source.asked == [["a"], ["a"]]
+        assert source.calls == [["a"], ["a"]]
 
-    asyncio.run(ask())
+    asyncio.run(run())
 
 
-def test_while_all_questions_are_open_others_wait_and_go_together() -> None:
-    async def ask() -> None:
-        source, coalescer = asking(most=3, at_once=2)
+def test_while_all_calls_are_under_way_further_items_wait_and_go_together() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing(max_size=3, max_calls=2)
         source.may_answer.clear()
-        found = []
+        results = []
         for key in "ab":
-            found.append(coalescer.get(key))
+            results.append(coalescer.get(key))
             await asyncio.sleep(0.01)
-        found += map(coalescer.get, "cdefg")
+        results += map(coalescer.get, "cdefg")
         await asyncio.sleep(0.01)
-        assert source.asked == [["a"], ["b"]]
+        assert source.calls == [["a"], ["b"]]
         source.may_answer.set()
-        assert await asyncio.gather(*found) == list("ABCDEFG")
-        assert source.asked[2:] == [["c", "d", "e"], ["f", "g"]]
+        assert await asyncio.gather(*results) == list("ABCDEFG")
+        assert source.calls[2:] == [["c", "d", "e"], ["f", "g"]]
         assert source.most_open == 2
 
-    asyncio.run(ask())
+    asyncio.run(run())
 
 
-def test_everybody_hears_of_an_error_and_the_next_question_is_asked() -> None:
-    async def ask() -> None:
-        source, coalescer = asking(at_once=1)
-        source.fault = LookupError("gone")
-        found = await asyncio.gather(*map(coalescer.get, "aab"), return_exceptions=True)
-        assert [repr(one) for one in found] == ["LookupError('gone')"] * 3
-        source.fault = None
+def test_a_batch_is_bounded_by_the_sizes_of_its_items_and_a_larger_item_goes_alone() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing(max_size=10, max_calls=1)
+        sizes = {"a": 4, "b": 6, "c": 1, "d": 25, "e": 9}
+        results = [coalescer.get(key, size) for key, size in sizes.items()]
+        assert await asyncio.gather(*results) == list("ABCDE")
+        assert source.calls == [["a", "b"], ["c"], ["d"], ["e"]]
+
+    asyncio.run(run())
+
+
+def test_a_call_that_fails_fails_all_that_wait_and_the_next_is_made() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing(max_calls=1)
+        source.error = LookupError("gone")
+        results = await asyncio.gather(*map(coalescer.get, "aab"), return_exceptions=True)
+        assert [repr(result) for result in results] == ["LookupError('gone')"] * 3
+        source.error = None
         assert await coalescer.get("a") == "A"
 
-    asyncio.run(ask())
+    asyncio.run(run())
 
 
-def test_values_that_are_too_few_are_an_error_and_nobody_waits_for_ever() -> None:
+def test_an_error_as_the_result_of_one_item_fails_that_item_only() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing()
+        results = await asyncio.gather(*map(coalescer.get, "axb"), return_exceptions=True)
+        assert [repr(result) for result in results] == ["'A'", "LookupError('x')", "'B'"]
+        assert source.calls == [["a", "x", "b"]]
+
+    asyncio.run(run())
+
+
+def test_too_few_results_are_an_error_and_nobody_waits_for_ever() -> None:
     async def none(_: Sequence[str]) -> Sequence[str]:
         return []
 
-    async def ask() -> None:
-        coalescer = Coalescer(none, 10, 1)
+    async def run() -> None:
+        coalescer: Coalescer[str, str] = Coalescer(none, 10, 1)
         for _ in range(2):
             with pytest.raises(ValueError, match="zip"):
                 await asyncio.wait_for(coalescer.get("a"), 1)
 
-    asyncio.run(ask())
+    asyncio.run(run())
 
 
-@pytest.mark.parametrize("goes_away", ["before it is asked", "while it is asked"])
-def test_who_goes_away_hurts_nobody(goes_away: str) -> None:
-    async def wait_for(coalescer: Coalescer[str], key: str) -> str:
+@pytest.mark.parametrize("leaves", ["before the call", "during the call"])
+def test_a_cancelled_request_hurts_no_other(leaves: str) -> None:
+    async def wait_for(coalescer: Coalescer[str, str], key: str) -> str:
         return await coalescer.get(key)
 
-    async def ask() -> None:
-        source, coalescer = asking(at_once=1)
+    async def run() -> None:
+        source, coalescer = coalescing(max_calls=1)
         source.may_answer.clear()
-        leaves, stays = (asyncio.create_task(wait_for(coalescer, "a")) for _ in range(2))
-        await asyncio.sleep(0 if goes_away == "before it is asked" else 0.01)
-        leaves.cancel()
+        leaving, staying = (asyncio.create_task(wait_for(coalescer, "a")) for _ in range(2))
+        await asyncio.sleep(0 if leaves == "before the call" else 0.01)
+        leaving.cancel()
         source.may_answer.set()
         with pytest.raises(asyncio.CancelledError):
-            await leaves
-        assert await stays == "A"
+            await leaving
+        assert await staying == "A"
         assert await coalescer.get("b") == "B"
 
-    asyncio.run(ask())
+    asyncio.run(run())
+
+
+def test_an_item_that_nobody_waits_for_any_more_is_not_loaded() -> None:
+    async def run() -> None:
+        source, coalescer = coalescing()
+        first, gone, last = map(coalescer.get, "abc")
+        gone.cancel()
+        assert [await first, await last] == ["A", "C"]
+        assert source.calls == [["a", "c"]]
+        assert await coalescer.get("b") == "B"
+
+    asyncio.run(run())
 
 
 @given(
     keys=st.lists(st.sampled_from("abcdefgh"), max_size=30),
     pauses=st.lists(st.booleans(), min_size=30, max_size=30),
     left=st.sets(st.integers(0, 29)),
-    most=st.integers(1, 5),
-    at_once=st.integers(1, 3),
+    max_size=st.integers(1, 5),
+    max_calls=st.integers(1, 3),
 )
-def test_whoever_stays_is_answered_for_their_key_within_the_bounds(
-    keys: list[str], pauses: list[bool], left: set[int], most: int, at_once: int
+def test_whoever_stays_gets_the_result_of_their_item_within_the_bounds(
+    keys: list[str], pauses: list[bool], left: set[int], max_size: int, max_calls: int
 ) -> None:
-    async def ask() -> None:
-        source, coalescer = asking(most, at_once)
-        found: list[asyncio.Future[str]] = []
+    async def run() -> None:
+        source, coalescer = coalescing(max_size, max_calls)
+        futures: list[asyncio.Future[str]] = []
         for key, pause in zip(keys, pauses, strict=False):
-            found.append(coalescer.get(key))
+            futures.append(coalescer.get(key))
             if pause:
                 await asyncio.sleep(0)
-        for number in left & set(range(len(found))):
-            found[number].cancel()
-        answers: list[Any] = await asyncio.gather(*found, return_exceptions=True)
-        for key, answer in zip(keys, answers, strict=True):
-            assert answer == key.upper() or isinstance(answer, asyncio.CancelledError)
-        assert all(len(one) == len(set(one)) <= most for one in source.asked)
-        assert source.most_open <= at_once
+        for number in left & set(range(len(futures))):
+            futures[number].cancel()
+        results: list[Any] = await asyncio.gather(*futures, return_exceptions=True)
+        for key, result in zip(keys, results, strict=True):
+            assert result == key.upper() or isinstance(result, asyncio.CancelledError)
+        assert all(len(call) == len(set(call)) <= max_size for call in source.calls)
+        assert source.most_open <= max_calls
 
-    asyncio.run(ask())
+    asyncio.run(run())
+
+
+@given(
+    items=st.lists(
+        st.tuples(st.text("abcdefgh", min_size=1, max_size=3), st.integers(0, 15)),
+        max_size=20,
+        unique_by=lambda item: item[0],
+    )
+)
+def test_no_batch_is_too_large_and_the_order_of_the_requests_is_kept(
+    items: list[tuple[str, int]],
+) -> None:
+    async def run() -> None:
+        source, coalescer = coalescing(max_size=10, max_calls=1)
+        results = await asyncio.gather(*(coalescer.get(*item) for item in items))
+        assert results == [key.upper() for key, _ in items]
+        sizes = dict(items)
+        assert [key for call in source.calls for key in call] == [key for key, _ in items]
+        assert all(len(call) == 1 or sum(sizes[key] for key in call) <= 10 for call in source.calls)
+
+    asyncio.run(run())

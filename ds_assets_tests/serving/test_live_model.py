@@ -21,7 +21,7 @@ from ds_assets.infra.lake.models import day_models
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.serving import live_model as module
 from ds_assets.serving.live_model import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
-from ds_assets.serving.service import LiveUnavailable, StillLoading
+from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 
 pytestmark = pytest.mark.slow
@@ -198,7 +198,7 @@ def test_events_of_a_day_that_is_not_over_are_scored_as_of_that_day() -> None:
 def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() -> None:
     model = live(finished().lake)
     line = event(1, f"{LAST}T03:00:00Z", "somebody new")
-    with pytest.raises(StillLoading, match="the engine that reads raw events is being loaded"):
+    with pytest.raises(LiveLoading, match="the engine that reads raw events is being loaded"):
         model.score_lines([line], LAST)
     assert model._loading_events is not None
     model._loading_events.join()

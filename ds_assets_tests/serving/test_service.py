@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.answer import Prediction, read_answer
-from ds_assets.serving.circuit_breaker import FAILURES
+from ds_assets.serving.answer import Prediction
+from ds_assets.serving.circuit_breaker import MAX_FAILURES
 from ds_assets.serving.health import Health
-from ds_assets.serving.service import Records, StillLoading, ToScore
+from ds_assets.serving.live_scoring import UserToScore
+from ds_assets.serving.sources import LiveLoading, Records
 from ds_assets_tests.infra.factories import DAYS, fresh, row, table
 from ds_assets_tests.serving.factories import (
     ACTIVE_DAYS,
@@ -103,7 +104,7 @@ def test_one_user_alone_gets_the_same_answers(
 
     async def run() -> None:
         async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
-            alone = [read_answer(await service.answer_one(user)) for user in users]
+            alone = [(await service.answer_one(user)).to_prediction() for user in users]
         cache._client.delete(*(cache._key(user.encode()) for user in users[1:]))
         async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
             assert await ask(service, *users) == alone
@@ -162,7 +163,7 @@ def test_a_batch_is_one_mget_one_query_and_one_call_of_the_model(
     async def run() -> None:
         async with serving(cache, results, live) as service:
             cache._client.config_resetstat()
-            found = [read_answer(one) for one in await service.answer(users)]
+            found = [one.to_prediction() for one in await service.answer(users)]
         expected = ["cache"] * 300 + ["table"] * 300 + ["live"] * 200 + ["default"] * 200
         assert [one.source for one in found] == expected
 
@@ -207,13 +208,13 @@ def test_requests_that_wait_for_a_slow_cache_are_answered_in_their_time(
         return await fetch(user_ids)
 
     async def run() -> None:
-        async with serving(cache, no_results, NoModel(), within=1) as service:
+        async with serving(cache, no_results, NoModel(), timeout=1) as service:
             await service.refresh()
             monkeypatch.setattr(cache, "fetch", slow)
             began = time.monotonic()
             found = await asyncio.gather(*(service.answer(["a"]) for _ in range(400)))
             assert time.monotonic() - began < 2.5  # one after the other they take 4
-        assert {read_answer(one).source for (one,) in found} <= {"cache", "default"}
+        assert {one.to_prediction().source for (one,) in found} <= {"cache", "default"}
 
     asyncio.run(run())
 
@@ -250,7 +251,7 @@ def test_who_goes_away_takes_no_answer_from_who_asked_for_the_same(
             leaves, stays = (asyncio.create_task(service.answer_one("a")) for _ in range(2))
             await asyncio.sleep(wait)
             leaves.cancel()
-            assert read_answer(await stays).status == "ok"
+            assert (await stays).to_prediction().status == "ok"
 
     for wait in (0, 0.001, 0.005):
         cache._client.flushdb()
@@ -373,7 +374,7 @@ def test_of_whom_only_the_group_is_known_the_means_of_that_group_are_told(
     async def run() -> None:
         async with serving(cache, results, NoModel()) as service:
             asked = [service.answer_one("nobody", group) for group in (*chances, "country=BR")]
-            found = [read_answer(await one) for one in asked]
+            found = [(await one).to_prediction() for one in asked]
             told = [(one.values["churn_probability"], one.values["user_group"]) for one in found]
             assert told == [
                 (pytest.approx(0.2), "country=KR"),
@@ -381,13 +382,13 @@ def test_of_whom_only_the_group_is_known_the_means_of_that_group_are_told(
                 (pytest.approx(0.3), None),
             ]
             (many,) = await service.answer(["nobody"], "country=JP")
-            assert read_answer(many).values == found[1].values
+            assert many.to_prediction().values == found[1].values
             (known,) = await service.answer(["ucountry=KR"], "country=JP")
-            assert read_answer(known).values["user_group"] == "country=KR"
+            assert known.to_prediction().values["user_group"] == "country=KR"
             scored = await service.score(
-                [ToScore("nobody", {"x": 1}, None, "country=JP")], reasons=True
+                [UserToScore("nobody", {"x": 1}, None, "country=JP")], reasons=True
             )
-            assert read_answer(scored[0]).values == found[1].values
+            assert scored[0].to_prediction().values == found[1].values
 
     asyncio.run(run())
 
@@ -397,14 +398,14 @@ def test_a_live_model_that_is_still_loading_is_not_blamed(
 ) -> None:
     class Loads(Live):
         def score_lines(self, lines: Sequence[str], as_of: dt.date, *, reasons: bool) -> Records:
-            raise StillLoading(f"{len(lines)} lines of {as_of} have to wait: {reasons}")
+            raise LiveLoading(f"{len(lines)} lines of {as_of} have to wait: {reasons}")
 
     async def run() -> None:
         async with serving(cache, results, Loads()) as service:
-            for _ in range(FAILURES + 1):
-                asked = [ToScore("played", None, [{"type": "visit"}])]
+            for _ in range(MAX_FAILURES + 1):
+                asked = [UserToScore("played", None, [{"type": "visit"}])]
                 (found,) = await service.score(asked, reasons=True)
-                assert sources([read_answer(found)]) == [("default", "not_enough_data")]
+                assert sources([found.to_prediction()]) == [("default", "not_enough_data")]
             assert service.health().degraded == ()
 
     asyncio.run(run())
@@ -424,21 +425,23 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
 
     live = Clusters(row("played", DAYS[1]), row("known", DAYS[0]))
     users = [
-        ToScore("known", {"x": 1}, None),
-        ToScore("played", None, [{"type": "visit"}]),
-        ToScore("quiet", None, []),
+        UserToScore("known", {"x": 1}, None),
+        UserToScore("played", None, [{"type": "visit"}]),
+        UserToScore("quiet", None, []),
     ]
 
     async def run() -> None:
         async with serving(cache, results, live) as service:
-            found = [read_answer(one) for one in await service.score(users, reasons=True)]
+            found = [one.to_prediction() for one in await service.score(users, reasons=True)]
             assert [one.user_id for one in found] == ["known", "played", "quiet"]
             assert [one.source for one in found] == ["live", "live", "default"]
-            twice = [ToScore("known", {"x": one}, None) for one in (1, 2)]
-            found = [read_answer(one) for one in await service.score(twice, reasons=True)]
+            twice = [UserToScore("known", {"x": one}, None) for one in (1, 2)]
+            found = [one.to_prediction() for one in await service.score(twice, reasons=True)]
             assert [one.values["cluster"] for one in found] == [1, 2]
-            other = [ToScore("somebody", None, [{"type": "visit"}])]
-            with pytest.raises(InputError, match="an event is of the user 'played', who is not"):
+            other = [UserToScore("somebody", None, [{"type": "visit"}])]
+            with pytest.raises(
+                InputError, match="an event belongs to the user 'played', who is not"
+            ):
                 await service.score(other, reasons=True)
 
     asyncio.run(run())
@@ -612,7 +615,7 @@ def test_without_any_source_there_is_an_answer_and_the_breakers_open(
 ) -> None:
     async def run() -> None:
         async with serving(no_cache, no_results, NoModel()) as service:
-            for _ in range(FAILURES):
+            for _ in range(MAX_FAILURES):
                 await service.refresh()
                 (found,) = await ask(service, "a")
                 assert sources([found]) == [("default", "not_enough_data")]
@@ -640,7 +643,7 @@ def test_a_cache_that_fails_while_it_is_written_does_not_take_the_answer_with_it
         asyncio.run(run())
     finally:
         cache._client.config_set("maxmemory", 0)
-    assert "what was found elsewhere is not in the cache" in caplog.text
+    assert "could not store predictions of other sources in the cache" in caplog.text
 
 
 def test_a_database_that_never_answers_holds_up_nobody_else(cache: PredictionCache) -> None:
@@ -654,12 +657,12 @@ def test_a_database_that_never_answers_holds_up_nobody_else(cache: PredictionCac
     async def run() -> None:
         silent: Any = Silent()
         users = [f"u{n}" for n in range(12)]
-        async with serving(cache, silent, Live(*map(row, users)), within=0.5) as service:
+        async with serving(cache, silent, Live(*map(row, users)), timeout=0.5) as service:
             began = asyncio.get_running_loop().time()
             for user in users:
                 (found,) = await ask_each(service, user)
                 assert (found.user_id, found.source) == (user, "live")
-            assert asyncio.get_running_loop().time() - began < FAILURES * 0.2 + 2
+            assert asyncio.get_running_loop().time() - began < MAX_FAILURES * 0.2 + 2
             assert service.health().degraded == ("table",)
 
     try:
@@ -695,7 +698,7 @@ def test_every_place_of_a_request_is_answered_for_the_user_asked_for(
         (["a", "x" * 192], r"user id 2 is 'x+; accepted is a text of 1 to 191 characters"),
         (["\ud800"], r"user id 1 is '\\ud800'; accepted"),
         ([7], "user id 1 is 7; accepted is a text"),
-        (["a"] * 1_001, "1,001 user ids were asked for; accepted are 1,000"),
+        (["a"] * 1_001, "the request names 1,001 user ids; accepted are up to 1,000"),
     ],
 )
 def test_ids_beyond_the_limits_are_a_clear_mistake(

@@ -12,8 +12,9 @@ import pytest
 
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.serving.answer import Prediction, read_answer
-from ds_assets.serving.service import WITHIN_SECONDS, PredictionService
+from ds_assets.serving.answer import Prediction
+from ds_assets.serving.service import PredictionService
+from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 from ds_assets_tests.faults.proxy import (
     BLACK_HOLE,
     HALF_OPEN,
@@ -71,7 +72,7 @@ def servers(redis_url: str, mysql_url: str) -> Iterator[Servers]:
 async def running(servers: Servers) -> AsyncIterator[PredictionService]:
     """A service as it runs for long, that has been asked already."""
     live = Live(row("cached", DAYS[1]), *(row(user, DAYS[1]) for user in STORED))
-    async with serving(servers.cache, servers.results, live, WITHIN_SECONDS) as service:
+    async with serving(servers.cache, servers.results, live, REQUEST_TIMEOUT_S) as service:
         fresh = asyncio.create_task(service.keep_fresh())
         assert (await timed(service, "cached"))[0].source == "cache"
         assert (await timed(service, STORED[-1]))[0].source == "table"
@@ -86,8 +87,8 @@ async def timed(service: PredictionService, *users: str) -> list[Prediction]:
     began = time.monotonic()
     one = len(users) == 1
     found = [await service.answer_one(users[0])] if one else await service.answer(users)
-    assert time.monotonic() - began < WITHIN_SECONDS + LITTLE
-    answers = [read_answer(answer) for answer in found]
+    assert time.monotonic() - began < REQUEST_TIMEOUT_S + LITTLE
+    answers = [answer.to_prediction() for answer in found]
     assert [answer.user_id for answer in answers] == list(users)
     return answers
 

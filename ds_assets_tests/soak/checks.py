@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ds_assets.serving.service import WITHIN_SECONDS
+from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 from ds_assets_tests.serving.factories import end_of
 from ds_assets_tests.soak.http import Reply
 from ds_assets_tests.soak.world import World
@@ -59,7 +59,7 @@ def breaches(
     if reply.status != _OK:
         return [f"status {reply.status}: {reply.body[:200]!r}"]
     answers, found = answers_of(reply), []
-    if asked.seconds > WITHIN_SECONDS + LATE:
+    if asked.seconds > REQUEST_TIMEOUT_S + LATE:
         found.append(f"{asked.seconds:.2f} s for {len(asked.users)} users")
     if [one["user_id"] for one in answers] != list(asked.users):
         return [*found, f"asked for {asked.users}, told of {[one['user_id'] for one in answers]}"]

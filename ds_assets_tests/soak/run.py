@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.serving.http.app import MOST_ANSWERS
-from ds_assets.serving.service import WITHIN_SECONDS
+from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 from ds_assets_tests.soak.checks import LATE
 from ds_assets_tests.soak.http import Connection
 from ds_assets_tests.soak.load import Load, Phase
@@ -188,7 +188,7 @@ class _Soak:
         )
         self._load.phases[-1].note = note
         await self._until("all is used", self._is_whole)
-        if set(seen) != {200, 503} or slowest[0] > WITHIN_SECONDS + LATE:
+        if set(seen) != {200, 503} or slowest[0] > REQUEST_TIMEOUT_S + LATE:
             self._found.faults.append(f"overload: {dict(seen)}, slowest {slowest[0]:.2f} s")
 
     async def _leave(self) -> None:

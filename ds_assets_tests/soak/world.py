@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.core.group_defaults import defaults_of
-from ds_assets.core.prediction_json import members
+from ds_assets.core.group_defaults import compute_group_defaults
+from ds_assets.core.prediction_json import decode_members, encode_members
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, table_file
@@ -26,7 +26,6 @@ from ds_assets.local_servers.blob import BlobServer
 from ds_assets.local_servers.mysql import MySQLServer
 from ds_assets.local_servers.process import ServerProcess
 from ds_assets.local_servers.redis import RedisServer
-from ds_assets.serving.answer import Calendar, Teller, read_answer
 from ds_assets_tests.assets.factories import Installation, make_played
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
@@ -87,7 +86,7 @@ class World:
     def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
         """Put a day into the cache, as the graph does."""
         self.cache.put(day, _without(rows, is_for_table, is_for_live))
-        self.cache.put_day(day, defaults_of([rows]))
+        self.cache.put_day(day, compute_group_defaults([rows]))
 
 
 def is_for_live(user_id: str) -> bool:
@@ -144,12 +143,7 @@ def _truth(day: dt.date, lake: Lake) -> dict[str, Row]:
     """What every answer about a user has to say that says this day."""
     (rows,) = read_predictions(day, lake).combine_chunks().to_batches()
     users = rows["user_id"].to_pylist()
-    teller = Teller(Calendar(dt.UTC, 1), 1, 0)
-    told = (
-        teller.tell(user, "cache", day.toordinal(), one, is_sure=True)
-        for user, one in zip(users, members(rows), strict=True)
-    )
-    return {user: read_answer(one).values for user, one in zip(users, told, strict=True)}
+    return dict(zip(users, map(decode_members, encode_members(rows)), strict=True))
 
 
 def _features(day: dt.date, lake: Lake) -> dict[str, Row]:

@@ -1,106 +1,81 @@
-"""What a value in the cache looks like.
+"""The binary format of values in the cache.
 
-Belongs here: a row of `PREDICTIONS` as bytes, and back. Does not belong here: keys, and any server.
+Scope: a row of `PREDICTIONS` and the newest day's group defaults as bytes, and back. Keys and
+servers are in `prediction_cache.py`.
 
-A value is the mark of the format, a checksum, the as-of day, and the prediction as JSON. Its
-checksum begins with that of its key, so that a value is bound to its user.
+A value is a head of fixed size and JSON. The head holds a mark of the format, a checksum that
+starts from that of the key, so that a value is bound to its user, and the facts from which an
+answer's status follows without parsing the JSON.
 """
 
 import datetime as dt
 import hashlib
-import json
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
 import pyarrow as pa
 from isal.isal_zlib import crc32
 
-from ds_assets.core.prediction_json import COLUMNS, members
+from ds_assets.core.group_defaults import GroupDefaults, encode_group_defaults
+from ds_assets.core.prediction_json import COLUMNS, EncodedPrediction, encode_rows
 
-_HEAD = struct.Struct(">2sI")
-_DAY = struct.Struct(">I")
-_HEAD_AND_DAY = struct.Struct(">2sII")
-_BODY, _JSON = _HEAD.size, _HEAD.size + _DAY.size
-_DAYS_BEFORE_1970 = dt.date(1970, 1, 1).toordinal()
-FORMAT = "\n".join([_HEAD.format, _DAY.format, *(f"{one.name} {one.type}" for one in COLUMNS)])
-"""Values of another format are not read: it is part of every key."""
+_VERSION = "2"
+_CHECKED = struct.Struct(">2sI")
+"""Mark and checksum; the checksum covers all bytes that follow."""
+_FACTS = struct.Struct(">II?")
+"""Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; whether it has a probability."""
+_HEAD = struct.Struct(">2sIII?")
+_BODY, _JSON = _CHECKED.size, _HEAD.size
+FORMAT = "\n".join([_VERSION, _HEAD.format, *(f"{one.name} {one.type}" for one in COLUMNS)])
+"""Part of every key and of the mark: a value of another format is a miss."""
 _MARK = hashlib.sha256(FORMAT.encode()).digest()[:2]
 
 
-class CachedPrediction(msgspec.Struct, frozen=True, gc=False):
-    """A value of the cache.
+class _StoredDefaults(msgspec.Struct):
+    """JSON of the newest day's value."""
 
-    Attributes:
-        as_of: Its day, as days since 0001-01-01, the first of which is 1.
-        members: The prediction, see `prediction_json`.
-    """
-
-    as_of: int
-    members: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DayRecord:
-    """What the cache says of its newest day.
-
-    Attributes:
-        as_of: The day, as days since 0001-01-01, the first of which is 1.
-        defaults: What to say of users of whom nothing is known, by group; an empty text is
-            everybody.
-    """
-
-    as_of: int
-    defaults: dict[str, bytes]
+    models: dict[str, str]
+    defaults: dict[str, msgspec.Raw]
 
 
 def day_encoded(check: int, as_of: dt.date, defaults: pa.RecordBatch) -> bytes:
-    """Value of a day.
+    """Encode the value of the newest day.
 
     Args:
         check: Checksum of its key.
         as_of: The day.
-        defaults: What `defaults_of` returned.
+        defaults: Its group defaults, as `compute_group_defaults` returns them.
     """
-    told = {group: one.decode() for group, one in defaults_told(defaults).items()}
-    body = _DAY.pack(as_of.toordinal()) + json.dumps(told).encode()
-    return _HEAD.pack(_MARK, crc32(body, check)) + body
+    encoded_day = encode_group_defaults(as_of, defaults)
+    raw = {group: msgspec.Raw(b"{" + one) for group, one in encoded_day.members.items()}
+    content = msgspec.json.encode(_StoredDefaults(encoded_day.models, raw))
+    return _pack(check, EncodedPrediction(encoded_day.as_of, 0, False, content))
 
 
-def defaults_told(defaults: pa.RecordBatch) -> dict[str, bytes]:
-    """Defaults as they are told, by group; an empty text is everybody."""
-    groups = [group or "" for group in defaults["user_group"].to_pylist()]
-    return dict(zip(groups, members(defaults), strict=True))
-
-
-@lru_cache(maxsize=4)  # each request reads it, and it changes once a day
-def day_decoded(check: int, value: bytes | None) -> DayRecord | None:
-    """What the value of a day says; None where it is missing, damaged, or not of this key."""
+@lru_cache(maxsize=4)  # every request reads it, and it changes once a day
+def day_decoded(check: int, value: bytes | None) -> GroupDefaults | None:
+    """Decode the value of the newest day; None if it is missing, damaged or not of this key."""
     found = decoded(check, value)
     if found is None:
         return None
-    told = json.loads(found.members)
-    return DayRecord(found.as_of, {group: one.encode() for group, one in told.items()})
+    stored = msgspec.json.decode(found.members, type=_StoredDefaults)
+    members = {group: bytes(one)[1:] for group, one in stored.defaults.items()}
+    return GroupDefaults(found.as_of, stored.models, members)
 
 
 def encoded(checks: list[int], rows: pa.RecordBatch) -> list[bytes]:
-    """Values of rows of `PREDICTIONS`.
+    """Encode rows of `PREDICTIONS`.
 
     Args:
-        checks: Checksum of each row's key, with which that of its value begins.
+        checks: Checksum of each row's key.
         rows: The rows.
     """
-    days = (rows["as_of"].cast(pa.int32()).to_numpy() + _DAYS_BEFORE_1970).tolist()
-    bodies = (_DAY.pack(day) + told for day, told in zip(days, members(rows), strict=True))
-    return [
-        _HEAD.pack(_MARK, crc32(body, check)) + body
-        for check, body in zip(checks, bodies, strict=True)
-    ]
+    return list(map(_pack, checks, encode_rows(rows)))
 
 
-def decoded(check: int, value: bytes | None) -> CachedPrediction | None:
-    """What a value says; None where it is missing, damaged, or not of this key.
+def decoded(check: int, value: bytes | None) -> EncodedPrediction | None:
+    """Decode a value; None if it is missing, damaged, of another format or not of this key.
 
     Args:
         check: Checksum of the user's key.
@@ -108,7 +83,13 @@ def decoded(check: int, value: bytes | None) -> CachedPrediction | None:
     """
     if value is None or len(value) <= _JSON:
         return None
-    mark, found, day = _HEAD_AND_DAY.unpack_from(value)
-    if mark != _MARK or found != crc32(value[_BODY:], check):
+    mark, checksum, as_of, last_seen, has_probability = _HEAD.unpack_from(value)
+    if mark != _MARK or checksum != crc32(value[_BODY:], check):
         return None
-    return CachedPrediction(day, value[_JSON:])
+    return EncodedPrediction(as_of, last_seen, has_probability, value[_JSON:])
+
+
+def _pack(check: int, prediction: EncodedPrediction) -> bytes:
+    facts = _FACTS.pack(prediction.as_of, prediction.last_seen, prediction.has_probability)
+    checksum = crc32(prediction.members, crc32(facts, check))
+    return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, prediction.members)

@@ -28,6 +28,8 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
 
 from ds_assets.core.contracts import rows_of_day
+from ds_assets.core.group_defaults import GroupDefaults
+from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.cache.connection import (
     CacheUnavailable,
@@ -40,8 +42,6 @@ from ds_assets.infra.cache.connection import (
 from ds_assets.infra.cache.embedded_server import EmbeddedServer
 from ds_assets.infra.cache.format import (
     FORMAT,
-    CachedPrediction,
-    DayRecord,
     day_decoded,
     day_encoded,
     decoded,
@@ -181,7 +181,7 @@ class PredictionCache:
 
         Args:
             as_of: The day.
-            defaults: What `defaults_of` returned.
+            defaults: What `compute_group_defaults` returned.
 
         Raises:
             CacheUnavailable: the cache cannot be used.
@@ -203,7 +203,7 @@ class PredictionCache:
         newer = sum(map(self._send, self._calls([rows])))  # few come here: no thread for them
         return CachePut(len(records) - newer, newer)
 
-    def get_many(self, user_ids: Sequence[str]) -> list[CachedPrediction | None]:
+    def get_many(self, user_ids: Sequence[str]) -> list[EncodedPrediction | None]:
         """Predictions of these users, in their order.
 
         None stands for a user who has none, and for a value that has expired, is damaged, or was
@@ -219,7 +219,7 @@ class PredictionCache:
 
     async def fetch(
         self, user_ids: Sequence[str]
-    ) -> tuple[DayRecord | None, list[CachedPrediction | None]]:
+    ) -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
         """The newest day that is there, and as `get_many`, on an event loop, in one request.
 
         One event loop may ask at a time; `close_loop` ends its turn.
@@ -253,7 +253,7 @@ class PredictionCache:
 
     def _read(
         self, keys: Sequence[bytes], values: Sequence[bytes | None]
-    ) -> list[CachedPrediction | None]:
+    ) -> list[EncodedPrediction | None]:
         return [decoded(self._check(key), value) for key, value in zip(keys, values, strict=True)]
 
     def _key(self, user_id: bytes) -> bytes:

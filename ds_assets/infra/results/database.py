@@ -32,7 +32,7 @@ from tenacity import (
 
 from ds_assets.core.checksum import checksum
 from ds_assets.core.contracts import rows_of_day
-from ds_assets.core.group_defaults import MEANS, SAME_FOR_ALL
+from ds_assets.core.group_defaults import AVERAGED_COLUMNS, SHARED_COLUMNS
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.infra.results.connection import (
@@ -205,13 +205,13 @@ class ResultsDatabase:
             return latest_rows(connection, user_ids)
 
     def defaults(self) -> pa.RecordBatch:
-        """What to say of users without a prediction: as `defaults_of` the newest delivered day.
+        """Compute the group defaults of the newest delivered day, as `compute_group_defaults` does.
 
         Raises:
             ResultsUnavailable: the database cannot be used.
         """
-        same = [sa.func.max(CURRENT.c[name]).label(name) for name in SAME_FOR_ALL]
-        means = [sa.func.avg(CURRENT.c[name]).label(name) for name in MEANS]
+        same = [sa.func.max(CURRENT.c[name]).label(name) for name in SHARED_COLUMNS]
+        means = [sa.func.avg(CURRENT.c[name]).label(name) for name in AVERAGED_COLUMNS]
         everybody = sa.select(*same, *means)
         # As bytes: MySQL would take groups that differ in case or accents for the same.
         group = sa.cast(CURRENT.c.user_group, sa.LargeBinary).label("user_group")

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.protocol import Answering, ScoreRequest
 from ds_assets.serving.installed import running_service
-from ds_assets.serving.service import PredictionService, ToScore
+from ds_assets.serving.live_scoring import UserToScore
+from ds_assets.serving.service import PredictionService
 
 Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
 
@@ -29,9 +31,9 @@ class _Behind:
         self._service = service
         self.answer_one, self.answer = service.answer_one, service.answer
 
-    async def score(self, asked: ScoreRequest) -> Sequence[bytes]:
+    async def score(self, asked: ScoreRequest) -> Sequence[Answer]:
         users = [
-            ToScore(one.user_id, _given(one.features), _given(one.events), one.user_group)
+            UserToScore(one.user_id, _given(one.features), _given(one.events), one.user_group)
             for one in asked.users
         ]
         return await self._service.score(users, reasons=asked.reasons)

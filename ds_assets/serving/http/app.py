@@ -17,6 +17,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import msgspec
 
 from ds_assets.errors import InputError
+from ds_assets.serving.answer import Answer
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.auth import Gate
 from ds_assets.serving.http.docs_page import page
@@ -180,7 +181,7 @@ class App:
         tag = tag_of(answer)
         if tag in headers.get("if-none-match", ""):
             return Reply(304, [_KEEP, ("etag", tag)], b"")
-        return Reply(200, [_JSON, _KEEP, ("etag", tag)], answer)
+        return Reply(200, [_JSON, _KEEP, ("etag", tag)], answer.to_json())
 
     async def _predictions(self, request: Request, exchange: Exchange, started: float) -> Reply:
         body = await self._body(request, exchange, started)
@@ -262,8 +263,10 @@ def _refusing(route: _Route) -> _Route:
     return _Route(route.name, (), _always(refusal.reply))
 
 
-def _joined(answers: Sequence[bytes]) -> Reply:
-    return Reply(200, _FOR_NOW, b'{"predictions":[%b]}' % b",".join(answers))
+def _joined(answers: Sequence[Answer]) -> Reply:
+    return Reply(
+        200, _FOR_NOW, b'{"predictions":[%b]}' % b",".join([answer.to_json() for answer in answers])
+    )
 
 
 def _cost(asked: ScoreRequest) -> int:

@@ -1,24 +1,21 @@
-"""The entity tag of an answer: by it a client asks whether what it has still holds.
+"""The entity tag of an answer, by which a client asks whether its copy is still current.
 
-Belongs here: what makes two answers the same. The age changes with every second and says nothing
-new, so it counts by the minute only, and the tag is a weak one.
+Scope: what makes two answers the same. The age changes every second without saying anything new, so
+it counts by the minute only, and the tag is a weak one.
 """
 
 from isal.isal_zlib import crc32
 
-STEP_SECONDS = 60
+from ds_assets.serving.answer import Answer
+
+AGE_STEP_S = 60
 """An answer that is confirmed by its tag is at most so much older than it says."""
-_AGE = b'"age_seconds":'
 
 
-def tag_of(answer: bytes) -> str:
-    """The tag of an answer.
-
-    Args:
-        answer: One object of JSON, without spaces. A text in it cannot look like its age: there the
-            quotes would be escaped.
-    """
-    before, _, rest = answer.partition(_AGE)
-    age, _, after = rest.partition(b",")
-    step = int(age) // STEP_SECONDS if age.isdigit() else ""
-    return f'W/"{crc32(before):08x}{crc32(after):08x}-{step}"'
+def tag_of(answer: Answer) -> str:
+    """The entity tag of an answer."""
+    header = answer.header
+    age = header.age_seconds
+    step = "" if age is None else age // AGE_STEP_S
+    content = crc32(answer.members, crc32(answer.user_id.encode()))
+    return f'W/"{content:08x}-{header.status}-{header.source}-{step}"'

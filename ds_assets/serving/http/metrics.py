@@ -18,7 +18,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from ds_assets.serving.health import Breaker, Counts, Health
+from ds_assets.serving.health import BreakerState, Counts, Health
 
 BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Upper bounds of the histogram's buckets, in seconds; one more is for all that takes longer."""
@@ -124,7 +124,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], _Samples], ...] = (
         lambda at: (
             ((part, state), state == found)
             for part, found in at.health.breakers.items()
-            for state in get_args(Breaker)
+            for state in get_args(BreakerState)
         ),
     ),
     (

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ds_assets.core.group_defaults import ALL_USERS
 from ds_assets.infra.results.schema import KEY_LENGTH
+from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.service import EVERYBODY, MOST_USERS
+from ds_assets.serving.user_ids import MAX_USERS_PER_REQUEST
 
 MOST_EVENTS = 10_000
 """Most raw events of one user."""
@@ -34,8 +36,8 @@ Feature = float | str | bool | None
 class UserIds(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Users to answer for, in this order; one may come twice."""
 
-    user_ids: Annotated[list[UserId], Meta(max_length=MOST_USERS)]
-    user_group: UserGroup = EVERYBODY
+    user_ids: Annotated[list[UserId], Meta(max_length=MAX_USERS_PER_REQUEST)]
+    user_group: UserGroup = ALL_USERS
 
 
 class UserToScore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -59,7 +61,7 @@ class UserToScore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ]
         | UnsetType
     ) = UNSET
-    user_group: UserGroup = EVERYBODY
+    user_group: UserGroup = ALL_USERS
 
     def __post_init__(self) -> None:
         """Hold that exactly one of both is there."""
@@ -73,7 +75,7 @@ _EITHER = Meta(extra_json_schema={"oneOf": [{"required": ["features"]}, {"requir
 class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Users to score now by the current models."""
 
-    users: Annotated[list[Annotated[UserToScore, _EITHER]], Meta(max_length=MOST_USERS)]
+    users: Annotated[list[Annotated[UserToScore, _EITHER]], Meta(max_length=MAX_USERS_PER_REQUEST)]
     reasons: Annotated[bool, Meta(description="Whether reasons are wanted; they take longer.")] = (
         True
     )
@@ -85,7 +87,7 @@ class Answering(Protocol):
     An answer is one object of JSON as bytes, its keys in their declared order and without spaces.
     """
 
-    async def answer_one(self, user_id: str, group: str) -> bytes:
+    async def answer_one(self, user_id: str, group: str) -> Answer:
         """The answer for a user. A part that is down is no error.
 
         Args:
@@ -94,7 +96,7 @@ class Answering(Protocol):
         """
         ...
 
-    async def answer(self, user_ids: Sequence[str], group: str) -> Sequence[bytes]:
+    async def answer(self, user_ids: Sequence[str], group: str) -> Sequence[Answer]:
         """One answer for each of these users, in their order. A part that is down is no error.
 
         Args:
@@ -103,7 +105,7 @@ class Answering(Protocol):
         """
         ...
 
-    async def score(self, asked: ScoreRequest) -> Sequence[bytes]:
+    async def score(self, asked: ScoreRequest) -> Sequence[Answer]:
         """One answer for each of these users, scored now.
 
         Raises:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ds_assets.core.group_defaults import ALL_USERS
 from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.http.problems import (
     MALFORMED,
@@ -19,7 +20,6 @@ from ds_assets.serving.http.problems import (
     TOO_SLOW,
     Refusal,
 )
-from ds_assets.serving.service import EVERYBODY
 
 MOST_BYTES = 4 * 2**20
 """Most bytes of a body; a thousand ids of any characters are less."""
@@ -91,7 +91,7 @@ def group_of(query: str) -> str:
         Refusal: it names something else.
     """
     if not query:
-        return EVERYBODY
+        return ALL_USERS
     try:
         (pair,) = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError:  # of which UnicodeDecodeError is one

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
-from ds_assets.core.group_defaults import defaults_of
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.connection import CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -34,7 +34,7 @@ def assert_works(url: str, game: str = "game") -> None:
         assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
         expected = [row("b"), row("a"), None]
         assert get_rows(cache, ["b", "a", "nobody"]) == expected
-        cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
+        cache.put_day(DAYS[0], compute_group_defaults([table(row("a"))]))
         day, found = fetch(cache, ["b", "a", "nobody"])
         assert found == expected
         assert day is not None

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.infra.cache import embedded_server
 from ds_assets.infra.cache.connection import CacheUnavailable
-from ds_assets.infra.cache.format import CachedPrediction
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, server_process, table
 
@@ -55,7 +55,7 @@ def test_a_killed_server_is_started_again_with_what_it_had(tmp_path: Path) -> No
 
 
 def test_a_server_that_is_killed_under_an_event_loop_is_started_again(tmp_path: Path) -> None:
-    async def ask(cache: PredictionCache) -> list[CachedPrediction | None]:
+    async def ask(cache: PredictionCache) -> list[EncodedPrediction | None]:
         before = await cache.fetch(["a"])
         await asyncio.to_thread(kill, cache, tmp_path)
         assert await cache.fetch(["a"]) == before

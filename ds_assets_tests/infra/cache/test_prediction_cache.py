@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.group_defaults import defaults_of
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.infra.cache import connection
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
@@ -224,12 +224,12 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
     assert fetch(cache, ["a"]) == (None, [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
     cache.put(DAYS[0], table(*rows))
-    cache.put_day(DAYS[0], defaults_of([table(*rows)]))
+    cache.put_day(DAYS[0], compute_group_defaults([table(*rows)]))
     day, found = fetch(cache, ["ü", "nobody", "a"])
     assert found == [rows[1], None, rows[0]]
     assert day is not None
     assert day.as_of == DAYS[0].toordinal()
-    assert {group: told(one)["churn_probability"] for group, one in day.defaults.items()} == {
+    assert {group: told(one)["churn_probability"] for group, one in day.members.items()} == {
         "": 0.25,
         "some": 0.25,
     }
@@ -238,14 +238,14 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
 
 def test_an_older_day_does_not_stand_in_front_of_a_newer_one(cache: PredictionCache) -> None:
     for day in (DAYS[1], DAYS[0]):
-        cache.put_day(day, defaults_of([table(row("a", day))]))
+        cache.put_day(day, compute_group_defaults([table(row("a", day))]))
     found, _ = fetch(cache, [])
     assert found is not None
     assert found.as_of == DAYS[1].toordinal()
 
 
 def test_a_damaged_day_is_none(cache: PredictionCache) -> None:
-    cache.put_day(DAYS[0], defaults_of([table(row("a"))]))
+    cache.put_day(DAYS[0], compute_group_defaults([table(row("a"))]))
     value: Any = client_of(cache).get(cache._day_key)
     for broken in (value[:-1], value[:12], b"rubbish", b""):
         client_of(cache).set(cache._day_key, broken)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ds_assets.core.group_defaults import defaults_of
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.infra.results import latest
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets_tests.infra.factories import DAYS, row, table
@@ -102,6 +102,6 @@ def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDataba
         row("e", DAYS[1], user_group="DE", churn_probability=0.3, churn_model=None),
     )
     results.deliver(DAYS[1], rows, "run")
-    expected = {one["user_group"]: one for one in plain(defaults_of([rows]))}
+    expected = {one["user_group"]: one for one in plain(compute_group_defaults([rows]))}
     assert set(expected) == {None, "DE", "de", "dé"}
     assert means(results.defaults()) == expected

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from ds_assets.core.prediction_json import COLUMNS
 from ds_assets.errors import InputError
+from ds_assets.serving.answer import Answer, AnswerHeader
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.app import App
 from ds_assets.serving.http.auth import Gate, KeyFile
-from ds_assets.serving.http.openapi import answer_columns
 from ds_assets.serving.http.protocol import ScoreRequest
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
@@ -25,10 +26,7 @@ SLOW, BROKEN, IMPOSSIBLE = "slow", "broken", "impossible"
 SLOW_SECONDS = 1.0
 _REASON = {"code": "last_seen", "effect": 0.82, "values": [6, 1.4], "words": "last seen 6 days ago"}
 _VALUES = {
-    "status": "ok",
-    "source": "cache",
     "as_of": "2026-01-31",
-    "age_seconds": 3_600,
     "churn_probability": 0.25,
     "payment_probability": 0.125,
     "expected_spend": 1.5,
@@ -43,10 +41,12 @@ _VALUES = {
 }
 
 
-def answer_of(user_id: str) -> bytes:
-    names = [column.name for column in answer_columns()]
-    known = {name: _VALUES.get(name) for name in names}
-    return msgspec.json.encode(known | {"user_id": user_id})
+_HEADER = AnswerHeader("ok", "cache", 3_600, b'"status":"ok","source":"cache","age_seconds":3600')
+_MEMBERS = msgspec.json.encode({one.name: _VALUES.get(one.name) for one in COLUMNS})[1:]
+
+
+def answer_of(user_id: str) -> Answer:
+    return Answer(user_id, _HEADER, _MEMBERS)
 
 
 class FakeAnswering:
@@ -55,21 +55,19 @@ class FakeAnswering:
     def __init__(self) -> None:
         self._sources: Counter[str] = Counter()
         self.groups: list[str] = []
-        self._head, _, self._rest = answer_of("USER").partition(b"USER")
 
-    async def answer_one(self, user_id: str, group: str) -> bytes:
+    async def answer_one(self, user_id: str, group: str) -> Answer:
         return (await self.answer([user_id], group))[0]
 
-    async def answer(self, user_ids: Sequence[str], group: str) -> list[bytes]:
+    async def answer(self, user_ids: Sequence[str], group: str) -> list[Answer]:
         self.groups.append(group)
         if BROKEN in user_ids:
             raise RuntimeError("a secret of the service")
         await asyncio.sleep(SLOW_SECONDS if SLOW in user_ids else 0)
         self._sources["cache"] += len(user_ids)
-        encode = msgspec.json.encode
-        return [self._head + encode(user_id)[1:-1] + self._rest for user_id in user_ids]
+        return list(map(answer_of, user_ids))
 
-    async def score(self, asked: ScoreRequest) -> list[bytes]:
+    async def score(self, asked: ScoreRequest) -> list[Answer]:
         user_ids = [user.user_id for user in asked.users]
         if IMPOSSIBLE in user_ids:
             raise InputError("the feature `age` must be a number")

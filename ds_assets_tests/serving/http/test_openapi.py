@@ -16,7 +16,7 @@ def test_an_answer_says_what_the_table_has_and_more() -> None:
     assert names[:6] == ["user_id", "status", "source", "age_seconds", "as_of", "last_seen"]
     assert set(names) > set(PREDICTIONS.names)
     assert len(names) == len(set(names))
-    assert list(msgspec.json.decode(answer_of("u1"))) == names
+    assert list(msgspec.json.decode(answer_of("u1").to_json())) == names
 
 
 def test_fields_have_the_meaning_of_their_columns() -> None:
