@@ -1,6 +1,6 @@
-"""Moving files side by side, with a bound on what is in flight.
+"""Transferring files in blocks, with bounds on memory and on waiting.
 
-Scope: what both lakes and log sources need to transfer content in blocks.
+Scope: what lakes and log sources share.
 """
 
 import os
@@ -12,33 +12,45 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+BLOCK = 8 << 20
+"""Maximum bytes of a file that are transferred at once."""
+CONNECT_TIMEOUT_S = 4
+READ_TIMEOUT_S = 7
+"""Limits for one attempt of a request to an object store. With `MAX_ATTEMPTS`, a step and its
+retry fail within a minute when a server does not answer; the clients' own defaults wait longer
+than that for one request."""
+MAX_ATTEMPTS = 2
+
 
 def map_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, ahead: int
 ) -> Iterator[Result]:
-    """Results in the order of the items, of which at most `ahead` are taken before their turn.
+    """Apply a function in parallel, yielding results in the order of the items.
 
-    An item is taken from its iterator only when there is room: what an iterator yields is never
-    collected. After an error no further item is taken, and those under way are waited for.
+    Items are consumed lazily, at most `ahead` beyond the result that is due, so that a generator's
+    items are never all in memory. After an error no further item is consumed, and calls in progress
+    are waited for.
+
+    Args:
+        function: Runs in the executor.
+        items: Its arguments.
+        executor: Runs the calls.
+        ahead: Maximum number of items consumed before their result is due.
     """
-    under_way: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            under_way.append(executor.submit(function, item))
-            if len(under_way) > ahead:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+            pending.append(executor.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        for future in under_way:
+        for future in pending:
             if not future.cancel():
                 future.exception()
 
 
-BLOCK = 8 << 20
-"""Most bytes of a content that are moved at once."""
-
-
 def file_tag(stat: os.stat_result) -> str:
-    """A file's tag, as an object store has it: it changes when the content does."""
+    """Return a file's counterpart of an object store's ETag: it changes when the content does."""
     return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"

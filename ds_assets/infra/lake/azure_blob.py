@@ -1,7 +1,6 @@
 """The lake in a container of Azure Blob storage.
 
-Belongs here: how objects get in and out of a container, whole and verified. Does not belong here:
-who may use the account; that is the environment's (`blob_service`).
+Scope: transferring objects atomically and verified. Credentials come from the environment.
 """
 
 import datetime as dt
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,45 +39,55 @@ from ds_assets.infra.lake.base import (
     Receive,
     day_of,
 )
-from ds_assets.infra.transfer import BLOCK, map_ahead
+from ds_assets.infra.transfer import (
+    BLOCK,
+    CONNECT_TIMEOUT_S,
+    MAX_ATTEMPTS,
+    READ_TIMEOUT_S,
+    map_ahead,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
 
-_AT_ONCE = 4
+_MAX_TRANSFERS = 4
 _RANGE = 4 << 20
-"""Bytes of an answer; the service gives checksums of no more."""
-_COPY_SECONDS = 600
-_COPY_ASKED_EVERY = 0.5
-_CONNECT_SECONDS = 4
-_ANSWER_SECONDS = 7
-_FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
+"""Bytes of a response; the service returns no checksum for larger ranges."""
+_COPY_TIMEOUT_S = 600
+_COPY_POLL_S = 0.5
+_FETCH_ATTEMPTS = 3
 
 
 class _ReplacedError(Exception):
-    """An object was replaced while it was fetched."""
+    """An object was replaced while it was being downloaded."""
 
 
 def blob_service(account_url: str, credential: Any) -> "BlobServiceClient":
-    """A client of an account, whose calls end within a bounded time, also when nobody answers."""
+    """Open a client of a storage account whose requests end within a bounded time.
+
+    The SDK is used directly because `dagster_azure.blob.AzureBlobStorageResource` passes neither
+    timeouts nor retries to its client, which then waits 83 s for a server that does not answer.
+    Its credentials would also be stored with a run's configuration; see
+    `credential_of_environment`.
+    """
     from azure.storage.blob import BlobServiceClient, LinearRetry  # noqa: PLC0415  (slow)
 
     return BlobServiceClient(
         account_url,
         credential,
-        connection_timeout=_CONNECT_SECONDS,
-        read_timeout=_ANSWER_SECONDS,
-        retry_policy=LinearRetry(backoff=1, random_jitter_range=1, retry_total=1),
+        connection_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retry_policy=LinearRetry(backoff=1, random_jitter_range=1, retry_total=MAX_ATTEMPTS - 1),
         max_single_get_size=_RANGE,
         max_chunk_get_size=_RANGE,
     )
 
 
 def credential_of_environment() -> Any:
-    """What lets this process in: a key, a signed token, or else the cloud's own identity.
+    """Return the credential that Azure's own tools would use.
 
-    The names are those of Azure's own tools: AZURE_STORAGE_KEY and AZURE_STORAGE_SAS_TOKEN; without
-    both it is `DefaultAzureCredential`: a service principal, a managed identity, `az login`.
+    It is the account key in AZURE_STORAGE_KEY or the token in AZURE_STORAGE_SAS_TOKEN. Without
+    both, `DefaultAzureCredential` finds a service principal, a managed identity or an `az login`.
     """
     if secret := os.environ.get("AZURE_STORAGE_KEY") or os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
         return secret
@@ -87,12 +97,12 @@ def credential_of_environment() -> Any:
 
 
 class BlobLake:
-    """A lake in a container; see `Lake` for what its methods do.
+    """A lake in a container. See `Lake` for the methods.
 
     Args:
         address: `https://ACCOUNT.blob.core.windows.net/CONTAINER`.
-        service: Makes the client of the account, from its address.
-        cache: Folder for the local copies of objects; those of another version are not used.
+        service: Opens a client of the account, given its address.
+        cache: Folder for local copies of objects, one for each version of an object.
     """
 
     def __init__(
@@ -109,17 +119,17 @@ class BlobLake:
     def objects(self, prefix: str) -> list[LakeObject]:
         """See `Lake`."""
         with self._clear_errors():
-            found = [
+            objects = [
                 LakeObject(blob.name, blob.size, blob.etag.strip('"'), blob.last_modified)
                 for blob in self._container.list_blobs(name_starts_with=f"{prefix}/")
             ]
-        return sorted(found, key=lambda one: one.name)
+        return sorted(objects, key=lambda item: item.name)
 
     def entries(self, folder: str) -> list[str]:
         """See `Lake`."""
         with self._clear_errors():
-            found = list(self._container.walk_blobs(name_starts_with=f"{folder}/", delimiter="/"))
-        return sorted(one.name.removesuffix("/").rpartition("/")[2] for one in found)
+            items = list(self._container.walk_blobs(name_starts_with=f"{folder}/", delimiter="/"))
+        return sorted(item.name.removesuffix("/").rpartition("/")[2] for item in items)
 
     def days(self, folder: str) -> list[dt.date]:
         """See `Lake`."""
@@ -131,13 +141,13 @@ class BlobLake:
             return bool(self._container.get_blob_client(name).exists())
 
     def local(self, name: str) -> Path:
-        """See `Lake`. What was fetched once is kept until the object changes."""
+        """See `Lake`. A downloaded copy is reused until the object changes."""
         return self._fetch(name)
 
     def local_files(self, names: Iterable[str]) -> list[Path]:
         """See `Lake`."""
-        with ThreadPoolExecutor(_AT_ONCE) as executor:
-            return list(map_ahead(self._fetch, names, executor, _AT_ONCE))
+        with ThreadPoolExecutor(_MAX_TRANSFERS) as executor:
+            return list(map_ahead(self._fetch, names, executor, _MAX_TRANSFERS))
 
     def read(self, name: str) -> bytes:
         """See `Lake`."""
@@ -155,7 +165,7 @@ class BlobLake:
         with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
             files = {key: Path(folder) / str(number) for number, key in enumerate(names)}
             yield files
-            with ThreadPoolExecutor(_AT_ONCE) as executor:
+            with ThreadPoolExecutor(_MAX_TRANSFERS) as executor:
                 for key, name in names.items():
                     self._commit(self._stage(name, _blocks(files[key]), executor))
 
@@ -163,21 +173,21 @@ class BlobLake:
     def receiving(self) -> Iterator[Receive]:
         """See `Lake`.
 
-        Blocks are staged, each with a checksum that the service compares, and nobody sees them;
-        what has come whole is committed at the end.
+        Blocks are staged with a checksum that the service verifies. They are invisible until they
+        are committed at the end.
         """
         staged: list[_Staged] = []
-        with ThreadPoolExecutor(_AT_ONCE) as executor:
+        with ThreadPoolExecutor(_MAX_TRANSFERS) as executor:
 
             def receive(name: str, blocks: Iterable[bytes]) -> None:
                 staged.append(self._stage(name, blocks, executor))
 
             yield receive
-            list(map_ahead(self._commit, staged, executor, _AT_ONCE))
+            list(map_ahead(self._commit, staged, executor, _MAX_TRANSFERS))
 
     @contextmanager
     def adopting(self) -> Iterator[tuple[str, dict[str, str]]]:
-        """See `Lake`. The service copies what is adopted, within the account."""
+        """See `Lake`. The service copies adopted objects within the account."""
         self._remove_abandoned()
         folder = f"{STAGING}/{uuid.uuid4().hex}"
         adopted: dict[str, str] = {}
@@ -186,27 +196,27 @@ class BlobLake:
             for name, staged in adopted.items():
                 self._copy(staged, name)
         finally:
-            # Where folders are objects too, what lies in them goes first.
-            self.delete([one.name for one in reversed(self.objects(folder))])
+            # With a hierarchical namespace, folders are objects and must be empty to be deleted.
+            self.delete([item.name for item in reversed(self.objects(folder))])
 
     def _remove_abandoned(self) -> None:
         oldest = dt.datetime.now(dt.UTC) - ABANDONED_AFTER
         staged = reversed(self.objects(STAGING))
-        self.delete([one.name for one in staged if one.modified < oldest])
+        self.delete([item.name for item in staged if item.modified < oldest])
 
     def _copy(self, source: str, name: str) -> None:
         blob = self._container.get_blob_client(name)
         waiting = Retrying(
             retry=retry_if_result(lambda status: status == "pending"),
-            wait=wait_fixed(_COPY_ASKED_EVERY),
-            stop=stop_after_delay(_COPY_SECONDS),
+            wait=wait_fixed(_COPY_POLL_S),
+            stop=stop_after_delay(_COPY_TIMEOUT_S),
         )
         with self._clear_errors(source):
             blob.start_copy_from_url(self._container.get_blob_client(source).url)
             try:
                 status = waiting(lambda: blob.get_blob_properties().copy.status)
             except RetryError:
-                status = f"not done after {_COPY_SECONDS:,} seconds"
+                status = f"not done after {_COPY_TIMEOUT_S:,} seconds"
         if status != "success":
             raise LakeUnavailable(f"{self}/{source} cannot be copied to {name}: {status}")
 
@@ -224,7 +234,7 @@ class BlobLake:
         blob = self._container.get_blob_client(name)
 
         def stage(block: bytes) -> str:
-            block_id = uuid.uuid4().hex  # of one length, and nobody else's
+            block_id = uuid.uuid4().hex  # ids of one blob must have the same length
             with self._clear_errors(name):
                 blob.stage_block(block_id, block, validate_content=True)
             return block_id
@@ -238,8 +248,10 @@ class BlobLake:
         with self._clear_errors(staged.name):
             blob.commit_block_list([BlobBlock(block_id) for block_id in staged.blocks])
 
-    @retry(  # what is replaced between the two questions
-        retry=retry_if_exception_type(_ReplacedError), stop=stop_after_attempt(3), reraise=True
+    @retry(  # the object may be replaced between the two requests
+        retry=retry_if_exception_type(_ReplacedError),
+        stop=stop_after_attempt(_FETCH_ATTEMPTS),
+        reraise=True,
     )
     def _fetch(self, name: str) -> Path:
         from azure.core import MatchConditions  # noqa: PLC0415  (as above)
@@ -248,30 +260,30 @@ class BlobLake:
         with self._clear_errors(name):
             tag = blob.get_blob_properties().etag
         folder, _, file = name.rpartition("/")
-        kept = self._cache / folder / tag.strip('"') / file
-        if kept.exists():
-            kept.touch()  # what has not been used for long is removed
-            return kept
+        copy = self._cache / folder / tag.strip('"') / file
+        if copy.exists():
+            copy.touch()  # see _remove_unused
+            return copy
         self._remove_unused()
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        passing = kept.with_name(f"{file}.{uuid.uuid4().hex}")
-        with self._clear_errors(name), passing.open("wb") as out:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_name(f"{file}.{uuid.uuid4().hex}")
+        with self._clear_errors(name), partial.open("wb") as out:
             current = MatchConditions.IfNotModified
             content = blob.download_blob(etag=tag, match_condition=current, validate_content=True)
             out.writelines(content.chunks())
-        passing.replace(kept)
-        return kept
+        partial.replace(copy)
+        return copy
 
     def _remove_unused(self) -> None:
         oldest = time.time() - ABANDONED_AFTER.total_seconds()
         for path in self._cache.rglob("*"):
-            with suppress(FileNotFoundError):  # somebody like this was faster
+            with suppress(FileNotFoundError):  # another process removed it first
                 if path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
 
     @contextmanager
     def _clear_errors(self, name: str = "") -> Iterator[None]:
-        """What the service refuses, in words, without what lets this process in."""
+        """Turn errors of the service into sentences, without any credential."""
         from azure.core import exceptions as azure  # noqa: PLC0415  (as above)
 
         where = f"{self}/{name}".rstrip("/") + " (DS_ASSETS_LAKE_URL)"
@@ -296,7 +308,7 @@ class BlobLake:
 
 @dataclass(frozen=True)
 class _Staged:
-    """An object that has come whole: its name, and the ids of its blocks."""
+    """An object that was uploaded but not committed: its name and the ids of its blocks."""
 
     name: str
     blocks: list[str]
@@ -309,16 +321,16 @@ def _blocks(file: Path) -> Iterator[bytes]:
 
 def _is_refused(error: Exception) -> bool:
     status = getattr(error, "status_code", None)
-    return status is not None and status < _FIRST_SERVER_ERROR
+    return status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _code(error: Exception) -> str:
-    """The service's own word for what is wrong; none where it did not answer."""
+    """Return the service's error code; empty if it did not answer."""
     return str(getattr(error, "error_code", None) or getattr(error, "reason", None) or "")
 
 
 def _reason(error: Exception) -> str:
-    # Not the error's own text: it may hold the address with its token.
+    # Not the error's own text, which may contain the URL with its SAS token.
     kind = type(error).__name__
     if code := _code(error):
         return code

@@ -1,1 +1,1 @@
-"""Where the game leaves its logs: a folder, or S3."""
+"""The log source: a folder, or an S3 bucket."""

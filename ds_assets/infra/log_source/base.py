@@ -1,7 +1,6 @@
-"""The log source: where the game leaves its log files, a folder for each day.
+"""The log source: where the game writes its log files, in one folder per day.
 
-Belongs here: finding the objects of a day and reading them, in a folder or in S3. The source is
-never written.
+Scope: the interface of a log source. A log source is read-only.
 """
 
 import datetime as dt
@@ -14,12 +13,12 @@ from ds_assets.errors import Unavailable
 
 @dataclass(frozen=True)
 class SourceObject:
-    """An object of one day.
+    """A file of one day.
 
     Attributes:
-        name: Name below the day's folder.
-        key: Name in the source.
-        size: Bytes.
+        name: Its path relative to the day's folder.
+        key: Its full name in the source.
+        size: Its size in bytes.
         tag: Changes when the content does.
     """
 
@@ -30,41 +29,41 @@ class SourceObject:
 
 
 class SourceChangedError(Exception):
-    """An object was replaced, extended or removed while it was read."""
+    """A file was replaced, extended or removed while it was being read."""
 
 
 class SourceUnavailable(Unavailable):
-    """The log source cannot be reached, or fails in what it is asked."""
+    """The log source cannot be reached, or fails to serve a request."""
 
 
 class LogSource(Protocol):
-    """What every log source can do."""
+    """A source of log files."""
 
     def folder(self, day: dt.date) -> str:
-        """Where a day's objects lie, for people."""
+        """Return the folder of a day, as shown in messages."""
         ...
 
     def objects(self, day: dt.date) -> list[SourceObject]:
-        """Objects of a day, by name; those whose name begins with . or _ are no logs."""
+        """List the log files of a day, sorted by name; see `is_log`."""
         ...
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
-        """An object's content, in blocks of at most `BLOCK` bytes.
+        """Yield a file's content in blocks of at most `BLOCK` bytes.
 
         Raises:
-            SourceChangedError: what was read is not, or not only, what the item describes. It
-                comes at the end at the latest.
+            SourceChangedError: the file is no longer the one that `item` describes. It is raised
+                after the last block at the latest.
         """
         ...
 
 
 def is_log(name: str) -> bool:
-    """Whether an object of this name, of a folder or of a bucket, is a log by its name."""
+    """Return whether a name is that of a log: its last part does not start with `.` or `_`."""
     last = name.rpartition("/")[2]
-    # A name that ends with a slash is what consoles make for an empty folder.
+    # Consoles of object stores represent an empty folder by an object whose name ends in a slash.
     return bool(last) and last[0] not in "._"
 
 
 def source_changed(name: str) -> SourceChangedError:
-    """The error for a file that was replaced while it was read."""
-    return SourceChangedError(f"{name} changed while it was copied; is it being written?")
+    """Return the error for a file that was replaced while it was being read."""
+    return SourceChangedError(f"{name} changed while it was copied; is it still being written?")

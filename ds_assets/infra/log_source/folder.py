@@ -1,4 +1,4 @@
-"""Logs in a folder of this machine."""
+"""Logs in a local folder."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -10,7 +10,12 @@ from ds_assets.infra.transfer import BLOCK, file_tag
 
 
 class FolderLogSource:
-    """Logs in a folder of this machine."""
+    """Logs in a local folder.
+
+    Args:
+        root: The folder.
+        day_path: `strftime` pattern of a day's folder below it.
+    """
 
     def __init__(self, root: Path, day_path: str) -> None:
         self._root = root
@@ -28,7 +33,7 @@ class FolderLogSource:
         folder = self._root / day.strftime(self._day_path)
         files = (path for path in folder.rglob("*") if path.is_file())
         return sorted(
-            (_described(path, folder) for path in files if is_log(path.name)),
+            (_source_object(path, folder) for path in files if is_log(path.name)),
             key=lambda item: item.name,
         )
 
@@ -49,7 +54,7 @@ def _changed_if_missing(path: Path) -> Iterator[None]:
         raise source_changed(str(path)) from None
 
 
-def _described(path: Path, folder: Path) -> SourceObject:
+def _source_object(path: Path, folder: Path) -> SourceObject:
     stat = path.stat()
     name = path.relative_to(folder).as_posix()
     return SourceObject(name, str(path), stat.st_size, file_tag(stat))

@@ -1,31 +1,30 @@
 """Logs in an S3 bucket.
 
-Scope: listing and streaming a day's objects with bounded waits.
+Scope: listing and streaming the objects of a day, with bounded waits.
 """
 
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ds_assets.errors import InputError
 from ds_assets.infra.log_source.base import SourceObject, SourceUnavailable, is_log, source_changed
-from ds_assets.infra.transfer import BLOCK
+from ds_assets.infra.transfer import BLOCK, CONNECT_TIMEOUT_S, MAX_ATTEMPTS, READ_TIMEOUT_S
 
-_ATTEMPTS = 2
-_PAUSE_SECONDS = 1
-_FIRST_SERVER_ERROR = 500  # of HTTP: what is below is the request's fault
+_MAX_PAUSE_S = 1
 
 
 class S3LogSource:
-    """Logs in a bucket of S3, or of a store that speaks as S3 does.
+    """Logs in a bucket of S3, or of an S3-compatible store.
 
     Args:
-        client: boto3's client of S3.
-        address: `s3://BUCKET/PREFIX`; day folders lie below it.
-        day_path: Pattern of a day's folder, as `strftime` takes it.
+        client: boto3 client of S3.
+        address: `s3://BUCKET/PREFIX`, below which the day folders are.
+        day_path: `strftime` pattern of a day's folder.
     """
 
     def __init__(self, client: Any, address: str, day_path: str) -> None:
@@ -48,32 +47,34 @@ class S3LogSource:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
             )
-            listed = [one for page in pages for one in page.get("Contents", ())]
-        found = (
-            SourceObject(one["Key"].removeprefix(prefix), one["Key"], one["Size"], one["ETag"])
-            for one in listed
+            listed = [entry for page in pages for entry in page.get("Contents", ())]
+        objects = (
+            SourceObject(
+                entry["Key"].removeprefix(prefix), entry["Key"], entry["Size"], entry["ETag"]
+            )
+            for entry in listed
         )
-        logs = (one for one in found if is_log(one.name))
+        logs = (item for item in objects if is_log(item.name))
         return sorted(logs, key=lambda item: item.name)
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
         """See `LogSource`.
 
-        A connection that breaks is resumed where it broke. boto3 compares the checksum that S3
-        keeps of an object as it passes, where it passes in one go.
+        A broken download is resumed where it broke off. boto3 verifies S3's checksum of the object
+        if it is downloaded in one piece.
         """
-        content = _Resumed(item.size, lambda start: self._content(item, start))
+        content = _ResumableBody(item.size, lambda start: self._content(item, start))
         with closing(content), self._clear_errors(item.key):
             yield from iter(content.read, b"")
 
     def _content(self, item: SourceObject, start: int) -> Any:
-        rest = {"Range": f"bytes={start}-"} if start else {"ChecksumMode": "ENABLED"}
-        where = {"Bucket": self._bucket, "Key": item.key, "IfMatch": item.tag}
-        return self._client.get_object(**where, **rest)["Body"]
+        part = {"Range": f"bytes={start}-"} if start else {"ChecksumMode": "ENABLED"}
+        version = {"Bucket": self._bucket, "Key": item.key, "IfMatch": item.tag}
+        return self._client.get_object(**version, **part)["Body"]
 
     @contextmanager
     def _clear_errors(self, key: str = "") -> Iterator[None]:
-        """What S3 refuses, or fails in, in words."""
+        """Turn errors of S3 into sentences that name the object and the setting."""
         from botocore import exceptions as aws  # noqa: PLC0415  (slow)
 
         where = f"s3://{self._bucket}/{key or self._prefix}"
@@ -82,44 +83,49 @@ class S3LogSource:
         except aws.NoCredentialsError as error:
             raise InputError(f"{where} (DS_ASSETS_SOURCE_URL): {error}") from None
         except aws.ClientError as error:
-            said, answer = error.response["Error"], error.response["ResponseMetadata"]
-            if said["Code"] in {"PreconditionFailed", "NoSuchKey"}:
+            details, response = error.response["Error"], error.response["ResponseMetadata"]
+            if details["Code"] in {"PreconditionFailed", "NoSuchKey"}:
                 raise source_changed(where) from None
-            words = f"{said['Code']}: {said.get('Message', '')}"
-            if answer["HTTPStatusCode"] < _FIRST_SERVER_ERROR:
-                raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {words}") from None
-            raise self._unavailable(where, words) from None
+            reason = f"{details['Code']}: {details.get('Message', '')}"
+            if response["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {reason}") from None
+            raise self._unavailable(where, reason) from None
         except aws.BotoCoreError as error:
             raise self._unavailable(where, str(error)) from None
 
-    def _unavailable(self, where: str, words: str) -> SourceUnavailable:
+    def _unavailable(self, where: str, reason: str) -> SourceUnavailable:
         address = self._client.meta.endpoint_url
         return SourceUnavailable(
-            f"{where} (DS_ASSETS_SOURCE_URL) cannot be used at {address}: {words}"
+            f"{where} (DS_ASSETS_SOURCE_URL) cannot be used at {address}: {reason}"
         )
 
 
-class _Resumed:
-    """An object's content; a connection that breaks is made again from where it broke."""
+class _ResumableBody:
+    """An object's content, whose download resumes where a connection broke.
 
-    def __init__(self, size: int, content: Callable[[int], Any]) -> None:
+    Args:
+        size: Size of the object in bytes.
+        download: Starts a download at an offset in bytes.
+    """
+
+    def __init__(self, size: int, download: Callable[[int], Any]) -> None:
         self._size = size
-        self._content = content
+        self._download = download
         self._body: Any = None
-        self._done = 0
+        self._offset = 0
 
     def close(self) -> None:
-        """Leave the connection."""
+        """Close the connection."""
         if self._body is not None:
             self._body.close()
         self._body = None
 
     def read(self) -> bytes:
-        """The next block; an empty one is the end."""
+        """Return the next block; an empty one at the end."""
         for attempt in Retrying(
             retry=retry_if_exception(_is_broken),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random(0, _PAUSE_SECONDS),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=wait_random(0, _MAX_PAUSE_S),
             reraise=True,
         ):
             with attempt:
@@ -128,15 +134,15 @@ class _Resumed:
 
     def _read(self) -> bytes:
         if self._body is None:
-            if 0 < self._size == self._done:
+            if 0 < self._size == self._offset:
                 return b""  # it broke after the last byte
-            self._body = self._content(self._done)
+            self._body = self._download(self._offset)
         try:
             block: bytes = self._body.read(BLOCK)
         except Exception:
             self.close()
             raise
-        self._done += len(block)
+        self._offset += len(block)
         return block
 
 
@@ -147,29 +153,21 @@ def _is_broken(error: BaseException) -> bool:
     return isinstance(error, broken)
 
 
-_CONNECT_SECONDS = 4
-_ANSWER_SECONDS = 7
-
-
 def s3_client() -> Any:
-    """A client of S3, whose calls end within a bounded time, also when nobody answers.
+    """Open an S3 client whose requests end within a bounded time.
 
-    Address, region and credentials come from AWS's own environment.
+    Endpoint, region and credentials come from the AWS environment variables and profile.
+
+    boto3 is used directly because `dagster_aws.s3.S3Resource` has no timeouts: its client, which
+    takes the same environment, waits for minutes for a server that does not answer.
     """
-    # Slow to import, and not always used.
+    # Slow to import, and not every process reads S3.
     from boto3.session import Session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
-    from dagster_aws.s3 import S3Resource  # noqa: PLC0415
 
-    class BoundedS3(S3Resource):
-        """Dagster's resource of S3, which has no settings for the time that a call may take."""
-
-        def get_client(self) -> Any:
-            config = Config(
-                connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_ANSWER_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": self.max_attempts},
-            )
-            return Session().client("s3", config=config)
-
-    return BoundedS3(max_attempts=2).get_client()
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+    )
+    return Session().client("s3", config=config)
