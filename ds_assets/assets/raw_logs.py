@@ -8,19 +8,19 @@ import dagster as dg
 from ds_assets.assets.daily import daily_asset, days_of, report_days, without_missing
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.raw_logs import Copied, Say, copy_day
+from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day
 from ds_assets.infra.log_source.base import LogSource
 from ds_assets.resources import LakeResource, LogSourceResource
 
 
 def update(
-    days: Sequence[dt.date], source: LogSource, lake: Lake, say: Say
+    days: Sequence[dt.date], source: LogSource, lake: Lake, report: ProgressCallback
 ) -> dict[dt.date, Copied]:
     """Copy what is new or has changed of each day.
 
     Days without source files are not in the result.
     """
-    copies = {day: copy_day(day, source, lake, say) for day in days}
+    copies = {day: copy_day(day, source, lake, report) for day in days}
     return {
         day: copied
         for day, copied in copies.items()

@@ -66,7 +66,7 @@ class LakeEngine(Engine, Protocol):
             dt, the day, and the columns of the table.
 
         Raises:
-            InputError: a day lacks a column, as after a change of the game file.
+            InputError: a day lacks a column.
         """
         ...
 

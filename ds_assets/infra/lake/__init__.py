@@ -1,1 +1,1 @@
-"""The lake: a folder or an Azure Blob container, and how tables, models and raw logs lie in it."""
+"""The lake: a folder or an Azure Blob container with tables, models and raw logs."""

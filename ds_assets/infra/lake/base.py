@@ -1,7 +1,6 @@
-"""The lake: named objects, each of which is replaced as a whole or not at all.
+"""The lake: named objects, each of which is replaced atomically.
 
-Belongs here: what every lake can do, and how objects are named. What they hold is nobody's
-business here.
+Scope: the interface of a lake, and the names of folders and objects.
 """
 
 import datetime as dt
@@ -22,7 +21,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class LakeObject:
-    """An object as a listing shows it; the tag changes when its content does."""
+    """An object as listed; its tag changes when its content does."""
 
     name: str
     size: int
@@ -31,42 +30,43 @@ class LakeObject:
 
 
 Receive = Callable[[str, Iterable[bytes]], None]
-"""Takes an object's name and the blocks of its content; from any thread."""
+"""Takes an object's name and the blocks of its content. It may be called from any thread."""
 
 
 class Lake(Protocol):
-    """What every lake can do. Objects are named by paths with slashes."""
+    """A store of named objects. Names are paths separated by slashes."""
 
     def objects(self, prefix: str) -> list[LakeObject]:
-        """Objects below a folder of the lake, by name."""
+        """List the objects below a folder, sorted by name."""
         ...
 
     def entries(self, folder: str) -> list[str]:
-        """Names directly below a folder of the lake, of objects and of folders."""
+        """List the names of the objects and folders directly below a folder."""
         ...
 
     def days(self, folder: str) -> list[dt.date]:
-        """Days that have a folder `dt=…` below a folder of the lake, ascending."""
+        """List the days with a folder `dt=…` directly below a folder, ascending."""
         ...
 
     def exists(self, name: str) -> bool:
-        """Whether there is such an object."""
+        """Return whether there is such an object."""
         ...
 
     def local(self, name: str) -> Path:
-        """A file on this machine with the object's content; it is not to be changed.
+        """Return a local file with the object's content; the caller must not change it.
 
         Raises:
-            FileNotFoundError: there is no such object, or opening the file raises it.
+            FileNotFoundError: there is no such object. It may also be raised only when the file is
+                opened.
         """
         ...
 
     def local_files(self, names: Iterable[str]) -> list[Path]:
-        """The same for several objects, in their order."""
+        """Return local files for several objects, in their order; see `local`."""
         ...
 
     def read(self, name: str) -> bytes:
-        """An object's content.
+        """Return an object's content.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -78,57 +78,57 @@ class Lake(Protocol):
         ...
 
     def writing(self, names: Mapping[Key, str]) -> AbstractContextManager[dict[Key, Path]]:
-        """Offer a file to write for each object; each replaces its object when all are written.
+        """Yield a file to write for each object; they replace the objects when the context ends.
 
         After an error nothing is replaced. A reader sees an object's old content or its new one.
         """
         ...
 
     def receiving(self) -> AbstractContextManager[Receive]:
-        """Offer a function that takes objects as streams; they are in place when the context ends.
+        """Yield a function that stores streamed objects; they are visible when the context ends.
 
         After an error nothing is replaced. A reader sees an object's old content or its new one.
         """
         ...
 
     def adopting(self) -> AbstractContextManager[tuple[str, dict[str, str]]]:
-        """Offer the name of a folder that another program writes into, and a mapping to fill.
+        """Yield a folder for another program to write into, and a mapping for the caller to fill.
 
-        The mapping's keys are names of objects, its values those that they have in the folder: each
-        replaces its object when the context ends, and what else is in the folder is removed. After
+        The mapping's keys are names of objects, its values the names that they have in the folder.
+        They replace the objects when the context ends, and the rest of the folder is removed. After
         an error nothing is replaced.
         """
         ...
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove objects; one that is not there is no error."""
+        """Delete objects; missing ones are ignored."""
         ...
 
 
 def day_folder(table: str, day: dt.date) -> str:
-    """Folder of one day of a table in the lake."""
+    """Return the folder of one day of a table."""
     return f"{table}/dt={day}"
 
 
 def safe_name(name: str) -> str:
-    """A name of the lake for any name: it stays in its folder, and different ones stay different.
+    """Encode any name as a name in the lake that stays in its folder. The encoding is injective.
 
-    A percent sign, a backslash, control characters, and the parts `.`, `..` and nothing between
-    slashes are written with percent signs; everything else is kept.
+    Percent signs, backslashes, control characters, and the parts `.`, `..` and the empty one are
+    percent-encoded; everything else is kept.
     """
     return "/".join(map(_safe_part, name.split("/")))
 
 
 def _safe_part(part: str) -> str:
     if not part:
-        return "%"  # which stands nowhere else without two digits
+        return "%"  # elsewhere two digits follow it
     if not part.strip("."):
         return part.replace(".", "%2E")
-    return re.sub(r"[%\\\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", part)
+    return re.sub(r"[%\\\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", part)
 
 
 def day_of(folder: str) -> dt.date | None:
-    """Day of a folder `dt=…`; none where it is no day."""
+    """Return the day of a folder named `dt=…`; None if the name is not that of a day."""
     try:
         return dt.date.fromisoformat(folder.removeprefix("dt="))
     except ValueError:
@@ -136,4 +136,4 @@ def day_of(folder: str) -> dt.date | None:
 
 
 class LakeUnavailable(Unavailable):
-    """The container cannot be reached, or fails in what it is asked."""
+    """The lake cannot be reached, or fails to serve a request."""

@@ -1,4 +1,4 @@
-"""The lake in a folder of this machine, or of a disk that several share."""
+"""The lake in a local folder, or in one on a disk that several machines share."""
 
 import datetime as dt
 import shutil
@@ -13,7 +13,7 @@ from ds_assets.infra.transfer import file_tag
 
 
 class FolderLake:
-    """A lake in a folder; see `Lake` for what its methods do."""
+    """A lake in a folder. See `Lake` for the methods."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -25,7 +25,7 @@ class FolderLake:
         """See `Lake`."""
         folder = self._root / prefix
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [_described(path, path.relative_to(self._root).as_posix()) for path in files]
+        return [_lake_object(path, path.relative_to(self._root).as_posix()) for path in files]
 
     def entries(self, folder: str) -> list[str]:
         """See `Lake`."""
@@ -106,10 +106,10 @@ class FolderLake:
         file.replace(target)
 
     def _remove_abandoned(self) -> None:
-        """Remove what killed processes left in staging; a write takes minutes, never days."""
+        """Remove what killed processes left in staging: a write takes minutes, never days."""
         oldest = time.time() - ABANDONED_AFTER.total_seconds()
         for folder in (self._root / STAGING).glob("*"):
-            with suppress(FileNotFoundError):  # its writer, or somebody like this, was faster
+            with suppress(FileNotFoundError):  # its writer or another process removed it first
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder)
 
@@ -119,7 +119,7 @@ class FolderLake:
             (self._root / name).unlink(missing_ok=True)
 
 
-def _described(path: Path, name: str) -> LakeObject:
+def _lake_object(path: Path, name: str) -> LakeObject:
     stat = path.stat()
     modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
     return LakeObject(name, stat.st_size, file_tag(stat), modified)

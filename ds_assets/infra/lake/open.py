@@ -1,7 +1,4 @@
-"""The lake that an installation names.
-
-Belongs here: the choice between the kinds of lakes.
-"""
+"""Choosing the kind of lake that an installation's settings name."""
 
 from pathlib import Path
 
@@ -11,12 +8,12 @@ from ds_assets.infra.lake.folder import FolderLake
 
 
 def open_lake(url: str, folder: Path, cache: Path) -> Lake:
-    """The lake at an address of Azure Blob; without one, that in a folder.
+    """Open the lake in an Azure Blob container, or in a folder if no container is named.
 
     Args:
         url: `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or empty.
-        folder: Folder of the lake, where there is no address.
-        cache: Folder for local copies of what lies at the address.
+        folder: Folder of the lake if `url` is empty.
+        cache: Folder for local copies of the container's objects.
     """
     if not url:
         return FolderLake(folder)

@@ -1,7 +1,6 @@
-"""Raw logs, from the log source to the lake, byte for byte.
+"""Copying raw logs from the log source to the lake, byte for byte.
 
-Belongs here: copying what is new or has changed, the manifest that says what is there, and the
-list of raw files for those who read them.
+Scope: copying new and changed files, a day's manifest, and listing a day's raw files.
 """
 
 import datetime as dt
@@ -25,15 +24,15 @@ MANIFEST = "_manifest.json"
 
 
 class LakeDiffers(Exception):
-    """The lake holds something else than it was given."""
+    """The lake holds something other than what was written to it."""
 
 
-Say = Callable[[str], None]
-"""Is told a sentence, now and then."""
+ProgressCallback = Callable[[str], None]
+"""Receives a sentence about the progress from time to time."""
 
-_AT_ONCE = 4
-_SAID_EVERY = 10
-"""Seconds between two sentences of a copy."""
+_MAX_TRANSFERS = 4
+_REPORT_INTERVAL_S = 10
+_COPY_ATTEMPTS = 3
 
 
 class ManifestEntry(BaseModel):
@@ -47,11 +46,11 @@ class ManifestEntry(BaseModel):
     """The source's tag of the content that was copied."""
     sha256: str
     in_source: bool = True
-    """Whether the source still had it at the last look."""
+    """Whether the source still had it when the day was last copied."""
 
 
 class Manifest(BaseModel):
-    """What the lake holds of a day's logs."""
+    """The log files of a day that are in the lake."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,8 +64,8 @@ class RawObject:
 
     Attributes:
         day: The arrival day.
-        name: Its name below the day's folder.
-        stored: What the lake says of it.
+        name: Its path relative to the day's folder.
+        stored: Its entry in the lake's listing.
     """
 
     day: dt.date
@@ -75,62 +74,65 @@ class RawObject:
 
 
 class Copied(BaseModel):
-    """What one run of a copy did."""
+    """The result of copying a day: the new manifest, and the number and bytes of copied files."""
 
     manifest: Manifest
     files: int
     size: int
 
 
-@retry(retry=retry_if_exception_type(SourceChangedError), stop=stop_after_attempt(3), reraise=True)
-def copy_day(day: dt.date, source: LogSource, lake: Lake, say: Say) -> Copied:
-    """Copy the source's objects of a day that are new or have changed, several at once.
+@retry(
+    retry=retry_if_exception_type(SourceChangedError),
+    stop=stop_after_attempt(_COPY_ATTEMPTS),
+    reraise=True,
+)
+def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallback) -> Copied:
+    """Copy the source's new and changed files of a day, several at once.
 
-    An object that has left the source stays in the lake, and its entry says so. If one changes
-    while it is copied, the day is looked at and copied again.
+    A file that was removed from the source stays in the lake, and the manifest says so. If a file
+    changes while it is copied, the day is listed and copied again.
 
     Args:
         day: The day.
-        source: Where its objects come from.
-        lake: Where they go.
-        say: Is told now and then how far the copy is.
+        source: Where to copy from.
+        lake: Where to copy to.
+        report: Receives the progress from time to time.
 
     Returns:
-        The new manifest, and number and bytes of the files that were copied. Of a day that
-        never had an object nothing is written.
+        The new manifest and what was copied. Nothing is written for a day that never had a file.
 
     Raises:
-        SourceChangedError: an object changed at each attempt; the lake is as it was.
-        LakeDiffers: the lake holds something else than it was given; the manifest does not say
-            that it is there, so that the next copy brings it again.
-        InputError: the names of two objects cannot both be in the lake.
+        SourceChangedError: a file changed during each attempt; the lake is unchanged.
+        LakeDiffers: the lake holds something other than what was written to it. The manifest does
+            not list it, so that the next copy replaces it.
+        InputError: the names of two files cannot both be in the lake.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
     objects = source.objects(day)
     _refuse_collisions(objects, source, day)
-    there = {one.name for one in lake.objects(day_folder(RAW, day))}
-    kept = {
+    stored = {item.name for item in lake.objects(day_folder(RAW, day))}
+    unchanged = {
         item.name: before[item.name]
         for item in objects
-        if _is_copy(before.get(item.name), item) and _lake_name(day, item.name) in there
+        if _is_copy(before.get(item.name), item) and _lake_name(day, item.name) in stored
     }
-    changed = [item for item in objects if item.name not in kept]
-    copied = _copy(day, changed, source, lake, say)
+    changed = [item for item in objects if item.name not in unchanged]
+    copied = _copy(day, changed, source, lake, report)
     _verify(day, copied.values(), lake)
-    gone = {
+    removed = {
         name: entry.model_copy(update={"in_source": False})
         for name, entry in before.items()
-        if name not in kept and name not in copied
+        if name not in unchanged and name not in copied
     }
-    entries = sorted((kept | copied | gone).values(), key=lambda entry: entry.name)
+    entries = sorted((unchanged | copied | removed).values(), key=lambda entry: entry.name)
     manifest = Manifest(day=day, files=tuple(entries))
     if entries:
         lake.write(_manifest_name(day), manifest.model_dump_json(indent=1).encode())
-    return Copied(manifest=manifest, files=len(changed), size=sum(i.size for i in changed))
+    return Copied(manifest=manifest, files=len(changed), size=sum(item.size for item in changed))
 
 
 def read_manifest(day: dt.date, lake: Lake) -> Manifest:
-    """The manifest of a day; an empty one where nothing was copied."""
+    """Read the manifest of a day; an empty one if nothing was copied."""
     try:
         content = lake.read(_manifest_name(day))
     except FileNotFoundError:
@@ -139,18 +141,18 @@ def read_manifest(day: dt.date, lake: Lake) -> Manifest:
 
 
 def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:
-    """Raw files of a day in the lake, whoever put them there."""
+    """List the raw files of a day in the lake, whether or not they were copied by `copy_day`."""
     folder = day_folder(RAW, day) + "/"
     return [
-        RawObject(day, one.name.removeprefix(folder), one)
-        for one in lake.objects(day_folder(RAW, day))
-        if is_log(one.name)
+        RawObject(day, item.name.removeprefix(folder), item)
+        for item in lake.objects(day_folder(RAW, day))
+        if is_log(item.name)
     ]
 
 
 def fingerprint(objects: Iterable[RawObject]) -> str:
-    """Changes when a raw file of a day is added, replaced or removed; empty without any."""
-    text = "\n".join(f"{one.stored.name} {one.stored.tag}" for one in objects)
+    """Hash the names and tags of a day's raw files; empty for a day without any."""
+    text = "\n".join(f"{item.stored.name} {item.stored.tag}" for item in objects)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 
 
@@ -159,36 +161,40 @@ def _is_copy(entry: ManifestEntry | None, item: SourceObject) -> bool:
 
 
 def _copy(
-    day: dt.date, items: Sequence[SourceObject], source: LogSource, lake: Lake, say: Say
+    day: dt.date,
+    items: Sequence[SourceObject],
+    source: LogSource,
+    lake: Lake,
+    report: ProgressCallback,
 ) -> dict[str, ManifestEntry]:
-    """Copy objects; all are in place, or none is."""
-    progress = _Progress(day, items, say)
+    """Copy files, all or none."""
+    progress = _Progress(day, items, report)
 
-    with lake.receiving() as receive, ThreadPoolExecutor(_AT_ONCE) as executor:
+    with lake.receiving() as receive, ThreadPoolExecutor(_MAX_TRANSFERS) as executor:
 
         def copy(item: SourceObject) -> ManifestEntry:
-            content = _Measured(item, source, progress)
+            content = _MeasuredContent(item, source, progress)
             receive(_lake_name(day, item.name), content)
             return content.entry()
 
-        entries = list(map_ahead(copy, items, executor, _AT_ONCE))
+        entries = list(map_ahead(copy, items, executor, _MAX_TRANSFERS))
     return {entry.name: entry for entry in entries}
 
 
 def _verify(day: dt.date, entries: Iterable[ManifestEntry], lake: Lake) -> None:
-    """Compare what has passed with what the lake says that it holds."""
-    stored = {one.name: one.size for one in lake.objects(day_folder(RAW, day))}
+    """Compare the transferred sizes with those that the lake lists."""
+    stored = {item.name: item.size for item in lake.objects(day_folder(RAW, day))}
     for entry in entries:
         size = stored.get(_lake_name(day, entry.name), 0)
         if size != entry.size:
             raise LakeDiffers(
-                f"{lake} holds {size:,} bytes of {entry.name} of {day}, and was given "
-                f"{entry.size:,}; something else writes there"
+                f"{lake} holds {size:,} bytes of {entry.name} of {day}, but {entry.size:,} were "
+                "written; another program writes to the same folder"
             )
 
 
-class _Measured:
-    """Blocks of an object, of which size and checksum are taken as they pass."""
+class _MeasuredContent:
+    """The blocks of a file, whose size and checksum are computed as they are read."""
 
     def __init__(self, item: SourceObject, source: LogSource, progress: "_Progress") -> None:
         self._item = item
@@ -201,17 +207,17 @@ class _Measured:
         for block in self._source.blocks(self._item):
             self._digest.update(block)
             self._size += len(block)
-            self._progress.moved(len(block))
+            self._progress.add_bytes(len(block))
             yield block
-        if self._size != self._item.size:  # seen before the lake has taken the object
+        if self._size != self._item.size:  # raised before the lake commits the object
             raise SourceChangedError(
                 f"{self._item.key} had {self._item.size:,} bytes, and {self._size:,} when it was "
                 "read"
             )
-        self._progress.finished()
+        self._progress.add_file()
 
     def entry(self) -> ManifestEntry:
-        """What the manifest says of the object, once all blocks have passed."""
+        """Return the manifest entry of the file, after all blocks were read."""
         digest = self._digest.hexdigest()
         return ManifestEntry(
             name=self._item.name, size=self._size, tag=self._item.tag, sha256=digest
@@ -219,34 +225,36 @@ class _Measured:
 
 
 class _Progress:
-    """Tells how far the copy of a day is, now and then."""
+    """Reports the progress of copying a day from time to time."""
 
-    def __init__(self, day: dt.date, items: Sequence[SourceObject], say: Say) -> None:
+    def __init__(
+        self, day: dt.date, items: Sequence[SourceObject], report: ProgressCallback
+    ) -> None:
         self._day = day
-        self._say = say
+        self._report = report
         self._files, self._size = len(items), sum(item.size for item in items)
         self._files_done = self._size_done = 0
-        self._said = time.monotonic()
+        self._reported_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def moved(self, size: int) -> None:
-        """So many bytes more have passed."""
+    def add_bytes(self, size: int) -> None:
+        """Count transferred bytes."""
         with self._lock:
             self._size_done += size
-            if time.monotonic() - self._said > _SAID_EVERY:
-                self._said = time.monotonic()
-                self._tell()
+            if time.monotonic() - self._reported_at > _REPORT_INTERVAL_S:
+                self._reported_at = time.monotonic()
+                self._report_now()
 
-    def finished(self) -> None:
-        """An object more has passed; the last one is always told."""
+    def add_file(self) -> None:
+        """Count a transferred file; the last one is always reported."""
         with self._lock:
             self._files_done += 1
             if self._files_done == self._files:
-                self._tell()
+                self._report_now()
 
-    def _tell(self) -> None:
-        self._say(
-            f"{self._day}: {self._files_done:,} of {self._files:,} files are copied, "
+    def _report_now(self) -> None:
+        self._report(
+            f"{self._day}: {self._files_done:,} of {self._files:,} files copied, "
             f"{self._size_done / 1e6:,.1f} of {self._size / 1e6:,.1f} MB"
         )
 
@@ -256,13 +264,13 @@ def _lake_name(day: dt.date, name: str) -> str:
 
 
 def _refuse_collisions(objects: Sequence[SourceObject], source: LogSource, day: dt.date) -> None:
-    """An object named like the folder of another cannot stand beside it in every lake."""
+    """Refuse a file named like the folder of another: not every lake can hold both."""
     names = {item.name for item in objects}
     for name in sorted(names):
         for end in range(len(name)):
             if name[end] == "/" and name[:end] in names:
                 raise InputError(
-                    f"{source.folder(day)}: {name[:end]} is both an object and the folder of "
+                    f"{source.folder(day)}: {name[:end]} is both a file and the folder of "
                     f"{name}; rename one of them"
                 )
 

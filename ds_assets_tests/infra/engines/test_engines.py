@@ -230,7 +230,7 @@ def test_no_days_are_an_empty_frame(engine: LakeEngine, lake: FolderLake) -> Non
 def test_a_day_without_a_column_is_named(engine: LakeEngine, lake: FolderLake) -> None:
     store_scores([(DAY, "a", 1.0, 1)], [DAY], engine, lake)
     wider = Table("scores", (*SCORES.columns, Column("rank", "integer", "Place.")), ("user_id",))
-    with pytest.raises(InputError, match="scores of 2026-03-10 lacks rank: it was made with"):
+    with pytest.raises(InputError, match="scores of 2026-03-10 lacks rank, which the game file or"):
         engine.read([DAY], wider, lake)
 
 

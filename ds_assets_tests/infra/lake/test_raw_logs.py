@@ -252,7 +252,7 @@ class NamedSource(FolderLogSource):
 
 def test_an_object_that_is_the_folder_of_another_is_named(place: Place, tmp_path: Path) -> None:
     source = NamedSource(tmp_path / "source", "13h", "13h/a.jsonl")
-    with pytest.raises(InputError, match=r"13h is both an object and the folder of 13h/a.jsonl"):
+    with pytest.raises(InputError, match=r"13h is both a file and the folder of 13h/a.jsonl"):
         copy_day(DAY, source, place.lake, quiet)
     assert place.lake.objects("raw") == []
 
@@ -263,7 +263,7 @@ def test_many_files_are_copied_and_how_far_the_copy_is_is_told(place: Place) -> 
     said: list[str] = []
     copied = copy_day(DAY, place.source, place.lake, said.append)
     assert copied.files == len(raw_objects(DAY, place.lake)) == 30
-    assert said[-1] == f"{DAY}: 30 of 30 files are copied, 0.0 of 0.0 MB"
+    assert said[-1] == f"{DAY}: 30 of 30 files copied, 0.0 of 0.0 MB"
 
 
 class BrokenSource(FolderLogSource):
