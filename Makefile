@@ -12,8 +12,8 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast soak servers lint types hooks bench bench-quality bench-serving pictures lock \
-	clean
+.PHONY: demo test test-fast soak servers lint types hooks bench bench-quality bench-serving pictures \
+	diagram lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -72,6 +72,10 @@ bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
 pictures: $(VENV)/.pictures
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/python docs/pictures.py
+
+# The picture in docs/architecture.md, drawn from the code.
+diagram: $(VENV)/.test
+	$(BIN)/python -m docs.diagram
 
 lock: $(VENV)/.uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --all-extras \
