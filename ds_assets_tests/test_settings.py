@@ -116,6 +116,7 @@ def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object)
         ("schedule_hour", 23),
         ("source_url", "s3://bucket/prefix/deep"),
         ("results_url", "mysql+pymysql://user:word@host/name"),
+        ("results_url", "postgresql+psycopg://user:word@host/name"),
         ("results_url", "sqlite:////tmp/x.sqlite"),
         ("cache_url", "rediss://:word@host"),
         ("spark_remote", "sc://host:15002/;token=word"),

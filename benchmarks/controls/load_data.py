@@ -13,15 +13,16 @@ import sqlalchemy as sa
 
 from benchmarks.child import Start, tell
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.infra.results.schema import LOADS
+from ds_assets.infra.results.schema import PLAYER_PREDICTIONS
 
 
 def main() -> None:
     place = sa.make_url(Path(sys.argv[1]).read_text(encoding="utf-8"))
     columns = ", ".join(PREDICTIONS.names)
     statement = (
-        f"LOAD DATA LOCAL INFILE %s INTO TABLE {LOADS.name} CHARACTER SET utf8mb4"
-        rf" FIELDS TERMINATED BY '\t' LINES TERMINATED BY '\n' ({columns}) SET load_id = %s"
+        f"LOAD DATA LOCAL INFILE %s INTO TABLE {PLAYER_PREDICTIONS.loads.name}"
+        r" CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' LINES TERMINATED BY '\n'"
+        f" ({columns}) SET load_id = %s"
     )
     with pymysql.connect(
         host=place.host,

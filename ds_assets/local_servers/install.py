@@ -15,6 +15,7 @@ from ds_assets.errors import InputError
 
 AZURITE = "azurite@3.35.0"  # later ones need a newer Node.js than Debian's
 _AZURITE_FOLDER = Path(sys.prefix) / "azurite"
+_POSTGRESQL_FOLDER = Path("/usr/lib/postgresql")
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,27 @@ class Program:
         name: Its command.
         use: What it is for.
         packages: Debian's packages that hold it; none where npm brings it.
+        file_before: Path and content of a file that must exist before the packages are installed.
     """
 
     name: str
     use: str
     packages: tuple[str, ...] = ()
+    file_before: tuple[str, str] | None = None
 
 
 PROGRAMS = (
     Program("mariadbd", "the results database", ("mariadb-server-core", "mariadb-client-core")),
+    Program(
+        "postgres",
+        "the results database",
+        ("postgresql",),
+        # Else the package makes a cluster of its own and starts it.
+        (
+            "/etc/postgresql-common/createcluster.d/no_main_cluster.conf",
+            "create_main_cluster = false",
+        ),
+    ),
     Program("redis-server", "the cache", ("redis-server",)),
     Program("java", "Spark", ("openjdk-17-jre-headless",)),
     Program("npm", "Azurite", ("nodejs", "npm")),
@@ -43,8 +56,15 @@ PROGRAMS = (
 
 def find(name: str) -> str | None:
     """Path of a program; None where it is not installed. Servers may lie beyond a user's PATH."""
-    folders = [str(_AZURITE_FOLDER / "node_modules" / ".bin"), os.environ.get("PATH", "")]
-    return shutil.which(name, path=os.pathsep.join([*folders, "/usr/sbin", "/usr/local/sbin"]))
+    versions = sorted(_POSTGRESQL_FOLDER.glob("*/bin"), key=lambda path: int(path.parent.name))
+    folders = [
+        str(_AZURITE_FOLDER / "node_modules" / ".bin"),
+        os.environ.get("PATH", ""),
+        "/usr/sbin",
+        "/usr/local/sbin",
+        *map(str, reversed(versions)),
+    ]
+    return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def path_of(name: str) -> str:
@@ -81,9 +101,24 @@ def install_missing(say: Callable[[str], None], programs: Sequence[Program] = PR
 def _commands(program: Program) -> list[Sequence[str]]:
     if program.packages:
         install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
-        return [("apt-get", "update", "-qq"), (*install, *program.packages)]
+        commands: list[Sequence[str]] = [
+            ("apt-get", "update", "-qq"),
+            (*install, *program.packages),
+        ]
+        if program.file_before:
+            path, content = program.file_before
+            write = f"mkdir -p {Path(path).parent} && echo '{content}' > {path}"
+            commands.insert(1, ("sh", "-c", write))
+        return commands
     options = ("--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(_AZURITE_FOLDER))
     return [(path_of("npm"), "install", *options, AZURITE)]
+
+
+def _write_file(program: Program) -> list[Sequence[str]]:
+    if program.file_before is None:
+        return []
+    path, content = program.file_before
+    return [("sh", "-c", f"mkdir -p {Path(path).parent} && echo '{content}' > {path}")]
 
 
 def _run(command: Sequence[str], program: Program) -> None:

@@ -24,6 +24,7 @@ from ds_assets.settings import Settings, load_settings
 from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate
 from ds_assets.simulate.game_file import game_file
 from ds_assets_tests.conftest import shared_folder
+from ds_assets_tests.infra.results.databases import current_rows
 
 START = dt.date(2026, 1, 1)
 QUICK: dict[str, Any] = {
@@ -103,7 +104,7 @@ class Installation:
 
     def current(self, user_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         with self.results() as database:
-            return {row["user_id"]: row for row in database.current(user_ids)}
+            return {row["user_id"]: row for row in current_rows(database, user_ids)}
 
     def predictions(self, day: dt.date) -> pa.Table:
         with self.results() as database:

@@ -17,6 +17,7 @@ from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days, table_file
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
+from ds_assets_tests.infra.results.databases import read_report
 
 pytestmark = pytest.mark.slow
 
@@ -202,12 +203,12 @@ def test_outcomes_are_in_the_results_database_and_replace_those_before(
     with copy.results() as database:
         for one in stored_days("prediction_outcomes", copy.lake):
             rows = read_rows(PREDICTION_OUTCOMES, one, copy.lake)
-            assert database.report(PREDICTION_OUTCOMES, one).to_pylist() == rows.to_pylist()
-        assert database.report(PREDICTION_OUTCOMES, JUDGED).num_rows > 2
+            assert read_report(database, PREDICTION_OUTCOMES, one).to_pylist() == rows.to_pylist()
+        assert read_report(database, PREDICTION_OUTCOMES, JUDGED).num_rows > 2
     copy.lake.delete([table_file("user_activity", LAST)])
     copy.run(JUDGED, assets=("prediction_outcomes",))
     with copy.results() as database:
-        found = database.report(PREDICTION_OUTCOMES, JUDGED)
+        found = read_report(database, PREDICTION_OUTCOMES, JUDGED)
         assert set(found["target"].to_pylist()) == {"churn"}
 
 

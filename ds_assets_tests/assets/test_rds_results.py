@@ -9,6 +9,7 @@ from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_rows
 from ds_assets_tests.assets.factories import LAST, START, day, finished
+from ds_assets_tests.infra.results.databases import read_report
 
 pytestmark = pytest.mark.slow
 
@@ -20,14 +21,14 @@ def test_every_day_has_the_profiles_of_its_clusters() -> None:
     with installation.results() as database:
         for one in DAYS:
             expected = read_rows(CLUSTER_PROFILES, one, installation.lake)
-            assert database.report(CLUSTER_PROFILES, one).equals(expected)
-        assert database.report(CLUSTER_PROFILES, LAST).num_rows == 3
+            assert read_report(database, CLUSTER_PROFILES, one).equals(expected)
+        assert read_report(database, CLUSTER_PROFILES, LAST).num_rows == 3
 
 
 def test_a_day_has_every_measure_of_its_model_cards() -> None:
     installation = finished()
     with installation.results() as database:
-        found = database.report(MODEL_METRICS, LAST).to_pandas()
+        found = read_report(database, MODEL_METRICS, LAST).to_pandas()
     for target in ("churn", "payment"):
         card = stored_card(target, LAST, ModelCard, installation.lake)
         assert card is not None
@@ -48,14 +49,14 @@ def test_a_day_has_every_measure_of_its_model_cards() -> None:
 
 def test_a_day_without_models_has_no_measures() -> None:
     with finished().results() as database:
-        assert database.report(MODEL_METRICS, START).num_rows == 0
+        assert read_report(database, MODEL_METRICS, START).num_rows == 0
 
 
 def test_a_day_that_is_delivered_again_has_the_same_reports(tmp_path: Path) -> None:
     installation = finished().copy(tmp_path)
     with installation.results() as database:
-        before = [database.report(table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
+        before = [read_report(database, table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
     installation.run(LAST, assets=("rds_results",))
     with installation.results() as database:
-        after = [database.report(table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
+        after = [read_report(database, table) for table in (MODEL_METRICS, CLUSTER_PROFILES)]
     assert all(old.equals(new) for old, new in zip(before, after, strict=True))

@@ -40,7 +40,7 @@ from ds_assets_tests.faults.proxy import (
 )
 from ds_assets_tests.infra.factories import get_rows, row, table
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
-from ds_assets_tests.infra.results.databases import fresh_mysql
+from ds_assets_tests.infra.results.databases import fresh_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -138,7 +138,7 @@ def make_blob(name: str, stack: ExitStack, request: pytest.FixtureRequest, home:
 
 def make_mysql(name: str, stack: ExitStack, request: pytest.FixtureRequest, home: Path) -> Subject:
     del name, home
-    direct = stack.enter_context(fresh_mysql(request.getfixturevalue("mysql_url")))
+    direct = stack.enter_context(fresh_database(request.getfixturevalue("mysql_url")))
     proxy, url = through(stack, direct)
     impaired = stack.enter_context(ResultsDatabase(url))
     reader = stack.enter_context(ResultsDatabase(direct))

@@ -24,7 +24,7 @@ from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
 from ds_assets_tests.assets.factories import Installation
-from ds_assets_tests.infra.results.databases import execute, fresh_mysql
+from ds_assets_tests.infra.results.databases import execute, fresh_database
 from ds_assets_tests.test_cli import Shell, shell
 
 __all__ = ["shell"]
@@ -65,7 +65,7 @@ def results_url(
     if request.param == "sqlite":
         yield copy.settings.results_url
         return
-    with fresh_mysql(request.getfixturevalue("mysql_url")) as url:
+    with fresh_database(request.getfixturevalue("mysql_url")) as url:
         restore(old.home / "results.sql", url)
         yield url
 

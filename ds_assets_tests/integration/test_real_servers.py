@@ -15,7 +15,7 @@ from ds_assets_tests.assets.factories import START, Installation, change_game, d
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.infra.factories import get_rows
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
-from ds_assets_tests.infra.results.databases import fresh_mysql
+from ds_assets_tests.infra.results.databases import fresh_database
 
 LAST = day(23)
 """The second day with models; the month of folders and files goes on after it."""
@@ -65,7 +65,7 @@ def month(
 ) -> Iterator[Month]:
     embedded, home = finished(), tmp_path_factory.mktemp("real")
     with (
-        fresh_mysql(mysql_url) as database,
+        fresh_database(mysql_url) as database,
         pytest.MonkeyPatch.context() as environment,
         dg.DagsterInstance.ephemeral() as instance,
     ):

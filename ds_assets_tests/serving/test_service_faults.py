@@ -25,7 +25,7 @@ from ds_assets_tests.faults.proxy import (
     FaultProxy,
 )
 from ds_assets_tests.infra.factories import DAYS, fresh, row, table
-from ds_assets_tests.infra.results.databases import fresh_mysql
+from ds_assets_tests.infra.results.databases import fresh_database
 from ds_assets_tests.serving.factories import Live, put_day, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -55,7 +55,7 @@ class Servers:
 @pytest.fixture
 def servers(redis_url: str, mysql_url: str) -> Iterator[Servers]:
     with ExitStack() as stack:
-        direct = stack.enter_context(fresh_mysql(mysql_url))
+        direct = stack.enter_context(fresh_database(mysql_url))
         proxies, urls = {}, {}
         for name, url in (("cache", redis_url), ("table", direct)):
             port = urlsplit(url).port or 0

@@ -1,1 +1,1 @@
-"""The results database: SQLite or MySQL."""
+"""The results database, in SQLite, MySQL or PostgreSQL."""

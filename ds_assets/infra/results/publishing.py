@@ -1,53 +1,53 @@
-"""Which load of a day counts, and what becomes of the others.
+"""Which load of a day counts, and the deletion of the others.
 
-Belongs here: the short statements that publish a day, let days go, and delete rows that nobody sees
-any more. How rows get in does not belong here.
+Scope: the short statements that publish a day, apply the retention, and delete rows that are no
+longer visible. How rows are inserted is in `loading`.
 
-A load that stops to count is written down in the transaction that replaces it, so none is lost, and
-its rows are deleted afterwards a few at a time. Whoever delivers next goes on where one was killed.
+The transaction that replaces a load records it as stale, so none is lost, and its rows are deleted
+afterwards, a few at a time. If that is interrupted, the next delivery continues it.
 """
 
 import datetime as dt
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
 
+from ds_assets.infra.results.backends import backend_in_use
+from ds_assets.infra.results.backends.base import Load
 from ds_assets.infra.results.connection import begin
-from ds_assets.infra.results.loading import Load
-from ds_assets.infra.results.schema import DELIVERIES, LOADS, NEWEST_DAY, STALE_LOADS
+from ds_assets.infra.results.schema import DELIVERED_TABLES, DELIVERIES, NEWEST_DAY, STALE_LOADS
 
-_ROWS_A_DELETION = 10_000
+_MAX_ROWS_PER_DELETION = 10_000
 
 
 def publish(connection: sa.Connection, row: dict[str, object]) -> None:
-    """Make a load the one that counts of its day.
+    """Make a load the one of its day that counts.
 
     Args:
-        connection: In the transaction that brought its rows.
+        connection: In the transaction that inserted its rows.
         row: Of `DELIVERIES`.
     """
-    ensure_row(connection, DELIVERIES, row)
+    lock_row(connection, DELIVERIES, row)
     day = DELIVERIES.c.as_of == row["as_of"]
-    before = _lock_loads(connection, day)
-    _write_down(connection, [load for load in before if load.load_id != row["load_id"]])
+    current = _lock_loads(connection, day)
+    _record_stale(connection, [load for load in current if load.load_id != row["load_id"]])
     connection.execute(sa.update(DELIVERIES).where(day).values(row))
 
 
-def let_days_go(connection: sa.Connection, kept: int, spared: Collection[dt.date]) -> None:
-    """Have the days before the newest few no longer delivered.
+def apply_retention(connection: sa.Connection, days: int, exempt: Collection[dt.date]) -> None:
+    """Withdraw the days before the newest few.
 
     Args:
         connection: In a transaction that writes.
-        kept: Days that stay, counted back from the newest delivered one; at least 1.
-        spared: Days that stay, however old.
+        days: Days to keep, counted back from the newest delivered one; at least 1.
+        exempt: Days to keep, however old.
     """
     newest = connection.scalar(NEWEST_DAY)
     if newest is not None:
-        old = DELIVERIES.c.as_of <= newest - dt.timedelta(days=kept)
-        gone = _lock_loads(connection, sa.and_(old, DELIVERIES.c.as_of.not_in(spared)))
-        _write_down(connection, gone)
-        for load in gone:
+        old = DELIVERIES.c.as_of <= newest - dt.timedelta(days=days)
+        expired = _lock_loads(connection, sa.and_(old, DELIVERIES.c.as_of.not_in(exempt)))
+        _record_stale(connection, expired)
+        for load in expired:
             connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.as_of == load.as_of))
 
 
@@ -55,31 +55,31 @@ def delete_stale_rows(engine: sa.Engine) -> None:
     """Delete the rows of loads that no longer count, and forget those loads.
 
     Raises:
-        ResultsUnavailable: the database cannot be used; the next call goes on from there.
+        ResultsUnavailable: The database cannot be used; the next call continues from there.
     """
     with begin(engine) as connection:
         stale = [Load(*row) for row in connection.execute(sa.select(STALE_LOADS))]
     for load in stale:
-        while _delete_some(engine, load):
-            pass
+        for table in DELIVERED_TABLES:
+            while _delete_some(engine, table.loads, load):
+                pass
+        with begin(engine, writing=True) as connection:
+            connection.execute(
+                sa.delete(STALE_LOADS).where(
+                    STALE_LOADS.c.as_of == load.as_of, STALE_LOADS.c.load_id == load.load_id
+                )
+            )
 
 
-def ensure_row(connection: sa.Connection, table: sa.Table, row: dict[str, object]) -> None:
-    """Have a row, and hold it to the transaction's end; one that is there stays as it is.
+def lock_row(connection: sa.Connection, table: sa.Table, row: dict[str, object]) -> None:
+    """Lock a row until the end of the transaction, and insert it first where it is missing.
 
     Args:
         connection: In a transaction that writes.
-        table: With a primary key of one column.
-        row: Its values.
+        table: Its primary key has one column.
+        row: The values to insert; a row that is there keeps its own.
     """
-    statement: sa.Insert
-    if connection.dialect.name == "mysql":
-        (key,) = table.primary_key.columns
-        statement = mysql.insert(table).values(row)
-        statement = statement.on_duplicate_key_update({key.name: key})
-    else:
-        statement = sqlite.insert(table).values(row).on_conflict_do_nothing()
-    connection.execute(statement)
+    connection.execute(backend_in_use(connection).upsert_and_lock(table, row))
 
 
 def _lock_loads(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[Load]:
@@ -88,24 +88,18 @@ def _lock_loads(connection: sa.Connection, which: sa.ColumnElement[bool]) -> lis
     return [Load(*row) for row in connection.execute(ordered)]
 
 
-def _write_down(connection: sa.Connection, loads: list[Load]) -> None:
+def _record_stale(connection: sa.Connection, loads: list[Load]) -> None:
     for load in loads:
         values = {"as_of": load.as_of, "load_id": load.load_id}
         connection.execute(sa.insert(STALE_LOADS).values(values))
 
 
-def _delete_some(engine: sa.Engine, load: Load) -> bool:
-    """Delete some of a load's rows, in a transaction of its own. Returns whether there are more."""
-    rows = sa.and_(LOADS.c.as_of == load.as_of, LOADS.c.load_id == load.load_id)
-    users = sa.select(LOADS.c.user_id).where(rows).order_by(LOADS.c.user_id)
+def _delete_some(engine: sa.Engine, table: sa.Table, load: Load) -> bool:
+    """Delete some of a load's rows in a transaction of its own. Returns whether there are more."""
+    rows = sa.and_(table.c.as_of == load.as_of, table.c.load_id == load.load_id)
+    users = sa.select(table.c.user_id).where(rows).order_by(table.c.user_id)
     with begin(engine, writing=True) as connection:
-        end = connection.scalar(users.limit(1).offset(_ROWS_A_DELETION))
-        some = rows if end is None else sa.and_(rows, LOADS.c.user_id < end)
-        connection.execute(sa.delete(LOADS).where(some))
-        if end is None:
-            connection.execute(
-                sa.delete(STALE_LOADS).where(
-                    STALE_LOADS.c.as_of == load.as_of, STALE_LOADS.c.load_id == load.load_id
-                )
-            )
+        end = connection.scalar(users.limit(1).offset(_MAX_ROWS_PER_DELETION))
+        some = rows if end is None else sa.and_(rows, table.c.user_id < end)
+        connection.execute(sa.delete(table).where(some))
     return end is not None

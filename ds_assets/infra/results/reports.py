@@ -1,10 +1,10 @@
-"""Tables of reports: a few rows of a day, written and read as a whole.
+"""Reports: a few rows for each day, written and read as a whole.
 
-Belongs here: how a day's rows take the place of those before, how they are read, and which days go.
-Does not belong here: predictions, which are many and come in loads; transactions and connections.
+Scope: replacing a day's rows, and the retention. Predictions, which are many and come in loads, are
+not here.
 
-The rows of a day are replaced in one transaction, so readers see those before or those after. Two
-writers of one table take turns, each holding that table's row in `report_locks`: deleting alone
+The rows of a day are replaced in one transaction, so readers see the old ones or the new ones. Two
+writers of one report take turns, each holding the report's row in `report_locks`: deleting alone
 would lock nothing on a day that has no rows yet.
 """
 
@@ -15,13 +15,15 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from ds_assets.core.schema import Table
-from ds_assets.infra.results.loading import read_rows, stored_differs, with_plain_zeros
-from ds_assets.infra.results.publishing import ensure_row
+from ds_assets.infra.results.backends.rows import read_rows
+from ds_assets.infra.results.errors import DeliveryDiffers
+from ds_assets.infra.results.loading import normalize_zeros
+from ds_assets.infra.results.publishing import lock_row
 from ds_assets.infra.results.schema import REPORT_LOCKS, REPORTS
 
 
 def replace_day(connection: sa.Connection, contract: Table, as_of: dt.date, rows: pa.Table) -> None:
-    """Put rows in place of those that a day has, and compare what is stored with them.
+    """Replace the rows of a day, and compare what is stored with the new ones.
 
     Args:
         connection: In a transaction that writes.
@@ -30,43 +32,36 @@ def replace_day(connection: sa.Connection, contract: Table, as_of: dt.date, rows
         rows: Of that day and that contract.
 
     Raises:
-        DeliveryDiffers: something else is stored.
+        DeliveryDiffers: Something else is stored.
     """
     report = REPORTS[contract.name]
-    given = with_plain_zeros(rows).sort_by([(name, "ascending") for name in contract.key])
-    ensure_row(connection, REPORT_LOCKS, {"name": contract.name})
-    connection.execute(sa.delete(report).where(report.c.as_of == as_of))
-    if given.num_rows:
-        connection.execute(sa.insert(report), given.to_pylist())
-    if not read_report(connection, contract, as_of).equals(given):
-        raise stored_differs(as_of)
+    day = report.c.as_of == as_of
+    ordered = normalize_zeros(rows).sort_by([(name, "ascending") for name in contract.key])
+    lock_row(connection, REPORT_LOCKS, {"name": contract.name})
+    connection.execute(sa.delete(report).where(day))
+    if ordered.num_rows:
+        connection.execute(sa.insert(report), ordered.to_pylist())
+    stored = connection.execute(sa.select(report).where(day).order_by(*report.primary_key))
+    if not read_rows(stored, contract).equals(ordered):
+        raise DeliveryDiffers.in_rows(as_of)
 
 
-def read_report(connection: sa.Connection, contract: Table, as_of: dt.date | None) -> pa.Table:
-    """Rows of a report in the order of its key: of one day, or of all."""
-    report = REPORTS[contract.name]
-    query = sa.select(report).order_by(*report.primary_key)
-    if as_of is not None:
-        query = query.where(report.c.as_of == as_of)
-    return read_rows(connection.execute(query), contract)
-
-
-def let_reports_go(
-    connection: sa.Connection, contract: Table, kept: int, spared: Collection[dt.date]
+def apply_retention(
+    connection: sa.Connection, contract: Table, days: int, exempt: Collection[dt.date]
 ) -> None:
     """Delete a report's days before its newest few.
 
-    They are counted by the report's own days: what is judged when a horizon has passed is of days
-    that are long behind the newest predictions.
+    They are counted back from the report's own newest day: outcomes are of days that are a horizon
+    behind the newest predictions.
 
     Args:
         connection: In a transaction that writes.
         contract: One of `REPORTS`.
-        kept: Days that stay, counted back from the report's newest one; at least 1.
-        spared: Days that stay, however old.
+        days: Days to keep, counted back from the report's newest one; at least 1.
+        exempt: Days to keep, however old.
     """
     day = REPORTS[contract.name].c.as_of
     newest: dt.date | None = connection.scalar(sa.select(sa.func.max(day)))
     if newest is not None:
-        old = sa.and_(day <= newest - dt.timedelta(days=kept), day.not_in(spared))
-        connection.execute(sa.delete(REPORTS[contract.name]).where(old))
+        expired = sa.and_(day <= newest - dt.timedelta(days=days), day.not_in(exempt))
+        connection.execute(sa.delete(REPORTS[contract.name]).where(expired))

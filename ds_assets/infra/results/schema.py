@@ -1,49 +1,48 @@
-"""The tables of the results database, made from the one column contract.
+"""The tables and views of the results database, made from the column contracts.
 
-Belongs here: what lies in which table and view, and how a logical type is stored in SQLite and in
-MySQL. Does not belong here: how a database gets from one version to the next (`migrations`).
+Scope: which tables and views there are. How a type is stored depends on the backend, and how a
+database gets from one version of the schema to the next is in `migrations`.
 
-Every delivery of a day is a load of its own: rows with a load id that nobody else has. `deliveries`
-says which load of a day counts; the views show the rows of those loads alone. So a day is published
-by one short row, whatever its size, and a load that is half there, or replaced, is never seen.
+Each delivery of a day is a load of its own: rows with a load id that no other load has, in the
+tables of `DELIVERED_TABLES`. `deliveries` says which load of a day counts, and the views show the
+rows of those loads only. So one short row publishes a day of any size in all of these tables at
+once, and a load that is incomplete or replaced is never visible.
 
-Reports are small: a table of each, without loads.
+Reports are small: one table each, without loads.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateView
 from sqlalchemy.types import TypeEngine
 
 from ds_assets.core.schema import Column, ColumnType, Table
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
+from ds_assets.infra.results.backends import backend_of_dialect
 
 SCHEMA_VERSION = "0004"
-"""The newest version in `migrations`, which is what this software reads and writes."""
+"""The newest version in `migrations`, which is the one this software reads and writes."""
 KEY_LENGTH = 191
-"""Most characters of a user id, or of another text that identifies a row."""
+"""Maximum number of characters of a user id, and of other texts in a primary key."""
 RUN_ID_LENGTH = 255
-"""Most characters of a run's id."""
+"""Maximum number of characters of a run id."""
 
 
 class KeyText(sa.types.TypeDecorator[str]):
     """Text that is equal only to itself: case counts, and so do spaces at its end.
 
-    Its order is that of its UTF-8 bytes, in both databases.
+    Its order is that of its UTF-8 bytes, in every backend.
     """
 
     impl = sa.String(KEY_LENGTH)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        """The column type; MySQL and MariaDB have different names for the same collation."""
-        kind: TypeEngine[Any] = sa.String(KEY_LENGTH)
-        if isinstance(dialect, mysql.dialect):
-            collation = "utf8mb4_nopad_bin" if dialect.is_mariadb else "utf8mb4_0900_bin"
-            kind = mysql.VARCHAR(KEY_LENGTH, charset="utf8mb4", collation=collation)
-        return dialect.type_descriptor(kind)
+        """The column type of a backend."""
+        key_type = backend_of_dialect(dialect).key_type(KEY_LENGTH, dialect)
+        return dialect.type_descriptor(key_type)
 
 
 _SQL_TYPES: dict[ColumnType, type[TypeEngine[Any]]] = {
@@ -71,23 +70,15 @@ def _sql_column(column: Column, is_key: bool) -> sa.Column[Any]:
 
 
 def _load_id(comment: str) -> sa.Column[Any]:
-    # 0 is the load of what was delivered before loads were told apart.
+    # 0 is the load of rows that were delivered before there were load ids.
     return sa.Column("load_id", sa.BigInteger, nullable=False, server_default="0", comment=comment)
 
 
 METADATA = sa.MetaData()
 """Every table of the results database."""
 
-LOADS = sa.Table(
-    "player_prediction_loads",
-    METADATA,
-    *_sql_columns(PREDICTIONS),
-    _load_id("The load that brought the row."),
-    sa.PrimaryKeyConstraint("as_of", "load_id", "user_id"),
-    sqlite_with_rowid=False,
-    **_MYSQL,
-)
-"""The rows of all loads, among them some that do not count."""
+VIEWS = sa.MetaData()
+"""The views, which people and programs read."""
 
 DELIVERIES = sa.Table(
     "deliveries",
@@ -102,7 +93,7 @@ DELIVERIES = sa.Table(
     _load_id("The load whose rows count."),
     **_MYSQL,
 )
-"""The load that counts of each day."""
+"""Which load of a day counts."""
 
 STALE_LOADS = sa.Table(
     "stale_loads",
@@ -118,7 +109,7 @@ STALE_LOADS = sa.Table(
     comment="Loads that no longer count, and whose rows are to be deleted.",
     **_MYSQL,
 )
-"""Loads that no longer count, and whose rows are to be deleted."""
+"""Loads that no longer count and whose rows are still to be deleted."""
 
 
 def _report(contract: Table) -> sa.Table:
@@ -140,7 +131,7 @@ REPORTS = {
         PREDICTION_OUTCOMES,
     )
 }
-"""Tables of reports by their names. The key of each begins with `as_of`."""
+"""Tables of reports by name. The key of each begins with `as_of`."""
 
 REPORT_LOCKS = sa.Table(
     "report_locks",
@@ -149,22 +140,55 @@ REPORT_LOCKS = sa.Table(
     comment="Who writes a table of reports holds its row here meanwhile.",
     **_MYSQL,
 )
-"""Who writes a table of reports holds its row here meanwhile."""
-
-VIEWS = sa.MetaData()
-"""What people and programs read."""
+"""A row for each report, which its writer locks so that writers take turns."""
 
 NEWEST_DAY = sa.select(sa.func.max(DELIVERIES.c.as_of).label("as_of"))
-_DELIVERED_ROWS = sa.select(*(LOADS.c[name] for name in PREDICTIONS.names)).join_from(
-    DELIVERIES,
-    LOADS,
-    sa.and_(LOADS.c.as_of == DELIVERIES.c.as_of, LOADS.c.load_id == DELIVERIES.c.load_id),
-)
-DELIVERED = CreateView(_DELIVERED_ROWS, f"player_{PREDICTIONS.name}", metadata=VIEWS).table
-"""The rows of every delivered day."""
-CURRENT = CreateView(
-    _DELIVERED_ROWS.where(DELIVERIES.c.as_of == NEWEST_DAY.scalar_subquery()),
-    f"player_{PREDICTIONS.name}_current",
-    metadata=VIEWS,
-).table
-"""The rows of the newest delivered day."""
+"""Query of the newest delivered day; none where nothing was delivered."""
+
+
+@dataclass(frozen=True)
+class DeliveredTable:
+    """A table whose days are delivered as loads, and the views of it.
+
+    Attributes:
+        contract: Its columns. The key is `user_id`, `as_of` and whatever else identifies a row.
+        loads: The rows of all loads, among them some that do not count.
+        history: View of the rows of every delivered day.
+        current: View of the rows of the newest delivered day.
+    """
+
+    contract: Table
+    loads: sa.Table
+    history: sa.Table
+    current: sa.Table
+
+
+def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTable:
+    others = [column for column in contract.key if column not in {"as_of", "user_id"}]
+    loads = sa.Table(
+        loads_name,
+        METADATA,
+        *_sql_columns(contract),
+        _load_id("The load that stored the row."),
+        sa.PrimaryKeyConstraint("as_of", "load_id", "user_id", *others),
+        sqlite_with_rowid=False,
+        **_MYSQL,
+    )
+    counts = sa.and_(loads.c.as_of == DELIVERIES.c.as_of, loads.c.load_id == DELIVERIES.c.load_id)
+    rows = sa.select(*(loads.c[column] for column in contract.names)).join_from(
+        DELIVERIES, loads, counts
+    )
+    newest = rows.where(DELIVERIES.c.as_of == NEWEST_DAY.scalar_subquery())
+    return DeliveredTable(
+        contract,
+        loads,
+        CreateView(rows, name, metadata=VIEWS).table,
+        CreateView(newest, f"{name}_current", metadata=VIEWS).table,
+    )
+
+
+PLAYER_PREDICTIONS = _delivered_table(PREDICTIONS, "player_predictions", "player_prediction_loads")
+"""A row for each user and day."""
+
+DELIVERED_TABLES = (PLAYER_PREDICTIONS,)
+"""Every table of a delivery."""

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from ds_assets.core.checksum import checksum
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
-from ds_assets.infra.results import database as results_database
 from ds_assets.infra.results import loading, publishing
+from ds_assets.infra.results.backends import base
 from ds_assets.infra.results.database import (
     KEY_LENGTH,
     DeliveryDiffers,
@@ -31,7 +31,14 @@ from ds_assets.infra.results.database import (
 )
 from ds_assets.infra.results.schema import METADATA
 from ds_assets_tests.infra.factories import DAYS, row, table
-from ds_assets_tests.infra.results.databases import day, execute
+from ds_assets_tests.infra.results.databases import (
+    TEXTS,
+    current_rows,
+    day,
+    execute,
+    kind_of,
+    storable,
+)
 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -58,7 +65,7 @@ def test_a_day_comes_back_as_it_was_delivered(database: ResultsDatabase) -> None
 
 def test_an_empty_database_answers_that_it_has_nothing(database: ResultsDatabase) -> None:
     assert database.current_day() is None
-    assert database.current(["a"]) == []
+    assert current_rows(database, ["a"]) == []
     assert database.deliveries() == []
     assert database.day(DAYS[0]).num_rows == 0
 
@@ -68,8 +75,8 @@ def test_ids_that_differ_in_case_or_spaces_or_form_are_different_users(
 ) -> None:
     ids = ["a", "A", "a ", "á", "a\u0301", "'; --", "\\", "%s", "x" * KEY_LENGTH, "🎮" * KEY_LENGTH]
     database.deliver(DAYS[0], table(*map(row, ids)), "run")
-    assert sorted(found["user_id"] for found in database.current(ids)) == sorted(ids)
-    assert [found["user_id"] for found in database.current(["A"])] == ["A"]
+    assert sorted(found["user_id"] for found in current_rows(database, ids)) == sorted(ids)
+    assert [found["user_id"] for found in current_rows(database, ["A"])] == ["A"]
 
 
 def test_a_user_id_that_is_too_long_is_refused(database: ResultsDatabase) -> None:
@@ -100,24 +107,23 @@ def test_what_a_database_cannot_hold_is_refused(
 def test_ids_that_are_numbers_are_kept_as_their_text(database: ResultsDatabase) -> None:
     rows = pd.DataFrame([row("1"), row("2")]).assign(user_id=[7, 2**62])
     database.deliver(DAYS[0], rows, "run")
-    assert {found["user_id"] for found in database.current(["7", str(2**62)])} == {
+    assert {found["user_id"] for found in current_rows(database, ["7", str(2**62)])} == {
         "7",
         str(2**62),
     }
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\t\n\0'\"%N"))
 reals = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 any_rows = st.lists(
     st.fixed_dictionaries(
         {
-            "user_id": texts.filter(lambda text: 0 < len(text) <= KEY_LENGTH),
+            "user_id": TEXTS.filter(lambda text: 0 < len(text) <= KEY_LENGTH),
             "churn_probability": reals,
             "payment_probability": reals,
             "expected_spend": reals,
             "cluster": st.none() | st.integers(-(2**63), 2**63 - 1),
-            "cluster_name": st.none() | texts,
-            "churn_reasons": st.none() | texts,
+            "cluster_name": st.none() | TEXTS,
+            "churn_reasons": st.none() | TEXTS,
             "churn_model": st.none() | st.just("\\N"),
         }
     ),
@@ -131,9 +137,9 @@ any_rows = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
-    database: ResultsDatabase, rows: list[dict[str, Any]]
+    database: ResultsDatabase, url: str, rows: list[dict[str, Any]]
 ) -> None:
-    given = table(*(row(**values) for values in rows))
+    given = table(*(row(**values) for values in storable(rows, url)))
     delivery = database.deliver(DAYS[0], given, "run")
     stored = database.day(DAYS[0])
     assert stored.sort_by("user_id").equals(given.sort_by("user_id"))
@@ -143,8 +149,8 @@ def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
 def test_rows_in_any_order_and_more_than_one_statement_takes_arrive(
     database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_ROWS_A_STATEMENT", 300)
-    monkeypatch.setattr(loading, "_ROWS_AT_ONCE", 70)
+    monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", 300)
+    monkeypatch.setattr(base, "MAX_ROWS_PER_BATCH", 70)
     rows = day(DAYS[0], users=1_000)
     shuffled = rows.take(pa.array(random.Random(1).sample(range(1_000), 1_000)))
     database.deliver(DAYS[0], shuffled, "run")
@@ -160,7 +166,7 @@ def stored(url: str) -> list[tuple[str, int]]:
 def test_rows_that_were_replaced_are_deleted(
     database: ResultsDatabase, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "_ROWS_A_DELETION", 30)
+    monkeypatch.setattr(publishing, "_MAX_ROWS_PER_DELETION", 30)
     for users in (100, 0, 60, 61):
         database.deliver(DAYS[0], day(DAYS[0], users), "run")
         assert stored(url) == ([("2026-03-01", users)] if users else [])
@@ -175,9 +181,9 @@ def test_old_rows_that_could_not_be_deleted_are_deleted_by_the_next_delivery(
 ) -> None:
     database.deliver(DAYS[0], day(DAYS[0]), "one")
     with monkeypatch.context() as broken:
-        broken.setattr(results_database, "delete_stale_rows", raise_unavailable)
+        broken.setattr(publishing, "delete_stale_rows", raise_unavailable)
         database.deliver(DAYS[0], day(DAYS[0], users=2), "two")
-    assert "the day was delivered, and old rows are still there: gone" in caplog.text
+    assert "the day was delivered, but old rows could not be deleted: gone" in caplog.text
     assert database.day(DAYS[0]).num_rows == 2
     assert stored(url) == [("2026-03-01", 5)]
     database.deliver(DAYS[1], day(DAYS[1]), "three")
@@ -229,8 +235,8 @@ def test_an_older_day_is_stored_and_never_becomes_current(database: ResultsDatab
     database.deliver(DAYS[3], day(DAYS[3], users=2), "new")
     database.deliver(DAYS[1], day(DAYS[1]), "backfill")
     assert database.current_day() == DAYS[3]
-    assert {found["as_of"] for found in database.current(["u00000", "u00002"])} == {DAYS[3]}
-    assert len(database.current(["u00000", "u00002"])) == 1
+    assert {found["as_of"] for found in current_rows(database, ["u00000", "u00002"])} == {DAYS[3]}
+    assert len(current_rows(database, ["u00000", "u00002"])) == 1
     assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[3], DAYS[1]]
 
 
@@ -247,13 +253,13 @@ def test_days_delivered_in_any_order_end_the_same(
             database.deliver(as_of, day(as_of, users=as_of.day), "run")
         assert [database.day(as_of) for as_of in DAYS] == [day(it, users=it.day) for it in DAYS]
         assert database.current_day() == DAYS[-1]
-        assert len(database.current([f"u{n:05}" for n in range(9)])) == DAYS[-1].day
+        assert len(current_rows(database, [f"u{n:05}" for n in range(9)])) == DAYS[-1].day
 
 
 def test_more_users_than_one_query_takes_are_all_answered(database: ResultsDatabase) -> None:
     database.deliver(DAYS[0], day(DAYS[0], users=2_500), "run")
     ids = [f"u{n:05}" for n in range(2_600)]
-    assert sorted(found["user_id"] for found in database.current(ids)) == ids[:2_500]
+    assert sorted(found["user_id"] for found in current_rows(database, ids)) == ids[:2_500]
 
 
 def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url: str) -> None:
@@ -285,22 +291,22 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
 
 KILLED_WRITER = """
 import sys, time
-import pyarrow.parquet as pq, sqlalchemy as sa
+import pyarrow.parquet as pq
 from ds_assets.infra.results import loading
 from ds_assets.infra.results.database import ResultsDatabase
 
 url, rows = sys.argv[1:]
-at = 2 if url.startswith("sqlite") else 3
-batches = 0
-loading._ROWS_A_STATEMENT = 2_000
+loading._MAX_ROWS_PER_STATEMENT = 2_000
+parts = loading._parts
 
-@sa.event.listens_for(sa.Engine, "before_cursor_execute")
-def stop_in_the_middle(connection, cursor, statement, parameters, context, executemany):
-    global batches
-    batches += "INTO player_prediction_loads" in statement or "INTO TABLE" in statement
-    if batches == at:
-        print("in the middle", flush=True)
-        time.sleep(60)
+def stop_in_the_middle(*arguments):
+    for number, part in enumerate(parts(*arguments)):
+        if number == 2:
+            print("in the middle", flush=True)
+            time.sleep(60)
+        yield part
+
+loading._parts = stop_in_the_middle
 
 table = pq.read_table(rows)
 ResultsDatabase(url).deliver(table["as_of"][0].as_py(), table, "killed")
@@ -356,36 +362,58 @@ def test_two_writers_at_once_take_turns(url: str, tmp_path: Path) -> None:
             assert delivery.row_count == 3_000
 
 
-CHANGE, DROP = 0, 1
-MEDDLING = {
-    ("sqlite", CHANGE): (
-        "AFTER INSERT ON player_prediction_loads WHEN new.user_id = 'u00001' BEGIN UPDATE"
-        " player_prediction_loads SET cluster = 99 WHERE user_id = new.user_id; END"
-    ),
-    ("sqlite", DROP): (
-        "AFTER INSERT ON player_prediction_loads"
-        " BEGIN DELETE FROM player_prediction_loads WHERE user_id = 'u00001'; END"
-    ),
-    ("mysql", CHANGE): (
-        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
-        " SET new.cluster = IF(new.user_id = 'u00001', 99, new.cluster)"
-    ),
-    ("mysql", DROP): (
-        "BEFORE INSERT ON player_prediction_loads FOR EACH ROW"
-        " SET new.user_id = IF(new.user_id = 'u00001', 'u00000', new.user_id)"
-    ),
+LOADS = "player_prediction_loads"
+FUNCTION = (
+    "CREATE OR REPLACE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN IF new.user_id = 'u00001' THEN {} END IF; RETURN new; END $$"
+)
+CHANGE = {
+    "sqlite": [
+        (
+            f"CREATE TRIGGER meddle AFTER INSERT ON {LOADS} WHEN new.user_id = 'u00001'"
+            f" BEGIN UPDATE {LOADS} SET cluster = 99 WHERE user_id = new.user_id; END"
+        )
+    ],
+    "mysql": [
+        (
+            f"CREATE TRIGGER meddle BEFORE INSERT ON {LOADS} FOR EACH ROW"
+            " SET new.cluster = IF(new.user_id = 'u00001', 99, new.cluster)"
+        )
+    ],
+    "postgresql": [
+        FUNCTION.format("new.cluster := 99;"),
+        f"CREATE TRIGGER meddle BEFORE INSERT ON {LOADS} FOR EACH ROW EXECUTE FUNCTION meddle()",
+    ],
 }
+"""Makes a database store another value in a row."""
+DROP = {
+    "sqlite": [
+        "DROP TRIGGER meddle",
+        (
+            f"CREATE TRIGGER meddle AFTER INSERT ON {LOADS}"
+            f" BEGIN DELETE FROM {LOADS} WHERE user_id = 'u00001'; END"
+        ),
+    ],
+    "mysql": [
+        "DROP TRIGGER meddle",
+        (
+            f"CREATE TRIGGER meddle BEFORE INSERT ON {LOADS} FOR EACH ROW"
+            " SET new.user_id = IF(new.user_id = 'u00001', 'u00000', new.user_id)"
+        ),
+    ],
+    "postgresql": [FUNCTION.format("RETURN NULL;")],
+}
+"""Makes a database drop a row instead."""
 
 
 def test_a_database_that_stores_something_else_rolls_the_day_back(
     database: ResultsDatabase, url: str
 ) -> None:
     database.deliver(DAYS[0], day(DAYS[0]), "before")
-    kind = sa.make_url(url).get_backend_name()
-    execute(url, f"CREATE TRIGGER meddle {MEDDLING[kind, CHANGE]}")
+    execute(url, *CHANGE[kind_of(url)])
     with pytest.raises(DeliveryDiffers, match="rows stored differ"):
         database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
-    execute(url, "DROP TRIGGER meddle", f"CREATE TRIGGER meddle {MEDDLING[kind, DROP]}")
+    execute(url, *DROP[kind_of(url)])
     with pytest.raises(DeliveryDiffers, match="3 rows were delivered and 2 stored"):
         database.deliver(DAYS[0], day(DAYS[0], churn=0.9), "after")
     assert database.day(DAYS[0]).equals(day(DAYS[0]))
@@ -443,7 +471,7 @@ def test_a_place_that_cannot_hold_a_database_is_named_with_its_setting(
         ResultsDatabase(f"sqlite:///{tmp_path / place}") as database,
         pytest.raises(ResultsUnavailable, match=rf"RESULTS_URL.*{reason}"),
     ):
-        database.current(["a"])
+        current_rows(database, ["a"])
 
 
 def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it() -> None:

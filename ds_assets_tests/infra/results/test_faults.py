@@ -14,44 +14,61 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 
 from ds_assets.core.tables import MODEL_METRICS
-from ds_assets.infra.results import loading, mysql_connection
+from ds_assets.infra.results import loading
+from ds_assets.infra.results.backends import base, mysql, postgresql
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
 from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.postgresql import PostgreSQLServer
 from ds_assets.local_servers.process import accepts
 from ds_assets_tests.infra.factories import DAYS
-from ds_assets_tests.infra.results.databases import day, execute, fresh_mysql, metrics
+from ds_assets_tests.infra.results.databases import (
+    SERVERS,
+    day,
+    execute,
+    fresh_database,
+    kind_of,
+    metrics,
+    read_report,
+)
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 USERS = 5_000
-ROWS_A_STATEMENT = 2_000
-ROWS_AT_ONCE = 700
+MAX_ROWS_PER_STATEMENT = 2_000
+MAX_ROWS_PER_BATCH = 700
 TODAY, YESTERDAY = DAYS[4], DAYS[3]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
+Server: TypeAlias = MySQLServer | PostgreSQLServer
+SERVER_TYPES: dict[str, type[Server]] = {"mysql": MySQLServer, "postgresql": PostgreSQLServer}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A server of this module's own, because it is killed."""
-    with MySQLServer(tmp_path_factory.mktemp("faults")) as server:
+    with SERVER_TYPES[request.param](tmp_path_factory.mktemp("faults")) as server:
         yield server
 
 
 @pytest.fixture
-def url(server: MySQLServer) -> Iterator[str]:
-    with fresh_mysql(server.url) as url:
+def url(server: Server) -> Iterator[str]:
+    with fresh_database(server.url) as url:
         yield url
 
 
 @pytest.fixture(autouse=True)
 def _small_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_ROWS_A_STATEMENT", ROWS_A_STATEMENT)
-    monkeypatch.setattr(loading, "_ROWS_AT_ONCE", ROWS_AT_ONCE)
+    monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", MAX_ROWS_PER_STATEMENT)
+    monkeypatch.setattr(base, "MAX_ROWS_PER_BATCH", MAX_ROWS_PER_BATCH)
 
 
 class Readers:
@@ -117,21 +134,29 @@ class Points:
         self._strike = strike
 
     def __enter__(self) -> Self:
-        self._lines = loading._lines
-        loading._lines = self._counted_lines  # type: ignore[assignment]
+        self._patches = [
+            mock.patch.object(module, name, self._counted(getattr(module, name)))
+            for module, name in ((mysql, "encode_lines"), (postgresql, "encode_copy"))
+        ]
+        for patch in self._patches:
+            patch.start()
         sa.event.listen(sa.Engine, "before_cursor_execute", self._pass)
         sa.event.listen(sa.Engine, "commit", self._pass)
         return self
 
     def __exit__(self, *_: object) -> None:
-        loading._lines = self._lines
+        for patch in self._patches:
+            patch.stop()
         sa.event.remove(sa.Engine, "before_cursor_execute", self._pass)
         sa.event.remove(sa.Engine, "commit", self._pass)
 
-    def _counted_lines(self, *arguments: Any) -> Iterator[Any]:
-        for lines in self._lines(*arguments):
-            self._pass()
-            yield lines
+    def _counted(self, encode: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        def counted(*arguments: Any) -> Iterator[Any]:
+            for piece in encode(*arguments):
+                self._pass()
+                yield piece
+
+        return counted
 
     def _pass(self, *arguments: Any) -> None:
         statement = arguments[2] if len(arguments) > 2 else ""
@@ -204,19 +229,26 @@ def strike_at_every_point(
     return outcomes
 
 
-def drop_connections(server: MySQLServer, url: str) -> None:
+def drop_connections(server: Server, url: str) -> None:
     """End every connection to a database."""
     name = sa.make_url(url).database
-    others = execute(
-        server.url, f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"
-    )
-    for (number,) in others:
+    find, end = {
+        "mysql": (
+            "SELECT id FROM information_schema.processlist WHERE db = '{}'",
+            "KILL CONNECTION {}",
+        ),
+        "postgresql": (
+            "SELECT pid FROM pg_stat_activity WHERE datname = '{}'",
+            "SELECT pg_terminate_backend({})",
+        ),
+    }[kind_of(url)]
+    for (number,) in execute(server.url, find.format(name)):
         with contextlib.suppress(sa.exc.OperationalError):  # it has just ended by itself
-            execute(server.url, f"KILL CONNECTION {number}")
+            execute(server.url, end.format(number))
 
 
 def test_a_delivery_whose_connection_is_dropped_at_any_point_is_made_again(
-    server: MySQLServer, url: str
+    server: Server, url: str
 ) -> None:
     outcomes = strike_at_every_point(url, lambda: drop_connections(server, url), step=3)
     assert len(outcomes) > 6
@@ -224,21 +256,21 @@ def test_a_delivery_whose_connection_is_dropped_at_any_point_is_made_again(
 
 
 def test_a_report_whose_connection_is_dropped_at_any_point_is_put_again(
-    server: MySQLServer, url: str
+    server: Server, url: str
 ) -> None:
     with ResultsDatabase(url, days=2) as database:
         for at in itertools.count(1):
             rows = metrics(TODAY, "auc", "brier", value=float(at))
             with Points(at, lambda: drop_connections(server, url)) as points:
                 assert database.put_report(MODEL_METRICS, TODAY, rows) == 2
-            assert database.report(MODEL_METRICS, TODAY).equals(rows)
+            assert read_report(database, MODEL_METRICS, TODAY).equals(rows)
             if points.passed < at:
                 break
     assert at > 6
 
 
 def test_a_server_that_is_killed_at_any_point_has_one_whole_version_when_it_is_back(
-    server: MySQLServer, url: str
+    server: Server, url: str
 ) -> None:
     kills = 0
 
@@ -262,11 +294,12 @@ KILLED_CLIENT = """
 import sys, time
 import ds_assets_tests.infra.results.test_faults as faults
 from ds_assets.infra.results import loading
+from ds_assets.infra.results.backends import base
 from ds_assets.infra.results.database import ResultsDatabase
 
 url, at = sys.argv[1], int(sys.argv[2])
-loading._ROWS_A_STATEMENT = faults.ROWS_A_STATEMENT
-loading._ROWS_AT_ONCE = faults.ROWS_AT_ONCE
+loading._MAX_ROWS_PER_STATEMENT = faults.MAX_ROWS_PER_STATEMENT
+base.MAX_ROWS_PER_BATCH = faults.MAX_ROWS_PER_BATCH
 
 def wait():
     print("there", flush=True)
@@ -303,13 +336,14 @@ def test_a_client_that_is_killed_at_any_point_leaves_the_day_as_it_was(url: str)
 def test_a_day_that_others_hold_stays_as_it_was_and_is_delivered_when_they_let_go(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mysql_connection, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(mysql, "LOCK_SECONDS", 1)
+    monkeypatch.setitem(postgresql._SESSION, "lock_timeout", "1s")
     with ResultsDatabase(url) as database:
         deliver(database, TODAY, 1)
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with Readers(url), engine.begin() as holder, ResultsDatabase(url) as other:
             holder.exec_driver_sql("SELECT * FROM deliveries FOR UPDATE")
-            with pytest.raises(ResultsUnavailable, match=r"RESULTS_URL.*Lock wait timeout"):
+            with pytest.raises(ResultsUnavailable, match=r"RESULTS_URL.*(?i:lock).* timeout"):
                 deliver(other, TODAY, 2)
         engine.dispose()
         assert versions(url) == {TODAY: 1}

@@ -63,7 +63,7 @@ def test_a_user_is_looked_for_in_so_many_delivered_days(
     for day in DAYS[1:]:
         results.deliver(day, table(row("stays", day), row(f"{day}", day)), "run")
     days = [f"{day}" for day in DAYS[1:]]
-    monkeypatch.setattr(latest, "LOOK_BACK", 3)
+    monkeypatch.setattr(latest, "LOOK_BACK_DAYS", 3)
     assert set(by_user(results.latest(["stays", *days]))) == {"stays", *days[1:]}
 
 

@@ -22,18 +22,26 @@ from cryptography.x509.oid import NameOID
 
 from ds_assets.core.tables import MODEL_METRICS
 from ds_assets.errors import InputError
+from ds_assets.infra.results.backends.mysql import MySQLConnection
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable, SchemaDiffers
-from ds_assets.infra.results.mysql_connection import MySQLConnection
 from ds_assets.local_servers.mysql import MySQLServer
 from ds_assets_tests.infra.factories import DAYS, row_of
-from ds_assets_tests.infra.results.databases import ALL_REPORTS, day, execute, fresh_mysql, metrics
+from ds_assets_tests.infra.results.databases import (
+    ALL_REPORTS,
+    current_rows,
+    day,
+    execute,
+    fresh_database,
+    metrics,
+    read_report,
+)
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "mysql.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "results.md"
 
 
 @pytest.fixture
 def url(mysql_url: str) -> Iterator[str]:
-    with fresh_mysql(mysql_url) as url:
+    with fresh_database(mysql_url) as url:
         yield url
 
 
@@ -154,12 +162,12 @@ def test_the_documents_grants_are_enough_for_what_each_account_does(
             assert database.put_report(contract, DAYS[0], rows) == 1
     with ResultsDatabase(reader) as database:
         for contract in ALL_REPORTS:
-            assert database.report(contract, DAYS[0]).num_rows == 1
-        assert database.report(MODEL_METRICS, DAYS[4])["value"].to_pylist() == [0.25]
+            assert read_report(database, contract, DAYS[0]).num_rows == 1
+        assert read_report(database, MODEL_METRICS, DAYS[4])["value"].to_pylist() == [0.25]
         with pytest.raises(ResultsUnavailable, match="denied"):
             database.put_report(MODEL_METRICS, DAYS[4], metrics(DAYS[4], "auc"))
         assert database.current_day() == DAYS[4]
-        assert len(database.current(["u00001"])) == 1
+        assert len(current_rows(database, ["u00001"])) == 1
         assert database.day(DAYS[3]).num_rows == 3
         assert len(database.deliveries()) == 2
         with pytest.raises(ResultsUnavailable, match="denied"):
@@ -181,7 +189,7 @@ def test_an_account_that_may_not_change_the_schema_is_told_what_to_run(
         caught.value
     )
     assert "`python -m ds_assets.infra.results.migrations`" in str(caught.value)
-    assert "docs/mysql.md" in str(caught.value)
+    assert "docs/results.md" in str(caught.value)
 
 
 class Authority:
@@ -295,5 +303,8 @@ def test_an_answer_may_take_longer_than_the_greeting_may(url: str) -> None:
     ) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT SLEEP(4.5)")
-        with connection.patience(1), pytest.raises(pymysql.err.OperationalError, match="timed out"):
+        with (
+            connection.result_timeout(1),
+            pytest.raises(pymysql.err.OperationalError, match="timed out"),
+        ):
             cursor.execute("SELECT SLEEP(3)")

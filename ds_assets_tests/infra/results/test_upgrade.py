@@ -24,7 +24,14 @@ from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
 from ds_assets.infra.results.schema import METADATA, SCHEMA_VERSION, VIEWS
 from ds_assets.infra.results.upgrade import schema_version, upgrade
 from ds_assets_tests.infra.factories import DAYS, row, table
-from ds_assets_tests.infra.results.databases import day, execute, fresh_mysql, metrics
+from ds_assets_tests.infra.results.databases import (
+    current_rows,
+    day,
+    execute,
+    fresh_database,
+    kind_of,
+    metrics,
+)
 
 FOLDER = Path(str(migrations.__file__)).parent
 
@@ -35,7 +42,7 @@ def other_url(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
     if url.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'other.sqlite'}"
         return
-    with fresh_mysql(request.getfixturevalue("mysql_url")) as other:
+    with fresh_database(request.getfixturevalue(f"{kind_of(url)}_url")) as other:
         yield other
 
 
@@ -48,6 +55,11 @@ def connected(url: str) -> Iterator[sa.Connection]:
 
 
 def migrate(url: str, version: str = SCHEMA_VERSION) -> None:
+    """Bring a database to a version; the newest one as the software does it."""
+    if version == SCHEMA_VERSION:
+        with connected(url) as connection:
+            upgrade(connection)
+        return
     with connected(url) as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(FOLDER))
@@ -142,7 +154,7 @@ def test_the_code_names_the_newest_version_and_there_is_one_line_of_them() -> No
 def test_an_older_database_keeps_its_days(url: str, make: Callable[[str], None]) -> None:
     make(url)
     with ResultsDatabase(url) as database:
-        assert [found["user_id"] for found in database.current(["old", "older"])] == ["old"]
+        assert [found["user_id"] for found in current_rows(database, ["old", "older"])] == ["old"]
         (stored,) = database.day(DAYS[1]).to_pylist()
         known = {"user_id": "old", "as_of": DAYS[1], "churn_probability": 0.25}
         assert stored == dict.fromkeys(PREDICTIONS.names) | known
@@ -210,7 +222,7 @@ def stopped_at(number: int, url: str) -> bool:
 
 @pytest.mark.server
 def test_whoever_has_waited_for_a_change_of_schema_finds_it_made(mysql_url: str) -> None:
-    with fresh_mysql(mysql_url) as url, connected(url) as connection:
+    with fresh_database(mysql_url) as url, connected(url) as connection:
         upgrade(connection)
         with connected(url) as other:
             assert schema_version(other) == SCHEMA_VERSION

@@ -1,6 +1,6 @@
-"""`python -m ds_assets.infra.results.migrations`: make or update the results database's schema.
+"""`python -m ds_assets.infra.results.migrations` creates or upgrades the results database's schema.
 
-For the owner of a database whose other users may not. The address is DS_ASSETS_RESULTS_URL.
+For the owner of a database whose other accounts may not. The URL is DS_ASSETS_RESULTS_URL.
 """
 
 import sys
@@ -12,7 +12,7 @@ from ds_assets.settings import load_settings
 
 
 def main() -> None:
-    """Do it, and say so."""
+    """Upgrade the schema, and print its version."""
     try:
         with ResultsDatabase(load_settings().results_url) as database:
             database.ensure_schema()

@@ -1,9 +1,12 @@
-"""What Alembic runs: the missing versions, on the connection that it was given."""
+"""Run by Alembic: the missing versions, on the connection that it was given."""
 
 from alembic import context
 
+from ds_assets.infra.results.backends import backend_in_use
+
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
-    transactional_ddl=context.config.attributes["connection"].dialect.name == "sqlite",
+    connection=connection,
+    transactional_ddl=backend_in_use(connection).has_transactional_ddl,
 )
 context.run_migrations()

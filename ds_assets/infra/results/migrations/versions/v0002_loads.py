@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ds_assets.infra.results.migrations.operations import replace_views
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -35,14 +37,19 @@ _VIEWS = {
 
 def upgrade() -> None:
     """Give rows and deliveries a load id, 0 for those that are there, and make the views."""
-    there = sa.inspect(op.get_bind())
-    for view in ("player_predictions_current", *{*there.get_view_names()} & {"player_predictions"}):
+    inspector = sa.inspect(op.get_bind())
+    views = {*inspector.get_view_names()} & {"player_predictions"}
+    for view in ("player_predictions_current", *views):
         op.execute(f"DROP VIEW IF EXISTS {view}")
-    if "load_id" not in {column["name"] for column in there.get_columns("deliveries")}:
+    if "load_id" not in {column["name"] for column in inspector.get_columns("deliveries")}:
         op.add_column("deliveries", _load_id("The load whose rows count."))
-    if _LOADS not in there.get_table_names():
-        change = _copy_rows if op.get_context().dialect.name == "sqlite" else _alter_table
-        change(_load_id("The load that brought the row."))
+    if _LOADS not in inspector.get_table_names():
+        add_load_id = {
+            "sqlite": _copy_rows,
+            "mysql": _alter_table,
+            "postgresql": _rename_and_alter_table,
+        }
+        add_load_id[op.get_context().dialect.name](_load_id("The load that brought the row."))
     op.create_table(
         "stale_loads",
         sa.Column("as_of", sa.Date, nullable=False, comment="Day of the rows."),
@@ -53,8 +60,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         if_not_exists=True,
     )
-    for name, query in _VIEWS.items():
-        op.execute(f"CREATE VIEW {name} AS {query}")
+    replace_views(_VIEWS)
 
 
 def _load_id(comment: str) -> "sa.Column[int]":
@@ -69,6 +75,13 @@ def _alter_table(load_id: "sa.Column[int]") -> None:
         " DROP PRIMARY KEY, ADD PRIMARY KEY (as_of, load_id, user_id),"
         f" RENAME TO {_LOADS}"
     )
+
+
+def _rename_and_alter_table(load_id: "sa.Column[int]") -> None:
+    op.rename_table("player_predictions", _LOADS)
+    op.add_column(_LOADS, load_id)
+    op.drop_constraint("player_predictions_pkey", _LOADS)
+    op.create_primary_key(f"{_LOADS}_pkey", _LOADS, ["as_of", "load_id", "user_id"])
 
 
 def _copy_rows(load_id: "sa.Column[int]") -> None:

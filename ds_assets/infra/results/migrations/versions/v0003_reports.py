@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from ds_assets.infra.results.migrations.operations import replace_views
 from ds_assets.infra.results.schema import KeyText
 
 revision = "0003"
@@ -51,8 +52,7 @@ def upgrade() -> None:
     for column in _prediction_columns():
         if column.name not in there:
             op.add_column(_LOADS, column)  # as the last: so MySQL need not copy the rows
-    for name, query in _VIEWS.items():
-        _replace_view(name, query)
+    replace_views(_VIEWS)
     _create_report("cluster_profiles", _cluster_profiles(), ("as_of", "cluster"))
     key = ("as_of", "target", "contender", "segment", "snapshot", "measure")
     _create_report("model_metrics", _model_metrics(), key)
@@ -65,14 +65,6 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         if_not_exists=True,
     )
-
-
-def _replace_view(name: str, query: str) -> None:
-    if op.get_context().dialect.name == "sqlite":
-        op.execute(f"DROP VIEW {name}")
-        op.execute(f"CREATE VIEW {name} AS {query}")
-    else:  # in one statement, so that readers find one at any time
-        op.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
 
 def _create_report(name: str, columns: "list[sa.Column[Any]]", key: tuple[str, ...]) -> None:

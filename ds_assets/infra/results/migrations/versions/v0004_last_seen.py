@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ds_assets.infra.results.migrations.operations import replace_views
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -46,9 +48,4 @@ def upgrade() -> None:
     if "last_seen" not in there:
         meaning = "Day on which the user was last active."
         op.add_column(_LOADS, sa.Column("last_seen", sa.Date, comment=meaning))
-    for name, query in _VIEWS.items():
-        if op.get_context().dialect.name == "sqlite":
-            op.execute(f"DROP VIEW {name}")
-            op.execute(f"CREATE VIEW {name} AS {query}")
-        else:  # in one statement, so that readers find one at any time
-            op.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+    replace_views(_VIEWS)
