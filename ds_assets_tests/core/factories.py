@@ -37,7 +37,10 @@ FEATURES = declare_features(make_game())
 
 
 def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> pd.DataFrame:
-    """Users who differ in how often they play, how long they have, and what they spend."""
+    """Users who differ in how often they play, how long they have, and what they spend.
+
+    A feature that this function does not know says how often they play.
+    """
     game = game or make_game()
     chance = np.random.default_rng(seed)
     tenure = np.floor(chance.uniform(0, game.lookback_days, users))
@@ -74,7 +77,9 @@ def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> 
         ],
         "last_level": np.floor(tenure * rate),
     }
-    return pd.DataFrame(columns)[user_features_table(game).names]
+    names = user_features_table(game).names
+    others = dict.fromkeys(set(names) - columns.keys(), np.round(10 * rate, 2))
+    return pd.DataFrame(columns | others)[names]
 
 
 def leavers(features: pd.DataFrame, seed: int = 0) -> pd.Series:
