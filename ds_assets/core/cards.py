@@ -1,7 +1,7 @@
 """What a stored model says about itself, as JSON beside its ONNX file.
 
-Belongs here: what all cards have in common, how they are read, and whether features fit them.
-Does not belong here: where cards lie, and how what they say is found.
+Scope: what all cards have in common, and how they are read and written as text. Where cards are
+stored, and how their contents are found, is elsewhere.
 """
 
 import datetime as dt
@@ -13,10 +13,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ds_assets.core.encoding import Encoding, require_features
+from ds_assets.core.encoding import Encoding
 from ds_assets.errors import InputError, describe_mistakes
 
 State = Literal["ready", "not_enough_data"]
@@ -90,15 +89,6 @@ def read_card(kind: type[AnyCard], text: str | bytes, where: str) -> AnyCard:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise InputError(describe_mistakes(f"the model card {where}", error)) from None
-
-
-def check_card(card: Card, features: pd.DataFrame) -> None:
-    """Refuse features that a model cannot read.
-
-    Raises:
-        InputError: with every feature that is missing or has the wrong type.
-    """
-    require_features(features, card.encoding, f"the features for model {card.version}")
 
 
 @cache

@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 
 from ds_assets.core.cards import (
     card_text,
-    check_card,
     library_versions,
     read_card,
     sha256_of,
@@ -12,7 +11,6 @@ from ds_assets.core.cards import (
 )
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.errors import InputError
-from ds_assets_tests.core.factories import make_features
 from ds_assets_tests.core.models.card_factories import (
     DAY,
     make_card,
@@ -45,18 +43,6 @@ def test_every_mistake_in_a_card_is_listed_at_once() -> None:
         read_card(ModelCard, text, "card.json")
     assert "target" in str(caught.value)
     assert "seed" in str(caught.value)
-
-
-def test_features_that_fit_a_card_pass() -> None:
-    check_card(make_card(), make_features(5))
-
-
-def test_every_feature_that_does_not_fit_a_card_is_listed_at_once() -> None:
-    offered = make_features(5).drop(columns=["events_7d", "last_country"]).assign(tenure_days="old")
-    with pytest.raises(InputError, match="model 0123456789ab do not fit in 3") as caught:
-        check_card(make_card(), offered)
-    for name in ("events_7d", "last_country", "tenure_days"):
-        assert name in str(caught.value)
 
 
 def test_a_version_says_what_went_in_and_nothing_else() -> None:
