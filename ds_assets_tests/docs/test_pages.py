@@ -94,3 +94,16 @@ def test_every_setting_is_in_the_example_of_an_environment() -> None:
     assert [
         name for name in Settings.model_fields if f"DS_ASSETS_{name.upper()}=" not in example
     ] == []
+
+
+def test_every_decision_is_numbered_and_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((0[^)]*)\)", index) == records
+    titles = [(folder / name).read_text(encoding="utf-8").splitlines()[0][2:] for name in records]
+    assert titles == [
+        f"{number}. {title}"
+        for number, title in re.findall(r"^\| \[(\d+)\]\([^)]*\) \| (.*) \|$", index, re.MULTILINE)
+    ]
