@@ -31,6 +31,7 @@ from ds_assets.assets import prediction_outcomes
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.baselines import recency_scores
 from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.targets import targets_of
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.game import load_game
 from ds_assets.infra.engines.duckdb import open_duckdb
@@ -106,7 +107,10 @@ def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
             theirs: dict[str, tuple[Floats, End]] = {
                 "LightGBM, tuned": (tuned_lightgbm(rows), "high"),
                 "logistic regression": (logistic_regression(rows), "value"),
-                "recency rule": (recency_scores(target, judge.features(day)), "low"),
+                "recency rule": (
+                    recency_scores(targets_of(judge.game)[target], judge.features(day)),
+                    "low",
+                ),
             }
             for name, (scores, end) in theirs.items():
                 found = area_difference(labels, ours, scores)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.targets import Target, task_of
+from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card
@@ -25,7 +25,7 @@ from ds_assets.infra.lake.tables import read_predictions, table_file
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-TARGETS: tuple[Target, ...] = ("churn", "payment")
+TARGETS = tuple(target.name for target in BUILT_IN)
 BINS = 10
 RESAMPLES = 1000
 INTERVAL = (0.025, 0.975)
@@ -57,11 +57,11 @@ class Judge:
         rows: pd.DataFrame = read_predictions(day, self.lake).to_pandas()
         return rows.set_index("user_id").sort_index()
 
-    def probabilities(self, target: Target, day: dt.date) -> Floats:
+    def probabilities(self, target: str, day: dt.date) -> Floats:
         """What was delivered for a target, users ascending."""
         return self.predictions(day)[f"{target}_probability"].to_numpy(dtype=np.float64)
 
-    def card(self, target: Target, day: dt.date) -> ModelCard | None:
+    def card(self, target: str, day: dt.date) -> ModelCard | None:
         """What is known of the model of a day."""
         return stored_card(target, day, ModelCard, self.lake)
 
@@ -70,19 +70,19 @@ class Judge:
         rows = pd.read_parquet(self.lake.local(table_file("user_features", day)))
         return rows.sort_values("user_id", ignore_index=True)
 
-    def labels(self, target: Target, day: dt.date) -> Flags:
+    def labels(self, target: str, day: dt.date) -> Flags:
         """What happened to the users of a day's features, users ascending.
 
         Raises:
             ValueError: the logs end before the horizon does.
         """
-        last = day + dt.timedelta(task_of(target, self.game).horizon)
+        last = day + dt.timedelta(targets_of(self.game)[target].horizon)
         if self.game.last_day is None or last > self.game.last_day:
             raise ValueError(f"what is predicted on {day} is known on {last}; the logs end before")
         did = self.features(day)["user_id"].isin(self._who(target, day, last)).to_numpy()
         return np.asarray(~did if target == "churn" else did)
 
-    def _who(self, target: Target, day: dt.date, last: dt.date) -> list[str]:
+    def _who(self, target: str, day: dt.date, last: dt.date) -> list[str]:
         """Users who were there, or who bought, after a day and until another."""
         column = "activities" if target == "churn" else "purchases"
         days = pd.date_range(day + dt.timedelta(1), last + dt.timedelta(self.game.grace_days))
@@ -96,7 +96,7 @@ class Judge:
         return [user for (user,) in found]
 
 
-def truth(folder: Path, target: Target, day: dt.date) -> Floats:
+def truth(folder: Path, target: str, day: dt.date) -> Floats:
     """The best that could have been predicted on a day of a simulated game, users ascending."""
     rows = pd.read_parquet(folder / "truth" / f"dt={day}.parquet").sort_values("user_id")
     return rows[f"{target}_probability"].to_numpy(dtype=np.float64)

@@ -94,7 +94,7 @@ class ServedDay:
         Raises:
             InputError: the day has no churn model.
         """
-        churn = day_models(self.date, self.lake).churn
+        churn = day_models(self.date, self.lake).targets.get("churn")
         if churn is None or churn.model is None:
             raise InputError(f"{self.folder} has no churn model")
         columns = ["user_id", CLUSTER, "churn_probability"]

@@ -19,6 +19,7 @@ from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, read_rows, table_file
@@ -116,12 +117,12 @@ def _no_probability(day: dt.date, lake: Lake) -> str | None:
     users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
     if rows.num_rows != users:
         return f"{rows.num_rows} rows for {users} active users"
-    for target in ("churn", "payment"):
-        known = rows.filter(pc.is_valid(rows[f"{target}_model"]))[f"{target}_probability"]
+    for target in BUILT_IN:
+        known = rows.filter(pc.is_valid(rows[target.model_column]))[target.probability_column]
         inside = pc.and_(pc.greater_equal(known, 0.0), pc.less_equal(known, 1.0))
         outside = len(known) - (pc.sum(inside).as_py() or 0)
         if outside:
-            return f"{outside} values of {target}_probability are not in 0 to 1"
+            return f"{outside} values of {target.probability_column} are not in 0 to 1"
     return None
 
 

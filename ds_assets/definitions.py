@@ -11,18 +11,18 @@ import dagster as dg
 
 from ds_assets import checks
 from ds_assets.assets import (
-    churn_model,
     cluster_profiles,
     clusters,
-    payment_model,
     prediction_cache,
     prediction_outcomes,
     predictions,
     raw_logs,
     rds_results,
+    target_model,
     user_activity,
     user_features,
 )
+from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game, load_game
 from ds_assets.jobs import (
     collect_logs,
@@ -42,20 +42,19 @@ from ds_assets.schedules import daily_collection
 from ds_assets.sensors import raw_files_sensor
 from ds_assets.settings import Settings, load_settings
 
-_ASSETS = (
-    raw_logs,
-    user_activity,
-    user_features,
-    clusters,
-    churn_model,
-    payment_model,
+_BEFORE_MODELS = (raw_logs, user_activity, user_features, clusters)
+_AFTER_MODELS = (
     predictions,
     cluster_profiles,
     rds_results,
     prediction_cache,
     prediction_outcomes,
 )
-WHOLE_GRAPH = tuple(module.__name__.rpartition(".")[2] for module in _ASSETS)
+WHOLE_GRAPH = (
+    *(module.__name__.rpartition(".")[2] for module in _BEFORE_MODELS),
+    *(target.model_asset for target in BUILT_IN),
+    *(module.__name__.rpartition(".")[2] for module in _AFTER_MODELS),
+)
 """Names of all assets, each after those of the same day that it reads."""
 DAILY_GRAPH = WHOLE_GRAPH[:-1]
 """Those that a day can have at its end; what became of its predictions is known later."""
@@ -78,7 +77,10 @@ def build_defs(
         # and there is no other way to the same: its users need not read that.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
-            assets=[module.build(game) for module in _ASSETS],
+            assets=[
+                *(module.build(game) for module in (*_BEFORE_MODELS, *_AFTER_MODELS)),
+                *(target_model.build(target, game) for target in targets_of(game).values()),
+            ],
             asset_checks=checks.build(game),
             jobs=[collect, predict, again, judge, serve_predictions(game)],
             schedules=[daily_collection(collect, game, settings)],

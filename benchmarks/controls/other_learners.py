@@ -18,7 +18,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import encode, fit_encoding
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.inference.batch import with_clusters
-from ds_assets.core.targets import SNAPSHOTS, Target, task_of
+from ds_assets.core.targets import SNAPSHOTS, targets_of
 from ds_assets.infra.lake.models import day_model
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
@@ -58,9 +58,9 @@ class Rows:
             yield self.snapshot <= number - self.weeks, self.snapshot == number
 
 
-def rows_of(target: Target, day: dt.date, judge: Judge) -> Rows:
+def rows_of(target: str, day: dt.date, judge: Judge) -> Rows:
     """The rows that the model of a day is trained on."""
-    horizon = task_of(target, judge.game).horizon
+    horizon = targets_of(judge.game)[target].horizon
     clusters = day_model("clusters", day, ClusterCard, judge.lake)
     days = matured_snapshots(day, horizon, SNAPSHOTS, judge.game)
     frames = [with_clusters(judge.features(one), clusters) for one in days]

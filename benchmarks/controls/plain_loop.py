@@ -14,13 +14,14 @@ from ds_assets.assets import (
     cluster_profiles,
     clusters,
     prediction_cache,
-    prediction_models,
     predictions,
     raw_logs,
     rds_results,
+    target_model,
     user_activity,
     user_features,
 )
+from ds_assets.core.targets import targets_of
 from ds_assets.game import Game, load_game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.engines.duckdb import open_duckdb
@@ -38,8 +39,8 @@ def run(days: Sequence[dt.date], settings: Settings, game: Game) -> None:
     user_activity.update(days, lake, engine, game)
     user_features.update(days, lake, engine, game)
     clusters.update(days, lake, game)
-    prediction_models.update("churn", days, lake, engine, game)
-    prediction_models.update("payment", days, lake, engine, game)
+    for target in targets_of(game).values():
+        target_model.update(target, days, lake, engine, game)
     predictions.update(days, lake, engine, game)
     cluster_profiles.update(days, lake, game)
     _deliver(days, lake, settings, game)

@@ -15,7 +15,7 @@ import dagster as dg
 from benchmarks.child import Start, tell
 from benchmarks.graph import predicted_rows
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.targets import SNAPSHOTS
+from ds_assets.core.targets import SNAPSHOTS, targets_of
 from ds_assets.definitions import WHOLE_GRAPH, build_defs
 from ds_assets.game import Game, load_game
 from ds_assets.infra.lake.folder import FolderLake
@@ -47,7 +47,7 @@ def main() -> None:
 
 def feature_days(days: Sequence[dt.date], game: Game) -> set[dt.date]:
     """Days, and the snapshots that their models are trained on."""
-    horizons = {game.horizons.churn, game.horizons.payment}
+    horizons = {target.horizon for target in targets_of(game).values()}
     return set(days).union(
         *(matured_snapshots(day, horizon, SNAPSHOTS, game) for day in days for horizon in horizons)
     )

@@ -18,7 +18,7 @@ from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.feature_catalog import declare_features
-from ds_assets.core.tables import CLUSTER_PROFILES
+from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTED_NUMBERS
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
@@ -140,7 +140,7 @@ def _rows(
         read_columns("user_features", day, [USER_ID, *shown], lake),
         declared,
         clusters,
-        read_columns("predictions", day, [USER_ID, *profiles.PREDICTED], lake),
+        read_columns("predictions", day, [USER_ID, *PREDICTED_NUMBERS], lake),
         week_before,
     )
 

@@ -4,14 +4,12 @@ import datetime as dt
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
 from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.assets.prediction_models import drift_of
 from ds_assets.assets.rds_results import DATABASE_POOL
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_GROUP, USER_ID
@@ -20,12 +18,12 @@ from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import Happened, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
-from ds_assets.core.targets import Target, Task, task_of
+from ds_assets.core.targets import Target, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.models import drift_of, stored_card
 from ds_assets.infra.lake.tables import read_predictions, store_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.partitions import later_days
@@ -56,25 +54,20 @@ def update(
     """Compare the predictions of days with what happened, and store a row a target and group."""
     found: dict[dt.date, dict[str, _Judged | str]] = {day: {} for day in days}
     activity = stored_days("user_activity", lake)
-    for task in tasks(game):
-        waiting = {day: _absent(day, task, activity, game) for day in days}
+    for target in targets_of(game).values():
+        waiting = {day: _absent(day, target, activity, game) for day in days}
         over = [day for day, absent in waiting.items() if not absent]
-        looks = {matures_on(day, task.horizon, game): [day] for day in over}
-        seen = outcomes_of(task, looks, list(activity), lake, engine, game)
+        looks = {matures_on(day, target.horizon, game): [day] for day in over}
+        seen = outcomes_of(target, looks, list(activity), lake, engine, game)
         judged = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
         for day, absent in waiting.items():
-            found[day][task.target] = (
-                f"known at the end of {matures_on(day, task.horizon, game)}; "
+            found[day][target.name] = (
+                f"known at the end of {matures_on(day, target.horizon, game)}; "
                 f"there is no activity yet of {', '.join(map(str, absent))}"
                 if absent
-                else _judge(task, day, judged[day], lake)
+                else _judge(target, day, judged[day], lake)
             )
     return {day: _stored(day, parts, lake) for day, parts in found.items()}
-
-
-def tasks(game: Game) -> list[Task]:
-    """What is predicted, and judged afterwards."""
-    return [task_of(target, game) for target in get_args(Target)]
 
 
 def due(lake: Lake, game: Game) -> tuple[list[dt.date], dt.datetime]:
@@ -86,8 +79,8 @@ def due(lake: Lake, game: Game) -> tuple[list[dt.date], dt.datetime]:
     activity, known = stored_days("user_activity", lake), stored_days(TABLE, lake)
     found, newest = [], dt.datetime.min.replace(tzinfo=dt.UTC)
     for day, predicted in stored_days("predictions", lake).items():
-        over = [task for task in tasks(game) if is_over(day, task, activity, game)]
-        seen = {one for task in over for one in label_days(day, task.horizon, game)}
+        over = [one for one in targets_of(game).values() if is_over(day, one, activity, game)]
+        seen = {one for target in over for one in label_days(day, target.horizon, game)}
         made = max([predicted.modified, *(activity[one].modified for one in seen)])
         if over and (day not in known or known[day].modified < made):
             found.append(day)
@@ -103,7 +96,7 @@ def deliver(found: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> N
 
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `prediction_outcomes`."""
-    longest = max(task.maturity_days for task in tasks(game))
+    longest = max(target.maturity_days for target in targets_of(game).values())
 
     @daily_asset(
         game,
@@ -142,33 +135,35 @@ class _Judged:
     drift: dict[str, float]
 
 
-def _absent(day: dt.date, task: Task, activity: Container[dt.date], game: Game) -> list[dt.date]:
+def _absent(
+    day: dt.date, target: Target, activity: Container[dt.date], game: Game
+) -> list[dt.date]:
     """Days without which nobody knows what became of a day's predictions."""
-    return [one for one in label_days(day, task.horizon, game) if one not in activity]
+    return [one for one in label_days(day, target.horizon, game) if one not in activity]
 
 
-def _judge(task: Task, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
+def _judge(target: Target, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
     """Compare a day's predictions with what happened; words where there are none."""
-    card = stored_card(task.target, day, ModelCard, lake)
-    known = [USER_ID, f"{task.target}_probability", "expected_spend", USER_GROUP]
+    card = stored_card(target.name, day, ModelCard, lake)
+    amount = [] if target.amount_column is None else [target.amount_column]
+    known = [USER_ID, target.probability_column, *amount, USER_GROUP]
     rows = read_predictions(day, lake).select(known).to_pandas()
-    rows = rows[rows[f"{task.target}_probability"].notna()]
+    rows = rows[rows[target.probability_column].notna()]
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
     drift = drift_of(card, day, lake)
-    found = _happened(task, rows, spend)
-    return _Judged(compare(task.target, day, found, card, drift), drift)
+    found = _happened(target, rows, spend)
+    return _Judged(compare(target, day, found, card, drift), drift)
 
 
-def _happened(task: Task, rows: pd.DataFrame, spend: pd.Series) -> Happened:
-    labels, spent = labels_of(task, rows["user_id"], spend)
-    expected = rows["expected_spend"]
-    is_expected = task.target == "payment" and bool(expected.notna().all())
+def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> Happened:
+    labels, spent = labels_of(target, rows["user_id"], spend)
+    expected = None if target.amount_column is None else rows[target.amount_column]
     return Happened(
-        rows[f"{task.target}_probability"].to_numpy(dtype=np.float64),
+        rows[target.probability_column].to_numpy(dtype=np.float64),
         labels.to_numpy(dtype=bool),
         rows["user_group"].fillna("").to_numpy(dtype=object),
-        expected.to_numpy(dtype=np.float64) if is_expected else None,
+        expected.to_numpy(np.float64) if expected is not None and expected.notna().all() else None,
         None if spent is None else spent.to_numpy(dtype=np.float64),
     )
 

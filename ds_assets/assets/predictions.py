@@ -1,4 +1,4 @@
-"""What is predicted for each active user: churn, payment and cluster, a row a user."""
+"""What is predicted of each active user: every target and the cluster, a row a user."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.inference.batch import Predictor
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
@@ -52,7 +53,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "predictions",
         {"onnx", "parquet"},
         __doc__,
-        deps=["user_features", "clusters", "churn_model", "payment_model"],
+        deps=["user_features", "clusters", *(t.model_asset for t in targets_of(game).values())],
         metadata=table_schema(PREDICTIONS),
     )
     def predictions(
@@ -68,8 +69,8 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 def _metadata(table: pa.Table) -> dict[str, object]:
     found: dict[str, object] = {"dagster/partition_row_count": table.num_rows}
-    for name in ("churn_probability", "payment_probability"):
-        mean = pa.compute.mean(table[name]).as_py()
+    for target in BUILT_IN:
+        mean = pa.compute.mean(table[target.probability_column]).as_py()
         if mean is not None:
-            found[f"mean_{name}"] = mean
+            found[f"mean_{target.probability_column}"] = mean
     return found

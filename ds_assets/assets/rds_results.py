@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import get_args
 
 import dagster as dg
 
@@ -17,7 +16,7 @@ from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.metrics_table import metrics_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
-from ds_assets.core.targets import Target
+from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
@@ -45,7 +44,11 @@ def build(game: Game) -> dg.AssetsDefinition:
         "delivery",
         {"mysql", "sqlalchemy"},
         __doc__,
-        deps=["predictions", "churn_model", "payment_model", "cluster_profiles"],
+        deps=[
+            "predictions",
+            *(target.model_asset for target in targets_of(game).values()),
+            "cluster_profiles",
+        ],
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},
     )
@@ -62,7 +65,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 def _deliver(day: dt.date, lake: Lake, results: ResultsDatabase, run_id: str) -> Delivery:
-    cards = [stored_card(target, day, ModelCard, lake) for target in get_args(Target)]
+    cards = [stored_card(target.name, day, ModelCard, lake) for target in BUILT_IN]
     metrics = metrics_of(card for card in cards if card is not None)
     results.put_report(MODEL_METRICS, day, conform(MODEL_METRICS, metrics))
     results.put_report(CLUSTER_PROFILES, day, read_rows(CLUSTER_PROFILES, day, lake))

@@ -12,14 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ds_assets.core.prediction_json import NO_PREDICTION, encode_members
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import MODEL_VERSIONS, PREDICTED_NUMBERS, PREDICTIONS
 
 ALL_USERS = ""
 """The group of all users."""
-AVERAGED_COLUMNS = ("churn_probability", "payment_probability", "expected_spend")
+AVERAGED_COLUMNS = PREDICTED_NUMBERS
 """Columns whose average says something about an unknown user."""
-MODEL_COLUMNS = ("churn_model", "payment_model", "cluster_model")
-SHARED_COLUMNS = ("as_of", *MODEL_COLUMNS)
+SHARED_COLUMNS = ("as_of", *MODEL_VERSIONS)
 """Columns that have the same value in all rows of a day."""
 _GROUP = "user_group"
 _COUNTS = tuple(f"{name} count" for name in AVERAGED_COLUMNS)
@@ -32,7 +31,7 @@ class GroupDefaults(msgspec.Struct, frozen=True):
 
     Attributes:
         as_of: The day, as `date.toordinal()`; 0 for none.
-        models: Version of each model of the day, by kind: churn, payment, cluster.
+        models: Version of each model of the day, by what it predicts.
         members: JSON members by group, see `EncodedPrediction`.
     """
 
@@ -68,7 +67,7 @@ def encode_group_defaults(as_of: dt.date, rows: pa.RecordBatch) -> GroupDefaults
     """Encode what `compute_group_defaults` returned for a day."""
     groups = [group or ALL_USERS for group in rows[_GROUP].to_pylist()]
     models = {}
-    for shared in rows.slice(0, 1).select(MODEL_COLUMNS).to_pylist():
+    for shared in rows.slice(0, 1).select(MODEL_VERSIONS).to_pylist():
         models = {
             name.removesuffix("_model"): version
             for name, version in shared.items()

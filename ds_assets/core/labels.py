@@ -62,8 +62,8 @@ def outcomes(
 ) -> DataFrame:
     """What happened in the label window of each snapshot: the `horizon` days after it.
 
-    A user of the snapshot's population without a row here did nothing in the window. That is churn
-    only because the window is over, which this function insists on.
+    A user of the snapshot's population without a row here did nothing in the window. That is
+    an outcome only because the window is over, which this function insists on.
 
     Args:
         activity: dt and the columns of `user_activity_table(game)` for the arrival days up to the

@@ -5,6 +5,7 @@ Does not belong here: how a column is computed, and where a table lies.
 """
 
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.targets import BUILT_IN
 
 QUARANTINE = Table(
     "quarantine",
@@ -36,61 +37,69 @@ PREDICTIONS = Table(
         Column("user_id", "text", "The user."),
         Column("as_of", "date", "Day at whose end the prediction was made."),
         Column("last_seen", "date", "Day on which the user was last active.", nullable=True),
-        Column(
-            "churn_probability",
-            "real",
-            "Chance of no activity in the churn horizon; none where data is not enough.",
-            nullable=True,
+        *(
+            Column(
+                target.probability_column,
+                "real",
+                f"Chance of {target.wording.outcome} in the {target.name} horizon; "
+                "none where data is not enough.",
+                nullable=True,
+            )
+            for target in BUILT_IN
         ),
-        Column(
-            "payment_probability",
-            "real",
-            "Chance of a purchase in the payment horizon; none where data is not enough.",
-            nullable=True,
-        ),
-        Column(
-            "expected_spend",
-            "real",
-            "Spend to expect in the payment horizon; none where data is not enough.",
-            nullable=True,
+        *(
+            Column(
+                target.amount_column,
+                "real",
+                f"Spend to expect in the {target.name} horizon; none where data is not enough.",
+                nullable=True,
+            )
+            for target in BUILT_IN
+            if target.amount_column is not None
         ),
         Column("cluster", "integer", "Id of the user's cluster.", nullable=True),
         Column("cluster_name", "text", "What sets the cluster apart.", nullable=True),
         Column(
             "user_group", "text", "Group of the user, for which models are made.", nullable=True
         ),
-        Column(
-            "churn_reasons",
-            "json",
-            "The three strongest reasons of the chance of leaving, as JSON.",
-            nullable=True,
+        *(
+            Column(
+                target.reasons_column,
+                "json",
+                f"The three strongest reasons of the chance of {target.wording.event}, as JSON.",
+                nullable=True,
+            )
+            for target in BUILT_IN
         ),
-        Column(
-            "payment_reasons",
-            "json",
-            "The three strongest reasons of the chance of a purchase, as JSON.",
-            nullable=True,
+        *(
+            Column(
+                target.missing_column,
+                "text",
+                f"What data is missing for a {target.name} prediction, and when it will be enough; "
+                "none where there is one.",
+                nullable=True,
+            )
+            for target in BUILT_IN
         ),
-        Column(
-            "churn_missing",
-            "text",
-            "What data is missing for a churn prediction, and when it will be enough; "
-            "none where there is one.",
-            nullable=True,
+        *(
+            Column(
+                target.model_column, "text", f"Version of the {target.name} model.", nullable=True
+            )
+            for target in BUILT_IN
         ),
-        Column(
-            "payment_missing",
-            "text",
-            "What data is missing for a payment prediction, and when it will be enough; "
-            "none where there is one.",
-            nullable=True,
-        ),
-        Column("churn_model", "text", "Version of the churn model.", nullable=True),
-        Column("payment_model", "text", "Version of the payment model.", nullable=True),
         Column("cluster_model", "text", "Version of the cluster model.", nullable=True),
     ),
     ("as_of", "user_id"),
 )
+
+PREDICTED_NUMBERS = (
+    *(target.probability_column for target in BUILT_IN),
+    *(target.amount_column for target in BUILT_IN if target.amount_column is not None),
+)
+"""Columns of `PREDICTIONS` whose average says something about a group of users."""
+
+MODEL_VERSIONS = (*(target.model_column for target in BUILT_IN), "cluster_model")
+"""Columns of `PREDICTIONS` that name the models of a day."""
 
 CLUSTER_PROFILES = Table(
     "cluster_profiles",
@@ -118,23 +127,25 @@ CLUSTER_PROFILES = Table(
             "Users of a week before who are elsewhere now; none without clusters then.",
             nullable=True,
         ),
-        Column(
-            "churn_probability",
-            "real",
-            "Mean chance of no activity in the churn horizon; none where data is not enough.",
-            nullable=True,
+        *(
+            Column(
+                target.probability_column,
+                "real",
+                f"Mean chance of {target.wording.outcome} in the {target.name} horizon; "
+                "none where data is not enough.",
+                nullable=True,
+            )
+            for target in BUILT_IN
         ),
-        Column(
-            "payment_probability",
-            "real",
-            "Mean chance of a purchase in the payment horizon; none where data is not enough.",
-            nullable=True,
-        ),
-        Column(
-            "expected_spend",
-            "real",
-            "Mean of the spend that is expected of a user; none where it is not predicted.",
-            nullable=True,
+        *(
+            Column(
+                target.amount_column,
+                "real",
+                "Mean of the spend that is expected of a user; none where it is not predicted.",
+                nullable=True,
+            )
+            for target in BUILT_IN
+            if target.amount_column is not None
         ),
         Column(
             "active_days",
@@ -156,7 +167,7 @@ MODEL_METRICS = Table(
     "model_metrics",
     (
         Column("as_of", "date", "Day at whose end the model was made."),
-        Column("target", "text", "What the model predicts: churn or payment."),
+        Column("target", "text", "Target that the model predicts."),
         Column(
             "contender",
             "text",
@@ -193,7 +204,7 @@ PREDICTION_OUTCOMES = Table(
     "prediction_outcomes",
     (
         Column("as_of", "date", "Day of the predictions."),
-        Column("target", "text", "What was predicted: churn or payment."),
+        Column("target", "text", "Target that was predicted."),
         Column("segment", "text", "Whom they were about: all, or a group as cluster=3."),
         Column("users", "integer", "Users with a prediction whose horizon has passed."),
         Column("predicted", "real", "Mean probability that was delivered."),

@@ -13,6 +13,7 @@ from rich.table import Table
 from ds_assets.assets.user_activity import read_report
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
@@ -88,7 +89,7 @@ def summarize(settings: Settings, game: Game, seconds: float) -> Summary:
         as_of=as_of,
         users_predicted=len(predictions),
         days_delivered=len(deliveries),
-        models={"churn": _judged("churn", as_of, lake), "payment": _judged("payment", as_of, lake)},
+        models={target.name: _judged(target.name, as_of, lake) for target in BUILT_IN},
         clusters=[
             ClusterLine(id=one.id, name=one.name, users=one.size)
             for one in (clusters.clusters if clusters else ())
@@ -121,7 +122,7 @@ def print_summary(summary: Summary, settings: Settings) -> None:
 
 
 def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:
-    card = stored_card("churn" if target == "churn" else "payment", as_of, ModelCard, lake)
+    card = stored_card(target, as_of, ModelCard, lake)
     if card is None or card.evaluation is None:
         return "no model" if card is None else "; ".join(card.reasons)
     measures = card.evaluation.measures

@@ -7,44 +7,47 @@ import pandas as pd
 
 from ds_assets.core import labels
 from ds_assets.core.game_tables import user_activity_table
-from ds_assets.core.targets import Task
+from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import between
 
 
-def is_over(snapshot: dt.date, task: Task, activity: Container[dt.date], game: Game) -> bool:
+def is_over(snapshot: dt.date, target: Target, activity: Container[dt.date], game: Game) -> bool:
     """Whether every day is there on which the users of a snapshot could have come back."""
-    return all(day in activity for day in labels.label_days(snapshot, task.horizon, game))
+    return all(day in activity for day in labels.label_days(snapshot, target.horizon, game))
 
 
-def labels_of(task: Task, users: pd.Series, seen: pd.Series) -> tuple[pd.Series, pd.Series | None]:
-    """Whether it happened to each user and, where that is asked, what each of them spent.
+def labels_of(
+    target: Target, users: pd.Series, seen: pd.Series
+) -> tuple[pd.Series, pd.Series | None]:
+    """Label of each user and, for a target with an amount, what each of them spent.
 
     Args:
-        task: What is predicted.
+        target: What is predicted.
         users: User ids of a snapshot.
         seen: What `outcomes_of` returned for it.
     """
-    present = users.isin(seen.index).set_axis(users)
-    if task.target == "churn":
-        return ~present, None
-    return present, seen.reindex(pd.Index(users)).fillna(0.0)
+    reached = users.isin(seen.index).set_axis(users)
+    positive = ~reached if target.label.is_negated else reached
+    if target.amount_column is None:
+        return positive, None
+    return positive, seen.reindex(pd.Index(users)).fillna(0.0)
 
 
 def outcomes_of(
-    task: Task,
+    target: Target,
     snapshots: Mapping[dt.date, Sequence[dt.date]],
     stored: Sequence[dt.date],
     lake: Lake,
     engine: LakeEngine,
     game: Game,
 ) -> dict[dt.date, dict[dt.date, pd.Series]]:
-    """Spend of those who were seen, or who paid, in the label window of each day's snapshots.
+    """Spend of the users who reach the target's measure in the label windows of snapshots.
 
     Args:
-        task: What is predicted: the users who were active, for churn, else those who paid.
+        target: What is predicted.
         snapshots: Matured snapshots of each day at whose end one looks.
         stored: Days of stored activity.
         lake: Where it lies.
@@ -62,9 +65,9 @@ def outcomes_of(
         return found
     seen = between(stored, min(all_snapshots), max(snapshots))
     activity = engine.read(seen, user_activity_table(game), lake)
-    outcomes = labels.outcomes(activity, snapshots, task.horizon, game, engine)
-    did = f"{'active_days' if task.target == 'churn' else 'purchases'} > 0"
-    rows = engine.to_pandas(outcomes.where(did).select("as_of", "snapshot", "user_id", "spend"))
+    outcomes = labels.outcomes(activity, snapshots, target.horizon, game, engine)
+    reached = f"{target.label.measure} >= {target.label.at_least}"
+    rows = engine.to_pandas(outcomes.where(reached).select("as_of", "snapshot", "user_id", "spend"))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, one = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
         found[day][one] = users.set_index("user_id")["spend"].astype(float)

@@ -20,7 +20,7 @@ from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
-from ds_assets.infra.lake.models import day_models, model_tags
+from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.serving.online_features import OnlineStore
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
@@ -218,7 +218,7 @@ class LakeModel:
             raise LiveUnavailable(f"{name} of {self._lake} cannot be read: {error}") from None
 
     def _newest_stored(self) -> tuple[dt.date, Mapping[str, str]]:
-        for day in reversed(self._lake.days("models/payment")):
+        for day in reversed(self._lake.days(f"models/{CLUSTERS}")):
             if (tags := self._tags(day)) is not None:
                 return day, tags
         raise LiveUnavailable(f"the lake {self._lake} holds no day with features and models")

@@ -2,21 +2,18 @@
 
 import datetime as dt
 import json
-from typing import get_args
 
 import pandas as pd
 import pytest
 
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import Target
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import LAST, START, day, finished
 
 pytestmark = pytest.mark.slow
-
-TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 def rows(of: dt.date) -> pd.DataFrame:
@@ -31,9 +28,9 @@ def test_a_day_with_models_says_everything_of_every_user() -> None:
     told = [name for name in PREDICTIONS.names if not name.endswith("_missing")]
     assert found[told].notna().all(axis=None)
     assert found[["churn_missing", "payment_missing"]].isna().all(axis=None)
-    for target in TARGETS:
-        assert found[f"{target}_probability"].between(0, 1).all()
-        assert found[f"{target}_probability"].nunique() > 20
+    for target in BUILT_IN:
+        assert found[target.probability_column].between(0, 1).all()
+        assert found[target.probability_column].nunique() > 20
 
 
 def test_a_group_is_the_users_cluster() -> None:
@@ -44,14 +41,14 @@ def test_a_group_is_the_users_cluster() -> None:
 
 def test_each_chance_has_its_reasons_in_words_the_strongest_first() -> None:
     found = rows(LAST)
-    for target in TARGETS:
-        told = [json.loads(text) for text in found[f"{target}_reasons"]]
+    for target in BUILT_IN:
+        told = [json.loads(text) for text in found[target.reasons_column]]
         assert {len(reasons) for reasons in told} <= {1, 2, 3}
         for reasons in told:
             assert all(set(one) == {"code", "effect", "values", "words"} for one in reasons)
             effects = [abs(one["effect"]) for one in reasons]
             assert effects == sorted(effects, reverse=True)
-        assert found[f"{target}_reasons"].nunique() > 20
+        assert found[target.reasons_column].nunique() > 20
 
 
 def test_expected_spend_is_never_negative_and_grows_with_the_chance_to_pay() -> None:
@@ -64,14 +61,14 @@ def test_expected_spend_is_never_negative_and_grows_with_the_chance_to_pay() -> 
 
 def test_a_day_without_models_has_no_numbers_and_says_what_is_missing_and_until_when() -> None:
     found = rows(START)
-    for target in TARGETS:
-        card = stored_card(target, START, ModelCard, finished().lake)
+    for target in BUILT_IN:
+        card = stored_card(target.name, START, ModelCard, finished().lake)
         assert card is not None
-        assert found[f"{target}_missing"].unique().tolist() == [card.missing]
+        assert found[target.missing_column].unique().tolist() == [card.missing]
         assert card.missing.startswith("not enough data: 0 matured snapshots")
         assert f"that will be on {card.enough_on}" in card.missing
         for column in ("probability", "reasons", "model"):
-            assert found[f"{target}_{column}"].isna().all()
+            assert found[f"{target.name}_{column}"].isna().all()
     assert found["expected_spend"].isna().all()
 
 

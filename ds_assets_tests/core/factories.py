@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import with_user_groups
-from ds_assets.core.targets import Task
+from ds_assets.core.targets import BUILT_IN, Target
 from ds_assets.game import Attribute, Fields, Game
 
 FIRST_DAY = dt.date(2024, 1, 1)
@@ -100,9 +101,10 @@ def buyers(features: pd.DataFrame, seed: int = 0) -> tuple[pd.Series, pd.Series]
     return pd.Series(paid, index=users), pd.Series(spend, index=users)
 
 
-def make_task(**changes: Any) -> Task:
-    facts: dict[str, Any] = {"target": "churn", "horizon": 14, "grace": 0}
-    return Task(**{**facts, "first_day": FIRST_DAY, "user_groups": "none", **changes})
+def make_target(name: str = "churn", **changes: Any) -> Target:
+    """A built-in target of a game that began on `FIRST_DAY`."""
+    (target,) = (one for one in BUILT_IN if one.name == name)
+    return replace(target, **{"first_day": FIRST_DAY, **changes})
 
 
 def make_snapshot(

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from pyarrow import parquet
 
-from ds_assets.assets import prediction_models, user_activity, user_features
+from ds_assets.assets import target_model, user_activity, user_features
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.infra.lake.models import stored_card
 from ds_assets_tests.assets.factories import (
@@ -107,7 +107,7 @@ def test_days_that_do_not_fit_into_one_batch_give_the_same(
 ) -> None:
     monkeypatch.setattr(user_activity, "BATCH_BYTES", 1)
     monkeypatch.setattr(user_features, "BATCH_BYTES", 1)
-    monkeypatch.setattr(prediction_models, "BATCH_BYTES", 1)
+    monkeypatch.setattr(target_model, "BATCH_BYTES", 1)
     (copy.home / "results.sqlite").unlink()
     copy.run(day(29), LAST)
     expected = finished().delivered()

@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.targets import SNAPSHOTS, Target, task_of
+from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, targets_of
 from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions
@@ -30,7 +30,7 @@ from ds_assets_tests.assets.factories import Installation
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
-TARGETS: tuple[Target, ...] = ("churn", "payment")
+TARGETS = tuple(target.name for target in BUILT_IN)
 DAY_SECONDS = 86_400
 PURCHASES_ALONE = {
     "fields": {"user_id": "user", "event_time": "time", "event_type": "type", "amount": "amount"},
@@ -103,15 +103,15 @@ class Played:
         recent = self.log.came[:, self.log.days - self.home.game.active_days : self.log.days]
         return {f"p{number}" for number in np.flatnonzero(recent.any(axis=1))}
 
-    def card(self, target: Target) -> ModelCard:
+    def card(self, target: str) -> ModelCard:
         card = stored_card(target, self.log.last_day, ModelCard, self.home.lake)
         assert card is not None
         return card
 
-    def auc(self, target: Target) -> float:
+    def auc(self, target: str) -> float:
         """Of the probabilities, judged by what the log's law did after its last day."""
         number = self.predictions["user_id"].str.removeprefix("p").astype(int)
-        end = self.log.days + task_of(target, self.home.game).horizon
+        end = self.log.days + targets_of(self.home.game)[target].horizon
         did = self.log.came if target == "churn" else self.log.paid
         assert did is not None
         assert did.shape[1] >= end
@@ -128,7 +128,7 @@ def play(log: Log, home: Path) -> Played:
     needed = {
         one
         for target in TARGETS
-        for one in matured_snapshots(last, task_of(target, game).horizon, SNAPSHOTS, game)
+        for one in matured_snapshots(last, targets_of(game)[target].horizon, SNAPSHOTS, game)
     }
     installation.run(log.first_day, last, WHOLE_GRAPH[:2])
     for day in sorted({one for one in needed if one >= log.first_day} | {last}):
@@ -169,7 +169,7 @@ def often(rng: np.random.Generator, there: Flags, chance: Numbers) -> Flags:
     return came
 
 
-def assert_sound(played: Played, ready: Iterable[Target]) -> None:
+def assert_sound(played: Played, ready: Iterable[str]) -> None:
     """Each active user has a row; a probability is one, or the card says why there is none."""
     rows = played.predictions
     assert set(rows["user_id"]) == played.active

@@ -18,6 +18,7 @@ from ds_assets.core.clusters.clustering import four_week_window
 from ds_assets.core.clusters.flows import share_changed
 from ds_assets.core.clusters.profiles import profile_features
 from ds_assets.core.feature_columns import FeatureColumn
+from ds_assets.core.targets import BUILT_IN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,9 +106,8 @@ def _outcomes(profiles: pd.DataFrame, days: int) -> Iterator[_Column]:
     for head, unit, name, shown in (
         ("payers", f"in {days} days", "payers", "{:.0%}".format),
         ("spend each", f"in {days} days", "spend", _number),
-        ("will leave", "chance", "churn_probability", "{:.0%}".format),
-        ("will pay", "chance", "payment_probability", "{:.0%}".format),
-        ("will spend", "each", "expected_spend", _number),
+        *((t.wording.heading, "chance", t.probability_column, "{:.0%}".format) for t in BUILT_IN),
+        *(("will spend", "each", t.amount_column, _number) for t in BUILT_IN if t.amount_column),
     ):
         values = profiles[name].astype("float64")
         if values.notna().any():

@@ -16,10 +16,7 @@ from ds_assets.core.clusters.clustering import distance_features, four_week_wind
 from ds_assets.core.clusters.flows import flows
 from ds_assets.core.encoding import USER_ID, Encoding, Feature, require_features
 from ds_assets.core.feature_columns import FeatureColumn
-from ds_assets.core.tables import CLUSTER_PROFILES
-
-PREDICTED = ("churn_probability", "payment_probability", "expected_spend")
-"""Predictions whose mean is part of a profile; one that is not made is missing."""
+from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTED_NUMBERS
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -74,7 +71,7 @@ def cluster_profiles(
             "users": len(own),
             "share": len(own) / len(users),
             **_moved(int(str(key)), counted),
-            **{name: own[name].mean() for name in PREDICTED},
+            **{name: own[name].mean() for name in PREDICTED_NUMBERS},
             "active_days": own[sums["active_days"]].mean(),
             "payers": (own[sums["purchases"]] > 0).mean(),
             "spend": own[sums["spend"]].mean(),
@@ -93,8 +90,8 @@ def _users(
     require_features(features, Encoding(features=numbers), "the features for profiles of clusters")
     known = features[[USER_ID, *names]].astype(dict.fromkeys(names, "float64"))
     known[names] = known[names].clip(-_LARGEST, _LARGEST)
-    predicted = predictions.reindex(columns=[USER_ID, *PREDICTED])
-    predicted = predicted.astype(dict.fromkeys(PREDICTED, "float64"))
+    predicted = predictions.reindex(columns=[USER_ID, *PREDICTED_NUMBERS])
+    predicted = predicted.astype(dict.fromkeys(PREDICTED_NUMBERS, "float64"))
     placed = clusters[[USER_ID, "cluster", "cluster_name"]]
     joined = placed.merge(known, on=USER_ID).merge(predicted, on=USER_ID, how="left")
     return joined.sort_values(USER_ID, ignore_index=True)  # sums end the same in this order only

@@ -1,1 +1,1 @@
-"""Churn and payment models: trained, judged by later weeks, applied and explained."""
+"""The models of targets: trained, judged by later weeks, applied and explained."""

@@ -6,17 +6,27 @@ Belongs here: where they lie and how they get there. What they say is `core`'s.
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Literal, get_args
+
+import pandas as pd
 
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import TWIN_OF, ModelCard
-from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_models
+from ds_assets.core.models.evaluation.drift import stability
+from ds_assets.core.models.inference.batch import (
+    DayFiles,
+    DayModels,
+    load_models,
+    with_clusters,
+)
 from ds_assets.core.models.inference.onnx_model import Model, load_model
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
+from ds_assets.infra.lake.tables import table_file
 
-Kind = Literal["churn", "payment", "clusters"]
+CLUSTERS = "clusters"
+"""Name of the cluster models, beside those of targets."""
 LONGEST_PAUSE = 7
 """Days without a model over which the last one still counts as the one before."""
 CARD, MODEL = "card.json", "model.onnx"
@@ -24,7 +34,7 @@ NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
 
 def store_model(
-    kind: Kind,
+    kind: str,
     day: dt.date,
     card: Card,
     onnx: bytes | None,
@@ -44,7 +54,7 @@ def store_model(
     lake.delete(sorted(stored - set(files)))
 
 
-def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) -> AnyCard | None:
+def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -> AnyCard | None:
     """The card of a day; None for a day without one.
 
     Raises:
@@ -58,7 +68,7 @@ def stored_card(kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake) 
 
 
 def cards_before(
-    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
+    kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake
 ) -> Iterator[AnyCard]:
     """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`."""
     for back in range(1, LONGEST_PAUSE + 1):
@@ -67,7 +77,7 @@ def cards_before(
             yield card
 
 
-def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
+def stored_model(kind: str, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
     """The model that a card describes; None where there was not enough data for one.
 
     Raises:
@@ -78,11 +88,18 @@ def stored_model(kind: Kind, card: AnyCard, lake: Lake) -> Model[AnyCard] | None
 
 
 def day_model(
-    kind: Kind, day: dt.date, card_kind: type[AnyCard], lake: Lake
+    kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake
 ) -> Model[AnyCard] | None:
     """The model of a day; None for a day without a card, or without enough data for a model."""
     card = stored_card(kind, day, card_kind, lake)
     return None if card is None else stored_model(kind, card, lake)
+
+
+def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
+    """Stability index of a day's features against a model's training rows, largest first."""
+    features = pd.read_parquet(lake.local(table_file("user_features", day)))
+    known = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
+    return stability(card.distributions, known, card.encoding)
 
 
 def model_tags(day: dt.date, lake: Lake) -> dict[str, str] | None:
@@ -90,10 +107,10 @@ def model_tags(day: dt.date, lake: Lake) -> dict[str, str] | None:
 
     None for a day of which a card is missing.
     """
-    folders = [day_folder(f"models/{kind}", day) for kind in get_args(Kind)]
-    found = {one.name: one.tag for folder in folders for one in lake.objects(folder)}
-    is_complete = all(_name(kind, day, CARD) in found for kind in get_args(Kind))
-    return found if is_complete else None
+    kinds = (CLUSTERS, *(target.name for target in BUILT_IN))
+    objects = (one for kind in kinds for one in lake.objects(day_folder(f"models/{kind}", day)))
+    tags = {one.name: one.tag for one in objects}
+    return tags if all(_name(kind, day, CARD) in tags for kind in kinds) else None
 
 
 def day_models(day: dt.date, lake: Lake) -> DayModels:
@@ -108,19 +125,22 @@ def day_files(day: dt.date, lake: Lake) -> DayFiles:
         InputError: a model is missing whose card says that it is there.
     """
 
-    def files(kind: Kind, card_kind: type[Card]) -> ModelFiles | None:
+    def files(kind: str, card_kind: type[Card]) -> ModelFiles | None:
         card = stored_card(kind, day, card_kind, lake)
         return None if card is None else stored_files(kind, card, lake, with_twins=False)
 
     return DayFiles(
         day,
-        clusters=files("clusters", ClusterCard),
-        churn=files("churn", ModelCard),
-        payment=files("payment", ModelCard),
+        clusters=files(CLUSTERS, ClusterCard),
+        targets=tuple(
+            (target.name, found)
+            for target in BUILT_IN
+            if (found := files(target.name, ModelCard)) is not None
+        ),
     )
 
 
-def stored_files(kind: Kind, card: Card, lake: Lake, *, with_twins: bool) -> ModelFiles:
+def stored_files(kind: str, card: Card, lake: Lake, *, with_twins: bool) -> ModelFiles:
     """The files of a card's model.
 
     Raises:
@@ -137,7 +157,7 @@ def stored_files(kind: Kind, card: Card, lake: Lake, *, with_twins: bool) -> Mod
     )
 
 
-def _content(kind: Kind, card: Card, file: str, lake: Lake) -> bytes:
+def _content(kind: str, card: Card, file: str, lake: Lake) -> bytes:
     name = _name(kind, card.as_of, file)
     try:
         return lake.read(name)
@@ -147,5 +167,5 @@ def _content(kind: Kind, card: Card, file: str, lake: Lake) -> bytes:
         ) from None
 
 
-def _name(kind: Kind, day: dt.date, file: str) -> str:
+def _name(kind: str, day: dt.date, file: str) -> str:
     return f"{day_folder(f'models/{kind}', day)}/{file}"

@@ -1,5 +1,6 @@
 """Models of a day, small and made once; to be asked for where the fixture `few_trees` is used."""
 
+import datetime as dt
 from dataclasses import replace
 from functools import cache
 
@@ -18,10 +19,10 @@ from ds_assets_tests.core.factories import (
     make_features,
     make_small_snapshots,
     make_snapshots,
-    make_task,
+    make_target,
 )
 
-NO_MODELS = DayModels(FIRST_DAY, clusters=None, churn=None, payment=None)
+NO_MODELS = DayModels(FIRST_DAY, clusters=None, targets={})
 
 
 def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
@@ -32,13 +33,13 @@ def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
 @cache
 def churn_files() -> ModelFiles:
     snapshots = make_snapshots(3)
-    return files_of(train(make_task(), snapshots[-1].matured_on, snapshots))
+    return files_of(train(make_target(), snapshots[-1].matured_on, snapshots))
 
 
 @cache
 def payment_files() -> ModelFiles:
     snapshots = make_snapshots(3, pays=True)
-    return files_of(train(make_task(target="payment"), snapshots[-1].matured_on, snapshots))
+    return files_of(train(make_target("payment"), snapshots[-1].matured_on, snapshots))
 
 
 @cache
@@ -51,7 +52,7 @@ def cluster_files() -> ModelFiles:
 
 @cache
 def lacking_files() -> ModelFiles:
-    return files_of(train(make_task(target="payment"), FIRST_DAY, []))
+    return files_of(train(make_target("payment"), FIRST_DAY, []))
 
 
 def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
@@ -59,8 +60,17 @@ def predict(features: pd.DataFrame, models: DayModels) -> pd.DataFrame:
     return batch.predict(features, models, FEATURES)
 
 
-def day_files() -> DayFiles:
-    return DayFiles(FIRST_DAY, cluster_files(), churn_files(), payment_files())
+def make_day_files(
+    as_of: dt.date = FIRST_DAY, clusters: ModelFiles | None = None, **targets: ModelFiles
+) -> DayFiles:
+    """Files of a day, those of each target by its name."""
+    return DayFiles(as_of, clusters, tuple(targets.items()))
+
+
+def day_files(**changes: ModelFiles) -> DayFiles:
+    """Files of a day that has all models; others by the target's name."""
+    made = {"churn": churn_files(), "payment": payment_files(), **changes}
+    return DayFiles(FIRST_DAY, cluster_files(), tuple(made.items()))
 
 
 @cache
@@ -69,8 +79,8 @@ def grouped(by: str) -> DayModels:
         replace(one, features=with_user_groups(one.features.assign(cluster=1), by))
         for one in make_snapshots(3)
     ]  # fmt: skip
-    made = train(make_task(user_groups=by), snapshots[-1].matured_on, snapshots)
-    return load_day(DayFiles(FIRST_DAY, cluster_files(), files_of(made), None))
+    made = train(make_target(user_groups=by), snapshots[-1].matured_on, snapshots)
+    return load_day(make_day_files(clusters=cluster_files(), churn=files_of(made)))
 
 
 @cache
@@ -81,5 +91,5 @@ def sided_files() -> ModelFiles:
     )
     paid = [replace(one, spend=one.labels * (2 + one.features["z"].to_numpy().clip(-1, 9)))
             for one in snapshots]  # fmt: skip
-    task = make_task(target="payment", user_groups="side")
-    return files_of(train(task, snapshots[-1].matured_on, paid))
+    target = make_target("payment", user_groups="side")
+    return files_of(train(target, snapshots[-1].matured_on, paid))

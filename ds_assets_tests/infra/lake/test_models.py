@@ -12,7 +12,6 @@ from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.training.train import TrainedModel, train
-from ds_assets.core.targets import Task
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import (
@@ -25,11 +24,11 @@ from ds_assets.infra.lake.models import (
     stored_files,
     stored_model,
 )
-from ds_assets_tests.core.factories import FIRST_DAY, leavers, make_features
+from ds_assets_tests.core.factories import FIRST_DAY, leavers, make_features, make_target
 
 READY_DAY = dt.date(2024, 2, 5)
 HORIZON = 14
-TASK = Task("payment", HORIZON, grace=0, first_day=FIRST_DAY, user_groups=NO_GROUPS)
+TARGET = make_target("payment", horizon=HORIZON)
 FOLDER = f"models/payment/dt={READY_DAY}"
 
 
@@ -49,7 +48,7 @@ def snapshot(week: int) -> LabelledSnapshot:
 
 @cache
 def trained(weeks: int = 4) -> TrainedModel:
-    return train(TASK, READY_DAY, [snapshot(week) for week in range(weeks)])
+    return train(TARGET, READY_DAY, [snapshot(week) for week in range(weeks)])
 
 
 def put(lake: FolderLake, model: TrainedModel) -> None:
@@ -79,11 +78,10 @@ def test_all_files_of_a_model_come_back_as_they_were_stored(lake: FolderLake) ->
 def test_what_only_judges_is_not_read_to_predict(lake: FolderLake) -> None:
     put(lake, trained())
     lake.delete([f"{FOLDER}/{TWIN}"])
-    files = day_files(READY_DAY, lake).payment
+    files = dict(day_files(READY_DAY, lake).targets)["payment"]
     assert files is not None
     assert [name for name, _ in files.parts] == [AMOUNTS]
-    payment = day_models(READY_DAY, lake).payment
-    assert payment is not None
+    payment = day_models(READY_DAY, lake).targets["payment"]
     assert payment.model is not None
     with pytest.raises(InputError, match=rf"{FOLDER}/{TWIN} is missing"):
         stored_files("payment", trained().card, lake, with_twins=True)
@@ -91,8 +89,7 @@ def test_what_only_judges_is_not_read_to_predict(lake: FolderLake) -> None:
 
 def test_trees_are_read_only_once_somebody_asks_for_reasons(lake: FolderLake) -> None:
     put(lake, trained())
-    payment = day_models(READY_DAY, lake).payment
-    assert payment is not None
+    payment = day_models(READY_DAY, lake).targets["payment"]
     assert payment.model is not None
     assert "trees" not in vars(payment.model)
     assert set(payment.model.trees) == {""}
@@ -107,7 +104,7 @@ def test_without_enough_data_there_is_a_card_that_says_why_and_no_model(lake: Fo
     assert card.reasons[0].startswith("1 matured snapshot; one to train on, and a later one")
     assert stored_model("payment", card, lake) is None
     assert names(lake) == {"card.json"}
-    files = day_files(READY_DAY, lake).payment
+    files = dict(day_files(READY_DAY, lake).targets)["payment"]
     assert files is not None
     assert (files.onnx, files.parts) == (None, ())
 
@@ -138,12 +135,7 @@ def test_storing_twice_leaves_the_same_bytes(lake: FolderLake) -> None:
 def test_a_day_without_a_card_has_no_model(lake: FolderLake) -> None:
     assert stored_card("clusters", READY_DAY, ClusterCard, lake) is None
     found = day_models(READY_DAY, lake)
-    assert (found.as_of, found.clusters, found.churn, found.payment) == (
-        READY_DAY,
-        None,
-        None,
-        None,
-    )
+    assert (found.as_of, found.clusters, found.targets) == (READY_DAY, None, {})
 
 
 def test_the_models_of_a_day_are_complete_with_the_last_card(lake: FolderLake) -> None:

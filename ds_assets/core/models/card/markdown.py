@@ -1,4 +1,4 @@
-"""A churn or payment card for people, as Markdown.
+"""The card of a target's model for people, as Markdown.
 
 Belongs here: the words. Every number in them is the card's.
 """
@@ -10,8 +10,8 @@ from ds_assets.core.models.card.model_card import GroupCard, ModelCard
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.spend import SpendCard
+from ds_assets.core.targets import Target
 
-_PREDICTED = {"churn": "no activity", "payment": "at least one purchase"}
 _CONTENDERS = {
     "delivered": "**this model**",
     "global": "one model for everybody",
@@ -33,19 +33,22 @@ _MEASURES = {
 _DRIFTS_SHOWN = 5
 
 
-def card_words(card: ModelCard, drift: Mapping[str, float]) -> str:
+def card_words(target: Target, card: ModelCard, drift: Mapping[str, float]) -> str:
     """The card as Markdown.
 
     Args:
+        target: What the model predicts.
         card: The card.
         drift: Stability index of the day's features, the largest first; empty without a model.
     """
-    return "\n\n".join([_head(card), *(_model(card, drift) if card.folds else [_lack(card)])])
+    return "\n\n".join(
+        [_head(target, card), *(_model(card, drift) if card.folds else [_lack(card)])]
+    )
 
 
-def _head(card: ModelCard) -> str:
+def _head(target: Target, card: ModelCard) -> str:
     return (
-        f"**{card.target}**: chance of {_PREDICTED[card.target]} in the {card.horizon} days after "
+        f"**{card.target}**: chance of {target.wording.outcome} in the {card.horizon} days after "
         f"{card.as_of}, for every active user."
     )
 

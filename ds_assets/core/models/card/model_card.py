@@ -1,4 +1,4 @@
-"""What a churn or payment model says about itself.
+"""What the model of a target says about itself.
 
 Belongs here: the shape of its card. Does not belong here: how what it says is found.
 """
@@ -13,7 +13,6 @@ from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.spend import SpendCard
-from ds_assets.core.targets import Target
 
 DELIVERED, GLOBAL = "delivered", "global"
 """The contender whose probabilities are delivered, and the model for everybody."""
@@ -171,10 +170,10 @@ class GroupCard(BaseModel):
 
 
 class ModelCard(Card):
-    """What a churn or payment model says about itself.
+    """What the model of a target says about itself.
 
     Attributes:
-        target: What it predicts.
+        target: Name of what it predicts.
         horizon: Length of the label window, in days.
         user_groups: Whom models of their own are made for.
         trained: Day at whose end it was trained; earlier than `as_of` for a champion that stays.
@@ -199,7 +198,7 @@ class ModelCard(Card):
         parts: SHA-256 of each further file, by its name.
     """
 
-    target: Target
+    target: str
     horizon: int
     user_groups: str
     trained: dt.date

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds
-from ds_assets.core.targets import Target, Task
+from ds_assets.core.targets import Target
 
 MIN_TRAINING_USERS = 50
 """Users of each outcome. Fewer cannot fill two leaves of trees that ask for 20 rows a leaf."""
@@ -18,11 +18,6 @@ MIN_JUDGING_USERS = 20
 """Users of each outcome. With fewer, the interval of the AUC is wider than from useless to good."""
 FARTHEST_DAYS = 730
 """A day further away than this is not foreseen."""
-
-_NOUNS: dict[Target, tuple[str, str]] = {
-    "churn": ("users who left", "users who stayed"),
-    "payment": ("users who paid", "users who did not pay"),
-}
 
 
 @dataclass(frozen=True)
@@ -33,26 +28,26 @@ class Lack:
     enough_on: dt.date | None
 
 
-def lacks(task: Task, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> list[Lack]:
+def lacks(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> list[Lack]:
     """What is missing for a model that can be trained and judged.
 
     Days of history have a certain day, as long as logs go on. Users of an outcome are expected to
     come as they came so far: as many a day as in the training snapshots that are there.
 
     Args:
-        task: What is predicted.
+        target: What is predicted.
         as_of: Training day.
         snapshots: Matured snapshots, ascending.
     """
     split = folds(snapshots, most=1)
     if not split:
-        return [_no_history(task, as_of, snapshots)]
+        return [_no_history(target, as_of, snapshots)]
     training, judging = split[0].training, split[0].judging
     until = f"the training snapshots up to {training[-1].day}"
     return [
-        *_few_users(task, training, until, MIN_TRAINING_USERS, as_of),
+        *_few_users(target, training, until, MIN_TRAINING_USERS, as_of),
         # a day's users do not become more by waiting, as those of all days together do
-        *_few_users(task, [judging], f"the judging snapshot {judging.day}", MIN_JUDGING_USERS),
+        *_few_users(target, [judging], f"the judging snapshot {judging.day}", MIN_JUDGING_USERS),
     ]
 
 
@@ -88,11 +83,11 @@ def _is_enough(snapshots: Sequence[LabelledSnapshot], needed: int) -> bool:
     return min(users_of_each_outcome(snapshots)) >= needed
 
 
-def _no_history(task: Task, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> Lack:
+def _no_history(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> Lack:
     """The later snapshot comes whole steps after the first, when that one's labels are known."""
-    wait = task.maturity_days
-    between = math.ceil(wait / task.step) * task.step
-    first = snapshots[0].day if snapshots else task.first_day
+    wait = target.maturity_days
+    between = math.ceil(wait / target.step) * target.step
+    first = snapshots[0].day if snapshots else target.first_day
     noun = "snapshot" if len(snapshots) == 1 else "snapshots"
     return Lack(
         f"{len(snapshots)} matured {noun}; one to train on, and a later one, of a day on which "
@@ -102,17 +97,18 @@ def _no_history(task: Task, as_of: dt.date, snapshots: Sequence[LabelledSnapshot
 
 
 def _few_users(
-    task: Task,
+    target: Target,
     snapshots: Sequence[LabelledSnapshot],
     where: str,
     needed: int,
     as_of: dt.date | None = None,
 ) -> list[Lack]:
-    found = zip(_NOUNS[task.target], users_of_each_outcome(snapshots), strict=True)
+    nouns = target.wording.positives, target.wording.negatives
+    found = zip(nouns, users_of_each_outcome(snapshots), strict=True)
     return [
         Lack(
             f"{count} {noun} in {where}, {needed} are needed",
-            as_of and _expected(count, needed, len(snapshots) * task.step, as_of),
+            as_of and _expected(count, needed, len(snapshots) * target.step, as_of),
         )
         for noun, count in found
         if count < needed

@@ -12,16 +12,15 @@ from ds_assets.core.targets import Target
 
 
 def recency_scores(target: Target, features: pd.DataFrame) -> Floats:
-    """Who was here last stays, who bought last buys again.
+    """Rank users by the one feature that the target's baseline names.
 
     Args:
         target: What is predicted.
-        features: Holds days_since_active and days_since_purchase.
+        features: Features frame; holds that feature.
 
     Returns:
-        One score a row, higher for the more likely; the lowest of all where nothing is known.
+        Shape (rows,), higher for the likelier; lowest of all where the feature is missing.
     """
-    churn = target == "churn"
-    column = features["days_since_active" if churn else "days_since_purchase"]
-    days = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isnan(days), -np.inf, days if churn else -days)
+    rule = target.baseline
+    values = features[rule.feature].to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isnan(values), -np.inf, values if rule.larger_is_likelier else -values)

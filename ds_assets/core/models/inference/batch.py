@@ -1,17 +1,16 @@
-"""One row for each active user: the day's models applied to the day's features.
+"""A day's models applied to features frames of any size: a row for each active user.
 
-Belongs here: which model gives which column. Where models and features come from is not.
+Scope: which model gives which column; where models and features come from is elsewhere.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ds_assets.core.cards import ModelFiles, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
@@ -30,6 +29,7 @@ from ds_assets.core.models.inference.onnx_model import (
     probabilities,
 )
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import BUILT_IN
 
 AGO = "days_since_active"
 _KEPT_DAYS = 8
@@ -37,26 +37,48 @@ _KEPT_DAYS = 8
 
 @dataclass(frozen=True)
 class TargetModel:
-    """What there is of a target on a day: a card, and a model where there was enough data."""
+    """The card of a target on a day, and its model where there was enough data for one."""
 
     card: ModelCard
     model: PredictionModel | None
 
+    @property
+    def missing(self) -> str | None:
+        """What data is missing, in words; None where there is a model."""
+        return None if self.model is not None else self.card.missing
+
+    @property
+    def version(self) -> str | None:
+        """Version of the model; None where there is none."""
+        return None if self.model is None else self.card.version
+
+
+class TargetPredictions(NamedTuple):
+    """What a target's model says, by user; None where there is no model, or none of amounts."""
+
+    probabilities: Any = None
+    amounts: Any = None
+    reasons: Any = None
+
 
 @dataclass(frozen=True)
 class DayModels:
-    """The models of one day; None where there is not even a card, or no cluster model."""
+    """The models of one day.
+
+    Attributes:
+        as_of: The day.
+        clusters: The cluster model; None where there is none.
+        targets: By the target's name; without those that not even have a card.
+    """
 
     as_of: dt.date
     clusters: Model[ClusterCard] | None
-    churn: TargetModel | None
-    payment: TargetModel | None
+    targets: Mapping[str, TargetModel]
 
     @property
     def user_groups(self) -> str:
-        """Whom models of their own are made for, as `with_user_groups` wants it."""
-        known = [one.card.user_groups for one in (self.churn, self.payment) if one is not None]
-        return known[0] if known else NO_GROUPS
+        """Which users get models of their own, as `with_user_groups` wants it."""
+        return next((one.card.user_groups for one in self.targets.values()), NO_GROUPS)
 
     @property
     def cluster_names(self) -> dict[int, str]:
@@ -72,22 +94,33 @@ class DayModels:
         """What the columns of `PREDICTIONS` say that is the same for every user of the day."""
         return {
             "as_of": self.as_of,
-            "churn_missing": _missing(self.churn),
-            "payment_missing": _missing(self.payment),
-            "churn_model": _version(self.churn),
-            "payment_model": _version(self.payment),
+            **{one.missing_column: self._missing(one.name) for one in BUILT_IN},
+            **{one.model_column: self._version(one.name) for one in BUILT_IN},
             "cluster_model": None if self.clusters is None else self.clusters.card.version,
         }
+
+    def _missing(self, target: str) -> str | None:
+        known = self.targets.get(target)
+        return "no model was made for the day" if known is None else known.missing
+
+    def _version(self, target: str) -> str | None:
+        known = self.targets.get(target)
+        return None if known is None else known.version
 
 
 @dataclass(frozen=True)
 class DayFiles:
-    """The files of one day's models; None where there is not even a card."""
+    """The files of one day's models.
+
+    Attributes:
+        as_of: The day.
+        clusters: Those of the cluster model; None where there is not even a card.
+        targets: By the target's name; without those that not even have a card.
+    """
 
     as_of: dt.date
     clusters: ModelFiles | None
-    churn: ModelFiles | None
-    payment: ModelFiles | None
+    targets: tuple[tuple[str, ModelFiles], ...]
 
 
 @dataclass(frozen=True)
@@ -124,8 +157,7 @@ def load_models(files: DayFiles) -> DayModels:
     return DayModels(
         files.as_of,
         clusters=_clusters(files),
-        churn=_target(files.churn, files.as_of),
-        payment=_target(files.payment, files.as_of),
+        targets={name: _target(own, files.as_of) for name, own in files.targets},
     )
 
 
@@ -136,9 +168,7 @@ def _clusters(files: DayFiles) -> Model[ClusterCard] | None:
     return load_model(files.clusters.onnx, card)
 
 
-def _target(files: ModelFiles | None, as_of: dt.date) -> TargetModel | None:
-    if files is None:
-        return None
+def _target(files: ModelFiles, as_of: dt.date) -> TargetModel:
     card = read_card(ModelCard, files.card, f"of {as_of}")
     if files.onnx is None:
         return TargetModel(card, None)
@@ -170,7 +200,9 @@ def predict(
     """
     known = with_clusters(features, models.clusters)
     known = with_user_groups(known, models.user_groups)
-    pays = _probabilities(models.payment, known)
+    predicted = {
+        name: _predict_target(one, known, declared) for name, one in models.targets.items()
+    }
     return pd.DataFrame(
         {
             "user_id": known["user_id"],
@@ -178,16 +210,28 @@ def predict(
             "last_seen": pd.Series(
                 last_seen(_ago(known), models.as_of), index=known.index, dtype=object
             ),
-            "churn_probability": _probabilities(models.churn, known),
-            "payment_probability": pays,
-            "expected_spend": _expected_spend(models.payment, known, pays),
+            **target_columns(predicted),
             "cluster": known["cluster"],
             "cluster_name": known["cluster"].map(models.cluster_names),
             "user_group": known[USER_GROUP],
-            "churn_reasons": _reasons(models.churn, known, declared),
-            "payment_reasons": _reasons(models.payment, known, declared),
         }
     )[PREDICTIONS.names]
+
+
+def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]:
+    """Columns of `PREDICTIONS` that differ from target to target.
+
+    Args:
+        predicted: What each target's model says, by the target's name.
+    """
+    columns: dict[str, Any] = {}
+    for target in BUILT_IN:
+        own = predicted.get(target.name, TargetPredictions())
+        columns[target.probability_column] = own.probabilities
+        columns[target.reasons_column] = own.reasons
+        if target.amount_column is not None:
+            columns[target.amount_column] = own.amounts
+    return columns
 
 
 def last_seen(ago: Iterable[float], as_of: dt.date) -> list[dt.date | None]:
@@ -205,38 +249,14 @@ def _ago(features: pd.DataFrame) -> list[float]:
     return found
 
 
-def _probabilities(
-    target: TargetModel | None, features: pd.DataFrame
-) -> NDArray[np.float64] | None:
-    if target is None or target.model is None:
-        return None
-    return probabilities(target.model, features)
-
-
-def _expected_spend(
-    payment: TargetModel | None, features: pd.DataFrame, pays: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
-    if payment is None or payment.model is None or pays is None:
-        return None
-    found = amounts(payment.model, features)
-    return None if found is None else pays * found
-
-
-def _reasons(
-    target: TargetModel | None, features: pd.DataFrame, declared: Iterable[FeatureColumn]
-) -> list[str] | None:
-    if target is None or target.model is None:
-        return None
-    found: list[str] = explain(target.model, features, declared).to_pylist()
-    return found
-
-
-def _missing(target: TargetModel | None) -> str | None:
-    """What data is missing, in words; None where there is a model."""
-    if target is None:
-        return "no model was made for the day"
-    return None if target.model is not None else target.card.missing
-
-
-def _version(target: TargetModel | None) -> str | None:
-    return None if target is None or target.model is None else target.card.version
+def _predict_target(
+    target: TargetModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
+) -> TargetPredictions:
+    if target.model is None:
+        return TargetPredictions()
+    chances, likely = probabilities(target.model, features), amounts(target.model, features)
+    return TargetPredictions(
+        chances,
+        None if likely is None else chances * likely,
+        explain(target.model, features, declared).to_pylist(),
+    )

@@ -34,7 +34,13 @@ from ds_assets.core.encoding import (
 )
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.data.user_groups import NO_GROUPS, group_start
-from ds_assets.core.models.inference.batch import AGO, DayModels, last_seen
+from ds_assets.core.models.inference.batch import (
+    AGO,
+    DayModels,
+    TargetPredictions,
+    last_seen,
+    target_columns,
+)
 from ds_assets.core.models.inference.onnx_model import (
     Groups,
     Model,
@@ -83,23 +89,19 @@ class OnlineScorer:
 
     def __init__(self, models: DayModels, declared: Iterable[FeatureColumn]) -> None:
         self.models, self._declared = models, tuple(declared)
-        churn = None if models.churn is None else models.churn.model
-        payment = None if models.payment is None else models.payment.model
-        targets = [one for one in (churn, payment) if one is not None]
-        encodings = [one.card.encoding for one in (models.clusters, *targets) if one is not None]
-        groups = {models.user_groups, *(one.card.user_groups for one in targets)}
+        loaded = {name: one.model for name, one in models.targets.items() if one.model is not None}
+        known = [one for one in (models.clusters, *loaded.values()) if one is not None]
+        encodings = [one.card.encoding for one in known]
+        groups = {models.user_groups, *(one.card.user_groups for one in loaded.values())}
         self.features = _asked(encodings, groups)
         self._layout = _Layout(self.features, encodings)
-        self._clusters, self._churn, self._payment = map(
-            self._loaded, (models.clusters, churn, payment)
-        )
+        self._clusters = None if models.clusters is None else self._loaded(models.clusters)
+        self._targets = {name: self._loaded(one) for name, one in loaded.items()}
         self._same_for_all, self._cluster_names = models.same_for_all, models.cluster_names
-        for target in targets:
-            _ = target.trees  # worked out now, and not while the first user waits for reasons
+        for model in loaded.values():
+            _ = model.trees  # worked out now, and not while the first user waits for reasons
 
-    def _loaded(self, model: Model[Any] | None) -> _Loaded | None:
-        if model is None:
-            return None
+    def _loaded(self, model: Model[Any]) -> _Loaded:
         encoding = model.card.encoding
         plan = plan_reasons(encoding, self._declared)
         return _Loaded(model, self._layout.places(encoding), plan)
@@ -121,21 +123,20 @@ class OnlineScorer:
             InputError: a feature is missing or has the wrong type; the message names all of them.
         """
         rows = self._rows(users)
-        churn, payment = (_said(one, rows, reasons) for one in (self._churn, self._payment))
+        nothing = [None] * len(users)
+        predicted = {
+            name: _predict_target(one, rows, reasons) for name, one in self._targets.items()
+        }
         day = as_of or self.models.as_of
         same = self._same_for_all | {"as_of": day}
         columns: dict[str, Iterable[Any]] = {
             **{name: [value] * len(users) for name, value in same.items()},
             "last_seen": last_seen((_number(user.get(AGO)) for user in users), day),
             USER_ID: [user.get(USER_ID) for user in users],
-            "churn_probability": churn.probabilities,
-            "payment_probability": payment.probabilities,
-            "expected_spend": payment.spend,
+            **{n: nothing if c is None else c for n, c in target_columns(predicted).items()},
             CLUSTER: rows.clusters,
             "cluster_name": [None if n is None else self._cluster_names[n] for n in rows.clusters],
             USER_GROUP: rows.groups(self.models.user_groups),
-            "churn_reasons": churn.reasons,
-            "payment_reasons": payment.reasons,
         }
         names = PREDICTIONS.names
         values = zip(*(columns[name] for name in names), strict=True)
@@ -174,26 +175,15 @@ class _Rows:
         return [None if value is None else f"{start}{value}" for value in values]
 
 
-class _Said(NamedTuple):
-    """What a model says, by user; None's where there is no model."""
-
-    probabilities: Sequence[float | None]
-    spend: Sequence[float | None]
-    reasons: Sequence[str | None]
-
-
-def _said(loaded: _Loaded | None, rows: _Rows, with_reasons: bool) -> _Said:
-    nothing = [None] * len(rows.users)
-    if loaded is None:
-        return _Said(nothing, nothing, nothing)
+def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetPredictions:
     model: PredictionModel = loaded.model
     matrix = rows.matrix.take(loaded.places, axis=1)
     groups = rows.groups(model.card.user_groups) if model.groups else ()
     chances, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
-    return _Said(
+    return TargetPredictions(
         chances.tolist(),
-        nothing if amounts is None else (chances * amounts).tolist(),
-        _reasons(loaded, matrix, groups, rows) if with_reasons else nothing,
+        None if amounts is None else (chances * amounts).tolist(),
+        _reasons(loaded, matrix, groups, rows) if with_reasons else None,
     )
 
 

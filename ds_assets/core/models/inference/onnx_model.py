@@ -53,7 +53,7 @@ class Model(Generic[AnyCard]):
 
 @dataclass(frozen=True)
 class PredictionModel(Model[ModelCard]):
-    """A loaded churn or payment model.
+    """A loaded model of a target.
 
     Attributes:
         groups: Sessions of the models that user groups have of their own.
@@ -83,7 +83,7 @@ def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
 def load_prediction_model(
     onnx: bytes, parts: Mapping[str, bytes], card: ModelCard
 ) -> PredictionModel:
-    """Load a churn or payment model and its parts, if they are those that the card describes.
+    """Load a target's model and its parts, if they are those that the card describes.
 
     Args:
         onnx: The model for everybody.
@@ -148,7 +148,7 @@ def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.
     """Probability of a positive label for each row, by the model that answers for its user.
 
     Args:
-        model: A churn or payment model.
+        model: A target's model.
         features: Holds every feature of the model's card, and what its user groups are made from.
 
     Returns:
@@ -170,7 +170,7 @@ def probabilities_of(
     """The same of encoded rows.
 
     Args:
-        model: A churn or payment model.
+        model: A target's model.
         matrix: What `encode` returned, shape (rows, features).
         groups: User group of each row, for a model of which groups have models of their own.
     """
@@ -184,7 +184,7 @@ def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float6
     """What each user is likely to spend in the horizon, if anything; None without such a model.
 
     Args:
-        model: A payment model.
+        model: A target's model.
         features: Holds every feature of the model's card.
 
     Returns:
@@ -216,7 +216,7 @@ def explain(
     """The strongest reasons of each prediction, by the model that answers for its user.
 
     Args:
-        model: A churn or payment model.
+        model: A target's model.
         features: Holds every feature of the model's card, and what its user groups are made from.
         declared: The game's features, for the words of the reasons.
 

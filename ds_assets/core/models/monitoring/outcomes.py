@@ -105,7 +105,7 @@ def compare(
     rows = [
         {
             "as_of": as_of,
-            "target": target,
+            "target": target.name,
             "segment": segment,
             # of everybody: what was promised to one group is not known
             **_compared(part, card, promised if segment == ALL else None, seed),

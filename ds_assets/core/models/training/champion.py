@@ -19,7 +19,7 @@ from ds_assets.core.models.inference.onnx_model import (
     load_twin,
     probabilities,
 )
-from ds_assets.core.targets import Task
+from ds_assets.core.targets import Target
 
 ROUNDING = 1e-5
 """Log loss that two models of the same trees may differ by: a stored one counts in float32."""
@@ -42,18 +42,18 @@ def read_champion(files: ModelFiles, day: dt.date) -> Champion:
     return Champion(read_card(ModelCard, files.card, f"of {day}"), files)
 
 
-def unfit(champion: Champion, task: Task, features: pd.DataFrame | None) -> str | None:
+def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> str | None:
     """Why a champion cannot stay, in words; None where it can.
 
     Args:
         champion: The champion.
-        task: What is to be predicted.
+        target: What is to be predicted.
         features: Features that it has to read; none where there are none yet.
     """
     card = champion.card
-    if (card.target, card.horizon) != (task.target, task.horizon):
+    if (card.target, card.horizon) != (target.name, target.horizon):
         return f"the champion predicts {card.target} in {card.horizon} days"
-    if card.user_groups != task.user_groups:
+    if card.user_groups != target.user_groups:
         return f"the champion's user groups are {card.user_groups}"
     problems = [] if features is None else mismatches(features, card.encoding)
     return f"the champion cannot read the features: {'; '.join(problems)}" if problems else None

@@ -1,4 +1,4 @@
-"""Churn and payment models: boosted trees, trained on matured snapshots, judged out of time.
+"""The model of a target: boosted trees, trained on matured snapshots, judged out of time.
 
 Belongs here: the procedure as a whole, from snapshots to a model's files and its card.
 Does not belong here: which snapshots may train and judge (`snapshots.py`), the choices
@@ -44,7 +44,7 @@ from ds_assets.core.models.training.champion import (
 )
 from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
 from ds_assets.core.models.training.group_models import fit_group
-from ds_assets.core.targets import Task
+from ds_assets.core.targets import Target
 
 MOST_ROWS = 300_000
 """Training rows beyond which more of the same users teach next to nothing, and cost as much."""
@@ -60,7 +60,7 @@ class TrainedModel:
 
 
 def train(
-    task: Task,
+    target: Target,
     as_of: dt.date,
     snapshots: Iterable[LabelledSnapshot],
     *,
@@ -74,7 +74,7 @@ def train(
     that it is judged by: what was known on that day, as it will be known on `as_of`.
 
     Args:
-        task: What is predicted.
+        target: What is predicted.
         as_of: Training day.
         snapshots: Matured snapshots, in any order; features with the column `user_group`.
         missing: Snapshots that were wanted and not there, for the card.
@@ -91,9 +91,9 @@ def train(
             users than its features.
         InputError: the snapshots' features do not fit together, or the champion is damaged.
     """
-    ordered = sampled(in_order(snapshots, task.horizon, as_of), MOST_ROWS)
-    plan = _Plan(task, as_of, ordered, tuple(sorted(missing)), seed)
-    lack = lacks(task, as_of, ordered)
+    ordered = sampled(in_order(snapshots, target.horizon, as_of), MOST_ROWS)
+    plan = _Plan(target, as_of, ordered, tuple(sorted(missing)), seed)
+    lack = lacks(target, as_of, ordered)
     if lack:
         return _without_challenger(plan, lack, champion)
     challenger = make_challenger(ordered, seed)
@@ -107,7 +107,7 @@ def train(
 class _Plan:
     """What a model is made from, snapshots ascending."""
 
-    task: Task
+    target: Target
     as_of: dt.date
     snapshots: list[LabelledSnapshot]
     missing: tuple[dt.date, ...]
@@ -123,7 +123,7 @@ def _decision(
         return Decision(kept="challenger", champion=None, difference=None, reason=reason), None
     latest, version = challenger.judged[0], champion.card.version
     judging = latest.fold.judging
-    fault = unfit(champion, plan.task, judging.features) or foreknown(champion, judging)
+    fault = unfit(champion, plan.target, judging.features) or foreknown(champion, judging)
     if fault is not None:
         return Decision(kept="challenger", champion=version, difference=None, reason=fault), None
     said = judged(champion, judging)
@@ -136,7 +136,7 @@ def _without_challenger(
     """Yesterday's model where there is one, else only the card that says what is missing."""
     words = tuple(one.words for one in lack)
     features = plan.snapshots[-1].features if plan.snapshots else None
-    if champion is not None and unfit(champion, plan.task, features) is None:
+    if champion is not None and unfit(champion, plan.target, features) is None:
         reason = f"there is not enough data for a challenger: {'; '.join(words)}"
         version = champion.card.version
         decision = Decision(kept="champion", champion=version, difference=None, reason=reason)
@@ -156,7 +156,7 @@ def _kept(
     """Yesterday's model, judged by today's latest snapshot."""
     latest = challenger.judged[0]
     others = {"challenger": latest.probabilities}
-    fold = evaluate(latest, plan.task.target, said, others, plan.seed)
+    fold = evaluate(latest, plan.target, said, others, plan.seed)
     own = {name: found for name, found in fold.contenders.items() if name != GLOBAL}
     saw = seen_by(champion, latest.fold.judging)
     fold = fold.model_copy(update={"trained_on": saw, "contenders": own})
@@ -236,7 +236,7 @@ def _evaluations(
 ) -> tuple[Evaluation, ...]:
     """Every fold judged; the champion by the latest alone, as it has seen the earlier ones."""
     return tuple(
-        evaluate(one, plan.task.target, one.probabilities, {} if number else others, plan.seed)
+        evaluate(one, plan.target, one.probabilities, {} if number else others, plan.seed)
         for number, one in enumerate(challenger.judged)
     )
 
@@ -269,10 +269,10 @@ def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded
     rows = encoded.rows
     seen = encoded if len(kept) == len(plan.snapshots) else _rows(plan.snapshots)
     made_from: dict[str, Any] = {
-        "target": plan.task.target,
+        "target": plan.target.name,
         "as_of": plan.as_of,
-        "horizon": plan.task.horizon,
-        "user_groups": plan.task.user_groups,
+        "horizon": plan.target.horizon,
+        "user_groups": plan.target.user_groups,
         "seed": plan.seed,
         "hyper_parameters": hyper_parameters(len(rows.labels)),
         "data_fingerprint": _fingerprint(plan.snapshots, seen),

@@ -1,4 +1,5 @@
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from ds_assets.core.models.card.markdown import card_words
 from ds_assets.core.models.card.model_card import ModelCard, Segment
 from ds_assets.core.models.evaluation.metrics import Measure
+from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
     DAY,
     make_card,
@@ -44,6 +46,10 @@ def shown(measure: Measure) -> str:
     return f"{measure.value:.3f} ({measure.low:.3f} to {measure.high:.3f})"
 
 
+def words(card: ModelCard, drift: Mapping[str, float]) -> str:
+    return card_words(make_target(card.target), card, drift)
+
+
 CARDS = {
     "plain": make_card(),
     "full": make_full_card(),
@@ -58,14 +64,14 @@ CARDS = {
 
 @pytest.mark.parametrize("name", CARDS)
 def test_words_are_well_formed_markdown_of_known_things_alone(name: str) -> None:
-    text = card_words(CARDS[name], {} if name in {"lacking", "nothing", "no drift"} else DRIFT)
+    text = words(CARDS[name], {} if name in {"lacking", "nothing", "no drift"} else DRIFT)
     assert_well_formed(text)
     assert "\n\n\n" not in text
 
 
 def test_every_number_of_the_card_is_there() -> None:
     card = make_full_card()
-    text = card_words(card, DRIFT)
+    text = words(card, DRIFT)
     for fold in card.folds:
         assert f"{fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive)" in text
         for measures in fold.contenders.values():
@@ -89,7 +95,7 @@ def test_every_number_of_the_card_is_there() -> None:
 
 
 def test_contenders_are_named_in_words_and_a_rule_has_empty_cells() -> None:
-    table = tables(card_words(make_full_card(), {}))[0]
+    table = tables(words(make_full_card(), {}))[0]
     rows = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in table[2:]}
     assert set(rows) == {
         "**this model**",
@@ -109,19 +115,19 @@ def test_a_champion_that_stayed_is_shown_beside_its_challenger() -> None:
     folds = (card.folds[0].model_copy(
         update={"contenders": {"delivered": card.folds[0].measures,
                                "challenger": card.folds[0].measures}}),)  # fmt: skip
-    text = card_words(card.model_copy(update={"folds": folds}), {})
+    text = words(card.model_copy(update={"folds": folds}), {})
     assert "| the challenger |" in text
 
 
 def test_the_five_that_drifted_most_are_named() -> None:
-    text = card_words(make_card(), DRIFT)
+    text = words(make_card(), DRIFT)
     assert "spend_7d 0.41, events_7d 0.05, a 0.04, b 0.03, c 0.02." in text
     assert "d 0.01" not in text
-    assert "Drift" not in card_words(make_card(), {})
+    assert "Drift" not in words(make_card(), {})
 
 
 def test_a_card_without_a_model_says_what_is_missing_and_when() -> None:
-    text = card_words(make_lacking_card(), {})
+    text = words(make_lacking_card(), {})
     assert "There is no model: not enough data: 41 users who left, 50 are needed" in text
     assert "at the pace so far, that will be on 2024-06-05." in text
     assert "trained on what was known" not in text
@@ -130,12 +136,12 @@ def test_a_card_without_a_model_says_what_is_missing_and_when() -> None:
 
 def test_a_card_says_what_is_predicted_of_whom_and_when_it_was_trained() -> None:
     kept = make_card(trained=DAY - dt.timedelta(days=3))
-    assert card_words(kept, {}).startswith(
+    assert words(kept, {}).startswith(
         "**churn**: chance of no activity in the 14 days after 2024-05-01, for every active user."
         "\n\n"
         "Version `0123456789ab`, trained on what was known at the end of 2024-04-28: 2,100 rows"
     )
-    assert "chance of at least one purchase" in card_words(make_full_card(), {})
+    assert "chance of a purchase" in words(make_full_card(), {})
 
 
 def with_group(name: str, **facts: Any) -> ModelCard:
@@ -144,7 +150,7 @@ def with_group(name: str, **facts: Any) -> ModelCard:
 
 @given(st.text(max_size=20))
 def test_no_name_of_a_group_breaks_the_table(name: str) -> None:
-    text = card_words(with_group(f"country={name}"), {})
+    text = words(with_group(f"country={name}"), {})
     table = tables(text)[-1]
     assert len(table) == 3
     assert {len(cells) for cells in table} == {7}
@@ -161,4 +167,4 @@ def test_no_name_of_a_group_breaks_the_table(name: str) -> None:
     ],
 )
 def test_weird_names_of_groups_stay_in_their_cell(name: str, cell: str) -> None:
-    assert tables(card_words(with_group(f"country={name}"), {}))[-1][2][0] == f" {cell} "
+    assert tables(words(with_group(f"country={name}"), {}))[-1][2][0] == f" {cell} "

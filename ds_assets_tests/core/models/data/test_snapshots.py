@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds, in_order, sampled
-from ds_assets.core.targets import Task
-from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_snapshots, make_task
+from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_snapshots, make_target
 
 
 def weeks(count: int) -> dt.date:
@@ -34,7 +33,7 @@ def days_of(snapshots: Sequence[LabelledSnapshot]) -> list[dt.date]:
 
 
 def test_a_label_is_known_after_the_horizon_and_the_grace() -> None:
-    assert make_task(horizon=14, grace=3).maturity_days == 17
+    assert make_target(horizon=14, grace=3).maturity_days == 17
 
 
 offsets = st.sets(st.integers(0, 200), min_size=1, max_size=30)
@@ -177,7 +176,3 @@ def test_a_sample_does_not_depend_on_who_else_is_there_that_day() -> None:
     assert set(of_half.features["user_id"]) == set(some.features["user_id"][:1_000]) & set(
         half.features["user_id"]
     )
-
-
-def test_a_task_says_what_is_predicted() -> None:
-    assert make_task(target="payment") == Task("payment", 14, 0, FIRST_DAY, "none")

@@ -1,7 +1,6 @@
 """What is missing for a model, in words and with the day on which it will be there."""
 
 import datetime as dt
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,10 @@ from ds_assets.core.models.data.sufficiency import (
     lacks,
     users_of_each_outcome,
 )
-from ds_assets.core.targets import Task
-from ds_assets_tests.core.factories import FIRST_DAY, make_game, make_task
+from ds_assets.core.targets import Target
+from ds_assets_tests.core.factories import FIRST_DAY, make_game, make_target
 
-TASK = make_task()
+TARGET = make_target()
 AS_OF = FIRST_DAY + dt.timedelta(weeks=8)
 
 
@@ -46,21 +45,21 @@ def five(leave: int, stay: int = 200) -> list[LabelledSnapshot]:
 
 
 def test_nothing_is_missing_where_there_is_enough() -> None:
-    assert lacks(TASK, AS_OF, five(100)) == []
+    assert lacks(TARGET, AS_OF, five(100)) == []
     assert enough_on([]) is None
 
 
 def test_exactly_enough_is_enough() -> None:
     snapshots = [*five(50, 50)[:4], snapshot(weeks(4), 20, 20)]
-    assert lacks(TASK, AS_OF, snapshots) == []
+    assert lacks(TARGET, AS_OF, snapshots) == []
     assert has_enough(folds(snapshots, 1)[0])
     fewer = [*snapshots[:4], snapshot(weeks(4), 19, 20)]
-    assert lacks(TASK, AS_OF, fewer)
+    assert lacks(TARGET, AS_OF, fewer)
     assert not has_enough(folds(fewer, 1)[0])
 
 
 def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:
-    (lack,) = lacks(TASK, FIRST_DAY, [])
+    (lack,) = lacks(TARGET, FIRST_DAY, [])
     assert lack.words == (
         "0 matured snapshots; one to train on, and a later one, of a day on which the labels of "
         "the first were known, to judge by, are needed"
@@ -70,15 +69,15 @@ def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:
 
 def test_history_that_should_have_been_there_is_promised_for_tomorrow() -> None:
     late = FIRST_DAY + dt.timedelta(days=300)
-    (lack,) = lacks(TASK, late, [])
+    (lack,) = lacks(TARGET, late, [])
     assert lack.enough_on == late + dt.timedelta(days=1)
 
 
-def as_known_on(day: dt.date, task: Task) -> list[LabelledSnapshot]:
+def as_known_on(day: dt.date, target: Target) -> list[LabelledSnapshot]:
     """The snapshots of a game whose logs went on without a gap."""
-    game = make_game(grace_days=task.grace)
-    days = matured_snapshots(day, task.horizon, 12, game)
-    return [snapshot(one, 100, maturity_days=task.maturity_days) for one in days]
+    game = make_game(grace_days=target.grace)
+    days = matured_snapshots(day, target.horizon, 12, game)
+    return [snapshot(one, 100, maturity_days=target.maturity_days) for one in days]
 
 
 @given(st.integers(1, 60), st.integers(0, 15), st.integers(0, 150))
@@ -87,30 +86,30 @@ def as_known_on(day: dt.date, task: Task) -> list[LabelledSnapshot]:
 def test_with_the_history_that_is_promised_days_are_no_longer_missing(
     horizon: int, grace: int, days: int
 ) -> None:
-    task = make_task(horizon=horizon, grace=grace)
+    target = make_target(horizon=horizon, grace=grace)
     today = FIRST_DAY + dt.timedelta(days=days)
-    found = lacks(task, today, as_known_on(today, task))
+    found = lacks(target, today, as_known_on(today, target))
     promised = enough_on(found)
     if not found:
         assert promised is None
         return
     assert promised is not None
     assert promised > today
-    assert lacks(task, promised, as_known_on(promised, task)) == []
+    assert lacks(target, promised, as_known_on(promised, target)) == []
 
 
 @given(st.integers(1, 60), st.integers(0, 15))
 def test_a_new_game_is_promised_the_first_day_that_is_possible(horizon: int, grace: int) -> None:
-    task = make_task(horizon=horizon, grace=grace)
-    promised = enough_on(lacks(task, FIRST_DAY, []))
+    target = make_target(horizon=horizon, grace=grace)
+    promised = enough_on(lacks(target, FIRST_DAY, []))
     assert promised is not None
     eve = promised - dt.timedelta(days=1)
-    assert lacks(task, eve, as_known_on(eve, task))
+    assert lacks(target, eve, as_known_on(eve, target))
 
 
 def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -> None:
     snapshots = [*five(41)[:4], snapshot(weeks(4), 41)]
-    (lack,) = lacks(TASK, AS_OF, snapshots)
+    (lack,) = lacks(TARGET, AS_OF, snapshots)
     assert lack.words == (
         "41 users who left in the training snapshots up to 2024-01-15, 50 are needed"
     )
@@ -119,13 +118,13 @@ def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -
 
 
 def test_users_who_are_too_few_to_judge_by_are_said_and_nobody_knows_when_more_will_come() -> None:
-    (lack,) = lacks(TASK, AS_OF, [*five(100)[:4], snapshot(weeks(4), 200, 8)])
+    (lack,) = lacks(TARGET, AS_OF, [*five(100)[:4], snapshot(weeks(4), 200, 8)])
     assert lack.words == "8 users who stayed in the judging snapshot 2024-01-29, 20 are needed"
     assert lack.enough_on is None  # a day does not get more users by waiting
 
 
 def test_everything_that_is_missing_is_told_at_once() -> None:
-    found = lacks(replace(TASK, target="payment"), AS_OF, five(10, 15))
+    found = lacks(make_target("payment"), AS_OF, five(10, 15))
     assert [one.words for one in found] == [
         "10 users who paid in the training snapshots up to 2024-01-15, 50 are needed",
         "15 users who did not pay in the training snapshots up to 2024-01-15, 50 are needed",
@@ -137,7 +136,7 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
 
 
 def test_nobody_can_say_when_what_never_happened_will_happen() -> None:
-    found = lacks(TASK, AS_OF, five(0, 30))
+    found = lacks(TARGET, AS_OF, five(0, 30))
     assert found[0].words.startswith("0 users who left in the training snapshots")
     assert found[0].enough_on is None
     assert found[1].enough_on is not None
@@ -147,7 +146,7 @@ def test_nobody_can_say_when_what_never_happened_will_happen() -> None:
 def test_a_day_that_is_years_away_is_not_foreseen() -> None:
     # one in ninety weeks: the next forty-nine take a lifetime
     snapshots = [snapshot(weeks(n), 1) for n in range(92)]
-    found = lacks(TASK, weeks(100), snapshots)
+    found = lacks(TARGET, weeks(100), snapshots)
     assert [one.enough_on for one in found] == [None, None]
     assert enough_on(found) is None
 

@@ -12,7 +12,6 @@ from ds_assets.core.cards import ModelFiles
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.contracts import conform
 from ds_assets.core.models.inference.batch import (
-    DayFiles,
     DayModels,
     Predictor,
     TargetModel,
@@ -36,6 +35,7 @@ from ds_assets_tests.core.models.day_factories import (
     day_files,
     grouped,
     lacking_files,
+    make_day_files,
     predict,
 )
 
@@ -43,13 +43,11 @@ pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def models() -> DayModels:
-    return load_day(replace(day_files(), payment=None))
+    return load_day(make_day_files(clusters=cluster_files(), churn=churn_files()))
 
 
 def churn() -> TargetModel:
-    found = models().churn
-    assert found is not None
-    return found
+    return models().targets["churn"]
 
 
 def clusters() -> Model[ClusterCard]:
@@ -140,7 +138,7 @@ def test_no_users_are_no_rows() -> None:
 def test_features_that_a_model_needs_and_that_are_missing_are_all_named() -> None:
     lacking = make_features(10).drop(columns=["events_7d", "spend_28d"])
     with pytest.raises(InputError, match=r"events_7d(.|\n)*spend_28d"):
-        predict(lacking, DayModels(FIRST_DAY, None, churn(), None))
+        predict(lacking, DayModels(FIRST_DAY, None, {"churn": churn()}))
 
 
 def test_the_cluster_becomes_a_feature_and_is_missing_without_a_cluster_model() -> None:
@@ -152,7 +150,7 @@ def test_the_cluster_becomes_a_feature_and_is_missing_without_a_cluster_model() 
 
 
 def test_what_data_is_missing_is_said_to_each_user() -> None:
-    rows = predict(features_of(), load_day(replace(day_files(), payment=lacking_files())))
+    rows = predict(features_of(), load_day(day_files(payment=lacking_files())))
     (missing,) = set(rows["payment_missing"])
     assert missing.startswith("not enough data: 0 matured snapshots")
     assert missing.endswith("that will be on 2024-01-29")
@@ -162,11 +160,11 @@ def test_what_data_is_missing_is_said_to_each_user() -> None:
 
 def test_expected_spend_is_the_chance_times_the_amount() -> None:
     models = load_day(day_files())
-    assert models.payment is not None
-    assert models.payment.model is not None
+    model = models.targets["payment"].model
+    assert model is not None
     features = features_of()
     rows = predict(features, models)
-    amount = amounts(models.payment.model, features)
+    amount = amounts(model, features)
     assert amount is not None
     np.testing.assert_allclose(rows["expected_spend"], rows["payment_probability"] * amount)
     assert (rows["expected_spend"] >= 0).all()
@@ -178,7 +176,7 @@ def test_a_churn_model_expects_no_spend() -> None:
 
 @pytest.mark.parametrize("users", [0, 1, 50])
 def test_rows_keep_the_contract(users: int) -> None:
-    for day in (day_files(), replace(day_files(), clusters=None, payment=lacking_files())):
+    for day in (day_files(), replace(day_files(payment=lacking_files()), clusters=None)):
         rows = predict(features_of().iloc[:users], load_day(day))
         assert conform(PREDICTIONS, rows).num_rows == users
 
@@ -199,15 +197,15 @@ def test_a_group_that_is_new_today_is_answered_by_the_global_model() -> None:
     day = grouped("country")
     rows = predict(features, day)
     assert set(rows["user_group"]) == {"country=NZ"}
-    assert day.churn is not None
-    assert day.churn.model is not None
-    alone = replace(day.churn.model, groups={})
+    model = day.targets["churn"].model
+    assert model is not None
+    alone = replace(model, groups={})
     assert np.array_equal(rows["churn_probability"], probabilities(alone, features))
 
 
 def test_a_batch_of_days_is_predicted_by_the_models_of_each() -> None:
     later = FIRST_DAY + dt.timedelta(days=1)
-    days = (day_files(), DayFiles(later, None, churn_files(), None))
+    days = (day_files(), make_day_files(later, churn=churn_files()))
     features = features_of(20).assign(dt=[FIRST_DAY, later] * 10)
     found = list(Predictor(days, FEATURES)(features))
     assert [set(one["as_of"]) for one in found] == [{FIRST_DAY}, {later}]
@@ -220,7 +218,7 @@ def test_models_are_loaded_once_for_all_batches_of_a_day() -> None:
 
 
 def test_a_damaged_card_is_named_with_its_day() -> None:
-    damaged = replace(day_files(), churn=ModelFiles("{", None))
+    damaged = day_files(churn=ModelFiles("{", None))
     with pytest.raises(InputError, match="of 2024-01-01"):
         load_day(damaged)
 
@@ -232,7 +230,6 @@ def test_a_cluster_card_without_a_model_gives_no_clusters() -> None:
 
 
 def test_no_model_is_made_of_a_missing_file() -> None:
-    found = load_day(replace(day_files(), churn=lacking_files())).churn
-    assert found is not None
+    found = load_day(day_files(churn=lacking_files())).targets["churn"]
     assert found.model is None
     assert found.card.state == "not_enough_data"

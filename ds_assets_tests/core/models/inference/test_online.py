@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import Encoding, mismatches
-from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day
+from ds_assets.core.models.inference.batch import DayModels, load_day
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
@@ -25,6 +25,7 @@ from ds_assets_tests.core.models.day_factories import (
     day_files,
     grouped,
     lacking_files,
+    make_day_files,
     predict,
     sided_files,
 )
@@ -37,11 +38,11 @@ def days() -> dict[str, DayModels]:
     """Days with all models, with groups that have their own, and with less and less."""
     return {
         "whole": load_day(day_files()),
-        "sides": load_day(DayFiles(FIRST_DAY, None, None, sided_files())),
+        "sides": load_day(make_day_files(payment=sided_files())),
         "countries": grouped("country"),
         "of clusters": grouped("clusters"),
-        "no clusters": load_day(DayFiles(FIRST_DAY, None, churn_files(), lacking_files())),
-        "clusters alone": load_day(DayFiles(FIRST_DAY, cluster_files(), None, None)),
+        "no clusters": load_day(make_day_files(churn=churn_files(), payment=lacking_files())),
+        "clusters alone": load_day(make_day_files(clusters=cluster_files())),
         "nothing": NO_MODELS,
     }
 

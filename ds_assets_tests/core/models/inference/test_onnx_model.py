@@ -33,7 +33,7 @@ from ds_assets_tests.core.factories import (
     make_small_snapshot,
     make_small_snapshots,
     make_snapshots,
-    make_task,
+    make_target,
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -43,7 +43,7 @@ AS_OF = FIRST_DAY + dt.timedelta(weeks=8)
 
 @pytest.fixture(scope="module")
 def churn() -> TrainedModel:
-    return train(make_task(), AS_OF, make_snapshots(3))
+    return train(make_target(), AS_OF, make_snapshots(3))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def payment() -> TrainedModel:
     )
     paid = [replace(one, spend=one.labels * (2 + one.features["z"].to_numpy().clip(-1, 9)))
             for one in snapshots]  # fmt: skip
-    return train(make_task(target="payment", user_groups="side"), AS_OF, paid)
+    return train(make_target("payment", user_groups="side"), AS_OF, paid)
 
 
 def users_of_sides(users: int = 90) -> pd.DataFrame:
@@ -149,7 +149,7 @@ def test_another_models_file_is_refused(churn: TrainedModel, clusters: FittedClu
 
 
 def test_a_card_without_a_model_says_why() -> None:
-    card = train(make_task(), AS_OF, []).card
+    card = train(make_target(), AS_OF, []).card
     with pytest.raises(InputError, match="0 matured snapshots"):
         load_model(b"", card)
 

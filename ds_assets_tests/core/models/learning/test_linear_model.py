@@ -9,7 +9,7 @@ from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.baselines import recency_scores
 from ds_assets.core.models.learning.calibration import chances
 from ds_assets.core.models.learning.linear_model import BINS, fit_linear, in_steps, steps_of
-from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot
+from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_target
 from ds_assets_tests.core.models.tree_factories import make_matrix
 
 
@@ -29,7 +29,7 @@ def test_linear_model_learns_what_recency_alone_cannot_say() -> None:
     assert found.shape == (1_000,)
     assert ((found > 0) & (found < 1)).all()
     assert found.mean() == pytest.approx(judging.labels.mean(), abs=0.05)
-    recency = recency_scores("churn", make_snapshot(FIRST_DAY, 1_000).features)
+    recency = recency_scores(make_target(), make_snapshot(FIRST_DAY, 1_000).features)
     assert roc_auc_score(judging.labels, found) > roc_auc_score(judging.labels, recency) + 0.05
 
 

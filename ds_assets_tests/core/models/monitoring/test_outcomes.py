@@ -12,6 +12,7 @@ from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import Measures
 from ds_assets.core.models.monitoring.outcomes import Happened, compare, promise
 from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
     make_card,
     make_evaluation,
@@ -40,7 +41,9 @@ def folds(*measures: Measures) -> ModelCard:
 
 
 def compared(found: Happened, card: ModelCard | None = None, **changes: Any) -> pd.DataFrame:
-    return compare("churn", DAY, found, card or promising(), changes.pop("drift", DRIFT), **changes)
+    return compare(
+        make_target(), DAY, found, card or promising(), changes.pop("drift", DRIFT), **changes
+    )
 
 
 def promising() -> ModelCard:

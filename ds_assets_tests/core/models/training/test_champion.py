@@ -28,11 +28,11 @@ from ds_assets.core.models.training.champion import (
 )
 from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.errors import InputError
-from ds_assets_tests.core.factories import FIRST_DAY, make_small_snapshots, make_task
+from ds_assets_tests.core.factories import FIRST_DAY, make_small_snapshots, make_target
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
-TASK = make_task()
+TARGET = make_target()
 
 
 def weeks(count: int) -> dt.date:
@@ -47,7 +47,7 @@ def snapshots() -> tuple[LabelledSnapshot, ...]:
 @cache
 def model() -> TrainedModel:
     """Trained in week 7, on snapshots of the weeks 0 to 5, and judged by that of week 5."""
-    return train(TASK, weeks(7), snapshots()[:6])
+    return train(TARGET, weeks(7), snapshots()[:6])
 
 
 def champion(**changes: Any) -> Champion:
@@ -65,26 +65,26 @@ def test_a_damaged_card_is_named_with_its_day() -> None:
         read_champion(replace(champion().files, card="{"), weeks(7))
 
 
-def test_a_champion_of_the_same_task_can_stay() -> None:
-    assert unfit(champion(), TASK, snapshots()[7].features) is None
-    assert unfit(champion(), TASK, None) is None
+def test_a_champion_of_the_same_target_can_stay() -> None:
+    assert unfit(champion(), TARGET, snapshots()[7].features) is None
+    assert unfit(champion(), TARGET, None) is None
 
 
 @pytest.mark.parametrize(
-    ("task", "reason"),
+    ("target", "reason"),
     [
-        ({"target": "payment"}, "the champion predicts churn in 14 days"),
+        ({"name": "payment"}, "the champion predicts churn in 14 days"),
         ({"horizon": 7}, "the champion predicts churn in 14 days"),
         ({"user_groups": "country"}, "the champion's user groups are none"),
     ],
 )
-def test_a_champion_of_another_task_cannot_stay(task: dict[str, Any], reason: str) -> None:
-    assert unfit(champion(), make_task(**task), snapshots()[7].features) == reason
+def test_a_champion_of_another_target_cannot_stay(target: dict[str, Any], reason: str) -> None:
+    assert unfit(champion(), make_target(**target), snapshots()[7].features) == reason
 
 
 def test_a_champion_that_cannot_read_the_features_cannot_stay_and_names_them_all() -> None:
     features = snapshots()[7].features.drop(columns="z").assign(x="high")
-    reason = unfit(champion(), TASK, features)
+    reason = unfit(champion(), TARGET, features)
     assert reason is not None
     assert reason.startswith("the champion cannot read the features: ")
     assert "x: found text" in reason
@@ -125,7 +125,7 @@ def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
         for one in snapshots()[:6]
     ]
     assert model().card.twin_trained == weeks(5)
-    assert train(TASK, weeks(7), changed).parts[TWIN] == model().parts[TWIN]
+    assert train(TARGET, weeks(7), changed).parts[TWIN] == model().parts[TWIN]
 
 
 @pytest.mark.parametrize(

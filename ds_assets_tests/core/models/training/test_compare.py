@@ -8,7 +8,8 @@ import pytest
 from ds_assets.core.models.evaluation.metrics import Scores, measure
 from ds_assets.core.models.training.challenger import Challenger, make_challenger
 from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
-from ds_assets_tests.core.factories import Rule, make_small_snapshots
+from ds_assets.core.targets import BUILT_IN
+from ds_assets_tests.core.factories import Rule, make_small_snapshots, make_target
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -34,7 +35,7 @@ def of_groups() -> Challenger:
 def test_contenders_are_measured_on_the_same_users() -> None:
     latest = challenger().judged[0]
     other = np.full(400, 0.5)
-    found = evaluate(latest, "churn", latest.probabilities, {"champion": other}, seed=0)
+    found = evaluate(latest, make_target(), latest.probabilities, {"champion": other}, seed=0)
     assert list(found.contenders) == ["delivered", "champion", "logistic_regression", "recency"]
     labels = latest.judging.labels
     assert (found.users, found.positives) == (400, labels.sum())
@@ -51,14 +52,14 @@ def test_recency_is_that_of_the_target() -> None:
     latest = challenger().judged[0]
     churn, payment = (
         evaluate(latest, target, latest.probabilities, {}, seed=0).contenders["recency"]
-        for target in ("churn", "payment")
+        for target in BUILT_IN
     )
     assert churn != payment
 
 
 def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
     latest = of_groups().judged[0]
-    found = evaluate(latest, "churn", latest.probabilities, {}, seed=0)
+    found = evaluate(latest, make_target(), latest.probabilities, {}, seed=0)
     assert "global" in found.contenders
     assert found.measures.auc.low > found.contenders["global"].auc.high
 

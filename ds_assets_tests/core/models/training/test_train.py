@@ -34,13 +34,13 @@ from ds_assets_tests.core.factories import (
     make_small_snapshots,
     make_snapshot,
     make_snapshots,
-    make_task,
+    make_target,
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 AS_OF = FIRST_DAY + dt.timedelta(weeks=8)
-TASK_FACTS = {"target", "horizon", "grace", "first_day", "user_groups"}
+TARGET_FACTS = {"name", "horizon", "grace", "first_day", "user_groups"}
 
 
 def weeks(count: int) -> dt.date:
@@ -48,8 +48,8 @@ def weeks(count: int) -> dt.date:
 
 
 def trained(snapshots: Iterable[LabelledSnapshot], **changes: Any) -> TrainedModel:
-    task = make_task(**{name: changes.pop(name) for name in TASK_FACTS & set(changes)})
-    return train(task, changes.pop("as_of", AS_OF), snapshots, **changes)
+    target = make_target(**{name: changes.pop(name) for name in TARGET_FACTS & set(changes)})
+    return train(target, changes.pop("as_of", AS_OF), snapshots, **changes)
 
 
 def steady(_: int) -> Rule:
@@ -97,7 +97,7 @@ def whole_of_it(**changes: Any) -> list[LabelledSnapshot]:
     return [with_spend(one) for one in made]
 
 
-PAYMENT: dict[str, Any] = {"target": "payment", "user_groups": "clusters"}
+PAYMENT: dict[str, Any] = {"name": "payment", "user_groups": "clusters"}
 
 
 @cache
@@ -295,7 +295,7 @@ def test_exactly_enough_is_enough() -> None:
 
 
 def test_one_outcome_alone_is_not_enough_and_everything_missing_is_told_at_once() -> None:
-    model = trained([with_leavers(one, 0) for one in small()], target="payment")
+    model = trained([with_leavers(one, 0) for one in small()], name="payment")
     assert model.card.base_rate == 0.0
     assert model.card.enough_on is None
     assert model.card.reasons == (
@@ -352,7 +352,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         {"seed": 1},
         {"as_of": AS_OF + dt.timedelta(days=1)},
-        {"target": "churn"},
+        {"name": "churn"},
         {"user_groups": "none"},
         {"horizon": 13},
     ],
@@ -518,7 +518,7 @@ def test_a_champion_is_never_judged_by_days_that_it_has_seen(latest: int) -> Non
     ("snapshots", "changes", "reason"),
     [
         (small(7, groups="clusters"), {"user_groups": "clusters"}, "user groups are none"),
-        (small(7), {"target": "payment"}, "predicts churn in 14 days"),
+        (small(7), {"name": "payment"}, "predicts churn in 14 days"),
         (without_x(small(7)), {}, "cannot read the features: x: missing"),
     ],
 )
@@ -555,7 +555,7 @@ def test_without_data_for_a_challenger_the_champion_stays(
     ("snapshots", "changes"),
     [
         ([], {"user_groups": "clusters"}),
-        ([], {"target": "payment"}),
+        ([], {"name": "payment"}),
         ([], {"horizon": 7}),
         (without_x(small(1)), {}),
     ],

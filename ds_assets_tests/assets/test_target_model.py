@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ds_assets.assets import prediction_models
+from ds_assets.assets import target_model
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.targets import Target, task_of
+from ds_assets.core.targets import targets_of
 from ds_assets.game import Horizons
 from ds_assets.infra.labels import is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.folder import FolderLake
@@ -43,12 +43,12 @@ def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_lef
 ) -> None:
     game = make_game(grace_days=grace, horizons={"churn": 3})
     days = {SNAPSHOT + dt.timedelta(days=n) for n in stored}
-    assert is_over(SNAPSHOT, task_of("churn", game), days, game) is expected
+    assert is_over(SNAPSHOT, targets_of(game)["churn"], days, game) is expected
 
 
 def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:
     game = make_game(horizons={"churn": 3, "payment": 9}, user_groups="country", grace_days=2)
-    churn, payment = task_of("churn", game), task_of("payment", game)
+    churn, payment = targets_of(game)["churn"], targets_of(game)["payment"]
     assert (churn.horizon, churn.maturity_days) == (3, 5)
     assert (payment.horizon, payment.maturity_days) == (9, 11)
     assert {churn.user_groups, payment.user_groups} == {"country"}
@@ -57,7 +57,7 @@ def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:
 def test_who_was_not_seen_has_left_and_spend_is_not_asked() -> None:
     users = pd.Series(["a", "b"])
     labels, spend = labels_of(
-        task_of("churn", make_game()), users, pd.Series({"b": 0.0, "elsewhere": 1.0})
+        targets_of(make_game())["churn"], users, pd.Series({"b": 0.0, "elsewhere": 1.0})
     )
     assert labels.to_dict() == {"a": True, "b": False}
     assert spend is None
@@ -66,7 +66,7 @@ def test_who_was_not_seen_has_left_and_spend_is_not_asked() -> None:
 def test_who_paid_is_positive_with_what_was_spent_and_nobody_else_spent_anything() -> None:
     users = pd.Series(["a", "b", "c"])
     labels, spend = labels_of(
-        task_of("payment", make_game()), users, pd.Series({"c": 2.5, "a": 0.0})
+        targets_of(make_game())["payment"], users, pd.Series({"c": 2.5, "a": 0.0})
     )
     assert labels.to_dict() == {"a": True, "b": False, "c": True}
     assert spend is not None
@@ -95,10 +95,10 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return installation
 
 
-def seen(installation: Installation, target: Target, at: dt.date) -> dict[str, float]:
+def seen(installation: Installation, target: str, at: dt.date) -> dict[str, float]:
     lake, game = installation.lake, installation.game
     found = outcomes_of(
-        task_of(target, game),
+        targets_of(game)[target],
         {at: [START]},
         list(stored_days("user_activity", lake)),
         lake,
@@ -119,12 +119,12 @@ def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
 
 def test_without_snapshots_nothing_is_read(window: Installation) -> None:
     found = outcomes_of(
-        task_of("churn", window.game), {LAST: []}, [], window.lake, window.engine, window.game
+        targets_of(window.game)["churn"], {LAST: []}, [], window.lake, window.engine, window.game
     )
     assert found == {LAST: {}}
 
 
-def ready_days(lake: FolderLake, target: Target = "payment") -> list[dt.date]:
+def ready_days(lake: FolderLake, target: str = "payment") -> list[dt.date]:
     cards = [stored_card(target, one, ModelCard, lake) for one in lake.days(f"models/{target}")]
     return [card.as_of for card in cards if card is not None and card.state == "ready"]
 
@@ -140,14 +140,14 @@ def test_the_champion_is_the_latest_model_of_the_days_before_with_its_twins(
 ) -> None:
     lake = finished().copy(tmp_path).lake
     ready = ready_days(lake)
-    assert prediction_models._champion("payment", ready[0], lake) is None
-    before = prediction_models._champion("payment", LAST, lake)
+    assert target_model._champion("payment", ready[0], lake) is None
+    before = target_model._champion("payment", LAST, lake)
     assert before is not None
     assert before.card.as_of == day(30)
     assert before.files == stored_files("payment", before.card, lake, with_twins=True)
     assert "twin_model.onnx" in dict(before.files.parts)
     put_away(lake, day(30), day(29))
-    earlier = prediction_models._champion("payment", LAST, lake)
+    earlier = target_model._champion("payment", LAST, lake)
     assert earlier is not None
     assert earlier.card.as_of == day(28)
 
@@ -157,9 +157,9 @@ def test_a_model_from_before_a_long_pause_is_no_champion(tmp_path: Path) -> None
     lake = finished().copy(tmp_path).lake
     newest = max(ready_days(lake))
     last_chance = newest + dt.timedelta(days=LONGEST_PAUSE)
-    assert prediction_models._champion("payment", last_chance, lake) is not None
+    assert target_model._champion("payment", last_chance, lake) is not None
     too_late = last_chance + dt.timedelta(days=1)
-    assert prediction_models._champion("payment", too_late, lake) is None
+    assert target_model._champion("payment", too_late, lake) is None
 
 
 @pytest.mark.slow
@@ -202,8 +202,7 @@ def test_a_champion_of_another_horizon_does_not_answer_where_there_is_too_little
 ) -> None:
     installation = finished().copy(tmp_path)
     longer = installation.game.model_copy(update={"horizons": Horizons(churn=20, payment=7)})
-    card = prediction_models.update(
-        "churn", [LAST], installation.lake, installation.engine, longer
-    )[LAST]
+    churn = targets_of(longer)["churn"]
+    card = target_model.update(churn, [LAST], installation.lake, installation.engine, longer)[LAST]
     assert (card.state, card.horizon) == ("not_enough_data", 20)
     assert card.reasons[0].startswith("2 matured snapshots; one to train on, and a later one")

@@ -1,6 +1,6 @@
-"""What the churn and the payment model have in common: their snapshots, labels and storage.
+"""The model of a target: trained for each day on the snapshots that had matured by its end.
 
-Belongs here: gathering what a training day may see. How a model is trained is `core.training`'s.
+Scope: gathering what a training day may see; how a model is trained is in `core.models.training`.
 """
 
 import datetime as dt
@@ -17,11 +17,10 @@ from ds_assets.core.models.card.markdown import card_words
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import with_user_groups
-from ds_assets.core.models.evaluation.drift import stability
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.train import train
-from ds_assets.core.targets import SNAPSHOTS, Target, Task, task_of
+from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import is_over, labels_of, outcomes_of
@@ -30,6 +29,7 @@ from ds_assets.infra.lake.models import (
     LONGEST_PAUSE,
     cards_before,
     day_model,
+    drift_of,
     store_model,
     stored_files,
 )
@@ -57,38 +57,37 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    task = task_of(target, game)
     activity, known = stored_days("user_activity", lake), stored_days("user_features", lake)
 
     def complete_snapshots(day: dt.date) -> list[dt.date]:
-        wanted = _wanted(task, day, game)
-        return [one for one in wanted if one in known and is_over(one, task, activity, game)]
+        wanted = _wanted(target, day, game)
+        return [one for one in wanted if one in known and is_over(one, target, activity, game)]
 
     def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
-        windows = (labels.label_days(one, task.horizon, game) for one in looks[1])
+        windows = (labels.label_days(one, target.horizon, game) for one in looks[1])
         return sum(activity[day].size for window in windows for day in window)
 
     looks = [(day, complete_snapshots(day)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
     for batch in map(dict, in_batches(looks, label_bytes, BATCH_BYTES)):
-        seen = outcomes_of(task, batch, list(activity), lake, engine, game)
+        seen = outcomes_of(target, batch, list(activity), lake, engine, game)
         for day in batch:
-            snapshots = _labelled(task, day, seen[day], features, lake, game)
-            cards[day] = _train(task, day, snapshots, lake, game)
+            snapshots = _labelled(target, day, seen[day], features, lake, game)
+            cards[day] = _train(target, day, snapshots, lake, game)
     return cards
 
 
-def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
-    """The asset of a target's model."""
-    task = task_of(target, game)
-    oldest = task.maturity_days + task.step * (SNAPSHOTS - 1)
-    name = f"{target}_model"
+def build(target: Target, game: Game) -> dg.AssetsDefinition:
+    """The asset that trains a target's model, such as `churn_model`."""
+    oldest = target.maturity_days + target.step * (SNAPSHOTS - 1)
+    name = target.model_asset
 
     @daily_asset(
         game,
         "models",
         {"scikitlearn", "onnx"},
-        description,
+        f"Chance of {target.wording.outcome} in the {target.name} horizon, for each active user: "
+        "boosted trees.",
         name=name,
         deps=[
             "clusters",
@@ -104,17 +103,17 @@ def build(target: Target, game: Game, description: str) -> dg.AssetsDefinition:
         days = days_with(days_of(context), "clusters", store, context)
         cards = update(target, days, store, engine.open(), game)
         drifts = {d: drift_of(c, d, store) for d, c in cards.items() if c.state == "ready"}
-        report_days(context, {d: _metadata(c, drifts.get(d, {})) for d, c in cards.items()})
+        report_days(context, {d: _metadata(target, c, drifts.get(d, {})) for d, c in cards.items()})
 
     return model
 
 
-def _wanted(task: Task, day: dt.date, game: Game) -> list[dt.date]:
-    return labels.matured_snapshots(day, task.horizon, SNAPSHOTS, game)
+def _wanted(target: Target, day: dt.date, game: Game) -> list[dt.date]:
+    return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
 
 
 def _labelled(
-    task: Task,
+    target: Target,
     day: dt.date,
     seen: Mapping[dt.date, pd.Series],
     features: Features,
@@ -126,28 +125,28 @@ def _labelled(
     snapshots = []
     for one, spend in seen.items():
         known = with_clusters(features(one), clusters)
-        matured = labels.matures_on(one, task.horizon, game)
-        labelled, spent = labels_of(task, known["user_id"], spend)
-        grouped = with_user_groups(known, task.user_groups)
+        matured = labels.matures_on(one, target.horizon, game)
+        labelled, spent = labels_of(target, known["user_id"], spend)
+        grouped = with_user_groups(known, target.user_groups)
         snapshots.append(LabelledSnapshot(one, grouped, labelled, matured, spent))
     return snapshots
 
 
 def _train(
-    task: Task,
+    target: Target,
     day: dt.date,
     snapshots: Sequence[LabelledSnapshot],
     lake: Lake,
     game: Game,
 ) -> ModelCard:
-    missing = sorted(set(_wanted(task, day, game)) - {one.day for one in snapshots})
-    champion = _champion(task.target, day, lake)
-    trained = train(task, day, snapshots, missing=missing, champion=champion)
-    store_model(task.target, day, trained.card, trained.onnx, lake, trained.parts)
+    missing = sorted(set(_wanted(target, day, game)) - {one.day for one in snapshots})
+    champion = _champion(target.name, day, lake)
+    trained = train(target, day, snapshots, missing=missing, champion=champion)
+    store_model(target.name, day, trained.card, trained.onnx, lake, trained.parts)
     return trained.card
 
 
-def _champion(target: Target, day: dt.date, lake: Lake) -> Champion | None:
+def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:
     """The model of the latest day before that has one, if it is not too long ago."""
     for card in cards_before(target, day, ModelCard, lake):
         if card.state == "ready":
@@ -155,14 +154,7 @@ def _champion(target: Target, day: dt.date, lake: Lake) -> Champion | None:
     return None
 
 
-def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
-    """How far a day's features lie from those that a model was trained on, the furthest first."""
-    features = pd.read_parquet(lake.local(table_file("user_features", day)))
-    known = with_clusters(features, day_model("clusters", day, ClusterCard, lake))
-    return stability(card.distributions, known, card.encoding)
-
-
-def _metadata(card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
+def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
     found: dict[str, object] = {
         "state": card.state,
         "reasons": "; ".join(card.reasons),
@@ -170,7 +162,7 @@ def _metadata(card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
         "snapshots": len(card.snapshots),
         "missing_snapshots": len(card.missing_snapshots),
         "training_rows": card.rows,
-        "about": dg.MetadataValue.md(card_words(card, drift)),
+        "about": dg.MetadataValue.md(card_words(target, card, drift)),
         "card": dg.MetadataValue.json(
             card.model_dump(mode="json", exclude={"encoding", "distributions"})
         ),

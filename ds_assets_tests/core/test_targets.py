@@ -1,0 +1,78 @@
+"""Targets are declared in one place."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ds_assets
+from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, Target, targets_of
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+
+PACKAGE = Path(ds_assets.__file__).parent
+MAY_NAME_TARGETS = ("core/targets.py", "infra/results/migrations/", "demo/", "simulate/")
+"""The declaration; migrations, which are history; and games that know what they predict."""
+NAMES = {target.name for target in BUILT_IN}
+COLUMNS = {
+    column
+    for target in BUILT_IN
+    for column in (
+        target.probability_column,
+        target.reasons_column,
+        target.missing_column,
+        target.model_column,
+        target.amount_column,
+    )
+    if column is not None
+}
+
+
+def target_names(source: str) -> Iterator[str]:
+    """Names of targets, and of their columns, that code mentions: as a text, or as an attribute."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and node.value in NAMES | COLUMNS:
+            yield f"line {node.lineno}: {node.value!r}"
+        elif isinstance(node, ast.Attribute) and node.attr in NAMES:
+            yield f"line {node.lineno}: .{node.attr}"
+
+
+def test_only_the_declaration_names_a_target() -> None:
+    paths = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    named = {
+        name: found
+        for name, path in paths.items()
+        if not name.startswith(MAY_NAME_TARGETS)
+        and (found := list(target_names(path.read_text(encoding="utf-8"))))
+    }
+    assert named == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x = 1 if target == "churn" else 2',
+        'for target in ("churn", "payment"): ...',
+        "models.payment",
+        'row["churn_probability"]',
+    ],
+)
+def test_a_branch_on_a_target_is_found(source: str) -> None:
+    assert list(target_names(source))
+    assert not list(target_names('"""What churn is."""\ntarget.name == other'))
+
+
+def test_a_target_takes_its_horizon_grace_and_groups_from_the_game() -> None:
+    game = make_game(horizons={"churn": 3, "payment": 9}, user_groups="country", grace_days=2)
+    churn, payment = targets_of(game).values()
+    assert (churn.name, churn.horizon, churn.maturity_days) == ("churn", 3, 5)
+    assert (payment.name, payment.horizon, payment.maturity_days) == ("payment", 9, 11)
+    assert {churn.user_groups, payment.user_groups} == {"country"}
+    assert {churn.first_day, payment.first_day} == {FIRST_DAY}
+
+
+@pytest.mark.parametrize(("horizon", "weeks"), [(14, 1), (77, 1), (78, 2), (365, 5)])
+def test_snapshots_of_a_long_horizon_are_further_apart(horizon: int, weeks: int) -> None:
+    target: Target = targets_of(make_game(horizons={"churn": horizon}))["churn"]
+    assert target.step == 7 * weeks
+    assert target.step * (SNAPSHOTS - 1) >= horizon
