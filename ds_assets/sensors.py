@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from ds_assets.assets import prediction_outcomes
 from ds_assets.assets.user_activity import read_report
 from ds_assets.core import features
-from ds_assets.core.arrivals import Arrival, Attempt, Outcome, Verdict, judge, outdated
+from ds_assets.core.arrivals import Arrival, Attempt, Outcome, RunDecision, decide_run, outdated
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, day_folder, day_of
 from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
@@ -167,7 +167,7 @@ class Tick:
         self._lake = lake
         self._instance = instance
         self._now = now
-        self._verdicts: Counter[Verdict] = Counter()
+        self._verdicts: Counter[RunDecision] = Counter()
         self.cursor = cursor.model_copy(deep=True)
         self.news: list[str] = []
         self.observations: list[dg.AssetObservation] = []
@@ -183,7 +183,7 @@ class Tick:
         requests = []
         for day, wish in sorted(open_.items()):
             arrival = self._arrival(wish, found[day], attempts[wish.tag], busy=day in busy)
-            requests += self._follow(wish, arrival, judge(arrival, known, self._now))
+            requests += self._follow(wish, arrival, decide_run(arrival, known, self._now))
         return requests[:MOST_RUNS_A_TICK]
 
     def days_after(self, job: str) -> list[dg.RunRequest]:
@@ -220,14 +220,14 @@ class Tick:
         wish = Wish(job, first, last, f"{newest:%Y%m%dT%H%M%S}")
         tried = tuple(self._attempts([wish])[wish.tag])
         arrival = Arrival(first, self._now, True, used=False, busy=False, attempts=tried)
-        return self._follow(wish, arrival, judge(arrival, {first}, self._now))
+        return self._follow(wish, arrival, decide_run(arrival, {first}, self._now))
 
     def summary(self) -> str:
         """What became of the days that this tick looked at, in words."""
         said = [
             f"{count} {verdict.value}"
             for verdict, count in self._verdicts.items()
-            if verdict is not Verdict.DONE
+            if verdict is not RunDecision.DONE
         ]
         return f"{self._lake}/{RAW}: " + (", ".join(said) or "nothing is new")
 
@@ -284,13 +284,13 @@ class Tick:
             return False
         return True if max(markers) >= newest else None
 
-    def _follow(self, wish: Wish, arrival: Arrival, verdict: Verdict) -> list[dg.RunRequest]:
+    def _follow(self, wish: Wish, arrival: Arrival, verdict: RunDecision) -> list[dg.RunRequest]:
         self._verdicts[verdict] += 1
-        if verdict is Verdict.RUN:
+        if verdict is RunDecision.RUN:
             return [wish.request(len(arrival.attempts) + 1)]
-        if verdict is Verdict.DONE:
+        if verdict is RunDecision.DONE:
             self.cursor.done[wish.first] = wish.files
-        if verdict is Verdict.GIVEN_UP:
+        if verdict is RunDecision.GIVEN_UP:
             self._give_up(wish, len(arrival.attempts))
         return []
 

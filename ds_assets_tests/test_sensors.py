@@ -178,7 +178,7 @@ def test_a_file_that_is_replaced_during_a_run_waits_for_its_end(world: World) ->
     run = world.start(*world.tick())
     world.put(3, users=2)
     assert world.days() == []
-    assert world.reason.endswith("1 waiting for a run under way")
+    assert world.reason.endswith("1 waiting for a run in progress")
     world.end(run, well=True)
     assert world.days() == names(3)
 

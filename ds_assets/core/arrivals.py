@@ -1,7 +1,7 @@
-"""When the files of a day ask for a run: the rule, without any orchestrator or store.
+"""Deciding when a day's files need a run, independent of any orchestrator or store.
 
-Belongs here: what is to be done about a day, from what is known of its files and of the runs that
-were made for them. Does not belong here: how files are listed, and how a run is started.
+Scope: the decision, given a day's files and the runs made for them. Listing files and starting runs
+is up to the caller.
 """
 
 import datetime as dt
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 SETTLED_AFTER = dt.timedelta(seconds=60)
-"""A day is left alone while its newest file is younger: more of it may be on the way."""
+"""A day waits while its newest file is younger than this: more files may follow."""
 RETRY_AFTER = tuple(dt.timedelta(minutes=minutes) for minutes in (2, 10, 60))
-"""Pauses after each failed run for the same files; after as many pauses a day is given up."""
+"""Pauses after failed runs for the same files. The day is given up after one more failure."""
 
 
 class Outcome(Enum):
-    """How a run ended, if it did."""
+    """The state of a run."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -25,11 +25,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run that was made for the files of a day as they are now.
+    """A run for the current files of a day.
 
     Attributes:
-        outcome: How it ended.
-        at: When it ended, or began if it has not ended.
+        outcome: Its state.
+        at: When it ended, or started if it has not ended.
     """
 
     outcome: Outcome
@@ -38,15 +38,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A day's files, and what has been done about them.
+    """A day's files and the runs made for them.
 
     Attributes:
         day: The day.
-        newest: When the newest of its files came.
-        complete: Whether a marker says that no more will come; none, where there are no markers.
-        used: Whether what is stored was made of just these files.
-        busy: Whether any run of the day is under way, for whatever files.
-        attempts: Runs for just these files, the oldest first.
+        newest: When the newest of its files arrived.
+        complete: Whether a marker file says that no more will arrive; None without markers.
+        used: Whether the stored data was computed from exactly these files.
+        busy: Whether any run of the day is in progress, whatever its files.
+        attempts: Runs for exactly these files, oldest first.
     """
 
     day: dt.date
@@ -57,90 +57,89 @@ class Arrival:
     attempts: tuple[Attempt, ...] = ()
 
 
-class Verdict(Enum):
-    """What is to be done about a day."""
+class RunDecision(Enum):
+    """What to do about a day."""
 
     RUN = "run"
     DONE = "done"
     HELD = "held until it has a partition"
     ARRIVING = "waiting for the rest of its files"
-    RUNNING = "waiting for a run under way"
+    RUNNING = "waiting for a run in progress"
     PAUSED = "waiting after a failed run"
     GIVEN_UP = "given up after failed runs"
 
 
-def judge(arrival: Arrival, partitions: Collection[dt.date], now: dt.datetime) -> Verdict:
-    """Say what is to be done about a day whose files lie in a store that knows no events.
+def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.datetime) -> RunDecision:
+    """Decide whether a day needs a run, for files in a store that is polled.
 
-    It is a trigger without memory of its own: asked again and again, with whatever is true at that
-    moment, it says `RUN` until a run for just these files is on record, and then never again. So a
-    caller who forgets everything, or dies between two steps, loses nothing and does nothing twice,
-    as long as each run is recorded with the files that it is for (a fingerprint of names and etags
-    will do) before it begins, and the record holds what is asked for here.
+    The decision is stateless. Called repeatedly with the current facts, it is `RUN` until a run for
+    exactly these files is on record, and never again after that. A caller that loses its state or
+    dies between two steps therefore neither misses nor repeats a run, provided that each run is
+    recorded with its files (a fingerprint of names and ETags) before it starts.
 
     A day is run when
 
-    - it has a partition (one without is held: a partition may come at midnight);
-    - its files are complete: where there are markers, its marker is there and none of its files is
-      newer, else its newest file has rested for `SETTLED_AFTER`. A file that is replaced after
-      the marker counts when it has rested;
-    - no run of it is under way;
-    - what is stored was not made of these files, or a run for these files has failed since:
-      then it is run again after each of the pauses `RETRY_AFTER`, and given up after the last.
+    - it has a partition; without one it is held, because the partition may appear at midnight;
+    - its files are complete: with markers, its marker is present and no file is newer; without
+      them, its newest file is at least `SETTLED_AFTER` old. A file replaced after the marker counts
+      once it is that old;
+    - no run of the day is in progress;
+    - the stored data was not computed from these files, or a run for these files has failed since.
+      It is then retried after each of the pauses `RETRY_AFTER`, and given up after the last.
 
-    A replaced, added or removed file makes other files of the day, with no attempts: it starts
-    anew.
+    Replacing, adding or removing a file changes the fingerprint, so the day starts over without
+    attempts.
 
     Args:
-        arrival: What is known of the day.
+        arrival: The day's files and runs.
         partitions: Days that can be run.
-        now: The time, of the same clock as the files'.
+        now: The current time, on the same clock as that of the files.
 
     Returns:
-        The first of these rules that has something to say.
+        The decision of the first rule that applies.
     """
     last = arrival.attempts[-1].outcome if arrival.attempts else None
     if arrival.day not in partitions:
-        return Verdict.HELD
+        return RunDecision.HELD
     if arrival.busy or last is Outcome.RUNNING:
-        return Verdict.RUNNING
+        return RunDecision.RUNNING
     if last is Outcome.SUCCEEDED or (last is None and arrival.used):
-        return Verdict.DONE
+        return RunDecision.DONE
     if pause := _pause(arrival.attempts, now):
         return pause
-    rested = now - arrival.newest >= SETTLED_AFTER
-    arrived = rested if arrival.complete is None else arrival.complete
-    return Verdict.RUN if arrived else Verdict.ARRIVING
+    settled = now - arrival.newest >= SETTLED_AFTER
+    complete = settled if arrival.complete is None else arrival.complete
+    return RunDecision.RUN if complete else RunDecision.ARRIVING
 
 
-def _pause(attempts: Iterable[Attempt], now: dt.datetime) -> Verdict | None:
-    """Why failed runs keep a day from being run now; none where they do not."""
-    failed = [one.at for one in attempts if one.outcome is Outcome.FAILED]
+def _pause(attempts: Iterable[Attempt], now: dt.datetime) -> RunDecision | None:
+    """Return the decision if failed runs keep the day from being run now; None otherwise."""
+    failed = [attempt.at for attempt in attempts if attempt.outcome is Outcome.FAILED]
     if len(failed) > len(RETRY_AFTER):
-        return Verdict.GIVEN_UP
+        return RunDecision.GIVEN_UP
     if failed and now - failed[-1] < RETRY_AFTER[len(failed) - 1]:
-        return Verdict.PAUSED
+        return RunDecision.PAUSED
     return None
 
 
 def outdated(
-    made: Iterable[tuple[dt.date, dt.datetime]],
-    of: Sequence[tuple[dt.date, dt.datetime]],
-    reach: int,
+    results: Iterable[tuple[dt.date, dt.datetime]],
+    inputs: Sequence[tuple[dt.date, dt.datetime]],
+    look_back: int,
 ) -> list[dt.date]:
-    """Days whose result is older than something that it was made of.
+    """List the days whose result is older than one of its inputs.
 
     Args:
-        made: Each day's result, and when it was stored.
-        of: Each day of what it is made of, and when that was stored.
-        reach: A result is made of its own day and of so many days before it.
+        results: Each day with a result, and when the result was stored.
+        inputs: Each day with an input, and when the input was stored.
+        look_back: Number of days before its own from which a result uses inputs.
 
     Returns:
-        Those days, ascending.
+        The outdated days, ascending.
     """
-    window = dt.timedelta(days=reach)
+    window = dt.timedelta(days=look_back)
     return sorted(
         day
-        for day, at in made
-        if any(stored > at for other, stored in of if day - window <= other <= day)
+        for day, computed in results
+        if any(stored > computed for other, stored in inputs if day - window <= other <= day)
     )

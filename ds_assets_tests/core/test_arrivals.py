@@ -10,8 +10,8 @@ from ds_assets.core.arrivals import (
     Arrival,
     Attempt,
     Outcome,
-    Verdict,
-    judge,
+    RunDecision,
+    decide_run,
     outdated,
 )
 
@@ -37,56 +37,56 @@ def failed(*ago: dt.timedelta) -> tuple[Attempt, ...]:
     return tuple(Attempt(Outcome.FAILED, NOW - one) for one in ago)
 
 
-def verdict(**changes: object) -> Verdict:
-    return judge(make_arrival(**changes), {DAY}, NOW)
+def decide(**changes: object) -> RunDecision:
+    return decide_run(make_arrival(**changes), {DAY}, NOW)
 
 
 def test_new_files_that_have_rested_are_run() -> None:
-    assert verdict() is Verdict.RUN
+    assert decide() is RunDecision.RUN
 
 
 def test_a_day_without_a_partition_is_held() -> None:
-    assert judge(make_arrival(), set(), NOW) is Verdict.HELD
+    assert decide_run(make_arrival(), set(), NOW) is RunDecision.HELD
 
 
 def test_young_files_wait_for_the_rest_of_them() -> None:
-    assert verdict(newest=NOW - SETTLED_AFTER + SECOND) is Verdict.ARRIVING
+    assert decide(newest=NOW - SETTLED_AFTER + SECOND) is RunDecision.ARRIVING
 
 
 def test_with_a_marker_there_is_no_waiting_and_without_it_there_is_no_end_of_it() -> None:
-    assert verdict(complete=True, newest=NOW) is Verdict.RUN
-    assert verdict(complete=False, newest=NOW - dt.timedelta(days=9)) is Verdict.ARRIVING
+    assert decide(complete=True, newest=NOW) is RunDecision.RUN
+    assert decide(complete=False, newest=NOW - dt.timedelta(days=9)) is RunDecision.ARRIVING
 
 
 def test_what_is_stored_of_these_files_is_not_run_again() -> None:
-    assert verdict(used=True) is Verdict.DONE
+    assert decide(used=True) is RunDecision.DONE
 
 
 def test_a_run_of_the_day_for_whatever_files_is_waited_for() -> None:
-    assert verdict(busy=True) is Verdict.RUNNING
-    assert verdict(attempts=(Attempt(Outcome.RUNNING, NOW),)) is Verdict.RUNNING
+    assert decide(busy=True) is RunDecision.RUNNING
+    assert decide(attempts=(Attempt(Outcome.RUNNING, NOW),)) is RunDecision.RUNNING
 
 
 def test_a_run_that_succeeded_is_the_last_one() -> None:
     attempts = (*failed(SECOND), Attempt(Outcome.SUCCEEDED, NOW))
-    assert verdict(attempts=attempts) is Verdict.DONE
+    assert decide(attempts=attempts) is RunDecision.DONE
 
 
 def test_a_run_that_failed_after_its_first_step_is_not_taken_for_done() -> None:
-    assert verdict(used=True, attempts=failed(RETRY_AFTER[0])) is Verdict.RUN
+    assert decide(used=True, attempts=failed(RETRY_AFTER[0])) is RunDecision.RUN
 
 
 @pytest.mark.parametrize("times", range(1, len(RETRY_AFTER) + 1))
 def test_after_each_failure_there_is_a_pause_and_then_a_new_attempt(times: int) -> None:
     pause = RETRY_AFTER[times - 1]
     before = [dt.timedelta(days=1)] * (times - 1)
-    assert verdict(attempts=failed(*before, pause - SECOND)) is Verdict.PAUSED
-    assert verdict(attempts=failed(*before, pause)) is Verdict.RUN
+    assert decide(attempts=failed(*before, pause - SECOND)) is RunDecision.PAUSED
+    assert decide(attempts=failed(*before, pause)) is RunDecision.RUN
 
 
 def test_after_the_last_pause_a_day_is_given_up() -> None:
     attempts = failed(*[dt.timedelta(days=1)] * (len(RETRY_AFTER) + 1))
-    assert verdict(attempts=attempts) is Verdict.GIVEN_UP
+    assert decide(attempts=attempts) is RunDecision.GIVEN_UP
 
 
 seconds = st.integers(0, 10_000).map(lambda n: n * SECOND)
@@ -109,7 +109,7 @@ arrivals = st.builds(
 def test_nothing_is_run_while_a_run_is_under_way_or_after_one_that_succeeded(
     arrival: Arrival,
 ) -> None:
-    if judge(arrival, {DAY}, NOW) is Verdict.RUN:
+    if decide_run(arrival, {DAY}, NOW) is RunDecision.RUN:
         assert not arrival.busy
         assert not arrival.attempts or arrival.attempts[-1].outcome is Outcome.FAILED
         assert arrival.complete is not False
@@ -117,13 +117,13 @@ def test_nothing_is_run_while_a_run_is_under_way_or_after_one_that_succeeded(
 
 @given(arrival=arrivals)
 def test_asking_again_later_never_ends_in_a_wait_without_end(arrival: Arrival) -> None:
-    later = judge(arrival, {DAY}, NOW + dt.timedelta(days=1))
+    later = decide_run(arrival, {DAY}, NOW + dt.timedelta(days=1))
     waits = (
         arrival.busy
         or arrival.complete is False
         or any(one.outcome is Outcome.RUNNING for one in arrival.attempts[-1:])
     )
-    assert waits or later in {Verdict.RUN, Verdict.DONE, Verdict.GIVEN_UP}
+    assert waits or later in {RunDecision.RUN, RunDecision.DONE, RunDecision.GIVEN_UP}
 
 
 def at(*days_and_seconds: tuple[int, int]) -> list[tuple[dt.date, dt.datetime]]:
@@ -135,12 +135,12 @@ def at(*days_and_seconds: tuple[int, int]) -> list[tuple[dt.date, dt.datetime]]:
 def test_a_result_is_outdated_when_something_in_its_window_is_younger() -> None:
     made = at((0, 10), (1, 10), (2, 10), (3, 10))
     of = at((0, 5), (1, 20), (2, 5), (3, 5))
-    assert outdated(made, of, reach=1) == [DAY + dt.timedelta(days=n) for n in (1, 2)]
+    assert outdated(made, of, look_back=1) == [DAY + dt.timedelta(days=n) for n in (1, 2)]
 
 
 def test_a_result_that_is_as_old_as_what_it_is_made_of_is_not_outdated() -> None:
-    assert outdated(at((0, 5)), at((0, 5)), reach=3) == []
+    assert outdated(at((0, 5)), at((0, 5)), look_back=3) == []
 
 
 def test_what_came_later_than_the_result_s_day_is_none_of_its_business() -> None:
-    assert outdated(at((0, 5)), at((1, 9)), reach=3) == []
+    assert outdated(at((0, 5)), at((1, 9)), look_back=3) == []
