@@ -1,7 +1,6 @@
-"""What a stored model says about itself, as JSON beside its ONNX file.
+"""Model cards: JSON that describes a stored model, beside its ONNX file.
 
-Scope: what all cards have in common, and how they are read and written as text. Where cards are
-stored, and how their contents are found, is elsewhere.
+Scope: the fields that all cards share, and reading and writing cards as text.
 """
 
 import datetime as dt
@@ -24,18 +23,18 @@ _LIBRARIES = ("numpy", "onnx", "pandas", "scikit-learn", "scipy", "skl2onnx")
 
 
 class Card(BaseModel):
-    """What every model says about itself.
+    """The fields that all model cards share.
 
     Attributes:
-        state: Whether there is a model.
-        reasons: What was missing, in words.
-        version: Short hash of everything that the model was made from.
-        as_of: Day at whose end it was made.
+        state: Whether there was enough data for a model.
+        reasons: Sentences that say what was missing, if there is no model.
+        version: Short hash of everything that the model was computed from.
+        as_of: Day at whose end it was trained.
         encoding: Features, their types and their order.
-        seed: Seed of everything drawn by chance.
-        libraries: Version of each library that took part.
-        data_fingerprint: SHA-256 of what it was made from, whatever the order of the rows.
-        onnx_sha256: SHA-256 of the ONNX file; none where there is no model.
+        seed: Seed of the random number generators.
+        libraries: Versions of the libraries that affect the model.
+        data_fingerprint: SHA-256 of the training data, independent of the order of its rows.
+        onnx_sha256: SHA-256 of the ONNX file; None if there is no model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,12 +52,12 @@ class Card(BaseModel):
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A stored model as it travels to where it is used.
+    """The files of a stored model, as they are sent to the processes that use it.
 
     Attributes:
-        card: Its card as JSON.
-        onnx: Its ONNX file; none where there was not enough data for a model.
-        parts: Further ONNX files, by name.
+        card: The card as JSON.
+        onnx: The ONNX file; None if there was not enough data for a model.
+        parts: Further ONNX files with their names.
     """
 
     card: str
@@ -70,20 +69,20 @@ AnyCard = TypeVar("AnyCard", bound=Card)
 
 
 def card_text(card: Card) -> str:
-    """The card as JSON; the same card gives the same text."""
+    """Return a card as JSON. Equal cards have equal text."""
     return card.model_dump_json(indent=2) + "\n"
 
 
 def read_card(kind: type[AnyCard], text: str | bytes, where: str) -> AnyCard:
-    """Read a card.
+    """Parse a card.
 
     Args:
-        kind: The card's class.
-        text: What `card_text` returned.
-        where: Where the card lies, to name it in a message.
+        kind: Class of the card.
+        text: JSON, as returned by `card_text`.
+        where: Name of the card for messages.
 
     Raises:
-        InputError: the text is not such a card; the message names it and every mistake.
+        InputError: the text is not a valid card; the message names it and lists every mistake.
     """
     try:
         return kind.model_validate_json(text)
@@ -93,18 +92,18 @@ def read_card(kind: type[AnyCard], text: str | bytes, where: str) -> AnyCard:
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Installed version of each library that a model's numbers depend on."""
+    """Return the installed version of each library that affects a model's numbers."""
     return {name: version(name) for name in _LIBRARIES}
 
 
 def version_of(**parts: Any) -> str:
-    """Short hash of what a model was made from: the same parts give the same version."""
+    """Return a short hash that identifies what a model was computed from."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def sha256_of(chunks: Iterable[bytes | memoryview]) -> str:
-    """SHA-256 of bytes one after the other, in hexadecimal digits."""
+    """Return the hexadecimal SHA-256 of concatenated chunks."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)

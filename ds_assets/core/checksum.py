@@ -1,4 +1,4 @@
-"""A checksum of a table's rows, by which two runs, or two databases, can be compared."""
+"""Checksums of tables, for comparing the results of two runs or the content of two databases."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ from ds_assets.core.contracts import nan_to_null
 
 
 def checksum(table: pa.Table) -> str:
-    """SHA-256 of a table's rows, as 64 hexadecimal digits.
+    """Compute the SHA-256 of a table's rows, as 64 hexadecimal digits.
 
-    It depends on the names, types and values alone: not on the order of rows or columns, on how
-    they are cut into batches, or on the machine. A real that is not a number counts as missing,
-    and -0.0 as 0.0, because not every database keeps them apart.
+    It depends only on column names, types and values. The order of rows and columns, the batches
+    and the machine do not affect it. NaN is treated as null, and -0.0 as 0.0, because not every
+    database distinguishes them.
 
     Args:
-        table: Columns of text, integers, reals or dates.
+        table: Columns of text, integers, floating-point numbers or dates.
     """
     names = sorted(table.column_names)
-    columns = pa.table({name: _plain(table[name]) for name in names})
-    # A column that says the same in every row has no order, and decides none.
-    deciding = [name for name in names if _varies(columns[name])]
-    order = pc.sort_indices(columns, sort_keys=[(name, "ascending") for name in deciding or names])
+    columns = pa.table({name: _normalize(table[name]) for name in names})
+    # Constant columns do not affect the order, and sorting by them would take time.
+    varying = [name for name in names if _varies(columns[name])]
+    order = pc.sort_indices(columns, sort_keys=[(name, "ascending") for name in varying or names])
     digest = hashlib.sha256()
     for name in names:  # one column at a time: a sorted copy of all would double the memory
-        column = columns[name].take(order) if name in deciding else columns[name]
+        column = columns[name].take(order) if name in varying else columns[name]
         digest.update(f"{name} {column.type} {len(column)}\n".encode())
         digest.update(column.is_valid().to_numpy().astype("u1").tobytes())
-        for piece in _bytes_of(column):
-            digest.update(piece)
+        for chunk in _bytes_of(column):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _normalize(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(column.type):
         return pc.add(nan_to_null(column.cast(pa.float64())), 0.0)  # -0.0 + 0.0 is 0.0
     if pa.types.is_date(column.type):
@@ -65,7 +65,7 @@ def _bytes_of(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
 
 
 def text_of(column: pa.Array) -> memoryview:
-    """All text of a column without missing values, one value after the other, in UTF-8."""
+    """Return the concatenated UTF-8 text of a column without nulls, without copying it."""
     _, offsets, content = column.buffers()
     if content is None:
         return memoryview(b"")

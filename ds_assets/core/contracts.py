@@ -1,6 +1,6 @@
-"""Bringing rows to the contract of their table.
+"""Validating rows against the contract of their table before they are stored.
 
-Scope: columns, types, missing values and keys, checked before rows are stored.
+Scope: columns, types, missing values and keys.
 """
 
 import datetime as dt
@@ -13,19 +13,22 @@ import pyarrow.compute as pc
 from ds_assets.core.schema import Table
 
 if TYPE_CHECKING:
-    import pandas as pd  # its import takes a second, and a table may never have been a frame
+    import pandas as pd  # slow to import, and not needed for Arrow tables
 
 
 def conform(contract: Table, rows: "pa.Table | pd.DataFrame") -> pa.Table:
-    """Rows as their contract declares them: columns, order, types, and missing values as nulls.
+    """Validate rows and convert them to the columns, order and types of their contract.
 
     Args:
-        contract: What the table must look like.
-        rows: The rows; what is not a number is a missing value.
+        contract: The contract of the table.
+        rows: The rows; NaN is a missing value.
+
+    Returns:
+        The rows, with nulls for missing values.
 
     Raises:
         ValueError: a column is missing or unknown, a value does not fit its type or is missing
-            where it may not be, or two rows have the same key.
+            in a column that is not nullable, or two rows have the same key.
     """
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
     _check_columns(contract, table.column_names)
@@ -35,7 +38,7 @@ def conform(contract: Table, rows: "pa.Table | pd.DataFrame") -> pa.Table:
         if column.null_count and not field.nullable:
             raise ValueError(
                 f"{contract.name}.{field.name} is missing in {column.null_count:,} rows, "
-                "and must never be"
+                "but it is required"
             )
     conformed = pa.Table.from_arrays(columns, schema=schema)
     _check_key(contract, conformed)
@@ -43,15 +46,15 @@ def conform(contract: Table, rows: "pa.Table | pd.DataFrame") -> pa.Table:
 
 
 def rows_of_day(contract: Table, as_of: dt.date, rows: "pa.Table | pd.DataFrame") -> pa.Table:
-    """One day's rows as their contract declares them.
+    """Validate the rows of one day; see `conform`.
 
     Args:
-        contract: What the table must look like; it has a column `as_of`.
-        as_of: The day that every row must carry.
-        rows: The rows; what is not a number is a missing value.
+        contract: The contract of the table, which has a column `as_of`.
+        as_of: The day that every row must have.
+        rows: The rows; NaN is a missing value.
 
     Raises:
-        ValueError: the rows break the contract, or are of another day.
+        ValueError: the rows violate the contract, or some are of another day.
     """
     table = conform(contract, rows)
     days = pc.unique(table["as_of"]).to_pylist()
@@ -63,15 +66,15 @@ def rows_of_day(contract: Table, as_of: dt.date, rows: "pa.Table | pd.DataFrame"
 
 
 def nan_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column whose NaNs are nulls."""
+    """Replace the NaNs of a column with nulls."""
     if not pa.types.is_floating(column.type):
         return column
     return pc.if_else(pc.is_nan(column), None, column)
 
 
-def _check_columns(contract: Table, found: list[str]) -> None:
-    missing = [name for name in contract.names if name not in found]
-    unknown = [name for name in found if name not in contract.names]
+def _check_columns(contract: Table, names: list[str]) -> None:
+    missing = [name for name in contract.names if name not in names]
+    unknown = [name for name in names if name not in contract.names]
     if missing or unknown:
         raise ValueError(
             f"{contract.name} needs the columns {', '.join(contract.names)}; "
@@ -82,18 +85,18 @@ def _check_columns(contract: Table, found: list[str]) -> None:
 def _check_key(contract: Table, table: pa.Table) -> None:
     if _ascends(contract.key, table):
         return
-    keys = table.group_by(list(contract.key)).aggregate([]).num_rows
-    if keys != table.num_rows:
+    distinct = table.group_by(list(contract.key)).aggregate([]).num_rows
+    if distinct != table.num_rows:
         raise ValueError(
-            f"{contract.name} has {table.num_rows:,} rows but {keys:,} different "
+            f"{contract.name} has {table.num_rows:,} rows but {distinct:,} different "
             f"{' and '.join(contract.key)}; accepted is one row for each"
         )
 
 
 def _ascends(key: Sequence[str], table: pa.Table) -> bool:
-    """Whether each row's key is above that of the row before: then no two are the same."""
-    above: pa.ChunkedArray | bool = False
+    """Return whether keys strictly ascend, which shows in linear time that they are distinct."""
+    ascends: pa.ChunkedArray | bool = False
     for name in reversed(key):
-        before, after = table[name][:-1], table[name][1:]
-        above = pc.or_(pc.less(before, after), pc.and_(pc.equal(before, after), above))
-    return pc.all(above).as_py() is not False
+        previous, current = table[name][:-1], table[name][1:]
+        ascends = pc.or_(pc.less(previous, current), pc.and_(pc.equal(previous, current), ascends))
+    return pc.all(ascends).as_py() is not False

@@ -1,6 +1,6 @@
-"""Raw text files made readable: decompressed, checked against their checksum, and clean text.
+"""Reading raw text files: decompression, checksum verification, and cleaning of invalid text.
 
-Belongs here: bytes in, lines out. What a line means is decided where events are read.
+Scope: bytes in, lines out. Lines are parsed in `infra.engines`.
 """
 
 import codecs
@@ -13,17 +13,17 @@ from typing import Any, BinaryIO
 import zstandard
 from isal import isal_zlib
 
-LONGEST_LINE = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 UNREADABLE = "\ufffd"
-"""Opens a line that was not valid text, so that a reader can tell it from a line that was."""
+"""First character of a line that was not valid text, by which it can be recognized."""
 
-SHOWN = 10_000
-"""Characters that are kept of a line that is not used."""
+MAX_QUARANTINED_CHARS = 10_000
+"""Characters of an invalid line that are kept."""
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BLOCK = 1 << 15
-_SMALL_BLOCK = 1 << 6  # of a damaged file: all before the block with the damage can be read
+_SMALL_BLOCK = 1 << 6  # for a damaged file: everything before the damaged block is readable
 _PLAIN_BLOCK = 1 << 18
 
 
@@ -32,27 +32,27 @@ class DamagedFileError(ValueError):
 
 
 def text_blocks(source: Path) -> Iterator[bytes]:
-    """Read the lines of a raw file as UTF-8, many at a time.
+    """Read the lines of a raw file as UTF-8, in blocks of many lines.
 
-    The compression is told by the first bytes, whatever the name says. A line that is not UTF-8,
-    holds NUL or a return before its end, or is longer than 1 MiB becomes its readable beginning
-    after `UNREADABLE`, so that every line keeps its number.
+    The compression is detected from the first bytes, not from the name. A line that is not UTF-8,
+    contains NUL or a carriage return before its end, or is longer than 1 MiB is replaced by
+    `UNREADABLE` and its readable beginning, so that the numbers of lines are kept.
 
     Args:
-        source: Raw file: gzip, zstd or plain.
+        source: Raw file: gzip, zstd or plain text.
 
     Yields:
-        Whole lines, each with a newline at its end, also the last one of a file that has none.
+        Complete lines, each ending in a newline, which is added if the last line has none.
 
     Raises:
-        DamagedFileError: after all that could be read. A line in whose middle the content broke
-            off is not among it.
+        DamagedFileError: after everything readable was yielded. A line in which the content breaks
+            off is dropped.
     """
     yield from clean_blocks(_content(source))
 
 
 def clean_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
-    """The same of plain content that comes in parts."""
+    """Clean uncompressed content given in parts; see `text_blocks`."""
     blocks = _whole_lines(content)
     yield from (_clean(block.removeprefix(codecs.BOM_UTF8)) for block in islice(blocks, 1))
     yield from map(_clean, blocks)
@@ -65,14 +65,14 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         end = text.rfind(b"\n") + 1
         if end:
             yield text[:end]
-        # Of a line without an end only the beginning is ever shown: do not hold the whole.
-        rest = text[end : end + LONGEST_LINE + 1]
+        # Only the beginning of an overlong line is ever kept: bound the memory.
+        rest = text[end : end + MAX_LINE_BYTES + 1]
     if rest:
         yield rest + b"\n"
 
 
 def _content(source: Path) -> Iterator[bytes]:
-    """Decompressed content in chunks; a damaged file is read again for what is left of it."""
+    """Decompress in chunks; a damaged file is read again in small blocks to recover the rest."""
     read = 0
     try:
         for chunk in _decompressed(source, _BLOCK):
@@ -101,13 +101,13 @@ def _decompressed(source: Path, size: int) -> Iterator[bytes]:
 def _inflated(
     raw: BinaryIO, size: int, new: Callable[[], Any], error: type[Exception]
 ) -> Iterator[bytes]:
-    """Content of a compressed stream of one or more members, each checked at its end."""
+    """Decompress a stream of one or more members, verifying the checksum of each."""
     member = new()
     for block in iter(lambda: raw.read(size), b""):
         rest = block
         while rest:
             if member.eof:
-                rest = rest.lstrip(b"\0")  # padding of tapes and block stores
+                rest = rest.lstrip(b"\0")  # zero padding, as tapes and block stores add it
                 if not rest:
                     break
                 member = new()
@@ -121,7 +121,7 @@ def _inflated(
 
 
 def _clean(text: bytes) -> bytes:
-    """Lines with those that are not text marked; nearly always the lines as they are."""
+    """Mark lines that are not valid text. Nearly always nothing has to be changed."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
     if _is_text(text) and not _holds_long_line(text):
@@ -130,14 +130,16 @@ def _clean(text: bytes) -> bytes:
 
 
 def _holds_long_line(text: bytes) -> bool:
-    return len(text) > LONGEST_LINE and any(len(line) > LONGEST_LINE for line in text.split(b"\n"))
+    return len(text) > MAX_LINE_BYTES and any(
+        len(line) > MAX_LINE_BYTES for line in text.split(b"\n")
+    )
 
 
 def _marked(line: bytes) -> bytes:
-    if len(line) <= LONGEST_LINE and _is_text(line):
+    if len(line) <= MAX_LINE_BYTES and _is_text(line):
         return line
-    readable = line[:LONGEST_LINE].decode("utf-8", errors="replace")
-    shown = "".join(c if c >= " " or c == "\t" else " " for c in readable[:SHOWN])
+    readable = line[:MAX_LINE_BYTES].decode("utf-8", errors="replace")
+    shown = "".join(c if c >= " " or c == "\t" else " " for c in readable[:MAX_QUARANTINED_CHARS])
     return f"{UNREADABLE}{shown}".encode()
 
 

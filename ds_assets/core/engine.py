@@ -1,7 +1,8 @@
-"""What a computation needs of the engine that runs it: the PySpark DataFrame API.
+"""The part of the PySpark DataFrame API that feature code uses.
 
-Feature code is written once against these names; an engine is DuckDB in the process or Spark.
-Belongs here: the contract. The engines themselves are resources.
+Feature code is written once against this interface, and runs on DuckDB in the process or on Spark.
+
+Scope: the interface. The engines are in `infra.engines`.
 """
 
 import datetime as dt
@@ -9,29 +10,29 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 DataFrame = Any
-"""A DataFrame of the PySpark API, of whichever engine runs."""
+"""A PySpark-compatible DataFrame of any engine."""
 
 
 class Engine(Protocol):
-    """The parts of the PySpark API that feature code uses."""
+    """An engine that runs feature code."""
 
     @property
     def functions(self) -> Any:
-        """The module of column functions: `pyspark.sql.functions` or its equal."""
+        """The module of column functions: `pyspark.sql.functions` or a compatible one."""
         ...
 
     @property
     def session(self) -> Any:
-        """The session, of which only `createDataFrame` is used."""
+        """The session. Only its method `createDataFrame` is used."""
         ...
 
     @property
     def window(self) -> Any:
-        """The class that builds window specifications."""
+        """The class that builds window specifications: `Window`."""
         ...
 
 
 def frame_of_days(days: Iterable[dt.date], name: str, engine: Engine) -> DataFrame:
-    """A frame of one column of days, each once, ascending."""
+    """Make a frame with one column of distinct days, ascending."""
     rows = [(day,) for day in sorted(set(days))]
     return engine.session.createDataFrame(rows, f"{name} date")

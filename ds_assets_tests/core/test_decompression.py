@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.decompression import (
-    LONGEST_LINE,
-    SHOWN,
+    MAX_LINE_BYTES,
+    MAX_QUARANTINED_CHARS,
     UNREADABLE,
     DamagedFileError,
     text_blocks,
@@ -130,16 +130,16 @@ def test_a_line_is_judged_alone_whatever_stands_beside_it(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("excess", [0, 1, 3 << 20])
 def test_only_a_line_above_the_limit_is_cut(excess: int, tmp_path: Path) -> None:
-    long = b"x" * (LONGEST_LINE + excess)
+    long = b"x" * (MAX_LINE_BYTES + excess)
     text, damage = _read(tmp_path, gzip.compress(b"before\n" + long + b"\nafter\n"))
     before, middle, after, _ = text.split(b"\n")
     assert (before, after, damage) == (b"before", b"after", None)
-    assert middle == (long if not excess else UNREADABLE.encode() + long[:SHOWN])
+    assert middle == (long if not excess else UNREADABLE.encode() + long[:MAX_QUARANTINED_CHARS])
 
 
 def test_a_long_last_line_without_an_end_is_cut(tmp_path: Path) -> None:
-    text, _ = _read(tmp_path, b"x" * (LONGEST_LINE * 3))
-    assert text == UNREADABLE.encode() + b"x" * SHOWN + b"\n"
+    text, _ = _read(tmp_path, b"x" * (MAX_LINE_BYTES * 3))
+    assert text == UNREADABLE.encode() + b"x" * MAX_QUARANTINED_CHARS + b"\n"
 
 
 @given(

@@ -7,7 +7,7 @@ format. Reading files into lines is the job of `duckdb_reader`.
 import datetime as dt
 from collections.abc import Iterable
 
-from ds_assets.core.decompression import SHOWN, UNREADABLE
+from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
 from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID
 from ds_assets.game import Game
 
@@ -40,7 +40,7 @@ def typed_lines(source: str, game: Game) -> str:
     return f"""
         SELECT dt, file, line, reason, user_id, event_time, CAST(event_time AS DATE) AS event_date,
                event_type, {names}, CASE WHEN reason IS NOT NULL
-               THEN substr(rtrim(content, chr(10)), 1, {SHOWN}) END AS content
+               THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, text_user_id AS user_id, {_local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
