@@ -1,6 +1,6 @@
-"""`python -m benchmarks [NAME ...]`: run the benchmarks, all without a name.
+"""Run the benchmarks: `python -m benchmarks [NAME ...]`, all of them without a name.
 
-Belongs here: the command line. Exit code 1 says that a goal does not hold.
+Exits with code 1 if a goal is missed.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Our API under load: its installation, its server, its questions, and where answers come from.
+"""Our API under load: its installation, its server, the requests, and the source of its answers.
 
-Belongs here: what is ours. Does not belong here: loads, and other servers.
+Scope: our own server; loads and other servers are in `loads.py` and `peers.py`.
 """
 
 import sys

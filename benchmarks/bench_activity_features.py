@@ -1,6 +1,6 @@
-"""From raw logs to features: 5,000,000 events of 30 days, against scripts that do only that.
+"""From raw logs to features: 5,000,000 events of 30 days, compared with scripts for clean logs.
 
-The scripts know that these logs are clean; the project looks at each line, and says that they are.
+The scripts rely on clean logs; the project checks each line, and finds that they are clean.
 """
 
 from collections.abc import Sequence

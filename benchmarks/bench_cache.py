@@ -1,4 +1,4 @@
-"""How fast a day gets into Redis: against a plain pipeline of the same values, ready-made."""
+"""Loading a day into Redis, compared with a plain pipeline of the same values, ready-made."""
 
 import random
 import uuid
@@ -32,7 +32,7 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     say(f"  making {USERS:,} predictions")
     parquet.write_table(_with_long_ids(predictions(USERS)), rows)
     with RedisServer(scratch / "server") as server:
-        address.touch(mode=0o600)  # not an argument: those can be seen by everybody
+        address.touch(mode=0o600)  # not an argument: every user of the machine can see those
         address.write_text(server.url, encoding="utf-8")
         found = interleave(
             {SUBJECT: lambda _: [address, lake], CONTROL: lambda _: [address]}, circumstances

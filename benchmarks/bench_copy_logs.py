@@ -1,4 +1,4 @@
-"""A day's logs from S3 to Azure Blob, against reading them alone and writing them alone."""
+"""Copying a day's logs from S3 to Azure Blob, compared with only reading and only writing them."""
 
 import io
 import os

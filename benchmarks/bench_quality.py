@@ -1,8 +1,8 @@
-"""How good the delivered predictions are, on three days each of several games.
+"""How good the delivered predictions are, on three days of each of several games.
 
-Against the best that could be predicted where the truth is known, else against other learners of
-the same rows. Each game goes through the graph as an installation's would; what was delivered is
-judged by the logs of the days after it.
+They are compared with the oracle of a simulated game, or with other learners on the same rows. Each
+game goes through the graph as in an installation, and the delivered predictions are compared with
+the logs of the days after them.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""How fast a day gets into MySQL: against a bare LOAD DATA of a file that is already there."""
+"""Delivering a day to MySQL, compared with a bare LOAD DATA of a ready file."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     say(f"  making {ROWS:,} predictions")
     run_child("make_predictions", [str(ROWS), rows, file], scratch)
     with MySQLServer(scratch / "server") as server:
-        address.touch(mode=0o600)  # not an argument: those can be seen by everybody
+        address.touch(mode=0o600)  # not an argument: every user of the machine can see those
         address.write_text(server.url, encoding="utf-8")
-        say("  delivering a day that does not count: the first one finds a server that is cold")
+        say("  warming up: delivering a day that is not measured")
         run_child(SUBJECT, [address, rows], scratch)
         found = interleave(
             {SUBJECT: lambda _: [address, rows], CONTROL: lambda _: [address, file]}, circumstances

@@ -1,8 +1,8 @@
-"""How fast the API answers: against Redis alone, and against servers that do the same.
+"""How fast the API answers, compared with Redis alone and with servers that do the same.
 
-A day of 200,000 users, all of whom are in Redis, and one worker, with everything switched on. Loads
-come from 50 connections, and share the machine with the worker and Redis, as those of each control
-do. Each round measures everything, ours and its control one after the other.
+A day of 200,000 users, all of them cached in Redis, and one worker with every feature switched on.
+Loads come from 50 connections and share the machine with the worker and Redis, and so does the load
+of each control. Each round measures everything, ours and its control one after the other.
 """
 
 import json
@@ -32,7 +32,7 @@ USERS = 200_000
 SECONDS = 5.0
 """Of each load."""
 CALM = 0.7
-"""Of what a server can do: the load under which times are told."""
+"""Share of a server's capacity at which latency is measured."""
 COMMANDS = {1: 300_000, 100: 15_000}
 """Of Redis alone, by the users of each."""
 

@@ -1,4 +1,4 @@
-"""How fast the simulator writes a game's logs: against compressing the same bytes alone."""
+"""Writing a game's logs with the simulator, compared with compressing the same bytes alone."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""What a measured process says of itself: its last line of output.
+"""What a measured process reports: its last line of output.
 
-Belongs here: that line, and what start-up is. The controls in pandas, Polars and DuckDB are scripts
-that stand alone, and say the same in their own words.
+Scope: that line, and where start-up ends. The controls in pandas, Polars and DuckDB are scripts
+that do not import this package, and write the same line themselves.
 """
 
 import importlib

@@ -1,6 +1,6 @@
-"""The graph over a simulated game, for those who run it with Dagster and those who do without.
+"""The installation of a simulated game, for runs with Dagster and without.
 
-Belongs here: the installation and the days that both have in common.
+Scope: the settings and days that both have in common.
 """
 
 import datetime as dt

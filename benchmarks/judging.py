@@ -1,8 +1,8 @@
-"""How good delivered probabilities were, judged by the logs that came later.
+"""How good delivered probabilities were, given the logs that arrived later.
 
-Belongs here: reading what was predicted and what happened out of a lake, and measures of the two.
-Labels are read from `user_activity` in the plainest way, and not by the code that makes the
-training's: a mistake there must not hide itself.
+Scope: reading predictions and outcomes from a lake, and measures of the two. Labels are read from
+`user_activity` in the simplest way and not by the code that makes training labels: a mistake there
+must not hide itself.
 """
 
 import datetime as dt
@@ -46,7 +46,7 @@ class Judge:
 
     Attributes:
         lake: Where the graph has stored its tables.
-        game: What it was told.
+        game: Its game file.
     """
 
     lake: FolderLake

@@ -1,6 +1,6 @@
-"""Load: requests to a server over HTTP, and commands to Redis, from many connections at once.
+"""Loads: HTTP requests to a server, and commands to Redis, over many connections at once.
 
-Belongs here: wrk and redis-benchmark, and what they say. Who is asked, and what, does not.
+Scope: wrk and redis-benchmark, and their output.
 """
 
 import csv

@@ -1,18 +1,16 @@
 """Make event logs for the benchmarks: `python make_logs.py EVENTS DAYS OUT`.
 
-Writes `OUT/dt=YYYY-MM-DD/events.jsonl.gz` for DAYS days from 2026-01-01, EVENTS events in all, the
-same bytes for the same arguments. Clean logs: no broken line, no duplicate, no late event, times in
-UTC. An event:
+Writes `OUT/dt=YYYY-MM-DD/events.jsonl.gz` for DAYS days from 2026-01-01, EVENTS events in total,
+the same bytes for the same arguments. The logs are clean: no broken line, duplicate or late event,
+and times in UTC. An event:
 
     {"id":"e000000017","ts":"2026-01-01T12:34:56Z","type":"battle",
      "user":{"id":"u001234","country":"KR","level":12},"props":{"minutes":7}}
 
-A purchase has an `amount` in place of `props`; a chat line knows no `level`. There are 32 users for
-1,000 events. A visit is a `session_start` and some more events within two hours; a few visits
-began on the day before and have no start. How often a user comes is heavy-tailed: most come once
-or twice, a few many times a day.
-
-Belongs here: what the logs look like. What is measured on them does not.
+A purchase has an `amount` instead of `props`; a chat line has no `level`. There are 32 users per
+1,000 events. A visit is a `session_start` and some more events within two hours; a few visits began
+on the day before and have no start. The number of visits per user is heavy-tailed: most users come
+once or twice, a few many times a day.
 """
 
 import argparse

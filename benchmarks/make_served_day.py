@@ -1,8 +1,8 @@
 """A day to serve: `python -m benchmarks.make_served_day USERS OUT`.
 
-OUT gets `game.yaml`, and a `lake` with yesterday's models, and features and predictions of so many
-users. Models are those of a small simulated game. Its users, drawn again and again, are the many:
-each has an id of its own, and all get their predictions as the graph makes them, with reasons.
+Writes to OUT a `game.yaml` and a `lake` with yesterday's models, and features and predictions of
+USERS users. The models are those of a small simulated game. Its users are drawn with replacement,
+each draw with a new id, and the graph's own functions predict for them, with reasons.
 """
 
 import datetime as dt

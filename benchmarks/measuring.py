@@ -1,7 +1,6 @@
-"""Measured processes, one after the other: each contestant is a module, run as a whole process.
+"""Run measured processes one after the other: each contestant is a module, run as one process.
 
-Belongs here: starting them, in which order, and reading what they say. What is made of the numbers
-does not.
+Scope: starting them, their order, and reading what they report.
 """
 
 import json
@@ -98,12 +97,12 @@ def values(runs: Iterable[Measured], name: str) -> list[float]:
 
 
 def say(text: str) -> None:
-    """Tell people how far the benchmarks are."""
+    """Report progress on the console."""
     Console(stderr=True, highlight=False).print(text, soft_wrap=True, markup=False)
 
 
 def made_logs(events: int, days: int, circumstances: Circumstances) -> Path:
-    """Folder with the logs of `make_logs`, made now if it is not there."""
+    """Folder with the logs of `make_logs`, made now if it does not exist."""
 
     def make(folder: Path) -> None:
         say(f"  making {events:,} events in {days} files")
@@ -113,9 +112,9 @@ def made_logs(events: int, days: int, circumstances: Circumstances) -> Path:
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """A folder, made now if it is not there.
+    """A folder, made now if it does not exist.
 
-    One that is there is whole: it gets its name when everything is in it.
+    A folder that exists is complete: it is renamed to its name at the end.
     """
     if not folder.exists():
         unfinished = folder.with_suffix(f".{os.getpid()}")

@@ -1,9 +1,9 @@
-"""Feast, BentoML and MLflow: their servers, of the same predictions and of the same model.
+"""Feast, BentoML and MLflow: their servers, with the same predictions and the same model.
 
-They want other versions of what this project uses, so they have an environment of their own, which
-`make bench-serving PEERS=1` makes from `peers.txt`. Without it nothing is measured against them.
+They need other versions of this project's dependencies, so they have their own environment, which
+`make bench-serving PEERS=1` makes from `peers.txt`. Without it they are not measured.
 
-Belongs here: starting them, each with one worker, and what to ask them.
+Scope: starting each of them with one worker, and the requests for it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.programs` installs what puts loads on servers, where it is missing."""
+"""Install the load generators if they are missing: `python -m benchmarks.programs`."""
 
 import sys
 

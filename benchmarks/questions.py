@@ -1,6 +1,6 @@
-"""What servers are asked: files of requests, one on each line.
+"""Requests for the servers: files with one request per line.
 
-Belongs here: the bodies that ours and its peers want for the same question.
+Scope: the bodies that our server and its peers need for the same request.
 """
 
 import json

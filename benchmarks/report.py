@@ -1,6 +1,6 @@
 """Figures as rows, and rows as a table and as JSON.
 
-Belongs here: what a row holds and when its goal holds. How figures come about does not.
+Scope: what a row contains, and when its goal is met.
 """
 
 import datetime as dt
@@ -124,7 +124,7 @@ def ratio(
 
 
 def not_run(name: str, control: str, goal: Goal | None = None) -> Row:
-    """A ratio that was not measured, because the control is not there."""
+    """A ratio that was not measured, because the control is not installed."""
     return Row(name=name, value=None, unit="ratio", control=control, goal=goal, values=[])
 
 

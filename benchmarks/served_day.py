@@ -1,7 +1,6 @@
-"""A day that is served: what `make_served_day` made.
+"""The day that `make_served_day` made.
 
-Belongs here: reading the day, and putting it into Redis. Does not belong here: who is asked, and
-what (`questions.py`).
+Scope: reading the day, and loading it into Redis. Requests are in `questions.py`.
 """
 
 import datetime as dt
@@ -35,8 +34,8 @@ class Rows(NamedTuple):
     """Users as the churn model sees them.
 
     Attributes:
-        matrix: A row a user; -1 where a value is missing, which JSON has no number for.
-        chances: What the model says of each.
+        matrix: One row per user; -1 for a missing value, as JSON has no number for it.
+        chances: The model's probability for each.
     """
 
     matrix: NDArray[np.float32]
@@ -68,7 +67,7 @@ class ServedDay:
 
     @property
     def predictions(self) -> Path:
-        """File of what is predicted, a row a user."""
+        """File of the predictions, one row per user."""
         return self.lake.local(table_file("predictions", self.date))
 
     @property
@@ -98,8 +97,8 @@ class ServedDay:
         if churn is None or churn.model is None:
             raise InputError(f"{self.folder} has no churn model")
         columns = ["user_id", CLUSTER, "churn_probability"]
-        told = parquet.read_table(self.predictions, columns=columns).to_pandas()
-        known = self._frame(users).merge(told, on="user_id", validate="one_to_one")
+        predicted = parquet.read_table(self.predictions, columns=columns).to_pandas()
+        known = self._frame(users).merge(predicted, on="user_id", validate="one_to_one")
         matrix = encode(known, churn.model.card.encoding)
         return Rows(np.nan_to_num(matrix, nan=-1), known["churn_probability"].to_numpy())
 
@@ -111,7 +110,7 @@ class ServedDay:
 
 
 def made_day(users: int, circumstances: Circumstances) -> ServedDay:
-    """Yesterday, made now if it is not there."""
+    """Yesterday, made now if it does not exist."""
     today = dt.datetime.now(dt.UTC).date()
     folder = circumstances.logs / f"served-{users}-users-before-{today}"
 

@@ -1,6 +1,6 @@
-"""A server that loads are put on, and what its processes take.
+"""A server under load, and the resources that its processes use.
 
-Belongs here: starting any such server, and what it is seen to use. Which there are does not.
+Scope: starting any such server and observing it.
 """
 
 import os

@@ -177,16 +177,16 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"out: found .*source; a folder without it"):
             simulate(options(), clean[0])
 
-    def test_progress_is_told_after_each_day(self, tmp_path: Path) -> None:
-        told: list[int] = []
-        simulate(options(users=5, days=4), tmp_path, told.append)
-        assert told == [1, 2, 3, 4]
+    def test_progress_is_reported_after_each_day(self, tmp_path: Path) -> None:
+        reported: list[int] = []
+        simulate(options(users=5, days=4), tmp_path, reported.append)
+        assert reported == [1, 2, 3, 4]
 
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_days(self, tmp_path: Path) -> None:
         peaks = []
         simulate(options(), tmp_path / "fills the caches")
-        for days in (120, 240):  # by then everybody has installed
+        for days in (120, 240):  # by then all accounts have installed
             tracemalloc.start()
             simulate(options(users=200, days=days, late=0.1), tmp_path / str(days))
             peaks.append(tracemalloc.get_traced_memory()[1])
@@ -449,9 +449,9 @@ class TestTruth:
             ("churn_probability", "session_start", False),
             ("payment_probability", "purchase", True),
         ):
-            told, came = told_and_came(tmp_path, logs, *target)
-            assert_calibrated(told, came)
-            assert 0.65 < roc_auc_score(came, told) < 0.97
+            expected, happened = expected_and_observed(tmp_path, logs, *target)
+            assert_calibrated(expected, happened)
+            assert 0.65 < roc_auc_score(happened, expected) < 0.97
 
     @pytest.mark.parametrize(
         ("probability", "event_type", "happens"),
@@ -465,9 +465,9 @@ class TestTruth:
         event_type: str,
         happens: bool,
     ) -> None:
-        told, came = told_and_came(large, logs, probability, event_type, happens)
-        assert_calibrated(told, came)
-        assert 0.75 < roc_auc_score(came, told) < 0.97
+        expected, happened = expected_and_observed(large, logs, probability, event_type, happens)
+        assert_calibrated(expected, happened)
+        assert 0.75 < roc_auc_score(happened, expected) < 0.97
 
     @pytest.mark.parametrize(
         "game", [{}, {"groups_differ": True}, {"changed_from": START + dt.timedelta(5)}]
@@ -544,31 +544,31 @@ def rank_correlation(world: World, country: str, one: Numbers, other: Numbers) -
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def assert_calibrated(told: Numbers, came: npt.NDArray[np.bool_]) -> None:
-    """In each tenth of the probabilities it came as often as was told, but for chance."""
-    for decile in np.array_split(np.argsort(told), 10):
-        spread = np.sqrt((told[decile] * (1 - told[decile])).sum())
-        assert abs(came[decile].sum() - told[decile].sum()) < 4 * spread
+def assert_calibrated(expected: Numbers, happened: npt.NDArray[np.bool_]) -> None:
+    """In each decile of the probabilities the event is as frequent as expected, within noise."""
+    for decile in np.array_split(np.argsort(expected), 10):
+        spread = np.sqrt((expected[decile] * (1 - expected[decile])).sum())
+        assert abs(happened[decile].sum() - expected[decile].sum()) < 4 * spread
 
 
-def told_and_came(
+def expected_and_observed(
     out: Path, logs: Path, probability: str, event_type: str, happens: bool
 ) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """What the truth told on days a horizon apart, and whether it came."""
+    """Probabilities of the truth on days a horizon apart, and whether the event happened."""
     seen = column(
         logs, f"select distinct (d::text, user_id) from events where type = '{event_type}'"
     )
     days: dict[str, set[str]] = {}
     for day, user in seen:
         days.setdefault(user, set()).add(day)
-    told, came = [], []
+    expected, happened = [], []
     for snapshot in (START + dt.timedelta(day) for day in (13, 20, 27, 34)):
         coming = {str(snapshot + dt.timedelta(ahead)) for ahead in range(1, 8)}
         truth = pq.read_table(out / "truth" / f"dt={snapshot}.parquet")
-        told += truth[probability].to_pylist()
+        expected += truth[probability].to_pylist()
         users = truth["user_id"].to_pylist()
-        came += [bool(coming & days.get(user, set())) == happens for user in users]
-    return np.array(told), np.array(came)
+        happened += [bool(coming & days.get(user, set())) == happens for user in users]
+    return np.array(expected), np.array(happened)
 
 
 def summed_over_paths(

@@ -1,1 +1,1 @@
-"""Controls: the same work without this project, or a part of it alone; see each one."""
+"""Controls: the same work without this project, or one part of it alone; see each module."""

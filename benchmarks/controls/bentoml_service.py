@@ -1,6 +1,6 @@
-"""A model behind BentoML: `bentoml serve bentoml_service:Model`, by the peers' Python.
+"""A model behind BentoML: `bentoml serve bentoml_service:Model`, run by the peers' Python.
 
-The environment's MODEL is a file of `peer_models.py`. Rows come ready for it.
+The environment variable MODEL names a file of `peer_models.py`. Rows arrive as ready numbers.
 """
 
 import os

@@ -1,7 +1,8 @@
 """The control of the simulator: `python -m benchmarks.controls.compress_alone SOURCE`.
 
-Compresses the lines of each of its files again, one after the other, as it did: what remains of its
-work when everything else costs nothing. Reading and decompressing them is not counted.
+Compresses the lines of each file again, one file after the other, with the same settings: what
+remains of the simulator's work when everything else costs nothing. Reading and decompressing are
+not counted.
 """
 
 import gzip

@@ -1,7 +1,7 @@
 """The control in DuckDB: `python duckdb_script.py LOGS_DIR OUT_DIR`.
 
 One SQL script, as a data engineer would write it for clean logs: 30 days of `user_activity` and
-`user_features` of the last day, as Parquet. Nothing is set aside, checked for duplicates or kept
+`user_features` of the last day, as Parquet. Nothing is quarantined, checked for duplicates or kept
 for a second run.
 """
 

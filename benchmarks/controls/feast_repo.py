@@ -1,8 +1,8 @@
 """A Feast repository: `python feast_repo.py FOLDER ADDRESS PREDICTIONS NAME...`.
 
-Run by the peers' Python. FOLDER gets a repository whose online store is the Redis that the file
-ADDRESS names, and the store all rows of PREDICTIONS, a Parquet file: the named columns are features
-of a user. `feast serve` in FOLDER serves them.
+Run by the peers' Python. Writes a repository into FOLDER whose online store is the Redis named in
+the file ADDRESS, and loads all rows of the Parquet file PREDICTIONS into it: the named columns are
+features of a user. `feast serve` in FOLDER serves them.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """The control of a delivery: `python -m benchmarks.controls.load_data ADDRESS FILE`.
 
-LOAD DATA LOCAL INFILE of a file that is already there, into the same table, and a commit: nothing
-is made, compared or published.
+LOAD DATA LOCAL INFILE of a ready file into the same table, and a commit: nothing is made, compared
+or published.
 """
 
 import secrets

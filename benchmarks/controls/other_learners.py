@@ -1,7 +1,7 @@
-"""What else could be learnt from the same snapshots: a tuned LightGBM, a logistic regression.
+"""Other learners on the same snapshots: a tuned LightGBM and a logistic regression.
 
-Belongs here: learners that get the rows the project's models get, and nothing of its training.
-They are tuned inside the training window alone, on folds in the order of time.
+Scope: learners that get the same rows as the project's models and share none of its training code.
+They are tuned inside the training window only, on folds in time order.
 """
 
 import datetime as dt
@@ -40,7 +40,7 @@ class Rows:
         labels: What happened to them.
         snapshot: Number of each row's snapshot, ascending in time, a week apart.
         weeks: Weeks from a snapshot until its labels are known.
-        judged: Features of the users to predict for, users ascending.
+        predicted: Features of the users to predict for, users ascending.
         categories: Columns whose numbers are names.
     """
 
@@ -48,11 +48,11 @@ class Rows:
     labels: Flags
     snapshot: npt.NDArray[np.int64]
     weeks: int
-    judged: Matrix
+    predicted: Matrix
     categories: list[int]
 
     def folds(self) -> Iterator[tuple[Flags, Flags]]:
-        """Rows to train on and to judge by; the first were matured on the day of the second."""
+        """Rows to train on and to validate on; the former had matured by the day of the latter."""
         latest = int(self.snapshot.max())
         for number in range(max(self.weeks, latest - FOLDS + 1), latest + 1):
             yield self.snapshot <= number - self.weeks, self.snapshot == number
@@ -71,7 +71,7 @@ def rows_of(target: str, day: dt.date, judge: Judge) -> Rows:
         labels=np.concatenate([judge.labels(target, one) for one in days]),
         snapshot=np.repeat(np.arange(len(days)), sizes),
         weeks=-(-judge.game.maturity_days(horizon) // 7),
-        judged=encode(with_clusters(judge.features(day), clusters), encoding),
+        predicted=encode(with_clusters(judge.features(day), clusters), encoding),
         categories=[n for n, one in enumerate(encoding.features) if one.type != "number"],
     )
 
@@ -106,7 +106,7 @@ def _best(learners: Sequence[Learner], rows: Rows) -> Floats:
         )
         for learn in learners
     ]
-    return learners[int(np.argmax(scores))](rows.matrix, rows.labels, rows.judged)
+    return learners[int(np.argmax(scores))](rows.matrix, rows.labels, rows.predicted)
 
 
 def _drawn(rng: np.random.Generator, categories: list[int]) -> dict[str, Any]:
@@ -122,7 +122,9 @@ def _drawn(rng: np.random.Generator, categories: list[int]) -> dict[str, Any]:
     }
 
 
-def _lightgbm(parameters: dict[str, Any], matrix: Matrix, labels: Flags, judged: Matrix) -> Floats:
+def _lightgbm(
+    parameters: dict[str, Any], matrix: Matrix, labels: Flags, predicted: Matrix
+) -> Floats:
     from lightgbm import LGBMClassifier  # noqa: PLC0415  # slow to import
 
     told = dict(parameters)
@@ -135,12 +137,12 @@ def _lightgbm(parameters: dict[str, Any], matrix: Matrix, labels: Flags, judged:
     }
     learner = LGBMClassifier(**told, **fixed, deterministic=True)
     learner.fit(matrix, labels, categorical_feature=categories)
-    found: Any = learner.predict_proba(judged)
+    found: Any = learner.predict_proba(predicted)
     return np.asarray(found[:, 1])
 
 
 def _logistic(
-    strength: float, categories: list[int], matrix: Matrix, labels: Flags, judged: Matrix
+    strength: float, categories: list[int], matrix: Matrix, labels: Flags, predicted: Matrix
 ) -> Floats:
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415  # slow to import
     from sklearn.impute import SimpleImputer  # noqa: PLC0415
@@ -155,4 +157,4 @@ def _logistic(
     names = OneHotEncoder(handle_unknown="ignore", min_frequency=20)
     columns = ColumnTransformer([("names", names, categories)], remainder=numbers)
     learner = make_pipeline(columns, LogisticRegression(C=strength, max_iter=1000))
-    return np.asarray(learner.fit(matrix, labels).predict_proba(judged)[:, 1])
+    return np.asarray(learner.fit(matrix, labels).predict_proba(predicted)[:, 1])

@@ -1,9 +1,8 @@
 """The control in pandas: `python pandas_script.py LOGS_DIR OUT_DIR`.
 
-A day at a time, with the reader that pandas has by itself (`pandas_pyarrow_script.py` takes the
-other one), as a data engineer would write it for clean logs: 30 days
-of `user_activity` and `user_features` of the last day, as Parquet. Nothing is set aside, checked
-for duplicates or kept for a second run.
+One day at a time with pandas' own reader (`pandas_pyarrow_script.py` uses the other one), as a data
+engineer would write it for clean logs: 30 days of `user_activity` and `user_features` of the last
+day, as Parquet. Nothing is quarantined, checked for duplicates or kept for a second run.
 """
 
 import json

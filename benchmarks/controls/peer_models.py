@@ -1,9 +1,9 @@
 """Models for the peers: `python peer_models.py MATRIX CHANCES ONNX OPTIONS OUT`, by their Python.
 
-OUT gets what servers of BentoML and MLflow load: the ONNX file itself, and a model of scikit-learn
-as a team would hand it over that knows no ONNX. That one has the form of the trees in the file, and
-has learnt to say what the file says: MATRIX are rows, CHANCES what it says of each, both of NumPy,
-and OPTIONS those of the learner, as JSON.
+Writes to OUT what the servers of BentoML and MLflow load: the ONNX file itself, and a scikit-learn
+model as a team that does not use ONNX would deploy it. The latter has the size of the trees in the
+file and is trained to predict the same: MATRIX has rows and CHANCES the file's prediction for each,
+both NumPy arrays, and OPTIONS the learner's options as JSON.
 """
 
 import json

@@ -1,6 +1,7 @@
 """30 days without Dagster: `python -m benchmarks.controls.plain_loop SIMULATED HOME`.
 
-The functions that the assets call, one after the other, with the same arguments. No checks.
+Calls the functions that the assets call, one after the other, with the same arguments and no
+checks.
 """
 
 import datetime as dt

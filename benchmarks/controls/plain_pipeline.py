@@ -1,8 +1,8 @@
 """Ready-made values into Redis: `python -m benchmarks.controls.plain_pipeline ADDRESS`.
 
-Sets the values that are in it once more, in redis-py's pipelines of 1,000 without a transaction:
-what remains of filling a cache when nothing is read, encoded or compared. Its reading of them is
-not counted, and it sets them in an empty server, as `fill_cache` does.
+Stores the values that are in it once more, in redis-py pipelines of 1,000 without a transaction:
+what remains of loading a cache when nothing is read, encoded or compared. Reading the values is not
+counted, and the server is emptied before they are stored, as for `fill_cache`.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The control in Polars: `python polars_script.py LOGS_DIR OUT_DIR`.
 
-A day at a time through the streaming engine, as a data engineer would write it for clean logs: 30
-days of `user_activity` and `user_features` of the last day, as Parquet. Nothing is set aside,
+One day at a time through the streaming engine, as a data engineer would write it for clean logs: 30
+days of `user_activity` and `user_features` of the last day, as Parquet. Nothing is quarantined,
 checked for duplicates or kept for a second run.
 """
 
@@ -21,7 +21,7 @@ MEASURES = (
     "events", "sessions", "purchases", "spend", "count_battle", "count_stage_clear", "sum_minutes",
 )  # fmt: skip
 
-# A time declared as one would be parsed with its format guessed anew at each row: 20 times slower.
+# A declared time would be parsed with its format inferred again for each row: 20 times slower.
 SCHEMA: dict[str, pl.DataType] = {
     "ts": pl.String(),
     "type": pl.String(),

@@ -1,4 +1,4 @@
-"""Objects of S3, read and forgotten: `python -m benchmarks.controls.read_alone BUCKET PREFIX`."""
+"""Read objects of S3 and discard them: `python -m benchmarks.controls.read_alone BUCKET PREFIX`."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,6 @@
-"""Bytes uploaded to Azure Blob: `python -m benchmarks.controls.write_alone CONTAINER OBJECTS SIZE`.
+"""Upload bytes to Azure Blob: `python -m benchmarks.controls.write_alone CONTAINER OBJECTS SIZE`.
 
-CONTAINER is an address; the bytes come from memory.
+CONTAINER is a URL; the bytes come from memory.
 """
 
 import os

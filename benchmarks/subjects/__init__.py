@@ -1,1 +1,1 @@
-"""What is measured of this project: each module is one whole process."""
+"""Subjects: what is measured of this project; each module is one process."""

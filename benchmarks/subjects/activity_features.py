@@ -1,7 +1,7 @@
 """The project's activity and features: `python -m benchmarks.subjects.activity_features LOGS OUT`.
 
-What a day's run does with raw files that are in the lake: quarantine, duplicates, late events and
-reports are in it.
+Does what a day's run does with raw files in the lake, including quarantine, duplicates, late events
+and reports.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """30 days in one Dagster run: `python -m benchmarks.subjects.dagster_run SIMULATED HOME`.
 
-All assets and checks, on an instance as an installation has it. Definitions and instance are there
-before the time begins.
+All assets and checks, on an instance like that of an installation. Definitions and instance are
+ready before the clock starts.
 """
 
 import shutil

@@ -1,6 +1,6 @@
 """One more day for a results database: `python -m benchmarks.subjects.deliver_day ADDRESS PARQUET`.
 
-Every call delivers the day after the newest one. The schema is there before the clock starts.
+Every call delivers the day after the newest one. The schema exists before the clock starts.
 """
 
 import datetime as dt

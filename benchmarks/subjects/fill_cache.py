@@ -1,6 +1,6 @@
 """A day into Redis: `python -m benchmarks.subjects.fill_cache ADDRESS LAKE`.
 
-As the asset does it: read from the lake in batches, encoded, never over a newer value.
+Works as the asset does: reads from the lake in batches, encodes, and never replaces a newer value.
 """
 
 import sys

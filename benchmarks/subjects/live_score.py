@@ -1,7 +1,8 @@
 """The live model inside the service: `python -m benchmarks.subjects.live_score HOME`.
 
-HOME holds what `make_served_day` makes. Features are given, as with `POST /v1/score`, and answers
-come as JSON; nothing goes over HTTP. Times are of the median call, in microseconds a user.
+HOME contains what `make_served_day` makes. Features are given, as with `POST /v1/score`, and
+answers are JSON; HTTP is not involved. Times are those of the median call, in microseconds per
+user.
 """
 
 import asyncio

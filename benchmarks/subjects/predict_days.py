@@ -1,8 +1,8 @@
 """The graph up to predictions: `python -m benchmarks.subjects.predict_days GAME HOME DAY...`.
 
-GAME is a folder with `source/` and `game.yaml`. All logs are read; features are made of the days
-that the predictions of the named days need, and models of those days alone. What a home has of an
-earlier call stays, but for the models: they may be made again with another `game.yaml`.
+GAME is a folder with `source/` and `game.yaml`. All logs are read; features are made for the days
+that the predictions of the named days need, and models for the named days only. What an earlier
+call left in HOME is reused, except the models: they may be made again with another `game.yaml`.
 """
 
 import datetime as dt

@@ -1,7 +1,8 @@
 """A simulated mobile game: event logs of any size, and the truth about its users.
 
-Belongs here: a game whose hidden parameters are known, so that predictions can be compared with
-the best that could be predicted. Nothing here reads the pipeline's code or data.
+Its hidden parameters are known, so predictions can be compared with the best that is possible.
+
+Scope: the game and its logs. Nothing here reads the pipeline's code or data.
 """
 
 from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary

@@ -1,6 +1,6 @@
 """The form of an event: its columns inside the simulator, its types, and its JSON properties.
 
-Belongs here: what the game, the mess and the writer of lines must agree on.
+Scope: what the game, the mess and the writer of lines share.
 """
 
 from enum import IntEnum

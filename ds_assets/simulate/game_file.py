@@ -1,7 +1,6 @@
 """The `game.yaml` of the simulated game.
 
-Belongs here: what the pipeline is told of the simulated game, and the numbers that the truth must
-share with it.
+Scope: the description that the pipeline gets, and the numbers that it shares with the truth.
 """
 
 import datetime as dt
@@ -15,19 +14,19 @@ WINDOWS, LONGER_WINDOWS = (1, 3, 7, 14, 28), (90, 180)
 """A longer window is for logs that are as long."""
 
 _TEXT = """\
-# A simulated game, seed {seed}. `truth/` beside this file holds what nobody could know better;
+# A simulated game, seed {seed}. `truth/` next to this file has the best possible predictions;
 # the pipeline does not read it.
 name: Simulated game
 first_day: {first_day}
 last_day: {last_day}
 time_zone: UTC
 
-# A folder a day, by the day on which the lines arrived.
+# One folder per day on which lines arrived.
 logs:
   path: dt=%Y-%m-%d
   format: jsonl
 
-# Where each fact stands in a line; dots reach into nested objects.
+# Field of each fact in a line; dots reach into nested objects.
 fields:
   user_id: user.id
   event_time: ts
@@ -41,7 +40,7 @@ events:
   sessions: [session_start]
   counted: [stage_clear, level_up, ad_view, gacha_draw]
 
-# Numbers that are summed a user and day.
+# Numbers that are summed per user and day.
 properties:
   minutes: props.minutes
 
@@ -51,18 +50,18 @@ attributes:
   channel: {{field: user.channel, type: text}}
   level: {{field: user.level, type: number}}
 
-# Who was seen in this many days is active and gets predictions.
+# Users seen in this many days are active and get predictions.
 active_days: {active_days}
 # Days that a prediction looks ahead.
 horizons: {{churn: {horizon}, payment: {horizon}}}
 # Days to wait for late logs before a label counts as matured.
 grace_days: {grace_days}
-# Days that the features look back; who buys seldom is known by what was bought months ago.
+# Days that the features look back; rare buyers are predicted from purchases months ago.
 windows: {windows}
-# Events dated up to this long after their arrival day's end are taken.
+# Events dated up to this long after the end of their arrival day are accepted.
 clock_skew_minutes: {clock_skew}
 clusters: {{min: 3, max: 8}}
-# Groups that may have models of their own: clusters, none, or an attribute such as country.
+# Groups that may get their own models: clusters, none, or an attribute such as country.
 user_groups: clusters
 """
 

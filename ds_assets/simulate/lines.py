@@ -1,7 +1,7 @@
-"""The lines: events as JSON text, a whole table at a time.
+"""Events as lines of JSON text, a whole table at a time.
 
-Belongs here: what a line looks like, and what a broken one looks like. Text is joined column by
-column from ready-made pieces: a line at a time in Python could not keep up with the game.
+Scope: valid and broken lines. Text is joined column by column from prepared pieces, because writing
+one line at a time in Python could not keep up with the game.
 """
 
 import datetime as dt

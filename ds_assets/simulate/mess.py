@@ -1,7 +1,7 @@
-"""The mess: what goes wrong between the game and its logs.
+"""The mess: everything that goes wrong between the game and its logs.
 
-Belongs here: which events arrive late, twice, with a wrong clock, or beside lines that nobody can
-read, and on which days nothing arrives. The game itself knows nothing of it.
+Scope: which events arrive late, twice or with a wrong clock, which lines are unreadable, and on
+which days nothing arrives. The game itself does not depend on it.
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""What can be asked of the simulator, and what it reports.
-
-Belongs here: the options with their rules, and the summary. Does not belong here: what the
-options do.
-"""
+"""Options of the simulator with their rules, and the summary that it reports."""
 
 import datetime as dt
 from dataclasses import dataclass, fields
@@ -45,10 +41,10 @@ class SimulationOptions:
     new_fields: bool = False
     """From the middle of the simulation on, events carry fields that they did not have before."""
     groups_differ: bool = False
-    """The players of each country have ways of their own: what is a good sign in one is a bad sign
-    in another."""
+    """Players behave differently in each country: what is a good sign in one is a bad sign in
+    another."""
     changed_from: dt.date | None = None
-    """From this day on everybody behaves differently, for good."""
+    """From this day on all users behave differently."""
 
     def __post_init__(self) -> None:
         mistakes = [*self._wrong_size(), *self._wrong_shares(), *self._wrong_days()]

@@ -1,7 +1,7 @@
 """The game: who plays on a day, and every event of that day.
 
-Belongs here: the state that the game carries from day to day, and drawing one day's events.
-Does not belong here: how probable anything is (`world.py`), and what goes wrong with the logs.
+Scope: the state that the game carries from day to day, and drawing the events of one day.
+Probabilities are in `world.py`, faults of the logs in `mess.py`.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Sessions:
 
 
 class Game:
-    """The game as it goes on; its state is one number a user for each fact."""
+    """The running game; its state is one number per user for each fact."""
 
     def __init__(self, world: World, seed: int) -> None:
         self._world, self._seed = world, seed

@@ -1,7 +1,6 @@
 """The simulation as a whole: day after day from the game to the files.
 
-Belongs here: the order of things, threads, files and folders. Does not belong here: anything about
-players, mess or JSON.
+Scope: the order of steps, threads, files and folders.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """Random numbers of the simulator: one independent stream for each part and day.
 
-Belongs here: how a stream is made from the seed. A part that draws more or less than before, or a
-mess option that is switched on, then changes nothing in the other parts and days.
+If a part draws more or fewer numbers, or an option is switched on, nothing changes in other parts
+and on other days.
 """
 
 from enum import IntEnum

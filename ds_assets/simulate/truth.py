@@ -1,12 +1,12 @@
-"""The oracle: the best that can be predicted from the logs, to measure the predictions by.
+"""The oracle: the best predictions that are possible from the logs, as a reference.
 
-Belongs here: filtering what is known of each user, and the probabilities that follow from it.
+Scope: filtering what the logs reveal about each user, and the resulting probabilities.
 
 The oracle knows the world (parameters, release calendar, each user's hidden parameters) and has
-seen who was active on which day; whether a user who was not active has left, it cannot see. Given
-the hidden state, sessions and purchases of an active user say nothing more about it, so activity
-is all there is to filter. The filter is the forward algorithm of a hidden Markov model with two
-states (Rabiner, A Tutorial on Hidden Markov Models, 1989, section III.A).
+seen who was active on which day, but not whether an inactive user has left. Given the hidden state,
+sessions and purchases of an active user carry no further information about it, so it filters
+activity only. The filter is the forward algorithm of a hidden Markov model with two states
+(Rabiner, A Tutorial on Hidden Markov Models, 1989, section III.A).
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
-"""Ways of behaving: what sets a country's players apart, and what changes for good on a day.
+"""Behaviour that differs between countries, and behaviour that changes for good on one day.
 
-Belongs here: the two kinds of game in which one law for everybody, or for ever, is wrong. Both
-change the numbers of which the day's law is made, so the oracle knows of them what the game does.
+Scope: the two kinds of game in which a single model for all users, or for all time, is wrong. Both
+change the parameters of the day's law, so the oracle knows as much about them as the game does.
 """
 
 from typing import NamedTuple
@@ -34,44 +34,44 @@ WAYS = {
 """Of each country, in a game whose groups differ."""
 
 USUAL_SESSIONS = 1.5
-"""Sessions beyond the first with which burning out changes nothing."""
+"""Sessions beyond the first at which burning out has no effect."""
 WEEK, MONTH = 7, 28
 OWN_DAY, OTHER_DAYS = 0.6, 0.04
-"""On the own day of the week at least the one is reached, and else this share of what is usual."""
+"""Least probability of playing on a user's own day of the week, and factor on all other days."""
 PASS_DAYS = 3
 PASS_BUYS, OTHER_BUYS = 8.0, 0.05
 """Factors of purchases on the days on which a pass is due, and on all others."""
 
 CALM_LEAVE = 0.006
-"""Probability of leaving that a change leaves as it was: what is below rises above it."""
+"""Probability of leaving that a change does not affect; lower ones rise and higher ones fall."""
 USUAL_BUYS, OLD_HABIT, LITTLE_PLAY = 0.015, 0.3, -1.2
-"""After a change: purchases of an active day, and the powers with which the old number of them and
-the number of sessions count. Nobody could learn from logs what depends on hidden numbers alone."""
+"""After a change: purchases on an active day, and the exponents of the old number of purchases and
+of the number of sessions. A dependence on hidden numbers only could not be learnt from logs."""
 
 
 def burnt_out(leave: Floats, sessions: Floats, power: Floats) -> Floats:
-    """Probability of leaving of those whom much play tires, or ties."""
+    """Probability of leaving, rising or falling with the usual number of sessions."""
     return np.asarray(leave * (sessions / USUAL_SESSIONS) ** power)
 
 
 def on_own_day(plays: Floats, weekly: Flags, tenure: Ints) -> Floats:
-    """Probability of being active where weekly players gather on one day of their week."""
+    """Probability of being active, concentrated on one day of the week for weekly players."""
     gathered = np.where(tenure % WEEK == 0, OWN_DAY + (1 - OWN_DAY) * plays, OTHER_DAYS * plays)
     return np.where(weekly, gathered, plays)
 
 
 def on_pass_days(buys: Floats, monthly: Flags, tenure: Ints) -> Floats:
-    """Expected purchases where those with a pass buy when it is due."""
+    """Expected purchases, concentrated on the days when a monthly pass is due."""
     factor = np.where(tenure % MONTH < PASS_DAYS, PASS_BUYS, OTHER_BUYS)
     return np.where(monthly, buys * factor, buys)
 
 
 def changed_leave(leave: Floats) -> Floats:
-    """Probability of leaving where the safe leave and the unsafe stay."""
+    """Probability of leaving, with low and high probabilities exchanged."""
     return np.asarray(CALM_LEAVE**2 / leave)
 
 
 def changed_buys(buys: Floats, sessions: Floats) -> Floats:
-    """Expected purchases where those who play little buy most."""
+    """Expected purchases, highest for users who play little."""
     habit = (buys / USUAL_BUYS) ** OLD_HABIT
     return np.asarray(USUAL_BUYS * habit * (sessions / USUAL_SESSIONS) ** LITTLE_PLAY)

@@ -1,11 +1,11 @@
 """The world: the game's parameters, its accounts with their hidden parameters, and the day's law.
 
-Belongs here: everything that decides how probable a user's next day is. The game draws from this
-law and the oracle computes with it, so the two cannot drift apart.
+Scope: all probabilities of a user's next day. The game draws from this law and the oracle computes
+with it, so the two cannot drift apart.
 
-A user is playing or gone. Each day one who plays may leave, and one who is gone may return; then
-one who plays is active with a probability of that day; one who is active has a Poisson number of
-sessions and, independently, of purchases. Install is a return that is certain.
+A user is playing or gone. Each day a playing user may leave, and a gone user may return; then a
+playing user is active with that day's probability; an active user has a Poisson number of sessions
+and, independently, of purchases. An install is a return with probability 1.
 """
 
 import datetime as dt

@@ -63,16 +63,16 @@ def in_another_future(rows: Sequence[Row], fixed: Any, seed: int) -> list[Row]:
     return unique([*changed, *added])
 
 
-def twins(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Both histories of each user in one world, told apart by the name."""
-    return [*rows, *(replace(row, user_id=f"twin of {row.user_id}") for row in others)]
+def with_counterparts(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Both histories of each user in one world, distinguished by the id."""
+    return [*rows, *(replace(row, user_id=f"counterpart of {row.user_id}") for row in others)]
 
 
-def assert_twins_are_alike(described: Described, snapshots: Sequence[dt.date]) -> int:
-    """Compare every user with the twin. Returns how many there were."""
+def assert_counterparts_are_equal(described: Described, snapshots: Sequence[dt.date]) -> int:
+    """Compare every user with the counterpart, and return the number of users."""
     seen = {key: row for key, row in described.items() if key[0] in snapshots}
-    users = {key: row for key, row in seen.items() if not key[1].startswith("twin of ")}
-    paired = {(at, f"twin of {user}"): row for (at, user), row in users.items()}
+    users = {key: row for key, row in seen.items() if not key[1].startswith("counterpart of ")}
+    paired = {(at, f"counterpart of {user}"): row for (at, user), row in users.items()}
     assert paired == {key: row for key, row in seen.items() if key not in users}
     return len(users)
 
@@ -84,10 +84,10 @@ def test_what_arrives_or_happens_after_a_day_changes_no_feature_and_no_populatio
 ) -> None:
     rows = random_histories(seed)
     others = in_another_future(rows, lambda row: known(row, AS_OF), seed)
-    described = world.describe(twins(rows, others))
-    assert assert_twins_are_alike(described, [at for at in SNAPSHOTS if at <= AS_OF]) > 500
+    described = world.describe(with_counterparts(rows, others))
+    assert assert_counterparts_are_equal(described, [at for at in SNAPSHOTS if at <= AS_OF]) > 500
     with pytest.raises(AssertionError):  # the futures do differ
-        assert_twins_are_alike(described, SNAPSHOTS)
+        assert_counterparts_are_equal(described, SNAPSHOTS)
 
 
 def test_a_future_of_one_day_changes_nothing(world: World) -> None:
@@ -117,11 +117,11 @@ def test_only_what_happened_in_the_window_and_arrived_by_the_training_day_change
     def fixed(row: Row) -> bool:
         return row.arrived <= AS_OF and 1 <= (row.event_date - snapshot).days <= horizon
 
-    world.store(twins(rows, in_another_future(rows, fixed, seed)))
+    world.store(with_counterparts(rows, in_another_future(rows, fixed, seed)))
     frame = labels.outcomes(world.activity, {AS_OF: [snapshot]}, horizon, GAME, engine())
     described = {(row.pop("snapshot"), row.pop("user_id")): row for row in records(frame)}
     assert {row.pop("as_of") for row in described.values()} == {AS_OF}
-    assert assert_twins_are_alike(described, [snapshot]) > 300
+    assert assert_counterparts_are_equal(described, [snapshot]) > 300
 
 
 # --- from lines to features -----------------------------------------------------------------------

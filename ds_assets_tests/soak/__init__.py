@@ -1,1 +1,1 @@
-"""The soak test: the API under steady load while whatever it rests on goes away and comes back."""
+"""The soak test: the API under steady load while its dependencies fail and recover."""

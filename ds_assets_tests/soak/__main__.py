@@ -1,4 +1,4 @@
-"""`python -m ds_assets_tests.soak [--minutes N]`: soak the API, and print what was seen."""
+"""Soak the API and print a report: `python -m ds_assets_tests.soak [--minutes N]`."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
 """What must be true of every reply, whatever is down.
 
-Belongs here: the rules. A breach is told in words, and none ends the soak.
+Scope: the rules. A violation is recorded as a sentence, and does not end the soak.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from ds_assets_tests.soak.http import Reply
 from ds_assets_tests.soak.world import World
 
 LATE = 0.5
-"""Seconds beyond the deadline that are the machine's, which the load keeps busy, too."""
+"""Seconds allowed beyond the deadline, because the load also keeps the machine busy."""
 _OK, _OVERLOADED = 200, 503
 _VERSIONS = ("churn_model", "payment_model", "cluster_model")
 _OF_ITSELF = ("user_id", "status", "source", "age_seconds")
@@ -25,10 +25,10 @@ class Asked:
     """A request that came back.
 
     Attributes:
-        users: Who was asked about; one of whom nothing is known begins with `nobody`.
-        sent: When, in seconds since 1970-01-01, UTC.
-        received: When its reply had come.
-        features_of: The day of the features that were sent, where the user was to be scored.
+        users: The requested users; the ids of unknown users begin with `nobody`.
+        sent: Time of sending, in seconds since 1970-01-01, UTC.
+        received: Time at which the reply was complete.
+        features_of: Day of the features that were sent, for a request to score users.
     """
 
     users: Sequence[str]
@@ -48,11 +48,11 @@ def breaches(
     """What is wrong with a reply.
 
     Args:
-        asked: What was asked.
-        reply: What came back.
-        world: What is true.
-        all_is_up: Whether nothing was down for a while, so that all that is known must be told.
-        may_refuse: Whether there is so much to do that some are told to come again.
+        asked: The request.
+        reply: Its reply.
+        world: The expected values.
+        all_is_up: Whether nothing has been down for a while, so that known users must be answered.
+        may_refuse: Whether the load is so high that requests may be refused with a retry time.
     """
     if may_refuse and reply.status == _OVERLOADED and reply.headers.get("retry-after") == "1":
         return []
@@ -62,18 +62,21 @@ def breaches(
     if asked.seconds > REQUEST_TIMEOUT_S + LATE:
         found.append(f"{asked.seconds:.2f} s for {len(asked.users)} users")
     if [one["user_id"] for one in answers] != list(asked.users):
-        return [*found, f"asked for {asked.users}, told of {[one['user_id'] for one in answers]}"]
+        return [
+            *found,
+            f"asked for {asked.users}, answered for {[one['user_id'] for one in answers]}",
+        ]
     for one in answers:
         found += _of_answer(one, asked, world, all_is_up=all_is_up)
     return found
 
 
 def answers_of(reply: Reply) -> list[dict[str, Any]]:
-    """The answers of a reply; none of one that is a problem."""
+    """The answers of a reply; none if it is an error."""
     if reply.status != _OK:
         return []
-    told = reply.json
-    answers: list[dict[str, Any]] = told.get("predictions", [told])
+    body = reply.json
+    answers: list[dict[str, Any]] = body.get("predictions", [body])
     return answers
 
 
@@ -86,7 +89,7 @@ def _of_answer(one: dict[str, Any], asked: Asked, world: World, *, all_is_up: bo
         return [] if honest and one["user_group"] is None else [f"made up: {one}"]
     day = dt.date.fromisoformat(one["as_of"])
     if day not in world.landed:
-        return [f"{user} is told of {day}, which has not come yet"]
+        return [f"{user} is answered with {day}, which has not arrived yet"]
     true = world.truth[day][user]
     if asked.features_of not in (None, day):  # they were of another day than the models
         return _of_values(one, {name: true[name] for name in _VERSIONS})

@@ -1,7 +1,4 @@
-"""A client of one connection that costs little: the load must not be what is measured.
-
-Belongs here: requests and replies of HTTP/1.1. Does not belong here: what is asked.
-"""
+"""An HTTP/1.1 client of one connection that costs little, so that it is not the bottleneck."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Steady load: what back-ends ask all the time, and how long the replies took.
+"""Steady load: the requests that back-ends send all the time, and the latency of the replies.
 
-Belongs here: clients, and what is counted of each phase.
+Scope: clients, and the counts of each phase.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ CONNECTIONS = 12
 PAUSE = 0.02
 """Seconds between a reply and the next request of a connection, on average."""
 USERS_OF_A_BATCH = 20
-MOST_TOLD = 20
+MAX_REPORTED = 20
 
 
 @dataclass
 class Phase:
-    """What happened while one thing was the case.
+    """What happened during one phase.
 
     Attributes:
-        name: What was the case.
+        name: What the phase is about.
         all_is_up: See `breaches`.
-        may_refuse: As well.
-        seconds: How long each reply took.
+        may_refuse: See `breaches`.
+        seconds: Latency of each reply.
         sources: Answers by source.
-        note: What else there is to tell.
+        note: Anything else to report.
     """
 
     name: str
@@ -52,13 +52,13 @@ class Phase:
 
 @dataclass
 class Load:
-    """Clients that ask until they are told to stop.
+    """Clients that send requests until they are stopped.
 
     Attributes:
-        phases: What was counted, the last is the current one.
-        found: Breaches, the first few in words.
-        breaches: How many there are.
-        lost: Requests that nobody answered.
+        phases: The phases; the last is the current one.
+        found: The first few violations, as sentences.
+        breaches: Number of violations.
+        lost: Requests without a reply.
     """
 
     port: int
@@ -70,7 +70,7 @@ class Load:
     ends: bool = False
 
     async def run(self) -> None:
-        """Ask until `ends`; a client that is sent away then goes."""
+        """Send requests until `ends`; a client then stops when its connection is closed."""
         numbers = itertools.count()
         await asyncio.gather(*(self._client(seed, numbers) for seed in range(CONNECTIONS)))
 
@@ -112,16 +112,16 @@ class Load:
             reply = await asking
         except (OSError, EOFError, TimeoutError) as error:
             self.lost += 1
-            self._tell(phase, [f"a request was lost: {error!r}"])
+            self._record(phase, [f"a request was lost: {error!r}"])
             return None
         asked = Asked(users, sent, time.time(), features_of)
         phase.seconds.append(asked.seconds)
         phase.sources.update(one["source"] for one in answers_of(reply))
         all_is_up = phase.all_is_up and self.phases[-1] is phase
         wrong = breaches(asked, reply, self.world, all_is_up=all_is_up, may_refuse=phase.may_refuse)
-        self._tell(phase, wrong)
+        self._record(phase, wrong)
         return reply
 
-    def _tell(self, phase: Phase, found: Sequence[str]) -> None:
+    def _record(self, phase: Phase, found: Sequence[str]) -> None:
         self.breaches += len(found)
-        self.found += [f"{phase.name}: {one}" for one in found][: MOST_TOLD - len(self.found)]
+        self.found += [f"{phase.name}: {one}" for one in found][: MAX_REPORTED - len(self.found)]

@@ -1,7 +1,6 @@
-"""The soak: what happens, in which order, and what is found.
+"""The soak: its phases in order, and the report.
 
-Belongs here: the phases, and the report of them. Does not belong here: what is asked meanwhile
-(`load.py`), and what a reply may say (`checks.py`).
+Requests are in `load.py`, rules for replies in `checks.py`.
 """
 
 import asyncio
@@ -24,18 +23,18 @@ from ds_assets_tests.soak.load import Load, Phase
 from ds_assets_tests.soak.world import World, made_world
 
 BACK_WITHIN = 5.0
-"""Seconds in which what is back, or new, must be used."""
+"""Seconds within which a recovered server, or a new day, must be used."""
 CALM_SECONDS, DOWN_SECONDS, OVERLOAD_SECONDS = 1.5, 2.0, 3.0
 TOO_MUCH = 5
-"""Times of what a worker answers at once that it is asked in an overload."""
-MOST_GROWTH_MB = 10.0
-"""Of memory from the first round to the last; what a round needs is there after the first."""
+"""Load in an overload, as a multiple of what a worker answers at once."""
+MAX_GROWTH_MB = 10.0
+"""Growth of memory from the first round to the last; the first round allocates what each needs."""
 _PARTS = {"cache": "Redis", "table": "MySQL", "live": "the lake"}
 _DO = {
     "is killed": ServerProcess.kill,
     "is back": ServerProcess.start,
     "is frozen": ServerProcess.freeze,
-    "goes on": ServerProcess.thaw,
+    "continues": ServerProcess.thaw,
 }
 
 Step = Callable[[], Awaitable[None]]
@@ -43,12 +42,12 @@ Step = Callable[[], Awaitable[None]]
 
 @dataclass
 class Soaked:
-    """What was found.
+    """The result of a soak.
 
     Attributes:
-        phases: What was counted of each.
-        faults: What is wrong, in words; empty where nothing is.
-        memory_mb: Memory of the worker after each round, and in the end.
+        phases: The counts of each phase.
+        faults: What went wrong, as sentences.
+        memory_mb: Memory of the worker after each round, and at the end.
     """
 
     phases: list[Phase]
@@ -60,8 +59,8 @@ def soak(minutes: float, say: Callable[[Phase], None]) -> Soaked:
     """Soak the API of a new installation.
 
     Args:
-        minutes: For how long; everything that can happen does so once at least.
-        say: Is told of each phase when it is over.
+        minutes: Duration; every phase runs at least once.
+        say: Called with each phase when it is over.
     """
     with tempfile.TemporaryDirectory(prefix="ds_assets_soak_") as name:
         folder = Path(name)
@@ -93,27 +92,27 @@ class _Soak:
         self._asking = Connection(api.port)
 
     async def whole(self, seconds: float) -> Soaked:
-        """Everything, round after round, and the end."""
+        """Run round after round, and shut the API down."""
         over = time.monotonic() + seconds
         async with self._asking:
-            await self._until("there is something to answer from", self._is_ready)
+            await self._until("it is ready", self._is_ready)
             asking = asyncio.create_task(self._load.run())
-            for step in itertools.cycle([*self._round(), self._remember_memory]):
+            for step in itertools.cycle([*self._round(), self._record_memory]):
                 if self._found.memory_mb and time.monotonic() > over:
                     break
                 await step()
-            await self._remember_memory()
+            await self._record_memory()
         await self._leave()
         await asking
-        self._judge()
+        self._conclude()
         return self._found
 
     def _round(self) -> Iterator[Step]:
-        """All that can happen."""
+        """The phases of one round."""
         yield self._calm
         for part, name in _PARTS.items():
             yield partial(self._is_lost, [part], name, "is killed", "is back")
-            yield partial(self._is_lost, [part], name, "is frozen", "goes on")
+            yield partial(self._is_lost, [part], name, "is frozen", "continues")
         yield partial(self._is_lost, [*_PARTS], "everything", "is killed", "is back")
         yield self._new_day
         yield self._calm
@@ -152,11 +151,11 @@ class _Soak:
         day = await asyncio.to_thread(self._world.land)
         users = [one for one in self._world.users if one[-1] not in "37"]
 
-        async def is_told() -> bool:
+        async def is_served() -> bool:
             reply = await self._asking.get(f"/v1/users/{users[0]}/prediction")
             return bool(reply.status == 200 and reply.json["as_of"] == str(day))
 
-        await self._until("it is told", is_told)
+        await self._until("it is served", is_served)
         scored = self._world.features[day][users[0]]
 
         async def is_scored() -> bool:
@@ -183,16 +182,14 @@ class _Soak:
                         seen[-1] += 1
 
         await asyncio.gather(*(ask() for _ in range(clients)))
-        note = (
-            f"{seen[200]:,} answered, {seen[503]:,} told to come again, within {slowest[0]:.2f} s"
-        )
+        note = f"{seen[200]:,} answered, {seen[503]:,} refused, within {slowest[0]:.2f} s"
         self._load.phases[-1].note = note
         await self._until("all is used", self._is_whole)
         if set(seen) != {200, 503} or slowest[0] > REQUEST_TIMEOUT_S + LATE:
             self._found.faults.append(f"overload: {dict(seen)}, slowest {slowest[0]:.2f} s")
 
     async def _leave(self) -> None:
-        self._begin("it is told to end")
+        self._begin("shutdown")
         self._load.ends = True
         await asyncio.to_thread(self._api.stop)
 
@@ -221,20 +218,20 @@ class _Soak:
     async def _is_whole(self) -> bool:
         return await self._readiness() == (200, [])
 
-    async def _remember_memory(self) -> None:
-        """Of the worker, whose process its figures name."""
+    async def _record_memory(self) -> None:
+        """Record the memory of the worker, whose process id is in its metrics."""
         text = (await self._asking.get("/metrics")).body.decode()
         worker = text.partition('worker="')[2].partition('"')[0]
         self._found.memory_mb.append(_memory_mb(int(worker)))
 
-    def _judge(self) -> None:
+    def _conclude(self) -> None:
         self._say(self._load.phases[-1])
         found = self._found
         found.faults += self._load.found
         if self._load.breaches > len(self._load.found):
             found.faults.append(f"and {self._load.breaches - len(self._load.found):,} more")
         growth = found.memory_mb[-1] - found.memory_mb[0]
-        if growth > MOST_GROWTH_MB:
+        if growth > MAX_GROWTH_MB:
             found.faults.append(f"memory grew by {growth:.0f} MB: {found.memory_mb}")
 
 

@@ -1,7 +1,6 @@
-"""What the API rests on: a game's days, its servers, and what can happen to them.
+"""What the API depends on: a game's days, its servers, and the faults that they suffer.
 
-Belongs here: servers, days that land on them, and what is true of each user on each day. Does not
-belong here: who asks, and when something happens.
+Scope: servers, delivered days, and the expected values for each user on each day.
 """
 
 import datetime as dt
@@ -31,7 +30,7 @@ from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
 _LANDS = ("user_features", "models/clusters", "models/churn", "models/payment")
-"""Folders of the lake of which the live model needs a day."""
+"""Folders of the lake that the live model needs of a day."""
 
 Row = Mapping[str, Any]
 
@@ -41,11 +40,11 @@ class World:
     """The servers, and the days on them.
 
     Attributes:
-        servers: By what they are to the service: cache, table, live.
-        days: Days whose predictions may land, in their order.
-        landed: Those that did.
-        truth: What is predicted for each user of a day, as an answer's values.
-        features: What is known of each user of a day, as a request sends it.
+        servers: By their role for the service: cache, table, live.
+        days: Days whose predictions can arrive, in order.
+        landed: Days that have arrived.
+        truth: Predictions of each user and day, as the values of an answer.
+        features: Features of each user and day, as a request sends them.
     """
 
     made: Installation
@@ -68,10 +67,10 @@ class World:
     def land(self) -> dt.date:
         """Let the next day arrive: models first, then the table, then the cache.
 
-        After the last it arrives again, as when a day is run once more.
+        The last day can arrive again, as when a day is run again.
 
-        Some users are left out of the cache, and some of the table, too: they are answered from
-        what comes after.
+        Some users are left out of the cache, and some also of the table, so that the next source
+        answers for them.
         """
         day = self.days[min(len(self.landed), len(self.days) - 1)]
         rows = read_predictions(day, self.made.lake)
@@ -95,13 +94,13 @@ def is_for_live(user_id: str) -> bool:
 
 
 def is_for_table(user_id: str) -> bool:
-    """Whether the table knows a user, and the cache does not before somebody asks."""
+    """Whether the table has a user, and the cache only after the first request."""
     return user_id.endswith("3")
 
 
 @contextmanager
 def made_world(folder: Path) -> Iterator[World]:
-    """A game up to yesterday, of which no day has landed yet."""
+    """A game up to yesterday; no day has arrived yet."""
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     start = last - dt.timedelta(days=PLAYED_DAYS - 1)
     made, _ = make_played(folder / "game", users=USERS, days=PLAYED_DAYS, start=start, seed=11)
@@ -140,7 +139,7 @@ def _without(rows: pa.Table, *left_out: Callable[[str], bool]) -> pa.Table:
 
 
 def _truth(day: dt.date, lake: Lake) -> dict[str, Row]:
-    """What every answer about a user has to say that says this day."""
+    """The values of every answer for this day, by user."""
     (rows,) = read_predictions(day, lake).combine_chunks().to_batches()
     users = rows["user_id"].to_pylist()
     return dict(zip(users, map(decode_members, encode_members(rows)), strict=True))
@@ -152,7 +151,7 @@ def _features(day: dt.date, lake: Lake) -> dict[str, Row]:
 
 
 def _sent(row: dict[str, Any]) -> Row:
-    """Features as JSON has them, which knows neither days nor what is no number."""
+    """Features as JSON, without dates, and with null for NaN."""
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in row.items()

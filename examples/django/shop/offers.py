@@ -1,8 +1,4 @@
-"""Which offer a player sees.
-
-Belongs here: the rule, as a plain function of a prediction. Does not belong here: where predictions
-come from, and how an offer looks.
-"""
+"""Which offer a player sees: the rule, as a plain function of a prediction."""
 
 import datetime as dt
 from dataclasses import dataclass

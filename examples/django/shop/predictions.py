@@ -1,7 +1,4 @@
-"""The prediction service of this process.
-
-Belongs here: when it is opened and closed. Does not belong here: what a prediction leads to.
-"""
+"""The prediction service of this process: when it is opened and closed."""
 
 import atexit
 import os

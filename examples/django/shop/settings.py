@@ -1,4 +1,4 @@
-"""Settings of the project; where predictions lie, the variables of ds_assets say."""
+"""Settings of the project. The variables of ds_assets say where predictions are stored."""
 
 import datetime as dt
 import os

@@ -1,4 +1,4 @@
-"""The addresses of this project."""
+"""The URLs of this project."""
 
 from django.urls import path
 
