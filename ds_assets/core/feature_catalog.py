@@ -9,15 +9,13 @@ aggregate expression over the days of one user that a snapshot sees (`features.k
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from ds_assets.core import wording
-from ds_assets.core.aggregates import exact_sum, latest
+from ds_assets.core.aggregates import latest
 from ds_assets.core.feature_columns import (
-    Family,
     FeatureColumn,
     Heading,
     Phrase,
@@ -26,11 +24,12 @@ from ds_assets.core.feature_columns import (
     fixed_topic,
     single_value,
 )
-from ds_assets.core.wording import Amount, counted, in_the_last, summed
+from ds_assets.core.measures import ACTIVE_DAYS, Measure, stored_measures
+from ds_assets.core.wording import Amount, in_the_last, spoken
 from ds_assets.game import Attribute, Game
 
 WEEK, FOUR_WEEKS = 7, 28
-"""Windows, in days, that words name; the nearest ones are taken where a game has others."""
+"""Windows in days that reasons name, or the nearest ones that a game has."""
 
 _TREND = "trend"
 LAST_SEEN = fixed_topic(
@@ -132,68 +131,6 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A number of each user and day that features sum over trailing windows.
-
-    Attributes:
-        name: Column of the days; `_7d` and so on is appended for a feature.
-        type: Whether sums are of whole numbers or of reals.
-        description: What the sum is, without the window.
-        amount: How the sum is said.
-        one_day: What the sum over one day is, where that is not the description.
-        family: See `FeatureColumn`.
-        profile: See `FeatureColumn`.
-        heading: First line of its heading in the picture of the profiles.
-    """
-
-    name: str
-    type: Literal["integer", "real"]
-    description: str
-    amount: Amount
-    one_day: str = ""
-    family: Family | None = None
-    profile: int | None = None
-    heading: str = ""
-
-
-ACTIVE_DAYS = Measure(
-    "active_days",
-    "integer",
-    "Active days",
-    counted("active day"),
-    one_day="Active",
-    family="activity",
-    profile=2,
-    heading="active days",
-)
-
-
-def stored_measures(game: Game) -> tuple[Measure, ...]:
-    """Measures that are columns of `user_activity`."""
-    return (
-        Measure("events", "integer", "Events", counted("event"), family="activity", profile=4),
-        Measure(
-            "sessions", "integer", "Sessions", counted("session"), family="activity", profile=3
-        ),
-        Measure("purchases", "integer", "Purchases", wording.PURCHASES, family="spend", profile=9),
-        Measure("spend", "real", "Spend", wording.SPENT, family="spend", profile=8),
-        *(
-            Measure(
-                f"count_{name}",
-                "integer",
-                f"Events of type {name}",
-                counted(f"{_spoken(name)} event"),
-            )
-            for name in game.events.counted
-        ),
-        *(
-            Measure(f"sum_{name}", "real", f"Sum of the property {name}", summed(_spoken(name)))
-            for name in game.properties
-        ),
-    )
-
-
 def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
     """All features of a game, in the order of the columns of `user_features`."""
     measures = (ACTIVE_DAYS, *stored_measures(game))
@@ -207,11 +144,6 @@ def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
         *numeric,
         *(_attribute(name, kind, codes) for name, kind in game.attributes.items()),
     )
-
-
-def sum_measure(f: Any, measure: Measure, values: Any) -> Any:
-    """Sum of a measure: whole numbers add up exactly, reals are rounded to do so."""
-    return exact_sum(f, values) if measure.type == "real" else f.sum(values)
 
 
 def _feature(
@@ -237,18 +169,18 @@ def _feature(
 def _window_sum(measure: Measure, days: int, game: Game) -> FeatureColumn:
     is_purchases = measure.name == "purchases"
     own_topic = Topic(measure.name, partial(_windows_phrase, measure.amount))
-    subject = measure.one_day if days == 1 and measure.one_day else measure.description
+    is_flag = measure is ACTIVE_DAYS and days == 1
     return FeatureColumn(
         f"{measure.name}_{days}d",
         "real",
-        f"{subject} {in_the_last(days)}.",
+        f"{'Active' if is_flag else measure.description} {in_the_last(days)}.",
         aggregate=partial(_sum_in_window, measure, days),
         wording=_purchases_topic(game) if is_purchases else own_topic,
         measure=measure.name,
         windows=(days,),
         family=measure.family,
         profile=measure.profile,
-        heading=Heading(measure.heading, f"of {days}") if measure.heading else None,
+        heading=Heading("active days", f"of {days}") if measure is ACTIVE_DAYS else None,
     )
 
 
@@ -282,7 +214,7 @@ def _attribute(name: str, attribute: Attribute, codes: set[str]) -> FeatureColum
         f"Latest known value of the attribute {name}, by the time of the event.",
         nullable=True,
         aggregate=partial(latest, time="event_date", value=column),
-        wording=single_value(column if is_taken else name, column, f"{_spoken(name)} {{}}"),
+        wording=single_value(column if is_taken else name, column, f"{spoken(name)} {{}}"),
         measure=name,
     )
 
@@ -301,11 +233,7 @@ MEMBERSHIPS = {
 
 def undeclared_topic(name: str) -> Topic:
     """The topic of a feature that a stored model uses and the game no longer declares."""
-    return single_value(name, name, f"{_spoken(name)} {{}}")
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
+    return single_value(name, name, f"{spoken(name)} {{}}")
 
 
 def _active_age(f: Any) -> Any:
@@ -314,7 +242,7 @@ def _active_age(f: Any) -> Any:
 
 def _sum_in_window(measure: Measure, days: int, f: Any) -> Any:
     values = f.when(f.col("age") < days, f.col(measure.name)).otherwise(f.lit(0.0))
-    return sum_measure(f, measure, values)
+    return measure.total(f, values)
 
 
 def _ratio_of_windows(short: int, long: int, f: Any) -> Any:
@@ -334,7 +262,7 @@ def _windows_phrase(amount: Amount, features: Sequence[FeatureColumn]) -> Phrase
 
 
 def _trend_phrase(features: Sequence[FeatureColumn]) -> Phrase:
-    nearest = min(features, key=lambda one: (abs(one.windows[0] - WEEK), one.name))
+    nearest = min(features, key=lambda trend: (abs(trend.windows[0] - WEEK), trend.name))
     return Phrase(
         (PhraseValue(nearest.name, decimals=2),), partial(wording.trend, *nearest.windows)
     )
@@ -355,8 +283,9 @@ def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phras
 
 def _nearest_windows(features: Sequence[FeatureColumn]) -> list[FeatureColumn]:
     """Features of the windows nearest to four weeks and to one; a single one if it is the same."""
-    ascending = sorted(features, key=lambda one: one.windows)
+    ascending = sorted(features, key=lambda feature: feature.windows)
     far, near = (
-        min(ascending, key=lambda one: abs(one.windows[0] - days)) for days in (FOUR_WEEKS, WEEK)
+        min(ascending, key=lambda feature: abs(feature.windows[0] - days))
+        for days in (FOUR_WEEKS, WEEK)
     )
     return [far] if far is near else [far, near]

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from ds_assets.core.aggregates import latest
 from ds_assets.core.engine import DataFrame, Engine, frame_of_days
-from ds_assets.core.feature_catalog import declare_features, stored_measures, sum_measure
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.measures import stored_measures
 from ds_assets.game import Game
 
 
@@ -98,7 +99,7 @@ def _arrived_days(
     return known.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         *(
-            sum_measure(f, measure, f.col(measure.name)).cast("double").alias(measure.name)
+            measure.total(f, f.col(measure.name)).cast("double").alias(measure.name)
             for measure in stored_measures(game)
         ),
         *(latest(f, "last_time", f"last_{name}").alias(f"last_{name}") for name in game.attributes),

@@ -1,30 +1,25 @@
 """Tables whose columns depend on the game: `user_activity` and `user_features`."""
 
 from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.measures import stored_measures
 from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
 
 
 def user_activity_table(game: Game) -> Table:
     """What arrived on one day: a row for each user and event date."""
+    events, *others = (
+        Column(measure.name, measure.type, f"{measure.description} on the event date.")
+        for measure in stored_measures(game)
+    )
     return Table(
         "user_activity",
         (
             Column("user_id", "text", "The user."),
             Column("event_date", "date", "Day on which the events happened."),
-            Column("events", "integer", "Number of events of any type."),
-            Column("activities", "integer", "Number of events that count as activity."),
-            Column("sessions", "integer", "Number of sessions opened."),
-            Column("purchases", "integer", "Number of purchases."),
-            Column("spend", "real", "Sum of the amounts of the purchases."),
-            *(
-                Column(f"count_{name}", "integer", f"Number of events of type {name}.")
-                for name in game.events.counted
-            ),
-            *(
-                Column(f"sum_{name}", "real", f"Sum of the property {name}.")
-                for name in game.properties
-            ),
+            events,
+            Column("activities", "integer", "Events that count as activity on the event date."),
+            *others,
             *(
                 Column(
                     f"last_{name}",

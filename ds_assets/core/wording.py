@@ -149,6 +149,11 @@ def tenure(lookback: int, days: Number) -> str:
     return f"first seen {_ago(days)}{' or before' if is_long_ago else ''}"
 
 
+def spoken(name: str) -> str:
+    """A name as words: without underscores."""
+    return name.replace("_", " ")
+
+
 def in_the_last(days: int, unit: str = " days") -> str:
     """A trailing window in words: "in the last 7 days", "on the last day"."""
     return "on the last day" if days == 1 else f"in the last {days}{unit}"

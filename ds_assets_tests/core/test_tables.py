@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.feature_catalog import ACTIVE_DAYS, declare_features, stored_measures
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.measures import ACTIVE_DAYS, stored_measures
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,

@@ -1,0 +1,151 @@
+"""What features sum over trailing windows, each measure declared once.
+
+Scope: how a measure is counted from a user's events of a day, and what is said about it. The
+`user_activity` table stores the measures; `feature_catalog` makes features of them.
+
+A function that counts a measure is given the engine's column functions as `f`, and returns an
+aggregate expression over the valid events of one user and event date (`events.events_table`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Any, Literal
+
+from ds_assets.core.aggregates import exact_sum
+from ds_assets.core.feature_columns import Family
+from ds_assets.core.wording import PURCHASES, SPENT, Amount, counted, spoken, summed
+from ds_assets.game import Game
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of each user and day that features sum over trailing windows.
+
+    Attributes:
+        name: Its column; a feature appends the window, for example `_7d`.
+        type: Whether whole numbers or reals are summed.
+        description: What the sum is, without the window.
+        amount: How the sum is said in reasons.
+        family: See `FeatureColumn`.
+        profile: See `FeatureColumn`; that of the window of four weeks.
+    """
+
+    name: str
+    type: Literal["integer", "real"]
+    description: str
+    amount: Amount
+    family: Family | None = None
+    profile: int | None = None
+
+    def total(self, f: Any, values: Any) -> Any:
+        """Sum of values of the measure; the sum of reals is rounded, so as to be exact."""
+        return exact_sum(f, values) if self.type == "real" else f.sum(values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredMeasure(Measure):
+    """A measure that is a column of `user_activity`.
+
+    Attributes:
+        aggregate: Counts the measure: given the engine's column functions, an aggregate expression
+            over the events of one user and event date.
+    """
+
+    aggregate: Callable[[Any], Any]
+
+
+ACTIVE_DAYS = Measure(
+    "active_days", "integer", "Active days", counted("active day"), family="activity", profile=2
+)
+"""Made of `activities` where the days of a snapshot are known, see `features.known_days`."""
+
+
+def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
+    """Measures that `user_activity` stores, in the order of its columns."""
+    return (
+        StoredMeasure(
+            "events",
+            "integer",
+            "Events",
+            counted("event"),
+            family="activity",
+            profile=4,
+            aggregate=_count_all,
+        ),
+        StoredMeasure(
+            "sessions",
+            "integer",
+            "Sessions",
+            counted("session"),
+            family="activity",
+            profile=3,
+            aggregate=partial(count_types, game.events.sessions),
+        ),
+        StoredMeasure(
+            "purchases",
+            "integer",
+            "Purchases",
+            PURCHASES,
+            family="spend",
+            profile=9,
+            aggregate=partial(count_types, game.events.purchases),
+        ),
+        StoredMeasure(
+            "spend",
+            "real",
+            "Spend",
+            SPENT,
+            family="spend",
+            profile=8,
+            aggregate=partial(_spend, game.events.purchases),
+        ),
+        *(_counted_events(name) for name in game.events.counted),
+        *(_summed_property(name) for name in game.properties),
+    )
+
+
+def count_types(types: Sequence[str], f: Any) -> Any:
+    """Number of events of any of some types."""
+    return f.count(f.when(_is_any_of(types, f), f.lit(1)))
+
+
+def _count_all(f: Any) -> Any:
+    return f.count("*")
+
+
+def _spend(purchases: Sequence[str], f: Any) -> Any:
+    return _total(f, f.when(_is_any_of(purchases, f), f.col("amount")))
+
+
+def _sum_of_property(name: str, f: Any) -> Any:
+    return _total(f, f.col(f"property_{name}"))
+
+
+def _counted_events(name: str) -> StoredMeasure:
+    return StoredMeasure(
+        f"count_{name}",
+        "integer",
+        f"Events of type {name}",
+        counted(f"{spoken(name)} event"),
+        aggregate=partial(count_types, (name,)),
+    )
+
+
+def _summed_property(name: str) -> StoredMeasure:
+    return StoredMeasure(
+        f"sum_{name}",
+        "real",
+        f"Sum of the property {name}",
+        summed(spoken(name)),
+        aggregate=partial(_sum_of_property, name),
+    )
+
+
+def _is_any_of(types: Sequence[str], f: Any) -> Any:
+    conditions = [f.col("event_type") == f.lit(name) for name in types]
+    return reduce(lambda left, right: left | right, conditions, f.lit(False))
+
+
+def _total(f: Any, values: Any) -> Any:
+    return f.coalesce(exact_sum(f, values), f.lit(0.0))
