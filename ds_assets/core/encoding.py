@@ -1,7 +1,7 @@
-"""Features as the numbers that a model reads, the same way in training and in scoring.
+"""Encode features as the numbers that a model reads, the same in training and in scoring.
 
-Belongs here: which columns are features, of what type, and how each becomes a float32.
-Does not belong here: how a feature is computed, and how numbers are scaled for distances.
+Scope: which columns of a frame are features, their types, and how values become float32. How
+features are computed is declared in `feature_catalog`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.errors import InputError
 
 FeatureType = Literal["number", "text", "id"]
-"""An id is a whole number that is a name: its order means nothing."""
+"""An `id` is a whole number that stands for a name, so that its order means nothing."""
 
 USER_ID = "user_id"
 USER_GROUP = "user_group"
 CLUSTER = "cluster"
-MOST_CATEGORIES = 50
-"""Rarer values say too little about too few users to learn from."""
+MAX_CATEGORIES = 50
+"""Rarer values have too few users to learn from."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _ACCEPTED: dict[FeatureType, str] = {
@@ -38,7 +38,7 @@ class Feature(BaseModel):
     Attributes:
         name: Column of the features frame.
         type: What the column holds.
-        categories: For text and ids, the values that have a number, the most frequent first.
+        categories: For text and ids, the values that have a code, the most frequent first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,13 +67,13 @@ class Encoding(BaseModel):
 
 
 def fit_encoding(frames: Sequence[pd.DataFrame]) -> Encoding:
-    """Learn the features' types and categories from the training rows alone.
+    """Learn the types and categories of features from training rows alone.
 
-    Every column is a feature, except those that name the user and the user's group. A category's
-    number is its rank by frequency, ties in the order of the text.
+    Every column is a feature, except the ids of users and their groups. The code of a category is
+    its rank by frequency, ties in the order of the text.
 
     Args:
-        frames: Features frames of the same columns, at least one.
+        frames: Features frames with the same columns, at least one.
 
     Raises:
         InputError: a column holds neither numbers nor text, or frames differ; the message lists
@@ -86,22 +86,22 @@ def fit_encoding(frames: Sequence[pd.DataFrame]) -> Encoding:
     )
     for frame in frames:
         require_features(frame, types, "the training features")
-    return Encoding(features=tuple(_with_categories(one, frames) for one in types.features))
+    return Encoding(features=tuple(_with_categories(feature, frames) for feature in types.features))
 
 
 def encode(
     frame: pd.DataFrame, encoding: Encoding, what: str = "the features"
 ) -> NDArray[np.float32]:
-    """The features as a matrix: missing, infinite and never-seen values become NaN.
+    """Encode features as a matrix: missing, infinite and unseen values become NaN.
 
-    Values beyond float32 are clipped to its range. The last bit of each value's mantissa is zero,
-    so that the midpoint of two different values is a float32 too: a tree's threshold between them
-    means the same in float64, where it was learnt, and in float32, where it is applied.
+    Values beyond float32 are clipped to its range. The last bit of each mantissa is zero, so that
+    the midpoint of two different values is a float32 too: a tree's threshold between them means the
+    same in float64, where it is learned, and in float32, where it is applied.
 
     Args:
-        frame: Holds every feature; other columns do not matter.
+        frame: Holds every feature; other columns are ignored.
         encoding: What `fit_encoding` returned.
-        what: What the frame is, to open a message.
+        what: What the frame is, for the beginning of a message.
 
     Returns:
         Array of shape (rows, features), float32, C order.
@@ -112,7 +112,7 @@ def encode(
     require_features(frame, encoding, what)
     matrix = np.empty((len(frame), len(encoding.features)), dtype=np.float32)
     plain = _plain_numbers(frame, encoding)
-    # all at once: a column at a time takes longer than what is done to it
+    # All columns at once: to take them one by one would cost more than the conversion.
     matrix[:, list(plain)] = _numbers(frame[list(plain.values())])
     for place, feature in enumerate(encoding.features):
         if place not in plain:
@@ -121,12 +121,12 @@ def encode(
 
 
 def as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Numbers as `encode` gives them: missing and infinite ones NaN, enormous ones clipped."""
+    """Encode numbers as `encode` does: missing and infinite ones become NaN, large ones clipped."""
     return _with_midpoints(_finite(values).astype(np.float32))
 
 
 def mismatches(frame: pd.DataFrame, encoding: Encoding) -> list[str]:
-    """What keeps a frame from being encoded, a phrase for each feature that does not fit."""
+    """List why a frame cannot be encoded: one phrase for each feature that does not fit."""
     plain = _plain_numbers(frame, encoding)
     return [
         f"{feature.name}: {problem}"
@@ -136,32 +136,32 @@ def mismatches(frame: pd.DataFrame, encoding: Encoding) -> list[str]:
 
 
 def mismatch_of(user: Mapping[str, object], feature: Feature) -> str | None:
-    """What `mismatches` says of a feature, of one user's values."""
+    """The phrase of `mismatches` for a feature of a single user; None where it fits."""
     accepted = _ACCEPTED[feature.type]
     if feature.name not in user:
         return f"missing; {accepted} are needed"
     value = user[feature.name]
-    found = _kind(pd.api.types.infer_dtype([value], skipna=True))
-    fits = found == ("text" if feature.type == "text" else "numbers") or is_missing(value)
-    return None if fits else f"found {found}; {accepted} are needed"
+    kind = _kind(pd.api.types.infer_dtype([value], skipna=True))
+    fits = kind == ("text" if feature.type == "text" else "numbers") or is_missing(value)
+    return None if fits else f"found {kind}; {accepted} are needed"
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value says that there is none: None, NaN, NA or NaT."""
-    found = pd.isna(value)  # type: ignore[call-overload]  # of a list it is an array
-    return found is True or found is np.True_
+    """Whether a value is None, NaN, NA or NaT."""
+    is_na = pd.isna(value)  # type: ignore[call-overload]  # an array for a list
+    return is_na is True or is_na is np.True_
 
 
 def require_features(frame: pd.DataFrame, encoding: Encoding, what: str) -> None:
-    """Refuse a frame that does not fit.
+    """Check that a frame fits an encoding.
 
     Args:
         frame: The features frame.
-        encoding: What it must fit.
-        what: What the frame is, to open the message.
+        encoding: The encoding.
+        what: What the frame is, for the beginning of the message.
 
     Raises:
-        InputError: with every mismatch, a line each.
+        InputError: a feature does not fit; the message lists all of them, one per line.
     """
     problems = mismatches(frame, encoding)
     if problems:
@@ -170,7 +170,7 @@ def require_features(frame: pd.DataFrame, encoding: Encoding, what: str) -> None
 
 
 def _plain_numbers(frame: pd.DataFrame, encoding: Encoding) -> dict[int, str]:
-    """Features that are numbers and come as numbers, by their place."""
+    """Numeric features whose columns are numeric, by their position in the encoding."""
     numeric = {str(name) for name, dtype in frame.dtypes.items() if dtype.kind in "iufb"}
     return {
         place: feature.name
@@ -186,21 +186,20 @@ def _type_of(column: pd.Series) -> FeatureType:
 
 
 def _content(column: pd.Series) -> str:
-    """What a column holds, by its dtype, or by its values where the dtype does not say."""
+    """What a column holds: by its dtype, or by its values where the dtype leaves it open."""
     if column.dtype.kind in "iufb":
         return "numbers"
-    found = pd.api.types.infer_dtype(column, skipna=True)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        found = pd.api.types.infer_dtype(column.cat.categories, skipna=True)
-    return _kind(found)
+    is_categorical = isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.cat.categories if is_categorical else column
+    return _kind(pd.api.types.infer_dtype(values, skipna=True))
 
 
-def _kind(found: str) -> str:
-    """What pandas found, as a message calls it."""
-    if found in {"string", "empty"}:
+def _kind(inferred: str) -> str:
+    """What pandas inferred, in the words of a message."""
+    if inferred in {"string", "empty"}:
         return "text"
     numeric = {"floating", "integer", "mixed-integer-float", "boolean"}
-    return "numbers" if found in numeric else str(found)
+    return "numbers" if inferred in numeric else inferred
 
 
 def _mismatch(frame: pd.DataFrame, feature: Feature) -> str | None:
@@ -208,12 +207,12 @@ def _mismatch(frame: pd.DataFrame, feature: Feature) -> str | None:
     if feature.name not in frame.columns:
         return f"missing; {accepted} are needed"
     column = frame[feature.name]
-    found = _content(column)
-    if found == ("text" if feature.type == "text" else "numbers"):
-        broken = feature.type == "id" and not _are_whole(column)
-        return f"found fractions; {accepted} are needed" if broken else None
-    # a column without a value has whatever dtype its reader chose
-    return None if column.isna().all() else f"found {found}; {accepted} are needed"
+    content = _content(column)
+    if content == ("text" if feature.type == "text" else "numbers"):
+        has_fractions = feature.type == "id" and not _are_whole(column)
+        return f"found fractions; {accepted} are needed" if has_fractions else None
+    # A column without any value has whatever dtype its reader chose.
+    return None if column.isna().all() else f"found {content}; {accepted} are needed"
 
 
 def _are_whole(column: pd.Series) -> bool:
@@ -227,19 +226,19 @@ def _numbers(column: pd.Series | pd.DataFrame) -> NDArray[np.float64]:
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
-    # adding zero makes -0.0 the same bits as 0.0
+    # Adding zero turns -0.0 into 0.0.
     return np.where(np.isfinite(values), clipped + 0.0, np.nan)
 
 
 def _with_midpoints(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The matrix itself, with the last bit of each value zero."""
+    """Set the last bit of each value to zero, in place."""
     bits = matrix.view(np.uint32)
     bits &= np.uint32(0xFFFFFFFE)
     return matrix
 
 
 def _texts(column: pd.Series, feature: Feature) -> pd.Series:
-    """The values as the categories spell them, missing ones left out as None."""
+    """Values as categories spell them; missing ones are None."""
     if feature.type == "text":
         return column.astype(object)
     return pd.Series(_numbers(column)).astype("Int64").astype("string").astype(object)
@@ -248,8 +247,8 @@ def _texts(column: pd.Series, feature: Feature) -> pd.Series:
 def _encode_column(column: pd.Series, feature: Feature) -> NDArray[np.float64]:
     if feature.type == "number":
         return _numbers(column)
-    known = pd.Index(feature.categories, dtype=object)
-    codes = known.get_indexer(pd.Index(_texts(column, feature), dtype=object))
+    categories = pd.Index(feature.categories, dtype=object)
+    codes = categories.get_indexer(pd.Index(_texts(column, feature), dtype=object))
     return np.where(codes >= 0, codes, np.nan)
 
 
@@ -258,5 +257,5 @@ def _with_categories(feature: Feature, frames: Sequence[pd.DataFrame]) -> Featur
         return feature
     counts = pd.concat([_texts(frame[feature.name], feature) for frame in frames]).value_counts()
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], str(entry[0])))
-    kept = tuple(str(value) for value, _ in ranked[:MOST_CATEGORIES])
+    kept = tuple(str(value) for value, _ in ranked[:MAX_CATEGORIES])
     return feature.model_copy(update={"categories": kept})

@@ -1,7 +1,7 @@
-"""Events as every engine's reader delivers them, and what is done with them before counting.
+"""Events as the reader of every engine returns them.
 
-Belongs here: the contract of the events frame, and which events are duplicates.
-Does not belong here: how lines of a format are read; that is each engine's own.
+Scope: the contract of the events frame, and which events are duplicates. How lines of a format are
+read is up to each engine.
 """
 
 import datetime as dt
@@ -12,24 +12,24 @@ from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
 
-LONGEST_USER_ID = 191
-LARGEST_NUMBER = 10**15
-"""Beyond it a number is a fault, and sums would no longer be exact."""
+MAX_USER_ID_LENGTH = 191
+MAX_NUMBER = 10**15
+"""A larger number is an error in the log, and sums would no longer be exact."""
 NOTHING = ""
-"""Reason of a line that holds nothing, as a blank one or a header: neither event nor quarantine."""
+"""Reason of a line without content, such as a header: neither an event nor quarantined."""
 
 DUPLICATE = "duplicate"
-"""Reason of an event that repeats another one: counted, but neither event nor quarantine."""
+"""Reason of an event that repeats another one: counted, but neither an event nor quarantined."""
 
 
 @dataclass(frozen=True)
 class RejectedLine:
-    """A line that is no event.
+    """A line that is not an event.
 
     Attributes:
         day: Its arrival day.
         line: Its number among the lines of that day, from 1.
-        reason: Why, as quarantine says it.
+        reason: Why it is rejected, as in the quarantine.
     """
 
     day: dt.date
@@ -37,18 +37,19 @@ class RejectedLine:
     reason: str
 
 
-_ORDER = ("event_time", "user_id", "file", "line")  # in which the first of two copies stays
+_ORDER = ("event_time", "user_id", "file", "line")
+"""Of events with one id, the first in this order is kept."""
 
 
 def events_table(game: Game) -> Table:
-    """The events frame: a row a line of the raw files, also of those that are not valid."""
+    """The events frame: one row per line of the raw files, including invalid lines."""
     return Table(
         "events",
         (
             Column("dt", "date", "Arrival day: the partition of the raw file."),
             Column("file", "integer", "Number of the raw file in this reading."),
             Column("line", "integer", "Number of the line in its file, from 1."),
-            Column("reason", "text", "Why the line is no event; none for an event.", True),
+            Column("reason", "text", "Why the line is not an event; null for an event.", True),
             Column("user_id", "text", "The user.", True),
             Column("event_time", "time", "When it happened, in the game's time zone.", True),
             Column("event_date", "date", "Day on which it happened.", True),
@@ -74,14 +75,14 @@ def events_table(game: Game) -> Table:
 
 
 def repeated_ids(events: DataFrame, engine: Engine) -> DataFrame:
-    """Event ids that more than one event of an arrival day has. An empty id is no id.
+    """Find event ids that occur more than once on an arrival day. An empty id does not count.
 
     Args:
         events: The events frame.
         engine: Engine that runs it.
 
     Returns:
-        Columns dt, event_id, each pair once.
+        Columns dt, event_id; each pair once.
     """
     f = engine.functions
     ids = _named(events, f).groupBy("dt", "event_id").agg(f.count("*").alias("times"))
@@ -89,12 +90,12 @@ def repeated_ids(events: DataFrame, engine: Engine) -> DataFrame:
 
 
 def duplicates(events: DataFrame, repeated: DataFrame, engine: Engine) -> DataFrame:
-    """Rows that repeat an event; of those with one id the earliest is no duplicate.
+    """Find the rows that repeat an event; the earliest event with an id is not a duplicate.
 
     Args:
         events: The events frame.
-        repeated: What `repeated_ids` gave: a frame of its own, so that of the many events that
-            have no copy nothing more than the id is looked at.
+        repeated: What `repeated_ids` returned: a separate frame, so that of the many events without
+            a copy only the id is read.
         engine: Engine that runs it.
 
     Returns:
@@ -112,7 +113,11 @@ def _named(events: DataFrame, f: Any) -> DataFrame:
 
 
 def counts(lines: DataFrame, engine: Engine) -> DataFrame:
-    """Lines of each arrival day by reason, of a frame that has dt and reason.
+    """Count the lines of each arrival day by reason.
+
+    Args:
+        lines: A frame with the columns dt and reason.
+        engine: Engine that runs it.
 
     Returns:
         Columns dt, reason, lines.

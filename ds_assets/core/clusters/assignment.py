@@ -1,8 +1,7 @@
 """From features to the nearest cluster: the same steps for arrays and as an ONNX graph.
 
-Belongs here: what a cluster model computes, in both forms, which must agree.
-Does not belong here: fitting the scale and the centres (`clustering.py`), and applying a stored
-model (`scoring.py`).
+Scope: what a cluster model computes, in both forms, which must agree. Scale and centres are fitted
+in `clustering`.
 """
 
 from typing import Any
@@ -14,16 +13,16 @@ from pydantic import BaseModel, ConfigDict
 Array = NDArray[np.float64]
 
 CLIP = 5.0
-"""Standard deviations that a value counts for at most: one whale must not be a cluster."""
+"""Largest number of standard deviations of a value: a single whale must not become a cluster."""
 
 _OPSET, _IR_VERSION = 18, 8
 
 
 class Scaling(BaseModel):
-    """From a feature's value to the scale of distances; each has one number a feature.
+    """From the values of features to the scale of distances; one number per feature each.
 
-    A missing value is filled; sign(x) log(1 + |x|), less `mean`, over `deviation`, clipped to
-    ±`CLIP`, is multiplied by `weight`.
+    A missing value is replaced by `fill`. From sign(x) log(1 + |x|) the `mean` is subtracted; the
+    result is divided by `deviation`, clipped to ±`CLIP` and multiplied by `weight`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,27 +34,27 @@ class Scaling(BaseModel):
 
 
 def signed_log(values: Array, fill: Array) -> Array:
-    """Fill what is missing, and take sign(x) log(1 + |x|).
+    """Fill missing values, and take sign(x) log(1 + |x|).
 
-    Counts, sums and lengths of time differ by proportion: their logarithms by difference.
+    Counts, sums and durations are compared by their ratios, which are differences of logarithms.
 
     Args:
         values: Features, shape (rows, features).
-        fill: What a missing value stands for, shape (features,).
+        fill: Values in place of missing ones, shape (features,).
     """
     filled = np.where(np.isnan(values), fill, values)
     return np.sign(filled) * np.log1p(np.abs(filled))
 
 
 def scale(matrix: NDArray[np.float32], scaling: Scaling) -> Array:
-    """Bring features, shape (rows, features), to the scale of distances."""
+    """Scale features, shape (rows, features), for distances."""
     logs = signed_log(matrix.astype(np.float64), np.array(scaling.fill))
     standard: Array = (logs - np.array(scaling.mean)) / np.array(scaling.deviation)
     return np.clip(standard, -CLIP, CLIP) * np.array(scaling.weight, dtype=np.float64)
 
 
 def distances_between(scaled: Array, centroids: Array) -> Array:
-    """Distance of each row to each centre, shape (rows, centres).
+    """Euclidean distance of each row to each centre, shape (rows, centres).
 
     Args:
         scaled: Scaled features, shape (rows, features).
@@ -86,11 +85,11 @@ _NODES = (
     ("Sqrt", ["not_negative"], "distances"),
     ("Gather", ["ids", "place"], "cluster"),
 )
-"""`scale` and `distances_between`, step by step: operator, inputs, output."""
+"""`scale` and `distances_between` step by step: operator, inputs, output."""
 
 
 def as_onnx(scaling: Scaling, centroids: Array, ids: NDArray[np.int64]) -> bytes:
-    """The model as ONNX: input X (rows, features) float32, outputs cluster and distance (rows,).
+    """Build the model in ONNX: input X (rows, features) float32; outputs cluster, distance (rows,).
 
     Args:
         scaling: Scale of distances.

@@ -1,10 +1,8 @@
-"""Groups of users who behave alike: k-means whose ids and names last from day to day.
+"""Clusters of users who behave alike: k-means whose ids and names persist from day to day.
 
-Belongs here: which features make distances and on what scale, and which of the clusters were there
-on the day before.
-Does not belong here: how many clusters there are (`choice.py`), what they are called
-(`names.py`), what their model computes (`assignment.py`), applying a stored model
-(`scoring.py`), and where cards and models lie.
+Scope: which features distances are made of and on what scale, and matching clusters with those of
+the day before. The number of clusters is chosen in `choice`, names are given in `names`, and what
+the model computes is in `assignment`.
 """
 
 import datetime as dt
@@ -27,11 +25,11 @@ from ds_assets.core.clusters.assignment import (
     signed_log,
 )
 from ds_assets.core.clusters.choice import (
-    LARGEST_SHARE,
+    MAX_SHARE,
     Choice,
     choose,
     criterion,
-    fewest_users,
+    min_users,
     unusable,
 )
 from ds_assets.core.clusters.names import (
@@ -46,18 +44,18 @@ from ds_assets.game import ClusterRange
 
 _MIN_DEVIATION = 1e-9
 _FAMILY_ORDER: Sequence[Family | None] = get_args(Family)
-"""Order of features without a window; clusters are not continued where the order changes."""
+"""Order of features without a window. Clusters of another order of features are not continued."""
 
 
 class Cluster(BaseModel):
     """One cluster.
 
     Attributes:
-        id: The same as long as the cluster is recognised from day to day; never given to another.
-        name: What sets it apart from all users.
-        traits: The words of the name, which must stay true.
-        size: Users in it.
-        centroid: Its centre, in scaled features.
+        id: Kept as long as the cluster is matched from day to day; never used again for another.
+        name: What sets the cluster apart from all users.
+        traits: The words of the name; the name is kept while they are true.
+        size: Number of users.
+        centroid: The centre, in scaled features.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,19 +68,19 @@ class Cluster(BaseModel):
 
 
 class ClusterCard(Card):
-    """What a cluster model says about itself.
+    """The card of a cluster model.
 
     Attributes:
-        k_range: Numbers of clusters that were asked for.
+        k_range: Numbers of clusters to choose from.
         previous: Version of the card whose ids were continued.
-        users: Users that were clustered.
-        scaling: Scale of distances; none without a model.
+        users: Number of users that were clustered.
+        scaling: Scale of distances; None without a model.
         clusters: The clusters, by id.
         shares: Share of the users in each cluster, by id.
         criterion: How the number of clusters is chosen, in words.
         silhouettes: Mean silhouette of each number of clusters that was tried.
-        warnings: Clusters that are too small or too large to use, a sentence each.
-        next_id: Id of the next cluster that was never there before.
+        warnings: One sentence for each cluster that is too small or too large to use.
+        next_id: Id of the next new cluster.
     """
 
     k_range: ClusterRange
@@ -98,25 +96,29 @@ class ClusterCard(Card):
 
     @property
     def deviations(self) -> dict[int, dict[str, float]]:
-        """How far each cluster lies from all users, in standard deviations, by id and feature."""
+        """Deviation of each cluster from all users, in standard deviations, by id and feature."""
         if self.scaling is None:
             return {}
         weight = np.array(self.scaling.weight)
         return {
-            one.id: dict(
-                zip(self.encoding.names, (np.array(one.centroid) / weight).tolist(), strict=True)
+            cluster.id: dict(
+                zip(
+                    self.encoding.names,
+                    (np.array(cluster.centroid) / weight).tolist(),
+                    strict=True,
+                )
             )
-            for one in self.clusters
+            for cluster in self.clusters
         }
 
 
 @dataclass(frozen=True)
 class FittedClusters:
-    """What came of a day.
+    """The clusters of a day.
 
     Attributes:
-        card: What the model says about itself.
-        onnx: The model; none where users were too few.
+        card: The card of the model.
+        onnx: The model; None where there were too few users.
         assignments: The columns of the table `clusters`, by user id; no rows without a model.
     """
 
@@ -134,42 +136,44 @@ def fit_clusters(
     as_of: dt.date,
     seed: int = 0,
 ) -> FittedClusters:
-    """Cluster the users of a day, as close to the day before as the data allows.
+    """Cluster the users of a day, as similar to the day before as the data allows.
 
-    The number of clusters is chosen by `criterion`. Ids pass on by the least total distance between
-    centres (Kuhn, 1955).
+    The number of clusters is chosen as `criterion` says. Ids are passed on so that the total
+    distance between matched centres is smallest (Hungarian method; Kuhn, 1955).
 
     Args:
         features: Features frame of a day.
         declared: The game's features; see `distance_features`.
-        k_range: Numbers of clusters to choose from; fewer where users are few.
+        k_range: Numbers of clusters to choose from; with few users, smaller numbers are used.
         previous: Card of the latest earlier day, whose ids, names and centres are continued.
         as_of: Day of the features.
-        seed: Makes samples and starts repeatable.
+        seed: Seed of samples and of the starts of k-means.
 
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
-        ValueError: `previous` is not of an earlier day.
+        ValueError: `previous` is not from an earlier day.
     """
     if previous is not None and previous.as_of >= as_of:
         raise ValueError(f"clusters of {as_of} cannot continue those of {previous.as_of}")
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    # sums over threads end in another order each time, and so do their last digits
+    # With several threads the order of sums, and so their last digits, would vary.
     with threadpool_limits(limits=1):
         day = _day(features, declared)
         blank = _blank_card(day, k_range, previous, as_of, seed)
         past = _comparable(previous, day)
-        found = choose(day.scaled, day.users, k_range, past, seed)
-        return _described(blank, found, day, past, () if previous is None else previous.clusters)
+        choice = choose(day.scaled, day.users, k_range, past, seed)
+        before = () if previous is None else previous.clusters
+        return _build_clusters(blank, choice, day, past, before)
 
 
 def distance_features(declared: Iterable[FeatureColumn]) -> list[FeatureColumn]:
-    """The features that distances between users are made of: few, each with a plain meaning.
+    """Select the features that distances between users are made of: few, each easy to interpret.
 
-    These are all that have a family, but of the windows only a week and four weeks (the shortest
-    windows of at least that length, which hold each weekday equally often; else the longest one),
-    and of the trends only those whose shorter window is at least a week (else the longest one).
+    These are the features with a family. Of sums, only the windows of a week and of four weeks are
+    used: the shortest of at least that length, else the longest. Of trends, those whose shorter
+    window is at least a week, else the longest. Counts and sums of a game's own events have no
+    family: there may be any number of them, and they would outweigh all others.
     """
     features = [feature for feature in declared if feature.family is not None]
     windows = {_shortest_window(features, least) for least in (WEEK, FOUR_WEEKS)}
@@ -195,7 +199,16 @@ def four_week_window(declared: Iterable[FeatureColumn]) -> int:
 
 @dataclass(frozen=True)
 class _Day:
-    """The users of a day by id, and their features, raw and on the scale of distances."""
+    """The users of a day and their features.
+
+    Attributes:
+        users: Their ids, ascending.
+        features: The features that distances are made of.
+        encoding: The same as columns of the matrix.
+        matrix: Raw values, shape (users, features).
+        scaling: Scale of distances.
+        scaled: Values on that scale, shape (users, features).
+    """
 
     users: pd.Series
     features: Sequence[FeatureColumn]
@@ -208,7 +221,7 @@ class _Day:
 def _day(table: pd.DataFrame, declared: Iterable[FeatureColumn]) -> _Day:
     frame = table.sort_values(USER_ID, ignore_index=True)
     features = distance_features(declared)
-    encoding = Encoding(features=tuple(Feature(name=one.name, type="number") for one in features))
+    encoding = Encoding(features=tuple(Feature(name=own.name, type="number") for own in features))
     matrix = encode(frame, encoding)
     scaling = _fit_scaling(matrix, features)
     return _Day(frame[USER_ID], features, encoding, matrix, scaling, scale(matrix, scaling))
@@ -221,14 +234,14 @@ def _blank_card(
     as_of: dt.date,
     seed: int,
 ) -> ClusterCard:
-    """The card as far as it is known before clustering."""
-    who, columns = "\n".join(day.users).encode(), day.encoding.model_dump_json().encode()
+    """The card of a day without clusters."""
+    ids, columns = "\n".join(day.users).encode(), day.encoding.model_dump_json().encode()
     made_from: dict[str, Any] = {
         "as_of": as_of,
         "seed": seed,
         "k_range": k_range.model_dump(),
         "libraries": library_versions(),
-        "data_fingerprint": sha256_of([who, columns, day.matrix.data]),
+        "data_fingerprint": sha256_of([ids, columns, day.matrix.data]),
         "previous": None if previous is None else previous.version,
     }
     return ClusterCard(
@@ -250,7 +263,7 @@ def _blank_card(
 def _fit_scaling(matrix: NDArray[np.float32], features: Sequence[FeatureColumn]) -> Scaling:
     """Scale so that each family of features weighs the same, however many features it has."""
     known = matrix.astype(np.float64)
-    fill = np.array([_fill(one, known[:, place]) for place, one in enumerate(features)])
+    fill = np.array([_fill(own, known[:, place]) for place, own in enumerate(features)])
     logs = signed_log(known, fill)
     families = [feature.family for feature in features]
     deviation = logs.std(axis=0) if len(logs) else np.zeros(len(features))
@@ -271,39 +284,40 @@ def _fill(feature: FeatureColumn, values: Array) -> float:
 
 
 def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
-    """Yesterday's centres on today's scale, shape (clusters, features); none if of other features.
+    """Yesterday's centres on today's scale, shape (clusters, features).
 
-    The weights are the same, so that only mean and deviation move.
+    Empty without clusters yesterday, or where they were made of other features. The weights are the
+    same on both days, so that only means and deviations differ.
     """
-    now = day.scaling
-    known = previous is not None and previous.encoding == day.encoding
-    if previous is None or previous.scaling is None or not known:
-        return np.empty((0, len(now.weight)))
-    then, weight = previous.scaling, np.array(now.weight)
-    standard = np.array([one.centroid for one in previous.clusters]) / weight
-    tamed = standard * np.array(then.deviation) + np.array(then.mean)
-    return np.asarray((tamed - np.array(now.mean)) / np.array(now.deviation) * weight)
+    today = day.scaling
+    is_comparable = previous is not None and previous.encoding == day.encoding
+    if previous is None or previous.scaling is None or not is_comparable:
+        return np.empty((0, len(today.weight)))
+    yesterday, weight = previous.scaling, np.array(today.weight)
+    standard = np.array([cluster.centroid for cluster in previous.clusters]) / weight
+    logs = standard * np.array(yesterday.deviation) + np.array(yesterday.mean)
+    return np.asarray((logs - np.array(today.mean)) / np.array(today.deviation) * weight)
 
 
-def _described(
-    blank: ClusterCard, found: Choice, day: _Day, past: Array, before: Sequence[Cluster]
+def _build_clusters(
+    blank: ClusterCard, choice: Choice, day: _Day, past: Array, before: Sequence[Cluster]
 ) -> FittedClusters:
-    if not len(found.centroids):
-        card = blank.model_copy(update={"reasons": found.reasons})
+    if not len(choice.centroids):
+        card = blank.model_copy(update={"reasons": choice.reasons})
         return FittedClusters(card, None, _assignments(day.users[:0], (), np.empty((0, 1))))
-    ids, next_id = _identify(found.centroids, past, before, blank.next_id)
+    ids, next_id = _identify(choice.centroids, past, before, blank.next_id)
     order = np.argsort(ids)
-    ids, centroids = ids[order], found.centroids[order]
+    ids, centroids = ids[order], choice.centroids[order]
     distances = distances_between(day.scaled, centroids)
     clusters = _clusters(ids, centroids, distances, day, before)
     onnx = as_onnx(day.scaling, centroids, ids)
     facts = {
         "state": "ready",
-        "reasons": found.reasons,
+        "reasons": choice.reasons,
         "scaling": day.scaling,
         "clusters": clusters,
-        "shares": {one.id: one.size / len(day.users) for one in clusters},
-        "silhouettes": found.silhouettes,
+        "shares": {cluster.id: cluster.size / len(day.users) for cluster in clusters},
+        "silhouettes": choice.silhouettes,
         "warnings": _warnings(clusters, len(day.users)),
         "next_id": next_id,
         "onnx_sha256": sha256_of([onnx]),
@@ -315,19 +329,19 @@ def _described(
 def _identify(
     centroids: Array, past: Array, before: Sequence[Cluster], next_id: int
 ) -> tuple[NDArray[np.int64], int]:
-    """Ids of today's centres, and the next one that is free.
+    """Ids of today's centres, and the next free id.
 
-    An id passes on only to a centre within half the way from yesterday's to the nearest of its
-    fellows: beyond, it would be as much another's. Distances further than that count alike, so that
-    a cluster that went does not tear the others' pairs apart.
+    An id is passed on only to a centre within half the distance from yesterday's centre to its
+    nearest neighbour: beyond that it could as well be the neighbour's. Longer distances count as
+    that half, so that a cluster that disappeared does not break up the pairs of others.
     """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  # slow to import
 
     ids = np.zeros(len(centroids), dtype=np.int64)
     if len(past):
-        apart = distances_between(past, past)
-        np.fill_diagonal(apart, np.inf)
-        reach = apart.min(axis=1) / 2
+        between = distances_between(past, past)
+        np.fill_diagonal(between, np.inf)
+        reach = between.min(axis=1) / 2
         moved = distances_between(centroids, past)
         for here, there in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
             if moved[here, there] < reach[there]:
@@ -346,7 +360,7 @@ def _clusters(
 ) -> tuple[Cluster, ...]:
     sizes = np.bincount(distances.argmin(axis=1), minlength=len(ids))
     deviations = deviations_by_family(centroids / np.array(day.scaling.weight), day.features)
-    names_before = {one.id: ClusterName(one.name, one.traits) for one in before}
+    names_before = {old.id: ClusterName(old.name, old.traits) for old in before}
     named = name_clusters(dict(zip(ids.tolist(), deviations, strict=True)), names_before)
     rows = zip(ids.tolist(), sizes.tolist(), centroids.tolist(), strict=True)
     return tuple(
@@ -362,20 +376,21 @@ def _clusters(
 
 
 def _warnings(clusters: Sequence[Cluster], users: int) -> tuple[str, ...]:
-    limits = f"{fewest_users(users):,} to {LARGEST_SHARE:.0%} of {users:,} are wanted"
-    broken = [clusters[place] for place in unusable([one.size for one in clusters], users)]
+    limits = f"{min_users(users):,} to {MAX_SHARE:.0%} of {users:,} are wanted"
+    places = unusable([cluster.size for cluster in clusters], users)
     return tuple(
-        f"cluster {one.id}, {one.name}, has {one.size:,} users; {limits}" for one in broken
+        f"cluster {cluster.id}, {cluster.name}, has {cluster.size:,} users; {limits}"
+        for cluster in (clusters[place] for place in places)
     )
 
 
 def _assignments(users: pd.Series, clusters: Sequence[Cluster], distances: Array) -> pd.DataFrame:
     places = distances.argmin(axis=1)
-    names = pd.array([one.name for one in clusters], dtype="str")
+    names = pd.array([cluster.name for cluster in clusters], dtype="str")
     return pd.DataFrame(
         {
             "user_id": users,
-            "cluster": np.array([one.id for one in clusters], dtype=np.int64)[places],
+            "cluster": np.array([cluster.id for cluster in clusters], dtype=np.int64)[places],
             "cluster_name": names[places],
             "distance": distances.min(axis=1),
         }

@@ -1,6 +1,6 @@
-"""Users who go from cluster to cluster: who stayed, who changed, who came and who went.
+"""Users who move between clusters: counts of those who stayed, changed, joined or left.
 
-Belongs here: counting them between two days. How they are drawn is `pictures.py`'s.
+Scope: counting between two days. The picture of the flows is drawn in `pictures`.
 """
 
 import pandas as pd
@@ -14,8 +14,9 @@ def flows(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         after: The same of the later day.
 
     Returns:
-        Columns before, after and users: a row for each pair of clusters that has users, in the
-        order of the ids. Missing is who was not there: before, who came; after, who went.
+        Columns before, after and users: one row for each pair of clusters that has users, in the
+        order of the ids. A missing `before` stands for users who joined, a missing `after` for
+        users who left.
     """
     then, now = (day.set_index("user_id")["cluster"].astype("Int64") for day in (before, after))
     pairs = pd.DataFrame({"before": then, "after": now})
@@ -24,7 +25,7 @@ def flows(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def share_changed(counted: pd.DataFrame) -> float | None:
-    """Share of the users of both days that are in another cluster now; none without such users.
+    """Share of the users of both days whose cluster changed; None without users of both days.
 
     Args:
         counted: What `flows` returned.

@@ -34,7 +34,7 @@ class ClusterName(NamedTuple):
 
     Attributes:
         text: The name.
-        traits: The words of the name, which must stay true.
+        traits: The words of the name; it is kept while they are true.
     """
 
     text: str

@@ -1,7 +1,6 @@
-"""Pictures of clusters, as PNG: what is typical of each, and where their users went.
+"""Pictures of clusters as PNG: what is typical of each, and how users moved between them.
 
-Belongs here: drawing, on a canvas in memory, without a display.
-Does not belong here: the numbers (`profiles.py`, `flows.py`).
+Scope: drawing on a canvas in memory, without a display. `profiles` and `flows` compute the numbers.
 """
 
 import io
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STRONGEST = 2.0
-"""Standard deviations from all users, or doublings, at which a colour is at its strongest."""
-SMALLEST_DRAWN, SMALLEST_LABELLED = 0.005, 0.03
-"""Shares of the users from which on a flow is wider than a hair, and has its number on it."""
+MAX_DEVIATION = 2.0
+"""Standard deviations from all users, or doublings, of the strongest colour."""
+MIN_DRAWN_SHARE, MIN_LABELLED_SHARE = 0.005, 0.03
+"""Smallest shares of the users of a flow that is drawn, and of one that is labelled."""
 
 _DPI = 100
 _SHADES = 128
-"""Colours that flat areas and their edges need; with them a picture has a quarter of the bytes."""
+"""Colours of a picture: enough for flat areas and their edges, and a quarter of the bytes."""
 _INK, _FAINT, _EDGE = "#1f2933", "#6b7683", "#dfe3e8"
 _LITTLE, _MUCH = "#eda45b", "#74aede"
 _COLOURS = (
@@ -39,14 +38,23 @@ _COLOURS = (
     *("#9c7a5b", "#d682b5", "#59a9b5", "#b5b04a", "#3f5b7a"),
 )
 _OUTSIDE, _OUTSIDE_COLOUR = 2**62, "#b8c0c9"
-"""Where users are who are in no cluster: after all ids."""
+"""Stands for users without a cluster; sorts after all ids."""
 _GAP = 0.03
 """Space between two bars, as a share of all users."""
-_LONGEST_NUMBER = 1e7
+_MAX_NUMBER = 1e7
+"""Larger numbers are written with a power of ten."""
 
 
 class _Column(NamedTuple):
-    """A column of profiles: its head, what its cells say and how far they lie from all users."""
+    """A column of the picture of profiles.
+
+    Attributes:
+        head: First line of its heading.
+        unit: Second line of its heading.
+        texts: Text of each cell.
+        of_all: Text of the cell of all users.
+        far: Deviation of each cell from all users, for its colour.
+    """
 
     head: str
     unit: str
@@ -102,7 +110,7 @@ def _typical(
 
 
 def _outcomes(profiles: pd.DataFrame, days: int) -> Iterator[_Column]:
-    """What the users of each cluster paid, and what is predicted of them, where it is."""
+    """What the users of each cluster paid, and what is predicted for them, where it is known."""
     for head, unit, name, shown in (
         ("payers", f"in {days} days", "payers", "{:.0%}".format),
         ("spend each", f"in {days} days", "spend", _number),
@@ -117,10 +125,10 @@ def _outcomes(profiles: pd.DataFrame, days: int) -> Iterator[_Column]:
 
 
 def _doublings(value: float, of_all: float) -> float:
-    """How often the value of all users must be doubled to give that of a cluster."""
+    """Number of doublings from the value of all users to that of a cluster."""
     if not (value >= 0 and of_all > 0):
         return 0.0
-    return math.log2(max(value / of_all, 2**-STRONGEST))
+    return math.log2(max(value / of_all, 2**-MAX_DEVIATION))
 
 
 def _draw_column(axes: "Axes", place: int, column: _Column) -> None:
@@ -139,7 +147,7 @@ def _draw_column(axes: "Axes", place: int, column: _Column) -> None:
 def _draw_scale(axes: "Axes", columns: int, top: float) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
 
-    steps = np.linspace(-STRONGEST, STRONGEST, 9)
+    steps = np.linspace(-MAX_DEVIATION, MAX_DEVIATION, 9)
     for number, far in enumerate(steps):
         left = columns / 2 + (number - len(steps) / 2) * 0.2
         colour = _between_colours(far)
@@ -153,7 +161,7 @@ def _draw_scale(axes: "Axes", columns: int, top: float) -> None:
 def _between_colours(far: float) -> tuple[float, ...]:
     from matplotlib.colors import to_rgb  # noqa: PLC0415  # slow to import
 
-    strength = min(abs(far) / STRONGEST, 1.0)
+    strength = min(abs(far) / MAX_DEVIATION, 1.0)
     full = np.array(to_rgb(_MUCH if far > 0 else _LITTLE))
     return tuple((1 - strength * (1 - full)).tolist())
 
@@ -162,9 +170,9 @@ class _Side(NamedTuple):
     """One side of the flows.
 
     Attributes:
-        x: Where its bars stand.
-        names: Names of its clusters by id, in order, and of those who are in none.
-        sizes: Users of each flow, by the ids on this side and on the other.
+        x: Position of its bars.
+        names: Names of its clusters by id, in order, and of users without a cluster.
+        sizes: Number of users of each flow, by its ids on this side and on the other.
     """
 
     x: float
@@ -175,10 +183,10 @@ class _Side(NamedTuple):
 def flows_picture(
     counted: pd.DataFrame, names_before: Mapping[int, str], names_after: Mapping[int, str]
 ) -> bytes:
-    """Bands from the clusters of a week before to those of the day, as wide as users are many.
+    """Draw bands from the clusters of a week before to those of the day; width shows users.
 
     Args:
-        counted: What `flows` returned of the two days, at least one row.
+        counted: What `flows` returned for the two days, at least one row.
         names_before: Names of the clusters a week before, by id.
         names_after: Names of the clusters of the day, by id.
     """
@@ -200,7 +208,7 @@ def _in_order(names: Mapping[int, str], outside: str) -> dict[int, str]:
 
 
 def _canvas_of_flows(before: _Side, after: _Side) -> tuple["Figure", "Axes"]:
-    """As high as there are bars, and with room for the longest name."""
+    """A canvas with room for all bars and for the longest name."""
     names = [*before.names.values(), *after.names.values()]
     bottom = 1.0 + _GAP * max(len(before.names), len(after.names))
     aside = 0.3 + 0.0195 * max(map(len, names))
@@ -216,7 +224,7 @@ def _changed(counted: pd.DataFrame) -> str:
 
 
 def _draw_bars(axes: "Axes", side: _Side, total: int) -> dict[tuple[int, int], float]:
-    """Draw one side's bars, and say at which height each flow meets them."""
+    """Draw the bars of one side, and return the height at which each flow meets them."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
 
     inside = sum(users for (key, _), users in side.sizes.items() if key != _OUTSIDE)
@@ -239,15 +247,15 @@ def _draw_bars(axes: "Axes", side: _Side, total: int) -> dict[tuple[int, int], f
 def _draw_flow(
     axes: "Axes", left: float, right: float, users: int, share: float, start: int
 ) -> None:
-    if share >= SMALLEST_DRAWN:
+    if share >= MIN_DRAWN_SHARE:
         _draw_band(axes, left, right, share, _colour(start))
-    if share >= SMALLEST_LABELLED:
+    if share >= MIN_LABELLED_SHARE:
         _write(axes, 0.02, left + share / 2, f"{users:,}", ha="left", size=8)
         _write(axes, 0.98, right + share / 2, f"{users:,}", ha="right", size=8)
 
 
 def _draw_band(axes: "Axes", left: float, right: float, thick: float, colour: str) -> None:
-    """A band from the left side to the right, level at both ends."""
+    """Draw a band from the left side to the right, level at both ends."""
     from matplotlib.patches import PathPatch  # noqa: PLC0415  # slow to import
     from matplotlib.path import Path  # noqa: PLC0415
 
@@ -260,14 +268,20 @@ def _draw_band(axes: "Axes", left: float, right: float, thick: float, colour: st
 
 
 def _colour(cluster: int) -> str:
-    """A cluster keeps its colour from day to day."""
+    """Colour of a cluster; the same from day to day."""
     return _OUTSIDE_COLOUR if cluster == _OUTSIDE else _COLOURS[(cluster - 1) % len(_COLOURS)]
 
 
 def _canvas(
     x: tuple[float, float], y: tuple[float, float], scale: tuple[float, float]
 ) -> tuple["Figure", "Axes"]:
-    """A white figure whose units are `scale` inches wide and high; y runs down from its second."""
+    """A white figure whose units are `scale` inches wide and high.
+
+    Args:
+        x: Left and right end.
+        y: Lower and upper end; y grows downwards.
+        scale: Inches per unit of x and of y.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -307,10 +321,10 @@ def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
 
 
 def _number(value: float, decimals: int | None = None) -> str:
-    """A number as people read it: 0.25, 3.5, 24, 1,200, 3.4e+38; or with so many decimals."""
+    """A readable number: 0.25, 3.5, 24, 1,200, 3.4e+38; or one with a number of decimals."""
     if decimals is not None:
         return f"{value:.{decimals}f}"
-    if abs(value) >= _LONGEST_NUMBER:
+    if abs(value) >= _MAX_NUMBER:
         return f"{value:.2g}"
     if abs(value) >= 100 or value == int(value):  # noqa: PLR2004  # three digits are enough
         return f"{value:,.0f}"

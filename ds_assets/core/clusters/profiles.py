@@ -1,8 +1,7 @@
-"""Profiles of clusters: how many users each has, what is typical of them, and what they will do.
+"""Profiles of clusters: their size, typical values and predictions.
 
-Belongs here: one row a cluster from the features, clusters and predictions of a day.
-Does not belong here: how users are counted between two days (`flows.py`), and pictures
-(`pictures.py`).
+Scope: one row per cluster, from the features, clusters and predictions of a day. Users who move
+between clusters are counted in `flows`; pictures are drawn in `pictures`.
 """
 
 import datetime as dt
@@ -22,15 +21,15 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def profile_features(declared: Iterable[FeatureColumn]) -> list[FeatureColumn]:
-    """The features whose typical values a profile shows, in their order there.
+    """The features whose typical values a profile shows, in order.
 
-    Of the windows it is the one of four weeks, and of the trends the first that makes distances.
+    Of sums it is the window of four weeks, of trends the first one that distances are made of.
     """
-    features = [one for one in distance_features(declared) if one.profile is not None]
-    trends = [one for one in features if len(one.windows) > 1]
-    sums = [one for one in features if one.windows == (four_week_window(features),)]
-    others = [one for one in features if not one.windows]
-    return sorted([*others, *sums, *trends[:1]], key=lambda one: one.profile or 0)
+    features = [own for own in distance_features(declared) if own.profile is not None]
+    trends = [own for own in features if len(own.windows) > 1]
+    sums = [own for own in features if own.windows == (four_week_window(features),)]
+    others = [own for own in features if not own.windows]
+    return sorted([*others, *sums, *trends[:1]], key=lambda own: own.profile or 0)
 
 
 def cluster_profiles(
@@ -49,10 +48,10 @@ def cluster_profiles(
         declared: The game's features.
         clusters: The table `clusters` of the day; without rows there are no profiles.
         predictions: The table `predictions` of the day.
-        week_before: The table `clusters` of the day a week before; None where there is none.
+        week_before: The table `clusters` of the day a week before; None where it is missing.
 
     Returns:
-        The columns of `CLUSTER_PROFILES`, a row a cluster, by id.
+        The columns of `CLUSTER_PROFILES`, one row per cluster, by id.
 
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
@@ -85,7 +84,7 @@ def cluster_profiles(
 def _users(
     features: pd.DataFrame, clusters: pd.DataFrame, predictions: pd.DataFrame, names: list[str]
 ) -> pd.DataFrame:
-    """A row a clustered user: features that a sum can hold, cluster and predictions."""
+    """One row per clustered user: features, clipped so that sums stay finite, and predictions."""
     numbers = tuple(Feature(name=name, type="number") for name in names)
     require_features(features, Encoding(features=numbers), "the features for profiles of clusters")
     known = features[[USER_ID, *names]].astype(dict.fromkeys(names, "float64"))
@@ -94,11 +93,11 @@ def _users(
     predicted = predicted.astype(dict.fromkeys(PREDICTED_NUMBERS, "float64"))
     placed = clusters[[USER_ID, "cluster", "cluster_name"]]
     joined = placed.merge(known, on=USER_ID).merge(predicted, on=USER_ID, how="left")
-    return joined.sort_values(USER_ID, ignore_index=True)  # sums end the same in this order only
+    return joined.sort_values(USER_ID, ignore_index=True)  # sums depend on the order of rows
 
 
 def _moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
-    """Users who stayed, who came and who went, since a week before."""
+    """Numbers of users who stayed, joined and left since a week before."""
     if counted is None:
         return {"stayed": None, "came": None, "went": None}
     was = counted["before"].eq(cluster).fillna(value=False)
@@ -112,10 +111,10 @@ def _moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
 
 
 def _as_json(own: pd.Series, of_all: pd.Series) -> str:
-    """Each feature's typical value in the cluster, and of all users; null where none is known."""
+    """Typical value of each feature in the cluster and of all users; null where unknown."""
     pairs = zip(own.index, own.tolist(), of_all.tolist(), strict=True)
-    return json.dumps({name: [_known(mine), _known(every)] for name, mine, every in pairs})
+    return json.dumps({name: [_rounded(mine), _rounded(every)] for name, mine, every in pairs})
 
 
-def _known(value: float) -> float | None:
+def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 6)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import LARGEST_NUMBER, LONGEST_USER_ID
+from ds_assets.core.events import MAX_NUMBER, MAX_USER_ID_LENGTH
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
@@ -105,14 +105,14 @@ def _plausible(game: Game) -> str:
     """SQL of a cheap test that only valid lines pass; those that fail it may be valid too."""
     # Comparisons cost half of what functions do; a time of the day itself needs no skew.
     numbers = (
-        f"coalesce({name} BETWEEN -{LARGEST_NUMBER} AND {LARGEST_NUMBER}, text_{name} IS NULL)"
+        f"coalesce({name} BETWEEN -{MAX_NUMBER} AND {MAX_NUMBER}, text_{name} IS NULL)"
         for name in _numbers(game)
     )
     tests = [
         "text_user_id > '!' AND text_user_id < '{'",
         "(text_user_id < '[' OR text_user_id >= chr(92))",  # opens with no [
         "text_user_id <> 'true' AND text_user_id <> 'false'",
-        f"strlen(text_user_id) <= {LONGEST_USER_ID}",
+        f"strlen(text_user_id) <= {MAX_USER_ID_LENGTH}",
         f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
         *numbers,
@@ -135,8 +135,8 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
     cases = [
         (f"trim(coalesce(text_user_id, ''), {WHITE}) = ''", "no user id"),
         (
-            f"length(text_user_id) > {LONGEST_USER_ID}",
-            f"the user id is longer than {LONGEST_USER_ID} characters",
+            f"length(text_user_id) > {MAX_USER_ID_LENGTH}",
+            f"the user id is longer than {MAX_USER_ID_LENGTH} characters",
         ),
     ]
     if game.logs.format == "csv":  # where everything is text
@@ -164,7 +164,7 @@ def _wrong_facts(game: Game) -> list[tuple[str, str]]:
     for name, words in _numbers(game).items():
         no_number = f"text_{name} IS NOT NULL AND NOT coalesce(isfinite({name}), false)"
         cases.append((no_number, f"{words} is not a number"))
-        cases.append((f"abs({name}) > {LARGEST_NUMBER}", f"{words} is beyond {LARGEST_NUMBER}"))
+        cases.append((f"abs({name}) > {MAX_NUMBER}", f"{words} is beyond {MAX_NUMBER}"))
     return cases
 
 

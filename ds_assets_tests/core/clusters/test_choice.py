@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.clusters import choice as cluster_choice
 from ds_assets.core.clusters.assignment import Array, distances_between
-from ds_assets.core.clusters.choice import Choice, choose, criterion, fewest_users, unusable
+from ds_assets.core.clusters.choice import Choice, choose, criterion, min_users, unusable
 from ds_assets.core.clusters.clustering import fit_clusters
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
@@ -35,7 +35,7 @@ TRIANGLE = ((0.0, 0.0), (6.0, 0.0), (3.0, 6.0))
 
 
 def test_a_cluster_must_have_ten_users_and_a_hundredth_of_all() -> None:
-    assert [fewest_users(users) for users in (0, 50, 1_000, 1_001, 20_000)] == [10, 10, 10, 11, 200]
+    assert [min_users(users) for users in (0, 50, 1_000, 1_001, 20_000)] == [10, 10, 10, 11, 200]
     assert unusable([9, 10, 500, 481], 1_000) == [0]
     assert unusable([900, 100], 1_000) == []
     assert unusable([901, 99], 1_000) == [0]
