@@ -1,6 +1,6 @@
-"""The service for who has no event loop: a job, the command line, a Django project.
+"""The prediction service for callers without an event loop, such as a job or a Django project.
 
-Belongs here: an event loop in a thread of its own. Does not belong here: what is answered.
+Scope: an event loop in a thread of its own.
 """
 
 import asyncio
@@ -14,59 +14,59 @@ from ds_assets.serving.answer import Prediction
 from ds_assets.serving.health import Health
 from ds_assets.serving.service import PredictionService
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class BlockingService:
-    """Answers what is predicted for users. It may be shared by threads.
+    """Answers what is predicted for users. Threads can share it.
 
     Args:
-        service: Who answers.
-        loop: An event loop that is the service's alone.
+        service: The prediction service.
+        loop: An event loop that only the service uses.
     """
 
     def __init__(self, service: PredictionService, loop: "_Loop") -> None:
         self._service, self._loop = service, loop
 
     def answer(self, user_ids: Sequence[str]) -> list[Prediction]:
-        """What is predicted for each of these users, in their order.
+        """Answer what is predicted for each of these users, in their order.
 
         Args:
-            user_ids: 1,000 at most, each of 1 to 191 characters; one may come twice.
+            user_ids: Up to 1,000, each of 1 to 191 characters; an id may be repeated.
 
         Raises:
-            InputError: the ids break these limits.
+            InputError: the ids exceed these limits.
             RuntimeError: the service is closed, or was opened before this process was forked.
         """
-        asked = self._loop.begin(self._service.answer(user_ids))
-        return [answer.to_prediction() for answer in asked.result()]
+        answers = self._loop.submit(self._service.answer(user_ids)).result()
+        return [answer.to_prediction() for answer in answers]
 
     def health(self) -> Health:
-        """How the service is now."""
+        """State of the service and its dependencies."""
         return self._service.health()
 
 
 @contextmanager
 def blocking(service: PredictionService) -> Iterator[BlockingService]:
-    """Run a service while the context lasts; who is still waiting for an answer then gets it.
+    """Run a service while the context lasts; requests in flight at its end are still answered.
 
-    A process that is forked meanwhile has none of its parent's threads: it cannot use the service,
-    and its end closes nothing of its parent's.
+    A process forked meanwhile does not inherit the thread: it cannot use the service, and its exit
+    closes nothing that belongs to its parent.
     """
     loop = _Loop()
     try:
-        loop.begin(service.refresh()).result()
-        fresh = loop.begin(service.keep_fresh())
+        loop.submit(service.refresh()).result()
+        refreshing = loop.submit(service.keep_fresh())
         try:
             yield BlockingService(service, loop)
         finally:
-            fresh.cancel()
+            refreshing.cancel()
     finally:
-        loop.end(service.close())
+        loop.close(service.close())
 
 
 class _Loop:
-    """An event loop that runs in a thread of its own, and takes work from any thread."""
+    """An event loop in a thread of its own, which accepts work from any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -74,39 +74,39 @@ class _Loop:
             target=self._loop.run_forever, name="ds-assets-answers", daemon=True
         )
         self._lock = threading.Lock()
-        self._ends = False
-        self._open: set[Future[Any]] = set()
+        self._is_closing = False
+        self._pending: set[Future[Any]] = set()
         self._thread.start()
 
-    def begin(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
-        """Let it do something.
+    def submit(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
+        """Submit work.
 
         Raises:
-            RuntimeError: nobody would ever do it.
+            RuntimeError: the loop does not run any more, or not in this process.
         """
-        if not self._thread.is_alive():  # asked first: a fork may hold the lock for ever
+        if not self._thread.is_alive():  # checked first: a fork may have copied a held lock
             work.close()
             raise RuntimeError(
                 "the service is closed, or was opened before this process was forked"
             )
         with self._lock:
-            if self._ends:
+            if self._is_closing:
                 work.close()
                 raise RuntimeError("the service is being closed")
-            begun = asyncio.run_coroutine_threadsafe(work, self._loop)
-            self._open.add(begun)
-        begun.add_done_callback(self._open.discard)
-        return begun
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        return future
 
-    def end(self, last: Coroutine[Any, Any, None]) -> None:
-        """Wait until everything is done, the last thing too, and stop."""
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Wait for all submitted work, then for one last thing, and stop."""
         if not self._thread.is_alive():
             last.close()
             return
         with self._lock:
-            self._ends = True
-            begun = list(self._open)
-        wait(begun)
+            self._is_closing = True
+            pending = list(self._pending)
+        wait(pending)
         asyncio.run_coroutine_threadsafe(last, self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -1,7 +1,7 @@
-"""The live model: the newest day's models, applied to what is known of users at the time of asking.
+"""The live model: the newest day's models, applied to users at the time of the request.
 
-Belongs here: which stored day answers, and when a newer one takes its place. How a user is scored
-is `core`'s, and gives what the batch gives.
+Scope: which stored day is used, and when a newer one replaces it. The scoring itself is in
+`core/models/inference`, and gives the same results as the batch.
 """
 
 import datetime as dt
@@ -22,31 +22,31 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.tables import table_file
-from ds_assets.serving.online_features import OnlineStore
+from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 
 if TYPE_CHECKING:
     from ds_assets.infra.engines.event_features import EventFeatures
 
-LOOK_EVERY = 2.0
-"""Seconds between two looks for a newer day; a look lists a few folders of the lake."""
-FIRST_WAIT = 10.0
-"""Seconds that a caller waits for the first day; later ones are loaded while the last answers."""
-TRY_AGAIN_AFTER = 60.0
-"""Seconds until files are read again that were damaged: it takes long to find the same damage."""
+REFRESH_INTERVAL_S = 2.0
+"""Seconds between two checks for a newer day; a check lists a few folders of the lake."""
+FIRST_LOAD_TIMEOUT_S = 10.0
+"""Seconds that a request waits for the first day; later days are loaded in the background."""
+DAMAGED_RETRY_S = 60.0
+"""Seconds before damaged files are read again, because finding the same damage is slow."""
 _ENGINE_MB = 128
-"""Memory of the engine for the events of one request."""
+"""Memory limit of the engine for the events of one request."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ScoredEvents:
-    """What events say.
+    """Predictions from events.
 
     Attributes:
-        records: A row of `PREDICTIONS` for each user who is active, by user id.
-        rejected: The lines that are no events.
+        records: A row of `PREDICTIONS` for each active user.
+        rejected: The lines that are not events.
     """
 
     records: list[Record]
@@ -55,25 +55,24 @@ class ScoredEvents:
 
 @dataclass(frozen=True)
 class _Day:
-    """A day in memory: its models, its features, and the tags of the files they came from."""
+    """A day in memory: its models and features, and the tags of the files they were read from."""
 
     tags: Mapping[str, str]
     scorer: OnlineScorer
-    features: OnlineStore
+    features: OnlineFeatures
 
 
 class LakeModel:
-    """Scores users with the newest day's models. Threads may share it.
+    """Scores users with the newest day's models. Threads can share it.
 
-    A day is kept in memory. Whether there is a newer one, or a newer model of the day, is looked at
-    now and then in a thread of its own, when there are requests: it is loaded aside and takes the
-    place of the last as a whole, and none of them waits. While the lake is lost, or what is new
-    there is damaged, the last one answers.
+    One day is held in memory. While there are requests, a thread checks regularly for a newer day
+    or a newer model of that day, loads it and then replaces the old one as a whole; no request
+    waits for that. If the lake is unavailable, or the new files are damaged, the old one stays.
 
     Args:
-        lake: Where days are.
-        game: What events mean.
-        clock: Seconds on any clock that goes forward.
+        lake: The lake.
+        game: The game, for the meaning of raw events.
+        clock: Seconds of a clock that never goes back.
     """
 
     def __init__(self, lake: Lake, game: Game, clock: Callable[[], float] = time.monotonic) -> None:
@@ -81,10 +80,10 @@ class LakeModel:
         self._game = game
         self._clock = clock
         self._day: _Day | None = None
-        self._trouble: str | None = None
-        self._refused: tuple[Mapping[str, str], float] | None = None
-        self._looked_at = -LOOK_EVERY
-        self._looking: threading.Thread | None = None
+        self._load_error: str | None = None
+        self._damaged: tuple[Mapping[str, str], float] | None = None
+        self._checked_at = -REFRESH_INTERVAL_S
+        self._refresh_thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._events: EventFeatures | None = None
@@ -92,15 +91,15 @@ class LakeModel:
         self._loading_events: threading.Thread | None = None
 
     @property
-    def trouble(self) -> str | None:
-        """Why the last look ended without the newest day in memory; None if it did not."""
-        return self._trouble
+    def load_error(self) -> str | None:
+        """Why the newest day could not be loaded; none if it could, or was not tried yet."""
+        return self._load_error
 
     def score(self, user_ids: Sequence[str], *, reasons: bool = True) -> list[Record]:
-        """Predictions of those users who are in the newest features; the others are left out.
+        """Score those users who have stored features; the others are left out.
 
         Raises:
-            LiveUnavailable: there is no day with features and models, or they do not fit.
+            LiveUnavailable: no day has features and models, or they do not match.
         """
         day = self._newest()
         users = day.features.find(user_ids)
@@ -110,10 +109,10 @@ class LakeModel:
             raise LiveUnavailable(str(error)) from None
 
     def score_features(self, users: Sequence[User], *, reasons: bool = True) -> list[Record]:
-        """Predictions of users of whom all features are given; see `OnlineScorer.score`.
+        """Score users from complete features; see `OnlineScorer.score`.
 
         Raises:
-            LiveUnavailable: there is no day with models.
+            LiveUnavailable: no day has models.
             InputError: a feature is missing or has the wrong type; the message names all of them.
         """
         return self._newest().scorer.score(users, reasons=reasons)
@@ -121,99 +120,101 @@ class LakeModel:
     def score_events(
         self, lines: Mapping[dt.date, Sequence[str]], as_of: dt.date, *, reasons: bool = True
     ) -> ScoredEvents:
-        """Predictions of users whose events are given, as they are at the end of a day.
+        """Score users from their raw events, as of the end of a day.
 
-        The first call takes seconds, as the engine is loaded.
+        The first call takes seconds, because it loads the engine.
 
         Args:
-            lines: All events of the users that features look back on; see `EventFeatures.of`.
+            lines: All events of the users within the features' windows, by arrival day.
             as_of: The day.
-            reasons: Whether to tell reasons.
+            reasons: Whether to explain the predictions.
 
         Raises:
-            LiveUnavailable: there is no day with models, or its models need other features.
+            LiveUnavailable: no day has models, or they need other features.
         """
         scorer = self._newest().scorer
-        found = self._event_features().of(lines, as_of)
+        features = self._event_features().of(lines, as_of)
         try:
-            records = scorer.score(found.users, reasons=reasons, as_of=as_of)
+            records = scorer.score(features.users, reasons=reasons, as_of=as_of)
         except InputError as error:
             raise LiveUnavailable(str(error)) from None
-        return ScoredEvents(records, found.rejected)
+        return ScoredEvents(records, features.rejected)
 
     def score_lines(
         self, lines: Sequence[str], as_of: dt.date, *, reasons: bool = True
     ) -> list[Record]:
-        """As `score_events`, of lines that have arrived on that day, for who cannot wait.
+        """As `score_events`, of lines that arrived on that day, without waiting for the engine.
 
         Raises:
-            LiveLoading: the engine is not there yet; from now on it is being loaded.
+            LiveLoading: the engine is being loaded.
             LiveUnavailable: as `score_events`.
-            InputError: a line is no event; the message says which, and why.
+            InputError: a line is not an event; the message says which, and why.
         """
         if self._events is None:
             self._load_events()
-            raise LiveLoading("the engine that reads raw events is being loaded")
-        found = self.score_events({as_of: lines}, as_of, reasons=reasons)
-        for one in found.rejected:
-            raise InputError(f"event {one.line} cannot be used: {one.reason}")
-        return found.records
+            raise LiveLoading("the engine for raw events is being loaded")
+        scored = self.score_events({as_of: lines}, as_of, reasons=reasons)
+        for rejected in scored.rejected:
+            raise InputError(f"event {rejected.line} cannot be used: {rejected.reason}")
+        return scored.records
 
-    def look(self) -> threading.Thread | None:
-        """Begin to look for a newer day, if it is time for that.
+    def start_refresh(self) -> threading.Thread | None:
+        """Start to check for a newer day, unless that was done a moment ago.
 
         Returns:
-            The thread that does it, or did it last.
+            The thread that checks, or last did.
         """
         with self._lock:
-            is_time = self._clock() - self._looked_at >= LOOK_EVERY
-            if is_time and (self._looking is None or not self._looking.is_alive()):
-                self._looked_at = self._clock()
-                self._looking = threading.Thread(target=self.refresh, daemon=True)
-                self._looking.start()
-            return self._looking
+            is_due = self._clock() - self._checked_at >= REFRESH_INTERVAL_S
+            if is_due and (self._refresh_thread is None or not self._refresh_thread.is_alive()):
+                self._checked_at = self._clock()
+                self._refresh_thread = threading.Thread(target=self.refresh, daemon=True)
+                self._refresh_thread.start()
+            return self._refresh_thread
 
     def refresh(self) -> None:
-        """Look for a newer day, and load it if there is one; what goes wrong is `trouble`."""
+        """Load the newest day if it is not loaded; errors are kept in `load_error`."""
         with self._refreshing:
             try:
                 self._load_newest()
             except (InputError, OSError, LakeUnavailable, LiveUnavailable) as error:
-                self._trouble = str(error)
-                _log.warning("the live model stays as it is: %s", error)
+                self._load_error = str(error)
+                _log.warning("live model refresh failed, keeping the loaded one: %s", error)
             else:
-                self._trouble = None
+                self._load_error = None
 
     def _newest(self) -> _Day:
-        """The day in memory; a look for a newer one begins, if it is time for one."""
-        looking = self.look()
-        if self._day is None and looking is not None:
-            looking.join(FIRST_WAIT)
+        """The day in memory; also starts a check for a newer one, if one is due."""
+        loading = self.start_refresh()
+        if self._day is None and loading is not None:
+            loading.join(FIRST_LOAD_TIMEOUT_S)
         if self._day is None:
-            raise LiveUnavailable(self._trouble or "the models are still being loaded")
+            raise LiveUnavailable(self._load_error or "the models are still loading")
         return self._day
 
     def _load_newest(self) -> None:
         day, tags = self._newest_stored()
         if self._day is not None and tags == self._day.tags:
             return
-        refused, since = self._refused or (None, 0.0)
-        if refused == tags and self._clock() - since < TRY_AGAIN_AFTER:
-            raise LiveUnavailable(self._trouble or "")
+        damaged, since = self._damaged or (None, 0.0)
+        if damaged == tags and self._clock() - since < DAMAGED_RETRY_S:
+            raise LiveUnavailable(self._load_error or "")
         try:
             scorer = OnlineScorer(day_models(day, self._lake), declare_features(self._game))
-            loaded = _Day(tags, scorer, self._store(day))
+            loaded = _Day(tags, scorer, self._load_features(day))
         except (InputError, LiveUnavailable):
-            self._refused = tags, self._clock()
+            self._damaged = tags, self._clock()
             raise
-        if self._tags(day) == tags:  # else it was replaced meanwhile: the next look takes it
+        if (
+            self._tags(day) == tags
+        ):  # otherwise it was replaced meanwhile, and the next check loads it
             self._day = loaded
 
-    def _store(self, day: dt.date) -> OnlineStore:
+    def _load_features(self, day: dt.date) -> OnlineFeatures:
         name = table_file("user_features", day)
         file = self._lake.local(name)
         try:
-            return OnlineStore(file)
+            return OnlineFeatures(file)
         except (ArrowInvalid, OSError) as error:
             raise LiveUnavailable(f"{name} of {self._lake} cannot be read: {error}") from None
 
@@ -221,15 +222,15 @@ class LakeModel:
         for day in reversed(self._lake.days(f"models/{CLUSTERS}")):
             if (tags := self._tags(day)) is not None:
                 return day, tags
-        raise LiveUnavailable(f"the lake {self._lake} holds no day with features and models")
+        raise LiveUnavailable(f"no model to score with yet: the lake {self._lake} has none")
 
     def _tags(self, day: dt.date) -> Mapping[str, str] | None:
-        """Tags of all files of a day; None where one is missing that it needs."""
+        """Tags of all files of a day; None if a required one is missing."""
         name = table_file("user_features", day)
-        features = self._lake.objects(day_folder("user_features", day))
-        found = {one.name: one.tag for one in features if one.name == name}
-        models = model_tags(day, self._lake) if found else None
-        return None if models is None else found | models
+        stored = self._lake.objects(day_folder("user_features", day))
+        features = {file.name: file.tag for file in stored if file.name == name}
+        models = model_tags(day, self._lake) if features else None
+        return None if models is None else features | models
 
     def _load_events(self) -> None:
         with self._lock:
@@ -240,11 +241,11 @@ class LakeModel:
     def _event_features(self) -> "EventFeatures":
         with self._opening:
             if self._events is None:
-                # loads the engine, which few processes need
+                # imports the engine, which few processes need
                 from ds_assets.infra.engines.duckdb import open_duckdb  # noqa: PLC0415
                 from ds_assets.infra.engines.event_features import EventFeatures  # noqa: PLC0415
 
                 events = EventFeatures(self._game, open_duckdb(_ENGINE_MB, threads=1))
-                events.of({}, self._game.first_day)  # the first time takes many times as long
+                events.of({}, self._game.first_day)  # the first call is many times slower
                 self._events = events
             return self._events

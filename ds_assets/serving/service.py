@@ -117,7 +117,7 @@ class PredictionService:
         """State of the service and its dependencies, from memory."""
         dependencies, as_of = self._sources.dependencies, self._newest_day.as_of
         degraded = {name for name, one in dependencies.items() if not one.breaker.is_healthy}
-        if self._sources.live.trouble:
+        if self._sources.live.load_error:
             degraded.add("live")  # it scores with an earlier day, if at all
         return Health(
             degraded=tuple(name for name in dependencies if name in degraded),
@@ -138,9 +138,9 @@ class PredictionService:
         while True:
             await asyncio.sleep(REFRESH_INTERVAL_S)
             await self.refresh()
-            if self._newest_day.as_of > loaded or self._sources.live.trouble:
+            if self._newest_day.as_of > loaded or self._sources.live.load_error:
                 loaded = self._newest_day.as_of
-                self._sources.live.look()
+                self._sources.live.start_refresh()
 
     async def warm(self) -> None:
         """Connect to the cache and load the live model, so that the first requests need not wait.
@@ -148,7 +148,7 @@ class PredictionService:
         A source that is down is left to the requests.
         """
         pinging = asyncio.ensure_future(self._sources.run("cache", self._sources.cache.ping))
-        if loading := self._sources.live.look():
+        if loading := self._sources.live.start_refresh():
             await asyncio.to_thread(loading.join, _WARM_UP_TIMEOUT_S)
         with suppress(CacheUnavailable, TimeoutError):
             await asyncio.wait_for(pinging, _WARM_UP_TIMEOUT_S)

@@ -47,11 +47,11 @@ class LiveModel(Protocol):
     """Scores users at the time of the request."""
 
     @property
-    def trouble(self) -> str | None:
+    def load_error(self) -> str | None:
         """Why the newest day could not be loaded; none if it could, or was not tried yet."""
         ...
 
-    def look(self) -> threading.Thread | None:
+    def start_refresh(self) -> threading.Thread | None:
         """Start to load the newest day unless it is loaded; the caller does not wait.
 
         Returns:

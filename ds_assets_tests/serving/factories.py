@@ -29,9 +29,9 @@ class Live:
         self.rows = {row["user_id"]: row for row in rows}
         self.asked: list[list[str]] = []
         self.looks = 0
-        self.trouble: str | None = None
+        self.load_error: str | None = None
 
-    def look(self) -> None:
+    def start_refresh(self) -> None:
         self.looks += 1
 
     def score(self, user_ids: Sequence[str]) -> Records:
@@ -48,9 +48,9 @@ class Live:
 
 
 class NoModel:
-    trouble: str | None = None
+    load_error: str | None = None
 
-    def look(self) -> None:
+    def start_refresh(self) -> None:
         pass
 
     def score(self, user_ids: Sequence[str]) -> Records:

@@ -20,7 +20,7 @@ from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import day_models
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.serving import live_model as module
-from ds_assets.serving.live_model import LOOK_EVERY, TRY_AGAIN_AFTER, LakeModel
+from ds_assets.serving.live_model import DAMAGED_RETRY_S, REFRESH_INTERVAL_S, LakeModel
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 
@@ -79,7 +79,7 @@ def test_users_without_features_are_left_out() -> None:
 
 
 def test_a_lake_without_models_cannot_answer(tmp_path: Path) -> None:
-    with pytest.raises(LiveUnavailable, match="holds no day with features and models"):
+    with pytest.raises(LiveUnavailable, match="no model to score with yet"):
         scored(live(FolderLake(tmp_path / "nothing")), ["a"])
 
 
@@ -198,7 +198,7 @@ def test_events_of_a_day_that_is_not_over_are_scored_as_of_that_day() -> None:
 def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() -> None:
     model = live(finished().lake)
     line = event(1, f"{LAST}T03:00:00Z", "somebody new")
-    with pytest.raises(LiveLoading, match="the engine that reads raw events is being loaded"):
+    with pytest.raises(LiveLoading, match="the engine for raw events is being loaded"):
         model.score_lines([line], LAST)
     assert model._loading_events is not None
     model._loading_events.join()
@@ -219,8 +219,8 @@ class Ticking:
         """The answer after some time, when the look that it began is over."""
         self.now += seconds
         scored(self.model, [user])
-        if self.model._looking is not None:
-            self.model._looking.join()
+        if self.model._refresh_thread is not None:
+            self.model._refresh_thread.join()
         return dict(scored(self.model, [user])[user])
 
 
@@ -230,8 +230,8 @@ def test_a_new_day_is_taken_without_a_restart(copy: Installation, tmp_path: Path
     ticking = Ticking(copy.lake)
     assert ticking.after(0, user)["as_of"] == BEFORE
     hidden()
-    assert ticking.after(LOOK_EVERY / 2, user)["as_of"] == BEFORE
-    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
+    assert ticking.after(REFRESH_INTERVAL_S / 2, user)["as_of"] == BEFORE
+    assert ticking.after(REFRESH_INTERVAL_S, user)["as_of"] == LAST
     (row,) = [one for one in read_predictions(LAST, copy.lake).to_pylist()
               if one["user_id"] == user]  # fmt: skip
     assert ticking.after(0, user) == row
@@ -256,7 +256,7 @@ def test_a_model_that_is_made_again_is_taken(copy: Installation) -> None:
     for file in ("card.json", "model.onnx"):
         name = f"models/clusters/dt={LAST}/{file}"
         copy.lake.write(name, copy.lake.read(name.replace(str(LAST), str(BEFORE))))
-    second = ticking.after(LOOK_EVERY, user)
+    second = ticking.after(REFRESH_INTERVAL_S, user)
     assert second["as_of"] == LAST
     assert second["cluster_model"] != first["cluster_model"]
 
@@ -278,9 +278,9 @@ def test_a_day_that_changes_while_it_is_loaded_is_not_taken(
     with monkeypatch.context() as patch:
         patch.setattr(module, "day_models", changing)
         day = ticking.model._day
-        assert ticking.after(LOOK_EVERY, user) == before
+        assert ticking.after(REFRESH_INTERVAL_S, user) == before
         assert ticking.model._day is day
-    ticking.after(LOOK_EVERY, user)
+    ticking.after(REFRESH_INTERVAL_S, user)
     assert ticking.model._day is not day
 
 
@@ -294,14 +294,14 @@ def test_while_what_is_new_is_damaged_the_last_day_answers_and_it_is_said(
     content = copy.lake.read(damaged)
     bring_back = hide(copy, tmp_path / "hidden")
     ticking = Ticking(copy.lake)
-    assert (ticking.after(0, user)["as_of"], ticking.model.trouble) == (BEFORE, None)
+    assert (ticking.after(0, user)["as_of"], ticking.model.load_error) == (BEFORE, None)
     copy.lake.write(damaged, content[:-1])
     bring_back()
-    assert ticking.after(LOOK_EVERY, user)["as_of"] == BEFORE
-    assert ticking.model.trouble is not None
+    assert ticking.after(REFRESH_INTERVAL_S, user)["as_of"] == BEFORE
+    assert ticking.model.load_error is not None
     copy.lake.write(damaged, content)
-    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
-    assert ticking.model.trouble is None
+    assert ticking.after(REFRESH_INTERVAL_S, user)["as_of"] == LAST
+    assert ticking.model.load_error is None
 
 
 def test_damage_is_looked_at_again_after_a_while(
@@ -321,9 +321,9 @@ def test_damage_is_looked_at_again_after_a_while(
     for _ in range(3):
         with pytest.raises(LiveUnavailable, match="damaged"):
             scored(model, ["a"])
-        now[0] += LOOK_EVERY
+        now[0] += REFRESH_INTERVAL_S
     assert len(loads) == 1
-    now[0] += TRY_AGAIN_AFTER
+    now[0] += DAMAGED_RETRY_S
     with pytest.raises(LiveUnavailable, match="damaged"):
         scored(model, ["a"])
     assert len(loads) == 2
@@ -335,8 +335,8 @@ def test_while_the_lake_is_lost_what_is_in_memory_answers(
     user, ticking = known_on_both_days(copy), Ticking(copy.lake)
     assert ticking.after(0, user)["as_of"] == LAST
     copy.settings.lake.rename(tmp_path / "gone")
-    assert ticking.after(LOOK_EVERY, user)["as_of"] == LAST
-    assert ticking.model.trouble is not None
+    assert ticking.after(REFRESH_INTERVAL_S, user)["as_of"] == LAST
+    assert ticking.model.load_error is not None
 
 
 def test_nobody_waits_while_a_newer_day_is_loaded(
@@ -349,7 +349,7 @@ def test_nobody_waits_while_a_newer_day_is_loaded(
     bring_back()
     go_on, load = threading.Event(), day_models
     monkeypatch.setattr(module, "day_models", lambda *a: (go_on.wait(), load(*a))[1])
-    ticking.now += LOOK_EVERY
+    ticking.now += REFRESH_INTERVAL_S
     assert all(scored(ticking.model, [user])[user]["as_of"] == BEFORE for _ in range(5))
     go_on.set()
     assert ticking.after(0, user)["as_of"] == LAST
@@ -387,13 +387,13 @@ def test_threads_get_whole_days_while_days_change(copy: Installation, tmp_path: 
 def test_a_lake_that_does_not_answer_keeps_the_first_caller_only_so_long(
     copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(module, "FIRST_LOAD_TIMEOUT_S", 0.01)
     go_on, load = threading.Event(), day_models
     monkeypatch.setattr(module, "day_models", lambda *a: (go_on.wait(), load(*a))[1])
     model, user = live(copy.lake), known_on_both_days(copy)
-    with pytest.raises(LiveUnavailable, match="still being loaded"):
+    with pytest.raises(LiveUnavailable, match="still loading"):
         scored(model, [user])
     go_on.set()
-    assert model._looking is not None
-    model._looking.join()
+    assert model._refresh_thread is not None
+    model._refresh_thread.join()
     assert set(scored(model, [user])) == {user}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from ds_assets.serving import online_features
-from ds_assets.serving.online_features import OnlineStore
+from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets_tests.core.factories import make_features
 
 
@@ -42,7 +42,7 @@ def test_every_user_is_found_with_the_values_of_the_file(
 ) -> None:
     monkeypatch.setattr(online_features, "_BATCH_ROWS", batch)
     frame = make_features(300).sample(frac=1, random_state=1)
-    store = OnlineStore(stored(frame, tmp_path))
+    store = OnlineFeatures(stored(frame, tmp_path))
     assert len(store) == 300
     found = store.find(frame["user_id"])
     assert [without_nan(user) for user in found.values()] == [
@@ -55,7 +55,7 @@ def test_every_user_is_found_with_the_values_of_the_file(
 def test_users_who_are_not_there_are_left_out_and_order_and_repetition_do_not_matter(
     tmp_path: Path,
 ) -> None:
-    store = OnlineStore(stored(make_features(3), tmp_path))
+    store = OnlineFeatures(stored(make_features(3), tmp_path))
     asked = ["user 0000002", "", "z", "user 0000000", "\ud800", "user 0000002", "user 0000000x"]
     assert list(store.find(asked)) == ["user 0000002", "user 0000000"]
     assert store.find([]) == {}
@@ -68,7 +68,7 @@ def test_any_ids_are_found_and_no_others(ids: set[str], other: str) -> None:
         {"user_id": pd.Series([*ids], dtype="str"), "x": np.arange(len(ids)) * 1.0}
     )
     with tempfile.TemporaryDirectory() as folder:
-        store = OnlineStore(stored(frame, Path(folder)))
+        store = OnlineFeatures(stored(frame, Path(folder)))
     found = store.find([*ids, other])
     assert {name: user["x"] for name, user in found.items()} == {
         name: place for place, name in enumerate(ids)
@@ -82,7 +82,7 @@ def test_the_file_may_go_once_it_is_read_and_nothing_is_left_behind(
     passing.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(passing))
     file = stored(make_features(3), tmp_path)
-    store = OnlineStore(file)
+    store = OnlineFeatures(file)
     file.unlink()
     assert set(store.find(["user 0000001"])) == {"user 0000001"}
     assert list(passing.iterdir()) == []
@@ -94,7 +94,7 @@ def test_the_file_may_go_once_it_is_read_and_nothing_is_left_behind(
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
-    store = OnlineStore(stored(make_features(300), tmp_path))
+    store = OnlineFeatures(stored(make_features(300), tmp_path))
     users = [f"user {number:07d}" for number in range(300)]
     expected = {name: without_nan(user) for name, user in store.find(users).items()}
     with ThreadPoolExecutor(8) as threads:
@@ -107,9 +107,9 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "user_features.parquet"
     file.write_bytes(content)
     with pytest.raises((pa.ArrowInvalid, OSError)):
-        OnlineStore(file)
+        OnlineFeatures(file)
 
 
 def test_a_file_without_users_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(pa.ArrowInvalid, match="no column user_id"):
-        OnlineStore(stored(pd.DataFrame({"x": [1.0]}), tmp_path))
+    with pytest.raises(pa.ArrowInvalid, match="the column user_id is missing"):
+        OnlineFeatures(stored(pd.DataFrame({"x": [1.0]}), tmp_path))

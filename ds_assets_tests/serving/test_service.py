@@ -598,13 +598,13 @@ def test_a_live_model_that_cannot_have_the_newest_day_is_degraded_though_it_answ
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     live = Live(row("scored", DAYS[0]))
-    live.trouble = "the lake is lost"
+    live.load_error = "the lake is lost"
 
     async def run() -> None:
         async with serving(cache, results, live) as service:
             assert sources(await ask(service, "scored")) == [("live", "ok")]
             assert service.health().degraded == ("live",)
-            live.trouble = None
+            live.load_error = None
             assert service.health().degraded == ()
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ds_assets.local_servers.process import ServerProcess, accepts, free_port
-from ds_assets.serving.http.app import MOST_ANSWERS
+from ds_assets.serving.http.app import MAX_ANSWERS_IN_FLIGHT
 from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 from ds_assets_tests.soak.checks import LATE
 from ds_assets_tests.soak.http import Connection
@@ -167,7 +167,7 @@ class _Soak:
 
     async def _overload(self) -> None:
         users = self._world.users[:200]
-        clients = TOO_MUCH * MOST_ANSWERS // len(users)
+        clients = TOO_MUCH * MAX_ANSWERS_IN_FLIGHT // len(users)
         self._begin(f"{clients} clients ask for {len(users)} users", may_refuse=True)
         over, seen, slowest = time.monotonic() + OVERLOAD_SECONDS, Counter[int](), [0.0]
 

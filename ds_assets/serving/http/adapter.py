@@ -1,7 +1,4 @@
-"""Who answers behind HTTP: the prediction service of this installation.
-
-Belongs here: requests in the service's own words.
-"""
+"""The prediction service as the backend of the HTTP API."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.http.protocol import Answering, ScoreRequest
+from ds_assets.serving.http.protocol import Backend, ScoreRequest
 from ds_assets.serving.installed import running_service
 from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.service import PredictionService
@@ -20,13 +17,15 @@ Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
 
 
 @asynccontextmanager
-async def installed_answering() -> AsyncIterator[Answering]:
+async def installed_answering() -> AsyncIterator[Backend]:
     """The service, on the event loop of a worker."""
     async with running_service() as service:
-        yield _Behind(service)
+        yield _ServiceBackend(service)
 
 
-class _Behind:
+class _ServiceBackend:
+    """Passes decoded requests on to the prediction service."""
+
     def __init__(self, service: PredictionService) -> None:
         self._service = service
         self.answer_one, self.answer = service.answer_one, service.answer

@@ -1,8 +1,8 @@
-"""The application: routes, and what all of them share.
+"""The HTTP application: routes, and what every request goes through.
 
-Belongs here: how a request becomes a reply. The hot routes are asked for tens of thousands of times
-a second, so there is no framework, and nothing is made for a request that can be made before. The
-interface is RSGI, granian's own: with ASGI a GET takes a tenth more of a processor.
+Hot routes get tens of thousands of requests a second, so there is no framework, and nothing is made
+for a request that can be made beforehand. The interface is RSGI, granian's own: with ASGI a GET
+takes a tenth more processor time.
 """
 
 import asyncio
@@ -19,62 +19,64 @@ import msgspec
 from ds_assets.errors import InputError
 from ds_assets.serving.answer import Answer
 from ds_assets.serving.http import problems
-from ds_assets.serving.http.auth import Gate
-from ds_assets.serving.http.docs_page import page
+from ds_assets.serving.http.auth import Authenticator
+from ds_assets.serving.http.docs_page import render_page
 from ds_assets.serving.http.etag import tag_of
-from ds_assets.serving.http.metrics import Figures, Snapshot, exposed
-from ds_assets.serving.http.openapi import document
-from ds_assets.serving.http.problems import Headers, Refusal, Reply
-from ds_assets.serving.http.protocol import Answering, ScoreRequest, UserIds
+from ds_assets.serving.http.metrics import RequestMetrics, Snapshot, render_metrics
+from ds_assets.serving.http.openapi import build_document
+from ds_assets.serving.http.problems import Headers, ProblemError, Reply
+from ds_assets.serving.http.protocol import Backend, ScoreRequest, UserIds
 from ds_assets.serving.http.requests import (
     Request,
-    SentHeaders,
-    body_of,
-    decoded,
-    group_of,
-    refuse_query,
-    user_of,
+    RequestHeaders,
+    check_no_query,
+    decode_body,
+    parse_user_group,
+    parse_user_id,
+    read_body,
 )
 from ds_assets.serving.http.workers import Shared, Workers
 
-MOST_ANSWERS = 16_000
-"""Answers that may be under way at once, so that those of a worker are made within their time."""
-_SCORED, _EXPLAINED, _PLAYED = 3, 15, 2_500
-"""Answers that take as long as one that is scored by features, one with reasons, and a request with
-events."""
-FRESH_SECONDS = 5
-"""So long may a client keep an answer without asking again."""
+MAX_ANSWERS_IN_FLIGHT = 16_000
+"""Answers of one worker that can be under way and still be in time."""
+_COST_OF_SCORE, _COST_OF_EXPLAINED_SCORE, _COST_OF_EVENTS = 3, 15, 2_500
+"""Processor time of a score from features, of one with reasons, and of a request with raw events,
+in answers from the cache."""
+MAX_AGE_S = 5
+"""Seconds for which a client may reuse an answer without asking again."""
 
-Opening = Callable[[], AbstractAsyncContextManager[Answering]]
-_Q = ParamSpec("_Q")
-_A = TypeVar("_A")
+OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _GET, _POST = ("GET", "HEAD"), ("POST",)
-_USER, _PREDICTION = "/v1/users/", "/prediction"
+_USER_PREFIX, _PREDICTION_SUFFIX = "/v1/users/", "/prediction"
 _JSON = ("content-type", "application/json")
-_KEEP = ("cache-control", f"private, max-age={FRESH_SECONDS}")
-_GO = ("connection", "close")
-"""Tells a client that its next request needs a connection of its own, which others will answer."""
-_FOR_NOW: Headers = [_JSON, ("cache-control", "no-store")]
-_TEXT: Headers = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
+_CACHE_5S = ("cache-control", f"private, max-age={MAX_AGE_S}")
+_CONNECTION_CLOSE = ("connection", "close")
+"""Makes a client open another connection for its next request, which another process accepts."""
+_UNCACHED_JSON: Headers = [_JSON, ("cache-control", "no-store")]
+_METRICS_TEXT: Headers = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 _HTML: Headers = [
     ("content-type", "text/html; charset=utf-8"),
     ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
 ]
 _NOT_READY = ("no_data", "leaving")
-_FAILED = Refusal(problems.FAILED, "ask again; if it stays, tell who runs the service").reply
+_INTERNAL_ERROR = ProblemError(
+    problems.FAILED, "Retry; if the error persists, contact the service operator."
+).reply
 _log = logging.getLogger(__name__)
 
 
 class Exchange(Protocol):
-    """What RSGI calls the protocol: the pieces of a request's body, and the way back."""
+    """What RSGI calls the protocol: the chunks of a request's body, and the way to reply."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Go through the body."""
+        """Iterate over the body."""
         ...
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Answer."""
+        """Send the reply."""
         ...
 
 
@@ -83,199 +85,216 @@ class _Route:
     """A path.
 
     Attributes:
-        name: The path, as metrics have it.
-        methods: What it takes.
-        reply: Replies to a request, which came at that time.
+        name: The path as metrics name it.
+        methods: Methods that it accepts.
+        handle: Replies to a request that arrived at a time.
     """
 
     name: str
     methods: tuple[str, ...]
-    reply: Callable[[Request, Exchange, float], Awaitable[Reply]]
+    handle: Callable[[Request, Exchange, float], Awaitable[Reply]]
 
 
 class App:
-    """Answers requests, as an RSGI application.
+    """Replies to requests, as an RSGI application.
 
     Args:
-        opening: Opens who answers, for as long as the application lives.
-        gate: Who may ask.
-        most_at_once: Questions that may be answered at once; one more is refused.
+        open_backend: Opens the backend, for as long as the application lives.
+        authenticator: Checks API keys.
+        max_in_flight: Maximum concurrent requests for answers; beyond it they are refused.
         shared: What the workers have in common.
     """
 
-    def __init__(self, opening: Opening, gate: Gate, most_at_once: int, shared: Shared) -> None:
-        self._opening = opening
-        self._life = AsyncExitStack()
-        self._answering: Answering
-        self._gate = gate
-        self._most_at_once = most_at_once
-        self._at_once = self._answers = 0
-        self._figures = Figures()
-        self._leaving = shared.leaving
+    def __init__(
+        self,
+        open_backend: OpenBackend,
+        authenticator: Authenticator,
+        max_in_flight: int,
+        shared: Shared,
+    ) -> None:
+        self._open_backend = open_backend
+        self._resources = AsyncExitStack()
+        self._backend: Backend
+        self._authenticator = authenticator
+        self._max_in_flight = max_in_flight
+        self._requests_in_flight = self._answers_in_flight = 0
+        self._metrics = RequestMetrics()
+        self._is_draining = shared.is_draining
         self._workers = Workers(shared.folder, self._snapshot)
-        self._users = msgspec.json.Decoder(UserIds)
-        self._to_score = msgspec.json.Decoder(ScoreRequest)
-        self._one_user = _Route("/v1/users/{user_id}/prediction", _GET, self._prediction)
-        self._routes = {route.name: route for route in self._made_routes()}
+        self._user_ids_decoder = msgspec.json.Decoder(UserIds)
+        self._score_decoder = msgspec.json.Decoder(ScoreRequest)
+        self._one_user = _Route("/v1/users/{user_id}/prediction", _GET, self._get_prediction)
+        self._routes = {route.name: route for route in self._make_routes()}
 
-    def _made_routes(self) -> list[_Route]:
-        api = document()
+    def _make_routes(self) -> list[_Route]:
+        api = build_document()
+        openapi = Reply(200, [_JSON], msgspec.json.encode(api))
+        docs = Reply(200, _HTML, render_page(api).encode())
+        alive = Reply(200, _UNCACHED_JSON, b'{"status":"ok"}')
         return [
-            _Route("/v1/predictions", _POST, self._predictions),
-            _Route("/v1/score", _POST, self._score),
-            _Route("/healthz", _GET, _always(Reply(200, _FOR_NOW, b'{"status":"ok"}'))),
-            _Route("/readyz", _GET, self._ready),
-            _Route("/metrics", _GET, self._metrics),
-            _Route("/openapi.json", _GET, _always(Reply(200, [_JSON], msgspec.json.encode(api)))),
-            _Route("/docs", _GET, _always(Reply(200, _HTML, page(api).encode()))),
+            _Route("/v1/predictions", _POST, self._post_predictions),
+            _Route("/v1/score", _POST, self._post_score),
+            _Route("/healthz", _GET, _always(alive)),
+            _Route("/readyz", _GET, self._get_readiness),
+            _Route("/metrics", _GET, self._get_metrics),
+            _Route("/openapi.json", _GET, _always(openapi)),
+            _Route("/docs", _GET, _always(docs)),
         ]
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Open who answers, before there are requests."""
+        """Open the backend, before there are requests."""
         loop.run_until_complete(self.open())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close it again, when there will be no more."""
+        """Close it, when there will be no more."""
         loop.run_until_complete(self.close())
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
-        """Answer one request."""
+        """Reply to one request."""
         started = perf_counter()
-        route = self._route(request.path, request.method)
+        route = self._find_route(request.path, request.method)
         try:
-            reply = await route.reply(request, exchange, started)
-        except Refusal as refusal:
-            reply = refusal.reply
-        except Exception:  # noqa: BLE001  # whatever it is, the caller gets an answer
+            reply = await route.handle(request, exchange, started)
+        except ProblemError as error:
+            reply = error.reply
+        except Exception:  # noqa: BLE001  # whatever it is, the client gets a reply
             _log.exception("a request for %s failed", route.name)
-            reply = _FAILED
-        headers = [*reply.headers, _GO] if self._leaving.value else reply.headers
+            reply = _INTERNAL_ERROR
+        is_draining = self._is_draining.value
+        headers = [*reply.headers, _CONNECTION_CLOSE] if is_draining else reply.headers
         exchange.response_bytes(reply.status, headers, reply.body)
-        self._figures.count(route.name, reply.status, perf_counter() - started)
+        self._metrics.record(route.name, reply.status, perf_counter() - started)
 
     async def open(self) -> None:
-        """Open who answers."""
-        self._answering = await self._life.enter_async_context(self._opening())
+        """Open the backend."""
+        self._backend = await self._resources.enter_async_context(self._open_backend())
         publishing = asyncio.create_task(self._workers.publish())
-        self._life.callback(publishing.cancel)
-        gc.freeze()  # what is there now stays: looking through it would hold up requests
-        self._life.callback(gc.unfreeze)
+        self._resources.callback(publishing.cancel)
+        gc.freeze()  # what exists now stays: collecting through it would delay requests
+        self._resources.callback(gc.unfreeze)
 
     async def close(self) -> None:
-        """Close who answers."""
-        await self._life.aclose()
+        """Close the backend."""
+        await self._resources.aclose()
 
-    def _route(self, path: str, method: str) -> _Route:
-        if path.startswith(_USER) and path.endswith(_PREDICTION):
+    def _find_route(self, path: str, method: str) -> _Route:
+        if path.startswith(_USER_PREFIX) and path.endswith(_PREDICTION_SUFFIX):
             route = self._one_user
         else:
-            route = self._routes.get(path, _ELSEWHERE)
-        return route if method in route.methods else _refusing(route)
+            route = self._routes.get(path, _NOT_FOUND)
+        return route if method in route.methods else _method_not_allowed(route)
 
-    async def _prediction(self, request: Request, _: Exchange, started: float) -> Reply:
-        headers = self._let_in(request, started)
-        self._refuse_too_much()
-        user_id = user_of(request.path[len(_USER) : -len(_PREDICTION)])
-        group = group_of(request.query_string)
-        answer = await self._asked(1, self._answering.answer_one, user_id, group)
+    async def _get_prediction(self, request: Request, _: Exchange, started: float) -> Reply:
+        headers = self._authenticate(request, started)
+        self._check_load()
+        user_id = parse_user_id(request.path[len(_USER_PREFIX) : -len(_PREDICTION_SUFFIX)])
+        group = parse_user_group(request.query_string)
+        answer = await self._counted(1, self._backend.answer_one, user_id, group)
         tag = tag_of(answer)
         if tag in headers.get("if-none-match", ""):
-            return Reply(304, [_KEEP, ("etag", tag)], b"")
-        return Reply(200, [_JSON, _KEEP, ("etag", tag)], answer.to_json())
+            return Reply(304, [_CACHE_5S, ("etag", tag)], b"")
+        return Reply(200, [_JSON, _CACHE_5S, ("etag", tag)], answer.to_json())
 
-    async def _predictions(self, request: Request, exchange: Exchange, started: float) -> Reply:
-        body = await self._body(request, exchange, started)
-        asked = decoded(self._users, body)
-        users, answer = asked.user_ids, self._answering.answer
-        return _joined(await self._asked(len(users), answer, users, asked.user_group))
+    async def _post_predictions(
+        self, request: Request, exchange: Exchange, started: float
+    ) -> Reply:
+        body = await self._read_body(request, exchange, started)
+        asked = decode_body(self._user_ids_decoder, body)
+        user_ids, answer = asked.user_ids, self._backend.answer
+        return _join(await self._counted(len(user_ids), answer, user_ids, asked.user_group))
 
-    async def _score(self, request: Request, exchange: Exchange, started: float) -> Reply:
-        body = await self._body(request, exchange, started)
-        asked = decoded(self._to_score, body)
+    async def _post_score(self, request: Request, exchange: Exchange, started: float) -> Reply:
+        body = await self._read_body(request, exchange, started)
+        asked = decode_body(self._score_decoder, body)
         try:
-            return _joined(await self._asked(_cost(asked), self._answering.score, asked))
+            return _join(await self._counted(_cost(asked), self._backend.score, asked))
         except InputError as error:
-            raise Refusal(problems.NOT_ACCEPTED, str(error)) from None
+            raise ProblemError(problems.NOT_ACCEPTED, str(error)) from None
 
-    def _let_in(self, request: Request, now: float) -> SentHeaders:
-        headers = request.headers  # made anew each time
+    def _authenticate(self, request: Request, now: float) -> RequestHeaders:
+        headers = request.headers  # made again with each access
         if authorization := headers.get("authorization", ""):
-            self._gate.pass_with(authorization, now)
+            self._authenticator.authenticate(authorization, now)
         else:
-            self._gate.pass_without(request.client, now)
+            self._authenticator.admit_local(request.client, now)
         return headers
 
-    async def _body(self, request: Request, exchange: Exchange, now: float) -> bytes:
-        headers = self._let_in(request, now)
-        refuse_query(request.query_string)
-        body = await body_of(headers, exchange)
-        self._refuse_too_much()  # before any work on it
+    async def _read_body(self, request: Request, exchange: Exchange, now: float) -> bytes:
+        headers = self._authenticate(request, now)
+        check_no_query(request.query_string)
+        body = await read_body(headers, exchange)
+        self._check_load()  # before any work on it
         return body
 
-    def _refuse_too_much(self) -> None:
-        if self._at_once >= self._most_at_once or self._answers >= MOST_ANSWERS:
-            raise Refusal(problems.OVERLOADED, "ask again in a second", ("retry-after", "1"))
+    def _check_load(self) -> None:
+        if (
+            self._requests_in_flight >= self._max_in_flight
+            or self._answers_in_flight >= MAX_ANSWERS_IN_FLIGHT
+        ):
+            raise ProblemError(problems.OVERLOADED, "Retry in a second.", ("retry-after", "1"))
 
-    async def _asked(
-        self, cost: int, answer: Callable[_Q, Awaitable[_A]], *question: _Q.args, **named: _Q.kwargs
-    ) -> _A:
-        self._at_once += 1
-        self._answers += cost
+    async def _counted(
+        self, cost: int, handle: Callable[_P, Awaitable[_R]], *args: _P.args, **named: _P.kwargs
+    ) -> _R:
+        """Call the backend, and count the request and its cost as in flight meanwhile."""
+        self._requests_in_flight += 1
+        self._answers_in_flight += cost
         try:
-            return await answer(*question, **named)
+            return await handle(*args, **named)
         finally:
-            self._at_once -= 1
-            self._answers -= cost
+            self._requests_in_flight -= 1
+            self._answers_in_flight -= cost
 
-    async def _ready(self, _request: Request, _exchange: Exchange, _started: float) -> Reply:
-        health = self._answering.health()
+    async def _get_readiness(self, _request: Request, _exchange: Exchange, _now: float) -> Reply:
+        health = self._backend.health()
         status = "degraded" if health.degraded else "ok"
         if health.as_of is None:
             status = "no_data"
-        if self._leaving.value:
+        if self._is_draining.value:
             status = "leaving"
         body = msgspec.json.encode({"status": status, **msgspec.to_builtins(health)})
-        return Reply(503 if status in _NOT_READY else 200, _FOR_NOW, body)
+        return Reply(503 if status in _NOT_READY else 200, _UNCACHED_JSON, body)
 
-    async def _metrics(self, request: Request, _: Exchange, started: float) -> Reply:
-        self._let_in(request, started)
-        refuse_query(request.query_string)
-        return Reply(200, _TEXT, exposed(self._workers.snapshots()))
+    async def _get_metrics(self, request: Request, _: Exchange, started: float) -> Reply:
+        self._authenticate(request, started)
+        check_no_query(request.query_string)
+        return Reply(200, _METRICS_TEXT, render_metrics(self._workers.snapshots()))
 
     def _snapshot(self) -> Snapshot:
-        counts, health = self._answering.counts(), self._answering.health()
-        return Snapshot(self._figures, self._at_once, counts, health)
+        counts, health = self._backend.counts(), self._backend.health()
+        return Snapshot(self._metrics, self._requests_in_flight, counts, health)
 
 
 def _always(reply: Reply) -> Callable[[Request, Exchange, float], Awaitable[Reply]]:
-    async def same(_request: Request, _exchange: Exchange, _started: float) -> Reply:
+    async def handle(_request: Request, _exchange: Exchange, _started: float) -> Reply:
         return reply
 
-    return same
+    return handle
 
 
-def _refusing(route: _Route) -> _Route:
-    if route is _ELSEWHERE:
+def _method_not_allowed(route: _Route) -> _Route:
+    if route is _NOT_FOUND:
         return route
     methods = ", ".join(route.methods)
-    allow = ("allow", methods)
-    refusal = Refusal(problems.NOT_ALLOWED, f"{route.name} takes {methods}", allow)
-    return _Route(route.name, (), _always(refusal.reply))
-
-
-def _joined(answers: Sequence[Answer]) -> Reply:
-    return Reply(
-        200, _FOR_NOW, b'{"predictions":[%b]}' % b",".join([answer.to_json() for answer in answers])
+    error = ProblemError(
+        problems.NOT_ALLOWED, f"{route.name} accepts {methods}.", ("allow", methods)
     )
+    return _Route(route.name, (), _always(error.reply))
 
 
-def _cost(asked: ScoreRequest) -> int:
-    """How many answers from the cache take as long as what is asked for."""
-    has_events = any(one.events for one in asked.users)
-    one = _EXPLAINED if asked.reasons else _SCORED
-    return one * len(asked.users) + _PLAYED * has_events
+def _join(answers: Sequence[Answer]) -> Reply:
+    members = b",".join([answer.to_json() for answer in answers])
+    return Reply(200, _UNCACHED_JSON, b'{"predictions":[%b]}' % members)
 
 
-_NO_PATH = Refusal(problems.NO_SUCH_PATH, "see /docs for the paths that there are")
-_ELSEWHERE = _Route("other", (), _always(_NO_PATH.reply))
-"""Every path that there is not."""
+def _cost(request: ScoreRequest) -> int:
+    """The processor time of a request, in answers from the cache."""
+    has_events = any(user.events for user in request.users)
+    cost_of_user = _COST_OF_EXPLAINED_SCORE if request.reasons else _COST_OF_SCORE
+    return cost_of_user * len(request.users) + _COST_OF_EVENTS * has_events
+
+
+_NOT_FOUND = _Route(
+    "other", (), _always(ProblemError(problems.NO_SUCH_PATH, "See /docs for all paths.").reply)
+)
+"""The route of every unknown path."""

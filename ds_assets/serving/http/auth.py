@@ -1,6 +1,6 @@
-"""API keys: a file that holds their hashes, and the check of a request.
+"""API keys: a file with their hashes, and the authentication of requests.
 
-Belongs here: who may ask, and how often. A key has 256 random bits, so a fast hash keeps it safe.
+A key has 256 random bits, so that a fast hash is enough to protect it.
 """
 
 import datetime as dt
@@ -16,22 +16,22 @@ from tempfile import NamedTemporaryFile
 import msgspec
 
 from ds_assets.errors import InputError
-from ds_assets.serving.http.problems import NO_KEY, TOO_OFTEN, Refusal
-from ds_assets.serving.http.rate_limit import Pace
+from ds_assets.serving.http.problems import NO_KEY, RATE_LIMITED, ProblemError
+from ds_assets.serving.http.rate_limit import RateLimiter
 
-LOOK_SECONDS = 1.0
-"""After so long the file is looked at again."""
+RELOAD_INTERVAL_S = 1.0
+"""Seconds after which the file is checked for changes."""
 _SCHEME = "bearer "
 _NO_KEY_HEADER = ("www-authenticate", "Bearer")
 _log = logging.getLogger(__name__)
 
 
 class ApiKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What is kept of a key.
+    """What is stored of a key.
 
     Attributes:
-        name: Who uses it.
-        sha256: Its hash.
+        name: Name of the client that uses it.
+        sha256: Hash of the key.
         created: Day on which it was made.
     """
 
@@ -41,7 +41,7 @@ class ApiKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class KeyFile:
-    """The keys of an installation. Where the file is missing there has never been one.
+    """The keys of an installation; without the file, no key was ever added.
 
     Args:
         path: The file.
@@ -51,10 +51,10 @@ class KeyFile:
         self.path = path
 
     def read(self) -> list[ApiKey]:
-        """The keys; none where the file is missing.
+        """Read the keys; none if the file does not exist.
 
         Raises:
-            InputError: the file is not one of keys, or cannot be read.
+            InputError: the file cannot be read, or holds something else.
         """
         try:
             return msgspec.json.decode(self.path.read_bytes(), type=list[ApiKey])
@@ -64,129 +64,135 @@ class KeyFile:
             raise InputError(f"the API keys in {self.path} cannot be read: {error}") from None
 
     def add(self, name: str) -> str:
-        """Make a key. Only its hash is kept: this is the one time that it is seen.
+        """Add a key. Only its hash is stored, so the key cannot be shown again.
+
+        Returns:
+            The key.
 
         Raises:
-            InputError: there is a key of that name, or the file cannot be read or written.
+            InputError: a key of that name exists, or the file cannot be read or written.
         """
         keys = self.read()
         if not name or name in {key.name for key in keys}:
-            raise InputError(f"there is an API key {name!r}; revoke it, or take another name")
+            raise InputError(f"an API key {name!r} exists; revoke it, or choose another name")
         secret = f"dsa_{secrets.token_urlsafe(32)}"
         today = dt.datetime.now(dt.UTC).date()
-        self._write([*keys, ApiKey(name, _hashed(secret.encode()), today)])
+        self._write([*keys, ApiKey(name, _hash(secret.encode()), today)])
         return secret
 
     def revoke(self, name: str) -> None:
-        """Make a key worthless, within a second also where the API is running.
+        """Revoke a key; a running server notices within a second.
 
         Raises:
-            InputError: there is no key of that name, or the file cannot be read or written.
+            InputError: no key has that name, or the file cannot be read or written.
         """
         keys = self.read()
-        left = [key for key in keys if key.name != name]
-        if len(left) == len(keys):
-            known = ", ".join(key.name for key in keys) or "none"
-            raise InputError(f"there is no API key {name!r}; there are: {known}")
-        self._write(left)
+        remaining = [key for key in keys if key.name != name]
+        if len(remaining) == len(keys):
+            names = ", ".join(key.name for key in keys) or "none"
+            raise InputError(f"no API key is named {name!r}; existing keys: {names}")
+        self._write(remaining)
 
     def _write(self, keys: list[ApiKey]) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
                 file.write(msgspec.json.format(msgspec.json.encode(keys)))
-            Path(file.name).replace(self.path)  # whole or not at all, for who reads meanwhile
+            Path(file.name).replace(self.path)  # atomic for concurrent readers
         except OSError as error:
             raise InputError(f"the API keys in {self.path} cannot be written: {error}") from None
 
 
-class Gate:
-    """Lets requests pass that have a valid key and do not come too often.
+class Authenticator:
+    """Checks the API key of each request, and the rate at which it is used.
 
-    Keys are needed once there is a file of them, also after the last one is revoked. Before that
-    everybody on this machine may ask, and nobody else.
+    Keys are required once the file exists, even after the last one is revoked. Before that, clients
+    on this machine need none, and others are refused.
 
     Args:
-        file: The keys. It is looked at again after a second.
-        rate: Uses of one key a second.
+        file: The keys; changes are noticed within a second.
+        rate: Maximum requests per second and key.
     """
 
     def __init__(self, file: KeyFile, rate: int) -> None:
         self._file = file
         self._rate = rate
         self._keys: list[ApiKey] = []
-        self._needed = False
-        self._stamp: tuple[int, ...] | None = None
-        self._look_at = 0.0
-        self._paces: dict[str, Pace] = {}
-        self._known: dict[str, Pace] = {}
-        """Pace of each header that was found valid: a dictionary compares what a secret of this
-        process has hashed, so that its time says nothing of a key."""
+        self._is_key_required = False
+        self._file_version: tuple[int, ...] | None = None
+        self._reload_at = 0.0
+        self._limiters: dict[str, RateLimiter] = {}
+        self._valid_headers: dict[str, RateLimiter] = {}
+        """Rate limiter of each header that was found valid. The lookup compares hashes seeded with
+        a secret of this process, so its timing says nothing about keys."""
 
-    def pass_without(self, client: str, now: float) -> None:
-        """Let a request without a key pass, or not.
+    def admit_local(self, client: str, now: float) -> None:
+        """Admit a request without a key, if it comes from this machine and no key is required.
 
         Args:
-            client: Address and port that it comes from.
+            client: Address and port of the client.
             now: Seconds of a clock that never goes back.
 
         Raises:
-            Refusal: it may not pass.
+            ProblemError: it is not admitted.
         """
-        self._look(now)
-        if self._needed or not is_loopback(_host(client)):
-            raise _refusal("send the header Authorization: Bearer KEY")
+        self._reload_keys(now)
+        if self._is_key_required or not is_loopback(_host(client)):
+            raise _unauthorized("Send the header Authorization: Bearer KEY.")
 
-    def pass_with(self, authorization: str, now: float) -> None:
-        """Let a request with a key pass, or not.
+    def authenticate(self, authorization: str, now: float) -> None:
+        """Admit a request with a valid key, unless it exceeds the rate limit.
 
         Args:
             authorization: The header.
             now: Seconds of a clock that never goes back.
 
         Raises:
-            Refusal: it may not pass, or not yet.
+            ProblemError: the key is not valid, or is used too often.
         """
-        self._look(now)
-        pace = self._known.get(authorization) or self._checked(authorization)
-        if seconds := pace.wait(now):
-            raise Refusal(
-                TOO_OFTEN,
-                f"a key may be used {self._rate:,} times a second; ask again later, or for many "
-                "users at once with POST /v1/predictions",
+        self._reload_keys(now)
+        limiter = self._valid_headers.get(authorization) or self._verify(authorization)
+        if seconds := limiter.try_acquire(now):
+            raise ProblemError(
+                RATE_LIMITED,
+                f"The limit is {self._rate:,} requests per second and key; retry later, or ask for "
+                "many users at once with POST /v1/predictions.",
                 ("retry-after", str(int(seconds + 1))),
             )
 
-    def _checked(self, authorization: str) -> Pace:
+    def _verify(self, authorization: str) -> RateLimiter:
+        """Find the key that a header holds, and return its rate limiter."""
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
-            raise _refusal("the header Authorization must be: Bearer KEY")
-        found, hashed = None, _hashed(authorization[len(_SCHEME) :].strip().encode())
-        for key in self._keys:  # all of them, so that the time tells nothing
-            if hmac.compare_digest(key.sha256, hashed):
-                found = key.name
-        if found is None:
-            raise _refusal("this key is not known, or was revoked; ask who runs the service")
-        pace = self._paces.setdefault(found, Pace(self._rate))
-        self._known[authorization] = pace
-        return pace
+            raise _unauthorized("The header Authorization must have the form: Bearer KEY.")
+        name, sha256 = None, _hash(authorization[len(_SCHEME) :].strip().encode())
+        for key in self._keys:  # all of them, so that the timing says nothing about keys
+            if hmac.compare_digest(key.sha256, sha256):
+                name = key.name
+        if name is None:
+            raise _unauthorized("The API key is unknown or revoked; contact the service operator.")
+        limiter = self._limiters.setdefault(name, RateLimiter(self._rate))
+        self._valid_headers[authorization] = limiter
+        return limiter
 
-    def _look(self, now: float) -> None:
-        if now < self._look_at:
+    def _reload_keys(self, now: float) -> None:
+        """Read the keys if the file has changed, at most once a second."""
+        if now < self._reload_at:
             return
-        self._look_at = now + LOOK_SECONDS
+        self._reload_at = now + RELOAD_INTERVAL_S
         try:
-            stamp = _stamp(self._file.path)
-            self._needed = self._needed or stamp is not None
-            if stamp != self._stamp:
-                self._keys, self._stamp, self._known = self._file.read(), stamp, {}
+            version = _version(self._file.path)
+            self._is_key_required = self._is_key_required or version is not None
+            if version != self._file_version:
+                self._keys, self._file_version = self._file.read(), version
+                self._valid_headers = {}
         except (InputError, OSError) as error:
-            self._needed = True
-            _log.error("%s. Keys stay as they were", error)
+            self._is_key_required = True
+            _log.error("could not reload API keys, keeping the current ones: %s", error)
 
 
 @lru_cache
 def is_loopback(host: str) -> bool:
-    """Whether an IP address is one at which this machine reaches itself, and nobody else does."""
+    """Whether an IP address is a loopback address, at which only this machine reaches itself."""
     try:
         return ip_address(host.removeprefix("::ffff:")).is_loopback
     except ValueError:
@@ -197,17 +203,18 @@ def _host(client: str) -> str:
     return client.rpartition(":")[0].strip("[]")
 
 
-def _refusal(what_to_do: str) -> Refusal:
-    return Refusal(NO_KEY, what_to_do, _NO_KEY_HEADER)
+def _unauthorized(detail: str) -> ProblemError:
+    return ProblemError(NO_KEY, detail, _NO_KEY_HEADER)
 
 
-def _hashed(secret: bytes) -> str:
+def _hash(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def _version(path: Path) -> tuple[int, ...] | None:
+    """Numbers that change with the content of a file; none if it does not exist."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,6 +1,6 @@
-"""The documentation as one page of HTML, made from the OpenAPI document.
+"""The documentation as one HTML page, made from the OpenAPI document.
 
-Belongs here: how it looks. It has no script and loads nothing, so it works without the internet.
+It has no scripts and loads nothing, so that it works without the internet.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +17,8 @@ td, th { border-bottom: 1px solid #ccd; padding: .3rem; text-align: left; vertic
 """
 
 
-def page(api: Mapping[str, Any]) -> str:
-    """The page.
+def render_page(api: Mapping[str, Any]) -> str:
+    """Render the page.
 
     Args:
         api: The OpenAPI document.
@@ -39,21 +39,24 @@ def page(api: Mapping[str, Any]) -> str:
 def _head(api: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h1>{escape(api['info']['title'])}</h1><p>{escape(api['info']['description'])}</p>"
     key = api["components"]["securitySchemes"]["key"]["description"]
-    yield f"<p>Who asks sends <code>Authorization: Bearer KEY</code>. {escape(key)}</p>"
-    yield '<p>The same for programs: <a href="/openapi.json">/openapi.json</a>.</p>'
+    yield f"<p>Clients authenticate with <code>Authorization: Bearer KEY</code>. {escape(key)}</p>"
+    yield '<p>OpenAPI document: <a href="/openapi.json">/openapi.json</a>.</p>'
 
 
 def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
-        for method, told in methods.items():
+        for method, operation in methods.items():
             yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-            yield f"<p>{escape(told['summary'])}. {escape(told.get('description', ''))}</p>"
-            if parameters := told.get("parameters"):
-                yield from _fields((one["name"], one) for one in parameters)
-            if body := told.get("requestBody"):
-                yield f"<p>The body is {_content(body)}.</p>"
-            replies = told["responses"].items()
-            rows = ((status, escape(one["description"]), _content(one)) for status, one in replies)
+            description = escape(operation.get("description", ""))
+            yield f"<p>{escape(operation['summary'])}. {description}</p>"
+            if parameters := operation.get("parameters"):
+                yield from _fields((parameter["name"], parameter) for parameter in parameters)
+            if body := operation.get("requestBody"):
+                yield f"<p>Request body: {_content(body)}.</p>"
+            rows = (
+                (status, escape(response["description"]), _content(response))
+                for status, response in operation["responses"].items()
+            )
             yield from _table(("status", "meaning", "body"), rows)
 
 
@@ -64,15 +67,22 @@ def _schemas(schemas: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _errors() -> Iterator[str]:
-    yield "<h2>Types of problems</h2>"
-    rows = ((f'<span id="{x.name}">{x.type}</span>', str(x.status), x.title) for x in PROBLEMS)
+    yield "<h2>Problem types</h2>"
+    rows = (
+        (f'<span id="{problem.name}">{problem.type}</span>', str(problem.status), problem.title)
+        for problem in PROBLEMS
+    )
     yield from _table(("type", "status", "title"), rows)
 
 
 def _fields(fields: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
     rows = (
-        (f"<code>{name}</code>", _shape(one.get("schema", one)), escape(one.get("description", "")))
-        for name, one in fields
+        (
+            f"<code>{name}</code>",
+            _type(field.get("schema", field)),
+            escape(field.get("description", "")),
+        )
+        for name, field in fields
     )
     yield from _table(("name", "type", "meaning"), rows)
 
@@ -85,20 +95,20 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def _content(part: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{_shape(one['schema'])} as <code>{kind}</code>"
-        for kind, one in part.get("content", {}).items()
+        f"{_type(content['schema'])} as <code>{media_type}</code>"
+        for media_type, content in part.get("content", {}).items()
     )
 
 
-def _shape(schema: Mapping[str, Any]) -> str:
+def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f'<a href="#{name}">{name}</a>'
     if "enum" in schema:
-        return " or ".join(f"<code>{escape(str(one))}</code>" for one in schema["enum"])
+        return " or ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     if "anyOf" in schema:
-        return " or ".join(map(_shape, schema["anyOf"]))
+        return " or ".join(map(_type, schema["anyOf"]))
     if "items" in schema and "properties" not in schema["items"]:
-        return f"array of {_shape(schema['items'])}"
+        return f"array of {_type(schema['items'])}"
     kinds = schema.get("type", "any")
     return kinds if isinstance(kinds, str) else " or ".join(kinds)

@@ -1,6 +1,7 @@
-"""What one worker has done, and how it stands: for /metrics.
+"""Metrics of the workers, in Prometheus text format.
 
-Belongs here: counting, at next to no cost for a request, and the sum of it in Prometheus' format.
+Requests are counted in plain dictionaries and lists, at next to no cost for a request; the client
+library only writes the text.
 """
 
 from bisect import bisect_left
@@ -21,16 +22,16 @@ from prometheus_client.registry import Collector
 from ds_assets.serving.health import BreakerState, Counts, Health
 
 BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Upper bounds of the histogram's buckets, in seconds; one more is for all that takes longer."""
+"""Upper bounds of the histogram's buckets, in seconds; one more bucket is for slower requests."""
 
 
 @dataclass(slots=True)
 class Latency:
-    """How long requests of one route took.
+    """Histogram of the durations of one route's requests.
 
     Attributes:
-        buckets: Requests between one bound and the next.
-        seconds: Seconds of all of them.
+        buckets: Number of requests between one bound and the next.
+        seconds: Sum of the durations.
     """
 
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
@@ -38,19 +39,19 @@ class Latency:
 
 
 @dataclass(slots=True)
-class Figures:
-    """Requests that one worker has answered.
+class RequestMetrics:
+    """Requests that one worker has replied to.
 
     Attributes:
-        requests: How many, by route and status.
-        latencies: How long they took, by route.
+        requests: Number of requests, by route and status.
+        latencies: Durations, by route.
     """
 
     requests: dict[str, dict[int, int]] = field(default_factory=dict)
     latencies: dict[str, Latency] = field(default_factory=dict)
 
-    def count(self, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
+    def record(self, route: str, status: int, seconds: float) -> None:
+        """Record a request."""
         try:
             self.requests[route][status] += 1
         except KeyError:
@@ -63,111 +64,119 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A worker at one time.
+    """Metrics of one worker at one time.
 
     Attributes:
-        figures: What it has answered.
-        at_once: Requests that it is answering.
-        counts: Where the answers came from.
-        health: How those stand who answer.
+        http: Requests that it has replied to.
+        in_flight: Requests for answers that are under way.
+        counts: Answers by source, and use of the cache.
+        health: State of the prediction service and its dependencies.
     """
 
-    figures: Figures
-    at_once: int
+    http: RequestMetrics
+    in_flight: int
     counts: Counts
     health: Health
 
 
 _Samples = Callable[[Snapshot], Iterable[tuple[Sequence[str], float]]]
 
+
+def _present(value: float | None) -> list[tuple[Sequence[str], float]]:
+    """The only sample of a family, if there is a value."""
+    return [] if value is None else [((), value)]
+
+
 _COUNTERS: tuple[tuple[str, str, tuple[str, ...], _Samples], ...] = (
     (
         "ds_assets_http_requests",
-        "Requests answered.",
+        "HTTP requests.",
         ("route", "status"),
-        lambda at: (
+        lambda snapshot: (
             ((route, str(status)), number)
-            for route, statuses in at.figures.requests.items()
+            for route, statuses in snapshot.http.requests.items()
             for status, number in statuses.items()
         ),
     ),
     (
         "ds_assets_answers",
-        "Answers, by where they came from.",
+        "Answers by source.",
         ("source",),
-        lambda at: (((source,), number) for source, number in at.counts.sources.items()),
+        lambda snapshot: (
+            ((source,), number) for source, number in snapshot.counts.sources.items()
+        ),
     ),
     (
         "ds_assets_cache_hits",
         "Users found in the cache.",
         (),
-        lambda at: [((), at.counts.cache_hits)],
+        lambda snapshot: [((), snapshot.counts.cache_hits)],
     ),
     (
         "ds_assets_cache_misses",
-        "Users looked for in the cache and not found.",
+        "Users not found in the cache.",
         (),
-        lambda at: [((), at.counts.cache_misses)],
+        lambda snapshot: [((), snapshot.counts.cache_misses)],
     ),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...], _Samples], ...] = (
     (
         "ds_assets_http_requests_at_once",
-        "Questions being answered.",
+        "Requests for answers in flight.",
         (),
-        lambda at: [((), at.at_once)],
+        lambda snapshot: [((), snapshot.in_flight)],
     ),
     (
         "ds_assets_breaker_state",
-        "1 for the state that the circuit breaker around a part is in.",
+        "State of the circuit breaker of each dependency: 1 for the current state.",
         ("part", "state"),
-        lambda at: (
-            ((part, state), state == found)
-            for part, found in at.health.breakers.items()
+        lambda snapshot: (
+            ((name, state), state == current)
+            for name, current in snapshot.health.breakers.items()
             for state in get_args(BreakerState)
         ),
     ),
     (
         "ds_assets_degraded",
-        "1 for each part that is not as it should be.",
+        "1 for each dependency that is degraded.",
         ("part",),
-        lambda at: (((part,), 1) for part in at.health.degraded),
+        lambda snapshot: (((name,), 1) for name in snapshot.health.degraded),
     ),
     (
         "ds_assets_data_age_seconds",
-        "Seconds since the end of the newest day that is answered from.",
+        "Seconds since the end of the newest day with predictions.",
         (),
-        lambda at: [] if at.health.age_seconds is None else [((), at.health.age_seconds)],
+        lambda snapshot: _present(snapshot.health.age_seconds),
     ),
     (
         "ds_assets_model_info",
-        "1 for each model that answers.",
+        "Version of each model in use: always 1.",
         ("kind", "version"),
-        lambda at: ((model, 1) for model in at.health.models.items()),
+        lambda snapshot: ((model, 1) for model in snapshot.health.models.items()),
     ),
 )
 
 
-def exposed(workers: Mapping[str, Snapshot]) -> bytes:
-    """Snapshots of workers, by their names, in Prometheus' text format."""
+def render_metrics(workers: Mapping[str, Snapshot]) -> bytes:
+    """Render snapshots by worker in Prometheus text format."""
     registry = CollectorRegistry()
     registry.register(_Workers(workers))
     return generate_latest(registry)
 
 
 class _Workers(Collector):
-    """All workers' figures, as families that the client library writes out."""
+    """Metrics of all workers, as families of the client library."""
 
     def __init__(self, workers: Mapping[str, Snapshot]) -> None:
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
-        for name, words, labels, samples in _COUNTERS:
-            counter = CounterMetricFamily(name, words, labels=[*labels, "worker"])
+        for name, description, labels, samples in _COUNTERS:
+            counter = CounterMetricFamily(name, description, labels=[*labels, "worker"])
             self._fill(counter, samples)
             yield counter
-        for name, words, labels, samples in _GAUGES:
-            gauge = GaugeMetricFamily(name, words, labels=[*labels, "worker"])
+        for name, description, labels, samples in _GAUGES:
+            gauge = GaugeMetricFamily(name, description, labels=[*labels, "worker"])
             self._fill(gauge, samples)
             yield gauge
         yield self._latencies()
@@ -178,11 +187,14 @@ class _Workers(Collector):
                 family.add_metric([*labels, worker], value)
 
     def _latencies(self) -> HistogramMetricFamily:
-        name = "ds_assets_http_request_seconds"
-        family = HistogramMetricFamily(name, "Seconds of a request.", labels=["route", "worker"])
+        name, description = (
+            "ds_assets_http_request_seconds",
+            "Duration of HTTP requests in seconds.",
+        )
+        family = HistogramMetricFamily(name, description, labels=["route", "worker"])
         bounds = [*map(str, BOUNDS), "+Inf"]
         for worker, snapshot in self._workers.items():
-            for route, latency in snapshot.figures.latencies.items():
+            for route, latency in snapshot.http.latencies.items():
                 buckets = list(zip(bounds, accumulate(latency.buckets), strict=True))
                 family.add_metric([route, worker], buckets, latency.seconds)
         return family

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document, made from what is declared elsewhere.
+"""The OpenAPI 3.1 document.
 
-Belongs here: operations and their words. Fields of an answer come from the table of predictions,
-those of a request from the types that decode it, and errors from the list of problems.
+Scope: operations and their descriptions. Fields of an answer come from the table of predictions,
+fields of a request from the types that decode it, and errors from the list of problems.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.problems import PROBLEMS, Problem
 from ds_assets.serving.http.protocol import ScoreRequest, UserIds
-from ds_assets.serving.http.requests import BROKEN
+from ds_assets.serving.http.requests import REPLACEMENT_CHARACTER
 
 STATUSES, SOURCES = get_args(Status), get_args(Source)
 
 _OWN = (
-    Column("status", "text", "What kind of answer it is."),
-    Column("source", "text", "Where the answer comes from."),
-    Column("age_seconds", "integer", "Seconds since the end of that day.", nullable=True),
+    Column("status", "text", "How reliable the answer is; see the documentation of the service."),
+    Column("source", "text", "Where the prediction was found; `default`: averages."),
+    Column("age_seconds", "integer", "Seconds since the end of the day `as_of`.", nullable=True),
 )
-"""What an answer says beside the columns of the table."""
+"""Fields of an answer in addition to the columns of the table."""
 _FIRST = ("user_id", "status", "source", "age_seconds", "as_of", "last_seen")
 _TYPES: dict[ColumnType, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -46,38 +46,41 @@ _REASONS = {
         "type": "object",
         "required": ["code", "effect", "values", "words"],
         "properties": {
-            "code": {"type": "string", "description": "Stays as it is; words may change."},
-            "effect": {"type": "number", "description": "In log-odds; above 0: likelier."},
-            "values": {"type": "array", "description": "The figures in the words."},
+            "code": {"type": "string", "description": "Stable; the words may change."},
+            "effect": {
+                "type": "number",
+                "description": "Effect on the log-odds; above 0: likelier.",
+            },
+            "values": {"type": "array", "description": "The numbers in the words."},
             "words": {"type": "string"},
         },
     },
 }
-_ASKED = (
-    *(problems.MALFORMED, problems.NO_KEY, problems.NOT_ACCEPTED, problems.TOO_OFTEN),
+_GET_PROBLEMS = (
+    *(problems.MALFORMED, problems.NO_KEY, problems.NOT_ACCEPTED, problems.RATE_LIMITED),
     *(problems.FAILED, problems.OVERLOADED),
 )
-_SENT = (*_ASKED, problems.TOO_SLOW, problems.TOO_LARGE, problems.NOT_JSON)
+_POST_PROBLEMS = (*_GET_PROBLEMS, problems.TOO_SLOW, problems.TOO_LARGE, problems.NOT_JSON)
 
 
 def answer_columns() -> list[Column]:
-    """What an answer says, in the order of its keys."""
+    """Fields of an answer, in their order."""
     columns = {column.name: column for column in (*PREDICTIONS.columns, *_OWN)}
     rest = [column for name, column in columns.items() if name not in _FIRST]
     return [*(columns[name] for name in _FIRST), *rest]
 
 
 @cache
-def document() -> dict[str, Any]:
-    """The document. It is shared: who reads it does not change it."""
+def build_document() -> dict[str, Any]:
+    """Build the document. The result is shared and must not be changed."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Player predictions",
             "version": "1",
-            "description": "What is predicted for a player, at once: chances of leaving and of "
-            "a purchase, expected spend, cluster, and the reasons. A part of the service that is "
-            "down is never an error: the answer then comes from what is left, and says so.",
+            "description": "Predictions for players in real time: probability of leaving and of a "
+            "purchase, expected spend, cluster and reasons. A dependency that is down does not "
+            "cause an error: the answer comes from another source, and says so.",
         },
         "paths": {
             "/v1/users/{user_id}/prediction": {"get": _one_user()},
@@ -94,20 +97,20 @@ def document() -> dict[str, Any]:
 _KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A key made by `ds-assets keys add NAME`. Without any key the service answers "
-    "this machine only.",
+    "description": "Create a key with `ds-assets keys add NAME`. Without any key, only clients on "
+    "the same machine are served.",
 }
 
 
 def _one_user() -> dict[str, Any]:
-    pattern = f"^[^{BROKEN}]+$"
+    pattern = f"^[^{REPLACEMENT_CHARACTER}]+$"
     shape = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": pattern}
     parameter = {
         "name": "user_id",
         "in": "path",
         "required": True,
-        "description": "The user, percent-encoded. One that has the character U+FFFD, as "
-        "which broken UTF-8 is read, can be asked for by POST only.",
+        "description": "The user id, percent-encoded. For an id with the character U+FFFD, which "
+        "stands for invalid UTF-8, use POST.",
         "schema": shape,
     }
     _, fields = msgspec.json.schema_components([UserIds])
@@ -121,76 +124,90 @@ def _one_user() -> dict[str, Any]:
     known = {
         "name": "If-None-Match",
         "in": "header",
-        "description": "Tags of answers that the client has.",
+        "description": "Entity tags of answers that the client has.",
         "schema": {"type": "string"},
     }
     return {
         "operationId": "prediction",
-        "summary": "The answer for one user",
+        "summary": "Get the prediction for one user",
         "security": [{"key": []}],
         "parameters": [parameter, asked, known],
         "responses": {
-            "200": {**_json("The answer.", "Answer"), "headers": _CACHING},
-            "304": {"description": "What the client has still holds.", "headers": _CACHING},
-            **_refusals(_ASKED),
+            "200": {**_json("The prediction.", "Answer"), "headers": _CACHING},
+            "304": {"description": "Not modified: your copy is current.", "headers": _CACHING},
+            **_problems(_GET_PROBLEMS),
         },
     }
 
 
 _CACHING = {
     "ETag": {"schema": {"type": "string"}, "description": "Changes with the answer."},
-    "Cache-Control": {"schema": {"type": "string"}, "description": "How long it may be kept."},
+    "Cache-Control": {"schema": {"type": "string"}, "description": "How long to reuse it."},
 }
 
 
 def _many_users() -> dict[str, Any]:
     return {
         "operationId": "predictions",
-        "summary": "The answers for up to 1,000 users, in the order asked for",
+        "summary": "Get the predictions for up to 1,000 users, in the order of the request",
         "security": [{"key": []}],
         "requestBody": _body(UserIds.__name__),
-        "responses": {"200": _json("An answer for each.", "Answers"), **_refusals(_SENT)},
+        "responses": {
+            "200": _json("One prediction per user.", "Answers"),
+            **_problems(_POST_PROBLEMS),
+        },
     }
 
 
 def _score() -> dict[str, Any]:
     return {
         "operationId": "score",
-        "summary": "Users scored now, by features or by recent raw events",
-        "description": "For users whose day is not over, or who are new.",
+        "summary": "Score users now, from their features or recent raw events",
+        "description": "For new users, and for users whose day is not over yet.",
         "security": [{"key": []}],
         "requestBody": _body(ScoreRequest.__name__),
-        "responses": {"200": _json("An answer for each.", "Answers"), **_refusals(_SENT)},
+        "responses": {
+            "200": _json("One prediction per user.", "Answers"),
+            **_problems(_POST_PROBLEMS),
+        },
     }
 
 
 def _health() -> dict[str, Any]:
     return {
         "operationId": "healthz",
-        "summary": "Whether the process lives",
-        "responses": {"200": {"description": "It does.", "content": _content({"type": "object"})}},
+        "summary": "Check that the process is running",
+        "responses": {
+            "200": {
+                "description": "The process is running.",
+                "content": _content({"type": "object"}),
+            }
+        },
     }
 
 
 def _ready() -> dict[str, Any]:
     return {
         "operationId": "readyz",
-        "summary": "Whether there is something to answer from, and what is degraded",
+        "summary": "Check that the service can answer, and list degraded dependencies",
         "responses": {
-            "200": _json("There is.", "Ready"),
-            "503": _json("There is no data at all yet, or the service ends soon.", "Ready"),
+            "200": _json("Ready to serve requests.", "Ready"),
+            "503": _json("Not ready: no data loaded, or shutting down.", "Ready"),
         },
     }
 
 
 def _metrics() -> dict[str, Any]:
-    refused = (problems.NO_KEY, problems.NOT_ACCEPTED, problems.TOO_OFTEN)
+    refused = (problems.NO_KEY, problems.NOT_ACCEPTED, problems.RATE_LIMITED)
     text = {"text/plain": {"schema": {"type": "string"}}}
     return {
         "operationId": "metrics",
-        "summary": "Figures in Prometheus' text format, of each worker",
+        "summary": "Get the metrics of each worker",
         "security": [{"key": []}],
-        "responses": {"200": {"description": "They.", "content": text}, **_refusals(refused)},
+        "responses": {
+            "200": {"description": "Metrics in Prometheus text format.", "content": text},
+            **_problems(refused),
+        },
     }
 
 
@@ -198,15 +215,15 @@ def _body(name: str) -> dict[str, Any]:
     return {"required": True, "content": _content({"$ref": _REF.format(name=name)})}
 
 
-def _json(words: str, name: str) -> dict[str, Any]:
-    return {"description": words, "content": _content({"$ref": _REF.format(name=name)})}
+def _json(description: str, name: str) -> dict[str, Any]:
+    return {"description": description, "content": _content({"$ref": _REF.format(name=name)})}
 
 
 def _content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _refusals(kinds: Sequence[Problem]) -> dict[str, Any]:
+def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
     return {
         str(kind.status): {"description": kind.title + ".", "content": content}
@@ -227,9 +244,12 @@ def _schemas() -> dict[str, Any]:
         "Problem": _object(
             {
                 "type": {"type": "string", "enum": [kind.type for kind in PROBLEMS]},
-                "title": {"type": "string", "description": "The same for all of a type."},
+                "title": {"type": "string", "description": "The same for all problems of a type."},
                 "status": {"type": "integer"},
-                "detail": {"type": "string", "description": "What to do about it."},
+                "detail": {
+                    "type": "string",
+                    "description": "What is wrong with this request, and what to do.",
+                },
             }
         ),
     }
@@ -245,11 +265,11 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field(column: Column) -> dict[str, Any]:
-    words = {"description": column.meaning.replace(", as JSON", "")}
+    description = {"description": column.meaning.replace(", as JSON", "")}
     if column.name.endswith("_reasons"):
-        return _REASONS | words
-    shape = _TYPES[column.type] | words
+        return _REASONS | description
+    shape = _TYPES[column.type] | description
     if column.name in _ENUMS:
         return shape | {"enum": list(_ENUMS[column.name])}
-    # A column that no row of the table is without may be missing of an unknown user.
+    # A column that every row of the table has can still be missing for an unknown user.
     return shape if column.name in _NEVER_NULL else shape | {"type": [shape["type"], "null"]}

@@ -1,6 +1,6 @@
 """Errors as problem details (RFC 9457), each with what to do about it.
 
-Belongs here: every problem that a caller can meet, declared once; the documentation comes from it.
+Scope: every problem that a client can get, declared once; the documentation is made from it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Headers = list[tuple[str, str]]
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A whole answer over HTTP."""
+    """A complete HTTP response."""
 
     status: int
     headers: Headers
@@ -23,9 +23,9 @@ class Problem:
     """A kind of error.
 
     Attributes:
-        name: Its name, in the address that stands as its type.
-        status: Status code.
-        title: What is wrong, the same each time.
+        name: The end of the URI that is its type.
+        status: HTTP status code.
+        title: What is wrong, in general.
     """
 
     name: str
@@ -34,36 +34,39 @@ class Problem:
 
     @property
     def type(self) -> str:
-        """Where the kind of error is explained."""
+        """URI of its explanation."""
         return f"/docs#{self.name}"
 
 
-MALFORMED = Problem("malformed", 400, "The request cannot be read")
-NO_KEY = Problem("no-key", 401, "A valid API key is needed")
-NO_SUCH_PATH = Problem("no-such-path", 404, "There is no such path")
-NOT_ALLOWED = Problem("not-allowed", 405, "The path does not take this method")
-TOO_SLOW = Problem("too-slow", 408, "The request did not arrive in time")
-TOO_LARGE = Problem("too-large", 413, "The request is too large")
-NOT_JSON = Problem("not-json", 415, "The body must be JSON")
-NOT_ACCEPTED = Problem("not-accepted", 422, "The request asks for something impossible")
-TOO_OFTEN = Problem("too-often", 429, "The API key is used too often")
-FAILED = Problem("failed", 500, "The service failed")
-OVERLOADED = Problem("overloaded", 503, "The service has too much to do")
+MALFORMED = Problem("malformed", 400, "Malformed request")
+NO_KEY = Problem("no-key", 401, "Missing or invalid API key")
+NO_SUCH_PATH = Problem("no-such-path", 404, "Path not found")
+NOT_ALLOWED = Problem("not-allowed", 405, "Method not allowed")
+TOO_SLOW = Problem("too-slow", 408, "Request timeout")
+TOO_LARGE = Problem("too-large", 413, "Request body too large")
+NOT_JSON = Problem("not-json", 415, "Request body must be JSON")
+NOT_ACCEPTED = Problem("not-accepted", 422, "Unprocessable request")
+RATE_LIMITED = Problem("too-often", 429, "Rate limit exceeded")
+FAILED = Problem("failed", 500, "Internal server error")
+OVERLOADED = Problem("overloaded", 503, "Service overloaded")
 
 PROBLEMS = (
     *(MALFORMED, NO_KEY, NO_SUCH_PATH, NOT_ALLOWED, TOO_SLOW, TOO_LARGE, NOT_JSON, NOT_ACCEPTED),
-    *(TOO_OFTEN, FAILED, OVERLOADED),
+    *(RATE_LIMITED, FAILED, OVERLOADED),
 )
 """All of them."""
 
 
-class Refusal(Exception):
-    """A request that gets a problem for its answer.
+class ProblemError(Exception):
+    """A request that cannot be served.
 
     Args:
-        problem: Its kind.
-        detail: What is wrong with this request, and what to do.
-        headers: More headers of the answer.
+        problem: The kind of error.
+        detail: What is wrong with this request, and what to do about it.
+        headers: Further headers of the reply.
+
+    Attributes:
+        reply: The reply.
     """
 
     def __init__(self, problem: Problem, detail: str, *headers: tuple[str, str]) -> None:
@@ -75,6 +78,7 @@ class Refusal(Exception):
             "status": problem.status,
             "detail": detail,
         }
-        kind = ("content-type", "application/problem+json")
-        keep = ("cache-control", "no-store")
-        self.reply = Reply(problem.status, [kind, keep, *headers], msgspec.json.encode(body))
+        content_type = ("content-type", "application/problem+json")
+        no_store = ("cache-control", "no-store")
+        all_headers = [content_type, no_store, *headers]
+        self.reply = Reply(problem.status, all_headers, msgspec.json.encode(body))

@@ -1,7 +1,4 @@
-"""What HTTP needs of who answers, and what it hands over.
-
-Belongs here: the contract between both. Does not belong here: anything of HTTP, nor any source.
-"""
+"""The contract between the HTTP API and its backend: bodies of requests, and calls."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
@@ -15,41 +12,40 @@ from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.user_ids import MAX_USERS_PER_REQUEST
 
-MOST_EVENTS = 10_000
-"""Most raw events of one user."""
+MAX_EVENTS_PER_USER = 10_000
 
 UserId = Annotated[
     str,
-    Meta(min_length=1, max_length=KEY_LENGTH, description="The user, as the game's logs name it."),
+    Meta(min_length=1, max_length=KEY_LENGTH, description="The user id as in the game's logs."),
 ]
 UserGroup = Annotated[
     str,
     Meta(
         max_length=KEY_LENGTH,
-        description="The user's group, as `user_group` of answers has it, such as `country=KR`: "
-        "its means answer for a user of whom nothing else is known.",
+        description="User group, such as `country=KR`, as in the field `user_group` of answers. "
+        "Its averages are the answer for a user about whom nothing else is known.",
     ),
 ]
 Feature = float | str | bool | None
 
 
 class UserIds(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Users to answer for, in this order; one may come twice."""
+    """Users to answer for, in this order; an id may be repeated."""
 
     user_ids: Annotated[list[UserId], Meta(max_length=MAX_USERS_PER_REQUEST)]
     user_group: UserGroup = ALL_USERS
 
 
 class UserToScore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One user, with either ready features or recent raw events."""
+    """One user, with either features or recent raw events."""
 
     user_id: UserId
     features: (
         Annotated[
             dict[str, Feature],
             Meta(
-                description="Columns of `user_features` by name. Those that the models use must be "
-                "there; a value that is not known is null."
+                description="Columns of `user_features` by name. Those that the models use are "
+                "required; an unknown value is null."
             ),
         ]
         | UnsetType
@@ -57,14 +53,14 @@ class UserToScore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     events: (
         Annotated[
             list[dict[str, Any]],
-            Meta(max_length=MOST_EVENTS, description="Events as the game's logs write them."),
+            Meta(max_length=MAX_EVENTS_PER_USER, description="Events as in the game's logs."),
         ]
         | UnsetType
     ) = UNSET
     user_group: UserGroup = ALL_USERS
 
     def __post_init__(self) -> None:
-        """Hold that exactly one of both is there."""
+        """Check that exactly one of the two is given."""
         if (self.features is UNSET) == (self.events is UNSET):
             raise ValueError("Expected either `features` or `events`")
 
@@ -73,50 +69,47 @@ _EITHER = Meta(extra_json_schema={"oneOf": [{"required": ["features"]}, {"requir
 
 
 class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Users to score now by the current models."""
+    """Users to score now with the current models."""
 
     users: Annotated[list[Annotated[UserToScore, _EITHER]], Meta(max_length=MAX_USERS_PER_REQUEST)]
-    reasons: Annotated[bool, Meta(description="Whether reasons are wanted; they take longer.")] = (
-        True
-    )
+    reasons: Annotated[
+        bool, Meta(description="Whether to explain the predictions, which takes longer.")
+    ] = True
 
 
-class Answering(Protocol):
-    """Who answers, within a time of its own. It is used by one event loop, and never holds that up.
-
-    An answer is one object of JSON as bytes, its keys in their declared order and without spaces.
-    """
+class Backend(Protocol):
+    """Answers requests within a time limit of its own, on one event loop that it never blocks."""
 
     async def answer_one(self, user_id: str, group: str) -> Answer:
-        """The answer for a user. A part that is down is no error.
+        """Answer for one user; a source that is unavailable is not an error.
 
         Args:
             user_id: A text of 1 to 191 characters.
-            group: The user's group, where nothing else is known.
+            group: User group whose defaults answer for a user about whom nothing is known.
         """
         ...
 
     async def answer(self, user_ids: Sequence[str], group: str) -> Sequence[Answer]:
-        """One answer for each of these users, in their order. A part that is down is no error.
+        """Answer for each of these users, in their order; as `answer_one`.
 
         Args:
-            user_ids: 1,000 at most, each of 1 to 191 characters; one may come twice.
+            user_ids: Up to 1,000, each of 1 to 191 characters; an id may be repeated.
             group: As for `answer_one`.
         """
         ...
 
     async def score(self, asked: ScoreRequest) -> Sequence[Answer]:
-        """One answer for each of these users, scored now.
+        """Answer for each of these users with a score made now.
 
         Raises:
-            InputError: what is given of a user cannot be scored; the message says what to do.
+            InputError: what is given of a user cannot be scored; the message says what to change.
         """
         ...
 
     def health(self) -> Health:
-        """How things stand, from memory: nobody is asked for it."""
+        """State of the backend and its dependencies, from memory."""
         ...
 
     def counts(self) -> Counts:
-        """What was answered since the start."""
+        """Counters since the start."""
         ...

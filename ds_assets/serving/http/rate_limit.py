@@ -1,29 +1,33 @@
-"""How often one API key may be used."""
+"""The rate limit of one API key."""
 
 
-class Pace:
-    """How often one key may be used: so many times a second, and a second's worth at once.
+class RateLimiter:
+    """Allows a number of requests per second, in bursts of up to a second's worth.
 
-    The generic cell rate algorithm: kept is only the time at which all that was used is paid for.
+    The generic cell rate algorithm (ITU-T I.371): the only state is the theoretical arrival time
+    of the next request.
 
     Args:
-        rate: Uses a second.
+        rate: Requests per second.
     """
 
-    __slots__ = ("_cost", "_paid")
+    __slots__ = ("_arrival", "_interval")
 
     def __init__(self, rate: int) -> None:
-        self._cost = 1 / rate
-        self._paid = 0.0
+        self._interval = 1 / rate
+        self._arrival = 0.0
 
-    def wait(self, now: float) -> float:
-        """Use it once; or else the seconds after which that is possible.
+    def try_acquire(self, now: float) -> float:
+        """Count a request, unless it exceeds the limit.
 
         Args:
             now: Seconds of a clock that never goes back.
+
+        Returns:
+            0 if the request is allowed, else the seconds until it would be.
         """
-        paid = max(self._paid, now) + self._cost
-        if paid > now + 1 + self._cost / 2:  # the half is for the rounding of sums
-            return paid - now - 1
-        self._paid = paid
+        arrival = max(self._arrival, now) + self._interval
+        if arrival > now + 1 + self._interval / 2:  # the half absorbs rounding of the sums
+            return arrival - now - 1
+        self._arrival = arrival
         return 0.0

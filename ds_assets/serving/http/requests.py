@@ -1,6 +1,6 @@
-"""Requests read, and refused where they break a limit or make no sense.
+"""Parsing of requests; those that exceed a limit or make no sense are refused.
 
-Belongs here: from what the server hands over to what is asked. Does not belong here: who may ask.
+Authentication is in `auth.py`.
 """
 
 import asyncio
@@ -18,36 +18,37 @@ from ds_assets.serving.http.problems import (
     NOT_JSON,
     TOO_LARGE,
     TOO_SLOW,
-    Refusal,
+    ProblemError,
 )
 
-MOST_BYTES = 4 * 2**20
-"""Most bytes of a body; a thousand ids of any characters are less."""
-BODY_SECONDS = 10
-"""Within so long a body must have arrived."""
-_MOST_SWALLOWED = 4 * MOST_BYTES
+MAX_BODY_BYTES = 4 * 2**20
+"""Maximum size of a body; 1,000 ids of any characters fit."""
+BODY_TIMEOUT_S = 10
+"""Seconds within which a body must have arrived."""
+_MAX_DISCARDED_BYTES = 4 * MAX_BODY_BYTES
+"""A body that is too large is read up to here, because a client that still sends reads no reply."""
 
-BROKEN = "\N{REPLACEMENT CHARACTER}"
-"""What the server makes of bytes in a path that are no UTF-8."""
+REPLACEMENT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+"""What the server puts in place of bytes in a path that are not UTF-8."""
 _T = TypeVar("_T")
 
 
-class SentHeaders(Protocol):
+class RequestHeaders(Protocol):
     """Headers of a request."""
 
     def get(self, name: str, default: str = "") -> str:
-        """A header, by its name in small letters; one that is no text counts as missing."""
+        """Get a header by its lower-case name; one that is not text counts as missing."""
         ...
 
 
 class Request(Protocol):
-    """A request, as the server hands it over: what RSGI calls its scope.
+    """A request as the server hands it over: what RSGI calls its scope.
 
     Attributes:
-        method: Its method.
-        path: Its path, percent-decoded; what is no UTF-8 there has become U+FFFD.
-        query_string: What follows the ? of its address, percent-encoded.
-        client: Address and port that it comes from.
+        method: The method.
+        path: The path, percent-decoded; bytes that are not UTF-8 have become U+FFFD.
+        query_string: What follows the ? in the URL, percent-encoded.
+        client: Address and port of the client.
     """
 
     method: str
@@ -56,39 +57,39 @@ class Request(Protocol):
     client: str
 
     @property
-    def headers(self) -> SentHeaders:
-        """Its headers."""
+    def headers(self) -> RequestHeaders:
+        """The headers."""
         ...
 
 
-def user_of(piece: str) -> str:
-    """The user that a piece of a path names.
+def parse_user_id(segment: str) -> str:
+    """Parse the user id in a path.
 
     Args:
-        piece: The piece, percent-decoded.
+        segment: Segment of the path, percent-decoded.
 
     Raises:
-        Refusal: it is no id.
+        ProblemError: it is not a user id.
     """
-    if BROKEN in piece:
-        raise Refusal(
+    if REPLACEMENT_CHARACTER in segment:
+        raise ProblemError(
             MALFORMED,
-            "the user id in the path must be percent-encoded UTF-8; ask for one that has the "
-            "character U+FFFD with POST /v1/predictions",
+            "The user id in the path must be percent-encoded UTF-8; use POST /v1/predictions for "
+            "an id that contains the character U+FFFD.",
         )
-    if not 0 < len(piece) <= KEY_LENGTH:
-        raise Refusal(
+    if not 0 < len(segment) <= KEY_LENGTH:
+        raise ProblemError(
             NOT_ACCEPTED,
-            f"the user id has {len(piece):,} characters; accepted are 1 to {KEY_LENGTH}",
+            f"The user id has {len(segment):,} characters; accepted are 1 to {KEY_LENGTH}.",
         )
-    return piece
+    return segment
 
 
-def group_of(query: str) -> str:
-    """The user group that a query names; the group of everybody where there is no query.
+def parse_user_group(query: str) -> str:
+    """Parse the user group in a query string; without one it is the group of all users.
 
     Raises:
-        Refusal: it names something else.
+        ProblemError: the query string holds something else.
     """
     if not query:
         return ALL_USERS
@@ -98,66 +99,67 @@ def group_of(query: str) -> str:
         pair = "", ""
     name, group = pair
     if name != "user_group" or len(group) > KEY_LENGTH:
-        raise Refusal(
+        raise ProblemError(
             NOT_ACCEPTED,
-            "after the ? of the address only user_group=… is accepted, percent-encoded and of "
-            f"{KEY_LENGTH} characters at most",
+            "The only query parameter is user_group, percent-encoded and of up to "
+            f"{KEY_LENGTH} characters.",
         )
     return group
 
 
-def refuse_query(query: str) -> None:
-    """Refuse whatever follows the ? of an address.
+def check_no_query(query: str) -> None:
+    """Check that there is no query string.
 
     Raises:
-        Refusal: something does.
+        ProblemError: there is one.
     """
     if query:
-        raise Refusal(NOT_ACCEPTED, "leave out what follows the ? in the address")
+        raise ProblemError(
+            NOT_ACCEPTED, "This path has no query parameters; remove what follows the ? in the URL."
+        )
 
 
-async def body_of(headers: SentHeaders, pieces: AsyncIterable[bytes]) -> bytes:
-    """The body of a request, whole.
+async def read_body(headers: RequestHeaders, chunks: AsyncIterable[bytes]) -> bytes:
+    """Read the whole body of a request.
 
     Raises:
-        Refusal: it is not said to be JSON, is too large, or does not arrive in time.
+        ProblemError: it is not declared as JSON, is too large, or does not arrive in time.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refusal(NOT_JSON, "send the header Content-Type: application/json")
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ProblemError(NOT_JSON, "Send the header Content-Type: application/json.")
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _joined(pieces)
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _join(chunks)
     except TimeoutError:
-        raise Refusal(TOO_SLOW, f"send the body within {BODY_SECONDS} seconds") from None
+        raise ProblemError(TOO_SLOW, f"Send the body within {BODY_TIMEOUT_S} seconds.") from None
 
 
-async def _joined(pieces: AsyncIterable[bytes]) -> bytes:
+async def _join(chunks: AsyncIterable[bytes]) -> bytes:
     kept, size = [], 0
-    async for piece in pieces:
-        size += len(piece)
-        if size <= MOST_BYTES:
-            kept.append(piece)
-        elif (
-            size > _MOST_SWALLOWED
-        ):  # up to there, for a client that is still sending reads nothing
+    async for chunk in chunks:
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            kept.append(chunk)
+        elif size > _MAX_DISCARDED_BYTES:
             break
-    if size > MOST_BYTES:
-        raise Refusal(TOO_LARGE, f"a body may have {MOST_BYTES:,} bytes; ask in several requests")
+    if size > MAX_BODY_BYTES:
+        detail = f"A body can have up to {MAX_BODY_BYTES:,} bytes; send several requests."
+        raise ProblemError(TOO_LARGE, detail)
     return kept[0] if len(kept) == 1 else b"".join(kept)
 
 
-def decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
-    """What a body asks for.
+def decode_body(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """Decode the body of a request.
 
     Raises:
-        Refusal: it is no JSON, or not of the declared form.
+        ProblemError: it is not JSON, or does not match the schema.
     """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Refusal(NOT_ACCEPTED, f"{error}; see /docs for what is accepted") from None
+        raise ProblemError(NOT_ACCEPTED, f"{error}. See /docs for what is accepted.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(MALFORMED, f"the body is not JSON in UTF-8: {error}") from None
+        raise ProblemError(MALFORMED, f"The body is not JSON in UTF-8: {error}.") from None
     except RecursionError:
-        raise Refusal(MALFORMED, "the body is nested too deeply") from None
+        raise ProblemError(MALFORMED, "The body is nested too deeply.") from None

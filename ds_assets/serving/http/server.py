@@ -1,7 +1,4 @@
-"""The server: granian, with its workers.
-
-Belongs here: how processes are started, and where they listen.
-"""
+"""The HTTP server, granian: how its worker processes are started, and what they listen on."""
 
 import os
 import signal
@@ -25,41 +22,41 @@ from ds_assets.serving.http.app import App
 from ds_assets.serving.http.auth import KeyFile, is_loopback
 from ds_assets.serving.http.workers import Flag, Shared
 
-LEAVE_SECONDS = 2
-"""So long clients are asked to go elsewhere, before no more of them are answered."""
-_WAITING, _MOST_CONNECTIONS = 2_048, 10_000
-"""Of one worker: connections that wait to be accepted, and those that are open. Requests have a
-limit of their own, beyond which one is refused at once: it must not wait here to be told so."""
-STOP_SECONDS = 30
-"""After so long a worker that does not end is killed."""
+DRAIN_S = 2
+"""Seconds in which clients are asked to connect elsewhere, before connections are closed."""
+_BACKLOG, _MAX_CONNECTIONS = 2_048, 10_000
+"""Per worker: connections that wait to be accepted, and open ones. Requests have a limit of their
+own, beyond which they are refused at once; they must not wait here for that refusal."""
+KILL_TIMEOUT_S = 30
+"""Seconds after which a worker that does not stop is killed."""
 
 
 def serve(
     make_app: Callable[[Shared], App], keys: KeyFile, host: str, port: int, workers: int
 ) -> None:
-    """Answer requests until this process is told to end.
+    """Serve until this process is terminated.
 
-    At SIGTERM clients are asked to go elsewhere for a while, in which all of them are answered; at
-    SIGINT those that have asked are answered, and no more.
+    After SIGTERM all requests are served for a while, and clients are asked to connect elsewhere.
+    After SIGINT only the requests in flight are.
 
     Args:
-        make_app: Makes the application, in each worker.
+        make_app: Makes the application of each worker.
         keys: The API keys.
-        host: Address to listen at.
-        port: Port to listen at.
-        workers: Processes.
+        host: Address to listen on.
+        port: Port to listen on.
+        workers: Number of processes.
 
     Raises:
-        InputError: others than this machine could ask, and there is no key; or it is not possible
-            to listen there.
+        InputError: other machines could connect and there is no API key, or the address is not
+            available.
     """
-    address = _free_address(host, port)
+    address = _check_address(host, port)
     if not (keys.read() or is_loopback(address)):
         raise InputError(
-            f"listening at {host} needs an API key; make one with `ds-assets keys add NAME`, or "
-            "listen at 127.0.0.1"
+            f"listening on {host} requires an API key; create one with `ds-assets keys add NAME`, "
+            "or listen on 127.0.0.1"
         )
-    _let_threads_finish()
+    _use_batch_scheduling()
     with TemporaryDirectory(prefix="ds-assets-") as folder:
         server = Server(
             "ds_assets",
@@ -67,49 +64,50 @@ def serve(
             port=port,
             interface=Interfaces.RSGI,
             workers=workers,
-            runtime_mode=RuntimeModes.mt,  # a GET takes a twentieth less than with its other one
+            runtime_mode=RuntimeModes.mt,  # a twentieth less processor time per GET
             http=HTTPModes.http1,
             websockets=False,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
-            workers_kill_timeout=STOP_SECONDS,
-            backlog=_WAITING,
-            backpressure=_MOST_CONNECTIONS,
+            workers_kill_timeout=KILL_TIMEOUT_S,
+            backlog=_BACKLOG,
+            backpressure=_MAX_CONNECTIONS,
         )
         shared = Shared(Path(folder) if workers > 1 else None, RawValue(c_bool, False))
-        server.on_startup(partial(_leave_slowly, shared.leaving, server.signal_handler_interrupt))
+        stop = server.signal_handler_interrupt
+        server.on_startup(partial(_drain_at_sigterm, shared.is_draining, stop))
         server.serve(target_loader=partial(make_app, shared), wrap_loader=False)
 
 
-def _let_threads_finish() -> None:
-    """Have no thread of the workers, which inherit it, interrupt another whenever it wakes up.
+def _use_batch_scheduling() -> None:
+    """Run workers, which inherit it, under SCHED_BATCH, so that threads do not preempt each other.
 
-    A request goes through three threads of its worker. Where each interrupted the one before, a
-    machine of two processors answered a sixth fewer, and each of them later.
+    A request passes through three threads of its worker. With preemption at each wake-up, a machine
+    with two processors served a sixth fewer requests, each with a higher latency.
     """
     if sys.platform == "linux":
-        with suppress(PermissionError):  # of a sandbox; it is the same service, somewhat slower
+        with suppress(PermissionError):  # in a sandbox; the service is only somewhat slower
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _leave_slowly(leaving: Flag, end: Callable[[], None]) -> None:
-    """At SIGTERM send clients away before their connections are closed.
+def _drain_at_sigterm(is_draining: Flag, stop: Callable[[], None]) -> None:
+    """At SIGTERM ask clients to connect elsewhere before their connections are closed.
 
-    A client that asks on a connection at the moment when it is closed would lose its request.
+    A client that sends a request at the moment when its connection is closed would lose it.
     """
 
-    def leave(*_: object) -> None:
-        leaving.value = True
-        threading.Timer(LEAVE_SECONDS, end).start()
+    def drain(*_: object) -> None:
+        is_draining.value = True
+        threading.Timer(DRAIN_S, stop).start()
 
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, drain)
 
 
-def _free_address(host: str, port: int) -> str:
-    """The address of a host, if nobody listens there: the server would share it in silence."""
+def _check_address(host: str, port: int) -> str:
+    """Resolve a host, and check that its port is free: the server would silently share it."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
-        raise InputError(f"listening at {host}, port {port}, is not possible: {error}") from None
+        raise InputError(f"cannot listen on {host}, port {port}: {error}") from None
     return str(address[0])

@@ -5,15 +5,15 @@ Belongs here: which settings go where.
 
 from functools import partial
 
-from ds_assets.serving.http.app import App, Opening
-from ds_assets.serving.http.auth import Gate, KeyFile
+from ds_assets.serving.http.app import App, OpenBackend
+from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
 from ds_assets.settings import Settings
 
 
 def serve_installed(
-    opening: Opening, settings: Settings, host: str, port: int, workers: int
+    opening: OpenBackend, settings: Settings, host: str, port: int, workers: int
 ) -> None:
     """Answer requests until this process is told to end.
 
@@ -30,7 +30,7 @@ def serve_installed(
     serve(partial(made_app, opening, settings), KeyFile(settings.api_keys), host, port, workers)
 
 
-def made_app(opening: Opening, settings: Settings, shared: Shared) -> App:
+def made_app(opening: OpenBackend, settings: Settings, shared: Shared) -> App:
     """The application of one worker.
 
     Args:
@@ -38,5 +38,5 @@ def made_app(opening: Opening, settings: Settings, shared: Shared) -> App:
         settings: The installation.
         shared: What the workers have in common.
     """
-    gate = Gate(KeyFile(settings.api_keys), settings.requests_per_key)
+    gate = Authenticator(KeyFile(settings.api_keys), settings.requests_per_key)
     return App(opening, gate, settings.requests_at_once, shared)

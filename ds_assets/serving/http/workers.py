@@ -1,7 +1,6 @@
-"""The workers of one service: figures of all, of which one answers for all, and that they leave.
+"""What the worker processes of one service share: a flag that it is draining, and their metrics.
 
-Belongs here: what workers, which are processes, share, and how they leave their figures to each
-other.
+Each worker publishes its metrics as a file, so that any worker can report those of all.
 """
 
 import asyncio
@@ -17,12 +16,12 @@ import msgspec
 
 from ds_assets.serving.http.metrics import Snapshot
 
-PUBLISH_SECONDS = 1.0
-"""So old may the figures of the other workers be."""
+PUBLISH_INTERVAL_S = 1.0
+"""Seconds between two publications: the metrics of other workers are at most so old."""
 
 
 class Flag(Protocol):
-    """A flag in memory that processes share."""
+    """A flag in memory that is shared by processes."""
 
     value: bool
 
@@ -32,23 +31,23 @@ class Shared:
     """What the workers of one service have in common.
 
     Attributes:
-        folder: Where workers leave their figures for each other; none where there is only one.
-        leaving: Whether the service ends soon, so that clients should go elsewhere.
+        folder: Folder of published metrics; none if there is only one worker.
+        is_draining: Whether the service is shutting down, so that clients should connect elsewhere.
     """
 
     folder: Path | None
-    leaving: Flag
+    is_draining: Flag
 
 
 _log = logging.getLogger(__name__)
 
 
 class Workers:
-    """The workers of one service, by their processes' numbers.
+    """Metrics of the workers of one service, by process id.
 
     Args:
-        folder: Where each leaves its figures; none where there is only one worker.
-        snapshot: Gives those of this worker.
+        folder: Folder of published metrics; none if there is only one worker.
+        snapshot: Returns the metrics of this worker.
     """
 
     def __init__(self, folder: Path | None, snapshot: Callable[[], Snapshot]) -> None:
@@ -57,15 +56,15 @@ class Workers:
         self._decoder = msgspec.json.Decoder(Snapshot)
 
     def snapshots(self) -> dict[str, Snapshot]:
-        """Figures of each: this one's of now, the others' of a second ago at most."""
-        found = {}
+        """Metrics of each worker: of this one as of now, of others as last published."""
+        snapshots = {}
         for file in sorted(self._folder.glob("*.json")) if self._folder else []:
-            if _lives(int(file.stem)):
-                found[file.stem] = self._decoder.decode(file.read_bytes())
-        return found | {str(os.getpid()): self._snapshot()}
+            if _is_alive(int(file.stem)):
+                snapshots[file.stem] = self._decoder.decode(file.read_bytes())
+        return snapshots | {str(os.getpid()): self._snapshot()}
 
     async def publish(self) -> None:
-        """Leave this worker's figures for the others, again and again, until cancelled."""
+        """Publish the metrics of this worker every second until cancelled."""
         if self._folder is None:
             return
         file = self._folder / f"{os.getpid()}.json"
@@ -75,11 +74,11 @@ class Workers:
                 draft.write_bytes(msgspec.json.encode(self._snapshot()))
                 draft.replace(file)
             except OSError as error:
-                _log.warning("other workers do not learn of the figures here: %s", error)
-            await asyncio.sleep(PUBLISH_SECONDS)
+                _log.warning("could not publish this worker's metrics: %s", error)
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     with suppress(ProcessLookupError):
         os.kill(process, 0)
         return True

@@ -13,7 +13,7 @@ from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets.serving.http.app import App
 from ds_assets.serving.http.auth import KeyFile
 from ds_assets.serving.http.problems import Headers
-from ds_assets.serving.http.requests import SentHeaders
+from ds_assets.serving.http.requests import RequestHeaders
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Request:
     path: str
     query_string: str
     client: str
-    headers: SentHeaders
+    headers: RequestHeaders
 
 
 class Exchange:

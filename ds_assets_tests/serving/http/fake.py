@@ -16,7 +16,7 @@ from ds_assets.errors import InputError
 from ds_assets.serving.answer import Answer, AnswerHeader
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.auth import Gate, KeyFile
+from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.protocol import ScoreRequest
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
@@ -94,7 +94,7 @@ async def opened() -> AsyncIterator[FakeAnswering]:
 
 
 def fake_app(keys: Path, rate: int, at_once: int, shared: Shared) -> App:
-    return App(opened, Gate(KeyFile(keys), rate), at_once, shared)
+    return App(opened, Authenticator(KeyFile(keys), rate), at_once, shared)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ds_assets.serving.http.app import App
-from ds_assets.serving.http.auth import Gate, KeyFile
+from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.workers import Shared
 from ds_assets_tests.serving.http.clients import client_of
 from ds_assets_tests.serving.http.fake import (
@@ -36,9 +36,9 @@ def asked(
     return asyncio.run(whole())
 
 
-def alone(*, leaving: bool = False) -> Shared:
+def alone(*, draining: bool = False) -> Shared:
     """What the only worker shares with none."""
-    return Shared(None, c_bool(leaving))
+    return Shared(None, c_bool(draining))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_the_group_of_a_user_of_whom_nothing_else_is_known_is_told_in_every_way(
     async def opening() -> AsyncIterator[FakeAnswering]:
         yield behind
 
-    app = App(opening, Gate(KeyFile(tmp_path / "keys.json"), 1_000), 2, alone())
+    app = App(opening, Authenticator(KeyFile(tmp_path / "keys.json"), 1_000), 2, alone())
     get(app, f"{USER}?user_group=country%3DKR")
     post(app, "/v1/predictions", {"user_ids": ["a"], "user_group": "country=JP"})
     user = {"user_id": "a", "features": {"x": 1}, "user_group": "country=BR"}
@@ -119,7 +119,7 @@ def test_the_group_of_a_user_of_whom_nothing_else_is_known_is_told_in_every_way(
 def test_a_service_that_ends_soon_sends_clients_elsewhere_and_still_answers(
     tmp_path: Path,
 ) -> None:
-    app = fake_app(tmp_path / "keys.json", 1_000, 2, alone(leaving=True))
+    app = fake_app(tmp_path / "keys.json", 1_000, 2, alone(draining=True))
     reply = get(app, USER)
     assert (reply.status_code, reply.headers["connection"]) == (200, "close")
     ready = get(app, "/readyz")
@@ -177,7 +177,7 @@ def test_from_elsewhere_a_key_is_needed_but_for_health_and_documentation(
     tmp_path: Path,
 ) -> None:
     keys = KeyFile(tmp_path / "keys.json")
-    app = App(opened, Gate(keys, 1_000), 2, alone())
+    app = App(opened, Authenticator(keys, 1_000), 2, alone())
 
     async def statuses(client: httpx.AsyncClient) -> dict[str, int]:
         paths = (USER, "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ds_assets.errors import InputError
-from ds_assets.serving.http.auth import LOOK_SECONDS, Gate, KeyFile, is_loopback
-from ds_assets.serving.http.problems import Refusal
-from ds_assets.serving.http.rate_limit import Pace
+from ds_assets.serving.http.auth import RELOAD_INTERVAL_S, Authenticator, KeyFile, is_loopback
+from ds_assets.serving.http.problems import ProblemError
+from ds_assets.serving.http.rate_limit import RateLimiter
 
 ELSEWHERE = "192.0.2.7:1"
 
@@ -23,9 +23,9 @@ def bearer(secret: str) -> str:
     return f"Bearer {secret}"
 
 
-def refusal(gate: Gate, header: str, now: float, client: str = ELSEWHERE) -> Refusal:
-    ask, who = (gate.pass_with, header) if header else (gate.pass_without, client)
-    with pytest.raises(Refusal) as caught:
+def refusal(gate: Authenticator, header: str, now: float, client: str = ELSEWHERE) -> ProblemError:
+    ask, who = (gate.authenticate, header) if header else (gate.admit_local, client)
+    with pytest.raises(ProblemError) as caught:
         ask(who, now)
     return caught.value
 
@@ -50,15 +50,15 @@ def test_nobody_else_may_read_the_file_and_nothing_is_left_beside_it(keys: KeyFi
 @pytest.mark.parametrize("name", ["shop", ""])
 def test_a_name_that_is_taken_or_empty_is_refused(keys: KeyFile, name: str) -> None:
     keys.add("shop")
-    with pytest.raises(InputError, match="take another name"):
+    with pytest.raises(InputError, match="choose another name"):
         keys.add(name)
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(keys: KeyFile) -> None:
-    with pytest.raises(InputError, match="no API key 'shop'; there are: none"):
+    with pytest.raises(InputError, match="no API key is named 'shop'; existing keys: none"):
         keys.revoke("shop")
     keys.add("mail")
-    with pytest.raises(InputError, match="there are: mail"):
+    with pytest.raises(InputError, match="existing keys: mail"):
         keys.revoke("shop")
 
 
@@ -77,17 +77,17 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_without_any_key_this_machine_is_let_in_and_nobody_else(keys: KeyFile) -> None:
-    gate = Gate(keys, 10)
-    gate.pass_without("127.0.0.1:1", 1.0)
-    gate.pass_without("[::1]:1", 1.0)
+    gate = Authenticator(keys, 10)
+    gate.admit_local("127.0.0.1:1", 1.0)
+    gate.admit_local("[::1]:1", 1.0)
     assert refusal(gate, "", 1.0).problem.status == 401
 
 
 def test_with_a_key_everybody_needs_one(keys: KeyFile) -> None:
     secret = keys.add("shop")
-    gate = Gate(keys, 10)
-    gate.pass_with(bearer(secret), 1.0)
-    gate.pass_with(f"bEARER  {secret}", 1.0)
+    gate = Authenticator(keys, 10)
+    gate.authenticate(bearer(secret), 1.0)
+    gate.authenticate(f"bEARER  {secret}", 1.0)
     assert refusal(gate, "", 1.0, "127.0.0.1:1").problem.status == 401
 
 
@@ -96,33 +96,33 @@ def test_with_a_key_everybody_needs_one(keys: KeyFile) -> None:
 )
 def test_a_header_without_a_valid_key_is_refused(keys: KeyFile, header: str) -> None:
     secret = keys.add("shop")
-    refused = refusal(Gate(keys, 10), header, 1.0)
+    refused = refusal(Authenticator(keys, 10), header, 1.0)
     assert (refused.problem.status, refused.reply.headers[-1][0]) == (401, "www-authenticate")
     assert secret.encode() not in refused.reply.body
 
 
 def test_the_hash_of_a_key_is_not_a_key(keys: KeyFile) -> None:
     keys.add("shop")
-    gate = Gate(keys, 10)
+    gate = Authenticator(keys, 10)
     assert refusal(gate, bearer(keys.read()[0].sha256), 1.0).problem.status == 401
 
 
 def test_a_key_that_is_made_or_revoked_counts_after_a_second(keys: KeyFile) -> None:
     first = keys.add("shop")
-    gate = Gate(keys, 10)
-    gate.pass_with(bearer(first), 1.0)
+    gate = Authenticator(keys, 10)
+    gate.authenticate(bearer(first), 1.0)
     second = keys.add("mail")
     keys.revoke("shop")
-    gate.pass_with(bearer(first), 1.0 + 0.9 * LOOK_SECONDS)
-    later = 1.0 + LOOK_SECONDS
+    gate.authenticate(bearer(first), 1.0 + 0.9 * RELOAD_INTERVAL_S)
+    later = 1.0 + RELOAD_INTERVAL_S
     assert refusal(gate, bearer(first), later).problem.status == 401
-    gate.pass_with(bearer(second), later)
+    gate.authenticate(bearer(second), later)
 
 
 def test_when_the_last_key_is_revoked_or_the_file_is_gone_nobody_is_let_in(keys: KeyFile) -> None:
     secret = keys.add("shop")
-    gate = Gate(keys, 10)
-    gate.pass_with(bearer(secret), 1.0)
+    gate = Authenticator(keys, 10)
+    gate.authenticate(bearer(secret), 1.0)
     keys.revoke("shop")
     assert refusal(gate, bearer(secret), 3.0, "127.0.0.1:1").problem.status == 401
     assert refusal(gate, "", 3.0, "127.0.0.1:1").problem.status == 401
@@ -135,50 +135,50 @@ def test_a_file_that_is_damaged_changes_nothing_until_it_is_whole_again(
 ) -> None:
     first = keys.add("shop")
     whole = json.loads(keys.path.read_text())
-    gate = Gate(keys, 10)
-    gate.pass_with(bearer(first), 1.0)
+    gate = Authenticator(keys, 10)
+    gate.authenticate(bearer(first), 1.0)
     keys.path.write_text("[")
-    gate.pass_with(bearer(first), 3.0)
-    assert "Keys stay as they were" in caplog.text
+    gate.authenticate(bearer(first), 3.0)
+    assert "keeping the current ones" in caplog.text
     keys.path.write_text(json.dumps([]))
     assert refusal(gate, bearer(first), 5.0).problem.status == 401
     keys.path.write_text(json.dumps(whole, indent=4))
-    gate.pass_with(bearer(first), 7.0)
+    gate.authenticate(bearer(first), 7.0)
 
 
 def test_a_file_that_is_damaged_from_the_start_lets_nobody_in(keys: KeyFile) -> None:
     keys.path.parent.mkdir()
     keys.path.write_text("[")
-    assert refusal(Gate(keys, 10), "", 1.0, "127.0.0.1:1").problem.status == 401
+    assert refusal(Authenticator(keys, 10), "", 1.0, "127.0.0.1:1").problem.status == 401
 
 
 def test_each_key_may_be_used_so_often_and_no_oftener(keys: KeyFile) -> None:
     first, second = bearer(keys.add("shop")), bearer(keys.add("mail"))
-    gate = Gate(keys, 10)
+    gate = Authenticator(keys, 10)
     for _ in range(10):
-        gate.pass_with(first, 1.0)
+        gate.authenticate(first, 1.0)
     refused = refusal(gate, first, 1.0)
     assert refused.problem.status == 429
     assert ("retry-after", "1") in refused.reply.headers
-    gate.pass_with(second, 1.0)
+    gate.authenticate(second, 1.0)
     # The same key written in another way is the same key.
     assert refusal(gate, first.replace("Bearer", "BEARER "), 1.0).problem.status == 429
-    gate.pass_with(first, 1.11)
+    gate.authenticate(first, 1.11)
     assert refusal(gate, first, 1.11).problem.status == 429
 
 
-def test_a_pace_is_kept_over_a_long_time() -> None:
-    pace = Pace(100)
-    passed = sum(not pace.wait(10 + step / 1_000) for step in range(5_000))
+def test_the_rate_is_kept_over_a_long_time() -> None:
+    limiter = RateLimiter(100)
+    passed = sum(not limiter.try_acquire(10 + step / 1_000) for step in range(5_000))
     assert passed == pytest.approx(100 + 5 * 100, abs=2)
 
 
 def test_looking_again_does_not_forget_how_often_a_key_was_used(keys: KeyFile) -> None:
     secret = bearer(keys.add("shop"))
-    gate = Gate(keys, 1)
-    gate.pass_with(secret, 1.0)
+    gate = Authenticator(keys, 1)
+    gate.authenticate(secret, 1.0)
     os.utime(keys.path, ns=(1, 1))
-    gate.pass_with(secret, 2.5)
+    gate.authenticate(secret, 2.5)
     assert refusal(gate, secret, 2.6).problem.status == 429
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that the OpenAPI document tells of."""
+"""Whatever is sent, the answer is one that the OpenAPI document lists."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from ds_assets.serving.http.openapi import document
+from ds_assets.serving.http.openapi import build_document
 from ds_assets_tests.serving.http.clients import Service
 
 EXAMPLES = 150
 REJECTIONS = ["400", "401", "404", "405", "413", "415", "422", "429"]
 """That a body is too large is one, which the defaults do not count."""
 CONFIG = {"checks": {"negative_data_rejection": {"expected-statuses": REJECTIONS}}}
-api = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(CONFIG))
+api = schemathesis.openapi.from_dict(build_document(), config=schemathesis.Config.from_dict(CONFIG))
 
 
 @api.hook

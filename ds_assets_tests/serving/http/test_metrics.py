@@ -6,13 +6,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ds_assets.serving.health import Counts, Health
-from ds_assets.serving.http.metrics import BOUNDS, Figures, Snapshot, exposed
+from ds_assets.serving.http.metrics import BOUNDS, RequestMetrics, Snapshot, render_metrics
 from ds_assets.serving.http.workers import Workers
 
 
-def snapshot(figures: Figures | None = None, health: Health | None = None) -> Snapshot:
+def snapshot(figures: RequestMetrics | None = None, health: Health | None = None) -> Snapshot:
     counts = Counts({"cache": 7, "live": 2}, cache_hits=7, cache_misses=2)
-    return Snapshot(figures or Figures(), 3, counts, health or Health())
+    return Snapshot(figures or RequestMetrics(), 3, counts, health or Health())
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
@@ -25,11 +25,11 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
-    figures = Figures()
+    figures = RequestMetrics()
     for status in (200, 200, 404):
-        figures.count("/a", status, 0.001)
-    figures.count("/b", 200, 0.001)
-    found = samples(exposed({"1": snapshot(figures)}))
+        figures.record("/a", status, 0.001)
+    figures.record("/b", 200, 0.001)
+    found = samples(render_metrics({"1": snapshot(figures)}))
     name = "ds_assets_http_requests_total"
     assert [found[name, *labels, "1"] for labels in (("/a", "200"), ("/a", "404"))] == [2, 1]
     assert found[name, "/b", "200", "1"] == 1
@@ -39,9 +39,9 @@ def test_requests_are_counted_by_route_and_status() -> None:
     ("seconds", "bound"), [(0.0, "0.0005"), (0.0005, "0.0005"), (0.0006, "0.001"), (99, "+Inf")]
 )
 def test_the_time_of_a_request_lies_in_the_bucket_of_its_bound(seconds: float, bound: str) -> None:
-    figures = Figures()
-    figures.count("/a", 200, seconds)
-    found = samples(exposed({"1": snapshot(figures)}))
+    figures = RequestMetrics()
+    figures.record("/a", 200, seconds)
+    found = samples(render_metrics({"1": snapshot(figures)}))
     name = "ds_assets_http_request_seconds"
     bounds = [*map(str, BOUNDS), "+Inf"]
     counted = [found[f"{name}_bucket", bound, "/a", "1"] for bound in bounds]
@@ -52,7 +52,7 @@ def test_the_time_of_a_request_lies_in_the_bucket_of_its_bound(seconds: float, b
 
 def test_everything_that_is_told_of_answers_and_health_is_there() -> None:
     health = Health(("table",), None, 60, {"churn": "v1"}, {"table": "open", "cache": "closed"})
-    found = samples(exposed({"8": snapshot(health=health)}))
+    found = samples(render_metrics({"8": snapshot(health=health)}))
     assert found["ds_assets_answers_total", "live", "8"] == 2
     assert found["ds_assets_cache_hits_total", "8"] == 7
     assert found["ds_assets_cache_misses_total", "8"] == 2
@@ -65,7 +65,7 @@ def test_everything_that_is_told_of_answers_and_health_is_there() -> None:
 
 
 def test_without_data_there_is_no_age() -> None:
-    assert b"ds_assets_data_age_seconds{" not in exposed({"8": snapshot()})
+    assert b"ds_assets_data_age_seconds{" not in render_metrics({"8": snapshot()})
 
 
 def test_a_worker_tells_of_all_that_live(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.serving.http.docs_page import page
-from ds_assets.serving.http.openapi import answer_columns, document
+from ds_assets.serving.http.docs_page import render_page
+from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
 from ds_assets_tests.serving.http.fake import answer_of
 
@@ -20,7 +20,7 @@ def test_an_answer_says_what_the_table_has_and_more() -> None:
 
 
 def test_fields_have_the_meaning_of_their_columns() -> None:
-    answer = document()["components"]["schemas"]["Answer"]
+    answer = build_document()["components"]["schemas"]["Answer"]
     assert answer["required"] == list(answer["properties"])
     churn = answer["properties"]["churn_probability"]
     assert churn["type"] == ["number", "null"]
@@ -30,7 +30,7 @@ def test_fields_have_the_meaning_of_their_columns() -> None:
 
 
 def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() -> None:
-    api = document()
+    api = build_document()
     text = msgspec.json.encode(api).decode()
     references = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', text))
     assert references <= set(api["components"]["schemas"])
@@ -56,7 +56,7 @@ class Reader(HTMLParser):
 
 def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
     reader = Reader()
-    reader.feed(page(document()))
+    reader.feed(render_page(build_document()))
     assert not reader.tags & {"script", "link", "img", "iframe"}
     inside = {link[1:] for link in reader.links if link.startswith("#")}
     assert inside <= reader.names
@@ -65,8 +65,8 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
 
 
 def test_the_page_tells_every_path_and_every_field() -> None:
-    api: dict[str, Any] = document()
-    text = page(api)
+    api: dict[str, Any] = build_document()
+    text = render_page(api)
     for path in api["paths"]:
         assert path in text
     for column in answer_columns():

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.serving.http import requests
-from ds_assets.serving.http.problems import Refusal
+from ds_assets.serving.http.problems import ProblemError
 from ds_assets.serving.http.protocol import ScoreRequest, UserIds
-from ds_assets.serving.http.requests import MOST_BYTES, body_of, decoded, user_of
+from ds_assets.serving.http.requests import MAX_BODY_BYTES, decode_body, parse_user_id, read_body
 
 USERS = msgspec.json.Decoder(UserIds)
 TO_SCORE = msgspec.json.Decoder(ScoreRequest)
@@ -26,21 +26,21 @@ def received(*pieces: bytes, kind: str | None = "application/json") -> bytes | i
     """The body, or the status of the refusal."""
     headers = {} if kind is None else {"content-type": kind}
     try:
-        return asyncio.run(body_of(httpx.Headers(headers), stream(*pieces)))
-    except Refusal as refusal:
+        return asyncio.run(read_body(httpx.Headers(headers), stream(*pieces)))
+    except ProblemError as refusal:
         return refusal.problem.status
 
 
 def status_of(decoder: msgspec.json.Decoder[Any], body: bytes) -> int:
-    with pytest.raises(Refusal) as caught:
-        decoded(decoder, body)
+    with pytest.raises(ProblemError) as caught:
+        decode_body(decoder, body)
     assert len(caught.value.reply.body) < 1_000
     return caught.value.problem.status
 
 
 @given(st.text(st.characters(exclude_characters="\ufffd"), min_size=1, max_size=191))
 def test_every_text_can_be_a_user_in_a_path(user_id: str) -> None:
-    assert user_of(user_id) == user_id
+    assert parse_user_id(user_id) == user_id
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_every_text_can_be_a_user_in_a_path(user_id: str) -> None:
     [("", 422), ("x" * 192, 422), ("é" * 192, 422), ("\ufffd", 400), ("a\ufffd", 400)],
 )
 def test_what_is_no_user_id_is_refused(path: str, status: int) -> None:
-    with pytest.raises(Refusal) as caught:
-        user_of(path)
+    with pytest.raises(ProblemError) as caught:
+        parse_user_id(path)
     assert caught.value.problem.status == status
 
 
 def test_an_id_of_many_bytes_is_counted_in_characters() -> None:
-    assert user_of("é" * 191) == "é" * 191
+    assert parse_user_id("é" * 191) == "é" * 191
 
 
 def test_a_body_is_put_together_from_its_pieces() -> None:
@@ -69,21 +69,21 @@ def test_a_body_of_another_kind_is_refused(kind: str | None) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_and_not_kept() -> None:
-    piece = b" " * (MOST_BYTES // 4)
+    piece = b" " * (MAX_BODY_BYTES // 4)
     assert received(*[piece] * 4) == piece * 4
     assert received(*[piece] * 4, b" ") == 413
     assert received(*[piece] * 10_000) == 413
 
 
 def test_a_body_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(requests, "BODY_TIMEOUT_S", 0.01)
 
     async def endless() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(60)
 
-    with pytest.raises(Refusal) as caught:
-        asyncio.run(body_of(httpx.Headers({"content-type": "application/json"}), endless()))
+    with pytest.raises(ProblemError) as caught:
+        asyncio.run(read_body(httpx.Headers({"content-type": "application/json"}), endless()))
     assert caught.value.problem.status == 408
 
 
@@ -126,8 +126,8 @@ def test_a_body_of_another_form_is_not_accepted(body: bytes) -> None:
 def test_as_many_users_as_allowed_are_accepted() -> None:
     ids = ["\N{GRINNING FACE}" * 191] * 1_000
     body = msgspec.json.encode({"user_ids": ids})
-    assert len(body) < MOST_BYTES
-    assert decoded(USERS, body).user_ids == ids
+    assert len(body) < MAX_BODY_BYTES
+    assert decode_body(USERS, body).user_ids == ids
 
 
 def test_users_to_score_come_with_features_or_events() -> None:
@@ -135,7 +135,7 @@ def test_users_to_score_come_with_features_or_events() -> None:
         b'{"users": [{"user_id": "a", "features": {"days": 3, "country": "KR", "x": null}},'
         b' {"user_id": "b", "events": [{"type": "login", "more": [1]}]}], "reasons": false}'
     )
-    asked = decoded(TO_SCORE, body)
+    asked = decode_body(TO_SCORE, body)
     first, second = asked.users
     assert first.features == {"days": 3.0, "country": "KR", "x": None}
     assert (first.events, second.features) == (msgspec.UNSET, msgspec.UNSET)

@@ -18,7 +18,7 @@ import pytest
 from ds_assets.errors import InputError
 from ds_assets.local_servers.process import free_port
 from ds_assets.serving.http.auth import KeyFile
-from ds_assets.serving.http.requests import MOST_BYTES
+from ds_assets.serving.http.requests import MAX_BODY_BYTES
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
 from ds_assets_tests.serving.http.clients import Service
@@ -87,7 +87,7 @@ def test_bytes_that_no_client_sends_are_a_mistake_of_the_client(
 @pytest.mark.server
 def test_a_body_that_is_too_large_is_refused_and_the_refusal_is_read(client: httpx.Client) -> None:
     json = {"Content-Type": "application/json"}
-    reply = client.post("/v1/predictions", content=b" " * (MOST_BYTES + 1), headers=json)
+    reply = client.post("/v1/predictions", content=b" " * (MAX_BODY_BYTES + 1), headers=json)
     assert reply.status_code == 413
     assert client.get(USER).is_success
 
@@ -211,7 +211,9 @@ def test_its_start_takes_little(tmp_path: Path) -> None:
 
 def test_without_a_key_it_listens_to_this_machine_only(tmp_path: Path) -> None:
     everywhere = "0.0.0.0"  # noqa: S104  (that is what is refused)
-    with pytest.raises(InputError, match=r"needs an API key; make one with `ds-assets keys add"):
+    with pytest.raises(
+        InputError, match=r"requires an API key; create one with `ds-assets keys add"
+    ):
         serve(never_made, KeyFile(tmp_path / "none"), everywhere, free_port(), 1)
 
 
@@ -219,7 +221,7 @@ def test_without_a_key_it_listens_to_this_machine_only(tmp_path: Path) -> None:
 def test_an_address_that_is_not_free_is_told(tmp_path: Path, host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"listening at {host}, port {port}, is not possible"):
+        with pytest.raises(InputError, match=f"cannot listen on {host}, port {port}"):
             serve(never_made, KeyFile(tmp_path / "none"), host, port, 1)
 
 
