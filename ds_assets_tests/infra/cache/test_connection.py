@@ -25,7 +25,7 @@ from ds_assets_tests.infra.cache.redis_servers import (
 )
 from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, row, table
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 
 
 def assert_works(url: str, game: str = "game") -> None:
