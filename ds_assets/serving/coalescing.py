@@ -88,7 +88,7 @@ class Coalescer(Generic[Item, Result]):
         self._start_calls()
 
     def _resolve(self, item: Item, result: Result | Exception) -> None:
-        """Pass a result on; from now on the item is loaded anew."""
+        """Pass a result on; from now on the item is loaded again."""
         for future in self._waiters.pop(item):
             if future.done():
                 continue

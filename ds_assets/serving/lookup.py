@@ -101,7 +101,7 @@ class PredictionLookup:
     async def _find_fallbacks(
         self, cached: Mapping[str, EncodedPrediction | None], deadline: float
     ) -> dict[str, LookupResult]:
-        """Look elsewhere for users of whom the cache has no prediction, or an outdated one."""
+        """Ask the other sources for users whose cached prediction is missing or outdated."""
         newest = self._newest_day.as_of
         fallbacks: Sequence[LookupResult] = [NOT_ASKED] * len(cached)
         with suppress(TimeoutError):

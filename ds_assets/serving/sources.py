@@ -40,7 +40,7 @@ class LiveUnavailable(Unavailable):
 
 
 class LiveLoading(Exception):
-    """The live model is loading what it needs for this request; that is no failure."""
+    """The live model is loading what it needs for this request; it has not failed."""
 
 
 class LiveModel(Protocol):
