@@ -280,7 +280,7 @@ def test_with_everything_lost_the_plain_shop_comes_in_time(tmp_path: Path) -> No
             shown = page(client, "leaver")
             assert time.monotonic() - began < 3
             assert f"<h2>{PLAIN.title}</h2>" in shown
-            assert "those who could know do not answer now" in shown
+            assert "the store that might know this player is unreachable" in shown
 
 
 @pytest.mark.server

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ds_assets.serving.answer import Prediction
 
 LIKELY = 0.5
-"""Chance from which on something counts as likely."""
+"""Probability from which something counts as likely."""
 WORTH_KEEPING = 0.2
-"""Chance of paying from which on a player who leaves is worth a discount; most have far less."""
+"""Probability of paying from which a leaving player gets a discount; most are far below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class Offer:
     """What a player sees in the shop.
 
     Attributes:
-        name: Its name in the page's styles.
-        title: Its headline.
-        words: What is offered.
+        name: Name of its style.
+        title: Headline.
+        words: Text.
     """
 
     name: str
@@ -33,16 +33,16 @@ WELCOME = Offer("welcome", "Welcome back!", "We kept a gift for you: 300 gems, f
 
 
 def offer_for(prediction: Prediction, trust: dt.timedelta) -> Offer:
-    """The offer that a prediction leads to; without one of this player's own, the plain shop.
+    """Choose the offer for a prediction; the plain shop if it is not about this player.
 
     Args:
-        prediction: What is predicted for the player.
-        trust: Age up to which a prediction counts.
+        prediction: The prediction.
+        trust: Maximum age of a prediction that is used.
     """
     if not is_known(prediction):
         return PLAIN
     if prediction.status == "inactive":
-        return WELCOME  # what was predicted before the player left is over
+        return WELCOME  # the prediction was made before the player left
     if prediction.age_seconds is None or prediction.age_seconds > trust.total_seconds():
         return PLAIN
     if _is(prediction, "churn", LIKELY) and _is(prediction, "payment", WORTH_KEEPING):
@@ -51,11 +51,11 @@ def offer_for(prediction: Prediction, trust: dt.timedelta) -> Offer:
 
 
 def is_known(prediction: Prediction) -> bool:
-    """Whether a prediction is about this very player; the numbers of others are means of all."""
+    """Whether a prediction is about this player, and not an average of others."""
     return prediction.source != "default"
 
 
 def _is(prediction: Prediction, kind: str, chance: float) -> bool:
-    """Whether something is known to have at least a chance."""
-    found: float | None = prediction.values[f"{kind}_probability"]
-    return found is not None and found >= chance
+    """Whether a probability is known and at least this high."""
+    probability: float | None = prediction.values[f"{kind}_probability"]
+    return probability is not None and probability >= chance

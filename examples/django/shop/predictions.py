@@ -17,11 +17,11 @@ _opening = threading.Lock()
 
 
 def prediction_of(player_id: str) -> Prediction:
-    """What is predicted for a player: within about a second, whatever is down.
+    """Get the prediction for a player, within about a second, whatever is down.
 
     Raises:
-        InputError: no player has such an id.
-        ImproperlyConfigured: a setting of the installation, or its game file, is wrong.
+        InputError: no player can have such an id.
+        ImproperlyConfigured: a setting of the installation, or its game file, is not valid.
     """
     with _opening:
         service = _service_of(os.getpid())
@@ -31,9 +31,9 @@ def prediction_of(player_id: str) -> Prediction:
 
 @cache
 def _service_of(process: int) -> BlockingService:
-    """The service of a process, opened when it first asks: a fork has no threads of its parent's.
+    """Open the service of a process, at its first request: a fork has none of its parent's threads.
 
-    So it does not matter whether a server loads the project before or after it forks.
+    So a server can load the project before or after it forks.
     """
     with ExitStack() as stack:
         try:
