@@ -401,13 +401,13 @@ def test_api_keys_are_made_listed_and_revoked(shell: Shell) -> None:
     assert secret.strip() not in (shell.home / "api_keys.json").read_text()
     _, listed, _ = shell("keys", "list")
     assert listed.split()[1:] == ["shop"]
-    assert shell.mistake("keys", "add", "shop").startswith("ds-assets: there is an API key")
+    assert shell.mistake("keys", "add", "shop").startswith("ds-assets: an API key 'shop' exists")
     assert shell("keys", "revoke", "shop") == (0, "", "")
     assert shell("keys", "list") == (0, "", "")
-    assert shell.mistake("keys", "revoke", "shop").startswith("ds-assets: there is no API key")
+    assert shell.mistake("keys", "revoke", "shop").startswith("ds-assets: no API key is named")
 
 
 def test_the_api_is_not_served_to_others_without_a_key(shell: Shell) -> None:
     everywhere = ("--host", "0.0.0.0")  # noqa: S104  (that is what is refused)
     told = shell.mistake("serve", *everywhere, "--port", str(free_port()))
-    assert "needs an API key" in told
+    assert "requires an API key" in told

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 
 from ds_assets.core.schema import Column
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import BUILT_IN
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
 """Columns of the JSON, in its order."""
-PROBABILITIES = tuple(column.name for column in COLUMNS if column.name.endswith("_probability"))
+PROBABILITIES = tuple(target.probability_column for target in BUILT_IN)
 """Columns of which a prediction has at least one, unless there was not enough data."""
 
 _NAMES = tuple(column.name for column in COLUMNS)
