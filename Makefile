@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
 .PHONY: demo test test-fast soak servers lint types hooks bench bench-quality bench-serving pictures \
-	diagram lock clean
+	diagram features lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -76,6 +76,10 @@ pictures: $(VENV)/.pictures
 # The picture in docs/architecture.md, drawn from the code.
 diagram: $(VENV)/.test
 	$(BIN)/python -m docs.diagram
+
+# Write the list of features from their declarations.
+features: $(VENV)/.test
+	$(BIN)/python -m docs.feature_list
 
 lock: $(VENV)/.uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --all-extras \

@@ -162,6 +162,7 @@ def _feature(
         nullable,
         aggregate=aggregate,
         wording=words,
+        measure=aggregate.__name__,
         **facts,
     )
 

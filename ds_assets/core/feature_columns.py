@@ -89,7 +89,7 @@ class FeatureColumn(Column):
 
     aggregate: Callable[[Any], Any]
     wording: Topic | str
-    measure: str = ""
+    measure: str
     windows: tuple[int, ...] = ()
     family: Family | None = None
     direction: Literal[1, -1] = 1

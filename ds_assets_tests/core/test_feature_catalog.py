@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from ds_assets import core
+from ds_assets.core.clusters.clustering import distance_features
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.game import Events
+from ds_assets_tests.core.factories import make_game
+
+GAME = make_game(events=Events(counted=("level_up",)), properties={"minutes": "minutes"})
+FEATURES = {feature.name: feature for feature in declare_features(GAME)}
+
+
+@pytest.mark.parametrize(
+    ("feature", "description"),
+    [
+        ("active_days_1d", "Active on the last day."),
+        ("active_days_7d", "Active days in the last 7 days."),
+        ("events_1d", "Events on the last day."),
+        ("count_level_up_28d", "Events of type level_up in the last 28 days."),
+        ("sum_minutes_3d", "Sum of the property minutes in the last 3 days."),
+        (
+            "trend_1d_3d",
+            "Share of active days on the last day, divided by that in the last 3 days.",
+        ),
+        (
+            "days_since_purchase",
+            "Days since the last purchase; null without one in the last 90 days.",
+        ),
+        ("last_country", "Latest known value of the attribute country, by the time of the event."),
+    ],
+)
+def test_a_description_is_a_sentence_about_the_feature(feature: str, description: str) -> None:
+    assert FEATURES[feature].meaning == description
+
+
+@pytest.mark.parametrize(
+    ("feature", "measure", "windows"),
+    [
+        ("spend_28d", "spend", (28,)),
+        ("count_level_up_7d", "count_level_up", (7,)),
+        ("trend_7d_14d", "trend", (7, 14)),
+        ("tenure_days", "tenure_days", ()),
+        ("last_level", "level", ()),
+    ],
+)
+def test_measure_and_windows_are_declared(
+    feature: str, measure: str, windows: tuple[int, ...]
+) -> None:
+    assert (FEATURES[feature].measure, FEATURES[feature].windows) == (measure, windows)
+
+
+def test_each_family_is_declared_with_its_direction() -> None:
+    families = {name: (one.family, one.direction) for name, one in FEATURES.items() if one.family}
+    assert families["active_days_7d"] == ("activity", 1)
+    assert families["typical_gap"] == families["longest_gap"] == ("activity", -1)
+    assert families["trend_7d_14d"] == ("trend", 1)
+    assert families["days_since_active"] == families["recency_in_gaps"] == ("recency", -1)
+    assert families["tenure_days"] == ("tenure", 1)
+    assert families["spend_7d"] == families["purchases_7d"] == ("spend", 1)
+    assert families["days_since_purchase"] == ("spend", -1)
+
+
+def test_features_of_a_games_own_events_and_attributes_make_no_distances() -> None:
+    names = {feature.name for feature in distance_features(FEATURES.values())}
+    assert not {name for name in names if name.startswith(("count_", "sum_", "last_"))}
+
+
+def test_no_module_of_the_core_takes_names_apart_by_regular_expressions() -> None:
+    files = Path(core.__file__).parent.rglob("*.py")
+    assert [str(path) for path in files if "import re\n" in path.read_text("utf-8")] == []
