@@ -1,7 +1,4 @@
-"""Calibration: log-odds brought to the outcomes of a later snapshot by a straight line.
-
-Belongs here: fitting the line and applying it. When it is used is `training.py`'s.
-"""
+"""Calibration: a linear map of log-odds, fitted to the outcomes of a later snapshot."""
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -9,15 +6,15 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.core.models.arrays import Floats, Labels
 
 _PENALTY = 1.0
-"""Of the line's distance from changing nothing, against the likelihood of one user."""
+"""Penalty on the distance from the identity, relative to the likelihood of one user."""
 _PRECISION = 1e-8
-"""Slope of the mean loss at which the line counts as found."""
+"""Gradient of the mean loss at which the fit has converged."""
 _NOTHING = np.array([1.0, 0.0])
-"""The line that changes nothing."""
+"""The identity: slope 1, intercept 0."""
 
 
 class Calibration(BaseModel):
-    """Calibrated log-odds are `slope` times the model's, and `intercept`."""
+    """Calibrated log-odds are `slope` times the model's log-odds, plus `intercept`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,21 +30,21 @@ UNCHANGED = Calibration(slope=1.0, intercept=0.0)
 
 
 def chances(log_odds: Floats) -> Floats:
-    """Probabilities of log-odds, shape (rows,)."""
+    """Sigmoid: the probabilities of log-odds, shape (rows,)."""
     from scipy.special import expit  # noqa: PLC0415  # slow to import
 
     return np.asarray(expit(log_odds))
 
 
 def fit_calibration(log_odds: Floats, labels: Labels) -> Calibration:
-    """The line that makes outcomes likeliest (Platt, Probabilistic Outputs for SVMs, 1999).
+    """Fit the line of maximum likelihood (Platt, Probabilistic Outputs for SVMs, 1999).
 
-    With a small penalty on leaving log-odds as they are, so that there is one line for any
-    outcomes; in steps within a trusted region, as Newton's alone can lead far away.
+    A small penalty on the distance from the identity makes the solution unique for any outcomes. A
+    trust-region method is used because plain Newton steps can diverge.
 
     Args:
-        log_odds: What a model said of users that it was not trained on, shape (users,).
-        labels: What happened, shape (users,).
+        log_odds: Predictions for users that the model was not trained on, shape (users,).
+        labels: Their outcomes, shape (users,).
     """
     from scipy.optimize import minimize  # noqa: PLC0415  # slow to import
 

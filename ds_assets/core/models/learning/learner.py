@@ -1,10 +1,9 @@
-"""The learner: boosted trees, mixed with a linear model in steps, which are trees as well.
+"""The learner: boosted trees blended with a linear model as step functions, which are trees too.
 
-Trees find what features say together; a straight line is surer of what each says alone, and the
-mean of both is better than either (Clemen, Combining forecasts, 1989).
+Trees find interactions of features, a linear model is more certain of their single effects, and the
+mean of both predicts better than either (Clemen, Combining forecasts, 1989).
 
-Belongs here: from encoded rows to fitted trees. Does not belong here: which rows may train
-(`training.py`), and how trees are stored (`boosted_trees.py`).
+Scope: from encoded rows to fitted trees.
 """
 
 from contextlib import AbstractContextManager
@@ -25,10 +24,10 @@ from ds_assets.core.models.learning.linear_model import (
 
 MIN_LEAF_ROWS = 20
 LEAF_SHARE = 200
-"""A leaf holds at least one in so many rows: snapshots repeat their users, so that rows are fewer
-independent facts than they seem."""
+"""A leaf has at least one in this many rows: snapshots repeat their users, so there are fewer
+independent observations than rows."""
 FEW_ROWS = 100_000
-"""Below, threads save little, and on a busy machine wait for each other longer than they work."""
+"""Below this, threads save little, and on a busy machine they wait longer than they work."""
 
 HYPER_PARAMETERS: dict[str, bool | int | float] = {
     "learning_rate": 0.1,
@@ -36,29 +35,29 @@ HYPER_PARAMETERS: dict[str, bool | int | float] = {
     "max_depth": 5,
     "l2_regularization": 5.0,
     "max_features": 0.5,
-    # its validation rows would be drawn at random, from the same users and days as the others
+    # its validation rows would be a random sample of the same users and days as the training rows
     "early_stopping": False,
 }
-"""Small, slow, regularised trees: out of time they beat larger and faster ones on few users, lose
-nothing on many, and cost little to run and to explain."""
+"""Small, slowly learning, regularised trees: on later snapshots they beat larger and faster ones
+for few users, lose nothing for many, and are cheap to apply and to explain."""
 TREES, TREES_OF_MANY_ROWS = 40, 180
 MANY_ROWS = 100_000
-"""Beside a linear model fewer rows have no more to say than few trees hold."""
+"""With a linear model in the blend, fewer rows than this need no more than `TREES` trees."""
 
 
 LINEAR_SHARE = 0.5
-"""Of the linear model in the mixture: nobody knows beforehand which of the two is better."""
+"""Share of the linear model in the blend: neither is known to be better in advance."""
 
 
 @dataclass(frozen=True)
 class FittedClassifier:
-    """Fitted trees for the chance of a label.
+    """Fitted trees for the probability of a label.
 
     Attributes:
         learner: scikit-learn's HistGradientBoostingClassifier.
         linear: The linear model of the same rows.
-        steps: The linear model in steps.
-        share: Share of the steps in the log-odds.
+        steps: The linear model as step functions.
+        share: Share of the step functions in the log-odds.
     """
 
     learner: Any
@@ -100,7 +99,7 @@ class FittedRegressor:
 
 
 def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
-    """What the learner is told for a number of training rows."""
+    """Hyperparameters for a number of training rows."""
     return {
         **HYPER_PARAMETERS,
         "max_iter": TREES if rows < MANY_ROWS else TREES_OF_MANY_ROWS,
@@ -109,11 +108,11 @@ def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
 
 
 def fit_classifier(matrix: Matrix, labels: Labels, share: float, seed: int) -> FittedClassifier:
-    """Trees for the chance of a label.
+    """Fit trees for the probability of a label.
 
     Args:
         matrix: Encoded features, shape (rows, features).
-        labels: Both outcomes, shape (rows,).
+        labels: Labels with both outcomes, shape (rows,).
         share: Share of the linear model in the log-odds.
         seed: Makes training repeatable.
     """
@@ -125,16 +124,16 @@ def fit_classifier(matrix: Matrix, labels: Labels, share: float, seed: int) -> F
 
 
 def fit_regressor(matrix: Matrix, values: Floats, seed: int) -> FittedRegressor:
-    """Trees for the mean of a number."""
+    """Fit trees for the mean of a number."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # slow to import
 
     return FittedRegressor(_fitted(HistGradientBoostingRegressor, matrix, values, seed))
 
 
 def few_threads(rows: int) -> AbstractContextManager[object]:
-    """One thread for few rows, else all there are; the same trees come of any number."""
-    # of OpenMP alone, which the learner uses: it counts for the thread that asks, where other
-    # libraries' limits are the whole process's, and two threads that end would restore a wrong one
+    """Use one thread for few rows, else all; the fitted trees do not depend on the number."""
+    # Only OpenMP, which the learner uses: its limit applies to the calling thread. Limits of other
+    # libraries apply to the whole process, and two threads that end could restore a wrong one.
     limits: AbstractContextManager[object] = _thread_pools().limit(
         limits=1 if rows < FEW_ROWS else None, user_api="openmp"
     )
@@ -143,10 +142,10 @@ def few_threads(rows: int) -> AbstractContextManager[object]:
 
 @cache
 def _thread_pools() -> Any:
-    """The libraries with threads; they are looked for once, after the learner was loaded.
+    """The libraries with thread pools, searched for once, after the learner is loaded.
 
-    Linear algebra gets one thread for good: its matrices are narrow, and threads that wait for each
-    other on a busy machine took several times as long.
+    Linear algebra is limited to one thread permanently: its matrices are narrow, and on a busy
+    machine waiting threads took several times as long.
     """
     import sklearn.ensemble  # noqa: F401, PLC0415  # slow to import
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -163,6 +162,6 @@ def _fitted(kind: Any, matrix: Matrix, outcomes: Any, seed: int) -> Any:
 
 
 def _without_empty_columns(matrix: Matrix) -> Matrix:
-    """A column without any value made constant: no tree splits there, and binning needs a value."""
+    """Make a column without any value constant: no tree splits on it, and binning needs a value."""
     empty = np.isnan(matrix).all(axis=0)
     return np.where(empty, np.float32(0), matrix) if empty.any() else matrix

@@ -1,7 +1,7 @@
 """A logistic regression on the logarithms of features: the smooth half of every model.
 
-Belongs here: fitting it, and turning it into steps that trees can hold. Does not belong here: how
-it is mixed with boosted trees (`learner.py`).
+Scope: fitting it, and turning it into step functions that trees can hold. `learner.py` blends it
+with boosted trees.
 """
 
 import warnings
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 from ds_assets.core.models.arrays import Floats, Labels
 
 MOST_ROWS = 100_000
-"""Rows beyond which a hundred weights are known well enough."""
+"""Most rows to fit on: more do not make a hundred weights noticeably more precise."""
 BINS = 12
-"""Steps of a feature, as many as boosted trees have leaves."""
+"""Steps per feature."""
 _LARGEST = 5.0
-"""Standard deviations that a value counts for at most."""
+"""Standardized values are clipped at this many standard deviations."""
 _ITERATIONS = 100
 _DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class LinearModel:
-    """Log-odds as a weighted sum; each array has one number a feature.
+    """Log-odds as a weighted sum; each array has one number per feature.
 
     Attributes:
         mean: Mean of sign(x) log(1 + |x|).
-        deviation: Standard deviation of it.
-        weights: Of the logarithm, less the mean, over the deviation, within ±5; 0 where missing.
-        missing: What a missing value adds.
-        intercept: What is added for everybody.
+        deviation: Its standard deviation.
+        weights: Weight of the standardized logarithm, clipped at ±5; 0 if it is missing.
+        missing: Contribution of a missing value.
+        intercept: Contribution to all rows.
     """
 
     mean: Floats
@@ -42,7 +42,7 @@ class LinearModel:
     intercept: float
 
     def parts(self, matrix: NDArray[np.float32]) -> Floats:
-        """What each feature adds to the log-odds, shape (rows, features)."""
+        """Contribution of each feature to the log-odds, shape (rows, features)."""
         standard = (_logarithms(matrix) - self.mean) / self.deviation
         known = np.clip(standard, -_LARGEST, _LARGEST) * self.weights
         return np.where(np.isnan(standard), self.missing, known)
@@ -54,16 +54,16 @@ class LinearModel:
 
 @dataclass(frozen=True)
 class Steps:
-    """What a feature adds to the log-odds, in steps.
+    """Contribution of a feature to the log-odds as a step function.
 
     Attributes:
         feature: Column of the matrix.
-        edges: Largest value of each step but the last, ascending, float32.
-        values: What each step adds.
+        edges: Largest value of each step except the last, ascending, float32.
+        values: Contribution of each step.
         rows: Training rows on each step.
-        missing: What a missing value adds, and how many training rows had none; none where all
-            had one, and a missing value is then taken for a usual one.
-        usual: The step of a usual value.
+        missing: Contribution of a missing value, and the number of training rows without a value;
+            None if all had one, and a missing value then counts as a usual one.
+        usual: The step of the median value.
     """
 
     feature: int
@@ -74,14 +74,14 @@ class Steps:
     usual: int
 
     def add(self, matrix: NDArray[np.float32]) -> Floats:
-        """What it adds to each row, shape (rows,)."""
+        """Contribution to each row, shape (rows,)."""
         column = matrix[:, self.feature]
         found = self.values[np.searchsorted(self.edges, column, side="left").clip(max=self.last)]
         other = self.values[self.usual] if self.missing is None else self.missing[0]
         return np.where(np.isnan(column), other, found)
 
     def times(self, factor: float) -> "Steps":
-        """The same with all that is added multiplied."""
+        """The same function, multiplied by a factor."""
         missing = None if self.missing is None else (factor * self.missing[0], self.missing[1])
         return replace(self, values=factor * self.values, missing=missing)
 
@@ -96,7 +96,7 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
 
     Args:
         matrix: Encoded features, shape (rows, features).
-        labels: Both outcomes, shape (rows,).
+        labels: Labels with both outcomes, shape (rows,).
     """
     from scipy.linalg import LinAlgWarning  # noqa: PLC0415  # slow to import
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
@@ -107,11 +107,11 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
     gaps: Labels = np.asarray(np.isnan(matrix[some]).any(axis=0))
     learner = LogisticRegression(C=1.0, max_iter=_ITERATIONS, solver="newton-cholesky")
     with warnings.catch_warnings():
-        # features that say the same have no weights of their own; any that add up right will do
+        # weights of collinear features are not determined; any with the right sum will do
         warnings.simplefilter("ignore", LinAlgWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         learner.fit(_design(matrix[some], mean, deviation, gaps), labels[some])
-    # the last digits differ with the number of threads that add up
+    # the last digits depend on the number of threads
     found = learner.coef_[0].round(_DECIMALS)
     missing = np.zeros(len(gaps))
     missing[gaps] = found[len(gaps) :]
@@ -120,7 +120,7 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
 
 
 def steps_of(model: LinearModel, matrix: NDArray[np.float32]) -> list[Steps]:
-    """The model in steps, each with what the feature adds on average to the training rows on it.
+    """Turn the model into step functions: a step is the mean contribution to its training rows.
 
     Args:
         model: The model.
@@ -132,12 +132,12 @@ def steps_of(model: LinearModel, matrix: NDArray[np.float32]) -> list[Steps]:
 
 
 def in_steps(steps: Sequence[Steps], matrix: NDArray[np.float32]) -> Floats:
-    """What all steps add to each row, shape (rows,)."""
+    """Sum of the step functions for each row, shape (rows,)."""
     return np.sum([one.add(matrix) for one in steps], axis=0) if steps else np.zeros(len(matrix))
 
 
 def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> Steps | None:
-    """Steps of one feature; None where it adds the same to every row."""
+    """Step function of one feature; None if its contribution is the same for every row."""
     absent = np.isnan(column)
     present, added = column[~absent], parts[~absent]
     if not len(present) or (present.min() == present.max() and not absent.any()):
@@ -152,7 +152,7 @@ def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> Steps | 
 
 
 def _some_rows(labels: Labels) -> NDArray[np.intp]:
-    """Evenly spaced rows, with both outcomes among them; all where they are few."""
+    """Evenly spaced rows that include both outcomes; all rows if there are few."""
     every = np.arange(len(labels))
     some = every[:: max(1, -(-len(labels) // MOST_ROWS))]
     return some if labels[some].any() and not labels[some].all() else every
@@ -173,7 +173,7 @@ def _scale(matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
 
 
 def _design(matrix: NDArray[np.float32], mean: Floats, deviation: Floats, gaps: Labels) -> Floats:
-    """Standardized logarithms, and a flag for each feature with gaps that says where they are."""
+    """Standardized logarithms, and an indicator of missing values for each feature with gaps."""
     standard = (_logarithms(matrix) - mean) / deviation
     missing = np.isnan(standard)
     known = np.clip(np.where(missing, 0.0, standard), -_LARGEST, _LARGEST)

@@ -1,8 +1,6 @@
-"""Boosted trees and steps as one ensemble of trees in ONNX, with what explanation needs in it.
+"""Boosted trees and step functions as one tree ensemble in ONNX, with the counts that SHAP needs.
 
-Belongs here: from fitted trees to bytes.
-Does not belong here: training, applying a stored model (`scoring.py`), and explaining it
-(`explanation.py`).
+Scope: from fitted trees to bytes.
 """
 
 import warnings
@@ -20,24 +18,24 @@ _OPSET = {"": 18, "ai.onnx.ml": 3}
 ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 """ONNX operators that hold all trees of a model."""
 _EVERYTHING = float(np.finfo(np.float32).max)
-"""A threshold that every value is at most; a missing one is not."""
+"""A threshold that no value exceeds; a missing value takes the other branch."""
 
 
 def as_onnx(
     model: Any, slope: float = 1.0, intercept: float = 0.0, steps: Sequence[Steps] = ()
 ) -> bytes:
-    """The model as ONNX: input X (rows, features) float32.
+    """Export a model to ONNX: input X (rows, features) float32.
 
     A classifier has the outputs label and probabilities, a regressor the output variable. The
-    attribute nodes_hitrates holds how many training rows reached each node, which exact
-    explanations weight the branches by.
+    attribute nodes_hitrates has the number of training rows that reached each node, by which exact
+    explanations weight the branches.
 
     Args:
         model: A trained binary HistGradientBoostingClassifier, or a HistGradientBoostingRegressor
             of squared errors, without categorical features.
         slope: Factor on the log-odds, or on the regressor's values.
         intercept: Added to them afterwards.
-        steps: Added to a classifier's log-odds as they are, as trees of one feature each.
+        steps: Added to a classifier's log-odds unchanged, as trees of one feature each.
     """
     converted = _converted(model)
     (ensemble,) = (node for node in converted.graph.node if node.op_type in ENSEMBLES)
@@ -54,10 +52,10 @@ def as_onnx(
 
 
 def classifier_onnx(fitted: FittedClassifier, line: Calibration) -> bytes:
-    """A mixture of trees and steps as ONNX, calibrated.
+    """Export a calibrated blend of trees and step functions to ONNX.
 
     The calibration (Platt, Probabilistic Outputs for Support Vector Machines, 1999) is part of
-    leaves and base value, so that the file's explanations are of the calibrated model.
+    leaves and base value, so that explanations of the file explain the calibrated model.
     """
     linear = line.slope * fitted.share
     steps = [one.times(linear) for one in fitted.steps] if linear else []
@@ -71,7 +69,7 @@ def _converted(model: Any) -> Any:
     options = {"zipmap": False} if hasattr(model, "classes_") else None
     example = np.zeros((1, model.n_features_in_), dtype=np.float32)
     with warnings.catch_warnings():
-        # the converter writes False for a leaf's 0, which protobuf takes, with a warning, below 7
+        # the converter writes False for a leaf's 0, which protobuf below 7 accepts with a warning
         warnings.filterwarnings("ignore", ".*Expected an int, got a boolean", DeprecationWarning)
         return to_onnx(model, example, options=options, target_opset=_OPSET, name="boosted_trees")
 
@@ -83,7 +81,7 @@ def _rows_of_each_node(model: Any) -> list[float]:
 
 
 class _Node(NamedTuple):
-    """A node of a tree that asks for one feature; its number is its place in the list."""
+    """A node of a tree of one feature; its number is its position in the list."""
 
     feature: int
     threshold: float
@@ -92,11 +90,11 @@ class _Node(NamedTuple):
     large: int
     rows: int
     weight: float | None
-    """Of a leaf; none for a split."""
+    """Value of a leaf; None for a split."""
 
 
 def _tree_of(steps: Steps) -> list[_Node]:
-    """Steps as a tree, its root first."""
+    """Turn a step function into a tree, root first."""
     nodes: list[_Node] = []
     if steps.missing is None:
         _grow(nodes, steps, 0, steps.last)
@@ -110,7 +108,7 @@ def _tree_of(steps: Steps) -> list[_Node]:
 
 
 def _grow(nodes: list[_Node], steps: Steps, first: int, last: int) -> None:
-    """Add the nodes of some neighbouring steps, halved until each is alone."""
+    """Add the nodes of some neighbouring steps, halving them until each is a leaf."""
     place, rows = len(nodes), int(steps.rows[first : last + 1].sum())
     if first == last:
         nodes.append(_Node(0, 0.0, False, 0, 0, rows, float(steps.values[first])))
@@ -124,7 +122,7 @@ def _grow(nodes: list[_Node], steps: Steps, first: int, last: int) -> None:
 
 
 def _as_attributes(nodes: Iterable[_Node], tree: int) -> dict[str, list[Any]]:
-    """Nodes as what is added to each attribute of the ensemble."""
+    """Values of the nodes for each attribute of the ensemble."""
     found: dict[str, list[Any]] = defaultdict(list)
     for number, node in enumerate(nodes):
         found["nodes_treeids"].append(tree)
@@ -145,5 +143,5 @@ def _as_attributes(nodes: Iterable[_Node], tree: int) -> dict[str, list[Any]]:
 
 
 def _listed(attribute: Any) -> Any:
-    """The list of an attribute, of whichever type it is."""
+    """The list of an attribute, whatever its type."""
     return next(one for one in (attribute.strings, attribute.floats, attribute.ints) if len(one))

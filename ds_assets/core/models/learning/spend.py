@@ -1,6 +1,6 @@
-"""What a user will spend, if there is a purchase: boosted trees on the spend of those who paid.
+"""What a user will spend, given a purchase: boosted trees on the spend of users who paid.
 
-Belongs here: amounts, and what keeps a few very large ones from deciding for everybody.
+Scope: amounts, and limiting the influence of a few very large ones.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from ds_assets.core.models.evaluation.metrics import Measure, mean_of
 from ds_assets.core.models.learning.learner import FittedRegressor, fit_regressor
 
 LARGEST = 0.99
-"""Quantile of the payers' spend above which an amount counts as that quantile."""
+"""Quantile of the payers' spend at which amounts are capped."""
 MIN_PAYERS = 50
-"""Rows with spend; fewer cannot fill two leaves of trees that ask for 20 rows a leaf."""
+"""Least number of rows with spend: fewer cannot fill two leaves of 20 rows."""
 TOP = 0.10
 
 
 class SpendCard(BaseModel):
-    """What the model of amounts says about itself.
+    """Description of the model of amounts.
 
     Attributes:
         payers: Training rows with a purchase.
-        cap: What an amount counts for at most, in the unit of the reports.
-        above_cap: Share of the training rows' spend that lies above the cap, and is not foreseen.
-        factor: What the trees' amounts are multiplied with, so that they add up to what the payers
-            of the judging snapshot spent up to the cap each.
-        predicted: Mean expected spend of the users of the judging snapshot.
-        happened: What they spent on average, with the part above the cap.
-        top_share: Share of that which came from the tenth with the highest expected spend.
+        cap: Amount at which spend is capped, in the unit of the reports.
+        above_cap: Share of the training rows' spend above the cap, which is not predicted.
+        factor: Factor on the trees' amounts that makes their sum equal the capped spend of the
+            payers of the validation snapshot.
+        predicted: Mean expected spend of the users of the validation snapshot.
+        happened: Their mean spend, including the part above the cap.
+        top_share: Share of that spend by the tenth of users with the highest expected spend.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,7 +47,7 @@ class SpendCard(BaseModel):
 
 @dataclass(frozen=True)
 class FittedAmounts:
-    """Trees for the logarithm of 1 + spend of those who paid, and the cap that it was held to."""
+    """Trees for the logarithm of 1 + spend of users who paid, and the cap on the spend."""
 
     trees: FittedRegressor
     payers: int
@@ -60,15 +60,15 @@ class FittedAmounts:
 
 
 def amounts_of(logarithms: Floats, factor: float) -> Floats:
-    """Amounts of what the trees say, shape (rows,)."""
+    """Turn the trees' logarithms into amounts, shape (rows,)."""
     return factor * np.maximum(np.expm1(logarithms), 0.0)
 
 
 def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
-    """Learn amounts from rows with spend; None where they are too few.
+    """Learn amounts from rows with spend; None if there are too few.
 
-    The mean of logarithms is little moved by a few large amounts; what it lacks to the mean of the
-    amounts themselves, a factor adds (Duan, Smearing Estimate, 1983).
+    A few large amounts hardly change a mean of logarithms; a factor corrects its difference from
+    the mean of the amounts themselves (Duan, Smearing Estimate, 1983).
 
     Args:
         rows: Rows with labels of a purchase, and spend.
@@ -76,7 +76,7 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     """
     if rows.spend is None or np.count_nonzero(rows.spend > 0) < MIN_PAYERS:
         return None
-    paid = rows.labels  # a purchase may have no amount, and its chance is what is multiplied
+    paid = rows.labels  # includes purchases without an amount, which the probability covers too
     spend = np.maximum(rows.spend[paid], 0.0)  # refunds can be more than what was paid
     cap = float(np.quantile(spend, LARGEST))
     capped = np.minimum(spend, cap)
@@ -85,19 +85,19 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     return FittedAmounts(trees, len(spend), cap, above)
 
 
-def judge_amounts(
-    fitted: FittedAmounts, judging: Rows, probabilities: Floats, seed: int
+def validate_amounts(
+    fitted: FittedAmounts, validation: Rows, probabilities: Floats, seed: int
 ) -> SpendCard:
-    """Judge amounts on a later snapshot than they were learnt from.
+    """Measure amounts on a later snapshot than they were learnt from.
 
     Args:
-        fitted: Amounts learnt before.
-        judging: Rows with spend of users of a later day.
-        probabilities: Chance that each of them pays, shape (rows,).
+        fitted: The model of amounts.
+        validation: Rows with spend of a validation snapshot.
+        probabilities: Probability that each of them pays, shape (rows,).
         seed: Makes the interval repeatable.
     """
-    spend = np.zeros(len(probabilities)) if judging.spend is None else judging.spend
-    amounts, paid = fitted.amounts(judging.matrix), judging.labels
+    spend = np.zeros(len(probabilities)) if validation.spend is None else validation.spend
+    amounts, paid = fitted.amounts(validation.matrix), validation.labels
     foreseen = float(amounts[paid].sum())
     capped = np.clip(spend[paid], 0.0, fitted.cap)
     factor = float(capped.sum()) / foreseen if foreseen else 1.0

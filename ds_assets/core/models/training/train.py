@@ -32,7 +32,7 @@ from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
-from ds_assets.core.models.learning.spend import SpendCard, fit_amounts, judge_amounts
+from ds_assets.core.models.learning.spend import SpendCard, fit_amounts, validate_amounts
 from ds_assets.core.models.training.challenger import FOLDS, Challenger, make_challenger
 from ds_assets.core.models.training.champion import (
     Champion,
@@ -247,7 +247,7 @@ def _spend(challenger: Challenger, seed: int) -> SpendCard | None:
     fitted = fit_amounts(latest.training, seed)
     if fitted is None:
         return None
-    return judge_amounts(fitted, latest.judging, latest.probabilities, seed)
+    return validate_amounts(fitted, latest.judging, latest.probabilities, seed)
 
 
 @dataclass(frozen=True)

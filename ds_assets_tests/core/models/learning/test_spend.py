@@ -11,7 +11,7 @@ from ds_assets.core.models.learning.spend import (
     SpendCard,
     amounts_of,
     fit_amounts,
-    judge_amounts,
+    validate_amounts,
 )
 
 
@@ -43,7 +43,7 @@ def fitted(rows: Rows) -> FittedAmounts:
 
 
 def judged(rows: Rows, judging: Rows, chance: float = 1 / 3) -> SpendCard:
-    return judge_amounts(fitted(rows), judging, np.full(len(judging.labels), chance), seed=0)
+    return validate_amounts(fitted(rows), judging, np.full(len(judging.labels), chance), seed=0)
 
 
 def test_amounts_follow_what_was_spent() -> None:
@@ -97,7 +97,7 @@ def test_what_is_expected_of_all_is_what_all_spend() -> None:
 def test_expected_spend_is_the_chance_times_the_amount() -> None:
     rows, later = make_rows(), make_rows(seed=1)
     chances = np.linspace(0, 1, len(later.labels))
-    card = judge_amounts(fitted(rows), later, chances, seed=0)
+    card = validate_amounts(fitted(rows), later, chances, seed=0)
     expected = chances * card.factor * fitted(rows).amounts(later.matrix)
     assert card.predicted == pytest.approx(expected.mean())
 
@@ -105,7 +105,7 @@ def test_expected_spend_is_the_chance_times_the_amount() -> None:
 def test_the_top_tenth_brings_more_than_a_tenth() -> None:
     rows, later = make_rows(), make_rows(seed=1)
     assert 0.12 < judged(rows, later).top_share < 0.4
-    sure = judge_amounts(fitted(rows), later, later.labels.astype(float), seed=0)
+    sure = validate_amounts(fitted(rows), later, later.labels.astype(float), seed=0)
     assert sure.top_share > 0.35
 
 
