@@ -23,6 +23,7 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_installation,
 )
+from ds_assets_tests.infra.factories import get_rows
 
 pytestmark = pytest.mark.slow
 
@@ -269,7 +270,7 @@ def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installa
         with pytest.raises(InputError, match=f"rds_results: {LAST}: the record of the delivery"):
             copy.run(LAST, assets=["rds_results", "prediction_cache"])
         users = read_predictions(LAST, copy.lake)["user_id"].to_pylist()
-        assert cache.get_many(users) == [None] * len(users)
+        assert get_rows(cache, users) == [None] * len(users)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_installation,
 )
+from ds_assets_tests.infra.factories import get_rows
 
 Told = tuple[int, str, str]
 SCRIPT = [sys.executable, "-c", "from ds_assets.cli import main; main()"]
@@ -228,7 +229,7 @@ def test_a_lost_cache_is_rebuilt_by_one_command_that_says_which_days(
     shell.env("DS_ASSETS_HOME", str(copied.home))
     users = [str(user) for user in copied.predictions(LAST)["user_id"]]
     with copied.cache() as cache:
-        before = cache.get_many(users)
+        before = get_rows(cache, users)
         assert None not in before
     shutil.rmtree(copied.settings.cache_folder)
     code, out, err = shell("rebuild-cache")
@@ -237,7 +238,7 @@ def test_a_lost_cache_is_rebuilt_by_one_command_that_says_which_days(
     assert lines[0] == f"{LAST}: {len(users)} users put, 0 have a newer day"
     assert len(lines) == copied.settings.cache_days
     with copied.cache() as cache:
-        assert cache.get_many(users) == before
+        assert get_rows(cache, users) == before
 
 
 def test_a_cache_that_cannot_be_rebuilt_is_told(shell: Shell) -> None:

@@ -18,6 +18,7 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_installation,
 )
+from ds_assets_tests.infra.factories import put
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,7 @@ def serve(installation: Installation, *users: str) -> tuple[list[dict[str, Any]]
 
 def test_a_user_in_the_cache_is_answered_from_the_cache(copy: Installation, user: str) -> None:
     with copy.cache() as cache:
-        cache.put(LAST, copy.predictions(LAST))
+        put(cache, LAST, copy.predictions(LAST))
     ((row,), counts) = serve(copy, user)
     # The simulated days are long over.
     assert (row["user_id"], row["status"], row["source"]) == (user, "stale", "cache")

@@ -4,7 +4,6 @@ Belongs here: starting it, waiting until it answers, and ending it in an orderly
 """
 
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -103,18 +102,6 @@ class ServerProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-    def freeze(self) -> None:
-        """Let it hold all that it has, its connections too, and do nothing."""
-        self._send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._send(signal.SIGCONT)
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None

@@ -38,7 +38,7 @@ from ds_assets_tests.faults.proxy import (
     Latency,
     Reset,
 )
-from ds_assets_tests.infra.factories import get_rows, row, table
+from ds_assets_tests.infra.factories import get_rows, put, row, table
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 from ds_assets_tests.infra.results.databases import fresh_database
 
@@ -170,7 +170,7 @@ def make_redis(name: str, stack: ExitStack, request: pytest.FixtureRequest, home
     return Subject(
         proxy,
         "DS_ASSETS_CACHE_URL",
-        lambda users: impaired.put(DAY, predictions(users)),
+        lambda users: put(impaired, DAY, predictions(users)),
         state,
     )
 

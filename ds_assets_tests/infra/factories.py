@@ -14,7 +14,8 @@ from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.cache.connection import LoopClient
+from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
 _VALUES = {
@@ -57,16 +58,36 @@ def told(members: bytes) -> dict[str, Any]:
     return found
 
 
+def put(cache: PredictionCache, as_of: dt.date, predictions: pa.Table) -> CachePut:
+    """Write a day's predictions to a cache."""
+    return cache.put_batches(as_of, predictions.to_batches())
+
+
 def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:
-    """What a cache has for these users, as the rows that were put in."""
-    values = zip(user_ids, cache.get_many(user_ids), strict=True)
-    return [None if value is None else row_in(user_id, value) for user_id, value in values]
+    """What a cache has for these users, as the rows that were put in.
+
+    It waits for as long as it takes, as a busy machine is no fault; see `fetch` for one that does
+    not.
+    """
+    connect = cache._connect_loop
+    if connect is not None:
+        cache._connect_loop = lambda: without_timeouts(connect())
+    try:
+        return fetch(cache, user_ids)[1]
+    finally:
+        cache._connect_loop = connect
+
+
+def without_timeouts(client: LoopClient) -> LoopClient:
+    settings = client.connection_pool.connection_kwargs
+    settings.update(socket_timeout=None, socket_connect_timeout=None)
+    return client
 
 
 def fetch(
     cache: PredictionCache, user_ids: Sequence[str]
 ) -> tuple[GroupDefaults | None, list[dict[str, Any] | None]]:
-    """As `get_rows`, on an event loop of its own, with the newest day."""
+    """What a server of predictions reads from a cache: the newest day, and users' rows."""
 
     async def ask() -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
         try:

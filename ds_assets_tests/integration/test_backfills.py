@@ -19,7 +19,7 @@ from ds_assets_tests.assets.factories import (
     make_installation,
     make_played,
 )
-from ds_assets_tests.infra.factories import get_rows
+from ds_assets_tests.infra.factories import get_rows, put
 
 pytestmark = pytest.mark.slow
 
@@ -121,11 +121,11 @@ def test_an_old_day_that_is_run_again_changes_nothing_that_is_newer(copy: Instal
     with copy.cache() as cache:
         cache.ping()
         cache._client.flushdb()
-        cache.put(LAST, copy.predictions(LAST))
-        cached = cache.get_many(users)
+        put(cache, LAST, copy.predictions(LAST))
+        cached = get_rows(cache, users)
         for old in (day(3), day(25)):
             copy.run(old)
-        assert cache.get_many(users) == cached
+        assert get_rows(cache, users) == cached
     assert copy.current(users) == current
     assert copy.delivered() == before
 

@@ -15,7 +15,7 @@ from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.answer import Calendar, Prediction
 from ds_assets.serving.service import PredictionService
 from ds_assets.serving.sources import LiveUnavailable, Records
-from ds_assets_tests.infra.factories import DAYS, table
+from ds_assets_tests.infra.factories import DAYS, put, table
 
 ACTIVE_DAYS = 10
 PATIENCE = 20.0
@@ -110,7 +110,7 @@ async def all_done(service: PredictionService) -> None:
 
 def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None:
     """Put a whole day into the cache, as the asset does."""
-    cache.put(day, table(*rows))
+    put(cache, day, table(*rows))
     cache.put_day(day, compute_group_defaults([table(*rows)]))
 
 

@@ -22,7 +22,7 @@ from ds_assets.serving.circuit_breaker import MAX_FAILURES
 from ds_assets.serving.health import Health
 from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.sources import LiveLoading, Records
-from ds_assets_tests.infra.factories import DAYS, fresh, row, table
+from ds_assets_tests.infra.factories import DAYS, fresh, put, row, table
 from ds_assets_tests.serving.factories import (
     ACTIVE_DAYS,
     Live,
@@ -71,7 +71,7 @@ def sources(found: Sequence[Prediction]) -> list[tuple[str, str]]:
 def test_each_user_is_answered_by_the_first_source_that_knows(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    cache.put(DAYS[1], table(row("cached", DAYS[1], cluster=1)))
+    put(cache, DAYS[1], table(row("cached", DAYS[1], cluster=1)))
     results.deliver(DAYS[1], table(row("cached", DAYS[1]), row("stored", DAYS[1])), "run")
     live = Live(row("stored", DAYS[1]), row("scored", DAYS[1]))
     asked = ["scored", "nobody", "cached", "stored", "cached", "nobody"]
@@ -261,7 +261,7 @@ def test_who_goes_away_takes_no_answer_from_who_asked_for_the_same(
 def test_when_the_cache_knows_all_nothing_else_is_asked(
     cache: PredictionCache, no_results: ResultsDatabase
 ) -> None:
-    cache.put(DAYS[0], table(row("a")))
+    put(cache, DAYS[0], table(row("a")))
 
     async def run() -> Health:
         async with serving(cache, no_results, NoModel()) as service:
@@ -274,7 +274,7 @@ def test_when_the_cache_knows_all_nothing_else_is_asked(
 def test_an_old_day_in_the_cache_is_told_only_where_the_table_has_no_newer(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    cache.put(DAYS[0], table(row("back", cluster=1), row("gone", cluster=1)))
+    put(cache, DAYS[0], table(row("back", cluster=1), row("gone", cluster=1)))
     put_day(cache, DAYS[1], row("other", DAYS[1]))
     rows = table(row("back", DAYS[1], cluster=2), row("other", DAYS[1]))
     results.deliver(DAYS[0], table(row("gone", cluster=1)), "run")
@@ -319,7 +319,7 @@ def test_nobody_is_called_inactive_while_the_table_may_know_better(
     cache: PredictionCache, no_results: ResultsDatabase
 ) -> None:
     newest = DAYS[0] + dt.timedelta(ACTIVE_DAYS)
-    cache.put(DAYS[0], table(row("gone", last_seen=DAYS[0])))
+    put(cache, DAYS[0], table(row("gone", last_seen=DAYS[0])))
     put_day(cache, newest, row("other", newest))
 
     async def run() -> None:
@@ -510,7 +510,7 @@ def test_a_new_day_is_told_without_a_restart_and_without_an_empty_cache(
     async def run() -> None:
         async with serving(cache, results, Live()) as service:
             assert {one.values["as_of"] for one in await ask(service, *users)} == {DAYS[0]}
-            cache.put(DAYS[1], table(*(row(user, DAYS[1]) for user in users[:5])))
+            put(cache, DAYS[1], table(*(row(user, DAYS[1]) for user in users[:5])))
             found = await ask(service, *users)  # the day is on its way
             assert [one.values["as_of"] for one in found] == [DAYS[1]] * 5 + [DAYS[0]] * 5
             assert {one.status for one in found} == {"ok"}
@@ -677,7 +677,7 @@ def test_every_place_of_a_request_is_answered_for_the_user_asked_for(
     cache: PredictionCache, results: ResultsDatabase, users: list[str]
 ) -> None:
     cache._client.flushdb()
-    cache.put(DAYS[0], table(row("cached", cluster=1)))
+    put(cache, DAYS[0], table(row("cached", cluster=1)))
     results.deliver(DAYS[0], table(row("stored", cluster=2)), "run")
     clusters = {"cached": 1, "stored": 2, "scored": 3}
     expected = [(user, clusters.get(user)) for user in users]

@@ -5,6 +5,7 @@ Requests are in `load.py`, rules for replies in `checks.py`.
 
 import asyncio
 import itertools
+import signal
 import sys
 import tempfile
 import time
@@ -30,11 +31,28 @@ TOO_MUCH = 5
 MAX_GROWTH_MB = 10.0
 """Growth of memory from the first round to the last; the first round allocates what each needs."""
 _PARTS = {"cache": "Redis", "table": "MySQL", "live": "the lake"}
+
+
+def freeze(server: ServerProcess) -> None:
+    """Stop a server's process, which keeps its connections and answers nothing."""
+    _signal(server, signal.SIGSTOP)
+
+
+def thaw(server: ServerProcess) -> None:
+    """Let a frozen server continue."""
+    _signal(server, signal.SIGCONT)
+
+
+def _signal(server: ServerProcess, number: signal.Signals) -> None:
+    assert server._process
+    server._process.send_signal(number)
+
+
 _DO = {
     "is killed": ServerProcess.kill,
     "is back": ServerProcess.start,
-    "is frozen": ServerProcess.freeze,
-    "continues": ServerProcess.thaw,
+    "is frozen": freeze,
+    "continues": thaw,
 }
 
 Step = Callable[[], Awaitable[None]]

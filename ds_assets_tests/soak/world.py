@@ -26,6 +26,7 @@ from ds_assets.local_servers.mysql import MySQLServer
 from ds_assets.local_servers.process import ServerProcess
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets_tests.assets.factories import Installation, make_played
+from ds_assets_tests.infra.factories import put
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
@@ -84,7 +85,7 @@ class World:
 
     def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
         """Put a day into the cache, as the graph does."""
-        self.cache.put(day, _without(rows, is_for_table, is_for_live))
+        put(self.cache, day, _without(rows, is_for_table, is_for_live))
         self.cache.put_day(day, compute_group_defaults([rows]))
 
 

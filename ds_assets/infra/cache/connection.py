@@ -1,8 +1,7 @@
-"""A connection to a cache server, and what is raised when the cache cannot be used.
+"""Connecting to cache servers.
 
-Belongs here: how servers are addressed, how long to wait for them, how often to ask again, and the
-error that all of the cache raises. Does not belong here: what is asked of a server, and starting
-one.
+Scope: addresses, timeouts, retries, and the error that the whole cache raises. Commands are sent by
+`prediction_cache.py`, and the embedded server is started by `embedded_server.py`.
 """
 
 from collections.abc import Callable
@@ -26,32 +25,32 @@ from ds_assets.errors import InputError, Unavailable
 
 Client: TypeAlias = redis.Redis | RedisCluster
 LoopClient: TypeAlias = redis.asyncio.Redis
-"""A client for an event loop."""
+"""A client for an asyncio event loop."""
 
-_CONNECT_SECONDS = 1
-_ANSWER_SECONDS = 2
+CONNECT_TIMEOUT_S = 1.0
+RESPONSE_TIMEOUT_S = 2.0
+INTERACTIVE_TIMEOUT_S = 0.5
+"""Both timeouts on the hot path, which then falls back to another source."""
 _RETRIES = 2
-"""Of a connection that is lost or refused. Who does not answer in time is not asked again here:
-whoever waits for the answer knows better whether to wait as long once more."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5
-_HURRIED_SECONDS = 0.5
-"""For who answers a request at once: by then another source has to be asked."""
+"""Retries after a lost or refused connection. A timeout is not retried here: the caller decides
+whether to wait as long once more."""
+_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.05, 0.5
 _SENTINEL_PORT, _REDIS_PORT = 26_379, 6_379
 
 
 class CacheUnavailable(Unavailable):
-    """The cache cannot be reached, or refuses what it is asked."""
+    """The cache cannot be reached, or refuses a command."""
 
 
 @dataclass(frozen=True)
 class CacheAddress:
-    """A cache that a URL names.
+    """A cache named by a URL.
 
     Attributes:
         name: The URL without credentials and options.
-        is_cluster: Whether several servers share the keys.
-        connect: Makes a client; that of a cluster asks it for its servers at once.
-        connect_loop: Makes a client for an event loop; none for a cluster.
+        is_cluster: Whether it is a Redis Cluster.
+        connect: Opens a client. A cluster's client connects at once to discover its nodes.
+        connect_loop: Opens a client for an event loop; None for a cluster.
     """
 
     name: str
@@ -61,14 +60,15 @@ class CacheAddress:
 
 
 def read_address(url: str) -> CacheAddress:
-    """Read the URL of a cache; nothing is connected.
+    """Parse the URL of a cache without connecting.
 
-    Accepted is what redis-py accepts, `redis://`, `rediss://` and `unix://` with options in the
-    query, and in the same manner `redis+sentinel://HOST:PORT,…/SERVICE/DB` and
-    `redis+cluster://HOST:PORT,…`, each also as `rediss+…://`.
+    It accepts redis-py's `redis://`, `rediss://` and `unix://` with options in the query, and
+    likewise `redis+sentinel://HOST:PORT,…/SERVICE/DB` and `redis+cluster://HOST:PORT,…`, both also
+    as `rediss+…://`.
 
     Raises:
-        InputError: the URL is not one. The message does not repeat it: it may hold a password.
+        InputError: the URL is not valid. The message does not repeat it, as it may contain a
+            password.
     """
     try:
         parts = urlsplit(url)
@@ -86,17 +86,17 @@ def read_address(url: str) -> CacheAddress:
 
 
 def open_socket(path: Path) -> redis.Redis:
-    """A client of a server that listens on a Unix socket; it connects when it is used."""
-    return redis.Redis(unix_socket_path=str(path), **_patience(NoBackoff(), 1))
+    """Open a client of a server on a Unix socket; it connects at the first use."""
+    return redis.Redis(unix_socket_path=str(path), **_batch_options(NoBackoff(), 1))
 
 
 def open_loop_socket(path: Path) -> LoopClient:
-    """As `open_socket`, for an event loop."""
-    return redis.asyncio.Redis(unix_socket_path=str(path), **_hurried())
+    """Open a client of a server on a Unix socket for an event loop."""
+    return redis.asyncio.Redis(unix_socket_path=str(path), **_interactive_options())
 
 
 async def close_loop_client(client: LoopClient) -> None:
-    """Close a client's connections, and those to the Sentinels that it asked."""
+    """Close a client's connections, including those to Sentinels."""
     await client.aclose()
     pool = client.connection_pool
     if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
@@ -112,8 +112,8 @@ def _connector(url: str, parts: SplitResult) -> Callable[[], Client]:
         return _cluster(parts)
     if parts.scheme != "unix":
         _options(parts, _database(parts.path))
-    client = redis.Redis.from_url(url, **_patient())
-    client.connection_pool.make_connection()  # refuses options that there are not
+    client = redis.Redis.from_url(url, **_batch_options_with_backoff())
+    client.connection_pool.make_connection()  # raises for unknown options
     return lambda: client
 
 
@@ -122,14 +122,14 @@ def _loop_connector(url: str, parts: SplitResult) -> Callable[[], LoopClient] | 
     if kind == "cluster":
         return None
     if kind != "sentinel":
-        return lambda: redis.asyncio.Redis.from_url(url, **_hurried())
+        return lambda: redis.asyncio.Redis.from_url(url, **_interactive_options())
     service, options, own = _sentinel_options(parts)
 
     def connect() -> LoopClient:
         sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
             _nodes(parts, _SENTINEL_PORT),
-            sentinel_kwargs=_hurried() | _of_network(options) | own,
-            **_hurried() | options,
+            sentinel_kwargs=_interactive_options() | _of_network(options) | own,
+            **_interactive_options() | options,
         )
         client: LoopClient = sentinel.master_for(service)
         return client
@@ -138,7 +138,7 @@ def _loop_connector(url: str, parts: SplitResult) -> Callable[[], LoopClient] | 
 
 
 def _sentinel_options(parts: SplitResult) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Name of the service, options of its servers, and the Sentinels' own."""
+    """Return the name of the service, the options of its servers, and those of the Sentinels."""
     service, _, database = parts.path.removeprefix("/").partition("/")
     if not service:
         raise ValueError("no service")
@@ -158,13 +158,13 @@ def _of_network(options: dict[str, Any]) -> dict[str, Any]:
 
 def _sentinel(parts: SplitResult) -> Callable[[], Client]:
     service, options, own = _sentinel_options(parts)
-    # One Sentinel after the other is asked, and all of them again at each try.
-    patience = _patient(retries=1)
-    hurry = {"socket_timeout": _CONNECT_SECONDS, "retry": Retry(NoBackoff(), 0)}
+    # Each attempt asks all Sentinels in turn, so they get fewer retries and shorter timeouts.
+    patient = _batch_options_with_backoff(retries=1)
+    short = {"socket_timeout": CONNECT_TIMEOUT_S, "retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         _nodes(parts, _SENTINEL_PORT),
-        sentinel_kwargs=patience | hurry | _of_network(options) | own,
-        **patience | options,
+        sentinel_kwargs=patient | short | _of_network(options) | own,
+        **patient | options,
     )
     client: redis.Redis = sentinel.master_for(service)  # type: ignore[no-untyped-call]
     return lambda: client
@@ -179,12 +179,14 @@ def _cluster(parts: SplitResult) -> Callable[[], Client]:
         ClusterNode(host, port)  # type: ignore[no-untyped-call]
         for host, port in _nodes(parts, _REDIS_PORT)
     ]
-    # Each try asks for the servers anew, and that of some that are gone takes its time too.
-    return lambda: RedisCluster(startup_nodes=nodes, **_patient(retries=1) | options)
+    # Each attempt discovers the nodes again, which takes time too if some are gone.
+    return lambda: RedisCluster(
+        startup_nodes=nodes, **_batch_options_with_backoff(retries=1) | options
+    )
 
 
 def _options(parts: SplitResult, database: int) -> dict[str, Any]:
-    """Keyword arguments of redis-py that a URL stands for, but for its hosts."""
+    """Return redis-py's keyword arguments for a URL, except for its hosts."""
     scheme = parts.scheme.partition("+")[0]
     account, at, _ = parts.netloc.rpartition("@")
     one_host = f"{scheme}://{account}{at}host/{database}?{parts.query}"
@@ -197,7 +199,7 @@ def _options(parts: SplitResult, database: int) -> dict[str, Any]:
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Refuse options that redis-py has not."""
+    """Raise for options that redis-py does not know."""
     redis.Redis(**options).connection_pool.make_connection()
 
 
@@ -216,24 +218,24 @@ def _database(path: str) -> int:
     return int(path.removeprefix("/") or 0)
 
 
-def _patient(retries: int = _RETRIES) -> dict[str, Any]:
-    return _patience(ExponentialWithJitterBackoff(_LONGEST_WAIT, _FIRST_WAIT), retries)
+def _batch_options_with_backoff(retries: int = _RETRIES) -> dict[str, Any]:
+    return _batch_options(ExponentialWithJitterBackoff(_MAX_BACKOFF_S, _MIN_BACKOFF_S), retries)
 
 
-def _patience(backoff: AbstractBackoff, retries: int) -> dict[str, Any]:
+def _batch_options(backoff: AbstractBackoff, retries: int) -> dict[str, Any]:
     return {
-        "protocol": 2,  # every server speaks it, and nothing here needs more
-        "socket_connect_timeout": _CONNECT_SECONDS,
-        "socket_timeout": _ANSWER_SECONDS,
+        "protocol": 2,  # every server supports it, and nothing here needs RESP3
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": RESPONSE_TIMEOUT_S,
         "retry": Retry(backoff, retries, supported_errors=(NoConnection,)),
     }
 
 
-def _hurried() -> dict[str, Any]:
+def _interactive_options() -> dict[str, Any]:
     return {
         "protocol": 2,
-        "socket_connect_timeout": _HURRIED_SECONDS,
-        "socket_timeout": _HURRIED_SECONDS,
-        # once, at once: a connection may have been closed since it was used last
+        "socket_connect_timeout": INTERACTIVE_TIMEOUT_S,
+        "socket_timeout": INTERACTIVE_TIMEOUT_S,
+        # one immediate retry: an idle connection may have been closed
         "retry": redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
     }

@@ -1,11 +1,9 @@
 """The prediction cache: the newest prediction of each user in Redis, for the hot path.
 
-Belongs here: keys, and how values get in and out. Does not belong here: what a value looks like
-(`cache_format.py`), how a server is reached (`cache_connection.py`) or started
-(`embedded_server.py`), where predictions come from, Dagster, and what to answer when the cache has
-nothing.
+Scope: keys, and writing and reading values. The format of a value is in `format.py`, connecting to
+a server in `connection.py`, and starting one in `embedded_server.py`.
 
-The cache may lose everything at any time: that makes answers slower, never wrong.
+The cache may lose its content at any time: answers then become slower, never wrong.
 """
 
 import asyncio
@@ -19,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import pyarrow as pa
 from isal.isal_zlib import crc32
@@ -49,24 +47,21 @@ from ds_assets.infra.cache.format import (
 )
 from ds_assets.infra.cache.redis_cluster import Command, ask_cluster
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Answer = TypeVar("Answer")
 
-_USERS_A_CALL = 1_000
-_USERS_A_CALL_OF_A_CLUSTER = 10_000
+_MAX_USERS_PER_CALL = 1_000
+_MAX_USERS_PER_CLUSTER_CALL = 10_000
 _SHARDS = 256
-"""Users of a game lie in so many slots of a cluster: one call takes all of a slot."""
+"""Number of slots of a cluster that a game uses: commands for many users need a common slot."""
 
 
 @dataclass(frozen=True)
 class CachePut:
-    """What became of predictions that were put into the cache.
+    """The result of writing predictions to the cache.
 
     Attributes:
-        written: Users whose value was written.
-        kept_newer: Users who kept what they had, because it is of a newer day.
+        written: Number of users whose value was written.
+        kept_newer: Number of users whose value was kept because it is of a newer day.
     """
 
     written: int
@@ -74,21 +69,21 @@ class CachePut:
 
 
 class PredictionCache:
-    """Predictions by user, each kept until it expires or one of a newer or the same day comes.
+    """Predictions by user, each kept until it expires or is replaced by one of its day or a newer.
 
-    It may be shared by threads; nothing is connected, or started, before it is needed.
+    It is thread-safe. Connecting, and starting an embedded server, is deferred to the first use.
 
     Args:
-        location: Redis URL, or the folder of an embedded server. All processes that name one
-            folder share one server: it is started by the first that needs it, again if it was
-            killed, and stopped by the last that leaves. It keeps its values in that folder and
+        location: Redis URL, or the folder of an embedded server. All processes with the same folder
+            share one server. The first one that needs it starts it, it is restarted if it was
+            killed, and the last one that leaves stops it. It stores its values in the folder and
             listens on a Unix socket only.
-        game: Name of the game; games that share a server do not see each other's users.
-        days_to_live: Days after which a value expires, up to a tenth earlier, so that what was
-            put at once does not expire at once.
+        game: Name of the game. Games that share a server have separate keys.
+        days_to_live: Days after which a value expires. Up to a tenth is subtracted, depending on
+            the user, so that values written together do not expire together.
 
     Raises:
-        InputError: the URL is not one.
+        InputError: the URL is not valid.
     """
 
     def __init__(self, location: str | Path, game: str, days_to_live: int) -> None:
@@ -109,10 +104,10 @@ class PredictionCache:
         self._on_loop: LoopClient | None = None
         self._connecting = threading.Lock()
         digest = hashlib.sha256(f"{game}\n{FORMAT}".encode()).digest()
-        # Short: an id of 36 characters then stays below a step of Redis's allocator.
+        # Short: the key of a 36-character id then fits a smaller size class of Redis's allocator.
         short = base64.urlsafe_b64encode(digest)[:4]
         self._prefix = b"ds:%s:" % short
-        self._day_key = b"ds:{%s}" % short  # no user's key begins so
+        self._day_key = b"ds:{%s}" % short  # no user's key has this prefix
         self._seed = crc32(digest)
         self._seconds_to_live = days_to_live * 86_400
 
@@ -123,7 +118,7 @@ class PredictionCache:
         self.close()
 
     def close(self) -> None:
-        """Close every connection, and leave the embedded server. A later use opens them again."""
+        """Close all connections and leave the embedded server. A later use reopens them."""
         if self._server:
             self._server.leave()
         with self._connecting:
@@ -132,56 +127,44 @@ class PredictionCache:
             self._connected = None
 
     async def close_loop(self) -> None:
-        """Close the connections that an event loop used."""
+        """Close the connections of the event loop."""
         client, self._on_loop = self._on_loop, None
         if client is not None:
             await close_loop_client(client)
 
     def ping(self) -> None:
-        """Do nothing but see that the cache answers.
+        """Check that the cache responds.
 
         Raises:
             CacheUnavailable: it does not.
         """
         self._ask(lambda client: client.ping())
 
-    def put(self, as_of: dt.date, predictions: "pa.Table | pd.DataFrame") -> CachePut:
-        """Put one day's predictions in, in batches; each user's value is replaced as a whole.
-
-        Args:
-            as_of: The day.
-            predictions: A row a user, the columns of `PREDICTIONS`, every `as_of` this day.
-
-        Raises:
-            ValueError: the rows break the column contract, or are of another day.
-            CacheUnavailable: the cache cannot be used; a part may have been put.
-        """
-        return self._put([rows_of_day(PREDICTIONS, as_of, predictions)])
-
     def put_batches(self, as_of: dt.date, batches: Iterable[pa.RecordBatch]) -> CachePut:
-        """Put one day's predictions in as they are read, so that a day need not fit into memory.
+        """Write one day's predictions while they are read, so that a day need not fit into memory.
 
-        Each batch is checked as `put` checks a day; that a user comes twice is seen within a batch
-        only, and the later row is kept.
+        Each user's value is replaced as a whole. Duplicate users are only detected within a batch;
+        otherwise the later row is kept.
 
         Args:
             as_of: The day.
-            batches: Rows as for `put`.
+            batches: One row per user with the columns of `PREDICTIONS`, all of this day.
 
         Raises:
-            ValueError: as for `put`; a part may have been put.
-            CacheUnavailable: as for `put`.
+            ValueError: the rows violate the contract, or are of another day. Earlier batches may
+                have been written.
+            CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
         return self._put(rows_of_day(PREDICTIONS, as_of, pa.table(batch)) for batch in batches)
 
     def put_day(self, as_of: dt.date, defaults: pa.RecordBatch) -> None:
-        """Say that a day's predictions are all there, and what to say of users without any.
+        """Record that a day's predictions are complete, with the defaults for unknown users.
 
-        What is said of a newer day stays.
+        The record of a newer day is kept.
 
         Args:
             as_of: The day.
-            defaults: What `compute_group_defaults` returned.
+            defaults: The result of `compute_group_defaults`.
 
         Raises:
             CacheUnavailable: the cache cannot be used.
@@ -191,70 +174,53 @@ class PredictionCache:
         self._send(entries)
 
     def put_records(self, records: Sequence[Mapping[str, Any]]) -> CachePut:
-        """Put single predictions in, of one or several days.
+        """Write single predictions, of one or several days.
 
         Args:
-            records: Values by the names of `PREDICTIONS`' columns.
+            records: Values by column name of `PREDICTIONS`.
 
         Raises:
-            CacheUnavailable: the cache cannot be used; a part may have been put.
+            CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
         rows = pa.Table.from_pylist(list(records), schema=PREDICTIONS.arrow_schema)
-        newer = sum(map(self._send, self._calls([rows])))  # few come here: no thread for them
+        newer = sum(map(self._send, self._calls([rows])))  # few records: not worth a thread
         return CachePut(len(records) - newer, newer)
-
-    def get_many(self, user_ids: Sequence[str]) -> list[EncodedPrediction | None]:
-        """Predictions of these users, in their order.
-
-        None stands for a user who has none, and for a value that has expired, is damaged, or was
-        written in another format. One request asks for all.
-
-        Raises:
-            CacheUnavailable: the cache cannot be used.
-        """
-        if not user_ids:
-            return []
-        keys = self._keys(user_ids)
-        return self._read(keys, self._ask(lambda client: _values(client, keys)))
 
     async def fetch(
         self, user_ids: Sequence[str]
     ) -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
-        """The newest day that is there, and as `get_many`, on an event loop, in one request.
+        """Read the newest complete day and the predictions of users, in one request.
 
-        One event loop may ask at a time; `close_loop` ends its turn.
+        Only one event loop may use the cache at a time, until it calls `close_loop`.
+
+        Args:
+            user_ids: The users.
+
+        Returns:
+            The group defaults of the newest complete day, if any, and each user's prediction. It is
+            None for a user without one, and for a value that has expired, is damaged or has another
+            format.
 
         Raises:
             CacheUnavailable: the cache cannot be used.
         """
-        keys = self._keys(user_ids)
-        asked = [self._day_key, *keys]
-        values: Sequence[bytes | None]
-        if self._connect_loop is None:
-            values = await asyncio.to_thread(self._ask, lambda client: _values(client, asked))
-        else:
-            values = await self._fetch(asked, self._connect_loop)
-        day, *found = values
-        return day_decoded(self._check(self._day_key), day), self._read(keys, found)
+        keys = [self._key(user_id.encode()) for user_id in user_ids]
+        day, *values = await self._fetch([self._day_key, *keys])
+        predictions = [
+            decoded(self._check(key), value) for key, value in zip(keys, values, strict=True)
+        ]
+        return day_decoded(self._check(self._day_key), day), predictions
 
-    async def _fetch(
-        self, keys: list[bytes], connect: Callable[[], LoopClient]
-    ) -> Sequence[bytes | None]:
+    async def _fetch(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        if self._connect_loop is None:
+            return await asyncio.to_thread(self._ask, partial(_cluster_values, keys=keys))
         try:
             if self._on_loop is None and self._server:
                 await asyncio.to_thread(self._server.join)
-            self._on_loop = self._on_loop or connect()
+            self._on_loop = self._on_loop or self._connect_loop()
             return await _values_on_loop(self._on_loop, keys, self._server)
         except (RedisError, OSError) as error:
             raise self._unavailable(error) from error
-
-    def _keys(self, user_ids: Sequence[str]) -> list[bytes]:
-        return [self._key(user_id.encode()) for user_id in user_ids]
-
-    def _read(
-        self, keys: Sequence[bytes], values: Sequence[bytes | None]
-    ) -> list[EncodedPrediction | None]:
-        return [decoded(self._check(key), value) for key, value in zip(keys, values, strict=True)]
 
     def _key(self, user_id: bytes) -> bytes:
         if not self._is_cluster:
@@ -262,7 +228,7 @@ class PredictionCache:
         return b"%s{%d}%s" % (self._prefix, crc32(user_id) % _SHARDS, user_id)
 
     def _put(self, tables: Iterable[pa.Table]) -> CachePut:
-        """Put rows in; while the server works on one call, the next is made here."""
+        """Write rows. While the server executes one call, the next one is prepared."""
         users = newer = 0
         with ThreadPoolExecutor(1) as sender:
             sent: Future[int] | None = None
@@ -277,14 +243,14 @@ class PredictionCache:
         return self._ask(partial(_put_unless_newer, entries=entries))
 
     def _calls(self, tables: Iterable[pa.Table]) -> Iterator["_Entries"]:
-        size = _USERS_A_CALL_OF_A_CLUSTER if self._is_cluster else _USERS_A_CALL
+        size = _MAX_USERS_PER_CLUSTER_CALL if self._is_cluster else _MAX_USERS_PER_CALL
         for rows in (batch for table in tables for batch in table.to_batches(size)):
             keys = [self._key(user_id) for user_id in _texts(rows["user_id"])]
             checks = list(map(self._check, keys))
             yield _Entries(keys, list(map(self._time_to_live, checks)), encoded(checks, rows))
 
     def _check(self, key: bytes) -> int:
-        """Checksum with which that of a value begins."""
+        """Return the checksum of a key, from which the checksum of its value starts."""
         return crc32(key, self._seed)
 
     def _time_to_live(self, check: int) -> bytes:
@@ -294,7 +260,7 @@ class PredictionCache:
     def _client(self) -> Client:
         if (client := self._connected) is not None:
             return client
-        client = self._connect()  # may take its time, so nobody waits for another's
+        client = self._connect()  # may be slow: other threads must not wait for it
         with self._connecting:
             if self._connected is None:
                 self._connected = client
@@ -318,13 +284,13 @@ class PredictionCache:
         server.join()
         try:
             return question(self._client)
-        except NoConnection:  # somebody has killed it
+        except NoConnection:  # it was killed
             server.start()
             return question(self._client)
 
 
-# One call for many users: a value is compared and replaced with nobody in between. The day stands
-# in bytes 7 to 10; compared as numbers, because Lua compares text by the locale.
+# One atomic call for many users compares and replaces their values. The day is in bytes 7 to 10. It
+# is compared as a number because Lua compares text by locale.
 _PUT_UNLESS_NEWER = """
 local function day(value)
   local a, b, c, d = string.byte(value, 7, 10)
@@ -346,7 +312,7 @@ return kept
 
 
 class _Entries(NamedTuple):
-    """Of some users, in one order."""
+    """Keys with their times to live and values, in the same order."""
 
     keys: list[bytes]
     seconds: list[bytes]
@@ -354,7 +320,7 @@ class _Entries(NamedTuple):
 
 
 def _put_unless_newer(client: Client, entries: _Entries) -> int:
-    """Put values in, in the place of none or older ones. Returns how many were kept."""
+    """Write values unless newer ones exist. Returns the number of newer ones that were kept."""
     if isinstance(client, RedisCluster):
         shards = _by_shard(entries.keys).values()
         return sum(ask_cluster(client, [_put_shard(entries, places) for places in shards]))
@@ -365,21 +331,19 @@ def _put_unless_newer(client: Client, entries: _Entries) -> int:
 
 
 def _put_shard(entries: _Entries, places: list[int]) -> Command:
-    """The script for users of one shard: all keys of a script must share a slot."""
+    """Build the call of the script for one shard: all keys of a script must share a slot."""
     arguments = [entry[place] for entry in entries for place in places]
     return arguments[0], ("EVAL", _PUT_UNLESS_NEWER, len(places), *arguments)
 
 
-def _values(client: Client, keys: list[bytes]) -> list[Any]:
-    if not isinstance(client, RedisCluster):
-        found: Any = client.mget(keys)
-        return list(found)
+def _cluster_values(client: Client, keys: list[bytes]) -> list[Any]:
     shards = _by_shard(keys).values()
     commands = [(keys[places[0]], ("MGET", *(keys[it] for it in places))) for places in shards]
     values: list[Any] = [None] * len(keys)
-    for places, answers in zip(shards, ask_cluster(client, commands), strict=True):
-        for place, answer in zip(places, answers, strict=True):
-            values[place] = answer
+    replies = ask_cluster(cast("RedisCluster", client), commands)
+    for places, shard_values in zip(shards, replies, strict=True):
+        for place, value in zip(places, shard_values, strict=True):
+            values[place] = value
     return values
 
 
@@ -387,13 +351,13 @@ async def _values_on_loop(
     client: LoopClient, keys: list[bytes], server: EmbeddedServer | None
 ) -> list[Any]:
     try:
-        found: Any = await client.mget(keys)
+        values: Any = await client.mget(keys)
     except NoConnection:
         if server is None:
             raise
-        await asyncio.to_thread(server.start)  # somebody has killed it
-        found = await client.mget(keys)
-    return list(found)
+        await asyncio.to_thread(server.start)  # it was killed
+        values = await client.mget(keys)
+    return list(values)
 
 
 def _by_shard(keys: list[bytes]) -> dict[bytes, list[int]]:

@@ -10,9 +10,12 @@ from typing import Any
 
 import redis
 
+from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.local_servers.install import path_of
 from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.local_servers.redis import RedisServer
+from ds_assets_tests.infra.factories import DAYS, put, row, table
 
 PASSWORD = secrets.token_hex(16)
 """Of all these servers."""
@@ -76,6 +79,15 @@ def watched_by_sentinel(folder: Path) -> Iterator[Watched]:
         until(lambda: len(sentinel.sentinel_slaves(SERVICE)) == 1)
         url = f"redis+sentinel://:{PASSWORD}@127.0.0.1:1,127.0.0.1:{port}/{SERVICE}/0"
         yield Watched(url, master, replica, sentinel)
+
+
+def can_write(cache: PredictionCache) -> bool:
+    """Whether a cache takes a prediction, for a user called somebody."""
+    try:
+        put(cache, DAYS[0], table(row("somebody")))
+    except CacheUnavailable:
+        return False
+    return True
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -16,14 +16,16 @@ from ds_assets.infra.cache.connection import CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.local_servers.process import free_port
 from ds_assets.local_servers.redis import RedisServer
+from ds_assets_tests.infra.cache.conftest import PATIENT
 from ds_assets_tests.infra.cache.redis_servers import (
     PASSWORD,
+    can_write,
     client_of,
     redis_cluster,
     until,
     watched_by_sentinel,
 )
-from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, row, table
+from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, row, table
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 
@@ -31,7 +33,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 def assert_works(url: str, game: str = "game") -> None:
     with PredictionCache(url, game, 7) as cache:
         cache.ping()
-        assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
+        assert put(cache, DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
         expected = [row("b"), row("a"), None]
         assert get_rows(cache, ["b", "a", "nobody"]) == expected
         cache.put_day(DAYS[0], compute_group_defaults([table(row("a"))]))
@@ -89,7 +91,7 @@ def test_what_a_url_says_goes_to_each_connection_to_sentinels_and_servers() -> N
     pool: Any = address.connect().connection_pool  # type: ignore[union-attr]
     assert pool.connection_class is SentinelManagedSSLConnection
     wanted = {"username": "u", "password": "s3cret@", "db": 3, "ssl_ca_certs": "ca.pem"}
-    timeouts = {"socket_timeout": 7.0, "socket_connect_timeout": 1}
+    timeouts = {"socket_timeout": 7.0, "socket_connect_timeout": PATIENT}
     assert (wanted | timeouts).items() <= pool.connection_kwargs.items()
     pools = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
     hosts = [(one.connection_kwargs["host"], one.connection_kwargs["port"]) for one in pools]
@@ -179,14 +181,14 @@ def test_a_cluster_is_found_by_any_of_its_servers_and_takes_the_documents_users(
         with fresh(f"redis+cluster://:{PASSWORD}@127.0.0.1:{servers[0].port}") as cache:
             users = [f"u{n}" for n in range(50)]
             with pytest.raises(CacheUnavailable, match=r"redis\+cluster://127") as caught:
-                cache.put(DAYS[0], table(*map(row, users)))
+                put(cache, DAYS[0], table(*map(row, users)))
             assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.server
 def test_after_a_failover_the_new_master_is_asked(tmp_path: Path) -> None:
     with watched_by_sentinel(tmp_path) as watched, fresh(watched.url) as cache:
-        assert cache.put(DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
+        assert put(cache, DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
         with client_of(watched.replica) as replica:
             until(lambda: replica.dbsize() == 1)
         watched.master.kill()
@@ -198,12 +200,4 @@ def test_after_a_failover_the_new_master_is_asked(tmp_path: Path) -> None:
         until(lambda: can_write(cache))
         assert get_rows(cache, ["a"]) == [row("a", DAYS[1])]
         assert fetch(cache, ["a"])[1] == [row("a", DAYS[1])]
-        assert cache.put(DAYS[0], table(row("a"), row("b"))) == CachePut(1, 1)
-
-
-def can_write(cache: PredictionCache) -> bool:
-    try:
-        cache.put(DAYS[0], table(row("somebody")))
-    except CacheUnavailable:
-        return False
-    return True
+        assert put(cache, DAYS[0], table(row("a"), row("b"))) == CachePut(1, 1)

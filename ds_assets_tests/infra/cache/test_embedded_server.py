@@ -15,7 +15,7 @@ from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.infra.cache import embedded_server
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
-from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, server_process, table
+from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, put, row, server_process, table
 
 
 def is_running(folder: Path) -> bool:
@@ -47,11 +47,11 @@ def test_the_embedded_server_opens_no_port_and_no_door_to_other_users(tmp_path: 
 
 def test_a_killed_server_is_started_again_with_what_it_had(tmp_path: Path) -> None:
     with fresh(tmp_path) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
         kill(cache, tmp_path)
         assert get_rows(cache, ["a"]) == [row("a")]
         kill(cache, tmp_path)
-        assert cache.put(DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
+        assert put(cache, DAYS[1], table(row("a", DAYS[1]))) == CachePut(1, 0)
 
 
 def test_a_server_that_is_killed_under_an_event_loop_is_started_again(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_a_server_that_is_killed_under_an_event_loop_is_started_again(tmp_path: 
         return before[1]
 
     with fresh(tmp_path) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
         (found,) = asyncio.run(ask(cache))
     assert found is not None
 
 
 def test_values_outlast_the_last_process_and_the_server_does_not(tmp_path: Path) -> None:
     with PredictionCache(tmp_path, "game", 7) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
         assert is_running(tmp_path)
     assert not is_running(tmp_path)
     assert get_rows(cache, ["a"]) == [row("a")]
@@ -104,9 +104,10 @@ USER = """
 import sys
 from pathlib import Path
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets_tests.infra.factories import get_rows
 
 cache = PredictionCache(Path(sys.argv[1]), "game", 7)
-print(cache.get_many(["a"])[0].as_of, cache._client.info("server")["process_id"])
+print(get_rows(cache, ["a"])[0]["as_of"].toordinal(), cache._client.info("server")["process_id"])
 sys.stdout.flush()
 sys.stdin.readline()
 """
@@ -114,7 +115,7 @@ sys.stdin.readline()
 
 def test_processes_share_one_server_which_the_last_of_them_stops(tmp_path: Path) -> None:
     with PredictionCache(tmp_path, "game", 7) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
     users = [python(USER, tmp_path) for _ in range(2)]
     with users[0] as killed, users[1] as last:
         said = [user.stdout.readline().split() for user in users if user.stdout]
@@ -132,7 +133,7 @@ def test_a_server_that_a_killed_process_left_is_used_and_stopped_by_the_next(
     tmp_path: Path,
 ) -> None:
     with PredictionCache(tmp_path, "game", 7) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
     with python(USER, tmp_path) as user:
         assert user.stdout
         process = int(user.stdout.readline().split()[1])
@@ -147,7 +148,7 @@ def test_a_server_that_a_killed_process_left_is_used_and_stopped_by_the_next(
 def test_a_folder_with_a_path_too_long_for_a_socket_works_too(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30) / "cache"
     with fresh(folder) as cache, fresh(folder) as other:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
         assert server_process(cache) == server_process(other)
     assert not is_running(folder)
 
@@ -167,7 +168,7 @@ def test_a_folder_removed_under_a_server_does_not_keep_the_next_from_starting(
 
 def test_a_file_that_the_server_cannot_read_is_a_clear_error(tmp_path: Path) -> None:
     with fresh(tmp_path) as cache:
-        cache.put(DAYS[0], table(row("a")))
+        put(cache, DAYS[0], table(row("a")))
     for part in (tmp_path / "appendonlydir").glob("*.incr.aof"):
         part.write_bytes(b"rubbish\r\n" * 20)
     with pytest.raises(CacheUnavailable, match="Bad file format") as caught:

@@ -9,25 +9,26 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.group_defaults import compute_group_defaults
-from ds_assets.infra.cache import connection
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
-from ds_assets_tests.infra.cache.redis_servers import PASSWORD, redis_cluster
+from ds_assets_tests.infra.cache.redis_servers import PASSWORD, can_write, redis_cluster, until
+from ds_assets_tests.infra.cache.timeouts import set_timeouts
 from ds_assets_tests.infra.factories import (
     DAYS,
     fetch,
     fresh,
     get_rows,
+    put,
     row,
     row_in,
     server_process,
@@ -82,20 +83,20 @@ def test_values_come_back_in_the_order_asked_for(cache: PredictionCache) -> None
         "a": row("a", churn_probability=1 / 3, cluster=-1, cluster_name="naïve 🎮"),
         "ü": row("ü", churn_probability=None, cluster=None, cluster_name=None, churn_model=""),
     }
-    assert cache.put(DAYS[0], table(*rows.values())) == CachePut(written=2, kept_newer=0)
+    assert put(cache, DAYS[0], table(*rows.values())) == CachePut(written=2, kept_newer=0)
     asked = ["ü", "nobody", "a", "ü", "A"]
     assert get_rows(cache, asked) == [rows["ü"], None, rows["a"], rows["ü"], None]
     assert get_rows(cache, []) == []
 
 
 def test_what_is_not_a_number_is_a_missing_value(cache: PredictionCache) -> None:
-    cache.put(DAYS[0], pd.DataFrame([row("a", churn_probability=math.nan)]))
+    put(cache, DAYS[0], table(row("a", churn_probability=math.nan)))
     assert get_rows(cache, ["a"]) == [row("a", churn_probability=None)]
 
 
 def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
     rows = [row(f"u{n}", cluster=n) for n in range(2_500)]
-    assert cache.put(DAYS[0], table(*rows)) == CachePut(2_500, 0)
+    assert put(cache, DAYS[0], table(*rows)) == CachePut(2_500, 0)
     assert get_rows(cache, [row["user_id"] for row in rows]) == rows
 
 
@@ -114,15 +115,17 @@ def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
 ) -> None:
     users = [f"u{n}" for n in range(1_500)]
 
-    def put(day: dt.date) -> CachePut:
+    def put_day(day: dt.date) -> CachePut:
         texts = dict.fromkeys(("cluster_name", "churn_model", "payment_model"), str(day))
         rows = [row(user, day, cluster=day.day, **texts) for user in users]
-        return cache.put(day, table(*rows))
+        return put(cache, day, table(*rows))
 
     last = dict.fromkeys(users, dt.date.min)
-    put(DAYS[0])
+    put_day(DAYS[0])
     with ThreadPoolExecutor(2) as writers:
-        puts = [writers.submit(put, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])]
+        puts = [
+            writers.submit(put_day, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])
+        ]
         while not all(one.done() for one in puts):
             for seen in get_rows(cache, users[::7]):
                 assert seen
@@ -136,10 +139,10 @@ def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
 
 
 def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: PredictionCache) -> None:
-    cache.put(DAYS[1], table(row("a", DAYS[1], cluster=1), row("b", DAYS[1], cluster=1)))
-    assert cache.put(DAYS[1], table(row("a", DAYS[1], cluster=2))) == CachePut(1, 0)
-    assert cache.put(DAYS[0], table(row("b"), row("c"))) == CachePut(written=1, kept_newer=1)
-    assert cache.put(DAYS[2], table(row("c", DAYS[2], cluster=3))) == CachePut(1, 0)
+    put(cache, DAYS[1], table(row("a", DAYS[1], cluster=1), row("b", DAYS[1], cluster=1)))
+    assert put(cache, DAYS[1], table(row("a", DAYS[1], cluster=2))) == CachePut(1, 0)
+    assert put(cache, DAYS[0], table(row("b"), row("c"))) == CachePut(written=1, kept_newer=1)
+    assert put(cache, DAYS[2], table(row("c", DAYS[2], cluster=3))) == CachePut(1, 0)
     assert get_rows(cache, ["a", "b", "c"]) == [
         row("a", DAYS[1], cluster=2),
         row("b", DAYS[1], cluster=1),
@@ -154,12 +157,12 @@ def test_days_put_in_any_order_end_with_the_newest_of_each_user(
     users = {f"until {last.day}": last for last in DAYS}
     with fresh(location) as cache:
         for as_of in [*order, *again]:
-            cache.put(as_of, table(*(row(it, as_of) for it in users if as_of <= users[it])))
+            put(cache, as_of, table(*(row(it, as_of) for it in users if as_of <= users[it])))
         assert get_rows(cache, list(users)) == [row(it, last) for it, last in users.items()]
 
 
 def test_records_of_several_days_can_be_put_at_once(cache: PredictionCache) -> None:
-    cache.put(DAYS[1], table(row("b", DAYS[1])))
+    put(cache, DAYS[1], table(row("b", DAYS[1])))
     records = [row("a", DAYS[2]), row("b", DAYS[0])]
     assert cache.put_records(records) == CachePut(written=1, kept_newer=1)
     assert get_rows(cache, ["a", "b"]) == [row("a", DAYS[2]), row("b", DAYS[1])]
@@ -167,33 +170,33 @@ def test_records_of_several_days_can_be_put_at_once(cache: PredictionCache) -> N
 
 def test_rows_of_another_day_are_refused(cache: PredictionCache) -> None:
     with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
-        cache.put(DAYS[1], table(row("a")))
+        put(cache, DAYS[1], table(row("a")))
 
 
 def test_a_text_may_be_long_and_hold_whatever_json_escapes(cache: PredictionCache) -> None:
     long = row("a", cluster_name='"\\\n\0\u2028}' + "x" * 70_000)
-    cache.put(DAYS[0], table(long))
+    put(cache, DAYS[0], table(long))
     assert get_rows(cache, ["a"]) == [long]
 
 
 def test_values_expire_near_their_time_and_not_all_at_once(cache: PredictionCache) -> None:
     users = [f"u{n}" for n in range(100)]
-    cache.put(DAYS[0], table(*map(row, users)))
+    put(cache, DAYS[0], table(*map(row, users)))
     left = [int(client_of(cache).ttl(cache._key(user.encode()))) for user in users]
     assert 0.9 * 7 * 86_400 - 10 < min(left) <= max(left) <= 7 * 86_400
     assert len(set(left)) > 90
 
 
 def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: PredictionCache) -> None:
-    cache.put(DAYS[1], table(row("a", DAYS[1])))
+    put(cache, DAYS[1], table(row("a", DAYS[1])))
     client_of(cache).pexpire(cache._key(b"a"), 1)
     time.sleep(0.01)
     assert get_rows(cache, ["a"]) == [None]
-    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+    assert put(cache, DAYS[0], table(row("a"))) == CachePut(1, 0)
 
 
 def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
-    cache.put(DAYS[0], table(row("a"), row("b")))
+    put(cache, DAYS[0], table(row("a"), row("b")))
     key = cache._key(b"a")
     value: Any = client_of(cache).get(key)
     damaged = [
@@ -216,14 +219,14 @@ def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
     else:
         client_of(cache).rpush(key, *rubbish)
     assert get_rows(cache, ["a"]) == [None]
-    assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+    assert put(cache, DAYS[0], table(row("a"))) == CachePut(1, 0)
     assert get_rows(cache, ["a"]) == [row("a")]
 
 
 def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: PredictionCache) -> None:
     assert fetch(cache, ["a"]) == (None, [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
-    cache.put(DAYS[0], table(*rows))
+    put(cache, DAYS[0], table(*rows))
     cache.put_day(DAYS[0], compute_group_defaults([table(*rows)]))
     day, found = fetch(cache, ["ü", "nobody", "a"])
     assert found == [rows[1], None, rows[0]]
@@ -256,7 +259,7 @@ def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
     cache: PredictionCache,
 ) -> None:
     users = [f"u{n}" for n in range(1_000)]
-    cache.put(DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+    put(cache, DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
 
     async def hurry() -> list[Any]:
         found: list[Any] = []
@@ -275,7 +278,7 @@ def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
 
 def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> None:
     users = [f"u{n}" for n in range(100)]
-    cache.put(DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+    put(cache, DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
 
     async def ask() -> list[Any]:
         asked = await asyncio.gather(*(cache.fetch([user]) for user in users))
@@ -289,7 +292,7 @@ def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> Non
 
 def test_games_that_share_a_server_do_not_see_each_other(location: str | Path) -> None:
     with fresh(location) as one, fresh(location) as other:
-        one.put(DAYS[0], table(row("a")))
+        put(one, DAYS[0], table(row("a")))
         assert get_rows(other, ["a"]) == [None]
 
 
@@ -297,7 +300,7 @@ def test_values_of_another_format_are_not_seen(
     location: str | Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with PredictionCache(location, "game", 1) as before:
-        before.put(DAYS[0], table(row("a")))
+        put(before, DAYS[0], table(row("a")))
         monkeypatch.setattr(cache_module, "FORMAT", "0000another")
         with PredictionCache(location, "game", 1) as after:
             assert get_rows(after, ["a"]) == [None]
@@ -318,7 +321,7 @@ def test_a_user_without_reasons_takes_at_most_600_bytes(cache: PredictionCache) 
         churn_missing=None,
         payment_missing=None,
     )
-    cache.put(DAYS[0], table(typical))
+    put(cache, DAYS[0], table(typical))
     assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 600
 
 
@@ -342,24 +345,26 @@ def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential(
 def test_a_server_that_does_not_answer_is_given_up_in_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(connection, "_HURRIED_SECONDS", 0.2)
+    with fresh(folder) as patient:
+        process = server_process(patient)
+    set_timeouts(monkeypatch, 0.2)
     with fresh(folder) as early, fresh(folder) as late:
-        early.ping()
-        process = server_process(early)
+        until(lambda: can_write(early))
         os.kill(process, signal.SIGSTOP)
         try:
-            for cache in (early, late):
+            for hasty in (early, late):
                 with pytest.raises(CacheUnavailable, match="Timeout"):
-                    get_rows(cache, ["a"])
+                    hasty.put_records([row("a")])
                 with pytest.raises(CacheUnavailable, match="Timeout"):
-                    fetch(cache, ["a"])
+                    fetch(hasty, ["a"])
         finally:
             os.kill(process, signal.SIGCONT)
-        assert get_rows(early, ["a"]) == get_rows(late, ["a"]) == [None]
+        for hasty in (early, late):
+            until(partial(can_write, hasty))
+            assert get_rows(hasty, ["somebody", "nobody"]) == [row("somebody"), None]
 
 
 def test_a_url_of_a_socket_is_served_like_any_other(folder: Path) -> None:
     with PredictionCache(f"unix://{folder / 'valkey.sock'}", "by url", 7) as cache:
-        assert cache.put(DAYS[0], table(row("a"))) == CachePut(1, 0)
+        assert put(cache, DAYS[0], table(row("a"))) == CachePut(1, 0)
         assert get_rows(cache, ["a"]) == [row("a")]
