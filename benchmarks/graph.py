@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks.child import import_lazy
 from ds_assets.game import Game
-from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions
-from ds_assets.settings import Settings, load_settings
+from ds_assets.installation import Installation, load_installation
 
 DAYS = 30
 _LAZY = (
@@ -27,12 +27,12 @@ _LAZY = (
 )
 
 
-def installation(simulated: Path, home: Path) -> Settings:
-    """Settings of a fresh home that reads a simulated game; everything is imported."""
+def installation(simulated: Path, home: Path) -> Installation:
+    """A fresh home that reads a simulated game; everything is imported."""
     import_lazy(_LAZY)
     home.mkdir(parents=True)
     source, game = simulated / "source", simulated / "game.yaml"
-    return load_settings({"home": home, "source": source, "game": game})
+    return load_installation({"home": home, "source": source, "game": game})
 
 
 def last_days(game: Game) -> list[dt.date]:
@@ -47,7 +47,6 @@ def last_days(game: Game) -> list[dt.date]:
     return [last - dt.timedelta(days=back) for back in reversed(range(DAYS))]
 
 
-def predicted_rows(settings: Settings, days: list[dt.date]) -> int:
+def predicted_rows(lake: Lake, days: list[dt.date]) -> int:
     """Rows of the stored predictions of the days: both must have made the same."""
-    lake = FolderLake(settings.lake)
     return sum(read_predictions(day, lake).num_rows for day in days)

@@ -24,7 +24,6 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, read_rows, table_file
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.resources import LakeResource, ResultsResource
 
 FEWEST_EVENTS = 0.25
 """Share of the same weekday's usual events below which a day is taken to be incomplete."""
@@ -67,10 +66,11 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
 
 def _activity_check(name: str, description: str, complaint: Complaint) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset="user_activity", name=name, description=description, blocking=True)
-    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
-        store = lake.open()
-        days = _days(context, "user_activity", store)
-        return _result({day: complaint(day, store) for day in days}, _reports(days, store))
+    def check(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        days = _days(context, "user_activity", lake)
+        return _result({day: complaint(day, lake) for day in days}, _reports(days, lake))
 
     return check
 
@@ -103,11 +103,10 @@ def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
         description="Probabilities lie in 0 to 1, and every active user has one row.",
     )
     def are_probabilities(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
-        store = lake.open()
-        days = _days(context, "predictions", store)
-        return _result({day: _no_probability(day, store) for day in days})
+        days = _days(context, "predictions", lake)
+        return _result({day: _no_probability(day, lake) for day in days})
 
     return are_probabilities
 
@@ -133,12 +132,12 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
         description="The results database holds exactly the predictions of the day.",
     )
     def is_complete(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource, results: ResultsResource
+        context: dg.AssetCheckExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        results: dg.ResourceParam[ResultsDatabase],
     ) -> dg.AssetCheckResult:
-        store = lake.open()
-        with results.open() as database:
-            days = _days(context, "predictions", store)
-            return _result({day: _undelivered(day, store, database) for day in days})
+        days = _days(context, "predictions", lake)
+        return _result({day: _undelivered(day, lake, results) for day in days})
 
     return is_complete
 
@@ -163,11 +162,10 @@ def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
         description="What happened lies where the model cards said, and no model is useless.",
     )
     def are_as_promised(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
-        store = lake.open()
-        days = _days(context, "prediction_outcomes", store)
-        rows = pd.concat([_of_everybody(day, store) for day in days] or [pd.DataFrame()])
+        days = _days(context, "prediction_outcomes", lake)
+        rows = pd.concat([_of_everybody(day, lake) for day in days] or [pd.DataFrame()])
         return judgement(rows, len(days))
 
     return are_as_promised

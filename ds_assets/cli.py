@@ -9,14 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from ds_assets.errors import InputError, Unavailable
-
-if TYPE_CHECKING:
-    from ds_assets.serving.http.auth import KeyFile
 
 app = typer.Typer(
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
@@ -49,12 +46,11 @@ def _exit(error: Exception, code: int) -> NoReturn:
 @app.command()
 def check() -> None:
     """Check the environment and the game file, and say where everything lies."""
-    from ds_assets.game import load_game  # noqa: PLC0415  (as all below: see the module)
-    from ds_assets.settings import load_settings  # noqa: PLC0415
+    from ds_assets.installation import load_installation  # noqa: PLC0415  (as all: see the module)
 
-    settings = load_settings()
-    game = load_game(settings.game)
-    typer.echo(f"game      {game.name} ({settings.game})")
+    found = load_installation()
+    settings = found.settings
+    typer.echo(f"game      {found.game.name} ({settings.game})")
     for name, place in settings.places().items():
         typer.echo(f"{name:<9} {place}")
     typer.echo("All settings are valid.")
@@ -121,23 +117,20 @@ def run(
     import dagster as dg  # noqa: PLC0415
 
     from ds_assets.assets.prediction_outcomes import due  # noqa: PLC0415
-    from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs  # noqa: PLC0415
-    from ds_assets.game import load_game  # noqa: PLC0415
-    from ds_assets.infra.lake.open import open_lake  # noqa: PLC0415
+    from ds_assets.definitions import build_defs  # noqa: PLC0415
+    from ds_assets.installation import load_installation  # noqa: PLC0415
+    from ds_assets.jobs import DAILY, OUTCOMES  # noqa: PLC0415
     from ds_assets.runs import materialize_days  # noqa: PLC0415
-    from ds_assets.settings import load_settings  # noqa: PLC0415
 
-    settings, until = load_settings(), last or first
-    game = load_game(settings.game)
-    defs = build_defs(settings, game)
+    installation, until = load_installation(), last or first
+    defs = build_defs(installation)
     with _as_mistakes(dg.DagsterError):
         instance = dg.DagsterInstance.get()
     with instance:
-        left_out = materialize_days(defs, DAILY_GRAPH, first.date(), until.date(), instance)
-        lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
-        judged, _ = due(lake, game)
+        left_out = materialize_days(defs, DAILY, first.date(), until.date(), instance)
+        judged, _ = due(installation.lake(), installation.game)
         if judged:
-            materialize_days(defs, WHOLE_GRAPH[-1:], judged[0], judged[-1], instance)
+            materialize_days(defs, OUTCOMES, judged[0], judged[-1], instance)
     for sentence in left_out:
         typer.echo(f"left out: {sentence}", err=True)
     typer.echo(f"{first.date()} to {until.date()} are done")
@@ -150,11 +143,11 @@ def predict(user_ids: Annotated[list[str], typer.Argument(metavar="USER_ID...")]
     """Answer what is predicted for users, a line of JSON each."""
     import asyncio  # noqa: PLC0415
 
-    from ds_assets.serving.installed import installed_service  # noqa: PLC0415
+    from ds_assets.installation import load_installation  # noqa: PLC0415
     from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S  # noqa: PLC0415
 
     async def ask() -> None:
-        with installed_service(INTERACTIVE_TIMEOUT_S) as service:
+        with load_installation().service(INTERACTIVE_TIMEOUT_S) as service:
             try:
                 await service.refresh()
                 for answer in await service.answer(user_ids):
@@ -174,53 +167,45 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
 ) -> None:
     """Answer over HTTP, until told to end. /docs says what can be asked."""
-    from ds_assets.serving.http.adapter import installed_answering  # noqa: PLC0415
-    from ds_assets.serving.http.wiring import serve_installed  # noqa: PLC0415
-    from ds_assets.settings import load_settings  # noqa: PLC0415
+    from ds_assets.installation import load_installation  # noqa: PLC0415
 
-    serve_installed(installed_answering, load_settings(), host, port, workers)
+    load_installation().serve(host, port, workers)
 
 
 @keys.command()
 def add(name: Annotated[str, typer.Argument(help="Who will use it.")]) -> None:
     """Make a key and show it, this once: only its hash is kept."""
-    typer.echo(_key_file().add(name))
+    from ds_assets.installation import load_key_file  # noqa: PLC0415
+
+    typer.echo(load_key_file().add(name))
 
 
 @keys.command("list")
 def list_keys() -> None:
     """Names of the keys, and the day on which each was made."""
-    for key in _key_file().read():
+    from ds_assets.installation import load_key_file  # noqa: PLC0415
+
+    for key in load_key_file().read():
         typer.echo(f"{key.created} {key.name}")
 
 
 @keys.command()
 def revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
     """Make a key worthless, within a second also where the API is running."""
-    _key_file().revoke(name)
+    from ds_assets.installation import load_key_file  # noqa: PLC0415
 
-
-def _key_file() -> "KeyFile":
-    from ds_assets.serving.http.auth import KeyFile  # noqa: PLC0415
-    from ds_assets.settings import load_settings  # noqa: PLC0415
-
-    return KeyFile(load_settings().api_keys)
+    load_key_file().revoke(name)
 
 
 @app.command()
 def rebuild_cache() -> None:
     """Fill the cache again from the predictions in the lake."""
     from ds_assets.assets.prediction_cache import rebuild  # noqa: PLC0415
-    from ds_assets.game import load_game  # noqa: PLC0415
-    from ds_assets.infra.cache.prediction_cache import PredictionCache  # noqa: PLC0415
-    from ds_assets.infra.lake.open import open_lake  # noqa: PLC0415
-    from ds_assets.settings import load_settings  # noqa: PLC0415
+    from ds_assets.installation import load_installation  # noqa: PLC0415
 
-    settings = load_settings()
-    lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
-    location, days = settings.cache_url or settings.cache_folder, settings.cache_days
-    with PredictionCache(location, load_game(settings.game).name, days) as cache:
-        puts = rebuild(lake, cache, days)
+    installation = load_installation()
+    with installation.cache() as cache:
+        puts = rebuild(installation.lake(), cache, installation.settings.cache_days)
     for day, put in puts.items():
         typer.echo(f"{day}: {put.written:,} users put, {put.kept_newer:,} have a newer day")
 

@@ -22,8 +22,9 @@ from ds_assets.assets import (
     user_activity,
     user_features,
 )
-from ds_assets.core.targets import BUILT_IN, targets_of
-from ds_assets.game import Game, load_game
+from ds_assets.core.targets import targets_of
+from ds_assets.game import Game
+from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import (
     collect_logs,
     daily_predictions,
@@ -40,36 +41,31 @@ from ds_assets.resources import (
 )
 from ds_assets.schedules import daily_collection
 from ds_assets.sensors import raw_files_sensor
-from ds_assets.settings import Settings, load_settings
+from ds_assets.settings import Settings
 
-_BEFORE_MODELS = (raw_logs, user_activity, user_features, clusters)
-_AFTER_MODELS = (
+_ASSETS = (
+    raw_logs,
+    user_activity,
+    user_features,
+    clusters,
     predictions,
     cluster_profiles,
     rds_results,
     prediction_cache,
     prediction_outcomes,
 )
-WHOLE_GRAPH = (
-    *(module.__name__.rpartition(".")[2] for module in _BEFORE_MODELS),
-    *(target.model_asset for target in BUILT_IN),
-    *(module.__name__.rpartition(".")[2] for module in _AFTER_MODELS),
-)
-"""Names of all assets, each after those of the same day that it reads."""
-DAILY_GRAPH = WHOLE_GRAPH[:-1]
-"""Those that a day can have at its end; what became of its predictions is known later."""
 
 
 def build_defs(
-    settings: Settings, game: Game, overrides: Mapping[str, Any] | None = None
+    installation: Installation, overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
     """Assemble the graph.
 
     Args:
-        settings: The installation.
-        game: What is predicted, and from what.
-        overrides: Resources by name that take the place of those that the settings name.
+        installation: Its settings and its game.
+        overrides: Resources by name that replace those of the settings.
     """
+    settings, game = installation.settings, installation.game
     collect, predict, again = collect_logs(), daily_predictions(), predict_again()
     judge = judge_predictions()
     with warnings.catch_warnings():
@@ -78,7 +74,7 @@ def build_defs(
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
             assets=[
-                *(module.build(game) for module in (*_BEFORE_MODELS, *_AFTER_MODELS)),
+                *(module.build(game) for module in _ASSETS),
                 *(target_model.build(target, game) for target in targets_of(game).values()),
             ],
             asset_checks=checks.build(game),
@@ -97,8 +93,7 @@ def installed_defs() -> dg.Definitions:
     Raises:
         InputError: a setting or the game file is not acceptable.
     """
-    settings = load_settings()
-    return build_defs(settings, load_game(settings.game))
+    return build_defs(load_installation())
 
 
 @dg.definitions

@@ -11,18 +11,21 @@ from typing import Any
 import dagster as dg
 
 from ds_assets.game import Game
-from ds_assets.resources import CacheResource, LakeResource, ResultsResource
-from ds_assets.serving.answer import Prediction, calendar_of
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.installation import make_service
+from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import blocking
-from ds_assets.serving.live_model import LakeModel
-from ds_assets.serving.service import PredictionService
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
 PREDICT_AGAIN = "predict_again"
 JUDGE = "judge_predictions"
-_OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
+OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
+DAILY = dg.AssetSelection.all() - OUTCOMES
+"""What a day can have at its end; the outcomes of its predictions are known later."""
 
 
 def collect_logs() -> Any:
@@ -36,7 +39,7 @@ def daily_predictions() -> Any:
     """Everything that follows when a day's raw files are in the lake."""
     return dg.define_asset_job(
         PREDICT,
-        dg.AssetSelection.assets("user_activity").downstream() - _OUTCOMES,
+        dg.AssetSelection.assets("user_activity").downstream() - OUTCOMES,
         description="From a day's raw files to predictions in the database and the cache.",
     )
 
@@ -45,7 +48,7 @@ def predict_again() -> Any:
     """Everything that follows from activity that is stored."""
     return dg.define_asset_job(
         PREDICT_AGAIN,
-        dg.AssetSelection.assets("user_features").downstream() - _OUTCOMES,
+        dg.AssetSelection.assets("user_features").downstream() - OUTCOMES,
         description="Predictions of days once more, after the activity of an earlier day changed.",
     )
 
@@ -53,7 +56,7 @@ def predict_again() -> Any:
 def judge_predictions() -> Any:
     """Compares predictions with what happened, for days whose horizon is over."""
     return dg.define_asset_job(
-        JUDGE, _OUTCOMES, description="Compare predictions of days with what happened afterwards."
+        JUDGE, OUTCOMES, description="Compare predictions of days with what happened afterwards."
     )
 
 
@@ -70,18 +73,12 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
     def answer(
         context: dg.OpExecutionContext,
         config: UsersToAnswer,
-        cache: CacheResource,
-        results: ResultsResource,
-        lake: LakeResource,
+        cache: dg.ResourceParam[PredictionCache],
+        results: dg.ResourceParam[ResultsDatabase],
+        lake: dg.ResourceParam[Lake],
     ) -> None:
-        live, calendar = LakeModel(lake.open(), game), calendar_of(game)
-        with (
-            cache.open() as opened,
-            results.open() as database,
-            blocking(
-                PredictionService(opened, database, live, calendar, INTERACTIVE_TIMEOUT_S)
-            ) as service,
-        ):
+        made = make_service(cache, results, lake, game, INTERACTIVE_TIMEOUT_S)
+        with blocking(made) as service:
             answers = service.answer(config.user_ids)
             context.add_output_metadata(_metadata(answers, service.health().degraded))
 

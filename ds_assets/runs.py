@@ -7,7 +7,7 @@ import datetime as dt
 import errno
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -26,7 +26,7 @@ PROCESS = "ds_assets/process"
 
 def materialize_days(
     defs: dg.Definitions,
-    assets: Sequence[str],
+    assets: dg.AssetSelection,
     first: dt.date,
     last: dt.date,
     instance: dg.DagsterInstance,
@@ -41,12 +41,13 @@ def materialize_days(
             steps and checks said.
         Unavailable: the run failed as a server cannot be used.
     """
-    _refuse_other_days(defs, assets[0], first, last)
+    keys = sorted(assets.resolve(defs.resolve_asset_graph()))
+    _refuse_other_days(defs, keys[0], first, last)
     end_killed_runs(instance)
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=instance,
-        asset_selection=[dg.AssetKey(name) for name in assets],
+        asset_selection=keys,
         tags={RANGE_START: str(first), RANGE_END: str(last), PROCESS: _process(os.getpid())},
         # What there is to say is said by the caller; the run's own log is with the instance.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -84,7 +85,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _refuse_other_days(defs: dg.Definitions, asset: str, first: dt.date, last: dt.date) -> None:
+def _refuse_other_days(
+    defs: dg.Definitions, asset: dg.AssetKey, first: dt.date, last: dt.date
+) -> None:
     if last < first:
         raise InputError(f"the last day, {last}, lies before the first, {first}")
     partitions = defs.resolve_assets_def(asset).partitions_def

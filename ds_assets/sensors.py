@@ -27,7 +27,6 @@ from ds_assets.infra.lake.base import Lake, day_folder, day_of
 from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions
-from ds_assets.resources import LakeResource
 from ds_assets.runs import RANGE_END, RANGE_START, end_killed_runs
 
 MOST_RUNS_A_TICK = 5
@@ -116,10 +115,10 @@ def raw_files_sensor(
         description="Runs a day when its raw files arrive in the lake or change.",
     )
     def raw_files(
-        context: dg.SensorEvaluationContext, lake: LakeResource
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.SensorResult | dg.SkipReason:
         end_killed_runs(context.instance)
-        tick = Tick(game, lake.open(), context.instance, read_cursor(context.cursor), clock())
+        tick = Tick(game, lake, context.instance, read_cursor(context.cursor), clock())
         requests = (
             tick.new_days(predict.name)
             or tick.days_after(predict_again.name)

@@ -10,9 +10,9 @@ import pytest
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import CLUSTER_PROFILES, CLUSTERS, PREDICTION_OUTCOMES, PREDICTIONS
-from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs, installed_defs
+from ds_assets.definitions import build_defs, installed_defs
 from ds_assets.errors import InputError
-from ds_assets.game import Game
+from ds_assets.installation import Installation
 from ds_assets.resources import LakeResource
 from ds_assets.settings import load_settings
 from ds_assets_tests.core.factories import make_game
@@ -84,7 +84,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
 
 
 def defs(**changes: Any) -> dg.Definitions:
-    return build_defs(load_settings({"home": Path("nowhere")}), make_game(**changes))
+    return build_defs(Installation(load_settings({"home": Path("nowhere")}), make_game(**changes)))
 
 
 def spec(found: dg.Definitions, name: str) -> dg.AssetSpec:
@@ -109,12 +109,6 @@ def test_the_graph_has_this_shape() -> None:
     assert {
         name: (one.group_name, set(one.kinds), reads(one)) for name, one in specs.items()
     } == SHAPE
-
-
-def test_the_whole_graph_names_each_asset_after_those_that_it_reads() -> None:
-    assert set(WHOLE_GRAPH) == set(SHAPE)
-    for position, name in enumerate(WHOLE_GRAPH):
-        assert set(SHAPE[name][2]) - {name} <= set(WHOLE_GRAPH[:position])
 
 
 def test_every_asset_has_an_owner_a_description_daily_partitions_and_ranges_in_one_run() -> None:
@@ -205,7 +199,7 @@ def test_every_check_but_the_last_blocks_what_comes_after_it() -> None:
 
 
 def test_jobs_schedule_and_sensor_are_these() -> None:
-    found = defs()
+    found, daily = defs(), set(SHAPE) - {"prediction_outcomes"}
     jobs = {
         job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
         for job in found.resolve_all_job_defs()
@@ -213,8 +207,8 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
     }
     assert jobs == {
         "collect_logs": {"raw_logs"},
-        "daily_predictions": set(DAILY_GRAPH) - {"raw_logs"},
-        "predict_again": set(DAILY_GRAPH) - {"raw_logs", "user_activity"},
+        "daily_predictions": daily - {"raw_logs"},
+        "predict_again": daily - {"raw_logs", "user_activity"},
         "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
     }
@@ -234,8 +228,8 @@ def test_everything_that_is_referred_to_is_there() -> None:
 
 def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
     other = LakeResource(url="", folder=str(tmp_path), cache=str(tmp_path))
-    game: Game = make_game()
-    found = build_defs(load_settings({"home": Path("nowhere")}), game, {"lake": other})
+    installation = Installation(load_settings({"home": Path("nowhere")}), make_game())
+    found = build_defs(installation, {"lake": other})
     resources = found.resources or {}
     assert resources["lake"] is other
     assert set(resources) == {"log_source", "lake", "engine", "results", "cache"}

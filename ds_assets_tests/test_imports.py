@@ -14,27 +14,45 @@ LAYERS = {
     "core": 1,
     "local_servers": 1,
     "infra": 2,
-    "resources": 3,
-    "partitions": 3,
-    "assets": 4,
-    "checks": 5,
-    "jobs": 5,
-    "runs": 5,
-    "schedules": 5,
-    "sensors": 5,
-    "serving": 5,
-    "definitions": 6,
-    "simulate": 7,
-    "demo": 7,
-    "cli": 8,
+    "serving": 3,
+    "installation": 4,
+    "partitions": 4,
+    "resources": 5,
+    "assets": 5,
+    "checks": 6,
+    "jobs": 6,
+    "runs": 6,
+    "schedules": 6,
+    "sensors": 6,
+    "definitions": 7,
+    "simulate": 8,
+    "demo": 8,
+    "cli": 9,
 }
 """Each part imports from its own level and those below it."""
 CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
-NARROWER = {"serving": {"core", "infra"}, "simulate": {"core"}, "local_servers": set()}
+NARROWER = {
+    "assets": {"core", "infra", "partitions"},
+    "serving": {"core", "infra"},
+    "simulate": {"core"},
+    "local_servers": set(),
+}
 """Parts that may import less than their level allows."""
+
+COMPOSITION = {
+    *("load_settings", "open_duckdb", "open_spark", "s3_client", "blob_service"),
+    *("BlobLake", "FolderLake", "FolderLogSource", "PredictionCache", "ResultsDatabase"),
+    *("S3LogSource",),
+}
+"""What only the composition root calls, so that it alone decides what an installation runs on."""
+COMPOSED_ELSEWHERE = {
+    "ds_assets.demo.servers": {"blob_service", "s3_client"},  # before there is an installation
+    "ds_assets.infra.results.migrations.__main__": {"ResultsDatabase", "load_settings"},
+    "ds_assets.serving.live_model": {"open_duckdb"},  # of one thread, for features of one user
+}
 
 INFRASTRUCTURE = {
     *("azure", "boto3", "botocore", "dagster", "dagster_aws", "dagster_azure"),
@@ -66,6 +84,13 @@ def own_imports(package: Path) -> dict[str, set[str]]:
     """Modules of the package that each module imports."""
     known = modules(package)
     return {name: {*imports(path)} & set(known) - {name} for name, path in known.items()}
+
+
+def calls(path: Path) -> set[str]:
+    """Names of the functions and classes that a file calls."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    return {node.id for node in called if isinstance(node, ast.Name)}
 
 
 def part(module: str) -> str:
@@ -117,6 +142,13 @@ def test_every_part_has_its_place() -> None:
 
 def test_imports_go_one_way() -> None:
     assert breaches(PACKAGE) == []
+
+
+def test_only_the_composition_root_opens_what_an_installation_runs_on() -> None:
+    found = {name: calls(path) & COMPOSITION for name, path in modules(PACKAGE).items()}
+    opened = {name: called for name, called in found.items() if called}
+    assert opened.pop("ds_assets.installation")
+    assert opened == COMPOSED_ELSEWHERE
 
 
 def folder_of_core(module: str) -> int:

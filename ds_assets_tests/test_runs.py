@@ -14,9 +14,17 @@ import pytest
 
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError
+from ds_assets.installation import Installation as Installed
 from ds_assets.runs import PROCESS, materialize_days
 from ds_assets.settings import load_settings
-from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
+from ds_assets_tests.assets.factories import (
+    START,
+    WHOLE_GRAPH,
+    Installation,
+    day,
+    event,
+    make_installation,
+)
 from ds_assets_tests.core.factories import make_game
 
 FIRST_TWO = ("raw_logs", "user_activity")
@@ -130,6 +138,6 @@ def test_a_game_that_begins_today_has_no_day_to_run_yet(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     today = dt.datetime.now(dt.UTC).date()
-    defs = build_defs(load_settings({"home": tmp_path}), make_game(first_day=today))
+    installed = Installed(load_settings({"home": tmp_path}), make_game(first_day=today))
     with pytest.raises(InputError, match="no day of the game is over yet"):
-        materialize_days(defs, FIRST_TWO, today, today, instance)
+        materialize_days(build_defs(installed), WHOLE_GRAPH, today, today, instance)

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from ds_assets.definitions import build_defs
+from ds_assets.installation import Installation
 from ds_assets.settings import load_settings
 from ds_assets_tests.core.factories import make_game
 
@@ -14,7 +15,8 @@ def schedule(
     home: Path, zone: str, hour: int, last: dt.date | None = None
 ) -> dg.RepositoryDefinition:
     game = make_game(first_day=dt.date(2026, 1, 1), last_day=last, time_zone=zone)
-    defs = build_defs(load_settings({"home": home, "schedule_hour": hour}), game)
+    settings = load_settings({"home": home, "schedule_hour": hour})
+    defs = build_defs(Installation(settings, game))
     return defs.get_repository_def()
 
 

@@ -14,10 +14,10 @@ from ds_assets import sensors
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.open import open_lake
 from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.installation import open_lake
 from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
 from ds_assets.runs import RANGE_END, RANGE_START
 from ds_assets.sensors import MOST_RUNS_A_TICK, OTHER_DAYS, Cursor, read_cursor

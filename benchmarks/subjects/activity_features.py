@@ -9,18 +9,16 @@ from pathlib import Path
 
 from benchmarks.child import Start, import_lazy, tell
 from ds_assets.assets import user_activity, user_features
-from ds_assets.game import Game, load_game
-from ds_assets.infra.engines.duckdb import open_duckdb
-from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.settings import load_settings
+from ds_assets.game import Game
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.base import Lake
+from ds_assets.installation import load_installation
 
 GAME_FILE = Path(__file__).parents[1] / "game.yaml"
 
 
-def run(lake: FolderLake, game: Game) -> dict[str, int]:
+def run(lake: Lake, engine: LakeEngine, game: Game) -> dict[str, int]:
     """Make `user_activity` of all days and `user_features` of the last one."""
-    settings = load_settings()
-    engine = open_duckdb(settings.memory_limit_mb, settings.threads)
     days = lake.days("raw")
     reports = user_activity.update(days, lake, engine, game)
     users = user_features.update(days[-1:], lake, engine, game)
@@ -32,10 +30,10 @@ def main() -> None:
     logs, out = Path(sys.argv[1]), Path(sys.argv[2])
     out.mkdir(parents=True)
     (out / "raw").symlink_to(logs)
-    game = load_game(GAME_FILE)
+    found = load_installation({"game": GAME_FILE, "lake": out})
     import_lazy(["sqlframe.duckdb"])
     start = Start.now()
-    tell(start, **run(FolderLake(out), game))
+    tell(start, **run(found.lake(), found.engine(), found.game))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.child import Start, import_lazy, tell
-from ds_assets.infra.lake.open import open_lake
 from ds_assets.infra.lake.raw_logs import copy_day
-from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
+from ds_assets.installation import open_lake, open_log_source
 
 DAY = dt.date(2026, 1, 1)
 DAY_PATH = "dt=%Y-%m-%d"
@@ -15,7 +14,7 @@ DAY_PATH = "dt=%Y-%m-%d"
 
 def main() -> None:
     import_lazy(["azure.storage.blob", "boto3.s3.transfer"])
-    source = S3LogSource(s3_client(), sys.argv[1], DAY_PATH)
+    source = open_log_source(sys.argv[1], Path(), DAY_PATH)
     lake = open_lake(sys.argv[2], Path(), Path(sys.argv[3]))
     start = Start.now()
     copied = copy_day(DAY, source, lake, print)

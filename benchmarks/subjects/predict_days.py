@@ -16,24 +16,24 @@ from benchmarks.child import Start, tell
 from benchmarks.graph import predicted_rows
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.targets import SNAPSHOTS, targets_of
-from ds_assets.definitions import WHOLE_GRAPH, build_defs
-from ds_assets.game import Game, load_game
-from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.definitions import build_defs
+from ds_assets.game import Game
 from ds_assets.infra.lake.tables import stored_days
+from ds_assets.installation import load_installation
 from ds_assets.runs import materialize_days
-from ds_assets.settings import load_settings
 
-LOGS, FEATURES, MODELS = WHOLE_GRAPH[:2], WHOLE_GRAPH[2:3], WHOLE_GRAPH[3:7]
+LOGS = dg.AssetSelection.assets("raw_logs", "user_activity")
+FEATURES = dg.AssetSelection.assets("user_features")
+MODELS = dg.AssetSelection.groups("models") | dg.AssetSelection.assets("predictions")
 
 
 def main() -> None:
     folder, home = Path(sys.argv[1]), Path(sys.argv[2])
     days = sorted(dt.date.fromisoformat(text) for text in sys.argv[3:])
-    settings = load_settings(
+    found = load_installation(
         {"home": home, "source": folder / "source", "game": folder / "game.yaml"}
     )
-    game = load_game(settings.game)
-    lake, defs = FolderLake(settings.lake), build_defs(settings, game)
+    game, lake, defs = found.game, found.lake(), build_defs(found)
     start = Start.now()
     with dg.DagsterInstance.ephemeral() as instance:
         if not stored_days("user_activity", lake):
@@ -42,7 +42,7 @@ def main() -> None:
             materialize_days(defs, FEATURES, day, day, instance)
         for day in days:
             materialize_days(defs, MODELS, day, day, instance)
-    tell(start, days=len(days), rows=predicted_rows(settings, days))
+    tell(start, days=len(days), rows=predicted_rows(lake, days))
 
 
 def feature_days(days: Sequence[dt.date], game: Game) -> set[dt.date]:

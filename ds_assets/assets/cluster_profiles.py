@@ -24,7 +24,6 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_columns, store_rows
 from ds_assets.partitions import earlier_days
-from ds_assets.resources import LakeResource
 
 TABLE = "cluster_profiles"
 WEEK = 7
@@ -81,10 +80,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         ],
         metadata=table_schema(CLUSTER_PROFILES),
     )
-    def cluster_profiles(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "predictions", store, context)
-        found = update(days, store, game)
+    def cluster_profiles(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+        days = days_with(days_of(context), "predictions", lake, context)
+        found = update(days, lake, game)
         report_days(context, {day: _metadata(one) for day, one in found.items()})
 
     return cluster_profiles

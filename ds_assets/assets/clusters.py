@@ -17,7 +17,6 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import LONGEST_PAUSE, cards_before, store_model
 from ds_assets.infra.lake.tables import read_columns, store_rows, table_file
 from ds_assets.partitions import earlier_days
-from ds_assets.resources import LakeResource
 
 TABLE = "clusters"
 
@@ -49,11 +48,10 @@ def build(game: Game) -> dg.AssetsDefinition:
         ],
         metadata=table_schema(CLUSTERS),
     )
-    def clusters(context: dg.AssetExecutionContext, lake: LakeResource) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "user_features", store, context)
-        cards = update(days, store, game)
-        report_days(context, {day: _metadata(card, store) for day, card in cards.items()})
+    def clusters(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+        days = days_with(days_of(context), "user_features", lake, context)
+        cards = update(days, lake, game)
+        report_days(context, {day: _metadata(card, lake) for day, card in cards.items()})
 
     return clusters
 

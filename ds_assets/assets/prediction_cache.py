@@ -16,7 +16,6 @@ from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import table_file
-from ds_assets.resources import CacheResource, LakeResource
 
 _ROWS_AT_ONCE = 5_000
 _BYTES_AT_ONCE = 1 << 20
@@ -76,12 +75,12 @@ def build(game: Game) -> dg.AssetsDefinition:
         deps=["rds_results", "predictions"],
     )
     def prediction_cache(
-        context: dg.AssetExecutionContext, lake: LakeResource, cache: CacheResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        cache: dg.ResourceParam[PredictionCache],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "predictions", store, context)
-        with cache.open() as opened:
-            puts = update(days, store, opened)
+        days = days_with(days_of(context), "predictions", lake, context)
+        puts = update(days, lake, cache)
         report_days(
             context,
             {day: {"written": p.written, "kept_newer": p.kept_newer} for day, p in puts.items()},

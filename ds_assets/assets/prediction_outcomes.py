@@ -27,7 +27,6 @@ from ds_assets.infra.lake.models import drift_of, stored_card
 from ds_assets.infra.lake.tables import read_predictions, store_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.partitions import later_days
-from ds_assets.resources import EngineResource, LakeResource, ResultsResource
 
 TABLE = "prediction_outcomes"
 _DRIFTS_SHOWN = 5
@@ -113,15 +112,13 @@ def build(game: Game) -> dg.AssetsDefinition:
     )
     def prediction_outcomes(
         context: dg.AssetExecutionContext,
-        lake: LakeResource,
-        engine: EngineResource,
-        results: ResultsResource,
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[LakeEngine],
+        results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "predictions", store, context)
-        found = update(days, store, engine.open(), game)
-        with results.open() as database:
-            deliver(found, database)
+        days = days_with(days_of(context), "predictions", lake, context)
+        found = update(days, lake, engine, game)
+        deliver(found, results)
         report_days(context, {day: _metadata(one) for day, one in found.items()})
 
     return prediction_outcomes

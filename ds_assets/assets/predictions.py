@@ -24,7 +24,6 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files
 from ds_assets.infra.lake.tables import read_predictions
-from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "predictions"
 DAYS_AT_ONCE = 32
@@ -57,12 +56,13 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(PREDICTIONS),
     )
     def predictions(
-        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "clusters", store, context)
-        update(days, store, engine.open(), game)
-        report_days(context, {day: _metadata(read_predictions(day, store)) for day in days})
+        days = days_with(days_of(context), "clusters", lake, context)
+        update(days, lake, engine, game)
+        report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})
 
     return predictions
 

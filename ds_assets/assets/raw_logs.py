@@ -10,7 +10,6 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day
 from ds_assets.infra.log_source.base import LogSource
-from ds_assets.resources import LakeResource, LogSourceResource
 
 
 def update(
@@ -33,12 +32,14 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(game, "logs", {"s3", "azure"}, __doc__)
     def raw_logs(
-        context: dg.AssetExecutionContext, log_source: LogSourceResource, lake: LakeResource
+        context: dg.AssetExecutionContext,
+        log_source: dg.ResourceParam[LogSource],
+        lake: dg.ResourceParam[Lake],
     ) -> None:
-        days, source = days_of(context), log_source.open()
-        copies = update(days, source, lake.open(), context.log.info)
+        days = days_of(context)
+        copies = update(days, log_source, lake, context.log.info)
         missing = [day for day in days if day not in copies]
-        where = f"there are no log files in {source.folder(missing[0])}" if missing else ""
+        where = f"there are no log files in {log_source.folder(missing[0])}" if missing else ""
         without_missing(days, missing, where, context)
         report_days(context, {day: _metadata(copied) for day, copied in copies.items()})
 

@@ -22,7 +22,6 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
-from ds_assets.resources import LakeResource, ResultsResource
 
 DATABASE_POOL = "results_database"
 """Pool of what writes to the database; its limit stands in dagster.yaml."""
@@ -53,12 +52,12 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},
     )
     def rds_results(
-        context: dg.AssetExecutionContext, lake: LakeResource, results: ResultsResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "predictions", store, context)
-        with results.open() as database:
-            deliveries = update(days, store, database, context.run.run_id)
+        days = days_with(days_of(context), "predictions", lake, context)
+        deliveries = update(days, lake, results, context.run.run_id)
         report_days(context, {day: _metadata(found) for day, found in deliveries.items()})
 
     return rds_results

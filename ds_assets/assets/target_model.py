@@ -35,7 +35,6 @@ from ds_assets.infra.lake.models import (
 )
 from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets.partitions import earlier_days
-from ds_assets.resources import EngineResource, LakeResource
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -97,12 +96,13 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         ],
     )
     def model(
-        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "clusters", store, context)
-        cards = update(target, days, store, engine.open(), game)
-        drifts = {d: drift_of(c, d, store) for d, c in cards.items() if c.state == "ready"}
+        days = days_with(days_of(context), "clusters", lake, context)
+        cards = update(target, days, lake, engine, game)
+        drifts = {d: drift_of(c, d, lake) for d, c in cards.items() if c.state == "ready"}
         report_days(context, {d: _metadata(target, c, drifts.get(d, {})) for d, c in cards.items()})
 
     return model

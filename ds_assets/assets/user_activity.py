@@ -26,7 +26,6 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake, day_folder
 from ds_assets.infra.lake.raw_logs import RawObject, fingerprint, raw_objects
-from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
@@ -107,12 +106,14 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(user_activity_table(game)),
     )
     def user_activity(
-        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        days, store = days_of(context), lake.open()
-        reports = update(days, store, engine.open(), game)
+        days = days_of(context)
+        reports = update(days, lake, engine, game)
         missing = [day for day in days if day not in reports]
-        without_missing(days, missing, f"there are no raw files in {store}/raw", context)
+        without_missing(days, missing, f"there are no raw files in {lake}/raw", context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})
 
     return user_activity

@@ -20,7 +20,6 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import between, stored_days
 from ds_assets.partitions import earlier_days
-from ds_assets.resources import EngineResource, LakeResource
 
 TABLE = "user_features"
 BATCH_BYTES = 256 << 20
@@ -59,11 +58,12 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(user_features_table(game)),
     )
     def user_features(
-        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        store = lake.open()
-        days = days_with(days_of(context), "user_activity", store, context)
-        users = update(days, store, engine.open(), game)
+        days = days_with(days_of(context), "user_activity", lake, context)
+        users = update(days, lake, engine, game)
         report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
 
     return user_features

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,14 +19,13 @@ from typing import TypeAlias
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ds_assets.definitions import DAILY_GRAPH, WHOLE_GRAPH, build_defs
+from ds_assets.definitions import build_defs
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.demo.summary import print_summary, summarize
 from ds_assets.errors import InputError
-from ds_assets.game import Game, load_game
+from ds_assets.installation import Installation, load_installation
 from ds_assets.runs import materialize_days
-from ds_assets.settings import Settings, load_settings
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -34,7 +34,7 @@ EARLIER_WEEKS = 2
 RUN_DAYS = 125
 """Days of one run: the bar moves after each."""
 
-MODELS = WHOLE_GRAPH[4:6]
+MODELS = dg.AssetSelection.groups("models") - dg.AssetSelection.assets("clusters")
 """Made side by side: they need nothing of each other, and each keeps one core busy."""
 Stretches: TypeAlias = list[tuple[dt.date, dt.date]]
 """First and last days."""
@@ -77,20 +77,18 @@ def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: b
 
 def _run(home: Path, json_file: Path | None, port: int | None) -> None:
     started = time.monotonic()
-    settings = _prepare(home)
-    game = load_game(settings.game)
+    installation = _prepare(home)
     with dg.DagsterInstance.get() as instance:
-        _run_steps(settings, game, instance)
-    seconds = time.monotonic() - started
-    summary = summarize(settings, game, seconds)
-    print_summary(summary, settings)
+        _run_steps(installation, instance)
+    summary = summarize(installation, time.monotonic() - started)
+    print_summary(summary, installation.settings.places())
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if port is not None:
         _serve(port)
 
 
-def _prepare(home: Path) -> Settings:
+def _prepare(home: Path) -> Installation:
     """Make the folder an installation of its own, for this process and those it starts."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)
@@ -98,23 +96,27 @@ def _prepare(home: Path) -> Settings:
     shutil.copy(GAME_FILE, home / "game.yaml")
     os.environ["DAGSTER_HOME"] = str(instance)
     os.environ["DS_ASSETS_HOME"] = str(home)
-    return load_settings({"home": home})
+    return load_installation({"home": home})
 
 
-def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> None:
-    defs = build_defs(settings, game)
+def _run_steps(installation: Installation, instance: dg.DagsterInstance) -> None:
+    settings, game, defs = installation.settings, installation.game, build_defs(installation)
     last = game.last_day or game.first_day
     first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
     first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
     earlier = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
     predicted = [*zip(earlier, earlier, strict=True), *_stretches(first_models, last)]
-    spans = [
-        (WHOLE_GRAPH[:2], _stretches(game.first_day, last)),
-        (WHOLE_GRAPH[2:3], _stretches(first_features, last)),
-        (WHOLE_GRAPH[3:4], predicted),
-        (MODELS, predicted),
-        *(((name,), predicted) for name in DAILY_GRAPH[6:]),
-        (WHOLE_GRAPH[-1:], [*zip(earlier, earlier, strict=True)]),
+    models = tuple(sorted(k.to_user_string() for k in MODELS.resolve(defs.resolve_asset_graph())))
+    steps: list[tuple[tuple[str, ...], Stretches]] = [
+        (("raw_logs", "user_activity"), _stretches(game.first_day, last)),
+        (("user_features",), _stretches(first_features, last)),
+        (("clusters",), predicted),
+        (models, predicted),
+        (("predictions",), predicted),
+        (("cluster_profiles",), predicted),
+        (("rds_results",), predicted),
+        (("prediction_cache",), predicted),
+        (("prediction_outcomes",), [*zip(earlier, earlier, strict=True)]),
     ]
     with Progress(*_COLUMNS) as progress:
         task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
@@ -122,30 +124,32 @@ def _run_steps(settings: Settings, game: Game, instance: dg.DagsterInstance) -> 
         if settings.source_url:
             task = progress.add_task("upload to S3", total=(last - game.first_day).days + 1)
             upload(settings.source, lambda done: progress.update(task, completed=done))
-        for assets, stretches in spans:
+        for assets, stretches in steps:
             days = sum((end - start).days + 1 for start, end in stretches)
             task = progress.add_task(", ".join(assets), total=days)
-            if assets == MODELS:
-                _train_side_by_side(settings, stretches)
+            if assets == models:
+                _train_side_by_side(installation, models, stretches)
                 progress.advance(task, days)
                 continue
             for start, end in stretches:
-                materialize_days(defs, assets, start, end, instance)
+                materialize_days(defs, dg.AssetSelection.assets(*assets), start, end, instance)
                 progress.advance(task, (end - start).days + 1)
 
 
-def _train_side_by_side(settings: Settings, stretches: Stretches) -> None:
-    with ProcessPoolExecutor(len(MODELS), mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(_train, settings, name, stretches) for name in MODELS]:
+def _train_side_by_side(
+    installation: Installation, models: Sequence[str], stretches: Stretches
+) -> None:
+    with ProcessPoolExecutor(len(models), mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(_train, installation, name, stretches) for name in models]:
             done.result()
 
 
-def _train(settings: Settings, name: str, stretches: Stretches) -> None:
+def _train(installation: Installation, name: str, stretches: Stretches) -> None:
     """Make the models of one target, in a process that has nothing yet."""
-    defs = build_defs(settings, load_game(settings.game))
+    defs = build_defs(installation)
     with dg.DagsterInstance.get() as instance:
         for start, end in stretches:
-            materialize_days(defs, [name], start, end, instance)
+            materialize_days(defs, dg.AssetSelection.assets(name), start, end, instance)
 
 
 def _stretches(first: dt.date, last: dt.date) -> Stretches:

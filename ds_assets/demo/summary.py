@@ -4,6 +4,7 @@ Belongs here: collecting and printing them. Nothing is computed that the graph d
 """
 
 import datetime as dt
+from collections.abc import Mapping
 
 import pandas as pd
 from pydantic import BaseModel
@@ -17,10 +18,8 @@ from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.open import open_lake
 from ds_assets.infra.lake.tables import table_file
-from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.settings import Settings
+from ds_assets.installation import Installation
 
 USERS_SHOWN = 10
 
@@ -71,11 +70,11 @@ class Summary(BaseModel):
     most_at_risk: list[UserAtRisk]
 
 
-def summarize(settings: Settings, game: Game, seconds: float) -> Summary:
+def summarize(installation: Installation, seconds: float) -> Summary:
     """Read the numbers back from where the graph put them."""
-    lake = open_lake(settings.lake_url, settings.lake, settings.lake_cache)
+    lake, game = installation.lake(), installation.game
     reports = [r for day in lake.days("user_activity") if (r := read_report(day, lake))]
-    with ResultsDatabase(settings.results_url) as results:
+    with installation.results() as results:
         deliveries = results.deliveries()
         as_of = max(one.as_of for one in deliveries)
         predictions = results.day(as_of).to_pandas()
@@ -98,7 +97,7 @@ def summarize(settings: Settings, game: Game, seconds: float) -> Summary:
     )
 
 
-def print_summary(summary: Summary, settings: Settings) -> None:
+def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
     """Print the summary for people."""
     out = Console()
     out.print(
@@ -117,7 +116,7 @@ def print_summary(summary: Summary, settings: Settings) -> None:
         pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
         risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
     out.print(risk)
-    for name, place in settings.places().items():
+    for name, place in places.items():
         out.print(f"{name:<9} {place}", soft_wrap=True)
 
 

@@ -13,20 +13,22 @@ import pyarrow as pa
 import yaml
 from filelock import FileLock
 
-from ds_assets.definitions import WHOLE_GRAPH, build_defs
-from ds_assets.game import Game, load_game
+from ds_assets import installation
+from ds_assets.definitions import build_defs
+from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.runs import materialize_days
-from ds_assets.settings import Settings, load_settings
+from ds_assets.settings import Settings
 from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate
 from ds_assets.simulate.game_file import game_file
 from ds_assets_tests.conftest import shared_folder
 from ds_assets_tests.infra.results.databases import current_rows
 
 START = dt.date(2026, 1, 1)
+WHOLE_GRAPH = dg.AssetSelection.all()
 QUICK: dict[str, Any] = {
     "windows": [1, 7, 14],
     "clusters": 3,
@@ -49,16 +51,20 @@ class Installation:
     home: Path
 
     @cached_property
-    def settings(self) -> Settings:
-        return load_settings({"home": self.home})
+    def installed(self) -> installation.Installation:
+        return installation.load_installation({"home": self.home})
 
-    @cached_property
+    @property
+    def settings(self) -> Settings:
+        return self.installed.settings
+
+    @property
     def game(self) -> Game:
-        return load_game(self.home / "game.yaml")
+        return self.installed.game
 
     @cached_property
     def defs(self) -> dg.Definitions:
-        return build_defs(self.settings, self.game)
+        return build_defs(self.installed)
 
     @property
     def lake(self) -> FolderLake:
@@ -88,10 +94,12 @@ class Installation:
         self,
         first: dt.date,
         last: dt.date | None = None,
-        assets: Sequence[str] = WHOLE_GRAPH,
+        assets: Sequence[str] | dg.AssetSelection = WHOLE_GRAPH,
         instance: dg.DagsterInstance | None = None,
     ) -> list[str]:
         """Materialize days in one run. Returns what it says of days that it left out."""
+        if not isinstance(assets, dg.AssetSelection):
+            assets = dg.AssetSelection.assets(*assets)
         if instance is not None:
             return materialize_days(self.defs, assets, first, last or first, instance)
         with dg.DagsterInstance.ephemeral() as passing:

@@ -16,6 +16,7 @@ from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.tables import store_rows
+from ds_assets.installation import Installation as Installed
 from ds_assets.settings import load_settings
 from ds_assets_tests.assets.factories import LAST, Installation, finished
 from ds_assets_tests.faults.proxy import BLACK_HOLE, FaultProxy
@@ -100,7 +101,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> float:
 
 def deliver(installation: Installation, url: str) -> dg.ExecuteInProcessResult:
     settings = load_settings({"home": installation.home, "cache_url": url})
-    job = build_defs(settings, installation.game).resolve_implicit_global_asset_job_def()
+    job = build_defs(Installed(settings, installation.game)).resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         partition_key=str(LAST),
         asset_selection=[dg.AssetKey(name) for name in DELIVERY],

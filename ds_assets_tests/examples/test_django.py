@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
+import dagster as dg
 import django
 import httpx
 import pytest
@@ -24,12 +24,10 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.serving.answer import Prediction, Source, Status
-from ds_assets.serving.installed import installed_service
 from ds_assets_tests.assets.factories import START, Installation, event, make_installation
 from ds_assets_tests.infra.factories import row, table
 from ds_assets_tests.serving.factories import PATIENCE, put_day
@@ -118,12 +116,15 @@ def test_means_of_others_never_lead_to_an_offer(
     assert offer_for(found, TRUST) == PLAIN
 
 
+MODELS = dg.AssetSelection.groups("models")
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation with an early day in the lake, and players in its table and its cache."""
     made = make_installation(tmp_path_factory.mktemp("game"))
     made.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
-    made.run(START, assets=WHOLE_GRAPH[: WHOLE_GRAPH.index("predictions")])
+    made.run(START, assets=MODELS.upstream())
     with made.results() as results:
         for stored in (AWAY, LATE):
             results.deliver(stored["as_of"], table(stored), "run")
@@ -152,7 +153,7 @@ def opened(home: Path, variables: Mapping[str, str] | None = None) -> Iterator[C
         for name, value in {"DS_ASSETS_HOME": str(home), **(variables or {})}.items():
             patch.setenv(name, value)
         if variables is None:  # what is said is the question, however busy the machine is
-            patch.setattr(predictions, "installed_service", partial(installed_service, PATIENCE))
+            patch.setattr(predictions, "REQUEST_TIMEOUT_S", PATIENCE)
         patch.setattr(atexit, "register", ending.callback)
         predictions._service_of.cache_clear()
         ending.callback(predictions._service_of.cache_clear)

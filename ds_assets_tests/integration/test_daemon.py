@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from ds_assets.infra.lake.open import open_lake
+from ds_assets.installation import open_lake
 from ds_assets.jobs import PREDICT
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.lake.lakes import make_blob_lake

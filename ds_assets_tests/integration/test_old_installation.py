@@ -18,11 +18,11 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
-from ds_assets.definitions import DAILY_GRAPH
 from ds_assets.infra.lake.models import day_models, stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
+from ds_assets.jobs import DAILY
 from ds_assets_tests.assets.factories import Installation
 from ds_assets_tests.infra.results.databases import execute, fresh_database
 from ds_assets_tests.test_cli import Shell, shell
@@ -142,7 +142,7 @@ def test_its_predictions_are_made_again_from_its_features_and_models(copy: Insta
 def test_its_next_day_challenges_its_champions_and_is_delivered(copy: Installation) -> None:
     champions = {target: stored_card(target, LAST, ModelCard, copy.lake) for target in TARGETS}
     before = copy.delivered()
-    copy.run(NEXT, assets=DAILY_GRAPH)
+    copy.run(NEXT, assets=DAILY)
     for target in TARGETS:
         card, champion = stored_card(target, NEXT, ModelCard, copy.lake), champions[target]
         assert champion

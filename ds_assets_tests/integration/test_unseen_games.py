@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import dagster as dg
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -22,7 +23,6 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, targets_of
-from ds_assets.definitions import WHOLE_GRAPH
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import Installation
@@ -130,10 +130,11 @@ def play(log: Log, home: Path) -> Played:
         for target in TARGETS
         for one in matured_snapshots(last, targets_of(game)[target].horizon, SNAPSHOTS, game)
     }
-    installation.run(log.first_day, last, WHOLE_GRAPH[:2])
+    installation.run(log.first_day, last, ["raw_logs", "user_activity"])
     for day in sorted({one for one in needed if one >= log.first_day} | {last}):
-        installation.run(day, day, WHOLE_GRAPH[2:3])
-    assert installation.run(last, last, WHOLE_GRAPH[3:]) == []
+        installation.run(day, day, ["user_features"])
+    after_features = dg.AssetSelection.assets("user_features").downstream(include_self=False)
+    assert installation.run(last, last, after_features) == []
     return Played(log, installation)
 
 

@@ -1,7 +1,8 @@
 """The prediction service as the backend of the HTTP API."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -9,7 +10,6 @@ from msgspec import UNSET, UnsetType
 from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.protocol import Backend, ScoreRequest
-from ds_assets.serving.installed import running_service
 from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.service import PredictionService
 
@@ -17,10 +17,23 @@ Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
 
 
 @asynccontextmanager
-async def installed_answering() -> AsyncIterator[Backend]:
-    """The service, on the event loop of a worker."""
-    async with running_service() as service:
-        yield _ServiceBackend(service)
+async def open_backend(
+    open_service: Callable[[], AbstractContextManager[PredictionService]],
+) -> AsyncIterator[Backend]:
+    """The service on the event loop of a worker; it loads the newest day and looks for newer ones.
+
+    Raises:
+        InputError: a setting is not valid.
+    """
+    with open_service() as service:
+        await service.warm()
+        await service.refresh()
+        fresh = asyncio.create_task(service.keep_fresh())
+        try:
+            yield _ServiceBackend(service)
+        finally:
+            fresh.cancel()
+            await service.close()
 
 
 class _ServiceBackend:

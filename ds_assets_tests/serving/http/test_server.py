@@ -227,7 +227,7 @@ def test_an_address_that_is_not_free_is_told(tmp_path: Path, host: str) -> None:
 
 def test_what_serves_is_light() -> None:
     code = (
-        "import sys, ds_assets.serving.http.wiring as _; "
+        "import sys, ds_assets.serving.http.adapter, ds_assets.installation; "
         "sys.exit(any(name in sys.modules for name in ('dagster', 'duckdb', 'sklearn', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

@@ -9,9 +9,10 @@ from functools import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from ds_assets.errors import InputError
+from ds_assets.installation import load_installation
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import BlockingService, blocking
-from ds_assets.serving.installed import installed_service
+from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 
 _opening = threading.Lock()
 
@@ -37,7 +38,8 @@ def _service_of(process: int) -> BlockingService:
     """
     with ExitStack() as stack:
         try:
-            service = stack.enter_context(blocking(stack.enter_context(installed_service())))
+            opened = stack.enter_context(load_installation().service(REQUEST_TIMEOUT_S))
+            service = stack.enter_context(blocking(opened))
         except InputError as error:
             raise ImproperlyConfigured(str(error)) from None
         atexit.register(_close, process, stack.pop_all())

@@ -1,0 +1,219 @@
+"""The composition root: settings and the game file become the objects that the software works with.
+
+Nothing else reads the environment or chooses between a folder and S3, a folder and Azure Blob,
+DuckDB and Spark, an embedded cache and Redis. The command line, Dagster's resources, the demo and
+the API all get their objects here.
+
+Libraries are imported by the function that needs them: a process that serves predictions loads
+neither Dagster nor an engine, and one that checks the settings loads none of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ds_assets.game import Game, load_game
+from ds_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ds_assets.infra.cache.prediction_cache import PredictionCache
+    from ds_assets.infra.engines.base import LakeEngine
+    from ds_assets.infra.lake.base import Lake
+    from ds_assets.infra.log_source.base import LogSource
+    from ds_assets.infra.results.database import ResultsDatabase
+    from ds_assets.serving.http.app import App
+    from ds_assets.serving.http.auth import KeyFile
+    from ds_assets.serving.http.workers import Shared
+    from ds_assets.serving.service import PredictionService
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation of the software, for one game.
+
+    Nothing is connected or started before it is used, except by `service` and `serve`.
+    """
+
+    settings: Settings
+    game: Game
+
+    def log_source(self) -> "LogSource":
+        """The logs as the game writes them."""
+        found = self.settings
+        return open_log_source(found.source_url, found.source, self.game.logs.path)
+
+    def lake(self) -> "Lake":
+        """The lake."""
+        found = self.settings
+        return open_lake(found.lake_url, found.lake, found.lake_cache)
+
+    def engine(self) -> "LakeEngine":
+        """The engine of this process."""
+        found = self.settings
+        return open_engine(
+            found.memory_limit_mb,
+            found.threads,
+            found.spark_remote,
+            found.spark_master,
+            found.spark_lake,
+        )
+
+    def results(self) -> "ResultsDatabase":
+        """The results database, to be closed after use."""
+        return open_results(self.settings.results_url, self.settings.results_days)
+
+    def cache(self) -> "PredictionCache":
+        """The prediction cache, to be closed after use."""
+        found = self.settings
+        return open_cache(found.cache_url, found.cache_folder, self.game.name, found.cache_days)
+
+    @contextmanager
+    def service(self, timeout: float) -> Iterator["PredictionService"]:
+        """The prediction service; its cache and database are closed at the end.
+
+        Args:
+            timeout: Seconds within which it answers, whatever is unavailable.
+        """
+        with self.cache() as cache, self.results() as results:
+            yield make_service(cache, results, self.lake(), self.game, timeout)
+
+    def serve(self, host: str, port: int, workers: int) -> None:
+        """Serve the API until this process is told to end.
+
+        Raises:
+            InputError: the address is not this machine's own and there is no API key, or it is
+                taken.
+        """
+        from ds_assets.serving.http.server import serve
+
+        serve(partial(_make_app, self), _key_file(self.settings), host, port, workers)
+
+
+def load_installation(overrides: Mapping[str, Any] | None = None) -> Installation:
+    """The installation that the environment describes.
+
+    Args:
+        overrides: Settings by field name that take precedence over the environment.
+
+    Raises:
+        InputError: a setting or the game file is not valid. The message names every mistake.
+    """
+    settings = load_settings(overrides)
+    return Installation(settings, load_game(settings.game))
+
+
+def load_key_file() -> "KeyFile":
+    """The file of the API keys; unlike the rest it needs no valid game file.
+
+    Raises:
+        InputError: a setting is not valid.
+    """
+    return _key_file(load_settings())
+
+
+def open_log_source(url: str, folder: Path, day_path: str) -> "LogSource":
+    """The log source at `s3://BUCKET/PREFIX`, or in a folder if the URL is empty."""
+    if not url:
+        from ds_assets.infra.log_source.folder import FolderLogSource
+
+        return FolderLogSource(folder, day_path)
+    from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
+
+    return S3LogSource(s3_client(), url, day_path)
+
+
+def open_lake(url: str, folder: Path, cache: Path) -> "Lake":
+    """The lake at `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or in a folder without a URL.
+
+    Args:
+        url: The address, or empty.
+        folder: Folder of the lake, used without a URL.
+        cache: Folder for local copies of objects at the URL.
+    """
+    if not url:
+        from ds_assets.infra.lake.folder import FolderLake
+
+        return FolderLake(folder)
+    from ds_assets.infra.lake.azure_blob import BlobLake, blob_service, credential_of_environment
+
+    return BlobLake(url, lambda account: blob_service(account, credential_of_environment()), cache)
+
+
+def open_engine(
+    memory_limit_mb: int, threads: int, spark_remote: str, spark_master: str, spark_lake: str
+) -> "LakeEngine":
+    """The engine of this process: Spark if one is named, else DuckDB.
+
+    Raises:
+        InputError: the Spark that is named cannot be reached, or is not installed.
+    """
+    if not spark_remote and not spark_master:
+        from ds_assets.infra.engines.duckdb import open_duckdb
+
+        return open_duckdb(memory_limit_mb, threads)
+    from ds_assets.infra.engines.spark import open_spark
+
+    return open_spark(spark_remote, spark_master, spark_lake, memory_limit_mb)
+
+
+def open_results(url: str, days: int) -> "ResultsDatabase":
+    """The results database, to be closed after use.
+
+    Args:
+        url: SQLAlchemy URL.
+        days: Days to keep; 0 keeps all.
+    """
+    from ds_assets.infra.results.database import ResultsDatabase
+
+    return ResultsDatabase(url, days)
+
+
+def open_cache(url: str, folder: Path, game: str, days_to_live: int) -> "PredictionCache":
+    """The prediction cache in Redis, or in an embedded server without a URL; to be closed.
+
+    Args:
+        url: Redis URL, or empty.
+        folder: Folder of the embedded server, used without a URL.
+        game: Name of the game.
+        days_to_live: Days after which a prediction expires.
+    """
+    from ds_assets.infra.cache.prediction_cache import PredictionCache
+
+    return PredictionCache(url or folder, game, days_to_live)
+
+
+def make_service(
+    cache: "PredictionCache",
+    results: "ResultsDatabase",
+    lake: "Lake",
+    game: Game,
+    timeout: float,
+) -> "PredictionService":
+    """The prediction service, which asks the cache, then the table, then the live model."""
+    from ds_assets.serving.answer import calendar_of
+    from ds_assets.serving.live_model import LakeModel
+    from ds_assets.serving.service import PredictionService
+
+    return PredictionService(cache, results, LakeModel(lake, game), calendar_of(game), timeout)
+
+
+def _make_app(installation: Installation, shared: "Shared") -> "App":
+    """The application of one worker process."""
+    from ds_assets.serving.http.adapter import open_backend
+    from ds_assets.serving.http.app import App
+    from ds_assets.serving.http.auth import Authenticator
+    from ds_assets.serving.sources import REQUEST_TIMEOUT_S
+
+    settings = installation.settings
+    authenticator = Authenticator(_key_file(settings), settings.requests_per_key)
+    backend = partial(open_backend, partial(installation.service, REQUEST_TIMEOUT_S))
+    return App(backend, authenticator, settings.requests_at_once, shared)
+
+
+def _key_file(settings: Settings) -> "KeyFile":
+    from ds_assets.serving.http.auth import KeyFile
+
+    return KeyFile(settings.api_keys)

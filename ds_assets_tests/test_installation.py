@@ -1,0 +1,78 @@
+"""What an installation runs on, by its settings."""
+
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ds_assets.errors import InputError
+from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.engines.duckdb import DuckDBEngine
+from ds_assets.infra.lake.azure_blob import BlobLake
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.infra.log_source.s3 import S3LogSource
+from ds_assets.installation import Installation, load_installation, load_key_file
+from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.infra.factories import row, table
+
+
+def installation(home: Path, **settings: Any) -> Installation:
+    return Installation(load_installation({"home": home, **settings}).settings, make_game())
+
+
+def put_one(cache: PredictionCache) -> int:
+    """Put a user into the cache. Returns how many were written."""
+    day = dt.date(2026, 1, 1)
+    return cache.put_batches(day, table(row("u1", day)).to_batches()).written
+
+
+def test_without_addresses_everything_is_a_folder_or_in_the_process(tmp_path: Path) -> None:
+    found = installation(tmp_path)
+    assert isinstance(found.lake(), FolderLake)
+    assert isinstance(found.log_source(), FolderLogSource)
+    assert isinstance(found.engine(), DuckDBEngine)
+    with found.results() as results, found.cache() as cache:
+        results.ensure_schema()
+        assert (tmp_path / "results.sqlite").is_file()
+        assert put_one(cache) == 1
+        assert (tmp_path / "cache").is_dir()
+
+
+def test_an_address_takes_the_place_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    found = installation(
+        tmp_path,
+        source_url="s3://logs/game",
+        lake_url="http://127.0.0.1:1/account/lake",
+        cache_url="redis://127.0.0.1:1/0",
+    )
+    assert isinstance(found.lake(), BlobLake)
+    assert isinstance(found.log_source(), S3LogSource)
+    with found.cache() as cache, pytest.raises(CacheUnavailable, match=r"redis://127\.0\.0\.1:1/0"):
+        put_one(cache)
+
+
+def test_api_keys_can_be_managed_without_a_valid_game_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_HOME", str(tmp_path))
+    (tmp_path / "game.yaml").write_text("name: [")
+    assert load_key_file().read() == []
+    with pytest.raises(InputError, match="not valid YAML"):
+        load_installation()
+
+
+def test_loading_an_installation_loads_no_library_of_a_server() -> None:
+    code = (
+        "import sys; from ds_assets.installation import load_installation; load_installation(); "
+        "sys.exit(any(name in sys.modules for name in "
+        "('dagster', 'duckdb', 'pandas', 'pyarrow', 'redis', 'sqlalchemy', 'boto3', 'azure')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
