@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from ds_assets.assets.daily import days_of
-from ds_assets.assets.user_activity import ActivityReport, read_report
 from ds_assets.core.checksum import checksum
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import BUILT_IN
+from ds_assets.daily_assets import days_of
 from ds_assets.game import Game
+from ds_assets.infra.lake.activity_reports import ActivityReport, read_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, read_rows, table_file
 from ds_assets.infra.results.database import ResultsDatabase

@@ -17,17 +17,18 @@ LAYERS = {
     "serving": 3,
     "installation": 4,
     "partitions": 4,
+    "daily_assets": 5,
     "resources": 5,
-    "assets": 5,
-    "checks": 6,
-    "jobs": 6,
-    "runs": 6,
-    "schedules": 6,
-    "sensors": 6,
-    "definitions": 7,
-    "simulate": 8,
-    "demo": 8,
-    "cli": 9,
+    "assets": 6,
+    "checks": 7,
+    "jobs": 7,
+    "runs": 7,
+    "schedules": 7,
+    "sensors": 7,
+    "definitions": 8,
+    "simulate": 9,
+    "demo": 9,
+    "cli": 10,
 }
 """Each part imports from its own level and those below it."""
 CORE = ("", "clusters", "models")
@@ -35,7 +36,7 @@ CORE = ("", "clusters", "models")
 FOR_ALL = {"", "errors", "game", "settings"}
 """Parts that everybody may import, and that import each other only; "" is the package itself."""
 NARROWER = {
-    "assets": {"core", "infra", "partitions"},
+    "assets": {"core", "daily_assets", "infra", "partitions"},
     "serving": {"core", "infra"},
     "simulate": {"core"},
     "local_servers": set(),
@@ -149,6 +150,13 @@ def test_only_the_composition_root_opens_what_an_installation_runs_on() -> None:
     opened = {name: called for name, called in found.items() if called}
     assert opened.pop("ds_assets.installation")
     assert opened == COMPOSED_ELSEWHERE
+
+
+def test_no_asset_imports_another() -> None:
+    assets = {name for name in modules(PACKAGE) if part(name) == "assets"}
+    assets -= {"ds_assets.assets", "ds_assets.assets.prediction_models"}
+    found = own_imports(PACKAGE)
+    assert {name: found[name] & assets for name in assets if found[name] & assets} == {}
 
 
 def folder_of_core(module: str) -> int:

@@ -9,8 +9,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from ds_assets.assets.clusters import read_clusters
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.clusters import profiles
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.clusters.flows import flows, share_changed
@@ -19,10 +17,11 @@ from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTED_NUMBERS
+from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_columns, store_rows
+from ds_assets.infra.lake.tables import read_clusters, read_columns, store_rows
 from ds_assets.partitions import earlier_days
 
 TABLE = "cluster_profiles"

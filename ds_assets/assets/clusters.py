@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import dagster as dg
 import pandas as pd
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_clusters
 from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.contracts import conform
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTERS
+from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days, table_schema
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import LONGEST_PAUSE, cards_before, store_model
-from ds_assets.infra.lake.tables import read_columns, store_rows, table_file
+from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
 from ds_assets.partitions import earlier_days
 
 TABLE = "clusters"
@@ -24,14 +24,6 @@ TABLE = "clusters"
 def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
     """Cluster the users of days, each day continuing the one before it."""
     return {day: _cluster(day, lake, game) for day in sorted(days)}
-
-
-def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
-    """The stored clusters of a day; None where there are none."""
-    if not lake.exists(table_file(TABLE, day)):
-        return None
-    stored = read_columns(TABLE, day, CLUSTERS.names, lake)
-    return stored if len(stored) else None
 
 
 def build(game: Game) -> dg.AssetsDefinition:

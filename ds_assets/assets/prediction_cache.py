@@ -7,10 +7,9 @@ import dagster as dg
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days
-from ds_assets.assets.predictions import TABLE
 from ds_assets.core.group_defaults import INPUT_COLUMNS, compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -47,7 +46,9 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
     Raises:
         InputError: no predictions are stored.
     """
-    stored = [day for day in lake.days(TABLE) if lake.exists(table_file(TABLE, day))]
+    stored = [
+        day for day in lake.days(PREDICTIONS.name) if lake.exists(table_file(PREDICTIONS.name, day))
+    ]
     if not stored:
         raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
     kept = dt.timedelta(days=days_to_live)
@@ -57,7 +58,7 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
 def _read(
     day: dt.date, lake: Lake, columns: Sequence[str] = PREDICTIONS.names
 ) -> Iterator[pa.RecordBatch]:
-    path = lake.local(table_file(TABLE, day))
+    path = lake.local(table_file(PREDICTIONS.name, day))
     # Read as it is used: otherwise a million rows come into memory before the first is seen.
     with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)

@@ -9,8 +9,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, report_days, table_schema
-from ds_assets.assets.rds_results import DATABASE_POOL
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_GROUP, USER_ID
 from ds_assets.core.labels import label_days, matures_on
@@ -19,6 +17,14 @@ from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import Happened, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
+from ds_assets.daily_assets import (
+    DATABASE_POOL,
+    daily_asset,
+    days_of,
+    days_with,
+    report_days,
+    table_schema,
+)
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import is_over, labels_of, outcomes_of

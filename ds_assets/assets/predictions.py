@@ -6,7 +6,12 @@ from collections.abc import Sequence
 import dagster as dg
 import pyarrow as pa
 
-from ds_assets.assets.daily import (
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.models.inference.batch import Predictor
+from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import BUILT_IN, targets_of
+from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
@@ -14,11 +19,6 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
-from ds_assets.core.feature_catalog import declare_features
-from ds_assets.core.game_tables import user_features_table
-from ds_assets.core.models.inference.batch import Predictor
-from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake

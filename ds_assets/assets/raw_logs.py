@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.assets.daily import daily_asset, days_of, report_days, without_missing
+from ds_assets.daily_assets import daily_asset, days_of, report_days, without_missing
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day

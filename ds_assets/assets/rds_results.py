@@ -5,26 +5,24 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.assets.daily import (
+from ds_assets.core.contracts import conform
+from ds_assets.core.models.card.metrics_table import metrics_of
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
+from ds_assets.core.targets import BUILT_IN, targets_of
+from ds_assets.daily_assets import (
+    DATABASE_POOL,
     daily_asset,
     days_of,
     days_with,
     report_days,
     table_schema,
 )
-from ds_assets.core.contracts import conform
-from ds_assets.core.models.card.metrics_table import metrics_of
-from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
-
-DATABASE_POOL = "results_database"
-"""Pool of what writes to the database; its limit stands in dagster.yaml."""
 
 
 def update(

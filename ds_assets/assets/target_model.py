@@ -10,7 +10,6 @@ from functools import lru_cache
 import dagster as dg
 import pandas as pd
 
-from ds_assets.assets.daily import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.markdown import card_words
@@ -21,6 +20,7 @@ from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
+from ds_assets.daily_assets import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import is_over, labels_of, outcomes_of

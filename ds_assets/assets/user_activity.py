@@ -8,9 +8,12 @@ from functools import lru_cache
 
 import dagster as dg
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
-from ds_assets.assets.daily import (
+from ds_assets.core import activity, events
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.tables import QUARANTINE
+from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     in_batches,
@@ -18,13 +21,10 @@ from ds_assets.assets.daily import (
     table_schema,
     without_missing,
 )
-from ds_assets.core import activity, events
-from ds_assets.core.engine import DataFrame
-from ds_assets.core.game_tables import user_activity_table
-from ds_assets.core.tables import QUARANTINE
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.lake.base import Lake, day_folder
+from ds_assets.infra.lake.activity_reports import ActivityReport, store_report
+from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawObject, fingerprint, raw_objects
 
 TABLE = "user_activity"
@@ -33,31 +33,6 @@ BATCH_BYTES = 16 << 20
 
 _EVENT = "event"  # where a reason would stand
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
-
-
-class ActivityReport(BaseModel):
-    """What became of a day's lines."""
-
-    model_config = ConfigDict(frozen=True)
-
-    day: dt.date
-    raw_fingerprint: str
-    files: int
-    lines: int
-    events: int
-    """Valid, and no duplicate."""
-    duplicates: int
-    late_events: int
-    """Of the events, those dated before the day."""
-    quarantined: dict[str, int]
-    """Lines, and files that broke off, by reason."""
-    users: int
-    rows: int
-
-    @property
-    def quarantined_share(self) -> float:
-        """Share of the lines that are in quarantine; 0 without lines."""
-        return sum(self.quarantined.values()) / max(self.lines, 1)
 
 
 def update(
@@ -82,16 +57,8 @@ def update(
             frames = planned(reader.frame, reader.bad_lines)
             for report in _reduce(batch, prints, frames, lake, engine, game):
                 reports[report.day] = report
-                lake.write(_report_name(report.day), report.model_dump_json(indent=1).encode())
+                store_report(report, lake)
     return reports
-
-
-def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
-    """What became of a day's lines; None for a day without `user_activity`."""
-    try:
-        return ActivityReport.model_validate_json(lake.read(_report_name(day)))
-    except FileNotFoundError:
-        return None
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -185,10 +152,6 @@ def _totals(
     rows = engine.read(days, user_activity_table(game), lake)
     totals = engine.to_pandas(activity.day_totals(rows, engine)).to_dict("records")
     return {row.pop("dt").date(): {str(k): int(v) for k, v in row.items()} for row in totals}
-
-
-def _report_name(day: dt.date) -> str:
-    return f"{day_folder(TABLE, day)}/report.json"
 
 
 def _metadata(report: ActivityReport) -> dict[str, object]:

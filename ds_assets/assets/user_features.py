@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.assets.daily import (
+from ds_assets.core import features
+from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
@@ -13,8 +15,6 @@ from ds_assets.assets.daily import (
     report_days,
     table_schema,
 )
-from ds_assets.core import features
-from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from ds_assets.assets.user_activity import read_report
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
+from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import table_file

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from ds_assets.assets import daily
+from ds_assets import daily_assets
 from ds_assets.assets.prediction_cache import rebuild, update
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError
@@ -93,8 +93,8 @@ DELIVERY = ("rds_results", "prediction_cache")
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds that Dagster waits between the attempts at an asset, at most; here it does not."""
-    policy = daily.RETRIES
-    monkeypatch.setattr(daily, "RETRIES", dg.RetryPolicy(max_retries=policy.max_retries))
+    policy = daily_assets.RETRIES
+    monkeypatch.setattr(daily_assets, "RETRIES", dg.RetryPolicy(max_retries=policy.max_retries))
     attempts = range(1, policy.max_retries + 1)
     return sum(max(policy.calculate_delay(it) for _ in range(1_000)) for it in attempts)
 
@@ -127,7 +127,7 @@ def test_without_an_answer_the_asset_is_retried_says_why_and_holds_nothing_else_
     done = steps(result, dg.DagsterEventType.STEP_SUCCESS)
     assert "rds_results" in done
     assert "prediction_cache" not in done
-    again = ["prediction_cache"] * daily.RETRIES.max_retries
+    again = ["prediction_cache"] * daily_assets.RETRIES.max_retries
     assert steps(result, dg.DagsterEventType.STEP_RESTARTED) == again
     (failure,) = result.get_step_failure_events()
     error = failure.step_failure_data.error

@@ -18,6 +18,7 @@ from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.spark import SparkEngine, open_spark
+from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.lake.tables import stored_days, table_file
@@ -194,7 +195,7 @@ def assert_same_tables(found: Installation, expected: Installation) -> None:
 
 def assert_same_reports(found: Installation, expected: Installation) -> None:
     for one in expected.lake.days("user_activity"):
-        reports = [user_activity.read_report(one, each.lake) for each in (found, expected)]
+        reports = [read_report(one, each.lake) for each in (found, expected)]
         contents = [report.model_dump(exclude={"raw_fingerprint"}) for report in reports if report]
         assert contents[0] == contents[1]
 
@@ -210,7 +211,7 @@ def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.D
 
 def test_the_game_holds_every_kind_of_mess(by_duckdb: Installation) -> None:
     assert WITHOUT_LOGS not in by_duckdb.lake.days("user_activity")
-    report = user_activity.read_report(MESSY_DAY, by_duckdb.lake)
+    report = read_report(MESSY_DAY, by_duckdb.lake)
     assert report is not None
     assert report.files == 7
     assert report.duplicates > 40

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import CLUSTERS, PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
@@ -74,6 +74,14 @@ def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:
     """Store a day's rows, replacing those that were stored before."""
     with lake.writing({day: table_file(table, day)}) as staged:
         parquet.write_table(rows, staged[day])
+
+
+def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
+    """The stored clusters of a day; None where there are none."""
+    if not lake.exists(table_file(CLUSTERS.name, day)):
+        return None
+    stored = read_columns(CLUSTERS.name, day, CLUSTERS.names, lake)
+    return stored if len(stored) else None
 
 
 def read_predictions(day: dt.date, lake: Lake) -> pa.Table:

@@ -1,6 +1,6 @@
-"""What all assets share: their days, their settings in the graph.
+"""Common parts of the assets, each of which has one partition a day.
 
-Belongs here: things that every asset needs. Does not belong here: anything that one asset does.
+Scope: how an asset is declared, which days a run is for, and what is reported of a day.
 """
 
 import datetime as dt
@@ -21,10 +21,12 @@ Item = TypeVar("Item")
 
 OWNERS = ["team:player-insights"]
 RETRIES = dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS)
-"""Of a step. Every client has tried more than once before; with a server that does not answer all
-of it stays below a minute. Longer outages are the sensor's, which runs a failed day again."""
+"""Retries of a step. Every client has retried before; with a server that does not answer, all of it
+takes less than a minute. The sensor handles longer outages: it runs a failed day again."""
+DATABASE_POOL = "results_database"
+"""Pool of the assets that write to the results database; its limit is in dagster.yaml."""
 LEFT_OUT = "left_out"
-"""Metadata of a day of a run that was left out: why."""
+"""Metadata key of a day that a run left out; the value is the reason."""
 FRESH_WITHIN = dt.timedelta(hours=36)
 
 _UI_TYPES = {
@@ -46,8 +48,17 @@ def daily_asset(
     deps: Sequence[str | dg.AssetDep] = (),
     **more: Any,
 ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
-    """Decorator of an asset of the graph: a partition a day, any range of days in one run."""
-    fresh = None  # logs that have ended do not get old
+    """Decorator of an asset: daily partitions, any range of days in one run.
+
+    Args:
+        game: Its days are the partitions.
+        group: Name of the asset's group.
+        kinds: Technologies that the UI shows icons of.
+        description: Shown in the UI.
+        deps: What the asset reads.
+        more: Further arguments of `dagster.asset`.
+    """
+    fresh = None  # the data of a game that has ended does not become outdated
     if game.last_day is None:
         fresh = dg.FreshnessPolicy.time_window(fail_window=FRESH_WITHIN)
     as_asset: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
@@ -62,11 +73,11 @@ def daily_asset(
         deps=list(deps),
         **more,
     )
-    return lambda compute: as_asset(_without_useless_retries(compute))
+    return lambda compute: as_asset(_without_retries_of_input_errors(compute))
 
 
-def _without_useless_retries(compute: Callable[..., None]) -> Callable[..., None]:
-    """Fail at once where the input is wrong: waiting mends a connection, but no input."""
+def _without_retries_of_input_errors(compute: Callable[..., None]) -> Callable[..., None]:
+    """Fail immediately on an input error: a retry can repair a connection, but not the input."""
 
     @wraps(compute)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -79,7 +90,7 @@ def _without_useless_retries(compute: Callable[..., None]) -> Callable[..., None
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
-    """Days that a run is for, ascending."""
+    """The days of a run, ascending."""
     keys = context.partition_keys if context.has_partition_key_range else [context.partition_key]
     return sorted(dt.date.fromisoformat(key) for key in keys)
 
@@ -87,10 +98,10 @@ def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -
 def days_with(
     days: Sequence[dt.date], table: str, lake: Lake, context: dg.AssetExecutionContext
 ) -> list[dt.date]:
-    """Those days of a run that have what the asset reads; a run of several goes on without others.
+    """Days of a run for which a table that the asset reads is stored; the others are left out.
 
     Raises:
-        dagster.Failure: no day has it.
+        dagster.Failure: it is stored for none of them.
     """
     stored = stored_days(table, lake)
     missing = [day for day in days if day not in stored]
@@ -103,7 +114,13 @@ def without_missing(
     sentence: str,
     context: dg.AssetExecutionContext,
 ) -> list[dt.date]:
-    """Days that are not missing, after saying what is wrong with those that are.
+    """The days without the missing ones, which are logged and recorded as left out.
+
+    Args:
+        days: Days of the run.
+        missing: Those of them that cannot be made.
+        sentence: Why.
+        context: Of the asset.
 
     Raises:
         dagster.Failure: all are missing.
@@ -121,7 +138,10 @@ def without_missing(
 def in_batches(
     items: Iterable[Item], size: Callable[[Item], int], most: int
 ) -> Iterator[list[Item]]:
-    """Items in their order, as many at once as stay within a size; a larger one comes alone."""
+    """Split items into batches, in order, of a total size of at most `most`.
+
+    An item that is larger is a batch of its own.
+    """
     batch: list[Item] = []
     total = 0
     for item in items:
@@ -136,7 +156,7 @@ def in_batches(
 
 
 def table_schema(table: Table) -> dict[str, Any]:
-    """Definition metadata that shows a table's columns in the UI."""
+    """Definition metadata with a table's columns, for the UI."""
     columns = [_ui_column(column) for column in table.columns]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 

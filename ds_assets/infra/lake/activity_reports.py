@@ -1,0 +1,53 @@
+"""The report of a day's lines, stored beside its `user_activity`.
+
+Scope: its fields, and how it is stored and read. What makes it is the asset `user_activity`.
+"""
+
+import datetime as dt
+
+from pydantic import BaseModel, ConfigDict
+
+from ds_assets.infra.lake.base import Lake, day_folder
+
+
+class ActivityReport(BaseModel):
+    """What a day's raw files held, and what became of their lines."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: dt.date
+    raw_fingerprint: str
+    """Fingerprint of the raw files that were read."""
+    files: int
+    lines: int
+    events: int
+    """Valid events, without duplicates."""
+    duplicates: int
+    late_events: int
+    """Events that are dated before the day."""
+    quarantined: dict[str, int]
+    """Lines, and files that broke off, by reason."""
+    users: int
+    rows: int
+
+    @property
+    def quarantined_share(self) -> float:
+        """Share of the lines that are in quarantine; 0 without lines."""
+        return sum(self.quarantined.values()) / max(self.lines, 1)
+
+
+def store_report(report: ActivityReport, lake: Lake) -> None:
+    """Write a day's report."""
+    lake.write(_name(report.day), report.model_dump_json(indent=1).encode())
+
+
+def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
+    """A day's report; None for a day without `user_activity`."""
+    try:
+        return ActivityReport.model_validate_json(lake.read(_name(day)))
+    except FileNotFoundError:
+        return None
+
+
+def _name(day: dt.date) -> str:
+    return f"{day_folder('user_activity', day)}/report.json"
