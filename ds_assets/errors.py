@@ -3,9 +3,10 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
 """What an address may hold a password in: everything after its scheme."""
@@ -35,7 +36,7 @@ class Unavailable(Exception):
 
 def describe_mistakes(
     where: str,
-    error: ValidationError,
+    error: "ValidationError",
     rename: Callable[[str], str] = str,
     secrets: Collection[str] = (),
 ) -> str:

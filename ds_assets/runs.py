@@ -8,14 +8,18 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
-from ds_assets.assets.daily import LEFT_OUT
+from ds_assets.assets.prediction_outcomes import due
+from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.installation import Installation
+from ds_assets.jobs import DAILY, OUTCOMES
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -57,6 +61,39 @@ def materialize_days(
         kind = Unavailable if _lacked_a_server(result) else InputError
         raise kind("\n".join([*_failures(result), f"This was run {result.run_id}."]))
     return _left_out(result)
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """What a run of the whole graph did besides what it stored.
+
+    Attributes:
+        left_out: A sentence for each day that was left out.
+        compared: Days whose predictions were compared with what happened afterwards.
+    """
+
+    left_out: list[str]
+    compared: list[dt.date]
+
+
+def run_graph(
+    defs: dg.Definitions,
+    installation: Installation,
+    first: dt.date,
+    last: dt.date,
+    instance: dg.DagsterInstance,
+) -> GraphRun:
+    """Materialize a range of days, then the outcomes of all predictions that have matured.
+
+    Raises:
+        InputError: the game has no such days, or a run failed.
+        Unavailable: a run failed as a server cannot be used.
+    """
+    left_out = materialize_days(defs, DAILY, first, last, instance)
+    matured, _ = due(installation.lake(), installation.game)
+    if matured:
+        materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance)
+    return GraphRun(left_out, matured)
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:

@@ -6,6 +6,12 @@ Scope: the game and its logs. Nothing here reads the pipeline's code or data.
 """
 
 from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary
-from ds_assets.simulate.run import simulate
+from ds_assets.simulate.run import ProgressCallback, simulate
 
-__all__ = ["Injected", "SimulationOptions", "SimulationSummary", "simulate"]
+__all__ = [
+    "Injected",
+    "ProgressCallback",
+    "SimulationOptions",
+    "SimulationSummary",
+    "simulate",
+]

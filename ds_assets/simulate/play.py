@@ -52,7 +52,7 @@ class Sessions:
         return np.minimum(self.minutes * 60_000, DAY_MS - 1 - self.start)
 
 
-class Game:
+class SimulatedGame:
     """The running game; its state is one number per user for each fact."""
 
     def __init__(self, world: World, seed: int) -> None:

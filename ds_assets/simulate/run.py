@@ -19,10 +19,12 @@ from ds_assets.simulate.game_file import ACTIVE_DAYS, HORIZON_DAYS, game_file
 from ds_assets.simulate.lines import LineWriter, user_ids
 from ds_assets.simulate.mess import Delivery
 from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary
-from ds_assets.simulate.play import Game
+from ds_assets.simulate.play import SimulatedGame
 from ds_assets.simulate.truth import Oracle
 from ds_assets.simulate.world import build_world
 
+ProgressCallback = Callable[[int], None]
+"""Called after each day with the number of days done."""
 LINES_A_FILE = 50_000
 THREADS = 2
 """Threads that make text and compress it; the files do not depend on their number."""
@@ -34,7 +36,7 @@ class Simulation:
     def __init__(self, options: SimulationOptions, out: Path, pool: ThreadPoolExecutor) -> None:
         world = build_world(options)
         self._options, self._out, self._pool = options, out, pool
-        self._game = Game(world, options.seed)
+        self._game = SimulatedGame(world, options.seed)
         self._oracle = Oracle(world, HORIZON_DAYS, ACTIVE_DAYS)
         self._delivery = Delivery(options)
         self._writer = LineWriter(world)
@@ -112,7 +114,7 @@ class Simulation:
 
 
 def simulate(
-    options: SimulationOptions, out: Path, progress: Callable[[int], None] | None = None
+    options: SimulationOptions, out: Path, progress: ProgressCallback | None = None
 ) -> SimulationSummary:
     """Simulate a game and write its logs, its `game.yaml` and the truth about it.
 

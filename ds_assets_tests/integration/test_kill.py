@@ -25,7 +25,7 @@ from ds_assets_tests.infra.factories import get_rows
 KILLS = 3
 USERS, DAYS, SEED = 300, 24, 5
 HISTORY = ("raw_logs", "user_activity", "user_features")
-_COMMAND = "from ds_assets.cli import main; main()"
+_COMMAND = "from ds_assets.cli.main import main; main()"
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _LAST = START + dt.timedelta(days=DAYS - 1)
 _LATER = _LAST - dt.timedelta(days=3)

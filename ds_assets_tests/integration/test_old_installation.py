@@ -24,8 +24,8 @@ from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
 from ds_assets.jobs import DAILY
 from ds_assets_tests.assets.factories import Installation
+from ds_assets_tests.cli.test_main import Shell, shell
 from ds_assets_tests.infra.results.databases import execute, fresh_database
-from ds_assets_tests.test_cli import Shell, shell
 
 __all__ = ["shell"]
 

@@ -93,7 +93,7 @@ class _Api(ServerProcess):
 
     def __init__(self, folder: Path, world: World) -> None:
         self.port = free_port()
-        command = "from ds_assets.cli import main; main()"
+        command = "from ds_assets.cli.main import main; main()"
         super().__init__(
             [sys.executable, "-c", command, "serve", "--port", str(self.port)],
             folder / "api.txt",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ds_assets import cli
+from ds_assets.cli.main import COMMANDS, main
 from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -23,7 +23,7 @@ from ds_assets_tests.assets.factories import (
 from ds_assets_tests.infra.factories import get_rows
 
 Told = tuple[int, str, str]
-SCRIPT = [sys.executable, "-c", "from ds_assets.cli import main; main()"]
+SCRIPT = [sys.executable, "-c", "from ds_assets.cli.main import main; main()"]
 
 
 class Shell:
@@ -42,7 +42,7 @@ class Shell:
         self._patch.setattr(sys, "argv", ["ds-assets", *arguments])
         self._capfd.readouterr()
         try:
-            cli.main()
+            main()
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
@@ -139,7 +139,7 @@ def test_a_setting_that_is_wrong_is_named_without_its_password(
 def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> None:
     installation = Installation(shell.home)
     installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
-    assert shell("run", str(START)) == (0, f"{START} to {START} are done\n", "")
+    assert shell("run", str(START)) == (0, f"{START} to {START} done\n", "")
     code, out, err = shell("predict", "u3", "nobody")
     assert (code, err) == (0, "")
     known, unknown = map(json.loads, out.splitlines())
@@ -159,7 +159,7 @@ def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
             day(number), *(event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(30))
         )
     code, out, err = shell("run", str(START), str(day(2)))
-    assert (code, out) == (0, f"{START} to {day(2)} are done\n")
+    assert (code, out) == (0, f"{START} to {day(2)} done\n")
     missing = day(1)
     folder = installation.source(missing)
     assert err == f"left out: {missing}: there are no log files in {folder}\n"
@@ -218,7 +218,7 @@ def test_without_the_cache_predict_answers_and_says_what_was_down(
     code, out, err = shell("predict", user)
     assert code == 0
     assert (json.loads(out)["source"], json.loads(out)["status"]) == ("table", "stale")
-    assert "down, and left out: cache" in err
+    assert "unavailable, skipped: cache" in err
 
 
 @pytest.mark.slow
@@ -235,7 +235,7 @@ def test_a_lost_cache_is_rebuilt_by_one_command_that_says_which_days(
     code, out, err = shell("rebuild-cache")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == f"{LAST}: {len(users)} users put, 0 have a newer day"
+    assert lines[0] == f"{LAST}: {len(users)} users written, 0 have a newer day"
     assert len(lines) == copied.settings.cache_days
     with copied.cache() as cache:
         assert get_rows(cache, users) == before
@@ -298,7 +298,7 @@ def test_with_every_server_down_predict_answers_that_nothing_is_known_and_names_
     code, out, err = shell("predict", "u1")
     assert code == 0
     assert json.loads(out)["source"] == "default"
-    assert "down, and left out: cache, table, live" in err
+    assert "unavailable, skipped: cache, table, live" in err
 
 
 @pytest.mark.slow
@@ -391,9 +391,31 @@ def test_a_command_that_there_is_not_is_told(shell: Shell) -> None:
 
 def test_the_script_starts_and_helps() -> None:
     done = subprocess.run([*SCRIPT, "--help"], capture_output=True, text=True, check=True)  # noqa: S603
-    for name in ("check", "simulate", "run", "predict", "rebuild-cache", "demo"):
+    for name in COMMANDS:
         assert name in done.stdout
+    assert "3 a server is unavailable" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_command_says_of_itself(
+    shell: Shell, command: str
+) -> None:
+    code, out, err = shell(command, "--help")
+    assert (code, err) == (0, "")
+    assert f"Usage: ds-assets {command}" in out
+    assert COMMANDS[command] in out
+
+
+def test_help_waits_for_no_library() -> None:
+    code = (
+        "import sys; sys.argv = ['ds-assets', '--help']\n"
+        "from ds_assets.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: sys.exit(any(name in sys.modules for name in "
+        "('dagster', 'pydantic', 'yaml', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
 
 def test_api_keys_are_made_listed_and_revoked(shell: Shell) -> None:

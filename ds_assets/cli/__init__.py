@@ -1,0 +1,1 @@
+"""The command line, `ds-assets`: `main` and a module for each command."""

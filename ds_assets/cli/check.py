@@ -1,0 +1,17 @@
+"""`ds-assets check`."""
+
+import typer
+
+from ds_assets.installation import load_installation
+
+app = typer.Typer()
+
+
+@app.command()
+def check() -> None:
+    """Validate the environment and the game file, and show where data is stored."""
+    found = load_installation()
+    typer.echo(f"game      {found.game.name} ({found.settings.game})")
+    for name, place in found.settings.places().items():
+        typer.echo(f"{name:<9} {place}")
+    typer.echo("All settings are valid.")

@@ -1,0 +1,83 @@
+"""Entry point of the command line `ds-assets`.
+
+Scope: which commands there are, and turning errors that a user can act on into one sentence and an
+exit code. A command is a module of its own, imported when it is called, so that `--help` does not
+wait for Dagster.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from ds_assets.errors import InputError, Unavailable
+
+COMMANDS = {
+    "check": "Validate the environment and the game file, and show where data is stored.",
+    "simulate": "Write the logs of a simulated game, as messy as you ask for.",
+    "run": "Run the whole graph for a day, or for a range of days in one run.",
+    "predict": "Print the predictions of users, one line of JSON each.",
+    "serve": "Serve the prediction API until interrupted. API docs at /docs.",
+    "keys": "Manage the keys of the API.",
+    "rebuild-cache": "Refill the cache from the predictions in the lake.",
+    "demo": "Run a year of real daily logs through the graph, print a summary, open the UI.",
+}
+"""Commands and their help; the module of a command has the same text."""
+INPUT_ERROR, UNAVAILABLE = 2, 3
+"""Exit codes; that of a mistake in an option is 2 as well."""
+
+
+class _CommandGroup(TyperGroup):
+    """Commands whose modules are imported when they are called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """See `TyperGroup`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """A command as `--help` lists it, which cannot be called."""
+        text = COMMANDS.get(cmd_name)
+        return None if text is None else TyperCommand(cmd_name, help=text)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        if name is None or listed is None:
+            return name, listed, rest
+        module = import_module(f"ds_assets.cli.{name.replace('-', '_')}")
+        return name, get_command(module.app), rest
+
+
+app = typer.Typer(
+    cls=_CommandGroup,
+    help="Daily player predictions: from raw game logs to churn, payment and clusters.",
+    epilog=(
+        f"Exit codes: 0 success; {INPUT_ERROR} a mistake in the input; {UNAVAILABLE} a server is "
+        "unavailable, retry later."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _root() -> None: ...
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except InputError as error:
+        _exit(error, INPUT_ERROR)
+    except Unavailable as error:
+        _exit(error, UNAVAILABLE)
+
+
+def _exit(error: Exception, code: int) -> NoReturn:
+    typer.echo(f"ds-assets: {error}", err=True)
+    sys.exit(code)

@@ -1,0 +1,43 @@
+"""`ds-assets run`."""
+
+import datetime as dt
+from typing import Annotated
+
+import dagster as dg
+import typer
+
+from ds_assets.definitions import build_defs
+from ds_assets.errors import InputError
+from ds_assets.installation import load_installation
+from ds_assets.runs import run_graph
+
+app = typer.Typer()
+_DAY = "%Y-%m-%d"
+
+
+@app.command()
+def run(
+    first: Annotated[dt.datetime, typer.Argument(formats=[_DAY], metavar="FIRST_DAY")],
+    last: Annotated[
+        dt.datetime | None, typer.Argument(formats=[_DAY], metavar="[LAST_DAY]")
+    ] = None,
+) -> None:
+    """Run the whole graph for a day, or for a range of days in one run."""
+    installation, until = load_installation(), last or first
+    with _open_instance() as instance:
+        done = run_graph(
+            build_defs(installation), installation, first.date(), until.date(), instance
+        )
+    for sentence in done.left_out:
+        typer.echo(f"left out: {sentence}", err=True)
+    typer.echo(f"{first.date()} to {until.date()} done")
+    if done.compared:
+        days = ", ".join(map(str, done.compared))
+        typer.echo(f"compared with what happened afterwards: predictions of {days}")
+
+
+def _open_instance() -> dg.DagsterInstance:
+    try:
+        return dg.DagsterInstance.get()
+    except dg.DagsterError as error:
+        raise InputError(str(error).partition("\nYou can resolve")[0]) from None
