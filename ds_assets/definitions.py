@@ -40,7 +40,7 @@ from ds_assets.resources import (
     ResultsResource,
 )
 from ds_assets.schedules import daily_collection
-from ds_assets.sensors import raw_files_sensor
+from ds_assets.sensors.sensor import raw_files_sensor
 from ds_assets.settings import Settings
 
 _ASSETS = (

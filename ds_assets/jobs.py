@@ -1,14 +1,15 @@
-"""Jobs: named parts of the graph, and the one that answers for given users.
+"""Jobs: named selections of assets, and the job that answers for given users.
 
-Belongs here: what runs together. When it runs is for schedules and sensors.
+Scope: what runs together. Schedules and sensors decide when.
 """
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -25,18 +26,21 @@ PREDICT_AGAIN = "predict_again"
 JUDGE = "judge_predictions"
 OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 DAILY = dg.AssetSelection.all() - OUTCOMES
-"""What a day can have at its end; the outcomes of its predictions are known later."""
+"""The assets of a day at its end; the outcomes of its predictions are known later."""
+
+Job: TypeAlias = UnresolvedAssetJobDefinition
+"""What `dagster.define_asset_job` returns; Dagster has no public name for it."""
 
 
-def collect_logs() -> Any:
-    """Copies a day's logs into the lake."""
+def collect_logs() -> Job:
+    """The job that copies a day's logs to the lake."""
     return dg.define_asset_job(
         COLLECT, dg.AssetSelection.assets("raw_logs"), description="Copy a day's logs to the lake."
     )
 
 
-def daily_predictions() -> Any:
-    """Everything that follows when a day's raw files are in the lake."""
+def daily_predictions() -> Job:
+    """The job of a day whose raw files are in the lake."""
     return dg.define_asset_job(
         PREDICT,
         dg.AssetSelection.assets("user_activity").downstream() - OUTCOMES,
@@ -44,32 +48,32 @@ def daily_predictions() -> Any:
     )
 
 
-def predict_again() -> Any:
-    """Everything that follows from activity that is stored."""
+def predict_again() -> Job:
+    """The job of stored days whose activity is unchanged, but that of an earlier day is not."""
     return dg.define_asset_job(
         PREDICT_AGAIN,
         dg.AssetSelection.assets("user_features").downstream() - OUTCOMES,
-        description="Predictions of days once more, after the activity of an earlier day changed.",
+        description="Refresh predictions of days after the activity of an earlier day changed.",
     )
 
 
-def judge_predictions() -> Any:
-    """Compares predictions with what happened, for days whose horizon is over."""
+def judge_predictions() -> Job:
+    """The job that compares predictions with what happened, for days whose horizon has passed."""
     return dg.define_asset_job(
         JUDGE, OUTCOMES, description="Compare predictions of days with what happened afterwards."
     )
 
 
 class UsersToAnswer(dg.Config):
-    """Whom to answer for."""
+    """The users to answer for."""
 
     user_ids: list[str]
 
 
 def serve_predictions(game: Game) -> dg.JobDefinition:
-    """Answers for the users of the run config, and keeps what it found in the cache."""
+    """The job that answers for the users of the run config, and caches what it finds."""
 
-    @dg.op(description="From the cache, else the table, else the live model.")
+    @dg.op(description="Asks the cache, then the results table, then the live model.")
     def answer(
         context: dg.OpExecutionContext,
         config: UsersToAnswer,
@@ -82,7 +86,7 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
             answers = service.answer(config.user_ids)
             context.add_output_metadata(_metadata(answers, service.health().degraded))
 
-    @dg.job(description="Answer what is predicted for the users named in the run config.")
+    @dg.job(description="Show the predictions of the users in the run config.")
     def serve_predictions() -> None:
         answer()
 
@@ -90,10 +94,11 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
 
 
 def _metadata(answers: Sequence[Prediction], degraded: Sequence[str]) -> dict[str, object]:
-    rows = [dg.TableRecord({name: _shown(it) for name, it in _told(one)}) for one in answers]
-    columns = [name for name, _ in _told(answers[0])] if answers else []
-    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in columns])
-    sources = Counter({one.user_id: one.source for one in answers}.values())
+    records = [_record(answer) for answer in answers]
+    rows = [dg.TableRecord({name: _cell(it) for name, it in row.items()}) for row in records]
+    columns = [dg.TableColumn(name) for name in (records[0] if records else ())]
+    schema = dg.TableSchema(columns=columns)
+    sources = Counter({answer.user_id: answer.source for answer in answers}.values())
     return {
         "answers": dg.MetadataValue.table(rows, schema=schema),
         "degraded": ", ".join(degraded),
@@ -101,12 +106,12 @@ def _metadata(answers: Sequence[Prediction], degraded: Sequence[str]) -> dict[st
     }
 
 
-def _told(one: Prediction) -> list[tuple[str, object]]:
-    own = [(name, getattr(one, name)) for name in ("user_id", "status", "source", "age_seconds")]
-    return own + list(one.values.items())
+def _record(answer: Prediction) -> dict[str, object]:
+    names = ("user_id", "status", "source", "age_seconds")
+    return {name: getattr(answer, name) for name in names} | answer.values
 
 
-def _shown(value: object) -> str | int | float | None:
+def _cell(value: object) -> str | int | float | None:
     if value is None or isinstance(value, (int, float)):
         return value
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)

@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
 
-from ds_assets import sensors
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
@@ -20,7 +19,9 @@ from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
 from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
 from ds_assets.runs import RANGE_END, RANGE_START
-from ds_assets.sensors import MOST_RUNS_A_TICK, OTHER_DAYS, Cursor, read_cursor
+from ds_assets.sensors import sensor
+from ds_assets.sensors.cursor import Cursor, read_cursor
+from ds_assets.sensors.raw_files import MAX_RUNS_PER_EVALUATION, OTHER_DAYS
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
 
@@ -104,7 +105,7 @@ def make_world(
     **game: Any,
 ) -> World:
     world = World(tmp_path, instance, lake, **game)
-    monkeypatch.setattr(sensors, "clock", lambda: dt.datetime.now(dt.UTC) + world.later)
+    monkeypatch.setattr(sensor, "clock", lambda: dt.datetime.now(dt.UTC) + world.later)
     return world
 
 
@@ -125,7 +126,7 @@ def names(*numbers: int) -> list[str]:
 
 def test_nothing_new_is_skipped_with_a_reason(world: World) -> None:
     assert world.days() == []
-    assert world.reason == f"{world.lake}/raw: nothing is new"
+    assert world.reason == f"{world.lake}/raw: nothing new"
 
 
 def test_a_new_day_is_one_run(world: World) -> None:
@@ -207,16 +208,19 @@ def test_a_day_whose_files_are_all_gone_is_told_once_and_not_run(world: World) -
     world.tick()
     world.lake.delete([f"raw/dt={day(3)}/events.jsonl"])
     assert world.days() == []
-    assert f"the raw files of {day(3)} are gone; what was made of them stays" in world.reason
+    assert (
+        f"The raw files of {day(3)} were deleted; the data made from them is kept" in world.reason
+    )
     assert world.days() == []
-    assert "gone" not in world.reason
+    assert "deleted" not in world.reason
 
 
 def test_a_path_that_names_no_day_is_told_once_and_the_others_run(world: World) -> None:
     for name in ("raw/notes.txt", "raw/dt=today/a.jsonl", "raw/dt=2026-13-01/a.jsonl"):
         world.lake.write(name, b"")
     world.days()
-    assert "raw/ holds dt=2026-13-01, dt=today, notes.txt, which are no folders" in world.reason
+    ignored = "raw/dt=2026-13-01, raw/dt=today, raw/notes.txt"
+    assert f"Ignoring {ignored}: not a partition folder" in world.reason
     assert world.days() == []
     assert "notes.txt" not in world.reason
     world.put(2)
@@ -246,7 +250,7 @@ def test_a_failed_run_is_tried_again_after_each_pause_and_given_up_visibly(world
     world.end(world.start(requests[-1]), well=False)
     world.later = 10 * RETRY_AFTER[-1]
     assert world.days() == []
-    assert f"gave up {day(3)} to {day(3)} after 4 failed runs of {PREDICT}" in world.reason
+    assert f"Giving up on {day(3)} to {day(3)} after 4 failed runs of {PREDICT}" in world.reason
     assert [(one.asset_key.to_user_string(), one.partition) for one in world.said] == [
         ("user_activity", str(day(3)))
     ]
@@ -306,13 +310,13 @@ def test_a_manifest_alone_is_no_raw_file(world: World) -> None:
 
 
 def test_many_new_days_are_asked_for_a_few_a_tick_the_oldest_first(world: World) -> None:
-    for number in reversed(range(MOST_RUNS_A_TICK + 2)):
+    for number in reversed(range(MAX_RUNS_PER_EVALUATION + 2)):
         world.put(number)
     first = world.tick()
-    assert [one.partition_key for one in first] == names(*range(MOST_RUNS_A_TICK))
+    assert [one.partition_key for one in first] == names(*range(MAX_RUNS_PER_EVALUATION))
     for request in first:
         world.start(request)
-    assert world.days() == names(MOST_RUNS_A_TICK, MOST_RUNS_A_TICK + 1)
+    assert world.days() == names(MAX_RUNS_PER_EVALUATION, MAX_RUNS_PER_EVALUATION + 1)
 
 
 def test_the_run_that_is_asked_for_is_one_that_the_job_can_do(world: World) -> None:

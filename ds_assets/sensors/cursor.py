@@ -1,0 +1,31 @@
+"""The sensor's memory between evaluations.
+
+Nothing that matters is in it: what was used is in the lake, and what was requested is in the tags
+of the runs. It saves looking at unchanged days again, and repeating a warning.
+"""
+
+import datetime as dt
+
+from pydantic import BaseModel, ValidationError
+
+
+class Cursor(BaseModel):
+    """What the sensor remembers; a running installation has stored it under these names.
+
+    Attributes:
+        done: Fingerprint of the files of each day for which there is nothing to do.
+        next: Day at which the next evaluation continues with older days.
+        told: What has been warned of and is not to be repeated.
+    """
+
+    done: dict[dt.date, str] = {}
+    next: dt.date = dt.date.min
+    told: set[str] = set()
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """The stored cursor; an empty one if it is lost or damaged, which costs only time."""
+    try:
+        return Cursor.model_validate_json(text or "{}")
+    except ValidationError:
+        return Cursor()

@@ -1,0 +1,104 @@
+"""Runs of days whose raw files have arrived in the lake, or have changed.
+
+Scope: looking at the container, a bounded number of days at a time.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from ds_assets.core.arrivals import Arrival, Attempt
+from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.base import day_folder, day_of
+from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
+from ds_assets.partitions import daily_partitions
+from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
+
+MAX_RUNS_PER_EVALUATION = 5
+NEWEST_DAYS = 7
+"""Days that each evaluation looks at; it takes turns with the others."""
+OTHER_DAYS = 40
+"""Days that an evaluation looks at besides the newest."""
+_MAX_NAMES_PER_WARNING = 100
+
+Files = Mapping[dt.date, Sequence[RawObject]]
+
+
+def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
+    """Request runs of days whose files are new or have changed, oldest first."""
+    files, cursor = _look(evaluation), evaluation.cursor
+    intents = {day: RunIntent(job, day, day, fingerprint(found)) for day, found in files.items()}
+    changed = {day: it for day, it in intents.items() if cursor.done.get(day) != it.files}
+    attempts, busy = evaluation.attempts(changed.values()), evaluation.busy_days()
+    keys = daily_partitions(evaluation.game).get_partition_keys()
+    partitions = set(map(dt.date.fromisoformat, keys))
+    requests = []
+    for day, intent in sorted(changed.items()):
+        arrival = _arrival(evaluation, intent, files[day], attempts[intent.tag], busy=day in busy)
+        requests += evaluation.follow(intent, arrival, partitions)
+    return requests[:MAX_RUNS_PER_EVALUATION]
+
+
+def _look(evaluation: SensorEvaluation) -> dict[dt.date, list[RawObject]]:
+    """Files of the newest days, and of some others in turn."""
+    lake, cursor = evaluation.lake, evaluation.cursor
+    entries = lake.entries(RAW)
+    _warn_unexpected_folders(evaluation, [name for name in entries if day_of(name) is None])
+    days = sorted(filter(None, map(day_of, entries)))
+    others = days[:-NEWEST_DAYS]
+    ahead = [day for day in others if day >= cursor.next]
+    chosen = (ahead + [day for day in others if day < cursor.next])[:OTHER_DAYS]
+    cursor.next = chosen[-1] + dt.timedelta(days=1) if chosen else dt.date.min
+    files = {day: raw_objects(day, lake) for day in [*chosen, *days[-NEWEST_DAYS:]]}
+    _warn_deleted_days(evaluation, set(days), files)
+    return {day: found for day, found in files.items() if found}
+
+
+def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str]) -> None:
+    told = evaluation.cursor.told
+    new = [name for name in names[:_MAX_NAMES_PER_WARNING] if name not in told]
+    if new:
+        told.update(new)
+        evaluation.warnings.append(
+            f"Ignoring {', '.join(f'{RAW}/{name}' for name in new)}: not a partition folder "
+            "(expected dt=YYYY-MM-DD)."
+        )
+
+
+def _warn_deleted_days(evaluation: SensorEvaluation, days: set[dt.date], files: Files) -> None:
+    done = evaluation.cursor.done
+    empty = {day for day, found in files.items() if not found}
+    for day in sorted(set(done) & ((set(done) - days) | empty)):
+        del done[day]
+        evaluation.warnings.append(
+            f"The raw files of {day} were deleted; the data made from them is kept."
+        )
+
+
+def _arrival(
+    evaluation: SensorEvaluation,
+    intent: RunIntent,
+    files: Sequence[RawObject],
+    attempts: Sequence[Attempt],
+    *,
+    busy: bool,
+) -> Arrival:
+    newest = max(file.stored.modified for file in files)
+    report = read_report(intent.first, evaluation.lake)
+    used = report is not None and report.raw_fingerprint == intent.files
+    complete = _is_complete(evaluation, intent.first, newest)
+    return Arrival(intent.first, newest, complete, used, busy, tuple(attempts))
+
+
+def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime) -> bool | None:
+    """Whether a marker says that the day is complete; None without markers, or with an old one."""
+    marker = evaluation.game.logs.marker
+    if marker is None:
+        return None
+    names = {f"{day_folder(RAW, day)}/{name}" for name in (marker, MANIFEST)}
+    objects = evaluation.lake.objects(day_folder(RAW, day))
+    markers = [found.modified for found in objects if found.name in names]
+    if not markers:
+        return False
+    return True if max(markers) >= newest else None

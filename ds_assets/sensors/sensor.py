@@ -1,0 +1,70 @@
+"""The sensor `raw_files`: looks at the lake's container and starts the runs that are needed.
+
+It is one sensor, since its reasons for a run come in order: days are refreshed, and predictions
+compared, only when no new day waits for its run.
+"""
+
+import datetime as dt
+
+import dagster as dg
+
+from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.jobs import Job
+from ds_assets.runs import end_killed_runs
+from ds_assets.sensors.cursor import read_cursor
+from ds_assets.sensors.matured_predictions import request_matured_days
+from ds_assets.sensors.raw_files import request_new_days
+from ds_assets.sensors.run_requests import SensorEvaluation
+from ds_assets.sensors.stale_features import request_stale_days
+
+INTERVAL_SECONDS = 30
+
+
+def raw_files_sensor(
+    game: Game, predict: Job, predict_again: Job, judge_predictions: Job
+) -> dg.SensorDefinition:
+    """The sensor on the lake's raw files.
+
+    Args:
+        game: Its days, and the marker of a complete day.
+        predict: Job of a day whose raw files are new or have changed.
+        predict_again: Job of later days that the changed activity of a day reaches.
+        judge_predictions: Job of earlier days whose horizon has passed.
+    """
+
+    @dg.sensor(
+        name="raw_files",
+        jobs=[predict, predict_again, judge_predictions],
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Runs a day when its raw files arrive in the lake or change.",
+    )
+    def raw_files(
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.SensorResult:
+        end_killed_runs(context.instance)
+        cursor = read_cursor(context.cursor)
+        evaluation = SensorEvaluation(game, lake, context.instance, clock(), cursor)
+        requests = (
+            request_new_days(evaluation, predict.name)
+            or request_stale_days(evaluation, predict_again.name)
+            or request_matured_days(evaluation, judge_predictions.name)
+        )
+        for warning in evaluation.warnings:
+            context.log.warning(warning)
+        summary = f"{lake}/{RAW}: {evaluation.summary() or 'nothing new'}"
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join([*evaluation.warnings, summary]),
+            cursor=cursor.model_dump_json(),
+            asset_events=evaluation.observations,
+        )
+
+    return raw_files
+
+
+def clock() -> dt.datetime:
+    """The current time; tests replace it."""
+    return dt.datetime.now(dt.UTC)
