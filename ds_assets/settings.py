@@ -1,15 +1,22 @@
-"""The installation: where things lie and run, from environment variables, in one class.
+"""Settings of an installation, from environment variables.
 
-Belongs here: addresses, folders, limits. Does not belong here: anything about the game (`game.py`).
+Scope: addresses, folders, limits. What the game is stands in the game file (`game.py`).
 """
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ds_assets.errors import InputError, describe_mistakes
@@ -20,6 +27,11 @@ RESULTS_SCHEMES = ("sqlite:///", "mysql+pymysql://", "postgresql+psycopg://")
 DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
+_HOME = "ds_assets_home"
+
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+
+
 class Settings(BaseSettings):
     """Settings of one installation; each is an environment variable with the prefix DS_ASSETS_."""
 
@@ -27,20 +39,20 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    home: Path = Path("ds_assets_home")
-    """Folder of everything that has no address of its own below."""
-    game: Path = Path()
-    """The game file. Default: game.yaml in the home; the demo's, where that is not there."""
-    source: Path = Path()
-    """Folder of the logs as the game writes them. Default: source in the home."""
+    home: AbsolutePath
+    """Folder for everything without an address of its own. Default: ds_assets_home."""
+    game: AbsolutePath
+    """The game file. Default: game.yaml in the home if it exists, else the demo's."""
+    source: AbsolutePath
+    """Folder of the logs that the game writes. Default: source in the home."""
     source_url: str = ""
-    """Address of the logs in S3, `s3://BUCKET/PREFIX`, in place of the folder."""
-    lake: Path = Path()
+    """Address of the logs in S3, `s3://BUCKET/PREFIX`, instead of the folder."""
+    lake: AbsolutePath
     """Folder of the lake. Default: lake in the home."""
     lake_url: str = ""
-    """Address of the lake in Azure Blob, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, in
-    place of the folder."""
-    results_url: Annotated[str, Field(repr=False)] = ""
+    """Address of the lake in Azure Blob, `https://ACCOUNT.blob.core.windows.net/CONTAINER`,
+    instead of the folder."""
+    results_url: Annotated[str, Field(repr=False)]
     """SQLAlchemy URL of the results database. Default: an SQLite file in the home."""
     results_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     """Days that the results database keeps, counted back from the newest; 0 keeps all."""
@@ -49,26 +61,43 @@ class Settings(BaseSettings):
     cache_days: Annotated[int, Field(ge=1, le=365)] = 7
     """Days after which a cached prediction expires."""
     memory_limit_mb: Annotated[int, Field(ge=128)] = 2048
-    """Memory that the embedded engine may take before it uses the disk."""
+    """Memory limit of the embedded engine; beyond it data is spilled to disk."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """Threads of the embedded engine."""
     spark_remote: Annotated[str, Field(repr=False)] = ""
-    """Address of a Spark Connect server, `sc://HOST:PORT`, which runs in place of the embedded
-    engine."""
+    """Address of a Spark Connect server, `sc://HOST:PORT`, used instead of the embedded engine."""
     spark_master: str = ""
-    """What a Spark of this process's own runs on, in place of the embedded engine: `local[2]`,
+    """Master of a Spark started by this process, used instead of the embedded engine: `local[2]`,
     `spark://HOST:PORT`, `yarn`, `k8s://…`."""
     spark_lake: Annotated[str, Field(validate_default=True)] = ""
     """Address of the lake as Spark sees it: `abfss://…`, `wasbs://…`, `s3a://…`, `file:///…`.
     Default: the lake's folder."""
     schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
-    """Hour of the day, in the game's time zone, at which the day before is collected."""
-    api_keys: Path = Path()
-    """File of the hashes of API keys. Default: api_keys.json in the home."""
+    """Hour of the day, in the game's time zone, at which the previous day's logs are copied."""
+    api_keys: AbsolutePath
+    """File with the hashes of the API keys. Default: api_keys.json in the home."""
     requests_per_key: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
-    """Requests a second that one API key may send to one worker."""
+    """Rate limit: requests per second of one API key to one worker."""
     requests_at_once: Annotated[int, Field(ge=1, le=1_000)] = 256
-    """Requests that one worker answers at once; one more is told to come again."""
+    """Maximum concurrent requests per worker; beyond it the API returns 503."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_to_the_home(cls, given: dict[str, Any]) -> dict[str, Any]:
+        home = _path(given.get("home"), Path(_HOME))
+        own_game = home / "game.yaml"
+        defaults: dict[str, Any] = {
+            "home": home,
+            "game": own_game if own_game.exists() else DEMO_GAME,
+            "source": home / "source",
+            "lake": home / "lake",
+            "api_keys": home / "api_keys.json",
+        }
+        values = defaults | given
+        values["results_url"] = given.get("results_url") or f"sqlite:///{home / 'results.sqlite'}"
+        if not values.get("lake_url") and not values.get("spark_lake"):
+            values["spark_lake"] = f"file://{_path(values['lake'], home)}"
+        return values
 
     @field_validator("source_url")
     @classmethod
@@ -84,7 +113,7 @@ class Settings(BaseSettings):
         if url and not (parts.scheme in {"http", "https"} and parts.netloc and parts.path[1:]):
             raise ValueError("must be https://ACCOUNT.blob.core.windows.net/CONTAINER")
         if parts.query or "@" in parts.netloc:
-            raise ValueError("must hold no credentials; AZURE_STORAGE_SAS_TOKEN takes the token")
+            raise ValueError("must not hold credentials; put the token in AZURE_STORAGE_SAS_TOKEN")
         return url
 
     @field_validator("spark_remote")
@@ -100,7 +129,7 @@ class Settings(BaseSettings):
         if master and not re.match(r"(local(\[.+\])?|yarn)$|(spark|k8s)://.", master):
             raise ValueError("must be local, local[N], yarn, spark://HOST:PORT or k8s://…")
         if master and info.data.get("spark_remote"):
-            raise ValueError("DS_ASSETS_SPARK_REMOTE is set too; one of them is accepted")
+            raise ValueError("DS_ASSETS_SPARK_REMOTE is set too; set one of them")
         return master
 
     @field_validator("spark_lake")
@@ -109,8 +138,8 @@ class Settings(BaseSettings):
         uses_spark = info.data.get("spark_remote") or info.data.get("spark_master")
         if not address and uses_spark and info.data.get("lake_url"):
             raise ValueError(
-                "with Spark and DS_ASSETS_LAKE_URL it must say where Spark finds that lake, for "
-                "example abfss://CONTAINER@ACCOUNT.dfs.core.windows.net"
+                "required with Spark and DS_ASSETS_LAKE_URL: the lake as Spark sees it, such as "
+                "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net"
             )
         if address and not re.match(r"[a-z][a-z0-9]*://.", address):
             raise ValueError("must be an address, for example file:///FOLDER or abfss://…")
@@ -135,30 +164,6 @@ class Settings(BaseSettings):
             )
         return url
 
-    @model_validator(mode="after")
-    def _default_to_the_home(self) -> Self:
-        home = self.home.absolute()
-        defaults: dict[str, Any] = {
-            "home": home,
-            "game": self._game_file(home),
-            "source": self._below(home, self.source, "source"),
-            "lake": self._below(home, self.lake, "lake"),
-            "spark_lake": self.spark_lake or f"file://{self._below(home, self.lake, 'lake')}",
-            "results_url": self.results_url or f"sqlite:///{home / 'results.sqlite'}",
-            "api_keys": self._below(home, self.api_keys, "api_keys.json"),
-        }
-        # The model is frozen for its users; this is still its construction.
-        self.__dict__.update(defaults)
-        return self
-
-    def _game_file(self, home: Path) -> Path:
-        path = self._below(home, self.game, "game.yaml")
-        return path if self.game != Path() or path.exists() else DEMO_GAME
-
-    @staticmethod
-    def _below(home: Path, path: Path, name: str) -> Path:
-        return home / name if path == Path() else path.absolute()
-
     @property
     def cache_folder(self) -> Path:
         """Folder of the embedded cache server."""
@@ -166,11 +171,11 @@ class Settings(BaseSettings):
 
     @property
     def lake_cache(self) -> Path:
-        """Folder for local copies of what lies in a lake that has an address."""
+        """Folder for local copies of objects of a lake that has an address."""
         return self.home / "lake_cache"
 
     def places(self) -> dict[str, str]:
-        """Where things lie, for people: by name, and without any credentials."""
+        """Where data is stored, for people: by name, without credentials."""
         return {
             "source": self.source_url or str(self.source),
             "lake": self.lake_url or str(self.lake),
@@ -179,11 +184,16 @@ class Settings(BaseSettings):
         }
 
 
+def _path(value: object, default: Path) -> Path:
+    """A path as absolute, or the default where there is none or something else; see `home`."""
+    return (Path(value) if isinstance(value, str | Path) else default).absolute()
+
+
 def _without_credentials(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" or not url:
         return url
-    # A password may hold what would end it elsewhere, so what is before the last sign goes.
+    # A password may contain an @, so everything before the last one is cut.
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
@@ -191,10 +201,10 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings from the environment and from a `.env` file in the working directory.
 
     Args:
-        overrides: Settings by field name that come before the environment.
+        overrides: Settings by field name that take precedence over the environment.
 
     Raises:
-        InputError: a setting is not acceptable. The message names every mistake.
+        InputError: a setting is not valid. The message names every mistake.
     """
     try:
         return Settings(**(overrides or {}))
@@ -203,7 +213,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         mistakes = describe_mistakes("the environment", error, _variable, secrets)
         raise InputError(mistakes) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the settings cannot be read, .env among them: {error}") from None
+        raise InputError(f"the settings or the .env file cannot be read: {error}") from None
 
 
 def _variable(key: str) -> str:

@@ -35,6 +35,15 @@ def test_everything_has_a_default_below_the_home(tmp_path: Path) -> None:
     assert found.api_keys == home / "api_keys.json"
 
 
+def test_the_working_directory_is_a_folder_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_LAKE", ".")
+    found = load_settings({"source": Path()})
+    assert (found.lake, found.source) == (tmp_path, tmp_path)
+    assert found.spark_lake == f"file://{tmp_path}"
+
+
 def test_the_game_is_the_homes_own_where_it_has_one_and_else_the_demos(tmp_path: Path) -> None:
     assert load_settings().game == DEMO_GAME
     own = tmp_path / "ds_assets_home" / "game.yaml"
@@ -142,7 +151,7 @@ def test_spark_must_be_told_where_a_lake_with_an_address_is(tmp_path: Path) -> N
     assert load_settings({"spark_master": "yarn"}).spark_lake.startswith(f"file://{tmp_path}/")
     assert load_settings({"lake_url": blob})
     text = complaint(lake_url=blob, spark_master="yarn")
-    assert "DS_ASSETS_SPARK_LAKE: found ''; with Spark and DS_ASSETS_LAKE_URL it must say" in text
+    assert "DS_ASSETS_SPARK_LAKE: found ''; required with Spark and DS_ASSETS_LAKE_URL" in text
 
 
 def test_an_env_file_that_is_no_text_is_a_plain_mistake(tmp_path: Path) -> None:
@@ -219,6 +228,6 @@ def test_a_lake_that_is_no_container_is_a_mistake(url: str) -> None:
 
 @pytest.mark.parametrize("secret", ["https://host/lake?sig=s3cret", "https://u:s3cret@host/lake"])
 def test_a_lake_s_address_with_credentials_is_refused_and_not_shown(secret: str) -> None:
-    with pytest.raises(InputError, match="must hold no credentials") as refused:
+    with pytest.raises(InputError, match="must not hold credentials") as refused:
         load_settings({"lake_url": secret})
     assert "s3cret" not in str(refused.value)
