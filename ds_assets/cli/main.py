@@ -71,7 +71,7 @@ def _root() -> None: ...
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        app(prog_name="ds-assets")
     except InputError as error:
         _exit(error, INPUT_ERROR)
     except Unavailable as error:
