@@ -19,8 +19,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from ds_assets.definitions import build_defs
 from ds_assets.demo.source import GAME_FILE
-from ds_assets.game import load_game
-from ds_assets.settings import load_settings
+from ds_assets.installation import load_installation
 from ds_assets_tests.test_imports import FOR_ALL, LAYERS
 
 PICTURE = Path(__file__).parent / "pictures" / "architecture.svg"
@@ -68,7 +67,7 @@ def main() -> None:
 
 def read_architecture() -> Architecture:
     """Read the asset graph and the layers from the code."""
-    graph = build_defs(load_settings(), load_game(GAME_FILE)).resolve_asset_graph()
+    graph = build_defs(load_installation({"game": GAME_FILE})).resolve_asset_graph()
     reads = {key: set(graph.get(key).parent_keys) - {key} for key in graph.get_all_asset_keys()}
     assets = {
         key.to_user_string(): Asset(
