@@ -125,7 +125,7 @@ def made_day(users: int, circumstances: Circumstances) -> ServedDay:
 def fill(url: str, day: ServedDay) -> None:
     """Put the day into Redis as the asset does, and each value once more under a number."""
     with PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache:
-        prediction_cache.update([day.date], day.lake, cache)
+        prediction_cache.materialize_days([day.date], day.lake, cache)
     with redis.Redis.from_url(url) as server:
         keys = list(server.scan_iter(match="ds:*:*", count=10_000))
         for first in range(0, len(keys), _AT_ONCE):

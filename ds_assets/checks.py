@@ -1,7 +1,7 @@
-"""Asset checks: where a bad day must not go further, the run stops with a sentence.
+"""Asset checks: a day with bad data stops the run before anything is made from it.
 
-Belongs here: the limits, and what is said when a day is beyond them. A check of a run over several
-days names the days that fail; those after them in the graph do not run.
+Scope: the limits, and the messages when a day exceeds them. A check of a run over several days
+names the days that fail; assets downstream do not run.
 """
 
 import datetime as dt
@@ -25,23 +25,24 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, read_rows, table_file
 from ds_assets.infra.results.database import ResultsDatabase
 
-FEWEST_EVENTS = 0.25
-"""Share of the same weekday's usual events below which a day is taken to be incomplete."""
+MIN_EVENT_SHARE = 0.25
+"""A day with a smaller share of the usual events of its weekday is considered incomplete."""
 WEEKS_COMPARED = 4
-MOST_QUARANTINED = 0.05
-"""Share of the lines in quarantine above which the logs are taken to be broken."""
+MAX_QUARANTINED_SHARE = 0.05
+"""Logs with a larger share of lines in quarantine are considered broken."""
 
-Complaint = Callable[[dt.date, Lake], str | None]
+FindProblem = Callable[[dt.date, Lake], str | None]
+"""Returns what is wrong with a day; None if nothing is."""
 
 
 def build(game: Game) -> list[dg.AssetChecksDefinition]:
-    """All checks of the graph."""
+    """The checks of the graph."""
 
     def no_events(day: dt.date, lake: Lake) -> str | None:
         report = read_report(day, lake)
         if report is None or report.events or day in game.closed_days:
             return None
-        return "no valid events; if the game was shut, name the day in closed_days"
+        return "no valid events; if the game was offline, add the day to closed_days"
 
     def few_events(day: dt.date, lake: Lake) -> str | None:
         return None if day in game.closed_days else _few_events(day, lake, game)
@@ -50,12 +51,12 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _activity_check("has_events", "A day has events.", no_events),
         _activity_check(
             "has_enough_events",
-            f"A day has at least {FEWEST_EVENTS:.0%} of the usual events of its weekday.",
+            f"A day has at least {MIN_EVENT_SHARE:.0%} of the usual events of its weekday.",
             few_events,
         ),
         _activity_check(
             "is_mostly_valid",
-            f"At most {MOST_QUARANTINED:.0%} of a day's lines are in quarantine.",
+            f"At most {MAX_QUARANTINED_SHARE:.0%} of a day's lines are in quarantine.",
             _many_quarantined,
         ),
         _predictions_are_probabilities(),
@@ -64,13 +65,15 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
     ]
 
 
-def _activity_check(name: str, description: str, complaint: Complaint) -> dg.AssetChecksDefinition:
+def _activity_check(
+    name: str, description: str, find_problem: FindProblem
+) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset="user_activity", name=name, description=description, blocking=True)
     def check(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         days = _days(context, "user_activity", lake)
-        return _result({day: complaint(day, lake) for day in days}, _reports(days, lake))
+        return _result({day: find_problem(day, lake) for day in days}, _totals(days, lake))
 
     return check
 
@@ -83,35 +86,35 @@ def _few_events(day: dt.date, lake: Lake, game: Game) -> str | None:
         if earlier not in game.closed_days and (report := read_report(earlier, lake)) is not None
     ]
     report = read_report(day, lake)
-    if report is None or not past or report.events >= FEWEST_EVENTS * median(past):
+    if report is None or not past or report.events >= MIN_EVENT_SHARE * median(past):
         return None
     return f"{report.events} events, where this weekday usually has {median(past):.0f}"
 
 
 def _many_quarantined(day: dt.date, lake: Lake) -> str | None:
     report = read_report(day, lake)
-    if report is None or report.quarantined_share <= MOST_QUARANTINED:
+    if report is None or report.quarantined_share <= MAX_QUARANTINED_SHARE:
         return None
     worst = max(report.quarantined, key=lambda reason: report.quarantined[reason])
-    return f"{report.quarantined_share:.1%} of the lines are in quarantine, most for: {worst}"
+    return f"{report.quarantined_share:.1%} of the lines are in quarantine, most often: {worst}"
 
 
 def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset="predictions",
         blocking=True,
-        description="Probabilities lie in 0 to 1, and every active user has one row.",
+        description="Probabilities are between 0 and 1, and every active user has one row.",
     )
     def are_probabilities(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         days = _days(context, "predictions", lake)
-        return _result({day: _no_probability(day, lake) for day in days})
+        return _result({day: _find_bad_prediction(day, lake) for day in days})
 
     return are_probabilities
 
 
-def _no_probability(day: dt.date, lake: Lake) -> str | None:
+def _find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
     rows = read_predictions(day, lake)
     users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
     if rows.num_rows != users:
@@ -121,7 +124,7 @@ def _no_probability(day: dt.date, lake: Lake) -> str | None:
         inside = pc.and_(pc.greater_equal(known, 0.0), pc.less_equal(known, 1.0))
         outside = len(known) - (pc.sum(inside).as_py() or 0)
         if outside:
-            return f"{outside} values of {target.probability_column} are not in 0 to 1"
+            return f"{outside} values of {target.probability_column} are not between 0 and 1"
     return None
 
 
@@ -143,66 +146,66 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
 
 
 def _undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | None:
-    record = next((one for one in database.deliveries() if one.as_of == day), None)
-    if record is None:
+    deliveries = {delivery.as_of: delivery for delivery in database.deliveries()}
+    if (record := deliveries.get(day)) is None:
         return "not delivered"
     rows, stored = read_predictions(day, lake), database.day(day)
     if stored.num_rows != rows.num_rows:
         return f"the database holds {stored.num_rows} rows of {rows.num_rows}"
     if checksum(stored) != checksum(rows):
-        return "the database holds other rows than were predicted"
+        return "the rows in the database differ from the predictions"
     if record.checksum != checksum(rows):
-        return "the record of the delivery is of other rows than were predicted"
+        return "the record of the delivery is of rows that differ from the predictions"
     return None
 
 
 def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset="prediction_outcomes",
-        description="What happened lies where the model cards said, and no model is useless.",
+        description="Outcomes are within what the model cards promised, and no model is useless.",
     )
     def are_as_promised(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         days = _days(context, "prediction_outcomes", lake)
-        rows = pd.concat([_of_everybody(day, lake) for day in days] or [pd.DataFrame()])
-        return judgement(rows, len(days))
+        rows = pd.concat([_outcomes_of_all_users(day, lake) for day in days] or [pd.DataFrame()])
+        return check_outcomes(rows, len(days))
 
     return are_as_promised
 
 
-def judgement(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:
-    """A warning where something is outside of what was promised, an error where it is useless.
+def check_outcomes(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:
+    """Warn of outcomes outside of what a model card promised; a useless model is an error.
 
     Args:
-        outcomes: Columns of `PREDICTION_OUTCOMES`, rows of all users.
-        days: Number of days that were looked at.
+        outcomes: Columns of `PREDICTION_OUTCOMES`; the rows of all users together.
+        days: Number of days that were checked.
     """
     rows = outcomes.to_dict("records")
-    wrong = [row for row in rows if row["verdict"] in {"outside", "useless"}]
-    useless = [row for row in wrong if row["verdict"] == "useless"]
+    broken = [row for row in rows if row["verdict"] in {"outside", "useless"}]
+    useless = [row for row in broken if row["verdict"] == "useless"]
     severity = dg.AssetCheckSeverity.ERROR if useless else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
-        passed=not wrong,
+        passed=not broken,
         severity=severity,
-        description="; ".join(map(_fault, wrong)) or f"{days} day(s) checked",
-        metadata={"days": days, "outside": len(wrong) - len(useless), "useless": len(useless)},
+        description="; ".join(map(_describe_outcome, broken)) or f"{days} day(s) checked",
+        metadata={"days": days, "outside": len(broken) - len(useless), "useless": len(useless)},
     )
 
 
-def _of_everybody(day: dt.date, lake: Lake) -> pd.DataFrame:
+def _outcomes_of_all_users(day: dt.date, lake: Lake) -> pd.DataFrame:
     rows: pd.DataFrame = read_rows(PREDICTION_OUTCOMES, day, lake).to_pandas()
     return rows[rows["segment"] == ALL]
 
 
-def _fault(row: Mapping[Hashable, Any]) -> str:
-    said = f"{row['as_of']}: {row['target']} predictions are {row['verdict']}"
+def _describe_outcome(row: Mapping[Hashable, Any]) -> str:
+    verdict = f"{row['as_of']}: {row['target']} predictions are {row['verdict']}"
     auc = f"AUC {row['auc']:.3f}, promised {_range(row, 'promised_auc')}"
     share = (
         f"it happened to {row['happened']:.1%} of the users, promised "
         f"{_range(row, 'promised_happened')}"
     )
-    return f"{said} ({auc}; {share}; largest drift of a feature {row['drift']:.2f})"
+    return f"{verdict} ({auc}; {share}; largest drift of a feature {row['drift']:.2f})"
 
 
 def _range(row: Mapping[Hashable, Any], name: str) -> str:
@@ -210,15 +213,15 @@ def _range(row: Mapping[Hashable, Any], name: str) -> str:
 
 
 def _days(context: dg.AssetCheckExecutionContext, table: str, lake: Lake) -> list[dt.date]:
-    """Days to check: the run's that were made, or the latest made where the run is for none."""
-    made = [day for day in lake.days(table) if lake.exists(table_file(table, day))]
+    """Stored days of the run; for a run without days, the latest stored day."""
+    stored = [day for day in lake.days(table) if lake.exists(table_file(table, day))]
     if context.has_partition_key or context.has_partition_key_range:
-        wanted = set(days_of(context))
-        return [day for day in made if day in wanted]
-    return made[-1:]
+        requested = set(days_of(context))
+        return [day for day in stored if day in requested]
+    return stored[-1:]
 
 
-def _reports(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
+def _totals(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
     reports: list[ActivityReport] = [r for day in days if (r := read_report(day, lake))]
     return {
         "lines": sum(report.lines for report in reports),
@@ -228,12 +231,12 @@ def _reports(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
 
 
 def _result(
-    complaints: Mapping[dt.date, str | None], metadata: Mapping[str, int] | None = None
+    problems: Mapping[dt.date, str | None], metadata: Mapping[str, int] | None = None
 ) -> dg.AssetCheckResult:
-    wrong = [f"{day}: {text}" for day, text in complaints.items() if text]
+    failed = [f"{day}: {text}" for day, text in problems.items() if text]
     return dg.AssetCheckResult(
-        passed=not wrong,
+        passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(wrong) or f"{len(complaints)} day(s) checked",
-        metadata={"days": len(complaints), "days_that_fail": len(wrong)} | dict(metadata or {}),
+        description="; ".join(failed) or f"{len(problems)} day(s) checked",
+        metadata={"days": len(problems), "days_that_fail": len(failed)} | dict(metadata or {}),
     )

@@ -1,6 +1,6 @@
-"""Runs of the graph from this process, for the command line and the demo.
+"""Runs of the graph in this process, for the command line and the demo.
 
-Belongs here: turning a range of days into one Dagster run, which the UI shows like any other.
+Scope: a range of days as one Dagster run, which the UI shows like any other.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 _OF_DAGSTER = ("Dagster", "RetryRequested")
 PROCESS = "ds_assets/process"
-"""Tag of the machine and process that a run lives in."""
+"""Tag with the machine and the process of a run."""
 
 
 def materialize_days(
@@ -35,15 +35,15 @@ def materialize_days(
     last: dt.date,
     instance: dg.DagsterInstance,
 ) -> list[str]:
-    """Materialize assets, and run their checks, for each day of a range, in one run.
+    """Materialize assets and run their checks, for each day of a range, in one run.
 
     Returns:
-        What was said of days that were left out, a sentence each.
+        A sentence for each reason why days were left out.
 
     Raises:
-        InputError: the game has no such days, or the run failed; the message is what the failed
-            steps and checks said.
-        Unavailable: the run failed as a server cannot be used.
+        InputError: the game does not have these days, or the run failed; the message holds those of
+            the failed steps and checks.
+        Unavailable: the run failed because a server cannot be used.
     """
     keys = sorted(assets.resolve(defs.resolve_asset_graph()))
     _refuse_other_days(defs, keys[0], first, last)
@@ -53,13 +53,13 @@ def materialize_days(
         instance=instance,
         asset_selection=keys,
         tags={RANGE_START: str(first), RANGE_END: str(last), PROCESS: _process(os.getpid())},
-        # What there is to say is said by the caller; the run's own log is with the instance.
+        # The caller reports; the run's log is stored with the instance.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if not result.success:
         kind = Unavailable if _lacked_a_server(result) else InputError
-        raise kind("\n".join([*_failures(result), f"This was run {result.run_id}."]))
+        raise kind("\n".join([*_failures(result), f"Run id: {result.run_id}"]))
     return _left_out(result)
 
 
@@ -87,7 +87,7 @@ def run_graph(
 
     Raises:
         InputError: the game has no such days, or a run failed.
-        Unavailable: a run failed as a server cannot be used.
+        Unavailable: a run failed because a server cannot be used.
     """
     left_out = materialize_days(defs, DAILY, first, last, instance)
     matured, _ = due(installation.lake(), installation.game)
@@ -97,10 +97,10 @@ def run_graph(
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Say of runs whose process is gone that they failed, and give back what they held.
+    """Report runs whose process was killed as failed, and free their concurrency slots.
 
-    Nobody else does: a killed process cannot, and its slot in the pool of the database would keep
-    every later run waiting.
+    Nothing else does: the killed process cannot, and its slot in the pool of the results database
+    would block every later run.
     """
     here = _process(0).rpartition(":")[0]
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
@@ -117,7 +117,7 @@ def _process(pid: int) -> str:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except OSError as error:  # not permitted is said of a process that is there
+    except OSError as error:  # EPERM means that the process exists
         return error.errno != errno.ESRCH
     return True
 
@@ -130,23 +130,23 @@ def _refuse_other_days(
     partitions = defs.resolve_assets_def(asset).partitions_def
     known = partitions.get_partition_keys() if partitions else []
     if not known:
-        raise InputError("no day of the game is over yet")
+        raise InputError("no day of the game has ended yet")
     if not known[0] <= str(first) <= str(last) <= known[-1]:
         raise InputError(
-            f"found {first} to {last}; accepted are days from {known[0]} to {known[-1]}, those of "
-            "the game that are over"
+            f"found {first} to {last}; accepted: {known[0]} to {known[-1]}, the days of the game "
+            "that have ended"
         )
 
 
 def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Sentences of the first asset that left out each day; those after it follow from that."""
-    said: dict[str | None, str] = {}
+    """Reason of the first asset that left out each day; downstream assets only repeat it."""
+    reasons: dict[str | None, str] = {}
     for event in result.all_events:
         if event.is_step_materialization:
-            done = event.step_materialization_data.materialization
-            if LEFT_OUT in done.metadata:
-                said.setdefault(done.partition, str(done.metadata[LEFT_OUT].value))
-    return list(dict.fromkeys(said.values()))
+            made = event.step_materialization_data.materialization
+            if LEFT_OUT in made.metadata:
+                reasons.setdefault(made.partition, str(made.metadata[LEFT_OUT].value))
+    return list(dict.fromkeys(reasons.values()))
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
@@ -159,7 +159,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
         else _root_cause(data.error).message.strip()
         for data in _step_failures(result)
     ]
-    return [f"{c.asset_key.to_user_string()}: {c.description}" for c in checks] + steps
+    return [f"{it.asset_key.to_user_string()}: {it.description}" for it in checks] + steps
 
 
 def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.checks import FEWEST_EVENTS, judgement
+from ds_assets.checks import MIN_EVENT_SHARE, check_outcomes
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets_tests.assets.factories import (
@@ -84,7 +84,7 @@ def run_check(
 
 def test_a_day_without_a_valid_event_stops_before_its_features(installation: Installation) -> None:
     write_day(installation, 0, events=0)
-    sentence = f"user_activity: {day(0)}: no valid events; if the game was shut, name the day"
+    sentence = f"user_activity: {day(0)}: no valid events; if the game was offline, add the day"
     with pytest.raises(InputError, match=sentence):
         run_until_features(installation, 0)
     assert not has_features(installation, 0)
@@ -110,7 +110,7 @@ def test_a_day_with_far_fewer_events_than_its_weekday_has_stops(installation: In
 
 
 def test_a_day_with_just_enough_events_passes(installation: Installation) -> None:
-    assert FEWEST_EVENTS == 0.25
+    assert MIN_EVENT_SHARE == 0.25
     for weeks in range(4):
         write_day(installation, 7 * weeks, events=100)
     write_day(installation, 28, events=25)
@@ -187,7 +187,7 @@ def test_a_value_of_a_model_that_is_no_probability_fails_the_day(
     found = run_check(copy, "predictions", "are_probabilities", instance)
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
-    sentence = f"{LAST}: 1 values of {target}_probability are not in 0 to 1"
+    sentence = f"{LAST}: 1 values of {target}_probability are not between 0 and 1"
     assert found.description == sentence
 
 
@@ -229,11 +229,11 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
     [
         (
             "UPDATE player_prediction_loads SET churn_probability = 0.5 WHERE as_of = ?",
-            "the database holds other rows than were predicted",
+            "the rows in the database differ from the predictions",
         ),
         (
             f"UPDATE player_prediction_loads SET cluster_name = 'x' WHERE as_of = ? AND {ONE_USER}",
-            "the database holds other rows than were predicted",
+            "the rows in the database differ from the predictions",
         ),
         (
             f"DELETE FROM player_prediction_loads WHERE as_of = ? AND {ONE_USER}",
@@ -242,7 +242,7 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
         ("DELETE FROM deliveries WHERE as_of = ?", "not delivered"),
         (
             "UPDATE deliveries SET checksum = 'x' WHERE as_of = ?",
-            "the record of the delivery is of other rows than were predicted",
+            "the record of the delivery is of rows that differ from the predictions",
         ),
     ],
 )
@@ -332,14 +332,14 @@ def outcomes(**verdicts: str) -> pd.DataFrame:
 
 
 def test_predictions_that_came_true_as_promised_pass() -> None:
-    found = judgement(outcomes(churn="as_promised", payment="too_few_users"), 1)
+    found = check_outcomes(outcomes(churn="as_promised", payment="too_few_users"), 1)
     assert found.passed
     assert found.description == "1 day(s) checked"
-    assert judgement(pd.DataFrame(), 0).passed
+    assert check_outcomes(pd.DataFrame(), 0).passed
 
 
 def test_predictions_outside_of_what_was_promised_are_a_warning_that_says_why() -> None:
-    found = judgement(outcomes(churn="outside", payment="as_promised"), 1)
+    found = check_outcomes(outcomes(churn="outside", payment="as_promised"), 1)
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
     assert found.description == (
@@ -349,7 +349,7 @@ def test_predictions_outside_of_what_was_promised_are_a_warning_that_says_why() 
 
 
 def test_a_useless_model_is_an_error_whatever_else_is_well() -> None:
-    found = judgement(outcomes(churn="outside", payment="useless"), 1)
+    found = check_outcomes(outcomes(churn="outside", payment="useless"), 1)
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
     assert {name: one.value for name, one in found.metadata.items()} == {

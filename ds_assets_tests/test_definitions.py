@@ -26,7 +26,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     "user_features": ("features", {"duckdb", "parquet"}, {"user_activity": (-90, 0)}),
     "clusters": (
         "models",
-        {"scikitlearn", "onnx"},
+        {"scikitlearn", "parquet"},
         {"user_features": (0, 0), "clusters": (-7, -1)},
     ),
     "churn_model": (
@@ -66,7 +66,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "rds_results": (
         "delivery",
-        {"mysql", "sqlalchemy"},
+        {"mysql", "sql"},
         {
             "predictions": (0, 0),
             "churn_model": (0, 0),

@@ -72,7 +72,7 @@ def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
     (run,) = instance.get_runs()
     assert str(caught.value).splitlines() == [
         f"{day(2)}: there are no log files in {installation.source(day(2))}",
-        f"This was run {run.run_id}.",
+        f"Run id: {run.run_id}",
     ]
     assert capfd.readouterr().err == ""
 
@@ -117,8 +117,16 @@ def test_a_run_that_lives_or_of_which_nothing_is_known_is_left_alone(
     ("first", "last", "sentence"),
     [
         (2, 1, "the last day, 2026-01-02, lies before the first, 2026-01-03"),
-        (-1, 1, "found 2025-12-31 to 2026-01-02; accepted are days from 2026-01-01 to 2026-02-09"),
-        (1, 40, "found 2026-01-02 to 2026-02-10; accepted are days from 2026-01-01 to 2026-02-09"),
+        (
+            -1,
+            1,
+            "found 2025-12-31 to 2026-01-02; accepted: 2026-01-01 to 2026-02-09",
+        ),
+        (
+            1,
+            40,
+            "found 2026-01-02 to 2026-02-10; accepted: 2026-01-01 to 2026-02-09",
+        ),
     ],
 )
 def test_days_that_the_game_has_not_are_refused_before_anything_runs(
@@ -139,5 +147,5 @@ def test_a_game_that_begins_today_has_no_day_to_run_yet(
 ) -> None:
     today = dt.datetime.now(dt.UTC).date()
     installed = Installed(load_settings({"home": tmp_path}), make_game(first_day=today))
-    with pytest.raises(InputError, match="no day of the game is over yet"):
+    with pytest.raises(InputError, match="no day of the game has ended yet"):
         materialize_days(build_defs(installed), WHOLE_GRAPH, today, today, instance)

@@ -29,17 +29,17 @@ from ds_assets.installation import Installation
 def run(days: Sequence[dt.date], found: Installation) -> None:
     """Everything from the source's logs to the cache."""
     lake, engine, game = found.lake(), found.engine(), found.game
-    raw_logs.update(days, found.log_source(), lake, print)
-    user_activity.update(days, lake, engine, game)
-    user_features.update(days, lake, engine, game)
-    clusters.update(days, lake, game)
+    raw_logs.materialize_days(days, found.log_source(), lake, print)
+    user_activity.materialize_days(days, lake, engine, game)
+    user_features.materialize_days(days, lake, engine, game)
+    clusters.materialize_days(days, lake, game)
     for target in targets_of(game).values():
         target_model.update(target, days, lake, engine, game)
     predictions.update(days, lake, engine, game)
     cluster_profiles.update(days, lake, game)
     with found.results() as results, found.cache() as cache:
-        rds_results.update(days, lake, results, "plain loop")
-        prediction_cache.update(days, lake, cache)
+        rds_results.materialize_days(days, lake, results, "plain loop")
+        prediction_cache.materialize_days(days, lake, cache)
 
 
 def main() -> None:

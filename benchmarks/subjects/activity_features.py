@@ -20,8 +20,8 @@ GAME_FILE = Path(__file__).parents[1] / "game.yaml"
 def run(lake: Lake, engine: LakeEngine, game: Game) -> dict[str, int]:
     """Make `user_activity` of all days and `user_features` of the last one."""
     days = lake.days("raw")
-    reports = user_activity.update(days, lake, engine, game)
-    users = user_features.update(days[-1:], lake, engine, game)
+    reports = user_activity.materialize_days(days, lake, engine, game)
+    users = user_features.materialize_days(days[-1:], lake, engine, game)
     events = sum(report.events for report in reports.values())
     return {"users": users[days[-1]], "events": events}
 

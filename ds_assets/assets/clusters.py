@@ -1,4 +1,4 @@
-"""Groups of users who play alike: k-means on scaled features, with ids that stay over days."""
+"""Clusters of users who play alike: k-means on scaled features, with ids that persist over days."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from ds_assets.partitions import earlier_days
 TABLE = "clusters"
 
 
-def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
-    """Cluster the users of days, each day continuing the one before it."""
+def materialize_days(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
+    """Cluster the users of days, in order: each day continues the clusters of the day before."""
     return {day: _cluster(day, lake, game) for day in sorted(days)}
 
 
@@ -32,7 +32,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     @daily_asset(
         game,
         "models",
-        {"scikitlearn", "onnx"},
+        {"scikitlearn", "parquet"},
         __doc__,
         deps=[
             "user_features",
@@ -42,7 +42,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     )
     def clusters(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
         days = days_with(days_of(context), "user_features", lake, context)
-        cards = update(days, lake, game)
+        cards = materialize_days(days, lake, game)
         report_days(context, {day: _metadata(card, lake) for day, card in cards.items()})
 
     return clusters
@@ -58,9 +58,9 @@ def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
 
 
 def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
-    """Card of the latest day before that has clusters, if it is not too long ago.
+    """Card of the latest earlier day with clusters, within `LONGEST_PAUSE`.
 
-    Where none has, the latest of all: it knows which ids were given.
+    Without one it is the latest card, which knows the ids that were assigned.
     """
     latest = None
     for card in cards_before("clusters", day, ClusterCard, lake):
@@ -91,7 +91,7 @@ def _metadata(card: ClusterCard, lake: Lake) -> dict[str, object]:
 
 
 def _changed(day: dt.date, lake: Lake) -> float | None:
-    """Share of the users of this day and the day before that changed cluster."""
+    """Share of the users of both this day and the day before that changed cluster."""
     before, after = read_clusters(day - dt.timedelta(days=1), lake), read_clusters(day, lake)
     if before is None or after is None:
         return None

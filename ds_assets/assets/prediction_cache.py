@@ -1,4 +1,4 @@
-"""The day's predictions in the cache, for the hot path; a newer day is never overwritten."""
+"""The day's predictions in the cache, for the hot path. A newer day is never overwritten."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,12 @@ _ROWS_AT_ONCE = 5_000
 _BYTES_AT_ONCE = 1 << 20
 
 
-def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[dt.date, CachePut]:
-    """Put each day's predictions into the cache.
+def materialize_days(
+    days: Sequence[dt.date], lake: Lake, cache: PredictionCache
+) -> dict[dt.date, CachePut]:
+    """Write each day's predictions to the cache, newest day first.
 
-    The newest day goes first: what it holds, older days need not overwrite.
+    Users of a newer day are then skipped in older ones.
     """
     return {day: _put(day, lake, cache) for day in sorted(days, reverse=True)}
 
@@ -31,17 +33,17 @@ def update(days: Sequence[dt.date], lake: Lake, cache: PredictionCache) -> dict[
 def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
     put = cache.put_batches(day, _read(day, lake))
     means = compute_group_defaults(_read(day, lake, INPUT_COLUMNS))
-    cache.put_day(day, means)  # last: who finds the day there finds its users
+    cache.put_day(day, means)  # last: a reader who finds the day finds its users
     return put
 
 
 def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.date, CachePut]:
-    """Put into the cache what it would hold, had it lost nothing: each user's newest prediction.
+    """Refill a cache that lost data: each user's newest prediction that has not expired.
 
     Args:
-        lake: Where the predictions of all days are.
+        lake: Holds the predictions of all days.
         cache: The cache.
-        days_to_live: Days, up to the newest that is stored, whose predictions are still kept.
+        days_to_live: Days, counted back from the newest stored one, whose predictions are kept.
 
     Raises:
         InputError: no predictions are stored.
@@ -52,14 +54,14 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
     if not stored:
         raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
     kept = dt.timedelta(days=days_to_live)
-    return update([day for day in stored if stored[-1] - day < kept], lake, cache)
+    return materialize_days([day for day in stored if stored[-1] - day < kept], lake, cache)
 
 
 def _read(
     day: dt.date, lake: Lake, columns: Sequence[str] = PREDICTIONS.names
 ) -> Iterator[pa.RecordBatch]:
     path = lake.local(table_file(PREDICTIONS.name, day))
-    # Read as it is used: otherwise a million rows come into memory before the first is seen.
+    # Without pre-buffering: it would read a million rows into memory before the first batch.
     with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
 
@@ -72,7 +74,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "delivery",
         {"redis"},
         __doc__,
-        # After the results, so that a reader never finds a newer day here than there.
+        # After the results, so that the cache never has a newer day than the table.
         deps=["rds_results", "predictions"],
     )
     def prediction_cache(
@@ -81,7 +83,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         cache: dg.ResourceParam[PredictionCache],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        puts = update(days, lake, cache)
+        puts = materialize_days(days, lake, cache)
         report_days(
             context,
             {day: {"written": p.written, "kept_newer": p.kept_newer} for day, p in puts.items()},

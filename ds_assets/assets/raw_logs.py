@@ -12,7 +12,7 @@ from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day
 from ds_assets.infra.log_source.base import LogSource
 
 
-def update(
+def materialize_days(
     days: Sequence[dt.date], source: LogSource, lake: Lake, report: ProgressCallback
 ) -> dict[dt.date, Copied]:
     """Copy what is new or has changed of each day.
@@ -37,7 +37,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
     ) -> None:
         days = days_of(context)
-        copies = update(days, log_source, lake, context.log.info)
+        copies = materialize_days(days, log_source, lake, context.log.info)
         missing = [day for day in days if day not in copies]
         where = f"there are no log files in {log_source.folder(missing[0])}" if missing else ""
         without_missing(days, missing, where, context)

@@ -1,4 +1,4 @@
-"""The day's predictions in the results database, all or nothing, and what is known of them."""
+"""The day's predictions in the results database, all or nothing, after the day's reports."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from ds_assets.infra.lake.tables import read_predictions, read_rows
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
 
 
-def update(
+def materialize_days(
     days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str
 ) -> dict[dt.date, Delivery]:
-    """Deliver each day's reports, then its predictions."""
+    """Deliver the reports of each day, then its predictions."""
     results.ensure_schema()
     return {day: _deliver(day, lake, results, run_id) for day in sorted(days)}
 
@@ -39,7 +39,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     @daily_asset(
         game,
         "delivery",
-        {"mysql", "sqlalchemy"},
+        {"mysql", "sql"},
         __doc__,
         deps=[
             "predictions",
@@ -55,8 +55,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        deliveries = update(days, lake, results, context.run.run_id)
-        report_days(context, {day: _metadata(found) for day, found in deliveries.items()})
+        deliveries = materialize_days(days, lake, results, context.run.run_id)
+        report_days(context, {day: _metadata(it) for day, it in deliveries.items()})
 
     return rds_results
 

@@ -1,4 +1,4 @@
-"""What arrived on a day, one row a user and event date; invalid lines are quarantined."""
+"""Activity that arrived on a day, one row per user and event date; invalid lines are quarantined."""
 
 import datetime as dt
 from collections import defaultdict
@@ -35,7 +35,7 @@ _EVENT = "event"  # where a reason would stand
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
 
 
-def update(
+def materialize_days(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, ActivityReport]:
     """Make `user_activity` and the quarantine of days.
@@ -78,7 +78,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_of(context)
-        reports = update(days, lake, engine, game)
+        reports = materialize_days(days, lake, engine, game)
         missing = [day for day in days if day not in reports]
         without_missing(days, missing, f"there are no raw files in {lake}/raw", context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})

@@ -1,4 +1,4 @@
-"""Each active user as known at the end of a day: trailing windows, recency, gaps, attributes."""
+"""Features of each active user at the end of a day: windows, recency, gaps, attributes."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from ds_assets.partitions import earlier_days
 
 TABLE = "user_features"
 BATCH_BYTES = 256 << 20
-"""Bytes of stored activity, once for each snapshot that sees them, that are joined at once."""
+"""Bytes of stored activity that are joined at once, counted for each snapshot that uses them."""
 
 
-def update(
+def materialize_days(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, int]:
-    """Make `user_features` of days. Returns the users of each day."""
+    """Compute and store the `user_features` of days. Returns the number of users of each day."""
     users: dict[dt.date, int] = {}
     stored = stored_days("user_activity", lake)
 
@@ -63,7 +63,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "user_activity", lake, context)
-        users = update(days, lake, engine, game)
+        users = materialize_days(days, lake, engine, game)
         report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
 
     return user_features

@@ -18,7 +18,7 @@ def test_ids_go_on_after_a_long_time_with_too_few_users(tmp_path: Path) -> None:
     for place, day in enumerate(days):
         users = make_features(200 if place in {0, 11} else 5)
         store_rows(pa.Table.from_pandas(users), "user_features", day, lake)
-    cards = clusters.update(days, lake, game)
+    cards = clusters.materialize_days(days, lake, game)
     assert [len(cards[day].clusters) for day in days] == [3, *[0] * 10, 3]
     assert [one.id for one in cards[days[-1]].clusters] == [4, 5, 6]
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from ds_assets import daily_assets
-from ds_assets.assets.prediction_cache import rebuild, update
+from ds_assets.assets.prediction_cache import materialize_days, rebuild
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -60,7 +60,7 @@ def test_a_lost_cache_is_rebuilt_with_each_users_newest_prediction_of_the_last_d
     lake: FolderLake, redis_url: str
 ) -> None:
     with fresh(redis_url) as cache:
-        update(list(STORED)[1:], lake, cache)
+        materialize_days(list(STORED)[1:], lake, cache)
         before = held(cache)
         assert before == {
             "always": DAYS[4],

@@ -169,14 +169,17 @@ def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: S
     lines = shell.mistake("run", str(START)).splitlines()
     folder = Installation(shell.home).source(START)
     assert lines[0] == f"ds-assets: {START}: there are no log files in {folder}"
-    assert lines[1].startswith("This was run ")
+    assert lines[1].startswith("Run id: ")
     assert len(lines) == 2
 
 
 @pytest.mark.parametrize(
     ("days", "sentence"),
     [
-        (("2025-12-31",), "found 2025-12-31 to 2025-12-31; accepted are days from 2026-01-01"),
+        (
+            ("2025-12-31",),
+            "found 2025-12-31 to 2025-12-31; accepted: 2026-01-01 to",
+        ),
         (("2026-01-05", "2026-01-03"), "the last day, 2026-01-03, lies before the first"),
         (("yesterday",), "'yesterday' does not match the formats"),
         ((), "Missing argument 'FIRST_DAY'"),

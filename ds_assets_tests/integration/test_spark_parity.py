@@ -160,8 +160,8 @@ def by_connect(
     days = [day(number) for number in range(DAYS)]
     with SparkConnectServer(folder / "server") as server:
         engine = open_spark(server.url, "", f"file://{installation.settings.lake}", HEAP_MB)
-        user_activity.update(days, lake, engine, game)
-        user_features.update(days[-NEWEST:], lake, engine, game)
+        user_activity.materialize_days(days, lake, engine, game)
+        user_features.materialize_days(days[-NEWEST:], lake, engine, game)
         predictions.update(days[-NEWEST:], lake, engine, game)
         yield installation, engine
         engine.session.stop()
@@ -294,7 +294,7 @@ def test_other_formats_are_read_the_same(
     spark = SparkEngine(local_session(tmp_path / "conf"), f"file://{installation.settings.lake}")
     tables: list[list[pa.Table]] = []
     for engine in (played.engine, spark):
-        user_activity.update([START], lake, engine, game)
+        user_activity.materialize_days([START], lake, engine, game)
         tables.append([stored(name, START, installation) for name in TABLES[:2]])
     for expected, found in zip(*tables, strict=True):
         assert len(expected) > 0
