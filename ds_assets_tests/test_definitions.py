@@ -31,7 +31,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "churn_model": (
         "models",
-        {"scikitlearn", "onnx"},
+        {"scikitlearn", "parquet"},
         {
             "clusters": (0, 0),
             "user_features": (-91, 0),
@@ -41,7 +41,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "payment_model": (
         "models",
-        {"scikitlearn", "onnx"},
+        {"scikitlearn", "parquet"},
         {
             "clusters": (0, 0),
             "user_features": (-91, 0),
@@ -51,7 +51,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "predictions": (
         "predictions",
-        {"onnx", "parquet"},
+        {"python", "parquet"},
         {
             "user_features": (0, 0),
             "clusters": (0, 0),

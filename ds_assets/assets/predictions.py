@@ -50,7 +50,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     @daily_asset(
         game,
         "predictions",
-        {"onnx", "parquet"},
+        {"python", "parquet"},
         __doc__,
         deps=["user_features", "clusters", *(t.model_asset for t in targets_of(game).values())],
         metadata=table_schema(PREDICTIONS),

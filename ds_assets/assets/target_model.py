@@ -84,7 +84,7 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
     @daily_asset(
         game,
         "models",
-        {"scikitlearn", "onnx"},
+        {"scikitlearn", "parquet"},
         f"Chance of {target.wording.outcome} in the {target.name} horizon, for each active user: "
         "boosted trees.",
         name=name,

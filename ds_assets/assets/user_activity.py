@@ -1,4 +1,4 @@
-"""Activity that arrived on a day, one row per user and event date; invalid lines are quarantined."""
+"""Activity that arrived on a day: a row per user and event date; bad lines are quarantined."""
 
 import datetime as dt
 from collections import defaultdict
