@@ -1,4 +1,4 @@
-"""Partitions: one a day of the game, in the game's time zone."""
+"""Partitions: one per day of the game, in the game's time zone."""
 
 import datetime as dt
 
@@ -8,7 +8,7 @@ from ds_assets.game import Game
 
 
 def daily_partitions(game: Game) -> dg.DailyPartitionsDefinition:
-    """A partition for each day of the game that is over."""
+    """A partition for each day of the game that has ended."""
     end = None if game.last_day is None else game.last_day + dt.timedelta(days=1)
     return dg.DailyPartitionsDefinition(
         start_date=game.first_day.isoformat(),
@@ -18,14 +18,14 @@ def daily_partitions(game: Game) -> dg.DailyPartitionsDefinition:
 
 
 def earlier_days(first: int, last: int = 0) -> dg.TimeWindowPartitionMapping:
-    """Dependence on the days from `first` to `last` days before; days before the game are none."""
+    """A dependency on the days from `first` to `last` days earlier, within the game."""
     return dg.TimeWindowPartitionMapping(
         start_offset=-first, end_offset=-last, allow_nonexistent_upstream_partitions=True
     )
 
 
 def later_days(first: int, last: int) -> dg.TimeWindowPartitionMapping:
-    """Dependence on the days from `first` to `last` days after; days after the game are none."""
+    """A dependency on the days from `first` to `last` days later, within the game."""
     return dg.TimeWindowPartitionMapping(
         start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
     )

@@ -1,5 +1,5 @@
-"""The demo: a year of real purchases, dressed as a game's logs.
+"""The demo: a year of real purchases, written as the logs of a game.
 
-Belongs here: where the demo's logs come from, and the game file that describes them. How they are
-collected, reduced and predicted is the same as for every other game, and does not belong here.
+Scope: where the logs come from, and the game file that describes them. They are processed as those
+of every other game.
 """

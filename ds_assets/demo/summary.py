@@ -1,6 +1,6 @@
-"""What the demo says at its end: numbers read back from the lake and the results database.
+"""The summary at the end of the demo: numbers read back from the lake and the results database.
 
-Belongs here: collecting and printing them. Nothing is computed that the graph did not compute.
+Scope: collecting and printing them. Nothing is computed here that the graph did not compute.
 """
 
 import datetime as dt
@@ -24,8 +24,8 @@ from ds_assets.installation import Installation
 USERS_SHOWN = 10
 
 
-class Judgement(BaseModel):
-    """A model out of time, beside the rule that looks at recency alone."""
+class ModelSummary(BaseModel):
+    """A model's out-of-time validation, and that of a rule that uses recency alone."""
 
     auc: float
     auc_low: float
@@ -45,7 +45,7 @@ class ClusterLine(BaseModel):
 
 
 class UserAtRisk(BaseModel):
-    """A user who pays and is likely to leave."""
+    """A paying user who is likely to churn."""
 
     user_id: str
     churn_probability: float
@@ -64,19 +64,19 @@ class Summary(BaseModel):
     as_of: dt.date
     users_predicted: int
     days_delivered: int
-    models: dict[str, Judgement | str]
-    """By target; the reasons in words where there was not enough data."""
+    models: dict[str, ModelSummary | str]
+    """By target; the reasons in words if there was not enough data."""
     clusters: list[ClusterLine]
     most_at_risk: list[UserAtRisk]
 
 
 def summarize(installation: Installation, seconds: float) -> Summary:
-    """Read the numbers back from where the graph put them."""
+    """Read the numbers back from where the graph stored them."""
     lake, game = installation.lake(), installation.game
     reports = [r for day in lake.days("user_activity") if (r := read_report(day, lake))]
     with installation.results() as results:
         deliveries = results.deliveries()
-        as_of = max(one.as_of for one in deliveries)
+        as_of = max(delivery.as_of for delivery in deliveries)
         predictions = results.day(as_of).to_pandas()
     clusters = stored_card("clusters", as_of, ClusterCard, lake)
     return Summary(
@@ -88,7 +88,7 @@ def summarize(installation: Installation, seconds: float) -> Summary:
         as_of=as_of,
         users_predicted=len(predictions),
         days_delivered=len(deliveries),
-        models={target.name: _judged(target.name, as_of, lake) for target in BUILT_IN},
+        models={target.name: _summarize_model(target.name, as_of, lake) for target in BUILT_IN},
         clusters=[
             ClusterLine(id=one.id, name=one.name, users=one.size)
             for one in (clusters.clusters if clusters else ())
@@ -111,7 +111,7 @@ def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
     for one in summary.clusters:
         clusters.add_row(str(one.id), one.name, f"{one.users:,}")
     out.print(clusters)
-    risk = _table("Most at risk of those who pay", "user", "leaves", "pays", "cluster")
+    risk = _table("Paying users most at risk", "user", "leaves", "pays", "cluster")
     for user in summary.most_at_risk:
         pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
         risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
@@ -120,12 +120,12 @@ def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
         out.print(f"{name:<9} {place}", soft_wrap=True)
 
 
-def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:
+def _summarize_model(target: str, as_of: dt.date, lake: Lake) -> ModelSummary | str:
     card = stored_card(target, as_of, ModelCard, lake)
     if card is None or card.evaluation is None:
         return "no model" if card is None else "; ".join(card.reasons)
     measures = card.evaluation.measures
-    return Judgement(
+    return ModelSummary(
         auc=measures.auc.value,
         auc_low=measures.auc.low,
         auc_high=measures.auc.high,
@@ -139,7 +139,7 @@ def _judged(target: str, as_of: dt.date, lake: Lake) -> Judgement | str:
 def _most_at_risk(
     predictions: pd.DataFrame, as_of: dt.date, lake: Lake, game: Game
 ) -> list[UserAtRisk]:
-    """Users who paid in their last active weeks, the likeliest to leave first."""
+    """Users who paid recently, in descending order of churn probability."""
     columns = ["user_id", "days_since_purchase"]
     features = pd.read_parquet(lake.local(table_file("user_features", as_of)), columns=columns)
     payers = features[features["days_since_purchase"] < game.active_days]
@@ -150,16 +150,18 @@ def _most_at_risk(
 
 
 def _models_table(summary: Summary) -> Table:
-    models = _table("Models, out of time", "model", "AUC", "95 %", "recency rule", "judged on")
-    for target, found in summary.models.items():
-        if isinstance(found, str):
-            models.add_row(target, "not enough data", found)
+    table = _table(
+        "Models (out-of-time validation)", "model", "AUC", "95 %", "recency rule", "validated on"
+    )
+    for target, model in summary.models.items():
+        if isinstance(model, str):
+            table.add_row(target, "not enough data", model)
             continue
-        interval = f"{found.auc_low:.3f} to {found.auc_high:.3f}"
-        models.add_row(
-            target, f"{found.auc:.3f}", interval, f"{found.recency_auc:.3f}", str(found.judged_on)
+        interval = f"{model.auc_low:.3f} to {model.auc_high:.3f}"
+        table.add_row(
+            target, f"{model.auc:.3f}", interval, f"{model.recency_auc:.3f}", str(model.judged_on)
         )
-    return models
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -32,10 +32,10 @@ run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None, servers=False)
 def test_a_stretch_of_days_is_cut_into_runs_that_follow_each_other(days: int) -> None:
     first = dt.date(2017, 1, 1)
     last = first + dt.timedelta(days=days - 1)
-    runs = run._stretches(first, last)
+    runs = run._ranges(first, last)
     assert (runs[0][0], runs[-1][1]) == (first, last)
     assert sum((end - start).days + 1 for start, end in runs) == days
-    assert all((end - start).days < run.RUN_DAYS for start, end in runs)
+    assert all((end - start).days < run.MAX_DAYS_PER_RUN for start, end in runs)
 
 
 @pytest.mark.slow
