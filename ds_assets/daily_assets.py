@@ -27,7 +27,7 @@ DATABASE_POOL = "results_database"
 """Pool of the assets that write to the results database; its limit is in dagster.yaml."""
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
-FRESH_WITHIN = dt.timedelta(hours=36)
+FRESHNESS_WINDOW = dt.timedelta(hours=36)
 
 _UI_TYPES = {
     "text": "string",
@@ -60,7 +60,7 @@ def daily_asset(
     """
     fresh = None  # the data of a game that has ended does not become outdated
     if game.last_day is None:
-        fresh = dg.FreshnessPolicy.time_window(fail_window=FRESH_WITHIN)
+        fresh = dg.FreshnessPolicy.time_window(fail_window=FRESHNESS_WINDOW)
     as_asset: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
         partitions_def=daily_partitions(game),
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -1,7 +1,4 @@
-"""Everything meets here: settings, the game, resources, assets, checks, jobs and what starts them.
-
-Belongs here: assembly. Nothing else reads the environment or knows all the parts.
-"""
+"""Dagster's definitions: assets, checks, jobs, schedule, sensor and resources, put together."""
 
 import warnings
 from collections.abc import Mapping
@@ -59,7 +56,7 @@ _ASSETS = (
 def build_defs(
     installation: Installation, overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
-    """Assemble the graph.
+    """Assemble the definitions.
 
     Args:
         installation: Its settings and its game.
@@ -69,8 +66,8 @@ def build_defs(
     collect, predict, again = collect_logs(), daily_predictions(), predict_again()
     judge = judge_predictions()
     with warnings.catch_warnings():
-        # Backfill policies and partition mappings before the first day are beta in Dagster 1.13,
-        # and there is no other way to the same: its users need not read that.
+        # Backfill policies and partition mappings before the first day are beta in Dagster 1.13
+        # without an alternative; the warning would be of no use to users.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
             assets=[
@@ -82,23 +79,23 @@ def build_defs(
             schedules=[daily_collection(collect, game, settings)],
             sensors=[raw_files_sensor(game, predict, again, judge)],
             resources=_resources(settings, game) | dict(overrides or {}),
-            # One process a run: starting one for each asset takes longer than most assets.
+            # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,
         )
 
 
 def installed_defs() -> dg.Definitions:
-    """The graph of the installation that the environment describes.
+    """The definitions of the installation that the environment describes.
 
     Raises:
-        InputError: a setting or the game file is not acceptable.
+        InputError: a setting or the game file is not valid.
     """
     return build_defs(load_installation())
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster loads."""
+    """The definitions that Dagster loads."""
     return installed_defs()
 
 

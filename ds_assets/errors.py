@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 _ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
-"""What an address may hold a password in: everything after its scheme."""
+"""The part of an address that may contain a password: everything after the scheme."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+]*://")
 _ACCEPTED = {
-    "extra_forbidden": "there is no such key",
-    "missing": "missing, and needed",
-    "dict_type": "keys with values are needed",
-    "frozen_set_type": "a list is needed",
-    "model_type": "keys with values are needed",
-    "too_short": "one entry is needed at least",
-    "tuple_type": "a list is needed",
+    "extra_forbidden": "unknown key",
+    "missing": "required",
+    "dict_type": "must be keys with values",
+    "frozen_set_type": "must be a list",
+    "model_type": "must be keys with values",
+    "too_short": "must have at least one entry",
+    "tuple_type": "must be a list",
 }
-"""Where the validation's own words are not those of the file's reader."""
+"""Replacements for messages of pydantic that are not in the words of the file's author."""
 
 
 class InputError(Exception):
@@ -40,13 +40,13 @@ def describe_mistakes(
     rename: Callable[[str], str] = str,
     secrets: Collection[str] = (),
 ) -> str:
-    """All mistakes that a validation found, a line each: the key, what was found, what is accepted.
+    """Describe all mistakes, one line each: the key, what was found and what is accepted.
 
     Args:
-        where: What was validated, to open the message.
-        error: What the validation raised.
-        rename: Turns a key of the model into the name that its user knows.
-        secrets: Keys whose value must not be shown.
+        where: What was validated; the first words of the message.
+        error: The validation error.
+        rename: Turns a key of the model into the name that the user knows.
+        secrets: Keys whose values must not be shown.
     """
     mistakes = error.errors(include_url=False)
     head = f"{where} has {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}:"
@@ -61,18 +61,18 @@ def _describe(mistake: Any, rename: Callable[[str], str], secrets: Collection[st
         return accepted
     if mistake["type"] in {"extra_forbidden", "missing"}:
         return f"{rename(path)}: {accepted}"
-    shown = _veiled if path in secrets else _shortened
-    return f"{rename(path)}: found {shown(mistake['input'])}; {accepted}"
+    show = _veiled if path in secrets else _shortened
+    return f"{rename(path)}: found {show(mistake['input'])}; {accepted}"
 
 
 def _veiled(value: object) -> str:
     scheme = _SCHEME.match(str(value))
-    return f"{scheme[0]}…" if scheme else "something else, not shown as it may hold a password"
+    return f"{scheme[0]}…" if scheme else "a value that is not shown, as it may contain a password"
 
 
 def _shortened(value: object, limit: int = 80) -> str:
     try:
         text = _ADDRESS.sub("…", str(value) if isinstance(value, dt.date) else repr(value))
     except (ValueError, RecursionError):  # too many digits, too deep
-        return f"something of type {type(value).__name__}, too large to show"
+        return f"a value of type {type(value).__name__}, too large to show"
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -1,7 +1,7 @@
-"""The game: what one validated file, `game.yaml`, says about a game's logs and predictions.
+"""The game file, `game.yaml`: a game's logs and what to predict from them.
 
-Belongs here: the shape of that file, its rules, and clear messages when it breaks them.
-Does not belong here: addresses, credentials, engines (`settings.py`), and anything that computes.
+Scope: the keys of the file, their rules, and clear messages for mistakes. Addresses, credentials
+and engines are settings (`settings.py`); nothing is computed here.
 """
 
 import datetime as dt
@@ -29,21 +29,21 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 def _plain_name(name: str) -> str:
     if not IDENTIFIER.fullmatch(name):
-        raise ValueError("use lower-case letters, digits and _, a letter first, 48 at most")
+        raise ValueError("use up to 48 lower-case letters, digits and _, beginning with a letter")
     return name
 
 
 def _field_path(path: str) -> str:
     if not path or any(not part for part in path.split(".")):
-        raise ValueError("use a field's name, or names joined by dots for a nested field")
+        raise ValueError("use a field name, or names joined by dots for a nested field")
     if any(character in path for character in "\"'\\\n"):
-        raise ValueError("quotes, backslashes and line ends cannot stand in a field's path")
+        raise ValueError("a field path must not contain quotes, backslashes or line ends")
     return path
 
 
 def _free_name(name: str) -> str:
     if name == "time":
-        raise ValueError("the table has a last_time of its own; use another name")
+        raise ValueError("reserved: the table has a column last_time; use another name")
     return name
 
 
@@ -64,15 +64,15 @@ class _Part(BaseModel):
 
 
 class Logs(_Part):
-    """Where the log files of a day lie in the source, and what is in them."""
+    """Where the log files of a day are in the source, and their format."""
 
     path: str = "dt=%Y-%m-%d"
-    """Folder of one day in the source, in strftime's words."""
+    """Folder of one day in the source, as a `strftime` pattern."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
     time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
-    """Name of a file that says, in a day's folder of the lake, that the day is complete. Without
-    one a day is complete when its files have rested for a while."""
+    """Name of the file that marks a day's folder in the lake as complete. Without a marker a day is
+    complete when its files have not changed for a while."""
 
     @field_validator("path")
     @classmethod
@@ -83,7 +83,7 @@ class Logs(_Part):
 
 
 class Fields(_Part):
-    """Field of each fact in an event; dots reach into nested objects."""
+    """Names of the fields of an event; dots reach into nested objects."""
 
     user_id: FieldPath
     event_time: FieldPath
@@ -96,7 +96,7 @@ class Fields(_Part):
     @classmethod
     def _has_an_amount(cls, currency: str | None, info: ValidationInfo) -> str | None:
         if currency is not None and info.data.get("amount", currency) is None:
-            raise ValueError("needs fields.amount, the field of the amount in that currency")
+            raise ValueError("requires fields.amount, the field of the amount in that currency")
         return currency
 
 
@@ -104,23 +104,23 @@ class Events(_Part):
     """What the event types mean."""
 
     activity: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Types that show the user was there; every type, where the key is left out."""
+    """Types that count as activity of the user; every type if the key is omitted."""
     purchases: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
-    """Types that open a session."""
+    """Types that start a session."""
     counted: tuple[Name, ...] = ()
-    """Types with a count, and so features, of their own."""
+    """Types with a count, and therefore features, of their own."""
 
     @field_validator("counted")
     @classmethod
     def _are_counted_once(cls, counted: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(counted)) < len(counted):
-            raise ValueError("name each type once")
+            raise ValueError("list each type once")
         return counted
 
 
 class Attribute(_Part):
-    """A fact about the user that an event carries; the latest value is kept."""
+    """A property of the user that events carry; the latest value is kept."""
 
     field: FieldPath
     type: Literal["text", "number"] = "text"
@@ -157,25 +157,25 @@ class Game(_Part):
     first_day: Day
     """First day with logs."""
     last_day: Day | None = None
-    """Last day with logs, for a game whose logs have ended."""
+    """Last day with logs, for a game that has ended."""
     closed_days: frozenset[Day] = frozenset()
-    """Days on which the game was shut: no events then are no fault."""
+    """Days on which the game was offline, which may have no events."""
     time_zone: str = "UTC"
-    """Zone in which a day begins and ends, and of times that name no zone."""
+    """Time zone of the days, and of times without a zone."""
     logs: Logs = Logs()
     fields: Fields
     events: Events = Events()
     currencies: Annotated[dict[str, Worth], Field(validate_default=True)] = {}
-    """Worth of one unit of each currency, in the unit of the reports."""
+    """Value of one unit of each currency in the currency of the reports."""
     properties: dict[Name, FieldPath] = {}
-    """Numeric properties that are summed: name, and field in the event."""
+    """Numeric properties that are summed: name, and field of the event."""
     attributes: dict[AttributeName, Attribute] = {}
     clock_skew_minutes: Annotated[int, Field(ge=0, le=1439, strict=True)] = 10
-    """How far after its arrival day's end an event may be dated."""
+    """How far past the end of its arrival day an event may be dated."""
     active_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 28
-    """A user is active who was seen in this many days."""
+    """A user is active if there was activity in this many days."""
     grace_days: Annotated[int, Field(ge=0, le=30, strict=True)] = 0
-    """Days to wait for late logs before a label counts as matured."""
+    """Days to wait for late logs before a label has matured."""
     horizons: Horizons = Horizons()
     windows: Annotated[
         tuple[Annotated[int, Field(ge=1, le=3650, strict=True)], ...],
@@ -192,7 +192,7 @@ class Game(_Part):
     clusters: ClusterRange = ClusterRange()
     """Range of the number of clusters; one number fixes it."""
     user_groups: Annotated[str, Field(validate_default=True)] = "clusters"
-    """Groups of users that get models of their own: `clusters`, `none`, or a text attribute."""
+    """User groups with models of their own: `clusters`, `none`, or a text attribute."""
 
     @field_validator("clusters", mode="before")
     @classmethod
@@ -219,7 +219,7 @@ class Game(_Part):
     ) -> dt.date | None:
         first = info.data.get("first_day")
         if last is not None and first is not None and last < first:
-            raise ValueError(f"must not lie before first_day ({first})")
+            raise ValueError(f"must not be before first_day ({first})")
         return last
 
     @field_validator("currencies")
@@ -231,8 +231,8 @@ class Game(_Part):
         if fields is None or bool(currencies) == (fields.currency is not None):
             return currencies
         if currencies:
-            raise ValueError("needs fields.currency, the field that names an event's currency")
-        raise ValueError("fields.currency needs some, for example {USD: 1, KRW: 0.00072}")
+            raise ValueError("requires fields.currency, the field with the currency of an event")
+        raise ValueError("required with fields.currency, for example {USD: 1, KRW: 0.00072}")
 
     @field_validator("user_groups")
     @classmethod
@@ -248,7 +248,9 @@ class Game(_Part):
     @classmethod
     def _ascend_and_cover(cls, windows: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if list(windows) != sorted(set(windows)):
-            raise ValueError("must ascend, each window once, for example [1, 3, 7, 14, 28, 90]")
+            raise ValueError(
+                "must be in ascending order without repetition, for example [1, 3, 7, 14, 28, 90]"
+            )
         active_days = info.data.get("active_days", 0)
         if max(windows) < active_days:
             raise ValueError(f"the longest window must cover active_days ({active_days})")
@@ -265,14 +267,14 @@ class Game(_Part):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once; the safe loader would keep the last and say nothing."""
+    """Rejects duplicate keys, of which the safe loader silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for number, key in enumerate(keys):
             if key.value in {other.value for other in keys[:number]}:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value} is there twice", problem_mark=key.start_mark
+                    problem=f"duplicate key {key.value}", problem_mark=key.start_mark
                 )
         return super().construct_mapping(node, deep)
 
@@ -288,7 +290,7 @@ def load_game(path: Path) -> Game:
         content: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (is safe)
     except FileNotFoundError:
         raise InputError(
-            f"there is no game file at {path}; write one, or name another with DS_ASSETS_GAME"
+            f"there is no game file at {path}; create it, or set DS_ASSETS_GAME to another path"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the game file {path} cannot be read: {error}") from None
@@ -301,7 +303,7 @@ def load_game(path: Path) -> Game:
         ) from None
     if not isinstance(content, dict):
         raise InputError(
-            f"the game file {path} must hold keys and values; found {type(content).__name__}"
+            f"the game file {path} must contain keys and values; found {type(content).__name__}"
         )
     try:
         return Game.model_validate(content)

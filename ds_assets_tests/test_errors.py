@@ -37,9 +37,9 @@ def test_a_mistake_is_a_line_with_the_key_what_was_found_and_what_is_accepted() 
 def test_all_mistakes_are_told_at_once() -> None:
     assert mistakes({"inner": {}, "names": "a", "adress": 1}) == [
         "the file has 3 mistakes:",
-        "  - inner.count: missing, and needed",
-        "  - names: found 'a'; a list is needed",
-        "  - adress: there is no such key",
+        "  - inner.count: required",
+        "  - names: found 'a'; must be a list",
+        "  - adress: unknown key",
     ]
 
 
@@ -49,7 +49,7 @@ def test_keys_are_named_as_their_user_knows_them() -> None:
 
 @pytest.mark.parametrize("content", [5, None, ["a"], "text"])
 def test_something_without_keys_is_told_too(content: object) -> None:
-    assert mistakes(content)[1] == "  - keys with values are needed"
+    assert mistakes(content)[1] == "  - must be keys with values"
 
 
 def test_what_was_found_is_shown_shortened() -> None:
@@ -59,7 +59,7 @@ def test_what_was_found_is_shown_shortened() -> None:
 
 def test_a_number_with_too_many_digits_to_show_is_still_a_plain_mistake() -> None:
     (line,) = mistakes({"names": 10**5000})[1:]
-    assert line == "  - names: found something of type int, too large to show; a list is needed"
+    assert line == "  - names: found a value of type int, too large to show; must be a list"
 
 
 def test_something_too_deep_to_show_is_still_a_plain_mistake() -> None:

@@ -72,7 +72,7 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
     head, *lines = complaint().splitlines()
     assert head == "the environment has 3 mistakes:"
     veiled, hour, threads = sorted(lines)
-    assert veiled.startswith("  - DS_ASSETS_CACHE_URL: found something else, not shown")
+    assert veiled.startswith("  - DS_ASSETS_CACHE_URL: found a value that is not shown")
     assert "; must begin with redis://, redis+sentinel://" in veiled
     assert hour.startswith("  - DS_ASSETS_SCHEDULE_HOUR: found '24'; Input should be less than or")
     assert threads.startswith("  - DS_ASSETS_THREADS: found 'many'; Input should be a valid int")
