@@ -46,7 +46,7 @@ def _row(feature: FeatureColumn) -> str:
     direction = "less " if feature.direction < 0 else ""
     family = f"{direction}{feature.family}" if feature.family else ""
     code = feature.topic.code
-    return f"| `{feature.name}` | {feature.meaning} | `{code}` | {family} |\n"
+    return f"| `{feature.name}` | {feature.description} | `{code}` | {family} |\n"
 
 
 if __name__ == "__main__":

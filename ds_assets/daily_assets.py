@@ -164,7 +164,7 @@ def table_schema(table: Table) -> dict[str, Any]:
 def _ui_column(column: Column) -> dg.TableColumn:
     constraints = dg.TableColumnConstraints(nullable=column.nullable)
     return dg.TableColumn(
-        column.name, _UI_TYPES[column.type], description=column.meaning, constraints=constraints
+        column.name, _UI_TYPES[column.type], description=column.description, constraints=constraints
     )
 
 

@@ -170,7 +170,7 @@ def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
     }
     assert [
         (one.name, one.type, one.description, one.constraints.nullable) for one in shown.columns
-    ] == [(one.name, ui[one.type], one.meaning, one.nullable) for one in table.columns]
+    ] == [(one.name, ui[one.type], one.description, one.nullable) for one in table.columns]
 
 
 def test_only_what_writes_to_the_database_is_in_its_pool() -> None:

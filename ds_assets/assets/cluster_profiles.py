@@ -34,7 +34,7 @@ _NO_PICTURES = f"no pictures: only the latest {PICTURED_DAYS} days of a run have
 
 _SHOWN = dg.TableSchema(
     columns=[
-        dg.TableColumn(column.name, description=column.meaning)
+        dg.TableColumn(column.name, description=column.description)
         for column in CLUSTER_PROFILES.columns
         if column.name not in {"as_of", "typical_values"}  # the day's own; and too long to read
     ]

@@ -30,13 +30,13 @@ class Column:
     Attributes:
         name: Name in every store.
         type: Logical type; each store maps it to its own.
-        meaning: One sentence for a reader of the table.
+        description: One sentence for a reader of the table.
         nullable: Whether a value may be missing.
     """
 
     name: str
     type: ColumnType
-    meaning: str
+    description: str
     nullable: bool = False
 
 

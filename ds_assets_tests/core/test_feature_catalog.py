@@ -32,7 +32,7 @@ FEATURES = {feature.name: feature for feature in declare_features(GAME)}
     ],
 )
 def test_a_description_is_a_sentence_about_the_feature(feature: str, description: str) -> None:
-    assert FEATURES[feature].meaning == description
+    assert FEATURES[feature].description == description
 
 
 @pytest.mark.parametrize(

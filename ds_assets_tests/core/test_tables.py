@@ -69,7 +69,7 @@ def test_every_store_can_name_every_column(game: Game) -> None:
 def test_a_row_can_be_identified_and_every_column_is_explained(game: Game) -> None:
     for table in tables(game):
         assert set(table.key) <= set(table.names)
-        assert all(column.meaning.endswith(".") for column in table.columns)
+        assert all(column.description.endswith(".") for column in table.columns)
     for table in (*FIXED[:-1], user_activity_table(game), user_features_table(game)):
         assert not any(column.nullable for column in table.columns if column.name in table.key)
 

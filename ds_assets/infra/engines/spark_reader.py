@@ -168,7 +168,7 @@ def _here(path: Path, content: pa.BinaryScalar, folder: Path) -> Path:
 def _lines_table(game: Game) -> Table:
     """The events frame with what quarantine needs beside it."""
     columns = [
-        Column(column.name, column.type, column.meaning, nullable=True)
+        Column(column.name, column.type, column.description, nullable=True)
         for column in events_table(game).columns
     ]
     content = Column("content", "text", "The beginning of a line that is no event.", nullable=True)

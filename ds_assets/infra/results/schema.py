@@ -65,7 +65,7 @@ def _sql_column(column: Column, is_key: bool) -> sa.Column[Any]:
         column.name,
         KeyText if is_text_key else _SQL_TYPES[column.type],
         nullable=column.nullable,
-        comment=column.meaning,
+        comment=column.description,
     )
 
 

@@ -265,7 +265,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field(column: Column) -> dict[str, Any]:
-    description = {"description": column.meaning.replace(", as JSON", "")}
+    description = {"description": column.description.replace(", as JSON", "")}
     if column.name.endswith("_reasons"):
         return _REASONS | description
     shape = _TYPES[column.type] | description
