@@ -2,43 +2,23 @@
 
 Scope: the declarations, the only place to edit when a feature is added. The `user_features` table,
 reasons, clusters and their profiles read them from here. Which rows a snapshot may see is decided
-in `features`, for all features alike.
+in `features`, for all features alike; what is counted per day is declared in `measures`.
 
 A function that computes a feature is given the engine's column functions as `f`, and returns an
 aggregate expression over the days of one user that a snapshot sees (`features.known_days`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from ds_assets.core import wording
 from ds_assets.core.aggregates import latest
-from ds_assets.core.feature_columns import (
-    FeatureColumn,
-    Heading,
-    Phrase,
-    PhraseValue,
-    Topic,
-    fixed_topic,
-    single_value,
-)
+from ds_assets.core.feature_columns import FeatureColumn, Heading, Topic, single_value
 from ds_assets.core.measures import ACTIVE_DAYS, Measure, stored_measures
-from ds_assets.core.wording import Amount, in_the_last, spoken
+from ds_assets.core.topics import LAST_SEEN, MEMBERSHIPS, TREND, purchases_topic, tenure_topic
+from ds_assets.core.wording import in_the_last, spoken
 from ds_assets.game import Attribute, Game
-
-WEEK, FOUR_WEEKS = 7, 28
-"""Windows in days that reasons name, or the nearest ones that a game has."""
-
-_TREND = "trend"
-LAST_SEEN = fixed_topic(
-    "last_seen",
-    Phrase(
-        (PhraseValue("days_since_active"), PhraseValue("typical_gap", decimals=1)),
-        wording.last_seen,
-    ),
-)
 
 
 def days_since_active(f: Any) -> Any:
@@ -75,7 +55,6 @@ def recency_in_gaps(f: Any) -> Any:
 def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
     """Features over all days that a snapshot sees. To add one, add its function and a line here."""
     days = game.lookback_days
-    tenure = Phrase((PhraseValue("tenure_days"),), partial(wording.tenure, days))
     return (
         _feature(
             days_since_active,
@@ -89,7 +68,7 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
         _feature(
             days_since_purchase,
             f"Days since the last purchase; null without one in the last {days} days.",
-            _purchases_topic(game),
+            purchases_topic(days),
             nullable=True,
             family="spend",
             direction=-1,
@@ -98,7 +77,7 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
         _feature(
             tenure_days,
             f"Days since the first active day in the last {days} days.",
-            fixed_topic("tenure", tenure),
+            tenure_topic(days),
             family="tenure",
             profile=1,
             heading=Heading("known for", "days"),
@@ -135,11 +114,14 @@ def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
     """All features of a game, in the order of the columns of `user_features`."""
     measures = (ACTIVE_DAYS, *stored_measures(game))
     numeric = (
-        *(_window_sum(measure, days, game) for measure in measures for days in game.windows),
+        *(_window_sum(measure, days) for measure in measures for days in game.windows),
         *(_trend(short, long) for short, long in pairwise(game.windows)),
         *_lookback_features(game),
     )
-    codes = {_TREND, *(feature.topic.code for feature in numeric)}  # no trend of a single window
+    codes = {
+        TREND.code,
+        *(feature.topic.code for feature in numeric),
+    }  # no trend of a single window
     return (
         *numeric,
         *(_attribute(name, kind, codes) for name, kind in game.attributes.items()),
@@ -167,26 +149,20 @@ def _feature(
     )
 
 
-def _window_sum(measure: Measure, days: int, game: Game) -> FeatureColumn:
-    is_purchases = measure.name == "purchases"
-    own_topic = Topic(measure.name, partial(_windows_phrase, measure.amount))
-    is_flag = measure is ACTIVE_DAYS and days == 1
+def _window_sum(measure: Measure, days: int) -> FeatureColumn:
+    subject = measure.on_a_day if days == 1 else measure.description
     return FeatureColumn(
         f"{measure.name}_{days}d",
         "real",
-        f"{'Active' if is_flag else measure.description} {in_the_last(days)}.",
+        f"{subject or measure.description} {in_the_last(days)}.",
         aggregate=partial(_sum_in_window, measure, days),
-        wording=_purchases_topic(game) if is_purchases else own_topic,
+        wording=measure.topic,
         measure=measure.name,
         windows=(days,),
         family=measure.family,
         profile=measure.profile,
-        heading=Heading("active days", f"of {days}") if measure is ACTIVE_DAYS else None,
+        heading=Heading(measure.heading, f"of {days}") if measure.heading else None,
     )
-
-
-def _purchases_topic(game: Game) -> Topic:
-    return Topic("purchases", partial(_purchases_phrase, game.lookback_days))
 
 
 def _trend(short: int, long: int) -> FeatureColumn:
@@ -196,8 +172,8 @@ def _trend(short: int, long: int) -> FeatureColumn:
         f"Share of active days {in_the_last(short)}, divided by that {in_the_last(long)}.",
         nullable=True,
         aggregate=partial(_ratio_of_windows, short, long),
-        wording=Topic(_TREND, _trend_phrase),
-        measure="trend",
+        wording=TREND,
+        measure=TREND.code,
         windows=(short, long),
         family="trend",
         fill=0.0,  # not active in the longer window either: as quiet as can be
@@ -223,19 +199,6 @@ def _attribute(name: str, attribute: Attribute, codes: set[str]) -> FeatureColum
 _PREFIXES = ("last_", "count_", "sum_")
 """Beginnings of codes that an attribute must not have: those of other features, in any game."""
 
-MEMBERSHIPS = {
-    code: fixed_topic(
-        code, Phrase((PhraseValue(code, decimals=2),), partial(wording.membership, kind))
-    )
-    for code, kind in (("cluster", "cluster"), ("user_group", "group"))
-}
-"""Topics of features that models use and that `user_features` does not hold, by name."""
-
-
-def undeclared_topic(name: str) -> Topic:
-    """The topic of a feature that a stored model uses and the game no longer declares."""
-    return single_value(name, name, f"{spoken(name)} {{}}")
-
 
 def _active_age(f: Any) -> Any:
     return f.when(f.col("active_date").isNotNull(), f.col("age"))
@@ -251,42 +214,3 @@ def _ratio_of_windows(short: int, long: int, f: Any) -> Any:
         _sum_in_window(ACTIVE_DAYS, days, f) / f.lit(float(days)) for days in (short, long)
     )
     return f.when(usual > 0, recent / usual)
-
-
-def _windows_phrase(amount: Amount, features: Sequence[FeatureColumn]) -> Phrase:
-    shown = _nearest_windows(features)
-    windows = [feature.windows[0] for feature in shown]
-    return Phrase(
-        tuple(PhraseValue(feature.name, amount.decimals) for feature in shown),
-        partial(wording.amounts_in_windows, amount, windows),
-    )
-
-
-def _trend_phrase(features: Sequence[FeatureColumn]) -> Phrase:
-    nearest = min(features, key=lambda trend: (abs(trend.windows[0] - WEEK), trend.name))
-    return Phrase(
-        (PhraseValue(nearest.name, decimals=2),), partial(wording.trend, *nearest.windows)
-    )
-
-
-def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phrase:
-    windowed = [feature for feature in features if feature.windows]
-    count, days = "", 0
-    if windowed:
-        nearest = _nearest_windows(windowed)[0]
-        count, days = nearest.name, nearest.windows[0]
-    unseen = lookback if len(windowed) < len(features) else days
-    return Phrase(
-        (PhraseValue(count), PhraseValue("days_since_purchase")),
-        partial(wording.purchases, days, unseen),
-    )
-
-
-def _nearest_windows(features: Sequence[FeatureColumn]) -> list[FeatureColumn]:
-    """Features of the windows nearest to four weeks and to one; a single one if it is the same."""
-    ascending = sorted(features, key=lambda feature: feature.windows)
-    far, near = (
-        min(ascending, key=lambda feature: abs(feature.windows[0] - days))
-        for days in (FOUR_WEEKS, WEEK)
-    )
-    return [far] if far is near else [far, near]

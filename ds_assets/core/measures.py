@@ -13,8 +13,9 @@ from functools import partial, reduce
 from typing import Any, Literal
 
 from ds_assets.core.aggregates import exact_sum
-from ds_assets.core.feature_columns import Family
-from ds_assets.core.wording import PURCHASES, SPENT, Amount, counted, spoken, summed
+from ds_assets.core.feature_columns import Family, Topic
+from ds_assets.core.topics import purchases_topic, sums_topic
+from ds_assets.core.wording import SPENT, counted, spoken, summed
 from ds_assets.game import Game
 
 
@@ -26,17 +27,21 @@ class Measure:
         name: Its column; a feature appends the window, for example `_7d`.
         type: Whether whole numbers or reals are summed.
         description: What the sum is, without the window.
-        amount: How the sum is said in reasons.
+        topic: What its features are about when they are given as a reason.
+        on_a_day: What the sum over a single day is, where that is not the description.
         family: See `FeatureColumn`.
         profile: See `FeatureColumn`; that of the window of four weeks.
+        heading: First line of the heading in the picture of the profiles; empty: not in it.
     """
 
     name: str
     type: Literal["integer", "real"]
     description: str
-    amount: Amount
+    topic: Topic
+    on_a_day: str = ""
     family: Family | None = None
     profile: int | None = None
+    heading: str = ""
 
     def total(self, f: Any, values: Any) -> Any:
         """Sum of values of the measure; the sum of reals is rounded, so as to be exact."""
@@ -56,7 +61,14 @@ class StoredMeasure(Measure):
 
 
 ACTIVE_DAYS = Measure(
-    "active_days", "integer", "Active days", counted("active day"), family="activity", profile=2
+    "active_days",
+    "integer",
+    "Active days",
+    sums_topic("active_days", counted("active day")),
+    on_a_day="Active",
+    family="activity",
+    profile=2,
+    heading="active days",
 )
 """Made of `activities` where the days of a snapshot are known, see `features.known_days`."""
 
@@ -68,7 +80,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "events",
             "integer",
             "Events",
-            counted("event"),
+            sums_topic("events", counted("event")),
             family="activity",
             profile=4,
             aggregate=_count_all,
@@ -77,7 +89,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "sessions",
             "integer",
             "Sessions",
-            counted("session"),
+            sums_topic("sessions", counted("session")),
             family="activity",
             profile=3,
             aggregate=partial(count_types, game.events.sessions),
@@ -86,7 +98,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "purchases",
             "integer",
             "Purchases",
-            PURCHASES,
+            purchases_topic(game.lookback_days),
             family="spend",
             profile=9,
             aggregate=partial(count_types, game.events.purchases),
@@ -95,7 +107,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "spend",
             "real",
             "Spend",
-            SPENT,
+            sums_topic("spend", SPENT),
             family="spend",
             profile=8,
             aggregate=partial(_spend, game.events.purchases),
@@ -123,21 +135,23 @@ def _sum_of_property(name: str, f: Any) -> Any:
 
 
 def _counted_events(name: str) -> StoredMeasure:
+    code = f"count_{name}"
     return StoredMeasure(
-        f"count_{name}",
+        code,
         "integer",
         f"Events of type {name}",
-        counted(f"{spoken(name)} event"),
+        sums_topic(code, counted(f"{spoken(name)} event")),
         aggregate=partial(count_types, (name,)),
     )
 
 
 def _summed_property(name: str) -> StoredMeasure:
+    code = f"sum_{name}"
     return StoredMeasure(
-        f"sum_{name}",
+        code,
         "real",
         f"Sum of the property {name}",
-        summed(spoken(name)),
+        sums_topic(code, summed(spoken(name))),
         aggregate=partial(_sum_of_property, name),
     )
 

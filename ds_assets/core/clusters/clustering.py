@@ -38,8 +38,8 @@ from ds_assets.core.clusters.names import (
     name_clusters,
 )
 from ds_assets.core.encoding import USER_ID, Encoding, Feature, encode
-from ds_assets.core.feature_catalog import FOUR_WEEKS, WEEK
 from ds_assets.core.feature_columns import Family, FeatureColumn
+from ds_assets.core.topics import FOUR_WEEKS, WEEK
 from ds_assets.game import ClusterRange
 
 _MIN_DEVIATION = 1e-9

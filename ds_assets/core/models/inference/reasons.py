@@ -1,8 +1,7 @@
 """Why a model predicts what it does for a user: the strongest reasons, as codes and in words.
 
 Features of one topic are one reason: five windows of events move a prediction together and are
-given together. Which features share a topic, and how a topic is worded, is declared in
-`feature_catalog`.
+given together. The topic of each feature is declared in `feature_catalog`.
 
 Scope: summing effects by topic, choosing the strongest, and writing them as JSON. How much each
 feature moves a prediction is computed in `tree_shap`.
@@ -22,8 +21,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ds_assets.core.encoding import Encoding, FeatureType
-from ds_assets.core.feature_catalog import MEMBERSHIPS, undeclared_topic
 from ds_assets.core.feature_columns import FeatureColumn, Topic
+from ds_assets.core.topics import MEMBERSHIPS, undeclared_topic
 from ds_assets.core.wording import Number
 
 MAX_REASONS = 3

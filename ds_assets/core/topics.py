@@ -1,0 +1,99 @@
+"""What reasons are about: features that say the same thing about a user, and how it is said.
+
+Scope: the topics that several features share, and those of features that the game does not declare.
+From values to text is in `wording`.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from ds_assets.core import wording
+from ds_assets.core.feature_columns import (
+    FeatureColumn,
+    Phrase,
+    PhraseValue,
+    Topic,
+    fixed_topic,
+    single_value,
+)
+from ds_assets.core.wording import Amount, spoken
+
+WEEK, FOUR_WEEKS = 7, 28
+"""Windows in days that are named, or the nearest ones that a game has."""
+
+
+def sums_topic(measure: str, amount: Amount) -> Topic:
+    """The topic of sums of a measure over windows."""
+    return Topic(measure, partial(_sums_phrase, amount))
+
+
+def purchases_topic(lookback: int) -> Topic:
+    """The topic of purchases, of which features see a number of days."""
+    return Topic("purchases", partial(_purchases_phrase, lookback))
+
+
+def tenure_topic(lookback: int) -> Topic:
+    """The topic of a user's first day, of which features see a number of days."""
+    words = partial(wording.tenure, lookback)
+    return fixed_topic("tenure", Phrase((PhraseValue("tenure_days"),), words))
+
+
+def _sums_phrase(amount: Amount, features: Sequence[FeatureColumn]) -> Phrase:
+    shown = _nearest_windows(features)
+    windows = [feature.windows[0] for feature in shown]
+    return Phrase(
+        tuple(PhraseValue(feature.name, amount.decimals) for feature in shown),
+        partial(wording.amounts_in_windows, amount, windows),
+    )
+
+
+def _trend_phrase(features: Sequence[FeatureColumn]) -> Phrase:
+    nearest = min(features, key=lambda trend: (abs(trend.windows[0] - WEEK), trend.name))
+    return Phrase(
+        (PhraseValue(nearest.name, decimals=2),), partial(wording.trend, *nearest.windows)
+    )
+
+
+def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phrase:
+    windowed = [feature for feature in features if feature.windows]
+    count, days = "", 0
+    if windowed:
+        nearest = _nearest_windows(windowed)[0]
+        count, days = nearest.name, nearest.windows[0]
+    unseen = lookback if len(windowed) < len(features) else days
+    return Phrase(
+        (PhraseValue(count), PhraseValue("days_since_purchase")),
+        partial(wording.purchases, days, unseen),
+    )
+
+
+def _nearest_windows(features: Sequence[FeatureColumn]) -> list[FeatureColumn]:
+    """Features of the windows nearest to four weeks and to one; a single one if it is the same."""
+    ascending = sorted(features, key=lambda feature: feature.windows)
+    far, near = (
+        min(ascending, key=lambda feature: abs(feature.windows[0] - days))
+        for days in (FOUR_WEEKS, WEEK)
+    )
+    return [far] if far is near else [far, near]
+
+
+LAST_SEEN = fixed_topic(
+    "last_seen",
+    Phrase(
+        (PhraseValue("days_since_active"), PhraseValue("typical_gap", decimals=1)),
+        wording.last_seen,
+    ),
+)
+TREND = Topic("trend", _trend_phrase)
+MEMBERSHIPS = {
+    code: fixed_topic(
+        code, Phrase((PhraseValue(code, decimals=2),), partial(wording.membership, kind))
+    )
+    for code, kind in (("cluster", "cluster"), ("user_group", "group"))
+}
+"""Topics of features that models use and that `user_features` does not hold, by name."""
+
+
+def undeclared_topic(name: str) -> Topic:
+    """The topic of a feature that a stored model uses and the game no longer declares."""
+    return single_value(name, name, f"{spoken(name)} {{}}")
