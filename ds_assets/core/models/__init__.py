@@ -1,1 +1,1 @@
-"""The models of targets: trained, judged by later weeks, applied and explained."""
+"""The models of targets, by the stages of a model's life."""

@@ -1,7 +1,4 @@
-"""What a model card measured, as a table: a row for each number.
-
-Belongs here: from a card to rows. Does not belong here: how anything was measured.
-"""
+"""The measures of a model card as a table, one row per number."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +18,7 @@ FIRST_WEEK = "first_week"
 
 
 def metrics_of(cards: Iterable[ModelCard]) -> pd.DataFrame:
-    """Every measure of cards.
+    """All measures of cards.
 
     Returns:
         The columns of `MODEL_METRICS`; no rows for a card without a model.

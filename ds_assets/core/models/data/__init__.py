@@ -1,1 +1,1 @@
-"""What may train: labelled snapshots, training rows, and whether there is enough data."""
+"""Training data: labelled snapshots, training rows, and whether there is enough data."""

@@ -1,8 +1,9 @@
-"""Labelled snapshots: which may train, and which may judge.
+"""Labelled snapshots, and which of them train and validate a model.
 
-Belongs here: the order of snapshots in time. The rule of this file: a label is used only once its
-window is over, and a model is never judged by a day that it, or its labels, have seen.
-Does not belong here: features and labels themselves, and what is learnt from them.
+The rule of this module: a label is used only once its window is over, and a model is never
+validated on a day that it, or its labels, have seen.
+
+Scope: the order of snapshots in time.
 """
 
 import datetime as dt
@@ -19,15 +20,15 @@ from ds_assets.core.models.arrays import Labels
 
 @dataclass(frozen=True)
 class LabelledSnapshot:
-    """Features of a day and what happened afterwards.
+    """Features of a day and the outcomes after it.
 
     Attributes:
         day: Day of the features.
-        features: Features frame, one row a user.
-        labels: One boolean a user of the features, indexed by user_id.
-        matured_on: Day at whose end the labels were known: end of the label window, and grace.
-        spend: What each user spent in the label window, indexed by user_id; none where that is not
-            asked.
+        features: Features frame, one row per user.
+        labels: One boolean for each user of the features, indexed by user_id.
+        matured_on: Day at whose end the labels were known: end of the label window plus grace.
+        spend: Spend of each user in the label window, indexed by user_id; None if the target has no
+            amount.
     """
 
     day: dt.date
@@ -42,7 +43,7 @@ class LabelledSnapshot:
         return self.labels.to_numpy(dtype=bool)
 
     def rows(self, chosen: NDArray[np.bool_]) -> "LabelledSnapshot":
-        """Some of its users, all that is known of them."""
+        """Select users, with everything known about them."""
         spend = None if self.spend is None else self.spend[chosen]
         return LabelledSnapshot(
             self.day, self.features[chosen], self.labels[chosen], self.matured_on, spend
@@ -51,9 +52,9 @@ class LabelledSnapshot:
 
 @dataclass(frozen=True)
 class Fold:
-    """Snapshots whose labels were known on the day of a later one, and that one.
+    """A validation snapshot, and the snapshots whose labels were known on its day.
 
-    A model that is trained on the first and judged by the second is judged as it will be used.
+    A model trained on the latter and validated on the former is validated as it will be used.
     """
 
     training: tuple[LabelledSnapshot, ...]
@@ -78,7 +79,7 @@ def in_order(
     for one in ordered:
         _refuse_wrong_maturity(one, horizon, as_of)
     if len({one.day for one in ordered}) < len(ordered):
-        raise ValueError("each snapshot can be given once")
+        raise ValueError("each snapshot can be given only once")
     return ordered
 
 
@@ -87,10 +88,10 @@ def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
 
     Args:
         snapshots: Ascending by day.
-        most: Most folds to make.
+        most: Maximum number of folds.
 
     Returns:
-        A fold for each of the latest snapshots that has one to train on before it.
+        A fold for each of the latest snapshots that has at least one to train on.
     """
     found = []
     for judging in list(reversed(snapshots))[:most]:
@@ -101,11 +102,11 @@ def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
 
 
 def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[LabelledSnapshot]:
-    """Snapshots with the same part of the users in each, so that no more rows than that are left.
+    """Sample the same users in all snapshots, to bound the number of rows.
 
     Args:
-        snapshots: Any.
-        most_rows: Rows of all snapshots together that one wants at most; chance may add some.
+        snapshots: Any snapshots.
+        most_rows: Expected maximum of the rows of all snapshots together; sampling may add some.
     """
     rows = sum(len(one.labels) for one in snapshots)
     if rows <= most_rows:
@@ -115,7 +116,7 @@ def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[Label
 
 
 def _hashes(users: pd.Series) -> NDArray[np.uint64]:
-    """A number for each id, the same on every day."""
+    """Hash of each id, the same on every day."""
     return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
 
 

@@ -1,7 +1,6 @@
-"""Whether there is enough data for a model that can be trained and judged, and if not, until when.
+"""Whether there is enough data to train and validate a model, and if not, when there will be.
 
-Belongs here: the least that is needed, in users of either outcome and in days of history.
-Does not belong here: what a model does with its data.
+Scope: the minimum of users with each outcome, and of days of history.
 """
 
 import datetime as dt
@@ -13,26 +12,26 @@ from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds
 from ds_assets.core.targets import Target
 
 MIN_TRAINING_USERS = 50
-"""Users of each outcome. Fewer cannot fill two leaves of trees that ask for 20 rows a leaf."""
+"""Users of each outcome: fewer cannot fill two leaves of 20 rows."""
 MIN_JUDGING_USERS = 20
-"""Users of each outcome. With fewer, the interval of the AUC is wider than from useless to good."""
+"""Users of each outcome: with fewer, the interval of the AUC reaches from useless to good."""
 FARTHEST_DAYS = 730
-"""A day further away than this is not foreseen."""
+"""Estimates further in the future than this are not given."""
 
 
 @dataclass(frozen=True)
 class Lack:
-    """What is missing for a model, in words, and when it will be there; none: nobody can say."""
+    """What is missing for a model, in words, and the day by which it is expected, if known."""
 
     words: str
     enough_on: dt.date | None
 
 
 def lacks(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> list[Lack]:
-    """What is missing for a model that can be trained and judged.
+    """Find what is missing to train and validate a model.
 
-    Days of history have a certain day, as long as logs go on. Users of an outcome are expected to
-    come as they came so far: as many a day as in the training snapshots that are there.
+    The day for missing history is certain as long as logs keep arriving. The day for missing users
+    is an estimate from their rate in the training snapshots so far.
 
     Args:
         target: What is predicted.
@@ -46,31 +45,31 @@ def lacks(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot])
     until = f"the training snapshots up to {training[-1].day}"
     return [
         *_few_users(target, training, until, MIN_TRAINING_USERS, as_of),
-        # a day's users do not become more by waiting, as those of all days together do
-        *_few_users(target, [judging], f"the judging snapshot {judging.day}", MIN_JUDGING_USERS),
+        # waiting adds users to all snapshots together, but not to a single day
+        *_few_users(target, [judging], f"the validation snapshot {judging.day}", MIN_JUDGING_USERS),
     ]
 
 
 def enough_on(found: Sequence[Lack]) -> dt.date | None:
-    """Day on which nothing will be missing any more; none where nobody can say."""
+    """Day on which nothing will be missing any more; None if it cannot be estimated."""
     days = [one.enough_on for one in found if one.enough_on is not None]
     return max(days) if found and len(days) == len(found) else None
 
 
 def has_enough(fold: Fold) -> bool:
-    """Whether a model can be trained and judged on a fold."""
+    """Whether a model can be trained and validated on a fold."""
     return _is_enough(fold.training, MIN_TRAINING_USERS) and _is_enough(
         [fold.judging], MIN_JUDGING_USERS
     )
 
 
 def can_judge(snapshot: LabelledSnapshot) -> bool:
-    """Whether a snapshot has enough users of each outcome to judge by."""
+    """Whether a snapshot has enough users of each outcome for validation."""
     return _is_enough([snapshot], MIN_JUDGING_USERS)
 
 
 def users_of_each_outcome(snapshots: Sequence[LabelledSnapshot]) -> tuple[int, int]:
-    """Users, not rows: the same user leaving in seven snapshots teaches little more than in one."""
+    """Count users, not rows: a user who leaves in seven snapshots adds little over one."""
     positive: set[str] = set()
     negative: set[str] = set()
     for one in snapshots:
@@ -84,14 +83,14 @@ def _is_enough(snapshots: Sequence[LabelledSnapshot], needed: int) -> bool:
 
 
 def _no_history(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> Lack:
-    """The later snapshot comes whole steps after the first, when that one's labels are known."""
+    """The validation snapshot is whole steps after the first, once its labels are known."""
     wait = target.maturity_days
     between = math.ceil(wait / target.step) * target.step
     first = snapshots[0].day if snapshots else target.first_day
     noun = "snapshot" if len(snapshots) == 1 else "snapshots"
     return Lack(
-        f"{len(snapshots)} matured {noun}; one to train on, and a later one, of a day on which "
-        "the labels of the first were known, to judge by, are needed",
+        f"{len(snapshots)} matured {noun}; the first model needs two: one to train on, and one to "
+        "validate on from a day on which the outcomes of the first were known",
         max(first + dt.timedelta(days=between + wait), as_of + dt.timedelta(days=1)),
     )
 
@@ -116,7 +115,7 @@ def _few_users(
 
 
 def _expected(count: int, needed: int, days_seen: int, as_of: dt.date) -> dt.date | None:
-    """When as many will have come, at the rate of the days so far."""
+    """Day on which the count will be reached at the rate so far."""
     if not count:
         return None
     days = math.ceil((needed - count) / count * days_seen)

@@ -1,6 +1,6 @@
-"""Snapshots as the numbers that a learner reads.
+"""Snapshots as the numeric arrays that a learner reads.
 
-Belongs here: stacking encoded snapshots, with what is known of each row beside them.
+Scope: stacking encoded snapshots, with labels, groups and spend of each row.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ class Rows:
 
     Attributes:
         matrix: Encoded features, shape (rows, features).
-        labels: What happened, shape (rows,).
-        groups: Group of each user, an empty text for none, shape (rows,).
-        spend: What each user spent, shape (rows,); none where that is not asked.
+        labels: Outcomes, shape (rows,).
+        groups: Group of each user, an empty string for none, shape (rows,).
+        spend: Spend of each user, shape (rows,); None if the target has no amount.
     """
 
     matrix: Matrix
@@ -31,17 +31,17 @@ class Rows:
     spend: Floats | None
 
     def chosen(self, which: NDArray[np.bool_]) -> "Rows":
-        """Some of the rows."""
+        """Select rows."""
         spend = None if self.spend is None else self.spend[which]
         return Rows(self.matrix[which], self.labels[which], self.groups[which], spend)
 
     def of_group(self, group: str) -> "Rows":
-        """Rows of a group's users."""
+        """Select the rows of a group's users."""
         return self.chosen(self.groups == group)
 
 
 def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
-    """Rows of snapshots, one after the other, at least one snapshot."""
+    """Stack the rows of at least one snapshot."""
     spends = [None if one.spend is None else one.spend.to_numpy() for one in snapshots]
     known = [one for one in spends if one is not None]
     return Rows(
@@ -53,10 +53,10 @@ def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
 
 
 def groups_of(snapshot: LabelledSnapshot) -> NDArray[np.object_]:
-    """Group of each user of a snapshot, an empty text for none."""
+    """Group of each user of a snapshot, an empty string for none."""
     return snapshot.features[USER_GROUP].fillna("").to_numpy(dtype=object)
 
 
 def encoding_of(snapshots: Sequence[LabelledSnapshot]) -> Encoding:
-    """The encoding that the rows of snapshots teach."""
+    """Fit the encoding to the rows of snapshots."""
     return fit_encoding([one.features for one in snapshots])

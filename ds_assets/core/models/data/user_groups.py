@@ -1,6 +1,6 @@
-"""User groups: whom models of their own are made for, as `game.yaml` names it.
+"""User groups, for which separate models are tried, as `game.yaml` defines them.
 
-Belongs here: which group a user is in. Whether a group gets a model is `group_models.py`'s.
+Scope: the group of a user.
 """
 
 import pandas as pd
@@ -11,14 +11,14 @@ NO_GROUPS, BY_CLUSTER = "none", "clusters"
 
 
 def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Features with the column `user_group`, such as `cluster=3` or `country=KR`.
+    """Add the column `user_group` to features, such as `cluster=3` or `country=KR`.
 
     Args:
         features: Features frame with the column `cluster`.
-        by: What groups are: `clusters`, `none`, or the name of a text attribute.
+        by: What defines groups: `clusters`, `none`, or the name of a text attribute.
 
     Returns:
-        The frame and the column, missing for a user without cluster or value of the attribute.
+        The frame with the column, missing for a user without a cluster or attribute value.
     """
     if by == NO_GROUPS:
         groups = pd.Series(pd.NA, index=features.index, dtype="string")
@@ -30,9 +30,9 @@ def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def group_start(by: str) -> tuple[str, str]:
-    """How the names of the groups begin, and the column whose value follows.
+    """Prefix of the group names, and the column whose value follows it.
 
     Args:
-        by: What groups are: `clusters`, or the name of a text attribute.
+        by: What defines groups: `clusters`, or the name of a text attribute.
     """
     return (f"{CLUSTER}=", CLUSTER) if by == BY_CLUSTER else (f"{by}=", f"last_{by}")

@@ -1,7 +1,7 @@
 """The simplest rule that every model has to beat: recency alone.
 
-Belongs here: rules without anything learnt. The logistic regression, which has to be beaten too,
-is half of every model (`linear_model.py`).
+Scope: rules without training. The other baseline, a logistic regression, is in
+`learning/linear_model.py`.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ def recency_scores(target: Target, features: pd.DataFrame) -> Floats:
 
     Args:
         target: What is predicted.
-        features: Features frame; holds that feature.
+        features: Features frame with that feature.
 
     Returns:
-        Shape (rows,), higher for the likelier; lowest of all where the feature is missing.
+        Shape (rows,), higher for more likely users; lowest if the feature is missing.
     """
     rule = target.baseline
     values = features[rule.feature].to_numpy(dtype=np.float64, na_value=np.nan)

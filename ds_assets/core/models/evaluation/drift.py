@@ -1,6 +1,6 @@
-"""Drift: how far the features of a day lie from those that a model was trained on.
+"""Drift: the distance of a day's features from those that a model was trained on.
 
-Belongs here: distributions of features in bins, and their distance. What follows from it does not.
+Scope: binned distributions of features, and their distance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from ds_assets.core.models.arrays import Matrix
 
 BINS = 10
 DRIFTED = 0.25
-"""A distance that is usually taken for a population that has changed."""
+"""Distance that is conventionally read as a changed population."""
 _LEAST_SHARE = 1e-4
-"""What an empty bin counts for: one that was never filled must not make the distance infinite."""
+"""Share assumed for an empty bin, so that the distance stays finite."""
 
 
 class Distribution(BaseModel):
-    """How the values of a feature were distributed over the training rows.
+    """Distribution of a feature over the training rows.
 
     Attributes:
-        edges: Upper ends of all bins but the last, ascending.
+        edges: Upper ends of all bins except the last, ascending.
         shares: Share of the rows in each bin; the last is that of missing values.
     """
 
@@ -37,7 +37,7 @@ def distributions(matrix: Matrix, encoding: Encoding) -> dict[str, Distribution]
     """Distribution of each feature, in bins of about equally many training rows.
 
     Args:
-        matrix: Encoded features, shape (rows, features), one row at least.
+        matrix: Encoded features, shape (rows, features), at least one row.
         encoding: Names of the features.
     """
     return {name: _distribution(matrix[:, place]) for place, name in enumerate(encoding.names)}
@@ -52,8 +52,8 @@ def stability(
     Statistical Properties of Population Stability Index, 2018.
 
     Args:
-        known: What `distributions` returned.
-        features: Features frame of a day; without rows nothing has drifted.
+        known: The result of `distributions`.
+        features: Features frame of a day; without rows there is no drift.
         encoding: The encoding of the same training rows.
 
     Raises:

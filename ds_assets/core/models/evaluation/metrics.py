@@ -1,8 +1,6 @@
 """How good predictions are: measures with their uncertainty, of contenders on the same users.
 
-Belongs here: measures of given scores against given labels.
-Does not belong here: which users to judge on; that is decided by time, in `training.py`. The rules
-that every model has to beat are in `baselines.py`.
+Scope: measures of given scores against given labels.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,15 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.core.models.arrays import Floats, Labels
 
 RESAMPLES = 200
-"""Enough for a 95 % interval whose ends are themselves stable to about a tenth of its length."""
+"""Enough for the ends of a 95 % interval to be stable to about a tenth of its length."""
 INTERVAL = (0.025, 0.975)
 BINS = 10
-"""Of the calibration error: as many users in each."""
+"""Bins of the calibration error, with equally many users."""
 TOP_SHARES = (0.01, 0.05, 0.10)
 MOST_GROUPS = 1_000
-"""Different scores that resamples tell apart."""
+"""Distinct scores that resamples distinguish."""
 _BLOCK = 1 << 20
-"""Weights that are held at once: some 50 MB with what is made of them."""
+"""Weights held at once: some 50 MB with the arrays computed from them."""
 
 
 class Measure(BaseModel):
@@ -41,10 +39,10 @@ class Measure(BaseModel):
 
 
 class Measures(BaseModel):
-    """How good scores are; what needs a probability is none for a rule that only ranks.
+    """How good scores are; measures of probabilities are None for a rule that only ranks.
 
     Attributes:
-        auc: Area under the ROC curve: chance that a positive user has the higher score.
+        auc: Area under the ROC curve: probability that a positive user has the higher score.
         pr_auc: Average precision.
         lift_1: Share of positives in the top 1 % by score, over that among all.
         lift_5: The same in the top 5 %.
@@ -72,7 +70,7 @@ class Measures(BaseModel):
 
 @dataclass(frozen=True)
 class Scores:
-    """What a contender says of each user, shape (users,): the higher the likelier."""
+    """A contender's score for each user, shape (users,); higher is more likely."""
 
     values: Floats
     are_probabilities: bool = True
@@ -83,11 +81,11 @@ def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict
 
     Intervals are percentiles of the bootstrap over rows (Efron and Tibshirani, An Introduction to
     the Bootstrap, 1993, chapter 13). A resample is a weight for each row, so that rows are sorted
-    once and not once a resample. A resample without both classes has no area and is left out.
+    once and not once per resample. A resample without both classes has no area and is left out.
 
     Args:
-        labels: What happened, shape (users,).
-        contenders: What each contender said, by its name.
+        labels: Outcomes, shape (users,).
+        contenders: Scores by the contender's name.
         seed: Makes the resamples repeatable.
 
     Raises:
@@ -107,23 +105,23 @@ def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict
 
 
 def mean_difference(labels: Labels, first: Floats, second: Floats, seed: int) -> Measure:
-    """Log loss of the first probabilities less that of the second, on the same users.
+    """Log loss of the first probabilities minus that of the second, on the same users.
 
     Args:
-        labels: What happened, shape (users,).
+        labels: Outcomes, shape (users,).
         first: Probabilities, shape (users,).
         second: Probabilities, shape (users,).
         seed: Makes the resamples repeatable.
 
     Returns:
-        The mean with its interval: below 0 where the first are better, and beyond noise where the
-        interval is.
+        The mean with its interval: below 0 if the first are better, and significantly so if the
+        whole interval is.
     """
     return mean_of(log_losses(labels, first) - log_losses(labels, second), seed)
 
 
 def mean_of(values: Floats, seed: int) -> Measure:
-    """Mean of a number a user, shape (users,) with one at least, and its interval."""
+    """Mean of one number per user, shape (users,) with at least one, and its interval."""
     means = [weights @ values / weights.sum(axis=1) for weights in _resamples(len(values), seed)]
     return _interval(float(values.mean()), np.concatenate(means))
 
@@ -137,13 +135,13 @@ def log_losses(labels: Labels, probabilities: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What of a contender's scores does not change from one resample to the next.
+    """The part of a contender's scores that is the same in every resample.
 
     Attributes:
         groups: Rank of each row's score among the different ones, shape (users,).
-        labels: As numbers, shape (users,).
-        losses: Log loss, squared error and error of each row, shape (users, 3); none for scores
-            that are no probabilities.
+        labels: Labels as numbers, shape (users,).
+        losses: Log loss, squared error and error of each row, shape (users, 3); None for scores
+            that are not probabilities.
         bins: Bin of each row's probability for the calibration error, shape (users,).
     """
 
@@ -153,7 +151,7 @@ class _Prepared:
     bins: NDArray[np.intp]
 
     def coarser(self) -> "_Prepared":
-        """The same with neighbouring scores as one, which moves no end of an interval visibly."""
+        """Merge neighbouring scores, which does not move the ends of an interval noticeably."""
         if self.groups.max() < MOST_GROUPS:
             return self
         order = np.argsort(self.groups, kind="stable")
@@ -174,7 +172,7 @@ def _prepared(labels: Labels, scores: Scores) -> _Prepared:
 
 
 def _resamples(rows: int, seed: int) -> Iterator[Floats]:
-    """Weights of some resamples at once, shape (resamples, rows); all of them in the end."""
+    """Yield the weights of all resamples in blocks of shape (resamples, rows)."""
     generator = np.random.default_rng(seed)
     at_once = max(1, min(RESAMPLES, _BLOCK // max(rows, 1)))
     for start in range(0, RESAMPLES, at_once):
@@ -210,12 +208,12 @@ def _sums(groups: NDArray[np.intp], values: Floats, weights: Floats) -> Floats:
 def _ranking(positives: Floats, all_rows: Floats) -> dict[str, Floats]:
     """Areas and lifts, from the weight of positives and of all rows of each score, ascending.
 
-    Ties count half for the area under the ROC curve, and in proportion at the edge of the top.
+    Ties count half for the area under the ROC curve, and proportionally at the edge of the top.
     """
     negatives = all_rows - positives
     total = positives.sum(axis=1)
     below = np.cumsum(negatives, axis=1) - negatives / 2
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample without both: not a number
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN for a resample without both
         auc = (positives * below).sum(axis=1) / (total * negatives.sum(axis=1))
         found = np.cumsum(positives[:, ::-1], axis=1)
         called = np.cumsum(all_rows[:, ::-1], axis=1)
@@ -229,7 +227,7 @@ def _ranking(positives: Floats, all_rows: Floats) -> dict[str, Floats]:
 
 def _lift(found: Floats, called: Floats, share: float) -> Floats:
     top = share * called[:, -1:]
-    # the score at the edge of the top, of which a part lies inside
+    # the score at the edge of the top, a part of which is inside
     edge = np.argmax(called >= top, axis=1)[:, None]
     weight, positives = (np.diff(one, axis=1, prepend=0) for one in (called, found))
     at_edge = [np.take_along_axis(one, edge, axis=1) for one in (called, found, weight, positives)]
@@ -247,7 +245,7 @@ def _with_intervals(value: Mapping[str, Floats], parts: list[dict[str, Floats]])
 
 
 def _interval(value: float, resampled: Floats) -> Measure:
-    # A mean of absolute values, resampled, lies above what it was resampled from.
+    # A resampled mean of absolute values is biased upwards, so include the value itself.
     low, high = np.nanquantile(resampled, INTERVAL)
     return Measure(value=value, low=min(float(low), value), high=max(float(high), value))
 

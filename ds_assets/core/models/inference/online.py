@@ -1,10 +1,9 @@
-"""A day's models applied to a few users at the time of asking, without a frame in between.
+"""Online inference: a day's models applied to a few users at request time, without a data frame.
 
-A frame of one row takes milliseconds where the models take microseconds. Here a user comes as a
-mapping, and the row of `PREDICTIONS` that is made of it is the one that `predict` makes.
+Making a frame of one row takes milliseconds, while the models take microseconds. Here a user is a
+mapping, and the result is the same row of `PREDICTIONS` that `batch.py` makes.
 
-Belongs here: reading and encoding users one by one, and what the models say of them.
-Does not belong here: large tables (`predicting.py`), and where models and users come from.
+Scope: reading and encoding users one by one, and predicting for them.
 """
 
 import datetime as dt

@@ -1,7 +1,6 @@
 """Apply stored models: ONNX files and their cards, in bounded batches.
 
-Belongs here: loading a model safely, and running it on features.
-Does not belong here: how models are made, and which users to score.
+Scope: loading a model safely, and running it on features.
 """
 
 import os
@@ -26,10 +25,10 @@ from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_va
 from ds_assets.core.models.learning.spend import amounts_of
 from ds_assets.errors import InputError
 
-EVERYBODY = ""
-"""Name of the model that answers where no group has one of its own."""
+ALL_USERS = ""
+"""Key of the model that serves all users whose group has no separate model."""
 BATCH_ROWS = 32_768
-"""Bounds memory to some 20 MB at 70 features, and is large enough that calls cost nothing."""
+"""Bounds memory to some 20 MB at 70 features; calls are negligible at this size."""
 _THREADS = 1
 """A row takes microseconds; more threads would cost more than they save."""
 _ERRORS_ONLY = 3
@@ -44,7 +43,7 @@ class Model(Generic[AnyCard]):
 
     Attributes:
         session: onnxruntime's session.
-        card: What the model says about itself.
+        card: The model's card.
     """
 
     session: Any
@@ -56,9 +55,9 @@ class PredictionModel(Model[ModelCard]):
     """A loaded model of a target.
 
     Attributes:
-        groups: Sessions of the models that user groups have of their own.
-        amounts: Session of the model of amounts; none where there is none.
-        onnx: File of the model for everybody, under an empty text, and of each group's own.
+        groups: Sessions of the group models, by group.
+        amounts: Session of the model of amounts, if there is one.
+        onnx: File of the model for all users, under an empty string, and of each group model.
     """
 
     groups: Mapping[str, Any]
@@ -67,12 +66,12 @@ class PredictionModel(Model[ModelCard]):
 
     @cached_property
     def trees(self) -> Mapping[str, Trees]:
-        """Trees of the model for everybody, and of each group's own, to explain them by."""
+        """Trees of the model for all users and of each group model, to explain predictions."""
         return {group: load_trees(file) for group, file in self.onnx.items()}
 
 
 def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
-    """Load a model after making sure that it is the one that its card describes.
+    """Load a model after checking that it is the one that its card describes.
 
     Raises:
         InputError: the card says that there is no model, or the file is not the card's.
@@ -83,11 +82,11 @@ def load_model(onnx: bytes, card: AnyCard) -> Model[AnyCard]:
 def load_prediction_model(
     onnx: bytes, parts: Mapping[str, bytes], card: ModelCard
 ) -> PredictionModel:
-    """Load a target's model and its parts, if they are those that the card describes.
+    """Load a target's model and its other files after checking them against the card.
 
     Args:
-        onnx: The model for everybody.
-        parts: Every further file that the card names.
+        onnx: The model for all users.
+        parts: Every other file that the card names.
         card: Its card.
 
     Raises:
@@ -99,12 +98,12 @@ def load_prediction_model(
         card,
         groups={group: _part(name, parts, card) for group, name in files.items()},
         amounts=_part(AMOUNTS, parts, card) if AMOUNTS in card.parts else None,
-        onnx={EVERYBODY: onnx} | {group: parts[name] for group, name in files.items()},
+        onnx={ALL_USERS: onnx} | {group: parts[name] for group, name in files.items()},
     )
 
 
 def load_twin(parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
-    """Load the twin of a model: made alike, of what was known on the day that judged it.
+    """Load the validation model: trained in the same way before the validation snapshot.
 
     Raises:
         InputError: a file is missing or not the card's.
@@ -137,7 +136,7 @@ def _session(onnx: bytes, expected: str | None, card: Card) -> Any:
 
 
 def _onnxruntime() -> Any:
-    # Its packages tell their maker of each process, unless told not to before they are imported.
+    # Its packages report each process to their maker unless this is set before the import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415  # slow to import
 
@@ -145,11 +144,11 @@ def _onnxruntime() -> Any:
 
 
 def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64]:
-    """Probability of a positive label for each row, by the model that answers for its user.
+    """Probability of a positive label for each row, by the model that serves its user.
 
     Args:
         model: A target's model.
-        features: Holds every feature of the model's card, and what its user groups are made from.
+        features: Frame with every feature of the card, and the columns that define user groups.
 
     Returns:
         Array of shape (rows,), in [0, 1].
@@ -167,12 +166,12 @@ def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.
 def probabilities_of(
     model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
 ) -> NDArray[np.float64]:
-    """The same of encoded rows.
+    """The same for encoded rows.
 
     Args:
         model: A target's model.
-        matrix: What `encode` returned, shape (rows, features).
-        groups: User group of each row, for a model of which groups have models of their own.
+        matrix: Encoded features, shape (rows, features).
+        groups: User group of each row, for a model with group models.
     """
     found = _chances(model.session, matrix)
     for group, own in _of_groups(model, groups):
@@ -181,11 +180,11 @@ def probabilities_of(
 
 
 def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64] | None:
-    """What each user is likely to spend in the horizon, if anything; None without such a model.
+    """Likely spend of each user within the horizon, given a purchase; None without such a model.
 
     Args:
         model: A target's model.
-        features: Holds every feature of the model's card.
+        features: Frame with every feature of the card.
 
     Returns:
         Array of shape (rows,), in the unit of the reports, at least 0.
@@ -203,7 +202,7 @@ def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float6
 def amounts_of_rows(
     model: PredictionModel, matrix: NDArray[np.float32]
 ) -> NDArray[np.float64] | None:
-    """The same of encoded rows: what `encode` returned, shape (rows, features)."""
+    """The same for encoded rows, shape (rows, features)."""
     if model.amounts is None or model.card.spend is None:
         return None
     (logarithms,) = model.amounts.run(["variable"], {"X": matrix})
@@ -213,15 +212,15 @@ def amounts_of_rows(
 def explain(
     model: PredictionModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
 ) -> pa.ChunkedArray:
-    """The strongest reasons of each prediction, by the model that answers for its user.
+    """The strongest reasons of each prediction, by the model that serves its user.
 
     Args:
         model: A target's model.
-        features: Holds every feature of the model's card, and what its user groups are made from.
+        features: Frame with every feature of the card, and the columns that define user groups.
         declared: The game's features, for the words of the reasons.
 
     Returns:
-        A JSON text a row; see `ds_assets.core.models.inference.reasons`.
+        One JSON text per row; see `ds_assets.core.models.inference.reasons`.
 
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
@@ -237,8 +236,8 @@ def explain(
 def shap_values_of(
     model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
 ) -> NDArray[np.float32]:
-    """SHAP values of encoded rows, by the model that answers for each; see `probabilities_of`."""
-    values, _ = shap_values(model.trees[EVERYBODY], matrix)
+    """SHAP values of encoded rows, by the model that serves each; see `probabilities_of`."""
+    values, _ = shap_values(model.trees[ALL_USERS], matrix)
     for group, own in _of_groups(model, groups):
         values[own], _ = shap_values(model.trees[group], matrix[own])
     return values
@@ -259,7 +258,7 @@ def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:
 
 
 def _of_groups(model: PredictionModel, groups: Groups) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Groups with models of their own that have rows, and which rows these are."""
+    """Group models with rows to score, and a mask of these rows."""
     if not model.groups:
         return
     rows = np.array(groups, dtype=object)
@@ -274,7 +273,7 @@ def assign(
 
     Args:
         model: A cluster model.
-        features: Holds every feature of the model's card.
+        features: Frame with every feature of the card.
 
     Returns:
         Ids and distances, each of shape (rows,).
@@ -295,7 +294,7 @@ def _run(model: Model[Any], features: pd.DataFrame, outputs: list[str]) -> Itera
 def _encoded(
     model: Model[Any], features: pd.DataFrame
 ) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
-    """Rows in batches, encoded and as they are; one batch where there are none."""
+    """Yield batches of rows, encoded and raw; one empty batch if there are no rows."""
     what = f"the features for model {model.card.version}"
     for start in range(0, max(len(features), 1), BATCH_ROWS):
         rows = features.iloc[start : start + BATCH_ROWS]

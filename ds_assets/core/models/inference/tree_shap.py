@@ -1,14 +1,12 @@
 """Exact SHAP values of boosted trees: how much each feature moved a row's log-odds.
 
 The values are those of path-dependent tree SHAP (Lundberg and others, From local explanations to
-global understanding with explainable AI for trees, 2020): where a feature is not known, a split on
-it sends a row down both branches, by the shares of training rows that went there. What a tree says
-of a row depends on the row's answers to the tree's few splits alone: every set of answers is worked
-out once, when trees are loaded, and to explain a row is to look its answers up.
+global understanding with explainable AI for trees, 2020): where a feature is unknown, a split on
+it sends a row down both branches, weighted by the shares of training rows. The output of a tree
+depends only on the row's answers to the tree's few splits, so the values of every combination of
+answers are tabulated once, when trees are loaded, and explaining a row is a table look-up.
 
-Belongs here: the trees in an ONNX file, and the SHAP values of rows.
-Does not belong here: how the file is made (`boosted_trees.py`), and what the values mean in words
-(`reasons.py`).
+Scope: the trees in an ONNX file, and the SHAP values of rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,26 +21,26 @@ from numpy.typing import NDArray
 from ds_assets.core.models.learning.onnx_export import ENSEMBLES
 from ds_assets.errors import InputError
 
-MOST_SPLITS = 12
-"""Splits of a tree: each doubles the sets of answers that are worked out beforehand."""
+MAX_SPLITS_PER_TREE = 12
+"""Each split doubles the combinations of answers that are tabulated."""
 _BLOCK_ROWS = 256
-"""Rows looked up at once: as many as fit into the processor's cache."""
+"""Rows per look-up: as many as fit into the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Trees as questions, and as SHAP values by the answers to them.
+    """Trees as questions, and as tables of SHAP values by the answers.
 
-    A question is whether a value is at most a threshold; a missing value's answer is no. A split
-    that sends missing values the way of small ones asks it of the value with its sign turned.
+    A question is whether a value is at most a threshold; for a missing value the answer is no. A
+    split that sends missing values with the small ones asks about the negated value.
 
     Attributes:
         features: Columns of the matrix.
-        base: Log-odds of a row of which nothing is known.
-        asked: Column of each question, shape (questions,); from `features` on, with turned signs.
+        base: Log-odds of a row without known features.
+        asked: Column of each question, shape (questions,); from `features` on, negated.
         thresholds: Threshold of each question, float32, shape (questions, 1).
         bits: What a yes adds to the code of a tree's answers: sparse, shape (trees, questions).
-        table: SHAP values by tree, feature of the tree and code, one after the other, float32.
+        table: SHAP values by tree, feature of the tree and code, concatenated, float32.
         tree_of: Tree of each pair of a tree and one of its features, shape (pairs,).
         starts: Where the table of each pair starts, shape (pairs, 1).
         totals: Adds the pairs of each feature: sparse, shape (features, pairs).
@@ -60,17 +58,17 @@ class Trees:
 
 
 def shap_values(trees: Trees, matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Explain rows.
+    """Compute the SHAP values of rows.
 
-    A row's values are the same whatever rows it is explained with.
+    The values of a row do not depend on the other rows.
 
     Args:
         trees: The model.
-        matrix: What `encode` returned, shape (rows, features).
+        matrix: Encoded features, shape (rows, features).
 
     Returns:
-        What each feature adds to the log-odds (to the value, for a regressor), shape (rows,
-        features), in Fortran's order; and the base that they are added to.
+        Contribution of each feature to the log-odds (to the value, for a regressor), shape (rows,
+        features), in Fortran order; and the base value that they are added to.
     """
     values = np.empty((trees.features, len(matrix)), dtype=np.float32)
     for start in range(0, len(matrix), _BLOCK_ROWS):
@@ -85,12 +83,12 @@ def shap_values(trees: Trees, matrix: NDArray[np.float32]) -> tuple[NDArray[np.f
 
 
 class _Condition(NamedTuple):
-    """What a path asks of one feature: which answers of some questions, as bits of the code."""
+    """Condition of a path on one feature: the required answers, as bits of the code."""
 
     questions: int
     answers: int
     share: float
-    """Of the training rows that came to the path's splits on the feature, those that stayed."""
+    """Share of training rows that the path's splits on this feature keep on the path."""
 
 
 _ANYTHING = _Condition(0, 0, 1.0)
@@ -99,7 +97,7 @@ _ANYTHING = _Condition(0, 0, 1.0)
 class _Leaf(NamedTuple):
     weight: float
     conditions: dict[int, _Condition]
-    """By feature."""
+    """Conditions by feature."""
 
 
 class _Nodes(NamedTuple):
@@ -109,7 +107,7 @@ class _Nodes(NamedTuple):
     threshold: NDArray[np.float32]
     missing_is_small: Sequence[bool]
     children: Sequence[tuple[int, int] | None]
-    """The nodes of small and of large values; none for a leaf."""
+    """The nodes for small and for large values; None for a leaf."""
     rows: Sequence[float]
     weight: Mapping[int, float]
 
@@ -119,14 +117,14 @@ class _Nodes(NamedTuple):
 
 
 def load_trees(onnx: bytes) -> Trees:
-    """Read the trees of a model and work out what they say of every set of answers.
+    """Read the trees of a model, and tabulate SHAP values for every combination of answers.
 
     Args:
-        onnx: What `boosted_trees.as_onnx` returned.
+        onnx: The file, as `onnx_export` writes it.
 
     Raises:
-        InputError: the file holds no such trees, does not say how many training rows came to each
-            node, or has a tree of more than `MOST_SPLITS` splits.
+        InputError: the file has no such trees, lacks the number of training rows of each
+            node, or has a tree of more than `MAX_SPLITS_PER_TREE` splits.
     """
     features, base, forest = _read(onnx)
     leaves = [list(_leaves(nodes)) for nodes in forest]
@@ -178,7 +176,7 @@ def _weights_by_tree(found: Mapping[str, Any], target: str) -> dict[int, dict[in
 
 
 def _nodes(found: Mapping[str, Any], own: NDArray[np.intp], weight: dict[int, float]) -> _Nodes:
-    """One tree: its nodes stand at the places `own` of the file's lists, by ascending id."""
+    """Read one tree, whose nodes are at the positions `own` of the lists, by ascending id."""
 
     def listed(name: str) -> list[Any]:
         return [found[f"nodes_{name}"][place] for place in own]
@@ -200,14 +198,14 @@ def _nodes(found: Mapping[str, Any], own: NDArray[np.intp], weight: dict[int, fl
 
 
 def _refuse_tree(nodes: _Nodes) -> None:
-    if len(nodes.splits) > MOST_SPLITS:
+    if len(nodes.splits) > MAX_SPLITS_PER_TREE:
         raise InputError(
-            f"a tree has {len(nodes.splits)} splits; {MOST_SPLITS} at most can be explained"
+            f"a tree has {len(nodes.splits)} splits; {MAX_SPLITS_PER_TREE} at most can be explained"
         )
     for node in nodes.splits:
         below = [nodes.rows[child] for child in nodes.children[node] or ()]
         if min(below) <= 0 or not np.isclose(sum(below), nodes.rows[node], rtol=1e-6):
-            raise InputError("the model does not say how many training rows came to each node")
+            raise InputError("the model lacks the number of training rows of each node")
 
 
 def _leaves(
@@ -232,14 +230,14 @@ def _leaves(
 
 
 def _expected(leaves: Sequence[_Leaf]) -> float:
-    """What a tree says on average over its training rows."""
+    """Mean output of a tree over its training rows."""
     return sum(leaf.weight * prod(one.share for one in leaf.conditions.values()) for leaf in leaves)
 
 
 def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArray[np.float32]:
     """SHAP values of a tree's features by the code of the answers, shape (features, codes).
 
-    Leaves with fewer conditions than others get some that always hold: they move nothing.
+    Leaves with fewer conditions are padded with conditions that always hold and change nothing.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
 
@@ -265,7 +263,7 @@ def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArr
 def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shapley values of the conditions of leaves, by which of them hold.
 
-    A set of known conditions pays 1 where all of them hold, times the shares of the others
+    The payoff of a set of known conditions is 1 if all of them hold, times the shares of the others
     (Shapley, A value for n-person games, 1953).
 
     Args:
@@ -279,7 +277,7 @@ def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     chances = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
     values = np.empty((leaves, count, 2**count))
     for one in range(count):
-        # payments to all sets of the others, by size: coefficients of a polynomial
+        # payoffs of all sets of the others, by size: coefficients of a polynomial
         payments = np.zeros((count, leaves, 2**count))
         payments[0] = 1
         for other in {*range(count)} - {one}:
@@ -302,7 +300,7 @@ def _questions(
         for place, node in enumerate(nodes.splits):
             threshold, turned = nodes.threshold[node], bool(nodes.missing_is_small[node])
             asked.append(nodes.feature[node] + turned * features)
-            # x > t is -x < -t, and that is: -x is at most the float32 next below -t
+            # x > t means -x < -t, that is, -x is at most the next float32 below -t
             thresholds.append(np.nextafter(-threshold, -np.inf) if turned else threshold)
             bits.append(1 << place)
             trees.append(tree)
@@ -317,7 +315,7 @@ def _questions(
 def _lookups(
     tables: Sequence[NDArray[np.float32]], used: Sequence[Sequence[int]], features: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], Any]:
-    """The tables one after the other, the tree and the start of each pair, and the totals."""
+    """Concatenate the tables; return them with the tree and start of each pair, and the totals."""
     from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
 
     tree_of = np.repeat(np.arange(len(used)), [len(own) for own in used])

@@ -1,7 +1,6 @@
-"""Did it come true: what was predicted for a day, beside what happened in its horizon.
+"""Outcomes: the predictions of a day compared with what happened within their horizon.
 
-Belongs here: the comparison, what a card promised, and the verdict on one by the other.
-Does not belong here: what happened (`labels.py`), and when it is known.
+Scope: the comparison, the range that a card promised, and the verdict.
 """
 
 import datetime as dt
@@ -33,14 +32,14 @@ _NO_BETTER_THAN_CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Happened:
-    """Predictions of a day and what happened to the same users, each array of shape (users,).
+    """Predictions of a day and the outcomes of the same users, each array of shape (users,).
 
     Attributes:
-        probabilities: What was delivered.
-        labels: What happened.
-        groups: Group of each user, an empty text for none.
-        expected_spend: What was delivered; none where nothing was.
-        spend: What was spent; none where that is not asked.
+        probabilities: Delivered probabilities.
+        labels: Outcomes.
+        groups: Group of each user, an empty string for none.
+        expected_spend: Delivered expected spend; None if none was delivered.
+        spend: Observed spend; None if the target has no amount.
     """
 
     probabilities: Floats
@@ -50,7 +49,7 @@ class Happened:
     spend: Floats | None = None
 
     def of(self, chosen: np.ndarray) -> "Happened":
-        """Some of the users."""
+        """Select users."""
         expected, spend = self.expected_spend, self.spend
         return Happened(
             self.probabilities[chosen],
@@ -63,14 +62,14 @@ class Happened:
 
 @dataclass(frozen=True)
 class Promise:
-    """Where a card says that a measure will lie: from the lowest to the highest of its folds."""
+    """Ranges that a card promises for measures: from the lowest to the highest of its folds."""
 
     auc: Measure
     bias: Measure
 
 
 def promise(card: ModelCard) -> Promise | None:
-    """What a card promises; None where it was never judged."""
+    """The ranges that a card promises; None if the model was never validated."""
     judged = [fold.measures for fold in card.folds]
     biases = [one.bias for one in judged if one.bias is not None]
     if not judged or not biases:
@@ -91,8 +90,8 @@ def compare(
     Args:
         target: What was predicted.
         as_of: Day of the predictions.
-        happened: Users whose horizon is over, one at least.
-        card: Of the model that predicted.
+        happened: Users whose horizon is over, at least one.
+        card: Card of the model that predicted.
         drift: Stability index of each feature of the day, the largest first.
         seed: Makes intervals repeatable.
 
@@ -107,7 +106,7 @@ def compare(
             "as_of": as_of,
             "target": target.name,
             "segment": segment,
-            # of everybody: what was promised to one group is not known
+            # only for all users: the card promises no range for a group
             **_compared(part, card, promised if segment == ALL else None, seed),
             "drift": next(iter(drift.values()), None),
         }
@@ -154,9 +153,10 @@ def _values(measures: Measures) -> dict[str, object]:
 def _verdict(
     part: Happened, measures: Measures, card: ModelCard, promised: Promise | None, seed: int
 ) -> Verdict:
-    """Useless: ranks no better than chance, or says less than the usual share alone would.
+    """Decide the verdict.
 
-    Outside: what was found, with its own uncertainty, has nothing in common with the promise.
+    Useless: the ranking is no better than chance, or the probabilities are worse than the average
+    share. Outside: the interval of a measure does not overlap with the promised range.
     """
     usual = np.full(len(part.labels), card.base_rate)
     loss = mean_difference(part.labels, part.probabilities, usual, seed)

@@ -1,6 +1,6 @@
-"""How good a challenger is: all contenders on the users of each fold, and the users apart.
+"""How good a challenger is: all contenders on the users of each fold, and on some of the users.
 
-Belongs here: who competes, and on whom. The measures themselves are in `evaluation.py`.
+Scope: which contenders are measured on which users.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def first_week(one: JudgedFold, seed: int) -> Segment:
 
 
 def group_cards(challenger: Challenger, seed: int) -> tuple[GroupCard, ...]:
-    """Cards of the groups, with how good the model is that answers for each."""
+    """Cards of the groups, with the measures of the model that serves each."""
     latest = challenger.judged[0]
     return tuple(
         card.model_copy(
@@ -69,7 +69,7 @@ def group_cards(challenger: Challenger, seed: int) -> tuple[GroupCard, ...]:
 
 
 def _global(one: JudgedFold) -> dict[str, Floats]:
-    """What the model for everybody says, where groups have models of their own."""
+    """Probabilities of the model for all users, if some groups have separate models."""
     if not one.ensemble.groups:
         return {}
     raw = one.ensemble.whole.log_odds(one.judging.matrix)

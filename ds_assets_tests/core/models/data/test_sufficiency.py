@@ -61,8 +61,8 @@ def test_exactly_enough_is_enough() -> None:
 def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:
     (lack,) = lacks(TARGET, FIRST_DAY, [])
     assert lack.words == (
-        "0 matured snapshots; one to train on, and a later one, of a day on which the labels of "
-        "the first were known, to judge by, are needed"
+        "0 matured snapshots; the first model needs two: one to train on, and one to validate on "
+        "from a day on which the outcomes of the first were known"
     )
     assert lack.enough_on == weeks(4)  # a snapshot, two weeks, another, and two weeks
 
@@ -119,7 +119,7 @@ def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -
 
 def test_users_who_are_too_few_to_judge_by_are_said_and_nobody_knows_when_more_will_come() -> None:
     (lack,) = lacks(TARGET, AS_OF, [*five(100)[:4], snapshot(weeks(4), 200, 8)])
-    assert lack.words == "8 users who stayed in the judging snapshot 2024-01-29, 20 are needed"
+    assert lack.words == "8 users who stayed in the validation snapshot 2024-01-29, 20 are needed"
     assert lack.enough_on is None  # a day does not get more users by waiting
 
 
@@ -128,8 +128,8 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
     assert [one.words for one in found] == [
         "10 users who paid in the training snapshots up to 2024-01-15, 50 are needed",
         "15 users who did not pay in the training snapshots up to 2024-01-15, 50 are needed",
-        "10 users who paid in the judging snapshot 2024-01-29, 20 are needed",
-        "15 users who did not pay in the judging snapshot 2024-01-29, 20 are needed",
+        "10 users who paid in the validation snapshot 2024-01-29, 20 are needed",
+        "15 users who did not pay in the validation snapshot 2024-01-29, 20 are needed",
     ]
     assert [one.enough_on is None for one in found] == [False, False, True, True]
     assert enough_on(found) is None

@@ -191,7 +191,7 @@ def test_a_file_that_does_not_count_training_rows_is_refused(file: bytes) -> Non
     (node,) = onnx.load_model_from_string(file).graph.node
     (rows,) = (one.floats for one in node.attribute if one.name == "nodes_hitrates")
     for wrong in ([1.0] * len(rows), [0.0] * len(rows)):
-        with pytest.raises(InputError, match="how many training rows came to each node"):
+        with pytest.raises(InputError, match="lacks the number of training rows of each node"):
             load_trees(changed(file, nodes_hitrates=wrong))
 
 

@@ -253,7 +253,7 @@ def test_without_snapshots_there_is_not_enough_data() -> None:
     assert (model.onnx, model.parts) == (None, {})
     assert model.card.state == "not_enough_data"
     (reason,) = model.card.reasons
-    assert reason.startswith("0 matured snapshots; one to train on, and a later one")
+    assert reason.startswith("0 matured snapshots; the first model needs two")
     assert model.card.enough_on == weeks(4)
     assert model.card.missing_snapshots == (weeks(0), weeks(1))
     assert (model.card.rows, model.card.base_rate, model.card.evaluation) == (0, None, None)
@@ -266,7 +266,7 @@ def test_a_model_that_nobody_can_judge_is_not_delivered() -> None:
     assert model.card.evaluation is None
     assert model.card.rows == 600
     (reason,) = model.card.reasons
-    assert reason.startswith("2 matured snapshots; one to train on")
+    assert reason.startswith("2 matured snapshots; the first model needs two")
     assert model.card.enough_on == weeks(4)
 
 
@@ -284,7 +284,7 @@ def test_too_few_users_to_judge_by_are_too_few() -> None:
     snapshots = small()
     snapshots[4] = with_leavers(snapshots[4], 400 - 19)
     assert trained(snapshots).card.reasons == (
-        "19 users who stayed in the judging snapshot 2024-01-29, 20 are needed",
+        "19 users who stayed in the validation snapshot 2024-01-29, 20 are needed",
     )
 
 
@@ -300,7 +300,7 @@ def test_one_outcome_alone_is_not_enough_and_everything_missing_is_told_at_once(
     assert model.card.enough_on is None
     assert model.card.reasons == (
         "0 users who paid in the training snapshots up to 2024-01-15, 50 are needed",
-        "0 users who paid in the judging snapshot 2024-01-29, 20 are needed",
+        "0 users who paid in the validation snapshot 2024-01-29, 20 are needed",
     )
 
 
