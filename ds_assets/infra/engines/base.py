@@ -1,6 +1,6 @@
-"""What the assets need of an engine: feature code, and the lake's tables in and out of it.
+"""The interface of engines, which run feature code and read and write the lake's tables.
 
-Belongs here: what every engine can do. The engines are DuckDB in the process and Spark.
+Scope: what assets may rely on. The engines are DuckDB in the process and Spark.
 """
 
 import datetime as dt
@@ -19,51 +19,50 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawObject
 
 BatchFunction = Callable[[pd.DataFrame], Iterable[pd.DataFrame]]
-"""Makes rows of a batch of rows; it travels to where the batch is."""
+"""Computes rows from a batch of rows. It is sent to the processes that hold the batches."""
 
 
 class EventReader(Protocol):
-    """Raw files of a game, some at a time.
+    """Reads raw files of a game, some at a time.
 
-    The frames are to be asked for after each reading: an engine that plans a frame once gives the
-    same one again, and one whose frames are bound to what they read gives others.
+    Get the frames again after each call of `read`: they may be new objects.
     """
 
     @property
     def frame(self) -> DataFrame:
-        """The events frame of the files that were read last, see `core.events`."""
+        """The events frame of the files read last; see `core.events`."""
         ...
 
     @property
     def bad_lines(self) -> DataFrame:
-        """Column dt and those of QUARANTINE: each line that is no event and no duplicate.
+        """The invalid lines, with the column dt and those of QUARANTINE, without duplicates.
 
-        A row without a line stands for each file that broke off.
+        Each damaged file has a row without a line number.
         """
         ...
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
-        """Read files of any number of days, in place of those before."""
+        """Read files of any number of days, replacing those read before."""
         ...
 
 
 class LakeEngine(Engine, Protocol):
-    """What every engine can do."""
+    """An engine that reads and writes the lake's tables."""
 
     def events(self, game: Game) -> AbstractContextManager[EventReader]:
-        """A reader of a game's raw files, whose frames live within the context."""
+        """Open a reader of a game's raw files, whose frames are valid within the context."""
         ...
 
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
-        """Stored days of a table.
+        """Read stored days of a table.
 
         Args:
-            days: Days that are stored; none gives an empty frame.
-            table: What they hold.
-            lake: Where they are.
+            days: Stored days; without any, the frame is empty.
+            table: The table.
+            lake: Where it is stored.
 
         Returns:
-            dt, the day, and the columns of the table.
+            The day, named dt, and the columns of the table.
 
         Raises:
             InputError: a day lacks a column.
@@ -73,45 +72,45 @@ class LakeEngine(Engine, Protocol):
     def store(
         self, frame: DataFrame, table: Table, by: str, days: Iterable[dt.date], lake: Lake
     ) -> dict[dt.date, int]:
-        """Write the rows of each day to the lake, all days or none, in the order of the key.
+        """Write the rows of each day to the lake, all days or none, sorted by the key.
 
         Args:
-            frame: `by` and the columns of the table.
-            table: Columns, types and order.
-            by: Column that holds the day.
-            days: Days to write; one without rows becomes an empty table.
-            lake: Where to.
+            frame: The columns of the table, and `by`.
+            table: The table.
+            by: Column with the day.
+            days: Days to write. A day without rows becomes an empty file.
+            lake: Where to write.
 
         Returns:
-            Rows of each day.
+            The number of rows of each day.
         """
         ...
 
     def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
-        """Rows that a function makes of a frame's rows, a batch of them at a time.
+        """Apply a function to the rows of a frame, in batches.
 
         Args:
             frame: The rows.
-            function: Is given the rows of a batch, dates and times as pandas has them.
-            table: What it makes.
+            function: Receives the rows of a batch, with dates and times as pandas has them.
+            table: Contract of the rows that it returns.
 
         Returns:
-            The columns of the table, until the next call.
+            The columns of the table. The frame is valid until the next call.
 
         Raises:
-            ValueError: what the function made breaks the table's contract.
+            ValueError: returned rows violate the contract.
         """
         ...
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
-        """Rows of a frame, in memory; dates as pandas' times."""
+        """Collect the rows of a frame, with dates as pandas timestamps."""
         ...
 
 
 def map_batches(
     batches: Iterable[pa.RecordBatch], function: BatchFunction, table: Table
 ) -> Iterator[pa.RecordBatch]:
-    """What a function makes of batches, as its table declares it."""
+    """Apply a function to batches, and validate the rows that it returns."""
     for batch in batches:
         if batch.num_rows:
             for rows in function(batch.to_pandas(date_as_object=False)):

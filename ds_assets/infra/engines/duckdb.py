@@ -1,6 +1,6 @@
-"""DuckDB in the process, behind the PySpark DataFrame API: the engine that needs nothing else.
+"""The default engine: DuckDB in the process, behind the PySpark DataFrame API.
 
-Belongs here: opening it within its limits, and how it does what every engine can do.
+Scope: opening DuckDB with its limits, and implementing `LakeEngine` with it.
 """
 
 import atexit
@@ -25,7 +25,8 @@ from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import ColumnType, Table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches
-from ds_assets.infra.engines.duckdb_reader import Damage, RawFile, RawLines, RawText, create_lines
+from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines, RawText
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawObject
 from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
@@ -34,25 +35,25 @@ _ROWS_AT_ONCE = 8 * BATCH_ROWS
 
 
 class DuckDBEngine:
-    """DuckDB with bounded memory and threads; there is one in a process (`open_engine`)."""
+    """DuckDB with bounded memory and threads. There is one per process; see `open_duckdb`."""
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(
             config={
-                # Not below the working directory, which may be read-only; made only when needed.
+                # Not in the working directory, which may be read-only. It is created when needed.
                 "temp_directory": f"{tempfile.gettempdir()}/ds_assets_{os.getpid()}",
-                # What needs an order asks for it; keeping one costs time and memory.
+                # Queries that need an order sort; preserving one takes time and memory.
                 "preserve_insertion_order": False,
             }
         )
-        # What runs long has Dagster's log; a bar would be written between the lines of others.
+        # A progress bar would be written into the middle of log lines.
         self._connection.execute("SET enable_progress_bar = false")
         self._views = count()
-        # Without the connection's close its bindings report a leak when the process ends.
+        # If it is not closed, DuckDB's bindings report a leak when the process ends.
         atexit.register(self._connection.close)
 
     def limit(self, memory_limit_mb: int, threads: int) -> None:
-        """Bound the memory and the threads of what follows."""
+        """Set the limits of memory and threads for the following queries."""
         self._connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'")
         self._connection.execute(f"SET threads = {threads}")
 
@@ -80,7 +81,7 @@ class DuckDBEngine:
     @contextmanager
     def events(self, game: Game) -> Iterator["DuckDBEventReader"]:
         """See `LakeEngine`."""
-        # Names of its own: the session remembers the columns of a name, and games differ in them.
+        # Unique names: the session caches the columns of a name, and games have different ones.
         reader = DuckDBEventReader(self._connection, self, game, f"raw_{next(self._views)}")
         try:
             yield reader
@@ -88,9 +89,11 @@ class DuckDBEngine:
             reader.close()
 
     def own_reader(self, game: Game) -> "DuckDBEventReader":
-        """A reader on a connection of its own, which lasts as long as the process."""
+        """Open a reader with its own connection, which is kept until the process ends."""
         connection = self._connection.cursor()
-        atexit.register(connection.close)  # before the engine's, as it is registered later
+        atexit.register(
+            connection.close
+        )  # runs before that of the engine, which was registered earlier
         return DuckDBEventReader(connection, self, game, f"own_{next(self._views)}")
 
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
@@ -124,10 +127,10 @@ class DuckDBEngine:
         made = f"made_{table.name}"
         columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
         self._connection.execute(f"CREATE OR REPLACE TABLE {made} ({columns})")
-        with self._connection.cursor() as rows:  # open while others are written
+        with self._connection.cursor() as rows:  # stays open while rows are inserted
             batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
-            for some in _gathered(map_batches(batches, function, table)):
-                self._connection.register("gathered", some)
+            for rows_made in _combined(map_batches(batches, function, table)):
+                self._connection.register("gathered", rows_made)
                 self._connection.execute(f"INSERT INTO {made} SELECT * FROM gathered")
                 self._connection.unregister("gathered")
         return self.session.table(made)
@@ -138,9 +141,9 @@ class DuckDBEngine:
 
 
 class DuckDBEventReader:
-    """Raw files of a game, some at a time, behind frames that are planned once.
+    """Reads raw files of a game; see `EventReader`.
 
-    Planning takes longer than to run on the files of a small day. See `EventReader`.
+    Its queries are planned once, because planning takes longer than running them on a small day.
     """
 
     def __init__(
@@ -168,7 +171,7 @@ class DuckDBEventReader:
         )
 
     def read_files(self, files: Sequence[RawFile] | Sequence[RawLines]) -> None:
-        """Read files in place of those before."""
+        """Read files, replacing those read before."""
         damaged = create_lines(self.connection, files, self._game, f"{self.name}_lines")
         self._fill("repeated", self._repeated)
         duplicates = self._fill("duplicates", self._duplicates)
@@ -179,7 +182,7 @@ class DuckDBEventReader:
         self._fill_bad_lines(files, damaged)
 
     def close(self) -> None:
-        """Take away what was read."""
+        """Drop the tables and views."""
         self.connection.execute(f"DROP VIEW {self.name}_events")
         for part in ("lines", "repeated", "duplicates", "bad_lines"):
             self.connection.execute(f"DROP TABLE IF EXISTS {self.name}_{part}")
@@ -209,10 +212,10 @@ _BAD_LINES = f"""
 
 
 def open_duckdb(memory_limit_mb: int, threads: int) -> DuckDBEngine:
-    """The process's engine, opened at the first call, with the limits of the latest.
+    """Return the engine of the process, opening it at the first call, and set its limits.
 
-    One, because there is one session of the PySpark API in a process, and it remembers the columns
-    of every name that it has seen.
+    There is one because SQLFrame's session is a singleton, which caches the columns of every table
+    by name.
     """
     engine = _process_engine()
     engine.limit(memory_limit_mb, threads)
@@ -236,7 +239,7 @@ _TYPES: dict[ColumnType, str] = {
 
 
 def rows_of(frame: DataFrame, table: Table) -> str:
-    """SQL of a frame's rows as they are stored: columns, types and order of the table."""
+    """Return the SQL of a frame's rows with the columns, types and order of the table."""
     return _rows(f"({_sql(frame)})", table)
 
 
@@ -245,14 +248,14 @@ def _rows(source: str, table: Table) -> str:
     return f"SELECT {', '.join(columns)} FROM {source} ORDER BY {', '.join(table.key)}"
 
 
-@lru_cache(maxsize=64)  # of frames that are run again on other rows
+@lru_cache(maxsize=64)  # frames of readers are run again on other rows
 def _sql(frame: DataFrame) -> str:
-    # DuckDB optimizes by itself; the optimizer of the session would take longer than some queries.
+    # DuckDB has its own optimizer; SQLFrame's would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches as tables of more rows: each insertion costs milliseconds, whatever it brings."""
+def _combined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Combine batches into larger tables: an INSERT takes milliseconds, however few its rows."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)

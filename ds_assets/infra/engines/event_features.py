@@ -1,7 +1,6 @@
-"""Features of users from lines of their events in memory, as the batch makes them of the logs.
+"""Computing features from log lines in memory, with the same code as the daily batch.
 
-Belongs here: the way from lines to features through the engine's reader and the core's functions,
-in one go. Does not belong here: what a line or a feature is, and where lines come from.
+Scope: running the engine's reader and the feature functions on a few lines.
 """
 
 import datetime as dt
@@ -16,16 +15,17 @@ from ds_assets.core.features import features_at
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of
-from ds_assets.infra.engines.duckdb_reader import RawLines, parsed
+from ds_assets.infra.engines.duckdb_reader import parsed
+from ds_assets.infra.engines.raw_files import RawLines
 
 
 @dataclass(frozen=True)
-class FoundFeatures:
-    """What lines say.
+class ComputedFeatures:
+    """The features computed from lines.
 
     Attributes:
-        users: The columns of `user_features_table(game)` of each user who is active, by user id.
-        rejected: The lines that are no events, by day and number.
+        users: A row of `user_features_table(game)` for each active user, sorted by user id.
+        rejected: The invalid lines, sorted by day and number.
     """
 
     users: list[dict[str, Any]]
@@ -33,12 +33,12 @@ class FoundFeatures:
 
 
 class EventFeatures:
-    """Makes features of lines. Threads may share it: it serves one after the other.
+    """Computes features from lines. It is thread-safe; calls are serialized.
 
     Args:
-        game: Format of the lines, and what they mean. A row of a game whose logs are Parquet comes
-            as an object of JSON.
-        engine: What runs it.
+        game: Format and meaning of the lines. For a game with Parquet logs, a line is a row as a
+            JSON object.
+        engine: Runs the queries.
     """
 
     def __init__(self, game: Game, engine: DuckDBEngine) -> None:
@@ -60,16 +60,15 @@ class EventFeatures:
             f"SELECT dt, line, reason FROM {self._reader.name}_bad_lines ORDER BY dt, line"
         )
 
-    def of(self, lines: Mapping[dt.date, Sequence[str]], as_of: dt.date) -> FoundFeatures:
-        """Features at the end of a day, of the users who are active then.
+    def of(self, lines: Mapping[dt.date, Sequence[str]], as_of: dt.date) -> ComputedFeatures:
+        """Compute the features of active users at the end of a day.
 
-        They are those of the batch where the lines are all that arrived of these users in
-        `arrival_days`, and no other user has an event of the same id.
+        They equal those of the batch if the lines are all those of these users that arrived in
+        `arrival_days`, and no other user has an event with the same id.
 
         Args:
-            lines: Lines as they stand in the logs, by the day on which they arrived; for CSV the
-                first of a day is the header.
-            as_of: The day; what arrived or happened later does not matter.
+            lines: Log lines by arrival day. For CSV, the first line of a day is the header.
+            as_of: The day. Lines that arrived, and events that happened, later are ignored.
         """
         files = [RawLines(day, str(day), own) for day, own in sorted(lines.items())]
         with self._lock:
@@ -78,7 +77,7 @@ class EventFeatures:
             self._reader.read_files(files)
             rejected = self._connection.execute(self._rejected).fetchall()
             users = self._connection.execute(self._features).fetchall()
-        return FoundFeatures(
+        return ComputedFeatures(
             [dict(zip(self._columns, user, strict=True)) for user in users],
             [RejectedLine(*line) for line in rejected],
         )

@@ -1,7 +1,7 @@
-"""Which raw log lines are valid, as SQL of DuckDB.
+"""The rules for valid log lines, as DuckDB SQL.
 
-Scope: typing the fields of a line and the reason why a line is rejected; the same for every file
-format. Reading files into lines is the job of `duckdb_reader`.
+Scope: casting the fields of a line, and the reason why a line is invalid; the same for every file
+format. Files are read into lines by `duckdb_reader`.
 """
 
 import datetime as dt
@@ -12,27 +12,25 @@ from ds_assets.core.events import MAX_NUMBER, MAX_USER_ID_LENGTH
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
-
-
 WHITE = "' ' || chr(9) || chr(10) || chr(13)"
 
 
 def text_fields(game: Game) -> dict[str, str]:
-    """Every fact that is read from a line, as the column `text_…`, and its field's path."""
+    """Return the path of each field read from a line; its column is `text_` and the name."""
     fields = {name: path for name, path in game.fields.model_dump().items() if path}
     fields |= {f"property_{name}": path for name, path in game.properties.items()}
     return fields | {f"attribute_{name}": kind.field for name, kind in game.attributes.items()}
 
 
 def json_path(path: str) -> str:
-    """DuckDB's JSON path of a field path with dots."""
+    """Convert a dotted field path to a JSON path of DuckDB."""
     return "$" + "".join(f'."{part}"' for part in path.split("."))
 
 
 def typed_lines(source: str, game: Game) -> str:
-    """SQL of the events frame's columns, and of the content of lines that are not valid.
+    """Return the SQL of the events frame's columns, and of the content of invalid lines.
 
-    A cheap test passes nearly every line; only those that fail it are asked for a reason.
+    Nearly every line passes a cheap test; reasons are only evaluated for the others.
     """
     fields = text_fields(game)
     names = ", ".join(_typed_names(game))
@@ -53,7 +51,7 @@ def _typed_names(game: Game) -> list[str]:
 
 
 def _numbers(game: Game) -> dict[str, str]:
-    """Columns that hold numbers, and what a message calls them."""
+    """Return the numeric columns with their names in messages."""
     numbers = {"amount": "the amount"} if game.fields.amount else {}
     numbers |= {f"property_{name}": f"the property {name}" for name in game.properties}
     return numbers | {
@@ -76,10 +74,10 @@ def _typed(name: str, fields: Iterable[str], game: Game) -> str:
 
 
 def _local_time(game: Game) -> str:
-    """SQL of the event's time on the game's clock; none where there is no such time."""
+    """Return the SQL of the event's local time; null for an invalid one."""
     if game.logs.time_format != "iso8601":
         return _local_epoch(game)
-    # A cast to TIMESTAMP reads over an offset; TIMESTAMPTZ counts it, but costs three times that.
+    # A cast to TIMESTAMP ignores the offset; TIMESTAMPTZ applies it, but takes three times as long.
     local = "CAST(try_cast(text_event_time AS TIMESTAMPTZ) AS TIMESTAMP)"
     if game.time_zone != "UTC":
         return local
@@ -97,20 +95,20 @@ def _local_epoch(game: Game) -> str:
 
 
 def _latest(game: Game) -> str:
-    """SQL of the latest time that an event of an arrival day may have."""
+    """Return the SQL of the latest valid time of an event of an arrival day."""
     return f"dt + INTERVAL {24 * 60 + game.clock_skew_minutes} MINUTE"
 
 
 def _plausible(game: Game) -> str:
-    """SQL of a cheap test that only valid lines pass; those that fail it may be valid too."""
-    # Comparisons cost half of what functions do; a time of the day itself needs no skew.
+    """Return the SQL of a cheap test that only valid lines pass, though not all of them."""
+    # Comparisons take half as long as functions, and the skew only matters after the day.
     numbers = (
         f"coalesce({name} BETWEEN -{MAX_NUMBER} AND {MAX_NUMBER}, text_{name} IS NULL)"
         for name in _numbers(game)
     )
     tests = [
         "text_user_id > '!' AND text_user_id < '{'",
-        "(text_user_id < '[' OR text_user_id >= chr(92))",  # opens with no [
+        "(text_user_id < '[' OR text_user_id >= chr(92))",  # does not start with [
         "text_user_id <> 'true' AND text_user_id <> 'false'",
         f"strlen(text_user_id) <= {MAX_USER_ID_LENGTH}",
         f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
@@ -121,7 +119,7 @@ def _plausible(game: Game) -> str:
 
 
 def _reason(game: Game) -> str:
-    """SQL of why a line is not valid, in words; none where it is."""
+    """Return the SQL of the reason why a line is invalid; null if it is valid."""
     cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
     whens = " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
     unreadable = literal("not text: bad UTF-8 or longer than 1 MiB")
@@ -139,7 +137,7 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
             f"the user id is longer than {MAX_USER_ID_LENGTH} characters",
         ),
     ]
-    if game.logs.format == "csv":  # where everything is text
+    if game.logs.format == "csv":  # all values are text
         return cases
     path = literal(json_path(game.fields.user_id))
     odd = f"json_type(content, {path}) IN ('OBJECT', 'ARRAY', 'BOOLEAN')"
@@ -169,5 +167,5 @@ def _wrong_facts(game: Game) -> list[tuple[str, str]]:
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
+    """Quote a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
-"""Spark behind the PySpark DataFrame API, for logs that one machine is too small for.
+"""The engine for logs that are too large for one machine: Spark.
 
-Belongs here: how Spark does what every engine can do. How it is started is `spark_session`'s.
+Scope: implementing `LakeEngine` with Spark. Sessions are started in `spark_session`.
 """
 
 import datetime as dt
@@ -27,15 +27,15 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
 
 _DAY = "stored_day"
-_AT_ONCE = 8
+_MAX_SCHEMA_READS = 8
 
 
 class SparkEngine:
-    """A session of Spark, and the lake as it sees it. See `LakeEngine` for what its methods do.
+    """An engine that runs on a Spark session. See `LakeEngine` for the methods.
 
     Args:
-        session: The session, of this process's Spark or of Spark Connect.
-        lake: Address of the lake: `abfss://…`, `file:///…`.
+        session: The session, of a Spark in this process or of Spark Connect.
+        lake: Address of the lake for Spark: `abfss://…`, `file:///…`.
     """
 
     def __init__(self, session: Any, lake: str) -> None:
@@ -54,7 +54,7 @@ class SparkEngine:
 
     @property
     def _api(self) -> str:
-        """The package of the session: Spark Connect has column functions of its own."""
+        """The package of the session: Spark Connect has its own column functions."""
         is_remote = ".connect." in type(self.session).__module__
         return "pyspark.sql.connect" if is_remote else "pyspark.sql"
 
@@ -74,11 +74,11 @@ class SparkEngine:
         if not chosen:
             return self.session.createDataFrame([], schema)
         files = [self._place.pattern(table_file(table.name, day)) for day in chosen]
-        with ThreadPoolExecutor(_AT_ONCE) as executor:
+        with ThreadPoolExecutor(_MAX_SCHEMA_READS) as executor:
             found = executor.map(self._columns, files)
             for day, columns in zip(chosen, found, strict=True):
                 refuse_missing_columns(day, columns, table)
-        base = self._place.address(table.name)  # below which the name of a folder is a column
+        base = self._place.address(table.name)  # folder names below it become a column
         reader = self.session.read.schema(schema).option("basePath", base)
         return reader.parquet(*files).select("dt", *table.names)
 
@@ -104,13 +104,13 @@ class SparkEngine:
     def _write(
         self, frame: DataFrame, table: Table, by: str, days: Sequence[dt.date], folder: str
     ) -> dict[dt.date, int]:
-        """Write a file a day into a folder. Returns the rows of the days that have some."""
+        """Write a file per day into a folder. Returns the number of rows of days that have any."""
         f = self.functions
         columns = [f.col(one.name).cast(TYPES[one.type]).alias(one.name) for one in table.columns]
         rows = frame.where(f.col(by).isin(days)).select(*columns, f.col(by).alias(_DAY))
         key = [f.col(name).asc_nulls_last() for name in table.key]
         target = self._place.address(folder)
-        # A day is in one partition, and so in one file.
+        # All rows of a day are in one partition, and therefore in one file.
         rows.repartition(_DAY).sortWithinPartitions(_DAY, *key).write.partitionBy(_DAY).options(
             compression="zstd", maxRecordsPerFile=0
         ).parquet(target)
@@ -119,7 +119,7 @@ class SparkEngine:
         return {row[_DAY]: row["count"] for row in counts.collect()}
 
     def _staged(self, folder: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, str]:
-        """Names in the lake of the files that Spark wrote into a folder."""
+        """Return the names in the lake of the files that Spark wrote into a folder, by day."""
         names = [one.name for one in lake.objects(folder) if one.name.endswith(".parquet")]
         found = {
             day: [name for name in names if name.startswith(f"{folder}/{_DAY}={day}/")]
@@ -134,7 +134,7 @@ class SparkEngine:
         return {day: files[0] for day, files in found.items()}
 
     def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
-        """See `LakeEngine`. The function travels to the workers, where this package must be."""
+        """See `LakeEngine`. The workers run the function, so they need this package."""
         return in_batches(frame, partial(map_batches, function=function, table=table), table)
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
@@ -147,16 +147,16 @@ _engines: dict[tuple[str, str, str], SparkEngine] = {}
 
 
 def open_spark(remote: str, master: str, lake: str, memory_limit_mb: int) -> SparkEngine:
-    """The process's engine on a Spark, opened at the first call, and again when it has ended.
+    """Return the engine of the process for a Spark, opening it if there is none or it has ended.
 
     Args:
-        remote: Address of a Spark Connect server; empty for a Spark of this process.
-        master: What this process's Spark runs on, where there is no server.
-        lake: Address of the lake as Spark sees it.
-        memory_limit_mb: Heap of a Spark that runs in this process alone.
+        remote: Address of a Spark Connect server; empty for a Spark started by this process.
+        master: Spark master if there is no server.
+        lake: Address of the lake for Spark.
+        memory_limit_mb: Heap of a local Spark.
 
     Raises:
-        InputError: there is no such Spark, or what it needs is not installed.
+        InputError: the Spark cannot be reached or started, or its packages are not installed.
     """
     key = (remote, master, lake)
     if key in _engines and is_alive(_engines[key].session):

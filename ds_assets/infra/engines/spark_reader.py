@@ -1,7 +1,7 @@
-"""Raw files to the events frame, by Spark: a worker reads a file as DuckDB does.
+"""Raw files to the events frame, with Spark, whose workers parse files with DuckDB.
 
-Belongs here: how files get to the workers, and their lines back. What a valid line is, is said
-once, in `duckdb_reader`.
+Scope: distributing files to the workers and collecting their lines. Formats and rules are the same
+as in the process; see `duckdb_reader`.
 """
 
 import datetime as dt
@@ -21,21 +21,22 @@ from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.infra.engines.duckdb_reader import RawFile, create_lines
+from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets.infra.engines.spark_tables import SparkPlace, ddl, in_batches, path_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawObject
 
 _WORKER_MEMORY = "512MB"
-"""Beyond it the reader of a worker uses the disk."""
+"""Beyond it, DuckDB in a worker uses the disk."""
 
 
 class SparkEventReader:
-    """Raw files of a game, whose lines the workers keep until the next ones; see `EventReader`.
+    """Reads raw files of a game, whose lines are cached by the workers; see `EventReader`.
 
     Attributes:
-        frame: The events frame of the files that were read last.
-        bad_lines: Their lines that are neither events nor duplicates.
+        frame: The events frame of the files read last.
+        bad_lines: Their invalid lines.
     """
 
     frame: DataFrame
@@ -61,7 +62,7 @@ class SparkEventReader:
         self._offer(self._keep(in_batches(files, read, _lines_table(self._game))))
 
     def close(self) -> None:
-        """Take away what was read."""
+        """Release the cached lines."""
         for frame in self._kept:
             frame.unpersist()
         self._kept.clear()
@@ -69,15 +70,15 @@ class SparkEventReader:
     def _paths(self, names: Sequence[str]) -> DataFrame:
         rows = [(self._place.address(name), None) for name in names]
         files = self._engine.session.createDataFrame(rows, "path string, content binary")
-        return files.repartition(len(names))  # a file is a task
+        return files.repartition(len(names))  # one task per file
 
     def _contents(self, names: Sequence[str], lake: Lake) -> DataFrame:
         patterns = [self._place.pattern(name) for name in names]
         files = self._engine.session.read.format("binaryFile").load(patterns)
-        seen = len(files.inputFiles())
-        if seen != len(names):
+        found = len(files.inputFiles())
+        if found != len(names):
             raise InputError(
-                f"of {len(names)} raw files in {lake} Spark sees {seen} in {self._place.root}; "
+                f"of {len(names)} raw files in {lake} Spark finds {found} in {self._place.root}; "
                 "DS_ASSETS_SPARK_LAKE must be the same place"
             )
         return files.select("path", "content")
@@ -91,7 +92,7 @@ class SparkEventReader:
         reason = f.when(f.col("is_copy"), f.lit(events.DUPLICATE)).otherwise(f.col("reason"))
         known = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
         self.frame = known.select(*events_table(self._game).names)
-        # No line that has a reason of its own is ever a duplicate.
+        # A line with a reason is never a duplicate.
         self.bad_lines = lines.where(f.col("reason") != events.NOTHING).select(
             "dt", f.col("name").alias("file"), "line", "reason", "content"
         )
@@ -110,20 +111,20 @@ class _NumberedFile:
 
 @dataclass(frozen=True)
 class FileReader:
-    """Reads whole files to lines, on a worker.
+    """Parses files into lines, on a worker.
 
     Attributes:
         game: Format and fields.
-        files: The files by their paths, see `path_of`.
+        files: The files by path; see `path_of`.
     """
 
     game: Game
     files: Mapping[str, _NumberedFile]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Lines of files, of each of which a row has the path, and the content if it is elsewhere.
+        """Yield the lines of files, given as rows with a path and, for remote files, the content.
 
-        A file that broke off is a row without a line's number.
+        Each damaged file adds a row without a line number.
         """
         with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
             limits: dict[str, Any] = {
@@ -157,7 +158,7 @@ class FileReader:
 
 
 def _here(path: Path, content: pa.BinaryScalar, folder: Path) -> Path:
-    """Where a file can be read: the path, or a copy of its content."""
+    """Return a local path of a file: its own, or that of a copy of its content."""
     if not content.is_valid:
         return path
     copy = folder / "raw"
@@ -166,11 +167,11 @@ def _here(path: Path, content: pa.BinaryScalar, folder: Path) -> Path:
 
 
 def _lines_table(game: Game) -> Table:
-    """The events frame with what quarantine needs beside it."""
+    """Declare the events frame with the further columns that quarantine needs."""
     columns = [
         Column(column.name, column.type, column.description, nullable=True)
         for column in events_table(game).columns
     ]
-    content = Column("content", "text", "The beginning of a line that is no event.", nullable=True)
+    content = Column("content", "text", "The beginning of an invalid line.", nullable=True)
     name = Column("name", "text", "Name of its file.", nullable=True)
     return Table("lines", (*columns, content, name), ("dt", "file", "line"))

@@ -1,7 +1,7 @@
-"""A session of Spark in which a computation means what it means in the embedded engine.
+"""Spark sessions in which computations have the same results as in the embedded engine.
 
-Belongs here: starting or reaching Spark, and the settings on which results depend. What a cluster
-needs beside them, as the credentials of its storage, is Spark's own configuration.
+Scope: starting or connecting to Spark, and the settings on which results depend. What else a
+cluster needs, such as credentials of its storage, belongs in Spark's own configuration.
 """
 
 import atexit
@@ -12,36 +12,36 @@ import tempfile
 from typing import Any
 
 from ds_assets.errors import InputError
-from ds_assets.infra.engines.spark_tables import no_word_of_pandas
+from ds_assets.infra.engines.spark_tables import without_pandas_warning
 
 _REMOTE, _MASTER = "DS_ASSETS_SPARK_REMOTE", "DS_ASSETS_SPARK_MASTER"
-_CONNECT_SECONDS = 30
-_RETRIES, _LONGEST_PAUSE_MS = 6, 5_000
-_LEAST_HEAP_MB = 512
+_CONNECT_TIMEOUT_S = 30
+_RETRIES, _MAX_BACKOFF_MS = 6, 5_000
+_MIN_HEAP_MB = 512
 
-_MEANING = {
-    # Times are those of the game's clock, without a zone; nothing may move them.
+_SEMANTICS = {
+    # Times are in the game's time zone, without an offset, and must not be converted.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    # What does not fit is an error, and neither a null nor a wrapped number.
+    # An overflow is an error, not a null or a wrapped number.
     "spark.sql.ansi.enabled": "true",
-    # A file that cannot be read must not look like one without rows.
+    # An unreadable file must not look like an empty one.
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }
 
 
 def remote_session(address: str) -> Any:
-    """A session of a Spark Connect server.
+    """Open a session of a Spark Connect server.
 
     Args:
-        address: `sc://HOST:PORT`, and what Spark Connect takes behind it.
+        address: `sc://HOST:PORT`, optionally with parameters.
 
     Raises:
-        InputError: the client is not installed, the address is none, or no server answers there.
+        InputError: the client is not installed, the address is not valid, or no server answers.
     """
     try:
-        with no_word_of_pandas():
+        with without_pandas_warning():
             import grpc  # noqa: PLC0415  (slow, and only there with the extra)
             from pyspark.errors import PySparkException  # noqa: PLC0415
             from pyspark.errors.exceptions.connect import SparkConnectGrpcException  # noqa: PLC0415
@@ -52,25 +52,25 @@ def remote_session(address: str) -> Any:
         raise _not_installed(_REMOTE, error) from None
     try:
         builder = DefaultChannelBuilder(address)
-        where = builder.endpoint  # without the token that the address may hold
-        with builder.toChannel() as channel:  # a session would try for ten minutes
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
+        where = builder.endpoint  # without the token that the address may contain
+        with builder.toChannel() as channel:  # a session would retry for ten minutes
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_TIMEOUT_S)
         session = SparkSession.builder.channelBuilder(builder).create()
-        policy = DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MS)
+        policy = DefaultPolicy(max_retries=_RETRIES, max_backoff=_MAX_BACKOFF_MS)
         session.client.set_retry_policies([policy])
         _settle(session)
     except grpc.FutureTimeoutError:
         raise InputError(
-            f"no Spark Connect server answers at {where} within {_CONNECT_SECONDS} seconds "
+            f"no Spark Connect server answers at {where} within {_CONNECT_TIMEOUT_S} seconds "
             f"({_REMOTE}); start it, or name another"
         ) from None
     except SparkConnectGrpcException as error:
-        said = re.search('details = "(.*?)"', str(error))
+        details = re.search('details = "(.*?)"', str(error))
         raise InputError(
             f"what answers at {where} ({_REMOTE}) does not open a session of Spark Connect: "
-            f"{said[1] if said else _first_line(error)}"
+            f"{details[1] if details else _first_line(error)}"
         ) from None
-    except (PySparkException, ValueError):  # whose words would repeat the token
+    except (PySparkException, ValueError):  # whose message would repeat the token
         raise InputError(
             f"{_REMOTE} is not an address of Spark Connect; accepted are sc://HOST:PORT and "
             "sc://HOST:PORT/;NAME=VALUE"
@@ -80,18 +80,18 @@ def remote_session(address: str) -> Any:
 
 
 def started_session(master: str, memory_limit_mb: int) -> Any:
-    """A session of a Spark that is started for this process, or whose driver is.
+    """Start a local Spark, or a driver on a cluster, and open a session.
 
     Args:
-        master: `local[N]`, or a cluster's address in Spark's words.
+        master: Spark master: `local[N]`, or the address of a cluster.
         memory_limit_mb: Heap of a local Spark.
 
     Raises:
-        InputError: Spark or Java is not installed, or the master is none.
+        InputError: Spark or Java is not installed, or the master is not valid.
     """
     try:
-        with no_word_of_pandas():
-            # What PySpark would load, and warn in, at some later moment.
+        with without_pandas_warning():
+            # Loaded here because PySpark would load it later, and emit its warning then.
             import pyspark.testing.utils  # noqa: F401, PLC0415
             from py4j.protocol import Py4JError  # noqa: PLC0415  (slow, and only with the extra)
             from pyspark.errors import PySparkException  # noqa: PLC0415
@@ -100,7 +100,7 @@ def started_session(master: str, memory_limit_mb: int) -> Any:
         raise _not_installed(_MASTER, error) from None
     builder: Any = SparkSession.builder.appName("ds_assets").config(map=_quiet())
     if master.startswith("local"):
-        # The workers of this machine have what this process has.
+        # Local workers use the same environment as this process.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.config(map=_private(memory_limit_mb))
     try:
@@ -117,7 +117,7 @@ def started_session(master: str, memory_limit_mb: int) -> Any:
 
 
 def is_alive(session: Any) -> bool:
-    """Whether a session still answers; that of a server ends when the server does."""
+    """Return whether a session still responds. A server's sessions end with the server."""
     from pyspark.errors import PySparkException  # noqa: PLC0415  (as above)
 
     try:
@@ -127,7 +127,7 @@ def is_alive(session: Any) -> bool:
 
 
 def _settle(session: Any) -> None:
-    for key, value in _MEANING.items():
+    for key, value in _SEMANTICS.items():
         session.conf.set(key, value)
 
 
@@ -136,17 +136,17 @@ def _quiet() -> dict[str, Any]:
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # Not the working directory, which may be read-only.
+        # Not in the working directory, which may be read-only.
         "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/ds_assets_warehouse_{os.getpid()}",
     }
 
 
 def _private(memory_limit_mb: int) -> dict[str, Any]:
-    """Settings of a Spark that is this process's alone."""
+    """Return the settings of a local Spark."""
     return {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": f"{max(memory_limit_mb, _LEAST_HEAP_MB)}m",
+        "spark.driver.memory": f"{max(memory_limit_mb, _MIN_HEAP_MB)}m",
         "spark.local.dir": tempfile.gettempdir(),
     }
 

@@ -1,8 +1,4 @@
-"""The lake and its tables as Spark names them.
-
-Belongs here: addresses, types, and rows as Arrow's batches. What is done with them is the engine's
-and the reader's.
-"""
+"""The lake and its tables in Spark's terms: addresses, types and Arrow batches."""
 
 import re
 import warnings
@@ -27,7 +23,7 @@ TYPES: dict[ColumnType, str] = {
 
 
 def ddl(table: Table) -> str:
-    """A table's columns, as Spark declares them."""
+    """Return the schema of a table as Spark DDL."""
     return ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
 
 
@@ -36,14 +32,14 @@ def in_batches(
     function: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
     table: Table,
 ) -> DataFrame:
-    """Rows of a table that a function makes, on the workers, of a frame's rows."""
-    with no_word_of_pandas():
+    """Apply a function to the batches of a frame, on the workers."""
+    with without_pandas_warning():
         return frame.mapInArrow(function, ddl(table))
 
 
 @contextmanager
-def no_word_of_pandas() -> Iterator[None]:
-    """Keep back PySpark's warning of pandas 3, which takes no part: Arrow's batches are used."""
+def without_pandas_warning() -> Iterator[None]:
+    """Suppress PySpark's warning about pandas 3, which is not involved: batches are Arrow's."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
         yield
@@ -51,24 +47,24 @@ def no_word_of_pandas() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SparkPlace:
-    """The lake at an address that Spark's file systems know: `abfss://…`, `file:///…`."""
+    """The lake at an address of one of Spark's file systems: `abfss://…`, `file:///…`."""
 
     root: str
 
     def address(self, name: str) -> str:
-        """Address of an object, or of a folder."""
+        """Return the address of an object or a folder."""
         return f"{self.root.rstrip('/')}/{name}"
 
     def pattern(self, name: str) -> str:
-        """What to read an object by: Spark takes an address for a pattern."""
+        """Return the address of an object, escaped because Spark treats it as a glob pattern."""
         return re.sub(r"([\\{}\[\]*?])", r"\\\1", self.address(name))
 
     @property
     def is_local(self) -> bool:
-        """Whether the workers see the lake as a folder of theirs."""
+        """Whether the lake is a folder that the workers can open."""
         return self.root.startswith("file:")
 
 
 def path_of(address: str) -> str:
-    """An address without its scheme and host, which Spark writes in more than one way."""
+    """Return an address without scheme and host, which Spark writes in more than one way."""
     return re.sub("/+", "/", re.sub(r"^[^:/]+:(//[^/]*)?", "", address))

@@ -16,7 +16,8 @@ from pyarrow import parquet
 
 from ds_assets.core.decompression import UNREADABLE
 from ds_assets.game import Attribute, Fields, Game, Logs
-from ds_assets.infra.engines.duckdb_reader import RawFile, create_lines
+from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.raw_files import RawFile
 
 DAY = dt.date(2026, 3, 10)
 NO_TEXT = "not text: bad UTF-8 or longer than 1 MiB"

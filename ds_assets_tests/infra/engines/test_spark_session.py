@@ -21,7 +21,7 @@ def silent() -> Iterator[str]:
 def test_a_server_that_does_not_answer_is_named_within_bounded_time(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spark_session, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(spark_session, "_CONNECT_TIMEOUT_S", 1)
     with pytest.raises(InputError, match=rf"no Spark Connect server answers at {silent} within 1"):
         remote_session(f"sc://{silent}/;token=Hunter2")
 
