@@ -1,4 +1,4 @@
-"""An empty results database for those who ask it through the service."""
+"""An empty results database for the tests of the service."""
 
 from collections.abc import Iterator
 from pathlib import Path

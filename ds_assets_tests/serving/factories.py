@@ -1,4 +1,4 @@
-"""Makes services that answer, and asks them."""
+"""Factories of prediction services, and calls of them."""
 
 import asyncio
 import datetime as dt
@@ -19,20 +19,20 @@ from ds_assets_tests.infra.factories import DAYS, put, table
 
 ACTIVE_DAYS = 10
 PATIENCE = 20.0
-"""Seconds for an answer where a test is about what is said: a busy machine makes it no other."""
+"""Timeout of tests that are not about time: a busy machine must not change the answer."""
 
 
 class Live:
-    """A live model that knows some users, and remembers what it was asked."""
+    """A live model that knows some users, and remembers its calls."""
 
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.rows = {row["user_id"]: row for row in rows}
         self.asked: list[list[str]] = []
-        self.looks = 0
+        self.refreshes = 0
         self.load_error: str | None = None
 
     def start_refresh(self) -> None:
-        self.looks += 1
+        self.refreshes += 1
 
     def score(self, user_ids: Sequence[str]) -> Records:
         self.asked.append(list(user_ids))
@@ -77,7 +77,7 @@ async def serving(
     timeout: float = PATIENCE,  # noqa: ASYNC109  (the service's)
     clock: Callable[[], float] = lambda: end_of(DAYS[1]) + 60,
 ) -> AsyncIterator[PredictionService]:
-    """A service of a game whose days are UTC's, a minute after the second day."""
+    """Open a service of a game with days in UTC, a minute after the second day."""
     calendar = Calendar(dt.UTC, ACTIVE_DAYS)
     service = PredictionService(cache, results, live, calendar, timeout, clock)
     # As a worker does: to look through all that hundreds of tests have left takes half a second.
@@ -90,17 +90,17 @@ async def serving(
 
 
 async def ask(service: PredictionService, *user_ids: str) -> list[Prediction]:
-    """Answers to one request; what was found is in the cache before they are here."""
-    found = [one.to_prediction() for one in await service.answer(user_ids)]
+    """Answer one request; predictions of other sources are in the cache afterwards."""
+    answers = await service.answer(user_ids)
     await all_done(service)
-    return found
+    return [answer.to_prediction() for answer in answers]
 
 
 async def ask_each(service: PredictionService, *user_ids: str) -> list[Prediction]:
-    """Answers to a request for each user, all at once."""
-    found = await asyncio.gather(*map(service.answer_one, user_ids))
+    """Answer one request per user, all at the same time."""
+    answers = await asyncio.gather(*map(service.answer_one, user_ids))
     await all_done(service)
-    return [one.to_prediction() for one in found]
+    return [answer.to_prediction() for answer in answers]
 
 
 async def all_done(service: PredictionService) -> None:
@@ -115,17 +115,17 @@ def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None
 
 
 def statements_of(results: ResultsDatabase) -> list[str]:
-    """What a database is asked from now on."""
-    found: list[str] = []
+    """Record the statements that a database gets from now on."""
+    statements: list[str] = []
     results.ensure_schema()
     sa.event.listen(
         results._connected(),
         "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_: found.append(statement),
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
     )
-    return found
+    return statements
 
 
 def queries(statements: list[str]) -> int:
-    """How many of them look for users."""
-    return sum("user_id" in one for one in statements)
+    """Count the statements that look up users."""
+    return sum("user_id" in statement for statement in statements)

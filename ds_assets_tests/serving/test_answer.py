@@ -1,4 +1,4 @@
-"""The one answer about a user: its JSON, its age, and what it is worth."""
+"""The answer about a user: its JSON, age and status."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""The service for who has no event loop, shared by threads."""
+"""The service for callers without an event loop, shared by threads."""
 
 import gc
 import subprocess
@@ -57,24 +57,24 @@ def test_many_threads_get_each_their_own_answers(asks: BlockingService) -> None:
             done.result()
 
 
-def test_mistakes_are_told_to_who_made_them(asks: BlockingService) -> None:
+def test_a_mistake_is_raised_in_the_thread_of_its_caller(asks: BlockingService) -> None:
     with pytest.raises(InputError, match="user id 1 is ''"):
         asks.answer([""])
     assert asks.answer([]) == []
 
 
 @pytest.mark.slow
-def test_a_new_day_is_noticed_and_its_models_are_loaded_while_nobody_asks(
+def test_a_new_day_is_noticed_and_its_models_are_loaded_without_requests(
     asks: BlockingService, cache: PredictionCache, live: Live
 ) -> None:
-    assert (asks.health().as_of, live.looks) == (DAYS[0], 0)
+    assert (asks.health().as_of, live.refreshes) == (DAYS[0], 0)
     put_day(cache, DAYS[1], row("u1", DAYS[1]))
     time.sleep(REFRESH_INTERVAL_S + 1)
-    assert (asks.health().as_of, live.looks) == (DAYS[1], 1)
+    assert (asks.health().as_of, live.refreshes) == (DAYS[1], 1)
 
 
 @pytest.mark.parametrize("fault", [None, ZeroDivisionError])
-def test_afterwards_nothing_runs_any_more_and_it_can_begin_again(
+def test_afterwards_no_thread_runs_and_the_service_can_be_opened_again(
     cache: PredictionCache,
     results: ResultsDatabase,
     fault: type[Exception] | None,
@@ -95,7 +95,7 @@ def test_afterwards_nothing_runs_any_more_and_it_can_begin_again(
     assert caplog.messages == []
 
 
-def test_threads_that_ask_while_it_closes_are_answered_or_refused(
+def test_requests_during_the_closing_are_answered_or_refused(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     answered: list[bool] = []
@@ -118,7 +118,7 @@ def test_threads_that_ask_while_it_closes_are_answered_or_refused(
 
 
 @pytest.mark.slow
-def test_a_process_that_was_forked_is_refused_and_ends_by_itself(tmp_path: Path) -> None:
+def test_a_forked_process_is_refused_and_exits_by_itself(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path

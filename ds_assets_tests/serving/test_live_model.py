@@ -1,4 +1,4 @@
-"""The live model over a lake that the graph has made."""
+"""The live model on a lake that the graph has filled."""
 
 import datetime as dt
 import json
@@ -30,12 +30,12 @@ BEFORE = day(30)
 
 
 def live(lake: FolderLake, clock: Callable[[], float] = lambda: 0.0) -> LakeModel:
-    """A live model that looks at the lake once, as its clock stands still."""
+    """A live model that checks the lake once, because its clock stands still."""
     return LakeModel(lake, finished().game, clock)
 
 
 def scored(model: LakeModel, users: Sequence[str], *, reasons: bool = True) -> dict[str, Any]:
-    """What a live model says of users, by user."""
+    """Predictions of a live model by user."""
     found = model.score(users, reasons=reasons)
     assert len({one["user_id"] for one in found}) == len(found)
     return {one["user_id"]: one for one in found}
@@ -162,7 +162,7 @@ def test_given_features_are_scored_as_stored_ones() -> None:
 
 
 def lines_by_day(lake: FolderLake) -> dict[str, dict[dt.date, list[str]]]:
-    """Lines of each user in the raw logs, by the day on which they arrived."""
+    """Lines of each user in the raw logs, by arrival day."""
     found: dict[str, dict[dt.date, list[str]]] = defaultdict(lambda: defaultdict(list))
     for folder in sorted(lake.local("raw").iterdir()):
         for file in sorted(one for one in folder.iterdir() if not one.name.startswith("_")):
@@ -209,14 +209,14 @@ def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() ->
 
 
 class Ticking:
-    """A clock that is put forward by hand, and a live model that looks by it."""
+    """A clock that is set by hand, and a live model that uses it."""
 
     def __init__(self, lake: FolderLake) -> None:
         self.now = 0.0
         self.model = live(lake, lambda: self.now)
 
     def after(self, seconds: float, user: str) -> dict[str, Any]:
-        """The answer after some time, when the look that it began is over."""
+        """The prediction after some seconds, once the refresh that this started is over."""
         self.now += seconds
         scored(self.model, [user])
         if self.model._refresh_thread is not None:
@@ -244,7 +244,7 @@ def known_on_both_days(installation: Installation) -> str:
 
 
 def hide(installation: Installation, aside: Path) -> Callable[[], object]:
-    """Take the last day's payment model away. Returns what brings it back."""
+    """Remove the last day's payment model, and return a function that restores it."""
     folder = installation.settings.lake / "models" / "payment" / f"dt={LAST}"
     folder.rename(aside)
     return lambda: aside.rename(folder)
@@ -304,7 +304,7 @@ def test_while_what_is_new_is_damaged_the_last_day_answers_and_it_is_said(
     assert ticking.model.load_error is None
 
 
-def test_damage_is_looked_at_again_after_a_while(
+def test_damaged_files_are_read_again_after_a_while(
     copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy.lake.write(f"models/churn/dt={LAST}/model.onnx", b"?")

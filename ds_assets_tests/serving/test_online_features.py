@@ -1,4 +1,4 @@
-"""A stored day by user, beside the Parquet file that it came from."""
+"""Features by user, compared with the Parquet file that they were read from."""
 
 import gc
 import os

@@ -118,7 +118,7 @@ def test_one_user_alone_gets_the_same_answers(
     asyncio.run(run())
 
 
-def test_the_answer_is_the_same_whatever_it_comes_from(
+def test_the_answer_is_the_same_from_every_source(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     known = row("a", churn_probability=1 / 3, payment_probability=None, cluster_name="naïve 🎮")
@@ -136,7 +136,7 @@ def test_the_answer_is_the_same_whatever_it_comes_from(
     assert replace(from_cache, source="live") == replace(from_table, source="live") == from_live
 
 
-def test_what_the_table_or_the_live_model_knew_is_in_the_cache_the_next_time(
+def test_predictions_of_the_table_and_the_live_model_are_in_the_cache_the_next_time(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     results.deliver(DAYS[0], table(row("stored")), "run")
@@ -241,7 +241,7 @@ def test_batches_that_miss_the_same_users_share_one_query(
     assert queries(statements) == 1
 
 
-def test_who_goes_away_takes_no_answer_from_who_asked_for_the_same(
+def test_a_cancelled_request_does_not_cancel_another_for_the_same_user(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     results.deliver(DAYS[0], table(row("a")), "run")
@@ -271,7 +271,7 @@ def test_when_the_cache_knows_all_nothing_else_is_asked(
     assert asyncio.run(run()).degraded == ()
 
 
-def test_an_old_day_in_the_cache_is_told_only_where_the_table_has_no_newer(
+def test_an_old_day_in_the_cache_is_used_only_if_the_table_has_no_newer(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     put(cache, DAYS[0], table(row("back", cluster=1), row("gone", cluster=1)))
@@ -290,7 +290,7 @@ def test_an_old_day_in_the_cache_is_told_only_where_the_table_has_no_newer(
     asyncio.run(run())
 
 
-def test_who_was_not_seen_for_too_long_is_inactive_and_the_day_is_told(
+def test_a_user_not_seen_for_too_long_is_inactive_and_the_answer_has_the_day(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     newest = DAYS[0] + dt.timedelta(ACTIVE_DAYS)
@@ -315,7 +315,7 @@ def test_who_was_not_seen_for_too_long_is_inactive_and_the_day_is_told(
     assert queries(statements) == 2
 
 
-def test_nobody_is_called_inactive_while_the_table_may_know_better(
+def test_no_user_is_inactive_while_the_table_that_may_have_a_newer_day_is_down(
     cache: PredictionCache, no_results: ResultsDatabase
 ) -> None:
     newest = DAYS[0] + dt.timedelta(ACTIVE_DAYS)
@@ -344,7 +344,7 @@ def test_predictions_of_days_ago_are_stale_and_say_how_old_they_are(
     asyncio.run(run())
 
 
-def test_of_whom_nothing_is_known_the_means_of_all_are_told(
+def test_an_unknown_user_gets_the_averages_of_all_users(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     rows = [row("a", DAYS[1], churn_probability=0.2), row("b", DAYS[1], churn_probability=0.4)]
@@ -361,7 +361,7 @@ def test_of_whom_nothing_is_known_the_means_of_all_are_told(
     asyncio.run(run())
 
 
-def test_of_whom_only_the_group_is_known_the_means_of_that_group_are_told(
+def test_an_unknown_user_of_a_known_group_gets_the_averages_of_that_group(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     chances = {"country=KR": 0.2, "country=JP": 0.4}
@@ -393,7 +393,7 @@ def test_of_whom_only_the_group_is_known_the_means_of_that_group_are_told(
     asyncio.run(run())
 
 
-def test_a_live_model_that_is_still_loading_is_not_blamed(
+def test_a_live_model_that_is_still_loading_does_not_open_its_circuit(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     class Loads(Live):
@@ -415,7 +415,7 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     class Clusters(Live):
-        """Whose cluster is the feature x."""
+        """The cluster of each user is the feature x."""
 
         def score_features(
             self, users: Sequence[Mapping[str, Any]], *, reasons: bool
@@ -448,7 +448,7 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
 
 
 @pytest.mark.parametrize("down", ["table", "live"])
-def test_while_a_source_is_down_that_might_know_nobody_is_called_unknown(
+def test_no_user_is_called_unknown_while_a_source_that_might_know_is_down(
     cache: PredictionCache, results: ResultsDatabase, no_results: ResultsDatabase, down: str
 ) -> None:
     put_day(cache, DAYS[1], row("a", DAYS[1]))
@@ -465,7 +465,7 @@ def test_while_a_source_is_down_that_might_know_nobody_is_called_unknown(
     asyncio.run(run())
 
 
-def test_it_is_remembered_of_whom_nothing_is_known_until_there_is_a_new_day(
+def test_unknown_users_are_remembered_until_there_is_a_new_day(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     put_day(cache, DAYS[0], row("a"))
@@ -484,7 +484,36 @@ def test_it_is_remembered_of_whom_nothing_is_known_until_there_is_a_new_day(
     asyncio.run(run())
 
 
-def test_who_is_known_to_be_unknown_stays_so_beside_one_who_cannot_be_looked_for(
+def test_a_query_from_before_a_new_day_leaves_no_user_remembered_as_unknown(
+    cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+    has_read, may_answer, latest = threading.Event(), threading.Event(), results.latest
+
+    def slow(user_ids: Sequence[str]) -> list[dict[str, Any]]:
+        records = latest(user_ids)
+        has_read.set()
+        may_answer.wait(60)
+        return records
+
+    monkeypatch.setattr(results, "latest", slow)
+
+    async def run() -> None:
+        async with serving(cache, results, Live()) as service:
+            await service.refresh()
+            asking = asyncio.create_task(service.answer_one("new"))
+            await asyncio.to_thread(has_read.wait, 60)
+            results.deliver(DAYS[1], table(row("new", DAYS[1])), "run")
+            put_day(cache, DAYS[1], row("a", DAYS[1]))
+            await service.refresh()
+            may_answer.set()
+            assert (await asking).header.status == "unknown_user"
+            assert sources(await ask(service, "new")) == [("table", "ok")]
+
+    asyncio.run(run())
+
+
+def test_a_remembered_unknown_user_stays_so_beside_one_who_cannot_be_looked_up(
     cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
@@ -500,7 +529,7 @@ def test_who_is_known_to_be_unknown_stays_so_beside_one_who_cannot_be_looked_for
     asyncio.run(run())
 
 
-def test_a_new_day_is_told_without_a_restart_and_without_an_empty_cache(
+def test_a_new_day_is_served_without_a_restart_and_without_emptying_the_cache(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
     users = [f"u{n}" for n in range(10)]
@@ -524,7 +553,7 @@ def test_a_new_day_is_told_without_a_restart_and_without_an_empty_cache(
 
 
 @pytest.mark.parametrize("lost", ["down", "empty"])
-def test_without_the_cache_the_table_says_which_day_is_the_newest(
+def test_without_the_cache_the_newest_day_is_that_of_the_table(
     cache: PredictionCache, no_cache: PredictionCache, results: ResultsDatabase, lost: str
 ) -> None:
     rows = table(row("a", DAYS[0], churn_probability=0.5))
@@ -646,7 +675,7 @@ def test_a_cache_that_fails_while_it_is_written_does_not_take_the_answer_with_it
     assert "could not store predictions of other sources in the cache" in caplog.text
 
 
-def test_a_database_that_never_answers_holds_up_nobody_else(cache: PredictionCache) -> None:
+def test_a_database_that_never_answers_delays_no_other_source(cache: PredictionCache) -> None:
     over = threading.Event()
 
     class Silent:

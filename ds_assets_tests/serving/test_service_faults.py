@@ -1,4 +1,4 @@
-"""The service while the network to its servers does not do its part, and afterwards."""
+"""The service during faults of the network to its servers, and afterwards."""
 
 import asyncio
 import itertools
@@ -30,10 +30,10 @@ from ds_assets_tests.serving.factories import Live, put_day, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-LITTLE = 0.5
-"""Seconds by which a busy machine may be late."""
-BACK_WITHIN = 5.0
-DOWN_FOR = 6.0
+TOLERANCE_S = 0.5
+"""Seconds by which a busy machine can be late."""
+RECOVERY_S = 5.0
+OUTAGE_S = 6.0
 STORED = [f"stored{n}" for n in range(1_000)]
 
 
@@ -46,7 +46,7 @@ class Servers:
     proxies: dict[str, FaultProxy]
 
     def do(self, fault: Fault, what: str) -> None:
-        """Let something happen to the connections of one, or of both."""
+        """Inject a fault into the connections of one server, or of both."""
         for name, proxy in self.proxies.items():
             if what in {name, "both"}:
                 proxy.fault = fault
@@ -70,7 +70,7 @@ def servers(redis_url: str, mysql_url: str) -> Iterator[Servers]:
 
 @asynccontextmanager
 async def running(servers: Servers) -> AsyncIterator[PredictionService]:
-    """A service as it runs for long, that has been asked already."""
+    """Open a service that keeps itself fresh and has answered requests."""
     live = Live(row("cached", DAYS[1]), *(row(user, DAYS[1]) for user in STORED))
     async with serving(servers.cache, servers.results, live, REQUEST_TIMEOUT_S) as service:
         fresh = asyncio.create_task(service.keep_fresh())
@@ -83,11 +83,11 @@ async def running(servers: Servers) -> AsyncIterator[PredictionService]:
 
 
 async def timed(service: PredictionService, *users: str) -> list[Prediction]:
-    """Answers, in time."""
+    """Answer a request, and check that it takes no longer than it should."""
     began = time.monotonic()
     one = len(users) == 1
     found = [await service.answer_one(users[0])] if one else await service.answer(users)
-    assert time.monotonic() - began < REQUEST_TIMEOUT_S + LITTLE
+    assert time.monotonic() - began < REQUEST_TIMEOUT_S + TOLERANCE_S
     answers = [answer.to_prediction() for answer in found]
     assert [answer.user_id for answer in answers] == list(users)
     return answers
@@ -100,7 +100,7 @@ async def timed(service: PredictionService, *users: str) -> list[Prediction]:
         *itertools.product((HALF_OPEN, REFUSED), ("both",)),
     ],
 )
-def test_no_answer_is_late_or_wrong_and_what_is_back_is_used_again_soon(
+def test_no_answer_is_late_or_wrong_and_a_source_that_recovers_is_used_again_soon(
     servers: Servers, fault: Fault, what: str
 ) -> None:
     others = iter(STORED)
@@ -108,7 +108,7 @@ def test_no_answer_is_late_or_wrong_and_what_is_back_is_used_again_soon(
     async def run() -> None:
         async with running(servers) as service:
             servers.do(fault, what)
-            over = time.monotonic() + DOWN_FOR
+            over = time.monotonic() + OUTAGE_S
             while time.monotonic() < over:
                 asked = ["cached", next(others), next(others), "nobody"]
                 single = await asyncio.gather(*(timed(service, user) for user in asked))
@@ -118,7 +118,7 @@ def test_no_answer_is_late_or_wrong_and_what_is_back_is_used_again_soon(
                     assert found[3].status in {"unknown_user", "not_enough_data"}
                 await asyncio.sleep(0.05)
             servers.do(NONE, what)
-            over = time.monotonic() + BACK_WITHIN
+            over = time.monotonic() + RECOVERY_S
             wanted = {"cached": "cache", "stored": "table"}
             while time.monotonic() < over and wanted:
                 for kind, source in list(wanted.items()):

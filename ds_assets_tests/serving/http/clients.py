@@ -1,4 +1,4 @@
-"""Clients of the API: of an application in this process, and of a service that runs."""
+"""Clients of the API: of an application in this process, and of a running service."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from ds_assets.serving.http.requests import RequestHeaders
 
 @dataclass
 class Request:
-    """A request as the server hands it over."""
+    """A request as the server passes it on."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class Request:
 
 
 class Exchange:
-    """A request's body, and what was answered."""
+    """A request's body, and its reply."""
 
     def __init__(self, request: httpx.Request) -> None:
         self._pieces = request.stream
@@ -43,7 +43,7 @@ class Exchange:
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Asks an application in this process, for a client at an address."""
+    """Calls an application in this process, as a client at an address."""
 
     def __init__(self, app: App, client: str) -> None:
         self._app, self._client = app, client
@@ -59,7 +59,7 @@ class Transport(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def client_of(app: App, client: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application, which lives meanwhile."""
+    """Open an application, and a client of it."""
     await app.open()
     transport = Transport(app, client)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as found:
@@ -90,7 +90,7 @@ class Service(ServerProcess):
         super().__init__(command, self.log, self._lives)
 
     def client(self) -> httpx.Client:
-        """A client that is let in."""
+        """A client with a valid key."""
         return httpx.Client(base_url=self.url, headers=self.headers, timeout=30)
 
     def _lives(self) -> bool:

@@ -1,4 +1,4 @@
-"""A service over HTTP whose answers are made up: `python -m …fake PORT [OPTION=VALUE…]`."""
+"""The HTTP API in front of a fake backend: `python -m …fake PORT WORKERS KEYS RATE MAX`."""
 
 import asyncio
 import datetime as dt
@@ -22,7 +22,7 @@ from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
 
 SLOW, BROKEN, IMPOSSIBLE = "slow", "broken", "impossible"
-"""Users for whom the fake takes its time, fails, and says that they cannot be scored."""
+"""Users for whom the fake is slow, fails, and says that they cannot be scored."""
 SLOW_SECONDS = 1.0
 _REASON = {"code": "last_seen", "effect": 0.82, "values": [6, 1.4], "words": "last seen 6 days ago"}
 _VALUES = {
@@ -49,8 +49,8 @@ def answer_of(user_id: str) -> Answer:
     return Answer(user_id, _HEADER, _MEMBERS)
 
 
-class FakeAnswering:
-    """Answers with the same for everybody."""
+class FakeBackend:
+    """Gives the same answer for all users."""
 
     def __init__(self) -> None:
         self._sources: Counter[str] = Counter()
@@ -87,17 +87,17 @@ class FakeAnswering:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[FakeAnswering]:
-    yield FakeAnswering()
+async def opened() -> AsyncIterator[FakeBackend]:
+    yield FakeBackend()
     sys.stdout.write("closed\n")
     sys.stdout.flush()
 
 
-def fake_app(keys: Path, rate: int, at_once: int, shared: Shared) -> App:
-    return App(opened, Authenticator(KeyFile(keys), rate), at_once, shared)
+def fake_app(keys: Path, rate: int, max_in_flight: int, shared: Shared) -> App:
+    return App(opened, Authenticator(KeyFile(keys), rate), max_in_flight, shared)
 
 
 if __name__ == "__main__":
-    port, workers, keys, rate, at_once = sys.argv[1:]
-    made = partial(fake_app, Path(keys), int(rate), int(at_once))
+    port, workers, keys, rate, max_in_flight = sys.argv[1:]
+    made = partial(fake_app, Path(keys), int(rate), int(max_in_flight))
     serve(made, KeyFile(Path(keys)), "127.0.0.1", int(port), int(workers))

@@ -17,7 +17,7 @@ from ds_assets_tests.serving.http.fake import (
     BROKEN,
     IMPOSSIBLE,
     SLOW,
-    FakeAnswering,
+    FakeBackend,
     fake_app,
     opened,
 )
@@ -37,7 +37,7 @@ def asked(
 
 
 def alone(*, draining: bool = False) -> Shared:
-    """What the only worker shares with none."""
+    """What a single worker shares."""
     return Shared(None, c_bool(draining))
 
 
@@ -75,7 +75,7 @@ def test_one_user_is_answered(app: App, user_id: str) -> None:
     assert reply.json()["user_id"] == user_id
 
 
-def test_a_client_may_keep_an_answer_and_ask_whether_it_holds(app: App) -> None:
+def test_a_client_can_reuse_an_answer_and_ask_whether_it_is_current(app: App) -> None:
     reply = get(app, USER)
     assert reply.headers["cache-control"] == "private, max-age=5"
     tag = reply.headers["etag"]
@@ -85,7 +85,7 @@ def test_a_client_may_keep_an_answer_and_ask_whether_it_holds(app: App) -> None:
     assert get(app, USER, if_none_match='W/"other"').status_code == 200
 
 
-def test_many_users_are_answered_in_their_order_and_twice_where_asked_twice(app: App) -> None:
+def test_many_users_are_answered_in_their_order_and_repeated_ids_repeatedly(app: App) -> None:
     reply = post(app, "/v1/predictions", {"user_ids": ["b", "a", "b"]})
     assert [one["user_id"] for one in reply.json()["predictions"]] == ["b", "a", "b"]
     assert reply.headers["cache-control"] == "no-store"
@@ -98,13 +98,13 @@ def test_users_are_scored(app: App) -> None:
     assert [one["user_id"] for one in reply.json()["predictions"]] == ["a", "b"]
 
 
-def test_the_group_of_a_user_of_whom_nothing_else_is_known_is_told_in_every_way(
+def test_the_user_group_can_be_sent_with_every_kind_of_request(
     tmp_path: Path,
 ) -> None:
-    behind = FakeAnswering()
+    behind = FakeBackend()
 
     @asynccontextmanager
-    async def opening() -> AsyncIterator[FakeAnswering]:
+    async def opening() -> AsyncIterator[FakeBackend]:
         yield behind
 
     app = App(opening, Authenticator(KeyFile(tmp_path / "keys.json"), 1_000), 2, alone())
@@ -116,7 +116,7 @@ def test_the_group_of_a_user_of_whom_nothing_else_is_known_is_told_in_every_way(
     assert behind.groups == ["country=KR", "country=JP", "country=BR", ""]
 
 
-def test_a_service_that_ends_soon_sends_clients_elsewhere_and_still_answers(
+def test_a_draining_service_still_answers_and_asks_clients_to_connect_elsewhere(
     tmp_path: Path,
 ) -> None:
     app = fake_app(tmp_path / "keys.json", 1_000, 2, alone(draining=True))
@@ -127,7 +127,7 @@ def test_a_service_that_ends_soon_sends_clients_elsewhere_and_still_answers(
     assert "connection" not in get(fake_app(tmp_path / "none", 1, 2, alone()), USER).headers
 
 
-def test_what_cannot_be_scored_is_told_in_the_words_of_who_scores(app: App) -> None:
+def test_users_that_cannot_be_scored_are_refused_with_the_message_of_the_backend(app: App) -> None:
     reply = post(app, "/v1/score", {"users": [{"user_id": IMPOSSIBLE, "features": {}}]})
     assert problem(reply) == (422, "not-accepted")
     assert reply.json()["detail"] == "the feature `age` must be a number"
@@ -158,7 +158,7 @@ def test_what_cannot_be_scored_is_told_in_the_words_of_who_scores(app: App) -> N
         ("POST", "/v1/predictions", (415, "not-json"), None),
     ],
 )
-def test_a_request_that_makes_no_sense_is_a_problem_of_its_kind(
+def test_each_invalid_request_gets_its_kind_of_problem(
     app: App, method: str, path: str, expected: tuple[int, str], allowed: str | None
 ) -> None:
     reply = asked(app, lambda client: client.request(method, path))
@@ -166,14 +166,14 @@ def test_a_request_that_makes_no_sense_is_a_problem_of_its_kind(
     assert reply.headers.get("allow") == allowed
 
 
-def test_a_fault_of_the_service_is_told_without_its_words(
+def test_an_internal_error_does_not_reveal_its_message(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert problem(get(app, f"/v1/users/{BROKEN}/prediction")) == (500, "failed")
     assert SECRET in caplog.text
 
 
-def test_from_elsewhere_a_key_is_needed_but_for_health_and_documentation(
+def test_other_machines_need_a_key_except_for_health_and_documentation(
     tmp_path: Path,
 ) -> None:
     keys = KeyFile(tmp_path / "keys.json")
@@ -195,7 +195,7 @@ def test_from_elsewhere_a_key_is_needed_but_for_health_and_documentation(
     assert {found[path] for path in ("/healthz", "/readyz", "/docs", "/openapi.json")} == {200}
 
 
-def test_what_is_too_much_at_once_is_refused_at_once_and_the_rest_is_answered(app: App) -> None:
+def test_requests_beyond_the_limit_are_refused_at_once_and_the_others_answered(app: App) -> None:
     async def all_at_once(client: httpx.AsyncClient) -> list[httpx.Response]:
         slow = f"/v1/users/{SLOW}/prediction"
         replies = await asyncio.gather(*(client.get(slow) for _ in range(5)), client.get("/readyz"))
@@ -210,7 +210,7 @@ def test_what_is_too_much_at_once_is_refused_at_once_and_the_rest_is_answered(ap
     assert refused.headers["retry-after"] == "1"
 
 
-def test_a_question_that_fails_makes_room_for_others(app: App) -> None:
+def test_a_failed_request_does_not_count_as_in_flight_any_more(app: App) -> None:
     async def many(client: httpx.AsyncClient) -> int:
         for _ in range(5):
             await client.get(f"/v1/users/{BROKEN}/prediction")
@@ -219,7 +219,7 @@ def test_a_question_that_fails_makes_room_for_others(app: App) -> None:
     assert asked(app, many) == 200
 
 
-def test_health_says_what_is_degraded(app: App) -> None:
+def test_readiness_lists_what_is_degraded(app: App) -> None:
     assert get(app, "/healthz").json() == {"status": "ok"}
     reply = get(app, "/readyz")
     assert reply.json() == {
@@ -232,7 +232,7 @@ def test_health_says_what_is_degraded(app: App) -> None:
     }
 
 
-def test_metrics_tell_what_was_asked(app: App) -> None:
+def test_metrics_count_requests_by_route(app: App) -> None:
     async def some(client: httpx.AsyncClient) -> str:
         await client.get(USER)
         await client.get("/nowhere")

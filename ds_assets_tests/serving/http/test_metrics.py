@@ -16,7 +16,7 @@ def snapshot(figures: RequestMetrics | None = None, health: Health | None = None
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
-    """Values by the names of samples and the values of their labels."""
+    """Values by the name of the sample and the values of its labels."""
     return {
         (one.name, *one.labels.values()): one.value
         for family in text_string_to_metric_families(text.decode())
@@ -50,7 +50,7 @@ def test_the_time_of_a_request_lies_in_the_bucket_of_its_bound(seconds: float, b
     assert found[f"{name}_count", "/a", "1"] == 1
 
 
-def test_everything_that_is_told_of_answers_and_health_is_there() -> None:
+def test_answers_and_health_are_exposed() -> None:
     health = Health(("table",), None, 60, {"churn": "v1"}, {"table": "open", "cache": "closed"})
     found = samples(render_metrics({"8": snapshot(health=health)}))
     assert found["ds_assets_answers_total", "live", "8"] == 2
@@ -68,7 +68,7 @@ def test_without_data_there_is_no_age() -> None:
     assert b"ds_assets_data_age_seconds{" not in render_metrics({"8": snapshot()})
 
 
-def test_a_worker_tells_of_all_that_live(tmp_path: Path) -> None:
+def test_a_worker_reports_all_that_are_alive(tmp_path: Path) -> None:
     own = Workers(tmp_path, snapshot)
     draft = tmp_path / f"{os.getppid()}.json"
 
@@ -84,7 +84,7 @@ def test_a_worker_tells_of_all_that_live(tmp_path: Path) -> None:
     assert own.snapshots() == {str(os.getppid()): snapshot(), str(os.getpid()): snapshot()}
 
 
-def test_one_worker_alone_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_worker_writes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     asyncio.run(Workers(None, snapshot).publish())
     assert Workers(None, snapshot).snapshots() == {str(os.getpid()): snapshot()}

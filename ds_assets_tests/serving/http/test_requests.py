@@ -23,7 +23,7 @@ async def stream(*pieces: bytes) -> AsyncIterator[bytes]:
 
 
 def received(*pieces: bytes, kind: str | None = "application/json") -> bytes | int:
-    """The body, or the status of the refusal."""
+    """The body, or the status of the problem."""
     headers = {} if kind is None else {"content-type": kind}
     try:
         return asyncio.run(read_body(httpx.Headers(headers), stream(*pieces)))

@@ -1,4 +1,4 @@
-"""The service as it runs: granian and its processes."""
+"""The API as a server: granian and its worker processes."""
 
 import os
 import resource
@@ -166,10 +166,11 @@ def test_a_service_that_is_told_to_end_answers_everybody_who_has_asked(tmp_path:
     assert service.log.read_text() == "closed\n"
 
 
-def asks_until_sent_away(service: Service, ends_at: float) -> tuple[int, bool]:
-    """Ask on one connection again and again: how often there was an answer, and was it sent away.
+def request_until_sent_away(service: Service, ends_at: float) -> tuple[int, bool]:
+    """Send requests on one connection until a reply asks the client to connect elsewhere.
 
-    A client that may not ask on a connection is told so before: none of its requests is lost.
+    Returns:
+        The number of replies, and whether one of them did. Every request must get a reply.
     """
     answers = 0
     with service.client() as client:
@@ -189,7 +190,7 @@ def test_no_request_is_lost_of_clients_that_ask_without_a_pause_while_it_ends(
 ) -> None:
     with Service(tmp_path) as service, ThreadPoolExecutor(10) as pool:
         ends_at = time.monotonic() + 20
-        asking = [pool.submit(asks_until_sent_away, service, ends_at) for _ in range(10)]
+        asking = [pool.submit(request_until_sent_away, service, ends_at) for _ in range(10)]
         time.sleep(1)
         service.stop()
         assert [sent_away for _, sent_away in (one.result() for one in asking)] == [True] * 10
