@@ -2,7 +2,8 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 import yaml
 from filelock import FileLock
 
 from ds_assets import installation
+from ds_assets.assets import cluster_profiles
 from ds_assets.definitions import build_defs
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -174,6 +177,14 @@ LAST = day(31)
 """Last day of `finished`."""
 
 
+@contextmanager
+def few_pictures() -> Iterator[None]:
+    """Draw only the pictures of the last two days of a run: they cost more than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_profiles, "PICTURED_DAYS", 2)
+        yield
+
+
 @cache
 def finished() -> Installation:
     """A month of a small game through the whole graph in one run, made once for all processes.
@@ -184,6 +195,7 @@ def finished() -> Installation:
     with FileLock(shared_folder() / "finished.lock"):
         if not made.exists():
             make_played(home, users=300, days=32, seed=5)
-            Installation(home).run(START, LAST)
+            with few_pictures():
+                Installation(home).run(START, LAST)
             made.touch()
     return Installation(home)

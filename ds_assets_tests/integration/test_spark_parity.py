@@ -28,8 +28,8 @@ from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_ses
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-DAYS = 30
-NEWEST = 6
+DAYS = 28
+NEWEST = 3
 """Days whose users are described and predicted; what an engine does is the same for each."""
 
 LAST = day(DAYS - 1)
@@ -203,7 +203,7 @@ def assert_same_reports(found: Installation, expected: Installation) -> None:
 def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
     days = [one for one in installation.lake.days("user_activity") if one <= LAST]
     activity = engine.read(days, user_activity_table(game), installation.lake)
-    looks = {LAST: [day(9), day(16), day(23)], day(20): [day(9), day(14)]}
+    looks = {LAST: [day(7), day(14), day(21)], day(20): [day(9), day(14)]}
     rows = engine.to_pandas(labels.outcomes(activity, looks, 6, game, engine))
     whole = rows.astype(dict.fromkeys(("active_days", "purchases"), "int64"))
     return whole.sort_values(["as_of", "snapshot", "user_id"], ignore_index=True)
