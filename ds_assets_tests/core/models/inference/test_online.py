@@ -1,6 +1,7 @@
 """Users scored one by one, beside the same users in a frame."""
 
 import datetime as dt
+import json
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cache
@@ -13,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import Encoding, mismatches
+from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.models.inference import batch
 from ds_assets.core.models.inference.batch import DayModels, load_day
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.errors import InputError
-from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_small_snapshot
+from ds_assets_tests.core.factories import (
+    FEATURES,
+    FIRST_DAY,
+    make_features,
+    make_game,
+    make_small_snapshot,
+)
 from ds_assets_tests.core.models.day_factories import (
     NO_MODELS,
     churn_files,
@@ -75,6 +84,20 @@ def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     expected = records(predict(frame, models))
     assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
     assert all(list(one) == PREDICTIONS.names for one in expected)
+
+
+def test_a_model_of_features_that_the_game_no_longer_declares_gives_their_plain_names() -> None:
+    frame, models = frame_of("whole"), days()["whole"]
+    fewer = declare_features(make_game(windows=(7, 28), attributes={}))
+    rows = OnlineScorer(models, fewer).score(records(frame), reasons=True)
+    assert rows == records(batch.predict(frame, models, fewer))
+    reasons = [one for row in rows for one in json.loads(str(row["churn_reasons"]))]
+    undeclared = {one["code"] for one in reasons} & {"events_90d", "active_days_90d", "last_level"}
+    words = [one["words"] for one in reasons if one["code"] in undeclared]
+    assert words
+    assert all(
+        text.startswith(("events 90d ", "active days 90d ", "last level ")) for text in words
+    )
 
 
 @pytest.mark.parametrize("day", DAYS)
