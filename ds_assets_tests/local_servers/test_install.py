@@ -47,6 +47,14 @@ def test_an_installation_that_fails_is_told_with_what_it_said(bare: Path) -> Non
         install_missing(lambda _: None)
 
 
+def test_a_file_that_a_package_reads_is_written_before_the_package_is_installed() -> None:
+    (program,) = [program for program in PROGRAMS if program.name == "postgres"]
+    update, write, setup = (" ".join(command) for command in install._commands(program))
+    assert update.startswith("apt-get update")
+    assert "create_main_cluster = false" in write
+    assert setup.endswith(" postgresql")
+
+
 @pytest.mark.usefixtures("bare")
 def test_a_program_that_is_missing_is_named_with_the_command_that_brings_it() -> None:
     with pytest.raises(InputError, match=r"mariadbd is not installed; `python -m ds_assets"):

@@ -449,16 +449,6 @@ def test_a_closed_database_opens_again_when_it_is_used(database: ResultsDatabase
     assert database.current_day() == DAYS[0]
 
 
-def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:
-    database = ResultsDatabase("mysql+pymysql://someone:s3cret@127.0.0.1:1/game?charset=utf8mb4")
-    with pytest.raises(ResultsUnavailable) as caught:
-        database.current_day()
-    text = str(caught.value)
-    assert "mysql+pymysql://127.0.0.1:1/game (DS_ASSETS_RESULTS_URL)" in text
-    assert "s3cret" not in text
-    assert "someone" not in text
-
-
 @pytest.mark.parametrize(
     ("place", "reason"),
     [("notes.txt", "file is not a database"), ("notes.txt/results.sqlite", "File exists")],

@@ -166,8 +166,8 @@ class PostgreSQLBackend(Backend):
     def explain(self, error: BaseException, url: sa.URL) -> str:
         """See `Backend`."""
         reason = " ".join(str(error).split()).replace(f'"{url.username}"', "of that address")
-        is_untrusted = "certificate verify failed" in reason
-        return f"{reason}; see sslrootcert in docs/results.md" if is_untrusted else reason
+        is_about_tls = "SSL" in reason or "certificate" in reason
+        return f"{reason}; see sslrootcert in docs/results.md" if is_about_tls else reason
 
     def key_type(self, length: int, dialect: sa.Dialect) -> TypeEngine[str]:
         """See `Backend`."""
