@@ -1,6 +1,6 @@
 """Predictions of one day: `python -m benchmarks.make_predictions ROWS PARQUET TSV`.
 
-Writes the same rows twice: as the project stores them, and as a file for LOAD DATA.
+Writes the same rows twice: as the project stores them, and as a file for LOAD DATA and COPY.
 """
 
 import sys

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +36,10 @@ class Circumstances:
     repetitions: int
     logs: Path
     scratch: Path
+
+    def within(self, scratch: Path) -> "Circumstances":
+        """The same in a folder of its own."""
+        return replace(self, scratch=scratch)
 
     def round(self, number: int) -> Path:
         """Folder of a round, counted from 0."""

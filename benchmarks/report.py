@@ -29,6 +29,7 @@ PACKAGES = (
     "onnxruntime",
     "pandas",
     "polars",
+    "psycopg",
     "pyarrow",
     "pymysql",
     "redis",

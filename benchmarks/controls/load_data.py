@@ -1,4 +1,4 @@
-"""The control of a delivery: `python -m benchmarks.controls.load_data ADDRESS FILE`.
+"""The control of a delivery to MySQL: `python -m benchmarks.controls.load_data ADDRESS FILE`.
 
 LOAD DATA LOCAL INFILE of a ready file into the same table, and a commit: nothing is made, compared
 or published.
