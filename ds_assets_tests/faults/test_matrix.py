@@ -138,7 +138,18 @@ def make_blob(name: str, stack: ExitStack, request: pytest.FixtureRequest, home:
 
 def make_mysql(name: str, stack: ExitStack, request: pytest.FixtureRequest, home: Path) -> Subject:
     del name, home
-    direct = stack.enter_context(fresh_database(request.getfixturevalue("mysql_url")))
+    return make_results(stack, request.getfixturevalue("mysql_url"))
+
+
+def make_postgresql(
+    name: str, stack: ExitStack, request: pytest.FixtureRequest, home: Path
+) -> Subject:
+    del name, home
+    return make_results(stack, request.getfixturevalue("postgresql_url"))
+
+
+def make_results(stack: ExitStack, server: str) -> Subject:
+    direct = stack.enter_context(fresh_database(server))
     proxy, url = through(stack, direct)
     impaired = stack.enter_context(ResultsDatabase(url))
     reader = stack.enter_context(ResultsDatabase(direct))
@@ -183,6 +194,7 @@ SUBJECTS: dict[str, Maker] = {
     "S3 (log source)": make_s3,
     "Azure Blob (lake)": make_blob,
     "MySQL (results)": make_mysql,
+    "PostgreSQL (results)": make_postgresql,
     "Redis (cache)": make_redis,
 }
 PARTIAL = {"Redis (cache)"}
