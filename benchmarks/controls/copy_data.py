@@ -1,6 +1,6 @@
 """The control of a delivery to PostgreSQL: `python -m benchmarks.controls.copy_data ADDRESS FILE`.
 
-COPY of a file that is already there, into the same table, and a commit: nothing is made, compared
+COPY of a ready file into the same table, and a commit: nothing is encoded, compared
 or published.
 """
 

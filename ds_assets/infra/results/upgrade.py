@@ -110,7 +110,7 @@ def _run_migrations(connection: sa.Connection) -> None:
 
 
 def _update_comments(connection: sa.Connection) -> None:
-    """Store the meanings of tables and columns as their comments, where they have changed."""
+    """Store the descriptions of tables and columns as their comments, where they have changed."""
     if not connection.dialect.supports_comments:
         return
     inspector = sa.inspect(connection)
