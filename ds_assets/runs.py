@@ -7,7 +7,6 @@ import datetime as dt
 import errno
 import os
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
@@ -150,28 +149,34 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    checks = [
-        evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed
-    ]
-    steps = [
+    """A sentence for each failed check, step and resource."""
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    refused = [
         data.user_failure_data.description or data.error_display_string
-        if data.user_failure_data
-        else _root_cause(data.error).message.strip()
         for data in _step_failures(result)
+        if data.user_failure_data
     ]
-    return [f"{it.asset_key.to_user_string()}: {it.description}" for it in checks] + steps
+    return [
+        *(f"{check.asset_key.to_user_string()}: {check.description}" for check in checks),
+        *refused,
+        *map(_describe, _errors(result)),
+    ]
 
 
 def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:
-    # Dagster keeps the name of an error's class, not the error.
-    names = {kind.__name__ for kind in _subclasses(Unavailable) if not issubclass(kind, InputError)}
-    return any(_root_cause(data.error).cls_name in names for data in _step_failures(result))
+    names = _class_names(Unavailable) - _class_names(InputError)
+    return any(error.cls_name in names for error in _errors(result))
 
 
-def _subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
-    yield kind
-    for subclass in kind.__subclasses__():
-        yield from _subclasses(subclass)
+def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
+    """Errors that steps and resources raised, without those that Dagster wraps them in."""
+    steps = [data.error for data in _step_failures(result) if not data.user_failure_data]
+    resources = [
+        event.engine_event_data.error
+        for event in result.all_events
+        if event.event_type is DagsterEventType.RESOURCE_INIT_FAILURE
+    ]
+    return [_root_cause(error) for error in (*steps, *resources) if error]
 
 
 def _step_failures(result: dg.ExecuteInProcessResult) -> list[StepFailureData]:
@@ -182,8 +187,20 @@ def _step_failures(result: dg.ExecuteInProcessResult) -> list[StepFailureData]:
     ]
 
 
-def _root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo:
-    """What the step raised, without the errors that Dagster wraps it in."""
-    while error and error.cause and str(error.cls_name).startswith(_OF_DAGSTER):
+def _root_cause(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    while error.cause and str(error.cls_name).startswith(_OF_DAGSTER):
         error = error.cause
-    return error or SerializableErrorInfo(message="", stack=[], cls_name=None)
+    return error
+
+
+def _describe(error: SerializableErrorInfo) -> str:
+    """The error's own message for errors made for users; else also its class, for developers."""
+    text = error.message.strip()
+    if error.cls_name in _class_names(Unavailable) | _class_names(InputError):
+        return text.partition(f"{error.cls_name}: ")[2] or text
+    return text
+
+
+def _class_names(kind: type[Exception]) -> set[str]:
+    """Names of a class and its subclasses: Dagster keeps an error's class by name."""
+    return {kind.__name__}.union(*map(_class_names, kind.__subclasses__()))

@@ -12,8 +12,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ds_assets import daily_assets
+from ds_assets.assets import raw_logs
 from ds_assets.definitions import build_defs
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
+from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.log_source.base import SourceUnavailable
 from ds_assets.installation import Installation as Installed
 from ds_assets.runs import PROCESS, materialize_days
 from ds_assets.settings import load_settings
@@ -75,6 +79,38 @@ def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
         f"Run id: {run.run_id}",
     ]
     assert capfd.readouterr().err == ""
+
+
+class BrokenEngine(dg.ConfigurableResource[LakeEngine]):
+    """An engine that cannot be opened."""
+
+    reason: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> LakeEngine:  # noqa: ARG002
+        raise InputError(self.reason)
+
+
+def test_a_resource_that_cannot_be_opened_is_told_like_a_step_that_fails(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    engine = BrokenEngine(reason="DS_ASSETS_SPARK_REMOTE: no server answers")
+    defs = build_defs(installation.installed, {"engine": engine})
+    assets = dg.AssetSelection.assets(*FIRST_TWO)
+    with pytest.raises(InputError) as caught:
+        materialize_days(defs, assets, START, START, instance)
+    assert str(caught.value).startswith("DS_ASSETS_SPARK_REMOTE: no server answers\nRun id: ")
+
+
+def test_a_run_that_lacks_a_server_is_told_apart_from_one_with_a_mistake(
+    installation: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_day(*_: object) -> None:
+        raise SourceUnavailable("the log source does not answer")
+
+    monkeypatch.setattr(raw_logs, "copy_day", copy_day)
+    monkeypatch.setattr(daily_assets, "RETRIES", None)
+    with pytest.raises(Unavailable, match=r"^the log source does not answer\nRun id: "):
+        installation.run(START, assets=FIRST_TWO, instance=instance)
 
 
 def add_started(instance: dg.DagsterInstance, process: str) -> str:

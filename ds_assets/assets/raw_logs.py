@@ -15,7 +15,7 @@ from ds_assets.infra.log_source.base import LogSource
 def materialize_days(
     days: Sequence[dt.date], source: LogSource, lake: Lake, report: ProgressCallback
 ) -> dict[dt.date, Copied]:
-    """Copy what is new or has changed of each day.
+    """Copy the new and changed files of each day.
 
     Days without source files are not in the result.
     """

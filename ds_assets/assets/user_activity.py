@@ -29,29 +29,30 @@ from ds_assets.infra.lake.raw_logs import RawObject, fingerprint, raw_objects
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
-"""Raw bytes that are read at once; a larger day is read alone."""
+"""Raw bytes that are read at once; a larger day is read by itself."""
 
-_EVENT = "event"  # where a reason would stand
+_EVENT = "event"  # stands for a missing reason
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
 
 
 def materialize_days(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, ActivityReport]:
-    """Make `user_activity` and the quarantine of days.
+    """Compute and store the `user_activity` and the quarantine of days.
 
-    Days without raw files are not in the result.
+    Returns:
+        A report for each day; days without raw files are missing.
     """
     files = [(day, found) for day in days if (found := raw_objects(day, lake))]
     reports: dict[dt.date, ActivityReport] = {}
 
-    @lru_cache(maxsize=1)  # planning takes long, and some readers give the same frames again
+    @lru_cache(maxsize=1)  # planning is slow, and some readers return the same frames again
     def planned(lines: DataFrame, bad_lines: DataFrame) -> _Frames:
         return _Frames.of(lines, bad_lines, game, engine)
 
     with engine.events(game) as reader:
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
-            # Of what was listed before it is read: what changes in between counts as changed.
+            # Taken before the files are read: a file that changes meanwhile counts as changed.
             prints = {day: fingerprint(found) for day, found in batch.items()}
             reader.read([one for found in batch.values() for one in found], lake)
             frames = planned(reader.frame, reader.bad_lines)
@@ -92,7 +93,7 @@ def _raw_bytes(day: tuple[dt.date, list[RawObject]]) -> int:
 
 @dataclass(frozen=True)
 class _Frames:
-    """What is made of the lines that a reader has read."""
+    """What is computed from the lines that a reader has read."""
 
     activity: DataFrame
     quarantine: DataFrame
@@ -119,7 +120,7 @@ def _reduce(
     engine: LakeEngine,
     game: Game,
 ) -> Iterator[ActivityReport]:
-    """Store what the reader has read of some days, and tell what became of each."""
+    """Store what the reader has read of some days, and yield the report of each."""
     engine.store(frames.activity, user_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
     lines = _by_day(frames.lines, engine)
@@ -139,7 +140,7 @@ def _reduce(
 
 
 def _by_day(counts: DataFrame, engine: LakeEngine) -> dict[dt.date, dict[str, int]]:
-    """Lines of each day by reason, of a frame that `events.counts` made."""
+    """Lines of each day by reason, from a frame of `events.counts`."""
     found: dict[dt.date, dict[str, int]] = defaultdict(dict)
     for day, reason, lines in engine.to_pandas(counts).itertuples(index=False):
         found[day.date()][_EVENT if pd.isna(reason) else reason] = int(lines)

@@ -33,14 +33,14 @@ def materialize_days(
     users: dict[dt.date, int] = {}
     stored = stored_days("user_activity", lake)
 
-    def seen(first: dt.date, last: dt.date) -> list[dt.date]:
+    def days_read(first: dt.date, last: dt.date) -> list[dt.date]:
         return between(stored, features.arrival_days(first, game)[0], last)
 
-    def seen_bytes(day: dt.date) -> int:
-        return sum(stored[one].size for one in seen(day, day))
+    def bytes_read(day: dt.date) -> int:
+        return sum(stored[it].size for it in days_read(day, day))
 
-    for batch in in_batches(sorted(days), seen_bytes, BATCH_BYTES):
-        activity = engine.read(seen(batch[0], batch[-1]), user_activity_table(game), lake)
+    for batch in in_batches(sorted(days), bytes_read, BATCH_BYTES):
+        activity = engine.read(days_read(batch[0], batch[-1]), user_activity_table(game), lake)
         frame = features.user_features(activity, batch, game, engine)
         users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
     return users

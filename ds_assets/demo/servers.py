@@ -9,6 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment
+from ds_assets.infra.log_source.s3 import s3_client
+from ds_assets.local_servers.blob import BlobServer
+from ds_assets.local_servers.install import install_missing
+from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.redis import RedisServer
 
 BUCKET = "game-logs"
 CONTAINER = "lake"
@@ -25,11 +31,6 @@ def private_servers(folder: Path, report: Callable[[str], None]) -> Iterator[Non
     Raises:
         InputError: a program is missing and cannot be installed, or does not start.
     """
-    from ds_assets.local_servers.blob import BlobServer  # noqa: PLC0415  (of another extra)
-    from ds_assets.local_servers.install import install_missing  # noqa: PLC0415  (as above)
-    from ds_assets.local_servers.mysql import MySQLServer  # noqa: PLC0415  (as above)
-    from ds_assets.local_servers.redis import RedisServer  # noqa: PLC0415  (as above)
-
     install_missing(report)
     with ExitStack() as stack:
         s3 = stack.enter_context(_s3())
@@ -55,8 +56,6 @@ def upload(source: Path, progress: Callable[[int], None]) -> None:
         source: The folder.
         progress: Called after each file with the number of files so far.
     """
-    from ds_assets.infra.log_source.s3 import s3_client  # noqa: PLC0415  (slow)
-
     client = s3_client()
     files = (path for path in sorted(source.rglob("*")) if path.is_file())
     for number, path in enumerate(files, start=1):
@@ -68,7 +67,7 @@ def upload(source: Path, progress: Callable[[int], None]) -> None:
 @contextmanager
 def _s3() -> Iterator[dict[str, str]]:
     try:
-        from ds_assets.local_servers.s3 import S3Server  # noqa: PLC0415  (of another extra)
+        from ds_assets.local_servers.s3 import S3Server  # noqa: PLC0415  (of an optional extra)
 
         server = S3Server()
     except ModuleNotFoundError as error:
@@ -80,9 +79,6 @@ def _s3() -> Iterator[dict[str, str]]:
 
 
 def _make_bucket_and_container(account: str) -> None:
-    from ds_assets.infra.lake.azure_blob import blob_service, credential_of_environment  # noqa: PLC0415  (slow)
-    from ds_assets.infra.log_source.s3 import s3_client  # noqa: PLC0415  (slow)
-
     client = s3_client()
     client.create_bucket(Bucket=BUCKET)
     client.close()

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+from isal import igzip
+
 from ds_assets.errors import InputError
 from ds_assets.game import Game, load_game
 
@@ -133,8 +136,6 @@ def _data_folder() -> Path:
 
 def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
     """Days with events."""
-    import duckdb  # noqa: PLC0415  (slow, and only needed if the package is installed)
-
     parameters = {
         "transactions": str(data / "transactions.parquet"),
         "products": str(data / "products.parquet"),
@@ -154,8 +155,6 @@ def _dates(game: Game) -> list[dt.date]:
 
 
 def _write_day(folder: Path, text: str) -> None:
-    from isal import igzip  # noqa: PLC0415  (as above)
-
     folder.mkdir(parents=True, exist_ok=True)
     # A time in the header would make unchanged logs look changed on every run.
     (folder / FILE_NAME).write_bytes(igzip.compress(text.encode(), mtime=0))

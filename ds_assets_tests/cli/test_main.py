@@ -60,6 +60,7 @@ class Shell:
         """The message of a command that needs a server that is down."""
         code, out, err = self(*arguments)
         assert (code, out) == (3, "")
+        assert "Unavailable" not in err
         assert "secret" not in err
         assert "c2VjcmV0" not in err
         return err
