@@ -81,7 +81,7 @@ class Installation:
             yield make_service(cache, results, self.lake(), self.game, timeout)
 
     def serve(self, host: str, port: int, workers: int) -> None:
-        """Serve the API until this process is told to end.
+        """Serve the API until this process is terminated.
 
         Raises:
             InputError: the address is not this machine's own and there is no API key, or it is

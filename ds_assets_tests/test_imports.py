@@ -34,7 +34,7 @@ LAYERS = {
 CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {"", "errors", "game", "settings"}
-"""Parts that everybody may import, and that import each other only; "" is the package itself."""
+"""Parts that every part may import, and that import each other only; "" is the package itself."""
 NARROWER = {
     "assets": {"core", "daily_assets", "infra", "partitions"},
     "serving": {"core", "infra"},

@@ -5,22 +5,23 @@ of the runs. It saves looking at unchanged days again, and repeating a warning.
 """
 
 import datetime as dt
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 
 class Cursor(BaseModel):
-    """What the sensor remembers; a running installation has stored it under these names.
+    """What the sensor remembers. Running installations have stored it under these names.
 
     Attributes:
         done: Fingerprint of the files of each day for which there is nothing to do.
         next: Day at which the next evaluation continues with older days.
-        told: What has been warned of and is not to be repeated.
+        warned: What has been warned of, which is not repeated.
     """
 
     done: dict[dt.date, str] = {}
     next: dt.date = dt.date.min
-    told: set[str] = set()
+    warned: Annotated[set[str], Field(alias="told")] = set()
 
 
 def read_cursor(text: str | None) -> Cursor:

@@ -56,10 +56,10 @@ def _look(evaluation: SensorEvaluation) -> dict[dt.date, list[RawObject]]:
 
 
 def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str]) -> None:
-    told = evaluation.cursor.told
-    new = [name for name in names[:_MAX_NAMES_PER_WARNING] if name not in told]
+    warned = evaluation.cursor.warned
+    new = [name for name in names[:_MAX_NAMES_PER_WARNING] if name not in warned]
     if new:
-        told.update(new)
+        warned.update(new)
         evaluation.warnings.append(
             f"Ignoring {', '.join(f'{RAW}/{name}' for name in new)}: not a partition folder "
             "(expected dt=YYYY-MM-DD)."

@@ -1,4 +1,4 @@
-"""Run requests: which runs were requested before, what became of them, and whether to ask again.
+"""Run requests: which runs were requested before, how they ended, and whether to request another.
 
 Scope: tags and keys of requests, earlier attempts, retries. The rule when a day is run is
 `core.arrivals.decide_run`; which days may need a run is for the modules beside this one.
@@ -142,9 +142,9 @@ class SensorEvaluation:
         )
 
     def _give_up(self, intent: RunIntent, attempts: int) -> None:
-        if intent.tag in self.cursor.told:
+        if intent.tag in self.cursor.warned:
             return
-        self.cursor.told.add(intent.tag)
+        self.cursor.warned.add(intent.tag)
         message = (
             f"Giving up on {intent.first} to {intent.last} after {attempts} failed runs of "
             f"{intent.job} for unchanged input files. Fix the cause, then launch the run manually."

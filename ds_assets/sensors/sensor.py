@@ -58,7 +58,7 @@ def raw_files_sensor(
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else "; ".join([*evaluation.warnings, summary]),
-            cursor=cursor.model_dump_json(),
+            cursor=cursor.model_dump_json(by_alias=True),
             asset_events=evaluation.observations,
         )
 

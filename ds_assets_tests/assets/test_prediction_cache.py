@@ -1,4 +1,4 @@
-"""The asset on a real Redis: what it puts, what it says when it cannot, and the cache made anew."""
+"""The asset on a real Redis: what it writes, how it fails, and refilling a lost cache."""
 
 import datetime as dt
 import time

@@ -1,4 +1,4 @@
-"""What becomes of a day's lines, on a game whose logs hold every kind of mess."""
+"""The outcome of each line of a day, for a game whose logs have every kind of defect."""
 
 import gzip
 from pathlib import Path

@@ -20,7 +20,7 @@ from ds_assets.installation import open_lake
 from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
 from ds_assets.runs import RANGE_END, RANGE_START
 from ds_assets.sensors import sensor
-from ds_assets.sensors.cursor import Cursor, read_cursor
+from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.raw_files import MAX_RUNS_PER_EVALUATION, OTHER_DAYS
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
@@ -488,7 +488,8 @@ def test_the_sensor_runs_without_being_switched_on(world: World) -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
-def test_a_cursor_holds_days_and_their_files() -> None:
-    cursor = Cursor(done={day(1): "a"}, next=day(2), told={"x"})
-    assert read_cursor(cursor.model_dump_json()) == cursor
-    assert json.loads(cursor.model_dump_json())["done"] == {str(day(1)): "a"}
+def test_the_cursor_that_a_running_installation_has_stored_is_read_and_written_alike() -> None:
+    stored = {"done": {str(day(1)): "a"}, "next": str(day(2)), "told": ["x"]}
+    cursor = read_cursor(json.dumps(stored))
+    assert (cursor.done, cursor.next, cursor.warned) == ({day(1): "a"}, day(2), {"x"})
+    assert json.loads(cursor.model_dump_json(by_alias=True)) == stored
