@@ -11,7 +11,7 @@ from ds_assets.infra.lake.base import Lake, day_folder
 
 
 class ActivityReport(BaseModel):
-    """What a day's raw files held, and what became of their lines."""
+    """Counts of a day's raw files, their lines and their events."""
 
     model_config = ConfigDict(frozen=True)
 
