@@ -205,4 +205,4 @@ def test_a_champion_of_another_horizon_does_not_answer_where_there_is_too_little
     churn = targets_of(longer)["churn"]
     card = target_model.update(churn, [LAST], installation.lake, installation.engine, longer)[LAST]
     assert (card.state, card.horizon) == ("not_enough_data", 20)
-    assert card.reasons[0].startswith("2 matured snapshots; one to train on, and a later one")
+    assert card.reasons[0].startswith("2 matured snapshots; the first model needs two")

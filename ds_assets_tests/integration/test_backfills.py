@@ -65,7 +65,7 @@ def test_the_first_days_say_in_words_what_they_lack_and_the_last_have_models() -
         first = cards[0]
         assert first is not None
         (reason,) = first.reasons
-        assert reason.startswith("0 matured snapshots; one to train on, and a later one")
+        assert reason.startswith("0 matured snapshots; the first model needs two")
     early, late = (installation.predictions(one) for one in (START, LAST))
     assert early["churn_probability"].null_count == early.num_rows > 50
     assert late["churn_probability"].null_count == late["payment_probability"].null_count == 0

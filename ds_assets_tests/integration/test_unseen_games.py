@@ -280,8 +280,9 @@ def test_the_first_week_after_a_launch_says_what_is_missing(tmp_path: Path) -> N
     played = play(Log(dt.date(2026, 2, 1), 7, came, game=game), tmp_path / "week")
     assert_sound(played, ())
     for target in TARGETS:
-        assert played.card(target).reasons[0].startswith("0 matured snapshots; one to train on")
-        assert played.card(target).enough_on == dt.date(2026, 2, 15)
+        card = played.card(target)
+        assert card.reasons[0].startswith("0 matured snapshots; the first model needs two")
+        assert card.enough_on == dt.date(2026, 2, 15)
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_without_enough_data_there_is_a_card_that_says_why_and_no_model(lake: Fo
     card = stored_card("payment", READY_DAY, ModelCard, lake)
     assert card is not None
     assert (card.state, card.onnx_sha256, card.parts) == ("not_enough_data", None, {})
-    assert card.reasons[0].startswith("1 matured snapshot; one to train on, and a later one")
+    assert card.reasons[0].startswith("1 matured snapshot; the first model needs two")
     assert stored_model("payment", card, lake) is None
     assert names(lake) == {"card.json"}
     files = dict(day_files(READY_DAY, lake).targets)["payment"]
