@@ -1,4 +1,4 @@
-"""A private Blob service: Azurite, with an account and a key of its own."""
+"""A private Blob service: Azurite."""
 
 import base64
 import secrets
@@ -9,7 +9,7 @@ from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 
 class BlobServer(ServerProcess):
-    """Azurite on a free port, with its blobs in a folder.
+    """Azurite on a free port, with its blobs in a folder and one account.
 
     Attributes:
         url: Address of the account.

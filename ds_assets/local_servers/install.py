@@ -1,7 +1,4 @@
-"""Programs that the private servers need, installed where they are missing.
-
-Belongs here: which they are, and the commands that bring them. Nothing is installed that is there.
-"""
+"""Installing the programs of the private servers if they are missing."""
 
 import os
 import shutil
@@ -20,12 +17,12 @@ _POSTGRESQL_FOLDER = Path("/usr/lib/postgresql")
 
 @dataclass(frozen=True)
 class Program:
-    """A program and where it comes from.
+    """A program and its source.
 
     Attributes:
         name: Its command.
-        use: What it is for.
-        packages: Debian's packages that hold it; none where npm brings it.
+        use: What it is used for.
+        packages: Debian packages that contain it; empty if npm installs it.
         file_before: Path and content of a file that must exist before the packages are installed.
     """
 
@@ -55,7 +52,7 @@ PROGRAMS = (
 
 
 def find(name: str) -> str | None:
-    """Path of a program; None where it is not installed. Servers may lie beyond a user's PATH."""
+    """Find a program; None if it is not installed. Servers may be outside a user's PATH."""
     versions = sorted(_POSTGRESQL_FOLDER.glob("*/bin"), key=lambda path: int(path.parent.name))
     folders = [
         str(_AZURITE_FOLDER / "node_modules" / ".bin"),
@@ -68,7 +65,7 @@ def find(name: str) -> str | None:
 
 
 def path_of(name: str) -> str:
-    """Path of a program.
+    """Return the path of a program.
 
     Raises:
         InputError: it is not installed.
@@ -82,14 +79,14 @@ def path_of(name: str) -> str:
 
 
 def install_missing(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) -> None:
-    """Install the programs that are missing: by apt where it can, Azurite by npm.
+    """Install missing programs with apt, and Azurite with npm.
 
     Args:
-        say: Told of each command.
-        programs: Which are needed.
+        say: Receives each command before it runs.
+        programs: The programs to check.
 
     Raises:
-        InputError: one cannot be installed; the message has the command to run.
+        InputError: a program cannot be installed; the message contains the command to run.
     """
     for program in programs:
         if find(program.name) is None:
@@ -122,10 +119,10 @@ def _write_file(program: Program) -> list[Sequence[str]]:
 
 
 def _run(command: Sequence[str], program: Program) -> None:
-    by_hand = f"install {program.name} by hand: {' '.join(command)}"
+    by_hand = f"install {program.name} manually: {' '.join(command)}"
     if command[0] == "apt-get" and (shutil.which("apt-get") is None or os.geteuid() != 0):
         raise InputError(f"{program.name} is missing, and only root can use apt; {by_hand}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise InputError(f"{by_hand}; it said: {(done.stderr or done.stdout).strip()[-1000:]}")
+        raise InputError(f"{by_hand}; it printed: {(done.stderr or done.stdout).strip()[-1000:]}")

@@ -1,4 +1,4 @@
-"""A private MySQL: MariaDB, with an administrator of its own."""
+"""A private MySQL-compatible server: MariaDB."""
 
 import secrets
 import subprocess
@@ -16,12 +16,12 @@ class MySQLServer(ServerProcess):
     """MariaDB on a free port, with its data in a folder and one database, `player_insights`.
 
     Args:
-        folder: Where its data and its log lie.
-        options: More of its options.
+        folder: Folder of its data and its log.
+        options: Further options.
 
     Attributes:
         port: Port on 127.0.0.1.
-        url: SQLAlchemy URL of the database, with the user `owner`, who may do everything.
+        url: SQLAlchemy URL of the database, with the user `owner`, who has all rights.
     """
 
     def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
@@ -38,7 +38,7 @@ class MySQLServer(ServerProcess):
         super().__init__([*command, *place, *more, *options], log, lambda: accepts(self.port))
 
     def start(self) -> None:
-        """See `ServerProcess`; the first start makes the database and its owner."""
+        """See `ServerProcess`. The first start creates the database and its owner."""
         is_new = not self._data.exists()
         if is_new:
             _make_system_tables(self._data)

@@ -1,6 +1,6 @@
-"""A server as a process of this one.
+"""Servers as child processes.
 
-Belongs here: starting it, waiting until it answers, and ending it in an orderly way or not.
+Scope: starting a server, waiting until it responds, and stopping or killing it.
 """
 
 import os
@@ -14,20 +14,20 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from ds_assets.errors import InputError
 
-_START_SECONDS = 60
-_END_SECONDS = 30
-_SHOWN = 2_000
+_START_TIMEOUT_S = 60
+_STOP_TIMEOUT_S = 30
+_SHOWN_LOG_CHARS = 2_000
 _ADDRESS = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return an unused local port."""
     with socket.create_server((_ADDRESS, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on a port of this machine."""
+    """Return whether a local port accepts connections."""
     try:
         socket.create_connection((_ADDRESS, port), timeout=1).close()
     except OSError:
@@ -36,13 +36,13 @@ def accepts(port: int) -> bool:
 
 
 class ServerProcess:
-    """A server that can be started, ended, killed, and started again.
+    """A server that can be started, stopped or killed, and restarted.
 
     Args:
-        command: What to run.
-        log: File that takes all that it prints.
-        is_up: Whether it answers; asked until it does.
-        environment: Variables that it has beside those of this process.
+        command: The command that runs it.
+        log: File that receives its output.
+        is_up: Returns whether it responds; polled at start.
+        environment: Variables in addition to those of this process.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class ServerProcess:
         self.stop()
 
     def start(self) -> None:
-        """Start it, and come back when it answers.
+        """Start it, and wait until it responds.
 
         Raises:
-            InputError: it ended, or does not answer; the message has the end of its log.
+            InputError: it exited or does not respond; the message contains the end of its log.
         """
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  (commands of this package)
@@ -78,27 +78,27 @@ class ServerProcess:
         waiting = Retrying(
             retry=retry_if_result(lambda done: not done),
             wait=wait_fixed(0.02),
-            stop=stop_after_delay(_START_SECONDS),
+            stop=stop_after_delay(_START_TIMEOUT_S),
         )
         try:
             waiting(lambda: self._has_ended() or self._is_up())
         except RetryError:
             self.kill()
         if self._has_ended():
-            said = self._log.read_text(errors="replace")[-_SHOWN:]
-            raise InputError(f"{self._command[0]} does not start:\n{said}")
+            log_end = self._log.read_text(errors="replace")[-_SHOWN_LOG_CHARS:]
+            raise InputError(f"{self._command[0]} does not start:\n{log_end}")
 
     def stop(self) -> None:
-        """Ask it to end, and wait for that."""
+        """Terminate it, and wait until it has ended."""
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(_END_SECONDS)
+                self._process.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power failure would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

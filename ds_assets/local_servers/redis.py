@@ -1,4 +1,4 @@
-"""A private Redis, with a password of its own."""
+"""A private Redis server."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 
 class RedisServer(ServerProcess):
-    """Redis on a free port, with its file in a folder.
+    """Redis on a free port.
 
     Args:
-        folder: The folder.
-        lines: More lines of its configuration; they come before those of this class.
+        folder: Folder of its data, configuration and log.
+        lines: Further lines of its configuration.
 
     Attributes:
         port: Port on 127.0.0.1.
-        password: What the default user is known by.
-        url: Address, with the password.
+        password: Password of the default user.
+        url: URL with the password.
     """
 
     def __init__(self, folder: Path, lines: Sequence[str] = ()) -> None:
@@ -26,7 +26,7 @@ class RedisServer(ServerProcess):
         self.password = password = secrets.token_urlsafe(16)
         self.port = free_port()
         self.url = f"redis://:{password}@127.0.0.1:{self.port}/0"
-        settings = folder / "redis.conf"  # not arguments: those can be seen by everybody
+        settings = folder / "redis.conf"  # not arguments, which all users of the machine can see
         settings.write_text(
             f"bind 127.0.0.1\nport {self.port}\nrequirepass {password}\ndir {folder}\n"
             'save ""\nappendonly no\n' + "".join(f"{line}\n" for line in lines)

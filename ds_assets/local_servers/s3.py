@@ -1,4 +1,4 @@
-"""A private S3: moto's server, in a thread of this process."""
+"""A private S3 server: moto, in a thread of this process."""
 
 import logging
 import secrets
@@ -9,7 +9,7 @@ class S3Server:
     """S3 on a free port, with its objects in memory.
 
     Attributes:
-        environment: AWS's own variables that lead every client to it.
+        environment: AWS environment variables that direct clients to it.
     """
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class S3Server:
         self.stop()
 
     def start(self) -> None:
-        """Start it, and come back when it answers."""
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+        """Start it, and wait until it responds."""
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs every request
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.environment = {
@@ -39,5 +39,5 @@ class S3Server:
         }
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._server.stop()

@@ -33,7 +33,7 @@ def test_where_apt_cannot_be_used_the_command_for_the_administrator_is_told(bare
     for program in PROGRAMS[1:]:
         (bare / program.name).touch()
     said: list[str] = []
-    with pytest.raises(InputError, match=r"mariadbd is missing, and only root .* by hand: apt-get"):
+    with pytest.raises(InputError, match=r"mariadbd is missing, .* manually: apt-get"):
         install_missing(said.append)
     assert said == ["mariadbd, for the results database, is missing: apt-get update -qq"]
 
@@ -43,7 +43,7 @@ def test_an_installation_that_fails_is_told_with_what_it_said(bare: Path) -> Non
         (bare / program.name).touch()
     (bare / "npm").write_text("#!/bin/sh\necho no network >&2; exit 1\n")
     (bare / "npm").chmod(0o755)
-    with pytest.raises(InputError, match=r"install azurite-blob by hand: .*; it said: no network"):
+    with pytest.raises(InputError, match=r"azurite-blob manually: .*; it printed: no network"):
         install_missing(lambda _: None)
 
 

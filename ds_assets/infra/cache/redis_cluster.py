@@ -1,8 +1,8 @@
-"""Asking many things of a Redis Cluster at once.
+"""Pipelining commands to a Redis Cluster.
 
-Belongs here: which server is asked what, and what happens when a slot or a server has moved.
-redis-py's own pipeline of a cluster is not used: where a server does not answer, it sends each of
-its commands once more alone, and waits for each.
+Scope: grouping commands by server, and following slots and servers that moved. redis-py's own
+cluster pipeline is not used because it repeats each command of a server that does not respond
+separately, and waits for each one.
 """
 
 from collections import defaultdict
@@ -13,28 +13,28 @@ import redis
 from redis.cluster import RedisCluster
 from redis.exceptions import AskError, MovedError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import TimeoutError as NoAnswer
+from redis.exceptions import TimeoutError as NoResponse
 
 Command: TypeAlias = tuple[bytes, tuple[Any, ...]]
-"""A key of the slot that a command is for, and the command."""
+"""A key of the slot of a command, and the command."""
 
-_ELSEWHERE = (MovedError, AskError, TryAgainError)
+_MOVED = (MovedError, AskError, TryAgainError)
 
 
 def ask_cluster(client: RedisCluster, commands: Sequence[Command]) -> list[Any]:
-    """Send commands to the servers that have their slots, and return the answers in their order.
+    """Send commands to the servers of their slots, and return the replies in the same order.
 
-    A command may come twice, if a server is lost meanwhile.
+    A command may be executed twice if a server fails meanwhile, so commands must be idempotent.
 
     Raises:
-        redis.exceptions.RedisError: a server refuses a command, or does not answer.
+        redis.exceptions.RedisError: a server refuses a command, or does not respond.
     """
     try:
         return _ask(client, commands)
-    except (NoConnection, NoAnswer) as error:
-        client.nodes_manager.initialize()  # another may have its slots now
-        if isinstance(error, NoAnswer):
-            raise  # who waited that long decides whether to wait again
+    except (NoConnection, NoResponse) as error:
+        client.nodes_manager.initialize()  # its slots may have moved to another server
+        if isinstance(error, NoResponse):
+            raise  # the caller decides whether to wait as long once more
         return _ask(client, commands)
 
 
@@ -56,8 +56,8 @@ def _ask(client: RedisCluster, commands: Sequence[Command]) -> list[Any]:
 
 
 def _followed(client: RedisCluster, command: Command, answer: Any) -> Any:
-    """An answer; that of the server to which a slot moves, if that was it."""
-    if isinstance(answer, _ELSEWHERE):
+    """Return a reply, or that of another server if the slot has moved."""
+    if isinstance(answer, _MOVED):
         return client.execute_command(*command[1])  # type: ignore[no-untyped-call]
     if isinstance(answer, ResponseError):
         raise answer
