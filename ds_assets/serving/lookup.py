@@ -117,17 +117,17 @@ class PredictionLookup:
     async def _query_fallbacks(self, user_ids: Sequence[str]) -> Sequence[LookupResult]:
         """Look up users in the results table; score the misses with the live model."""
         newest = self._newest_day.as_of
-        unknown = {one for one in user_ids if self._unknown.get(one) == newest}
-        asked = [one for one in user_ids if one not in unknown]
+        unknown = {user for user in user_ids if self._unknown.get(user) == newest}
+        asked = [user for user in user_ids if user not in unknown]
         results, table_answered = await self._query("table", asked)
-        missing = [one for one in asked if one not in results]
+        missing = [user for user in asked if user not in results]
         scored, live_answered = await self._query("live", missing)
         results |= scored
         if table_answered and live_answered:
-            no_longer_asked = {one for one in missing if one not in scored}
-            self._unknown.update(dict.fromkeys(no_longer_asked, newest))
-            unknown |= no_longer_asked
-        return [results.get(one, UNKNOWN if one in unknown else NOT_ASKED) for one in user_ids]
+            found_nowhere = {user for user in missing if user not in scored}
+            self._unknown.update(dict.fromkeys(found_nowhere, newest))
+            unknown |= found_nowhere
+        return [results.get(user, UNKNOWN if user in unknown else NOT_ASKED) for user in user_ids]
 
     async def _query(
         self, source: Source, user_ids: Sequence[str]
@@ -139,9 +139,8 @@ class PredictionLookup:
 
         def work() -> tuple[Records, dict[str, LookupResult]]:
             records = query(user_ids)
-            results = (LookupResult(source, encode_record(record)) for record in records)
             return records, {
-                record["user_id"]: result for record, result in zip(records, results, strict=True)
+                record["user_id"]: LookupResult(source, encode_record(record)) for record in records
             }
 
         try:
