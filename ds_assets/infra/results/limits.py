@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ds_assets.core.checksum import text_of
 from ds_assets.core.schema import Table
 from ds_assets.infra.results.backends.base import Backend
 from ds_assets.infra.results.schema import KEY_LENGTH, RUN_ID_LENGTH
@@ -51,7 +52,8 @@ def _refuse_lengths(name: str, keys: pa.ChunkedArray) -> None:
 
 
 def _refuse_character(name: str, texts: pa.ChunkedArray, character: str) -> None:
-    if character and pc.any(pc.match_substring(texts, character)).as_py():
+    content = character.encode()  # looked for in all texts at once, which is fast
+    if character and any(content in bytes(text_of(chunk)) for chunk in texts.chunks):
         raise ValueError(
             f"{name} has the character {character!r} in a row; this database cannot store it"
         )
