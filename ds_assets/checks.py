@@ -22,7 +22,12 @@ from ds_assets.daily_assets import days_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import ActivityReport, read_report
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import read_predictions, read_rows, table_file
+from ds_assets.infra.lake.tables import (
+    read_predictions,
+    read_rows,
+    read_target_predictions,
+    table_file,
+)
 from ds_assets.infra.results.database import ResultsDatabase
 
 MIN_EVENT_SHARE = 0.25
@@ -125,6 +130,16 @@ def _find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
         outside = len(known) - (pc.sum(inside).as_py() or 0)
         if outside:
             return f"{outside} values of {target.probability_column} are not between 0 and 1"
+    return _find_bad_target_prediction(day, lake)
+
+
+def _find_bad_target_prediction(day: dt.date, lake: Lake) -> str | None:
+    rows = read_target_predictions(day, lake).to_pandas()
+    known = rows[rows["model"].notna()]
+    outside = known[~known["probability"].between(0, 1)]
+    counted = outside["target"].value_counts()
+    if len(outside):
+        return f"{counted.iloc[0]} probabilities of {counted.index[0]} are not between 0 and 1"
     return None
 
 
@@ -156,6 +171,9 @@ def _undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | N
         return "the rows in the database differ from the predictions"
     if record.checksum != checksum(rows):
         return "the record of the delivery is of rows that differ from the predictions"
+    of_targets = read_target_predictions(day, lake)
+    if checksum(database.target_predictions(day)) != checksum(of_targets):
+        return "the target predictions in the database differ from those that were made"
     return None
 
 

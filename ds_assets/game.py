@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from ds_assets.errors import InputError, describe_mistakes
@@ -53,8 +54,16 @@ def _no_number(day: object) -> object:
     return day
 
 
+def _free_target(name: str) -> str:
+    taken = sorted({*Horizons.model_fields, "cluster", "clusters"})
+    if name in taken:
+        raise ValueError(f"choose a name other than {', '.join(taken)}")
+    return name
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
 AttributeName = Annotated[Name, AfterValidator(_free_name)]
+TargetName = Annotated[Name, AfterValidator(_free_target)]
 Day = Annotated[dt.date, BeforeValidator(_no_number)]
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 
@@ -133,6 +142,36 @@ class Horizons(_Part):
     payment: Annotated[int, Field(ge=1, le=365, strict=True)] = 14
 
 
+Population = Literal["all", "never_paid", "has_paid"]
+"""Users by their purchases so far, as far back as the longest window reaches."""
+
+
+class CustomTarget(_Part):
+    """A target of the game's own: what makes a user positive, within how many days, of whom."""
+
+    event: tuple[Name, ...] | None = None
+    """Types of which at least one event must happen."""
+    spend_at_least: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    inactive: Literal[True] | None = None
+    """No activity event must happen."""
+    population: Population = "all"
+    horizon: Annotated[int, Field(ge=1, le=365, strict=True)]
+
+    @field_validator("event")
+    @classmethod
+    def _names_each_type_once(cls, types: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if types is not None and (not types or len(set(types)) < len(types)):
+            raise ValueError("name one type at least, and each once")
+        return types
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> "CustomTarget":
+        forms = (self.event, self.spend_at_least, self.inactive)
+        if sum(form is not None for form in forms) != 1:
+            raise ValueError("use exactly one of event, spend_at_least and inactive")
+        return self
+
+
 class ClusterRange(_Part):
     """Range in which the number of clusters is chosen."""
 
@@ -177,6 +216,8 @@ class Game(_Part):
     grace_days: Annotated[int, Field(ge=0, le=30, strict=True)] = 0
     """Days to wait for late logs before a label has matured."""
     horizons: Horizons = Horizons()
+    targets: dict[TargetName, CustomTarget] = {}
+    """What is predicted beside churn and payment, by name."""
     windows: Annotated[
         tuple[Annotated[int, Field(ge=1, le=3650, strict=True)], ...],
         Field(min_length=1, validate_default=True),
@@ -234,6 +275,21 @@ class Game(_Part):
             raise ValueError("requires fields.currency, the field with the currency of an event")
         raise ValueError("required with fields.currency, for example {USD: 1, KRW: 0.00072}")
 
+    @field_validator("targets")
+    @classmethod
+    def _can_be_told_from_the_events(
+        cls, targets: dict[str, CustomTarget], info: ValidationInfo
+    ) -> dict[str, CustomTarget]:
+        events, fields = info.data.get("events"), info.data.get("fields")
+        of_spend = [name for name, own in targets.items() if own.spend_at_least is not None]
+        if of_spend and fields is not None and fields.amount is None:
+            raise ValueError(f"{of_spend[0]}.spend_at_least needs fields.amount")
+        of_payers = [name for name, own in targets.items() if own.population != "all"]
+        needing = [*of_spend, *of_payers]
+        if needing and events is not None and not events.purchases:
+            raise ValueError(f"{needing[0]} needs events.purchases, the types that are purchases")
+        return targets
+
     @field_validator("user_groups")
     @classmethod
     def _is_known(cls, groups: str, info: ValidationInfo) -> str:
@@ -255,6 +311,12 @@ class Game(_Part):
         if max(windows) < active_days:
             raise ValueError(f"the longest window must cover active_days ({active_days})")
         return windows
+
+    @property
+    def target_event_types(self) -> tuple[str, ...]:
+        """Event types that targets need, each once, beside those in `events.counted`."""
+        needed = (name for target in self.targets.values() for name in target.event or ())
+        return tuple(dict.fromkeys(name for name in needed if name not in self.events.counted))
 
     @property
     def lookback_days(self) -> int:

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.game import Game, load_game
+from ds_assets.game import CustomTarget, Events, Game, load_game
 from ds_assets.settings import DEMO_GAME
+from ds_assets_tests.core.factories import make_game
 
 LEAST: dict[str, Any] = {
     "name": "A game",
@@ -155,6 +156,56 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
         ({"clusters": {"min": 9}}, "clusters.max: found 8; must not be below min (9)"),
         ({"clusters": {"max": 51}}, "clusters.max: found 51; Input should be less than or equal"),
         ({"activ_days": 5}, "activ_days: unknown key"),
+        (
+            {"targets": {"churn": {"event": ["a"], "horizon": 7}}},
+            "targets.churn.[key]: found 'churn'; choose a name other than churn, cluster, ",
+        ),
+        (
+            {"targets": {"Boss": {"event": ["a"], "horizon": 7}}},
+            "targets.Boss.[key]: found 'Boss'; use up to 48 lower-case letters",
+        ),
+        ({"targets": {"a": {"event": ["a"]}}}, "targets.a.horizon: required"),
+        (
+            {"targets": {"a": {"event": ["a"], "horizon": 0}}},
+            "targets.a.horizon: found 0; Input should be greater than or equal to 1",
+        ),
+        (
+            {"targets": {"a": {"event": [], "horizon": 7}}},
+            "targets.a.event: found []; name one type at least, and each once",
+        ),
+        (
+            {"targets": {"a": {"event": ["b", "b"], "horizon": 7}}},
+            "targets.a.event: found ['b', 'b']; name one type at least, and each once",
+        ),
+        (
+            {"targets": {"a": {"event": ["level up"], "horizon": 7}}},
+            "targets.a.event.0: found 'level up'; use up to 48 lower-case letters",
+        ),
+        (
+            {"targets": {"a": {"horizon": 7}}},
+            "targets.a: found {'horizon': 7}; use exactly one of event, spend_at_least",
+        ),
+        (
+            {"targets": {"a": {"event": ["b"], "inactive": True, "horizon": 7}}},
+            "targets.a: found {'event': ['b'], 'inactive': True, 'horizon': 7}; use exactly one of",
+        ),
+        (
+            {"targets": {"a": {"event": ["b"], "population": "new", "horizon": 7}}},
+            "targets.a.population: found 'new'; Input should be 'all', 'never_paid' or 'has_paid'",
+        ),
+        (
+            {"targets": {"a": {"spend_at_least": 0, "horizon": 7}}},
+            "targets.a.spend_at_least: found 0; Input should be greater than 0",
+        ),
+        (
+            {"targets": {"a": {"spend_at_least": 5, "horizon": 7}}},
+            "targets: found {'a': {'spend_at_least': 5, 'horizon': 7}}; a.spend_at_least needs",
+        ),
+        (
+            {"targets": {"a": {"inactive": True, "population": "has_paid", "horizon": 7}}},
+            "targets: found {'a': {'inactive': True, 'population': 'has_paid', 'horizon': 7}}; a ",
+        ),
+        ({"targets": {"a": {"events": ["b"], "horizon": 7}}}, "targets.a.events: unknown key"),
         ({"logs": {"zone": "UTC"}}, "logs.zone: unknown key"),
         ({5: 5}, "5: found 5; Keys should be strings"),
     ],
@@ -339,3 +390,15 @@ def test_no_content_makes_anything_but_a_game_or_a_plain_mistake(
 ) -> None:
     with suppress(InputError):
         load(LEAST | changes, tmp_path)
+
+
+def test_targets_need_the_events_that_are_not_counted_yet_each_once() -> None:
+    game = make_game(
+        events=Events(counted=("raid",)),
+        targets={
+            "a": CustomTarget(event=("duel", "raid"), horizon=7),
+            "b": CustomTarget(event=("quest", "duel"), horizon=3),
+        },
+    )
+    assert game.target_event_types == ("duel", "quest")
+    assert make_game().target_event_types == ()

@@ -38,7 +38,7 @@ def run(days: Sequence[dt.date], found: Installation) -> None:
     predictions.update(days, lake, engine, game)
     cluster_profiles.update(days, lake, game)
     with found.results() as results, found.cache() as cache:
-        rds_results.materialize_days(days, lake, results, "plain loop")
+        rds_results.materialize_days(days, lake, results, "plain loop", game)
         prediction_cache.materialize_days(days, lake, cache)
 
 

@@ -21,7 +21,12 @@ from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days,
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_clusters, read_columns, store_rows
+from ds_assets.infra.lake.tables import (
+    read_clusters,
+    read_columns,
+    read_target_predictions,
+    store_rows,
+)
 from ds_assets.partitions import earlier_days
 
 TABLE = "cluster_profiles"
@@ -132,7 +137,7 @@ def _rows(
 ) -> pd.DataFrame:
     declared = declare_features(game)
     shown = [feature.name for feature in profiles.profile_features(declared)]
-    return profiles.cluster_profiles(
+    rows = profiles.cluster_profiles(
         day,
         read_columns("user_features", day, [USER_ID, *shown], lake),
         declared,
@@ -140,6 +145,9 @@ def _rows(
         read_columns("predictions", day, [USER_ID, *PREDICTED_NUMBERS], lake),
         week_before,
     )
+    of_targets = read_target_predictions(day, lake).to_pandas()
+    means = profiles.target_probabilities(clusters, of_targets)
+    return rows.assign(target_probabilities=rows["cluster"].map(means).astype(object))
 
 
 def _names(clusters: pd.DataFrame) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -27,10 +27,16 @@ from ds_assets.daily_assets import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import is_over, labels_of, outcomes_of
+from ds_assets.infra.labels import days_without_counts, is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import drift_of, stored_card
-from ds_assets.infra.lake.tables import read_predictions, store_rows, stored_days
+from ds_assets.infra.lake.tables import (
+    between,
+    read_predictions,
+    read_target_predictions,
+    store_rows,
+    stored_days,
+)
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.partitions import later_days
 
@@ -60,15 +66,16 @@ def update(
     found: dict[dt.date, dict[str, _Judged | str]] = {day: {} for day in days}
     activity = stored_days("user_activity", lake)
     for target in targets_of(game).values():
-        waiting = {day: _absent(day, target, activity, game) for day in days}
+        uncounted = _uncounted(target, days, activity, lake)
+        counted = [day for day in activity if day not in uncounted]
+        waiting = {day: _absent(day, target, counted, game) for day in days}
         over = [day for day, absent in waiting.items() if not absent]
         looks = {matures_on(day, target.horizon, game): [day] for day in over}
-        seen = outcomes_of(target, looks, list(activity), lake, engine, game)
+        seen = outcomes_of(target, looks, counted, lake, engine, game)
         judged = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
         for day, absent in waiting.items():
             found[day][target.name] = (
-                f"known at the end of {matures_on(day, target.horizon, game)}; "
-                f"there is no activity yet of {', '.join(map(str, absent))}"
+                _why_unknown(day, target, absent, uncounted, game)
                 if absent
                 else _judge(target, day, judged[day], lake)
             )
@@ -138,6 +145,34 @@ class _Judged:
     drift: dict[str, float]
 
 
+def _uncounted(
+    target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake
+) -> list[dt.date]:
+    """Stored days without the target's events, among those that tell what became of predictions."""
+    last = max(days) + dt.timedelta(days=target.maturity_days)
+    return days_without_counts(target, between(activity, min(days), last), lake)
+
+
+def _why_unknown(
+    day: dt.date,
+    target: Target,
+    absent: Sequence[dt.date],
+    uncounted: Sequence[dt.date],
+    game: Game,
+) -> str:
+    """Why nobody knows what became of a day's predictions, in words."""
+    again = [one for one in absent if one in uncounted]
+    if again:
+        return (
+            f"user_activity of {', '.join(map(str, again))} was made before the events of this "
+            "target were counted; materialize user_activity of these days again"
+        )
+    return (
+        f"known at the end of {matures_on(day, target.horizon, game)}; "
+        f"there is no activity yet of {', '.join(map(str, absent))}"
+    )
+
+
 def _absent(
     day: dt.date, target: Target, activity: Container[dt.date], game: Game
 ) -> list[dt.date]:
@@ -148,10 +183,9 @@ def _absent(
 def _judge(target: Target, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
     """Compare a day's predictions with what happened; words where there are none."""
     card = stored_card(target.name, day, ModelCard, lake)
-    amount = [] if target.amount_column is None else [target.amount_column]
-    known = [USER_ID, target.probability_column, *amount, USER_GROUP]
-    rows = read_predictions(day, lake).select(known).to_pandas()
-    rows = rows[rows[target.probability_column].notna()]
+    rows = _predicted(target, day, lake)
+    if card is not None and card.definition != target.definition:
+        return "the target was defined otherwise when the predictions were made"
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
     drift = drift_of(card, day, lake)
@@ -159,14 +193,28 @@ def _judge(target: Target, day: dt.date, spend: pd.Series, lake: Lake) -> _Judge
     return _Judged(compare(target, day, found, card, drift), drift)
 
 
+def _predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
+    """Columns user_id, user_group, probability and amount of the users with a prediction."""
+    rows: pd.DataFrame = read_predictions(day, lake).to_pandas()
+    if target.is_built_in:
+        rows["probability"] = rows[target.probability_column]
+        rows["amount"] = None if target.amount_column is None else rows[target.amount_column]
+    else:
+        of_targets = read_target_predictions(day, lake).to_pandas()
+        own = of_targets[of_targets["target"] == target.name]
+        rows = rows[[USER_ID, USER_GROUP]].merge(own, on=USER_ID).assign(amount=None)
+    known = rows[[USER_ID, USER_GROUP, "probability", "amount"]]
+    return known[known["probability"].notna()]
+
+
 def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> Happened:
     labels, spent = labels_of(target, rows["user_id"], spend)
-    expected = None if target.amount_column is None else rows[target.amount_column]
+    is_expected = target.amount_column is not None and bool(rows["amount"].notna().all())
     return Happened(
-        rows[target.probability_column].to_numpy(dtype=np.float64),
+        rows["probability"].to_numpy(dtype=np.float64),
         labels.to_numpy(dtype=bool),
         rows["user_group"].fillna("").to_numpy(dtype=object),
-        expected.to_numpy(np.float64) if expected is not None and expected.notna().all() else None,
+        rows["amount"].to_numpy(dtype=np.float64) if is_expected else None,
         None if spent is None else spent.to_numpy(dtype=np.float64),
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import dagster as dg
 import pyarrow as pa
 
+from ds_assets.core.engine import DataFrame
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
-from ds_assets.core.models.inference.batch import Predictor
-from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, targets_of
+from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
+from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
@@ -23,7 +24,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files
-from ds_assets.infra.lake.tables import read_predictions
+from ds_assets.infra.lake.tables import read_predictions, stored_days
 
 TABLE = "predictions"
 DAYS_AT_ONCE = 32
@@ -37,11 +38,27 @@ def update(
     rows: dict[dt.date, int] = {}
     for batch in in_batches(sorted(days), lambda _: 1, DAYS_AT_ONCE):
         features = engine.read(batch, user_features_table(game), lake)
+        _predict_targets(batch, features, lake, engine, game)
         files = tuple(day_files(day, lake) for day in batch)
         predictor = Predictor(files, declare_features(game))
         predicted = engine.map(features, predictor, PREDICTIONS)
         rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
     return rows
+
+
+def _predict_targets(
+    days: Sequence[dt.date], features: DataFrame, lake: Lake, engine: LakeEngine, game: Game
+) -> None:
+    """Store predictions of the game's own targets. They come first: `predictions` end a day."""
+    targets = custom_targets(game)
+    if not targets:
+        stored = stored_days(TARGET_PREDICTIONS.name, lake)
+        lake.delete([stored[day].name for day in days if day in stored])
+        return
+    files = tuple(day_files(day, lake, targets) for day in days)
+    predictor = TargetPredictor(files, tuple(targets.values()), declare_features(game))
+    predicted = engine.map(features, predictor, TARGET_PREDICTIONS)
+    engine.store(predicted, TARGET_PREDICTIONS, "as_of", days, lake)
 
 
 def build(game: Game) -> dg.AssetsDefinition:

@@ -9,7 +9,7 @@ from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.metrics_table import metrics_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, targets_of
+from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import (
     DATABASE_POOL,
     daily_asset,
@@ -21,16 +21,16 @@ from ds_assets.daily_assets import (
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_predictions, read_rows
+from ds_assets.infra.lake.tables import read_predictions, read_rows, read_target_predictions
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
 
 
 def materialize_days(
-    days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str
+    days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str, game: Game
 ) -> dict[dt.date, Delivery]:
     """Deliver the reports of each day, then its predictions."""
     results.ensure_schema()
-    return {day: _deliver(day, lake, results, run_id) for day in sorted(days)}
+    return {day: _deliver(day, lake, results, run_id, game) for day in sorted(days)}
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -55,18 +55,22 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        deliveries = materialize_days(days, lake, results, context.run.run_id)
+        deliveries = materialize_days(days, lake, results, context.run.run_id, game)
         report_days(context, {day: _metadata(it) for day, it in deliveries.items()})
 
     return rds_results
 
 
-def _deliver(day: dt.date, lake: Lake, results: ResultsDatabase, run_id: str) -> Delivery:
-    cards = [stored_card(target.name, day, ModelCard, lake) for target in BUILT_IN]
+def _deliver(
+    day: dt.date, lake: Lake, results: ResultsDatabase, run_id: str, game: Game
+) -> Delivery:
+    cards = [stored_card(name, day, ModelCard, lake) for name in targets_of(game)]
     metrics = metrics_of(card for card in cards if card is not None)
     results.put_report(MODEL_METRICS, day, conform(MODEL_METRICS, metrics))
     results.put_report(CLUSTER_PROFILES, day, read_rows(CLUSTER_PROFILES, day, lake))
-    return results.deliver(day, read_predictions(day, lake), run_id)
+    return results.deliver(
+        day, read_predictions(day, lake), run_id, read_target_predictions(day, lake)
+    )
 
 
 def _metadata(delivery: Delivery) -> dict[str, object]:

@@ -4,7 +4,8 @@ Scope: gathering what a training day may see; how a model is trained is in `core
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import dagster as dg
@@ -14,6 +15,7 @@ from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.markdown import card_words
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.models.inference.batch import with_clusters
@@ -23,7 +25,7 @@ from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.daily_assets import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import is_over, labels_of, outcomes_of
+from ds_assets.infra.labels import days_without_counts, is_over, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     LONGEST_PAUSE,
@@ -33,7 +35,7 @@ from ds_assets.infra.lake.models import (
     store_model,
     stored_files,
 )
-from ds_assets.infra.lake.tables import stored_days, table_file
+from ds_assets.infra.lake.tables import between, stored_days, table_file
 from ds_assets.partitions import earlier_days
 
 BATCH_BYTES = 256 << 20
@@ -56,7 +58,11 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    activity, known = stored_days("user_activity", lake), stored_days("user_features", lake)
+    stored, known = stored_days("user_activity", lake), stored_days("user_features", lake)
+    uncounted = _uncounted(target, days, stored, lake, game)
+    activity = {day: file for day, file in stored.items() if day not in uncounted}
+    if uncounted:
+        target = replace(target, first_day=max(target.first_day, uncounted[-1]))
 
     def complete_snapshots(day: dt.date) -> list[dt.date]:
         wanted = _wanted(target, day, game)
@@ -72,7 +78,7 @@ def update(
         seen = outcomes_of(target, batch, list(activity), lake, engine, game)
         for day in batch:
             snapshots = _labelled(target, day, seen[day], features, lake, game)
-            cards[day] = _train(target, day, snapshots, lake, game)
+            cards[day] = _train(target, day, snapshots, uncounted, lake, game)
     return cards
 
 
@@ -85,7 +91,7 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         game,
         "models",
         {"scikitlearn", "parquet"},
-        f"Chance of {target.wording.outcome} in the {target.name} horizon, for each active user: "
+        f"Chance of {target.wording.outcome} within {target.horizon} days, for {target.users}: "
         "boosted trees.",
         name=name,
         deps=[
@@ -108,6 +114,16 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
     return model
 
 
+def _uncounted(
+    target: Target, days: Sequence[dt.date], stored: Iterable[dt.date], lake: Lake, game: Game
+) -> list[dt.date]:
+    """Stored days that lack the target's events, among those that training days look at."""
+    wanted = [snapshot for day in days for snapshot in _wanted(target, day, game)]
+    if not wanted:
+        return []
+    return days_without_counts(target, between(stored, min(wanted), max(days)), lake)
+
+
 def _wanted(target: Target, day: dt.date, game: Game) -> list[dt.date]:
     return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
 
@@ -128,7 +144,12 @@ def _labelled(
         matured = labels.matures_on(one, target.horizon, game)
         labelled, spent = labels_of(target, known["user_id"], spend)
         grouped = with_user_groups(known, target.user_groups)
-        snapshots.append(LabelledSnapshot(one, grouped, labelled, matured, spent))
+        snapshot = LabelledSnapshot(one, grouped, labelled, matured, spent)
+        if target.population != "all":
+            snapshot = snapshot.rows(in_population(grouped, target.population))
+            if snapshot.labels.empty:
+                continue
+        snapshots.append(snapshot)
     return snapshots
 
 
@@ -136,14 +157,28 @@ def _train(
     target: Target,
     day: dt.date,
     snapshots: Sequence[LabelledSnapshot],
+    uncounted: Sequence[dt.date],
     lake: Lake,
     game: Game,
 ) -> ModelCard:
     missing = sorted(set(_wanted(target, day, game)) - {one.day for one in snapshots})
     champion = _champion(target.name, day, lake)
     trained = train(target, day, snapshots, missing=missing, champion=champion)
-    store_model(target.name, day, trained.card, trained.onnx, lake, trained.parts)
-    return trained.card
+    card = _with_uncounted(trained.card, [one for one in uncounted if one <= day])
+    store_model(target.name, day, card, trained.onnx, lake, trained.parts)
+    return card
+
+
+def _with_uncounted(card: ModelCard, uncounted: Sequence[dt.date]) -> ModelCard:
+    """The card with a reason that names days on which the target's events were not counted."""
+    if not uncounted:
+        return card
+    reason = (
+        f"user_activity of {len(uncounted)} days, {uncounted[0]} to {uncounted[-1]}, was made "
+        "before the events of this target were counted; materialize user_activity of these days "
+        "again"
+    )
+    return card.model_copy(update={"reasons": (*card.reasons, reason)})
 
 
 def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
-from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.core.tables import QUARANTINE
 from ds_assets.daily_assets import (
     daily_asset,
@@ -71,7 +71,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         {"duckdb", "parquet"},
         __doc__,
         deps=["raw_logs"],
-        metadata=table_schema(user_activity_table(game)),
+        metadata=table_schema(stored_activity_table(game)),
     )
     def user_activity(
         context: dg.AssetExecutionContext,
@@ -121,7 +121,7 @@ def _reduce(
     game: Game,
 ) -> Iterator[ActivityReport]:
     """Store what the reader has read of some days, and yield the report of each."""
-    engine.store(frames.activity, user_activity_table(game), "dt", files, lake)
+    engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
     lines = _by_day(frames.lines, engine)
     quarantined = _by_day(frames.bad_lines, engine)

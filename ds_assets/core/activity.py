@@ -5,7 +5,7 @@ Scope: `user_activity`, the only reduction of events; everything downstream read
 
 from ds_assets.core.aggregates import latest
 from ds_assets.core.engine import DataFrame, Engine
-from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.game_tables import stored_activity_table
 from ds_assets.core.measures import count_types, stored_measures
 from ds_assets.game import Game
 
@@ -19,7 +19,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         engine: Engine that runs it.
 
     Returns:
-        dt and the columns of `user_activity_table(game)`. An event that arrives later than on its
+        dt and the columns of `stored_activity_table(game)`. An event that arrives later than on its
         own day is in a row of its own event date.
     """
     f = engine.functions
@@ -28,13 +28,14 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     grouped = valid.groupBy("dt", "user_id", "event_date").agg(
         *(measure.aggregate(f).alias(measure.name) for measure in stored_measures(game)),
         (f.count("*") if activities is None else count_types(activities, f)).alias("activities"),
+        *(count_types((name,), f).alias(f"count_{name}") for name in game.target_event_types),
         *(
             latest(f, "event_time", f"attribute_{name}").alias(f"last_{name}")
             for name in game.attributes
         ),
         f.max("event_time").alias("last_time"),
     )
-    return grouped.select("dt", *user_activity_table(game).names)
+    return grouped.select("dt", *stored_activity_table(game).names)
 
 
 def day_totals(activity: DataFrame, engine: Engine) -> DataFrame:

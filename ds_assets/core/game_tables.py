@@ -1,5 +1,7 @@
 """Tables whose columns depend on the game: `user_activity` and `user_features`."""
 
+from dataclasses import replace
+
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.schema import Column, Table
@@ -33,6 +35,20 @@ def user_activity_table(game: Game) -> Table:
         ),
         ("user_id", "event_date"),
     )
+
+
+def stored_activity_table(game: Game) -> Table:
+    """`user_activity` as it is stored: with the events that targets count, which are no features.
+
+    A column is named after the type of its events and not after a target, so that it keeps its
+    meaning when targets change.
+    """
+    table = user_activity_table(game)
+    counts = (
+        Column(f"count_{name}", "integer", f"Events of type {name}, for targets.")
+        for name in game.target_event_types
+    )
+    return replace(table, columns=(*table.columns, *counts))
 
 
 def user_features_table(game: Game) -> Table:

@@ -6,6 +6,7 @@ its horizon, and the grace for late logs, have passed.
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.engine import DataFrame, Engine
@@ -59,6 +60,7 @@ def outcomes(
     horizon: int,
     game: Game,
     engine: Engine,
+    counts: Sequence[str] = (),
 ) -> DataFrame:
     """What happened in the label window of each snapshot: the `horizon` days after it.
 
@@ -73,10 +75,11 @@ def outcomes(
         horizon: Length of the label window, in days.
         game: Its grace for late logs.
         engine: Engine that runs it.
+        counts: Columns of counted events that are added up.
 
     Returns:
-        Columns as_of, snapshot, user_id, active_days, purchases, spend; the same whatever the order
-        of the rows.
+        Columns as_of, snapshot, user_id, active_days, purchases, spend and, with `counts`, their
+        sum as events; the same whatever the order of the rows.
 
     Raises:
         ValueError: a snapshot has not matured on its training day.
@@ -87,17 +90,23 @@ def outcomes(
     pairs = sorted({(as_of, day) for as_of, days in snapshots.items() for day in days})
     looks = engine.session.createDataFrame(pairs, "as_of date, snapshot date")
     age = f.datediff(f.col("event_date"), f.col("snapshot"))
+
+    def counted(events: Any) -> list[Any]:
+        return [f.sum(events).alias("events")] if counts else []
+
     after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & (age >= 1) & (age <= horizon))
     dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),
         exact_sum(f, f.col("spend")).alias("spend"),
+        *counted(sum((f.col(name) for name in counts), f.lit(0))),
     )
     was_there = f.when(f.col("activities") > 0, f.lit(1)).otherwise(f.lit(0))
     return dates.groupBy("as_of", "snapshot", "user_id").agg(
         f.sum(was_there).alias("active_days"),
         f.sum("purchases").alias("purchases"),
         exact_sum(f, f.col("spend")).alias("spend"),
+        *counted(f.col("events")),
     )
 
 

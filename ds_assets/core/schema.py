@@ -32,12 +32,14 @@ class Column:
         type: Logical type; each store maps it to its own.
         description: One sentence for a reader of the table.
         nullable: Whether a value may be missing.
+        is_recent: Whether files of an earlier version lack it; it is then missing in every row.
     """
 
     name: str
     type: ColumnType
     description: str
     nullable: bool = False
+    is_recent: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,34 @@ PREDICTIONS = Table(
     ("as_of", "user_id"),
 )
 
+TARGET_PREDICTIONS = Table(
+    "target_predictions",
+    (
+        Column("as_of", "date", "Day at whose end the prediction was made."),
+        Column("user_id", "text", "The user."),
+        Column("target", "text", "Name of the target in game.yaml."),
+        Column(
+            "probability",
+            "real",
+            "Chance that the target is reached in its horizon; none where data is not enough.",
+            nullable=True,
+        ),
+        Column(
+            "reasons", "json", "The three strongest reasons of that chance, as JSON.", nullable=True
+        ),
+        Column(
+            "missing",
+            "text",
+            "What data is missing for a prediction, and when it will be enough; "
+            "none where there is one.",
+            nullable=True,
+        ),
+        Column("model", "text", "Version of the target's model.", nullable=True),
+    ),
+    ("as_of", "user_id", "target"),
+)
+"""Predictions of a game's own targets, in rows: columns would change with the game file."""
+
 PREDICTED_NUMBERS = (
     *(target.probability_column for target in BUILT_IN),
     *(target.amount_column for target in BUILT_IN if target.amount_column is not None),
@@ -158,6 +186,13 @@ CLUSTER_PROFILES = Table(
             "typical_values",
             "text",
             "Medians as JSON: feature, then the cluster's and that of all users.",
+        ),
+        Column(
+            "target_probabilities",
+            "json",
+            "Mean probability of each of the game's own targets, as JSON; none without targets.",
+            nullable=True,
+            is_recent=True,
         ),
     ),
     ("as_of", "cluster"),

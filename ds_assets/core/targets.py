@@ -5,14 +5,25 @@ it deals with: labels, models, columns and texts all follow from the declaration
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ds_assets.core import labels
-from ds_assets.game import Game, Horizons
+from ds_assets.game import CustomTarget, Game, Horizons, Population
 
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
+
+
+MAX_CUSTOM_FIT_ROWS = 50_000
+"""Rows that a model of a custom target is fitted to: with them a target costs a small part of what
+a built-in one does, and ranks nearly as well."""
+
+_USERS: Mapping[Population, str] = {
+    "all": "every active user",
+    "never_paid": "every active user without a purchase so far",
+    "has_paid": "every active user with a purchase so far",
+}
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,18 @@ class LabelRule:
         measure: A column of `labels.outcomes`, 0 for a user who did nothing.
         at_least: Smallest value that the rule asks for.
         is_negated: Whether users are positive who do not reach it.
+        event_types: Types whose events are counted, for the measure `events`.
     """
 
     measure: str
     at_least: float
     is_negated: bool = False
+    event_types: tuple[str, ...] = ()
+
+    @property
+    def count_columns(self) -> list[str]:
+        """Columns of `user_activity` in which these events are counted."""
+        return [f"count_{name}" for name in self.event_types]
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,10 @@ class Target:
         horizon: Length of the label window, in days.
         label: Which users are positive.
         baseline: The rule of thumb that its model has to beat.
+        population: Users of whom it is predicted.
+        definition: What `game.yaml` says of it, none for a built-in target: a model is not used
+            for a target of another definition.
+        max_fit_rows: Rows that a single model is fitted to, none for all; see `fit_classifier`.
         wording: How texts name it.
         amount_column: Column of the spend that is predicted with it; none where none is.
         grace: Days to wait for late logs after the label window.
@@ -84,6 +106,9 @@ class Target:
     label: LabelRule
     baseline: Baseline
     wording: Wording
+    population: Population = "all"
+    definition: str | None = None
+    max_fit_rows: int | None = None
     amount_column: str | None = None
     grace: int = 0
     first_day: dt.date = dt.date.min
@@ -94,6 +119,16 @@ class Target:
     def maturity_days(self) -> int:
         """Days after a snapshot until its labels are known."""
         return self.horizon + self.grace
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is predicted in every game, and so has columns of its own."""
+        return self.definition is None
+
+    @property
+    def users(self) -> str:
+        """Whom it is predicted of, in words."""
+        return _USERS[self.population]
 
     @property
     def model_asset(self) -> str:
@@ -123,7 +158,13 @@ class Target:
 
 def targets_of(game: Game) -> Mapping[str, Target]:
     """Everything that is predicted in a game, by name; the built-in targets come first."""
-    return {one.name: _in_game(one, game) for one in _built_in(game.horizons)}
+    targets = (*_built_in(game.horizons), *_custom_targets(game))
+    return {target.name: _in_game(target, game) for target in targets}
+
+
+def custom_targets(game: Game) -> Mapping[str, Target]:
+    """The targets that a game adds to the built-in ones, by name."""
+    return {name: target for name, target in targets_of(game).items() if name in game.targets}
 
 
 def _in_game(target: Target, game: Game) -> Target:
@@ -136,21 +177,71 @@ def _in_game(target: Target, game: Game) -> Target:
     )
 
 
+def _custom_targets(game: Game) -> Iterator[Target]:
+    for name, declared in game.targets.items():
+        yield Target(
+            name,
+            declared.horizon,
+            *_form_of(declared),
+            population=declared.population,
+            definition=declared.model_dump_json(exclude_none=True),
+            max_fit_rows=MAX_CUSTOM_FIT_ROWS,
+        )
+
+
+def _form_of(declared: CustomTarget) -> tuple[LabelRule, Baseline, Wording]:
+    if declared.event is not None:
+        return _with_events(declared.event)
+    if declared.spend_at_least is not None:
+        return _spending(declared.spend_at_least)
+    return _INACTIVE
+
+
+_INACTIVE = (
+    LabelRule("active_days", at_least=1, is_negated=True),
+    Baseline("days_since_active", larger_is_likelier=True),
+    Wording(
+        outcome="no activity",
+        event="leaving",
+        positives="users who left",
+        negatives="users who stayed",
+        heading="will leave",
+    ),
+)
+
+
+def _with_events(types: tuple[str, ...]) -> tuple[LabelRule, Baseline, Wording]:
+    named = " or ".join(types)
+    return (
+        LabelRule("events", at_least=1, event_types=types),
+        Baseline("days_since_active", larger_is_likelier=False),
+        Wording(
+            outcome=f"at least one {named} event",
+            event=f"a {named} event",
+            positives=f"users with a {named} event",
+            negatives=f"users without a {named} event",
+            heading=f"will have {named}",
+        ),
+    )
+
+
+def _spending(amount: float) -> tuple[LabelRule, Baseline, Wording]:
+    return (
+        LabelRule("spend", at_least=amount),
+        Baseline("days_since_purchase", larger_is_likelier=False),
+        Wording(
+            outcome=f"a spend of at least {amount:g}",
+            event=f"spending {amount:g} or more",
+            positives=f"users who spent at least {amount:g}",
+            negatives=f"users who spent less than {amount:g}",
+            heading=f"will spend {amount:g}",
+        ),
+    )
+
+
 def _built_in(horizons: Horizons) -> tuple[Target, ...]:
     return (
-        Target(
-            "churn",
-            horizons.churn,
-            LabelRule("active_days", at_least=1, is_negated=True),
-            Baseline("days_since_active", larger_is_likelier=True),
-            Wording(
-                outcome="no activity",
-                event="leaving",
-                positives="users who left",
-                negatives="users who stayed",
-                heading="will leave",
-            ),
-        ),
+        Target("churn", horizons.churn, *_INACTIVE),
         Target(
             "payment",
             horizons.payment,

@@ -1,22 +1,42 @@
 """Label windows of stored activity, read through the engine."""
 
 import datetime as dt
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from ds_assets.core import labels
-from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.game_tables import stored_activity_table
+from ds_assets.core.schema import Table
 from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import between
+from ds_assets.infra.lake.tables import between, columns_of_days
 
 
 def is_over(snapshot: dt.date, target: Target, activity: Container[dt.date], game: Game) -> bool:
     """Whether every day is there on which the users of a snapshot could have come back."""
     return all(day in activity for day in labels.label_days(snapshot, target.horizon, game))
+
+
+def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> list[dt.date]:
+    """Stored days of `user_activity` whose events of a target's types were not counted.
+
+    They were made before the game file named these types; until they are made again, a label window
+    that they lie in says nothing.
+
+    Args:
+        target: What is predicted.
+        days: Days that are stored.
+        lake: Where they lie.
+    """
+    needed = set(target.label.count_columns)
+    if not needed:
+        return []
+    found = columns_of_days("user_activity", sorted(days), lake)
+    return [day for day, columns in found.items() if not needed <= columns]
 
 
 def labels_of(
@@ -49,7 +69,7 @@ def outcomes_of(
     Args:
         target: What is predicted.
         snapshots: Matured snapshots of each day at whose end one looks.
-        stored: Days of stored activity.
+        stored: Days of stored activity, in which a target's events are counted.
         lake: Where it lies.
         engine: Engine that runs it.
         game: Its grace for late logs.
@@ -64,11 +84,20 @@ def outcomes_of(
     if not all_snapshots:
         return found
     seen = between(stored, min(all_snapshots), max(snapshots))
-    activity = engine.read(seen, user_activity_table(game), lake)
-    outcomes = labels.outcomes(activity, snapshots, target.horizon, game, engine)
+    activity = engine.read(seen, _label_table(target, game), lake)
+    counts = target.label.count_columns
+    outcomes = labels.outcomes(activity, snapshots, target.horizon, game, engine, counts)
     reached = f"{target.label.measure} >= {target.label.at_least}"
     rows = engine.to_pandas(outcomes.where(reached).select("as_of", "snapshot", "user_id", "spend"))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, one = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
         found[day][one] = users.set_index("user_id")["spend"].astype(float)
     return found
+
+
+def _label_table(target: Target, game: Game) -> Table:
+    """The columns of `user_activity` that labels are made from."""
+    names = {"user_id", "event_date", "activities", "purchases", "spend"}
+    names.update(target.label.count_columns)
+    table = stored_activity_table(game)
+    return replace(table, columns=tuple(one for one in table.columns if one.name in names))

@@ -3,11 +3,13 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ds_assets
-from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, Target, targets_of
+from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, Target, custom_targets, targets_of
+from ds_assets.game import CustomTarget, Events, Fields
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 PACKAGE = Path(ds_assets.__file__).parent
@@ -76,3 +78,60 @@ def test_snapshots_of_a_long_horizon_are_further_apart(horizon: int, weeks: int)
     target: Target = targets_of(make_game(horizons={"churn": horizon}))["churn"]
     assert target.step == 7 * weeks
     assert target.step * (SNAPSHOTS - 1) >= horizon
+
+
+def custom(name: str = "mine", **declared: Any) -> Target:
+    game = make_game(
+        events=Events(purchases=("purchase",)),
+        fields=Fields(user_id="u", event_time="t", event_type="e", amount="a"),
+        targets={name: CustomTarget(**{"horizon": 7, **declared})},
+    )
+    return custom_targets(game)[name]
+
+
+def test_custom_targets_follow_the_built_in_ones() -> None:
+    game = make_game(
+        targets={
+            "b": CustomTarget(inactive=True, horizon=60),
+            "a": CustomTarget(event=("x",), horizon=7),
+        }
+    )
+    assert list(targets_of(game)) == ["churn", "payment", "b", "a"]
+    assert list(custom_targets(game)) == ["b", "a"]
+    assert [target.is_built_in for target in targets_of(game).values()] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert custom_targets(game)["b"].label == targets_of(game)["churn"].label
+
+
+def test_events_of_the_named_types_make_a_user_positive() -> None:
+    target = custom(event=("level_10", "level_20"))
+    assert target.label.count_columns == ["count_level_10", "count_level_20"]
+    assert (target.label.measure, target.label.at_least) == ("events", 1)
+    assert target.wording.outcome == "at least one level_10 or level_20 event"
+    assert target.users == "every active user"
+
+
+def test_spend_makes_a_user_positive_from_the_named_amount_on() -> None:
+    target = custom(spend_at_least=50.0, population="has_paid", horizon=30)
+    assert (target.label.measure, target.label.at_least) == ("spend", 50)
+    assert target.label.count_columns == []
+    assert target.wording.positives == "users who spent at least 50"
+    assert target.users == "every active user with a purchase so far"
+    assert target.horizon == 30
+
+
+def test_another_definition_is_another_text_and_another_name_is_not() -> None:
+    definitions = {
+        custom(event=("a",)).definition,
+        custom(event=("b",)).definition,
+        custom(event=("a",), horizon=8).definition,
+        custom(event=("a",), population="never_paid").definition,
+        custom(inactive=True).definition,
+    }
+    assert len(definitions) == 5
+    assert custom("other", event=("a",)).definition in definitions
+    assert {target.definition for target in BUILT_IN} == {None}

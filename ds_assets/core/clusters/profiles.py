@@ -81,6 +81,26 @@ def cluster_profiles(
     return pd.DataFrame(rows, columns=CLUSTER_PROFILES.names)
 
 
+def target_probabilities(clusters: pd.DataFrame, predictions: pd.DataFrame) -> dict[int, str]:
+    """Mean probability of each target in each cluster.
+
+    Args:
+        clusters: The table `clusters` of a day.
+        predictions: The table `target_predictions` of the day.
+
+    Returns:
+        By cluster, a JSON object with the mean by the target's name; nothing for a cluster of which
+        no user has a probability.
+    """
+    known = predictions[predictions["probability"].notna()]
+    joined = clusters[[USER_ID, "cluster"]].merge(known, on=USER_ID).sort_values(USER_ID)
+    means = joined.groupby(["cluster", "target"])["probability"].mean().round(6)
+    return {
+        int(str(cluster)): json.dumps(own.droplevel("cluster").to_dict())
+        for cluster, own in means.groupby(level="cluster")
+    }
+
+
 def _users(
     features: pd.DataFrame, clusters: pd.DataFrame, predictions: pd.DataFrame, names: list[str]
 ) -> pd.DataFrame:

@@ -4,7 +4,7 @@ Belongs here: where they lie and how they get there. What they say is `core`'s.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -27,6 +27,7 @@ from ds_assets.infra.lake.tables import table_file
 
 CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
+BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
 LONGEST_PAUSE = 7
 """Days without a model over which the last one still counts as the one before."""
 CARD, MODEL = "card.json", "model.onnx"
@@ -118,8 +119,13 @@ def day_models(day: dt.date, lake: Lake) -> DayModels:
     return load_models(day_files(day, lake))
 
 
-def day_files(day: dt.date, lake: Lake) -> DayFiles:
-    """The files of all models of a day that predict, without those that only judge.
+def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES) -> DayFiles:
+    """The files of a day's models that predict, without those that only judge.
+
+    Args:
+        day: The day.
+        lake: Where they lie.
+        targets: Names of the targets that are predicted.
 
     Raises:
         InputError: a model is missing whose card says that it is there.
@@ -133,9 +139,7 @@ def day_files(day: dt.date, lake: Lake) -> DayFiles:
         day,
         clusters=files(CLUSTERS, ClusterCard),
         targets=tuple(
-            (target.name, found)
-            for target in BUILT_IN
-            if (found := files(target.name, ModelCard)) is not None
+            (name, found) for name in targets if (found := files(name, ModelCard)) is not None
         ),
     )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import CLUSTERS, PREDICTIONS
+from ds_assets.core.tables import CLUSTERS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
@@ -50,6 +50,14 @@ def refuse_missing_columns(day: dt.date, stored: Iterable[str], table: Table) ->
         )
 
 
+def columns_of_days(table: str, days: Sequence[dt.date], lake: Lake) -> dict[dt.date, set[str]]:
+    """Names of the columns that stored days of a table have."""
+    files = lake.local_files(table_file(table, day) for day in days)
+    return {
+        day: set(parquet.read_schema(file).names) for day, file in zip(days, files, strict=True)
+    }
+
+
 def read_columns(table: str, day: dt.date, columns: Sequence[str], lake: Lake) -> pd.DataFrame:
     """Read the given columns of a stored day, without those that it does not have."""
     file = lake.local(table_file(table, day))
@@ -66,8 +74,16 @@ def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
         InputError: a column is missing.
     """
     stored = parquet.read_table(lake.local(table_file(table.name, day)), partitioning=None)
+    for field in _recent_fields(table, stored):
+        stored = stored.append_column(field, pa.nulls(stored.num_rows, field.type))
     refuse_missing_columns(day, stored.column_names, table)
     return stored.select(table.names).cast(table.arrow_schema)
+
+
+def _recent_fields(table: Table, stored: pa.Table) -> list[pa.Field]:
+    """Columns that a file of an earlier version may lack, and does."""
+    recent = [column.name for column in table.columns if column.is_recent]
+    return [table.arrow_schema.field(name) for name in recent if name not in stored.column_names]
 
 
 def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:
@@ -82,6 +98,13 @@ def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
         return None
     stored = read_columns(CLUSTERS.name, day, CLUSTERS.names, lake)
     return stored if len(stored) else None
+
+
+def read_target_predictions(day: dt.date, lake: Lake) -> pa.Table:
+    """The stored predictions of the game's own targets on a day; no rows where it had none."""
+    if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
+        return TARGET_PREDICTIONS.arrow_schema.empty_table()
+    return read_rows(TARGET_PREDICTIONS, day, lake)
 
 
 def read_predictions(day: dt.date, lake: Lake) -> pa.Table:

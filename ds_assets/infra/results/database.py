@@ -33,7 +33,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.group_defaults import AVERAGED_COLUMNS, SHARED_COLUMNS
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.infra.results import publishing, reports
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.base import Backend, Load
@@ -54,6 +54,8 @@ from ds_assets.infra.results.schema import (
     NEWEST_DAY,
     PLAYER_PREDICTIONS,
     SCHEMA_VERSION,
+    TARGET_PREDICTION_ROWS,
+    DeliveredTable,
 )
 from ds_assets.infra.results.upgrade import schema_version, upgrade
 
@@ -74,6 +76,8 @@ _RETRY_SECONDS = 10
 """After this time no further attempt is made: the caller may, later."""
 _MAX_PAUSE_SECONDS = 1.0
 _MAX_LOAD_ID = 2**63 - 1
+
+_NO_TARGET_PREDICTIONS = TARGET_PREDICTIONS.arrow_schema.empty_table()
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
@@ -144,7 +148,11 @@ class ResultsDatabase:
         _retry(self._ensure_schema)
 
     def deliver(
-        self, as_of: dt.date, predictions: "pa.Table | pd.DataFrame", run_id: str
+        self,
+        as_of: dt.date,
+        predictions: "pa.Table | pd.DataFrame",
+        run_id: str,
+        target_predictions: "pa.Table | pd.DataFrame" = _NO_TARGET_PREDICTIONS,
     ) -> Delivery:
         """Replace a day's predictions, all or nothing.
 
@@ -155,6 +163,8 @@ class ResultsDatabase:
             as_of: The day.
             predictions: A row for each user, the columns of `PREDICTIONS`, every `as_of` this day.
             run_id: The run that made them, 255 characters at most.
+            target_predictions: Those of the game's own targets, the columns of
+                `TARGET_PREDICTIONS`; they are published with the others.
 
         Raises:
             ValueError: The rows break the column contract, are of another day, or have values that
@@ -166,10 +176,14 @@ class ResultsDatabase:
         """
         rows = rows_of_day(PREDICTIONS, as_of, predictions)
         refuse_unstorable_rows(PREDICTIONS, rows, self._backend)
+        of_targets = rows_of_day(TARGET_PREDICTIONS, as_of, target_predictions)
+        refuse_unstorable_rows(TARGET_PREDICTIONS, of_targets, self._backend)
         refuse_long_run_id(run_id)
         with ThreadPoolExecutor(1) as executor:  # the server needs longer than the checksum
             checksum_of_rows = executor.submit(checksum, rows)
-            delivery = _retry(lambda: self._deliver(as_of, rows, run_id, checksum_of_rows))
+            delivery = _retry(
+                lambda: self._deliver(as_of, rows, of_targets, run_id, checksum_of_rows)
+            )
         self._delivered.add(as_of)
         self._clean_up()
         return delivery
@@ -220,11 +234,23 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        history = PLAYER_PREDICTIONS.history
+        return self._rows_of_day(PLAYER_PREDICTIONS, as_of)
+
+    def target_predictions(self, as_of: dt.date) -> pa.Table:
+        """Read a day's rows by user and target, with the schema of `TARGET_PREDICTIONS`.
+
+        Raises:
+            ResultsUnavailable: The database cannot be used.
+        """
+        return self._rows_of_day(TARGET_PREDICTION_ROWS, as_of)
+
+    def _rows_of_day(self, table: DeliveredTable, as_of: dt.date) -> pa.Table:
+        history = table.history
+        query = sa.select(history).where(history.c.as_of == as_of)
+        ordered = query.order_by(*(history.c[name] for name in table.contract.key))
         with self._transaction() as connection:
-            query = sa.select(history).where(history.c.as_of == as_of).order_by(history.c.user_id)
             streaming = connection.execution_options(stream_results=True)
-            return read_rows(streaming.execute(query), PREDICTIONS)
+            return read_rows(streaming.execute(ordered), table.contract)
 
     def deliveries(self) -> list[Delivery]:
         """List the delivered days, the newest first.
@@ -279,11 +305,17 @@ class ResultsDatabase:
         self._has_schema = True
 
     def _deliver(
-        self, as_of: dt.date, rows: pa.Table, run_id: str, checksum_of_rows: "Future[str]"
+        self,
+        as_of: dt.date,
+        rows: pa.Table,
+        of_targets: pa.Table,
+        run_id: str,
+        checksum_of_rows: "Future[str]",
     ) -> Delivery:
         load = Load(as_of, secrets.randbelow(_MAX_LOAD_ID) + 1)
         with self._transaction(writing=True) as connection:
             load_rows(connection, PLAYER_PREDICTIONS, load, rows)
+            load_rows(connection, TARGET_PREDICTION_ROWS, load, of_targets)
             now = dt.datetime.now(dt.UTC).replace(microsecond=0)
             delivery = Delivery(as_of, run_id, rows.num_rows, checksum_of_rows.result(), now)
             publishing.publish(connection, _row(delivery, load))

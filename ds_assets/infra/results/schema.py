@@ -19,10 +19,16 @@ from sqlalchemy.schema import CreateView
 from sqlalchemy.types import TypeEngine
 
 from ds_assets.core.schema import Column, ColumnType, Table
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
+from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
+    MODEL_METRICS,
+    PREDICTION_OUTCOMES,
+    PREDICTIONS,
+    TARGET_PREDICTIONS,
+)
 from ds_assets.infra.results.backends import backend_of_dialect
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest version in `migrations`, which is the one this software reads and writes."""
 KEY_LENGTH = 191
 """Maximum number of characters of a user id, and of other texts in a primary key."""
@@ -190,5 +196,10 @@ def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTa
 PLAYER_PREDICTIONS = _delivered_table(PREDICTIONS, "player_predictions", "player_prediction_loads")
 """A row for each user and day."""
 
-DELIVERED_TABLES = (PLAYER_PREDICTIONS,)
+TARGET_PREDICTION_ROWS = _delivered_table(
+    TARGET_PREDICTIONS, "target_predictions", "target_prediction_loads"
+)
+"""A row for each user, day and custom target."""
+
+DELIVERED_TABLES = (PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS)
 """Every table of a delivery."""

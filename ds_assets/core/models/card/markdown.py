@@ -49,7 +49,7 @@ def card_words(target: Target, card: ModelCard, drift: Mapping[str, float]) -> s
 def _head(target: Target, card: ModelCard) -> str:
     return (
         f"**{card.target}**: chance of {target.wording.outcome} in the {card.horizon} days after "
-        f"{card.as_of}, for every active user."
+        f"{card.as_of}, for {target.users}."
     )
 
 

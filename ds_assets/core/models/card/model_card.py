@@ -175,6 +175,7 @@ class ModelCard(Card):
     Attributes:
         target: Name of what it predicts.
         horizon: Length of the label window, in days.
+        definition: What `game.yaml` says of the target; none for a built-in one.
         user_groups: Whom models of their own are made for.
         trained: Day at whose end it was trained; earlier than `as_of` for a champion that stays.
         twin_trained: Day at whose end its twin could have been trained: that of the snapshot by
@@ -200,6 +201,7 @@ class ModelCard(Card):
 
     target: str
     horizon: int
+    definition: str | None = None
     user_groups: str
     trained: dt.date
     twin_trained: dt.date | None = None

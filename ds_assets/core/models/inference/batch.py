@@ -17,6 +17,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.inference.onnx_model import (
     Model,
@@ -29,7 +30,7 @@ from ds_assets.core.models.inference.onnx_model import (
     probabilities,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.targets import BUILT_IN, Target
 
 AGO = "days_since_active"
 _KEPT_DAYS = 8
@@ -94,17 +95,23 @@ class DayModels:
         """What the columns of `PREDICTIONS` say that is the same for every user of the day."""
         return {
             "as_of": self.as_of,
-            **{one.missing_column: self._missing(one.name) for one in BUILT_IN},
-            **{one.model_column: self._version(one.name) for one in BUILT_IN},
+            **{one.missing_column: self.missing(one) for one in BUILT_IN},
+            **{one.model_column: self._version(one) for one in BUILT_IN},
             "cluster_model": None if self.clusters is None else self.clusters.card.version,
         }
 
-    def _missing(self, target: str) -> str | None:
-        known = self.targets.get(target)
+    def of(self, target: Target) -> TargetModel | None:
+        """What there is of a target as it is defined; None where there is nothing."""
+        known = self.targets.get(target.name)
+        return known if known is not None and known.card.definition == target.definition else None
+
+    def missing(self, target: Target) -> str | None:
+        """What data is missing for a target's predictions, in words; None where there are some."""
+        known = self.of(target)
         return "no model was made for the day" if known is None else known.missing
 
-    def _version(self, target: str) -> str | None:
-        known = self.targets.get(target)
+    def _version(self, target: Target) -> str | None:
+        known = self.of(target)
         return None if known is None else known.version
 
 
@@ -140,6 +147,28 @@ class Predictor:
         files = {one.as_of: one for one in self.days}
         for day, rows in features.groupby("dt"):
             yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]), self.declared)
+
+
+@dataclass(frozen=True)
+class TargetPredictor:
+    """Predicts the rows of `TARGET_PREDICTIONS`, as `Predictor` does those of `PREDICTIONS`.
+
+    Attributes:
+        days: Files of each day's models.
+        targets: What is predicted.
+        declared: The game's features, for the words of the reasons.
+    """
+
+    days: tuple[DayFiles, ...]
+    targets: tuple[Target, ...]
+    declared: tuple[FeatureColumn, ...]
+
+    def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """Predict a batch: the columns of user_features, and `dt`, their day."""
+        files = {one.as_of: one for one in self.days}
+        for day, rows in features.groupby("dt"):
+            models = load_day(files[pd.Timestamp(str(day)).date()])
+            yield from predict_targets(rows, models, self.targets, self.declared)
 
 
 @lru_cache(maxsize=_KEPT_DAYS)  # a process gets many batches of a day
@@ -216,6 +245,44 @@ def predict(
             "user_group": known[USER_GROUP],
         }
     )[PREDICTIONS.names]
+
+
+def predict_targets(
+    features: pd.DataFrame,
+    models: DayModels,
+    targets: Iterable[Target],
+    declared: Iterable[FeatureColumn],
+) -> Iterator[pd.DataFrame]:
+    """Predict targets of those users of a features frame that belong to their population.
+
+    Args:
+        features: Features frame of any number of users, not necessarily of the models' day.
+        models: The models to apply.
+        targets: What is predicted.
+        declared: The game's features, for the words of the reasons.
+
+    Yields:
+        The columns of `TARGET_PREDICTIONS` for each target.
+
+    Raises:
+        InputError: a feature is missing or has the wrong type; the message lists all of them.
+    """
+    known = with_clusters(features, models.clusters)
+    for target in targets:
+        own = known[in_population(known, target.population)]
+        model = models.of(target)
+        predicted = TargetPredictions() if model is None else _predict_target(model, own, declared)
+        yield pd.DataFrame(
+            {
+                "as_of": models.as_of,
+                "user_id": own["user_id"],
+                "target": target.name,
+                "probability": predicted.probabilities,
+                "reasons": predicted.reasons,
+                "missing": models.missing(target),
+                "model": None if model is None else model.version,
+            }
+        )
 
 
 def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.core.models.learning.linear_model import (
@@ -107,20 +108,55 @@ def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
     }
 
 
-def fit_classifier(matrix: Matrix, labels: Labels, share: float, seed: int) -> FittedClassifier:
+def fit_classifier(
+    matrix: Matrix, labels: Labels, share: float, seed: int, max_rows: int | None = None
+) -> FittedClassifier:
     """Fit trees for the probability of a label.
+
+    With more than `max_rows` rows, the model is fitted to a sample that keeps the rarer label as
+    far as possible, and its log-odds are corrected for that (King and Zeng, Logistic Regression in
+    Rare Events Data, 2001, section 4.1).
 
     Args:
         matrix: Encoded features, shape (rows, features).
         labels: Labels with both outcomes, shape (rows,).
         share: Share of the linear model in the log-odds.
         seed: Makes training repeatable.
+        max_rows: Rows to fit to at most; none: all.
     """
+    if max_rows is not None and len(labels) > max_rows:
+        kept, correction = _balanced_sample(labels, max_rows, seed)
+        fitted = fit_classifier(matrix[kept], labels[kept], share, seed)
+        return _shifted(fitted, correction)
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
 
     learner = _fitted(HistGradientBoostingClassifier, matrix, labels, seed)
     linear = fit_linear(matrix, labels)
     return FittedClassifier(learner, linear, tuple(steps_of(linear, matrix)), share)
+
+
+def _balanced_sample(labels: Labels, max_rows: int, seed: int) -> tuple[NDArray[np.intp], float]:
+    """Rows of which at most half have the commoner label, if the rarer one has as many.
+
+    Returns:
+        Their places, ascending, and what has to be added to log-odds that are learnt from them.
+    """
+    generator = np.random.default_rng(seed)
+    positives, negatives = np.flatnonzero(labels), np.flatnonzero(~labels)
+    half = max_rows // 2
+    positive_rows = min(len(positives), max(half, max_rows - len(negatives)))
+    kept = [
+        generator.choice(rows, count, replace=False)
+        for rows, count in ((positives, positive_rows), (negatives, max_rows - positive_rows))
+    ]
+    shares = len(kept[0]) / len(positives), len(kept[1]) / len(negatives)
+    return np.sort(np.concatenate(kept)), float(np.log(shares[1] / shares[0]))
+
+
+def _shifted(fitted: FittedClassifier, correction: float) -> FittedClassifier:
+    fitted.learner._baseline_prediction += correction  # noqa: SLF001  # where the intercept is
+    linear = replace(fitted.linear, intercept=fitted.linear.intercept + correction)
+    return replace(fitted, linear=linear)
 
 
 def fit_regressor(matrix: Matrix, values: Floats, seed: int) -> FittedRegressor:

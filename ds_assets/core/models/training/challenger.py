@@ -73,20 +73,36 @@ class Challenger:
     calibration: CalibrationCard
 
 
-def make_challenger(snapshots: Sequence[LabelledSnapshot], seed: int) -> Challenger:
+def make_challenger(
+    snapshots: Sequence[LabelledSnapshot], seed: int, max_fit_rows: int | None = None
+) -> Challenger:
     """Choose how to make a model.
 
     Args:
         snapshots: Ascending by day; enough to train and to judge one.
         seed: Makes training and intervals repeatable.
+        max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
     usable = [_thinned(one) for one in folds(snapshots, FOLDS) if has_enough(one)]
-    memory, latest = _remember(usable[0], seed)
+    memory, latest = _remember(usable[0], seed, max_fit_rows)
     mixture, latest = _mix(latest, seed)
-    groups = contest(latest.fold, latest.training, latest.judging, latest.ensemble.whole, seed)
+    groups = contest(
+        latest.fold,
+        latest.training,
+        latest.judging,
+        latest.ensemble.whole,
+        seed,
+        max_fit_rows,
+    )
     latest = replace(latest, ensemble=Ensemble(latest.ensemble.whole, groups.winners))
     earlier = [
-        _judged(remembered(fold, memory), list(groups.winners), mixture.linear_share, seed)
+        _judged(
+            remembered(fold, memory),
+            list(groups.winners),
+            mixture.linear_share,
+            seed,
+            max_fit_rows,
+        )
         for fold in [*usable[1:], *_known_before(usable)]
     ]
     calibration, judged = _calibrate([latest, *earlier], seed)
@@ -114,20 +130,26 @@ def _known_before(usable: Sequence[Fold]) -> list[Fold]:
     return [_thinned(one) for one in known if one.judging.day not in there and has_enough(one)]
 
 
-def _judged(fold: Fold, groups: Sequence[str], share: float, seed: int) -> JudgedFold:
+def _judged(
+    fold: Fold, groups: Sequence[str], share: float, seed: int, max_fit_rows: int | None
+) -> JudgedFold:
     """Train on a fold: a model for everybody, and one for each of these groups that can have it."""
     encoding = encoding_of(fold.training)
     training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
-    whole = fit_classifier(training.matrix, training.labels, share, seed)
-    own = {one: fit_group(training, one, share, seed) for one in groups if can_fit(training, one)}
+    whole = fit_classifier(training.matrix, training.labels, share, seed, max_fit_rows)
+    own = {
+        one: fit_group(training, one, share, seed, max_fit_rows)
+        for one in groups
+        if can_fit(training, one)
+    }
     return JudgedFold(fold, encoding, training, judging, Ensemble(whole, own))
 
 
-def _remember(fold: Fold, seed: int) -> tuple[Memory, JudgedFold]:
+def _remember(fold: Fold, seed: int, max_fit_rows: int | None) -> tuple[Memory, JudgedFold]:
     """A model of all snapshots, or of the latest few where that is better beyond noise."""
     shorter = [_latest(fold, n) for n in SHORTER_MEMORIES if n < len(fold.training)]
     candidates = [fold, *filter(has_enough, shorter)]
-    whole, *others = [_judged(one, (), LINEAR_SHARE, seed) for one in candidates]
+    whole, *others = [_judged(one, (), LINEAR_SHARE, seed, max_fit_rows) for one in candidates]
     labels, best, differences = whole.judging.labels, whole, {}
     for one in others:
         differences[len(one.fold.training)] = mean_difference(

@@ -53,6 +53,8 @@ def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> 
     card = champion.card
     if (card.target, card.horizon) != (target.name, target.horizon):
         return f"the champion predicts {card.target} in {card.horizon} days"
+    if card.definition != target.definition:
+        return f"the champion's {card.target} was defined otherwise"
     if card.user_groups != target.user_groups:
         return f"the champion's user groups are {card.user_groups}"
     problems = [] if features is None else mismatches(features, card.encoding)

@@ -48,7 +48,12 @@ class Contest:
 
 
 def contest(
-    fold: Fold, training: Rows, judging: Rows, whole: FittedClassifier, seed: int
+    fold: Fold,
+    training: Rows,
+    judging: Rows,
+    whole: FittedClassifier,
+    seed: int,
+    max_fit_rows: int | None = None,
 ) -> Contest:
     """Let a model of each group compete with the global one on the group's later users.
 
@@ -59,6 +64,7 @@ def contest(
         judging: Encoded rows.
         whole: The global model, of the same training rows.
         seed: Makes training and intervals repeatable.
+        max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
     sizes = Counter(group for group in judging.groups if group)
     ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
@@ -69,7 +75,7 @@ def contest(
             cards.append(_fallback(group, fold, judging, few))
             continue
         own = judging.of_group(group)
-        trees = fit_group(training, group, whole.share, seed)
+        trees = fit_group(training, group, whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
             chances(trees.log_odds(own.matrix)),
@@ -84,10 +90,12 @@ def contest(
     return Contest(tuple(cards), winners)
 
 
-def fit_group(training: Rows, group: str, share: float, seed: int) -> FittedClassifier:
+def fit_group(
+    training: Rows, group: str, share: float, seed: int, max_rows: int | None = None
+) -> FittedClassifier:
     """A model of the rows of one group."""
     own = training.of_group(group)
-    return fit_classifier(own.matrix, own.labels, share, seed)
+    return fit_classifier(own.matrix, own.labels, share, seed, max_rows)
 
 
 def can_fit(training: Rows, group: str) -> bool:

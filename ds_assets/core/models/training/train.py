@@ -96,7 +96,7 @@ def train(
     lack = lacks(target, as_of, ordered)
     if lack:
         return _without_challenger(plan, lack, champion)
-    challenger = make_challenger(ordered, seed)
+    challenger = make_challenger(ordered, seed, target.max_fit_rows)
     decision, said = _decision(challenger, champion, plan)
     if champion is not None and said is not None and decision.kept == "champion":
         return _kept(champion, challenger, decision, said, plan)
@@ -170,6 +170,7 @@ def _delivered_again(
 ) -> TrainedModel:
     facts = {
         "as_of": plan.as_of,
+        "reasons": (),
         "missing_snapshots": plan.missing,
         "decision": decision,
         "folds": folds,
@@ -186,7 +187,7 @@ def _finished(
     kept = plan.snapshots if memory is None else plan.snapshots[-memory:]
     rows = _rows(kept)
     groups = _with_files(group_cards(challenger, plan.seed))
-    onnx, parts = _files(challenger, groups, rows.rows, plan.seed)
+    onnx, parts = _files(challenger, groups, rows.rows, plan)
     spend = _spend(challenger, plan.seed)
     if spend is not None and (amounts := fit_amounts(rows.rows, plan.seed)) is not None:
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
@@ -209,7 +210,7 @@ def _finished(
 
 
 def _files(
-    challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, seed: int
+    challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
 ) -> tuple[bytes, dict[str, bytes]]:
     """The model for everybody as ONNX; by file, those of groups and all judged twins."""
     line, latest = challenger.calibration.line, challenger.judged[0]
@@ -218,9 +219,11 @@ def _files(
     for one in groups:
         if one.file is not None:
             twin = latest.ensemble.groups[one.group]
-            parts[one.file] = classifier_onnx(fit_group(rows, one.group, share, seed), line)
+            own = fit_group(rows, one.group, share, plan.seed, plan.target.max_fit_rows)
+            parts[one.file] = classifier_onnx(own, line)
             parts[f"{TWIN_OF}{one.file}"] = classifier_onnx(twin, latest.calibration)
-    return classifier_onnx(fit_classifier(rows.matrix, rows.labels, share, seed), line), parts
+    whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, plan.target.max_fit_rows)
+    return classifier_onnx(whole, line), parts
 
 
 def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
@@ -274,13 +277,14 @@ def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded
         "horizon": plan.target.horizon,
         "user_groups": plan.target.user_groups,
         "seed": plan.seed,
-        "hyper_parameters": hyper_parameters(len(rows.labels)),
+        "hyper_parameters": hyper_parameters(_fit_rows(plan, len(rows.labels))),
         "data_fingerprint": _fingerprint(plan.snapshots, seen),
         "libraries": library_versions(),
     }
     return ModelCard(
         **made_from,
-        version=version_of(**made_from),
+        definition=plan.target.definition,
+        version=version_of(**made_from, **_definition(plan)),
         state="not_enough_data",
         reasons=(),
         encoding=encoded.encoding,
@@ -292,6 +296,16 @@ def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded
         base_rate=float(rows.labels.mean()) if len(rows.labels) else None,
         onnx_sha256=None,
     )
+
+
+def _definition(plan: _Plan) -> dict[str, str]:
+    """What sets a custom target apart; nothing for a built-in one, whose versions stay the same."""
+    return {} if plan.target.definition is None else {"definition": plan.target.definition}
+
+
+def _fit_rows(plan: _Plan, rows: int) -> int:
+    limit = plan.target.max_fit_rows
+    return rows if limit is None else min(rows, limit)
 
 
 def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: _Encoded) -> str:

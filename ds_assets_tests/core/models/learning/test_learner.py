@@ -5,9 +5,11 @@ from threading import Event
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from ds_assets.core.models.learning import learner
+from ds_assets.core.models.learning.calibration import UNCHANGED
 from ds_assets.core.models.learning.learner import (
     LINEAR_SHARE,
     FittedClassifier,
@@ -17,7 +19,7 @@ from ds_assets.core.models.learning.learner import (
     fit_regressor,
     hyper_parameters,
 )
-from ds_assets.core.models.learning.onnx_export import as_onnx
+from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets_tests.core.models.tree_factories import make_matrix
 
 
@@ -144,3 +146,52 @@ def test_learning_side_by_side_leaves_threads_as_they_were() -> None:
         for one in [pool.submit(first), pool.submit(second)]:
             one.result()
         assert {api: threads_of(api) for api in before} == before
+
+
+def rare(matrix: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+    """Labels of which few are positive, by chance that grows with a feature."""
+    chance = share * np.exp(np.nan_to_num(matrix[:, 0]).clip(-2, 2) - 0.5)
+    return np.random.default_rng(3).random(len(matrix)) < chance
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_a_model_of_a_sample_gives_the_probabilities_of_all_rows(share: float) -> None:
+    matrix = make_matrix(20_000)
+    labels = rare(matrix, share)
+    fitted = fit_classifier(matrix, labels, LINEAR_SHARE, 0, max_rows=4_000)
+    chances = 1 / (1 + np.exp(-fitted.log_odds(matrix)))
+    assert chances.mean() == pytest.approx(labels.mean(), rel=0.15)
+    whole = fit_classifier(matrix, labels, LINEAR_SHARE, 0)
+    assert np.corrcoef(fitted.log_odds(matrix), whole.log_odds(matrix))[0, 1] > 0.8
+
+
+def test_a_sample_keeps_the_rare_label() -> None:
+    labels = np.zeros(10_000, dtype=bool)
+    labels[:60] = True
+    for given, kept_of in ((labels, 60), (~labels, 940)):
+        kept, correction = learner._balanced_sample(given, 1_000, seed=0)
+        assert given[kept].sum() == kept_of
+        assert len(kept) == len(set(kept.tolist())) == 1_000
+        odds = given[kept].mean() / (1 - given[kept].mean())
+        assert np.log(odds) + correction == pytest.approx(
+            np.log(given.mean() / (1 - given.mean())), abs=1e-9
+        )
+
+
+def test_a_stored_model_of_a_sample_says_what_the_fitted_one_says() -> None:
+    matrix = make_matrix(5_000)
+    fitted = fit_classifier(matrix, rare(matrix, 0.05), LINEAR_SHARE, 0, max_rows=1_000)
+    session = InferenceSession(classifier_onnx(fitted, UNCHANGED))
+    (stored,) = session.run(["probabilities"], {"X": matrix})
+    np.testing.assert_allclose(
+        stored[:, 1], 1 / (1 + np.exp(-fitted.log_odds(matrix))), rtol=1e-3, atol=1e-5
+    )
+    again = fit_classifier(matrix, rare(matrix, 0.05), LINEAR_SHARE, 0, max_rows=1_000)
+    assert np.array_equal(again.log_odds(matrix), fitted.log_odds(matrix))
+
+
+def test_fewer_rows_than_the_bound_are_all_fitted_to() -> None:
+    matrix = make_matrix(500)
+    labels = labels_of(matrix)
+    bounded = fit_classifier(matrix, labels, LINEAR_SHARE, 0, max_rows=500)
+    assert np.array_equal(bounded.log_odds(matrix), classifier(matrix).log_odds(matrix))
