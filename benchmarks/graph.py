@@ -13,7 +13,7 @@ from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.installation import Installation, load_installation
 
 DAYS = 30
-_LAZY = (
+LAZY_MODULES = (
     "onnx",
     "onnxruntime",
     "scipy.optimize",
@@ -29,7 +29,7 @@ _LAZY = (
 
 def installation(simulated: Path, home: Path) -> Installation:
     """A fresh home that reads a simulated game; everything is imported."""
-    import_lazy(_LAZY)
+    import_lazy(LAZY_MODULES)
     home.mkdir(parents=True)
     source, game = simulated / "source", simulated / "game.yaml"
     return load_installation({"home": home, "source": source, "game": game})

@@ -1,0 +1,14 @@
+"""A day with a game's own targets: `python -m benchmarks.subjects.day_with_targets GAME HOME`."""
+
+import sys
+from pathlib import Path
+
+from benchmarks.whole_day import open_game, run_day
+
+
+def main() -> None:
+    run_day(open_game(Path(sys.argv[1]), Path(sys.argv[2]), "game.yaml"))
+
+
+if __name__ == "__main__":
+    main()
