@@ -54,7 +54,7 @@ class DayProfiles:
         rows: The columns of `CLUSTER_PROFILES`; no rows without clusters.
         changed: Share of the users of both weeks that changed cluster, where there were any.
         pictures: PNG files, by what they show; none of a day that is not among the latest.
-        missing: What is not there and why, in words.
+        missing: What is missing and why, in words.
     """
 
     rows: pd.DataFrame
@@ -64,7 +64,7 @@ class DayProfiles:
 
 
 def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, DayProfiles]:
-    """Describe the clusters of days, and store a row a cluster."""
+    """Describe the clusters of days, and store one row per cluster."""
     pictured = sorted(days)[-PICTURED_DAYS:]
     return {day: _describe(day, lake, game, pictured=day in pictured) for day in sorted(days)}
 

@@ -72,7 +72,7 @@ def day(number: int) -> dt.date:
 def make_row(
     user: str, arrived: int, dated: int | None = None, hour: int = 12, **changes: Any
 ) -> Row:
-    """A row that arrived on the day of a number, dated the same unless told."""
+    """A row that arrived on the day of a number, dated the same unless given."""
     date = day(arrived if dated is None else dated)
     return Row(day(arrived), user, date, dt.datetime.combine(date, dt.time(hour)), **changes)
 

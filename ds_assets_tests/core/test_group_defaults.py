@@ -1,4 +1,4 @@
-"""What is said of a user of whom nothing is known."""
+"""Answers for unknown users."""
 
 import math
 from typing import Any

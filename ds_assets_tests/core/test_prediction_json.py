@@ -1,4 +1,4 @@
-"""A prediction as JSON: whatever a row holds, the JSON says the same, and can be told apart."""
+"""A prediction as JSON: whatever a row holds, the JSON says the same, and is distinct."""
 
 import json
 import math

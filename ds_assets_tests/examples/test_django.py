@@ -176,7 +176,7 @@ def page(client: Client, user_id: str) -> str:
 
 
 def settled(client: Client) -> None:
-    """Wait until everybody who answers has been started: the first questions may be too early."""
+    """Wait until all sources have been started: the first requests may be too early."""
     until = time.monotonic() + 30
     while "unknown_user" not in page(client, f"{time.monotonic()}"):
         assert time.monotonic() < until

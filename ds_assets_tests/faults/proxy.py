@@ -1,6 +1,6 @@
 """A TCP proxy on this machine that does to a connection what networks do.
 
-Belongs here: the faults, and nothing of the protocols that pass through.
+Scope: the faults; it does not depend on the protocols that pass through.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""With a server that swallows everything, each asset fails within a minute, in a sentence."""
+"""With a server that never answers, each asset fails within a minute, with a message."""
 
 import os
 import re

@@ -87,7 +87,7 @@ def test_days_run_in_any_order_and_once_more_in_order_give_what_one_run_over_all
     without_newest: Installation, tmp_path: Path
 ) -> None:
     installation = without_newest.copy(tmp_path)
-    for one in (LAST, day(29)):  # with a champion of days before those that are not there yet
+    for one in (LAST, day(29)):  # with a champion of days before those that are still missing
         installation.run(one)
     installation.run(day(32 - NEW), LAST)
     assert installation.delivered() == finished().delivered()

@@ -84,7 +84,7 @@ def make_reference(folder: Path) -> Reference:
 def kill_once(reference: Reference, home: Path, share: float) -> float:
     """Kill a run of the later days at a share of its usual time. Returns the seconds that it had.
 
-    A run that was faster than the kill is begun anew, to be killed earlier.
+    A run that was faster than the kill is started again, to be killed earlier.
     """
     while True:
         shutil.rmtree(home, ignore_errors=True)

@@ -18,7 +18,7 @@ from ds_assets_tests.infra.lake.lakes import make_blob_lake
 from ds_assets_tests.infra.results.databases import fresh_database
 
 LAST = day(23)
-"""The second day with models; the month of folders and files goes on after it."""
+"""The second day with models; the month of folders and files continues after it."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 

@@ -1,7 +1,7 @@
 """Logs of games that nobody here has seen: sparse, small, new, old, or with little in a line.
 
 Each is made by a small law of its own, goes through the whole graph for its last day, and is
-judged by what happens afterwards, which is in no log.
+compared with what happens afterwards, which is in no log.
 """
 
 import datetime as dt
@@ -109,7 +109,7 @@ class Played:
         return card
 
     def auc(self, target: str) -> float:
-        """Of the probabilities, judged by what the log's law did after its last day."""
+        """AUC of the probabilities against what the log's law did after its last day."""
         number = self.predictions["user_id"].str.removeprefix("p").astype(int)
         end = self.log.days + targets_of(self.home.game)[target].horizon
         did = self.log.came if target == "churn" else self.log.paid
@@ -308,7 +308,7 @@ def test_nine_of_ten_leave(tmp_path: Path) -> None:
 def test_a_decade_of_seldom_buyers(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     users = 8000
-    # Of the ten years, as many days as it takes to train and to judge: a label window, snapshots
+    # Of the ten years, as many days as training and validation take: a label window, snapshots
     # two weeks apart whose labels are known on the day of the latest, and some history before.
     days = 90 + 7 * 14 + 90
     there = stays(rng, rng.uniform(-3000, days, users), rng.beta(1, 500, users), days + 90)

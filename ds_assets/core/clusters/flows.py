@@ -10,7 +10,7 @@ def flows(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Count the users between the clusters of two days.
 
     Args:
-        before: The columns `user_id` and `cluster` of the earlier day, a row a user.
+        before: The columns `user_id` and `cluster` of the earlier day, one row per user.
         after: The same of the later day.
 
     Returns:

@@ -143,7 +143,7 @@ REPORT_LOCKS = sa.Table(
     "report_locks",
     METADATA,
     sa.Column("name", KeyText, primary_key=True, comment="The table of reports."),
-    comment="Who writes a table of reports holds its row here meanwhile.",
+    comment="Writers of a table of reports lock its row here.",
     **_MYSQL,
 )
 """A row for each report, which its writer locks so that writers take turns."""

@@ -1,4 +1,4 @@
-"""What becomes of the cache when the network between it and its server does not do its part."""
+"""The cache during faults of the network between it and its server."""
 
 import time
 from collections.abc import Iterator

@@ -32,7 +32,7 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Read:
-    """What became of some files."""
+    """The result of reading some files."""
 
     events: list[dict[str, Any]]
     bad: list[Row]

@@ -33,7 +33,7 @@ def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:
 
 
 def metrics(as_of: dt.date, *measures: str, value: float = 0.5) -> pa.Table:
-    """A report of a day, a row a measure."""
+    """A report of a day, one row per measure."""
     rows = [row_of(MODEL_METRICS, as_of=as_of, measure=one, value=value) for one in measures]
     return pa.Table.from_pylist(rows, schema=MODEL_METRICS.arrow_schema)
 

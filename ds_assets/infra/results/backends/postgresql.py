@@ -36,7 +36,7 @@ from ds_assets.infra.results.backends.postgresql_rows import (
 from ds_assets.infra.results.errors import DeliveryDiffers
 
 _GRACE_SECONDS = 5
-"""What this side waits longer than the server works on a statement, so that the server tells."""
+"""The client waits this much longer than the statement timeout, so that the server reports it."""
 _SEND_SECONDS = 20
 """Longest wait for the server to take a piece of rows."""
 _CONNECTION_OPTIONS = {
@@ -152,7 +152,7 @@ class PostgreSQLBackend(Backend):
 
     def transaction_options(self, *, writing: bool) -> Mapping[str, Any]:
         """See `Backend`."""
-        # A writer that has waited for another one goes on from what that one has left.
+        # A writer that has waited for another one continues from what that one has left.
         return {"isolation_level": "READ COMMITTED"} if writing else {}
 
     def is_transient(self, error: BaseException) -> bool:

@@ -51,7 +51,7 @@ def test_users_apart_have_rows_of_the_delivered_model() -> None:
     for segment in ("first_week", "country=KR"):
         assert measures(rows, "delivered", segment) == ALL_MEASURES
         assert set(rows["contender"][rows["segment"] == segment]) == {"delivered"}
-    assert "country=US" not in set(rows["segment"])  # too few to judge
+    assert "country=US" not in set(rows["segment"])  # too few to validate
 
 
 def test_numbers_are_those_of_the_card() -> None:

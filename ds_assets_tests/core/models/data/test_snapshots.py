@@ -1,4 +1,4 @@
-"""The order of snapshots in time: what may train, and what may judge."""
+"""The order of snapshots in time: which train, and which validate."""
 
 import datetime as dt
 from collections.abc import Sequence

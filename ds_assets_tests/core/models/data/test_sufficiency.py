@@ -33,7 +33,7 @@ def weeks(count: int) -> dt.date:
 def snapshot(
     day: dt.date, leave: int, stay: int = 200, maturity_days: int = 14, prefix: str = ""
 ) -> LabelledSnapshot:
-    """Users of whom the first left."""
+    """Users, the first of which left."""
     users = pd.Index([f"{prefix}{n:04d}" for n in range(leave + stay)])
     labels = pd.Series(np.arange(leave + stay) < leave, index=users)
     matured = day + dt.timedelta(days=maturity_days)

@@ -170,7 +170,7 @@ def test_loading_a_model_tells_nobody_and_leaves_no_trace(tmp_path: Path) -> Non
 
 
 def whole_alone(made: TrainedModel) -> PredictionModel:
-    """The model for everybody, without those of the groups."""
+    """The model for all users, without the group models."""
     return replace(loaded(made), groups={})
 
 

@@ -1,4 +1,4 @@
-"""What users spend if they pay: learnt with few whales deciding little, judged later."""
+"""What users spend if they pay: few whales decide little, and later spend validates it."""
 
 import numpy as np
 import pytest
