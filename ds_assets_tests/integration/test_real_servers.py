@@ -52,7 +52,10 @@ class Month:
         yield str(self.installation.settings.places())
         for name, resource in (defs.resources or {}).items():
             yield f"{name}: {resource!r}"
-            yield repr(resource.open())
+        installed = self.installation.installed
+        with installed.results() as results, installed.cache() as cache:
+            for opened in (installed.log_source(), installed.lake(), results, cache):
+                yield f"{opened} {opened!r}"
 
 
 @pytest.fixture(scope="module")
