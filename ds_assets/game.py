@@ -147,7 +147,7 @@ Population = Literal["all", "never_paid", "has_paid"]
 
 
 class CustomTarget(_Part):
-    """A target of the game's own: what makes a user positive, within how many days, of whom."""
+    """A target of the game's own: its population, what makes a user positive, and in which time."""
 
     event: tuple[Name, ...] | None = None
     """Types of which at least one event must happen."""

@@ -89,7 +89,7 @@ class Target:
         horizon: Length of the label window, in days.
         label: Which users are positive.
         baseline: The rule of thumb that its model has to beat.
-        population: Users of whom it is predicted.
+        population: Users that it is predicted for.
         definition: What `game.yaml` says of it, none for a built-in target: a model is not used
             for a target of another definition.
         max_fit_rows: Rows that a single model is fitted to, none for all; see `fit_classifier`.
@@ -127,7 +127,7 @@ class Target:
 
     @property
     def users(self) -> str:
-        """Whom it is predicted of, in words."""
+        """The users that it is predicted for, in words."""
         return _USERS[self.population]
 
     @property
