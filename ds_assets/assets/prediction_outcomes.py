@@ -46,7 +46,7 @@ _DRIFTS_SHOWN = 5
 
 @dataclass(frozen=True)
 class DayOutcomes:
-    """What became of a day's predictions.
+    """The outcomes of a day's predictions.
 
     Attributes:
         rows: The columns of `PREDICTION_OUTCOMES`; without a row for what is not over yet.
@@ -62,7 +62,7 @@ class DayOutcomes:
 def update(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, DayOutcomes]:
-    """Compare the predictions of days with what happened, and store a row a target and group."""
+    """Compare predictions of days with what happened; store one row per target and group."""
     found: dict[dt.date, dict[str, _Judged | str]] = {day: {} for day in days}
     activity = stored_days("user_activity", lake)
     for target in targets_of(game).values():
@@ -83,7 +83,7 @@ def update(
 
 
 def due(lake: Lake, game: Game) -> tuple[list[dt.date], dt.datetime]:
-    """Days with predictions to judge: what they or their outcomes are made of is newer than these.
+    """Days with predictions to compare: their inputs are newer than their stored outcomes.
 
     Returns:
         The days, ascending, and the time of the newest of what they are made of.
@@ -148,7 +148,7 @@ class _Judged:
 def _uncounted(
     target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake
 ) -> list[dt.date]:
-    """Stored days without the target's events, among those that tell what became of predictions."""
+    """Stored days without the target's events, among those that outcomes are made of."""
     last = max(days) + dt.timedelta(days=target.maturity_days)
     return days_without_counts(target, between(activity, min(days), last), lake)
 
@@ -160,7 +160,7 @@ def _why_unknown(
     uncounted: Sequence[dt.date],
     game: Game,
 ) -> str:
-    """Why nobody knows what became of a day's predictions, in words."""
+    """Why the outcomes of a day's predictions are unknown, in words."""
     again = [one for one in absent if one in uncounted]
     if again:
         return (
@@ -176,7 +176,7 @@ def _why_unknown(
 def _absent(
     day: dt.date, target: Target, activity: Container[dt.date], game: Game
 ) -> list[dt.date]:
-    """Days without which nobody knows what became of a day's predictions."""
+    """Days without which the outcomes of a day's predictions are unknown."""
     return [one for one in label_days(day, target.horizon, game) if one not in activity]
 
 

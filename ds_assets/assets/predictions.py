@@ -1,4 +1,4 @@
-"""What is predicted of each active user: every target and the cluster, a row a user."""
+"""What is predicted of each active user: every target and the cluster, one row per user."""
 
 import datetime as dt
 from collections.abc import Sequence

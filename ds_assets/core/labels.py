@@ -1,6 +1,6 @@
 """What users did after a snapshot, once the time to do it is over.
 
-Belongs here: the label window and its maturity. The rule of this file: a label never exists before
+Scope: the label window and its maturity. The rule of this module: a label never exists before
 its horizon, and the grace for late logs, have passed.
 """
 
@@ -22,7 +22,7 @@ def weeks_apart(horizon: int, count: int, game: Game) -> int:
     """Weeks from one snapshot to the next: one, or as many as a long label window asks for.
 
     The earliest of `count` snapshots has to be matured on the day of the latest, else no model
-    could be trained on the one and judged by the other.
+    could be trained on the one and validated on the other.
     """
     return max(1, -(-game.maturity_days(horizon) // (7 * max(1, count - 1))))
 

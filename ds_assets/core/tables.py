@@ -1,7 +1,7 @@
 """The stored tables: every column declared once, with its type, unit and meaning.
 
 The Parquet schema, the SQL DDL, the table schema in the UI and the documentation come from here.
-Does not belong here: how a column is computed, and where a table lies.
+How a column is computed is in the modules that fill it.
 """
 
 from ds_assets.core.schema import Column, Table
@@ -206,18 +206,18 @@ MODEL_METRICS = Table(
         Column(
             "contender",
             "text",
-            "What was judged: delivered, global, champion, challenger, "
+            "What was measured: delivered, global, champion, challenger, "
             "logistic_regression or recency.",
         ),
         Column(
             "segment",
             "text",
-            "Whom it was judged on: all, first_week, or a group as cluster=3.",
+            "Users that it was measured on: all, first_week, or a group such as cluster=3.",
         ),
-        Column("snapshot", "date", "Snapshot that it was judged by."),
+        Column("snapshot", "date", "Validation snapshot."),
         Column("measure", "text", "What was measured, as auc, pr_auc or brier."),
         Column("users", "integer", "Users of the segment in that snapshot."),
-        Column("positives", "integer", "Those of them to whom it happened."),
+        Column("positives", "integer", "Number of positive labels."),
         Column("value", "real", "What was found."),
         Column(
             "low",
@@ -243,7 +243,7 @@ PREDICTION_OUTCOMES = Table(
         Column("segment", "text", "Whom they were about: all, or a group as cluster=3."),
         Column("users", "integer", "Users with a prediction whose horizon has passed."),
         Column("predicted", "real", "Mean probability that was delivered."),
-        Column("happened", "real", "Share to whom it happened."),
+        Column("happened", "real", "Share of positive outcomes."),
         Column(
             "predicted_spend",
             "real",

@@ -1,6 +1,6 @@
 """Models in the lake: an ONNX file and a JSON card for each day.
 
-Belongs here: where they lie and how they get there. What they say is `core`'s.
+Scope: where they are stored, and how.
 """
 
 import datetime as dt
@@ -120,7 +120,7 @@ def day_models(day: dt.date, lake: Lake) -> DayModels:
 
 
 def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES) -> DayFiles:
-    """The files of a day's models that predict, without those that only judge.
+    """The files of a day's models that predict, without the validation models.
 
     Args:
         day: The day.

@@ -1,6 +1,6 @@
 """The card of a target's model for people, as Markdown.
 
-Belongs here: the words. Every number in them is the card's.
+Scope: the wording. Every number in it is the card's.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from ds_assets.core.targets import Target
 
 _CONTENDERS = {
     "delivered": "**this model**",
-    "global": "one model for everybody",
+    "global": "one model for all users",
     "champion": "the champion",
     "challenger": "the challenger",
     "logistic_regression": "logistic regression",
@@ -59,16 +59,17 @@ def _lack(card: ModelCard) -> str:
 
 def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
     days = f"{card.snapshots[0]} to {card.snapshots[-1]}"
-    missing = f" {len(card.missing_snapshots)} were not there." if card.missing_snapshots else ""
+    missing = f" {len(card.missing_snapshots)} were missing." if card.missing_snapshots else ""
     yield (
         f"Version `{card.version}`, trained on what was known at the end of {card.trained}: "
         f"{card.rows:,} rows of {_snapshots(card.snapshots)}, {days}; "
-        f"{card.base_rate:.1%} of them positive.{missing} Boosted trees; what they were told is in "
+        f"{card.base_rate:.1%} of them positive.{missing} Boosted trees; hyperparameters are in "
         "the card as JSON."
     )
     for fold in card.folds:
         yield (
-            f"Judged by {fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive), "
+            f"Validated on {fold.users:,} users of {fold.snapshot} "
+            f"({fold.base_rate:.1%} positive), "
             f"trained on {_snapshots(fold.trained_on)} whose outcomes were known on that day:"
         )
         yield _table(fold.contenders)
@@ -106,7 +107,7 @@ def _apart(card: ModelCard) -> Iterator[str]:
     """Users apart: those in their first week, and the groups."""
     week = card.first_week
     if week is not None:
-        found = "too few to judge" if week.measures is None else f"AUC {_of(week.measures.auc)}"
+        found = "too few to validate" if week.measures is None else f"AUC {_of(week.measures.auc)}"
         yield f"Users in their first week: {week.users:,}, {found}."
     if card.groups:
         yield f"User groups ({card.user_groups}), on the snapshot {card.groups[0].snapshot}:"
@@ -124,11 +125,11 @@ def _group(one: GroupCard) -> str:
 
 def _spend(spend: SpendCard) -> str:
     return (
-        f"Expected spend: the chance times a likely amount, learnt from {spend.payers:,} rows with "
-        f"spend, in which an amount above {spend.cap:,.2f} counts as that; above it lies "
-        f"{spend.above_cap:.1%} of the spend. On the judging snapshot {spend.predicted:,.2f} "
-        f"a user were expected and {_of(spend.happened)} came; {spend.top_share:.0%} of it from "
-        "the tenth of whom most was expected."
+        f"Expected spend: the probability times a likely amount, learnt from {spend.payers:,} rows "
+        f"with spend, capped at {spend.cap:,.2f}; {spend.above_cap:.1%} of the spend is above the "
+        f"cap. On the validation snapshot {spend.predicted:,.2f} per user were expected and "
+        f"{_of(spend.happened)} observed, {spend.top_share:.0%} of it from the tenth of users with "
+        "the highest expectation."
     )
 
 

@@ -1,6 +1,6 @@
-"""What the model of a target says about itself.
+"""The card of a target's model: what it was made from, how good it is, and every choice.
 
-Belongs here: the shape of its card. Does not belong here: how what it says is found.
+Scope: the form of the card.
 """
 
 import datetime as dt
@@ -15,25 +15,25 @@ from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.spend import SpendCard
 
 DELIVERED, GLOBAL = "delivered", "global"
-"""The contender whose probabilities are delivered, and the model for everybody."""
+"""The contender whose probabilities are delivered, and the model for all users."""
 
 AMOUNTS = "amounts.onnx"
 TWIN_OF = "twin_"
 TWIN = "twin_model.onnx"
-"""Names of the further files of a model: of amounts, and of the model that was judged in its place,
-made alike of what was known on the day of the judging snapshot."""
+"""Names of the other files of a model: the model of amounts, and the validation model, made in the
+same way from what was known on the day of the validation snapshot."""
 
 
 class Evaluation(BaseModel):
-    """How good a model of the same making was on a later snapshot than any it was trained on.
+    """How good a model made in the same way was on a later snapshot than its training data.
 
     Attributes:
-        snapshot: The snapshot that it was judged by.
+        snapshot: The validation snapshot.
         trained_on: Snapshots whose label windows were over on that day.
         users: Users in the snapshot.
-        positives: Those of them to whom it happened.
-        contenders: How good each contender was on the same users: `delivered`; `global`, where
-            groups have models of their own; `champion` or `challenger`, whichever was not taken;
+        positives: Number of positive labels.
+        contenders: How good each contender was on the same users: `delivered`; `global`, if some
+            groups have separate models; `champion` or `challenger`, whichever was not taken;
             `logistic_regression`; `recency`.
     """
 
@@ -57,13 +57,13 @@ class Evaluation(BaseModel):
 
 
 class Segment(BaseModel):
-    """How good a model is for some of the users of a judging snapshot.
+    """How good a model is for some of the users of a validation snapshot.
 
     Attributes:
         snapshot: That snapshot.
         users: The users.
-        positives: Those of them to whom it happened.
-        measures: How good it is; none where there are too few to judge.
+        positives: Number of positive labels.
+        measures: How good it is; None if there are too few users to measure.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,12 +75,12 @@ class Segment(BaseModel):
 
 
 class Memory(BaseModel):
-    """How many of the snapshots a model remembers.
+    """How many of the snapshots a model is trained on.
 
     Attributes:
-        snapshots: Latest snapshots that it is trained on; none: all.
-        differences: Log loss with fewer snapshots less that with all of them, by their number, on
-            the judging snapshot.
+        snapshots: Number of latest snapshots that it is trained on; None for all.
+        differences: Log loss with fewer snapshots minus that with all of them, by their number, on
+            the validation snapshot.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,8 +93,8 @@ class Mixture(BaseModel):
     """How much of a model is linear.
 
     Attributes:
-        linear_share: Share of the linear model, in steps, in the log-odds.
-        difference: Log loss of the boosted trees alone less that of the mixture, on the judging
+        linear_share: Share of the linear model in the log-odds.
+        difference: Log loss of the boosted trees alone minus that of the blend, on the validation
             snapshot.
     """
 
@@ -108,9 +108,9 @@ class CalibrationCard(BaseModel):
     """Whether probabilities were calibrated.
 
     Attributes:
-        line: The line that log-odds were brought to; the model's file contains it.
-        gain: Log loss calibrated less that as it was, on a later snapshot than the line was fitted
-            to; none where there was none to try it on.
+        line: The line that is applied to log-odds; the model's file contains it.
+        gain: Log loss with calibration minus that without, on a later snapshot than the line was
+            fitted to; None if there was no such snapshot.
         reason: Why it is used or not, in words.
     """
 
@@ -126,9 +126,9 @@ class Decision(BaseModel):
 
     Attributes:
         kept: `challenger`, the model of the day, or `champion`, that of the day before.
-        champion: Version of the champion; none where there was none.
-        difference: Log loss of the challenger less that of the champion on the judging snapshot,
-            which neither has seen.
+        champion: Version of the champion, if there was one.
+        difference: Log loss of the challenger minus that of the champion on the validation
+            snapshot, which neither has seen.
         reason: Why, in words.
     """
 
@@ -141,18 +141,18 @@ class Decision(BaseModel):
 
 
 class GroupCard(BaseModel):
-    """What is known of one user group.
+    """The model of one user group.
 
     Attributes:
         group: Its name.
-        snapshot: The judging snapshot.
-        users: Its users in the judging snapshot.
-        positives: Those of them to whom it happened.
-        model: Which model answers for it.
+        snapshot: The validation snapshot.
+        users: Its users in the validation snapshot.
+        positives: Number of positive labels.
+        model: Which model serves it.
         reason: Why, in words.
-        difference: Log loss of its own model less that of the global one, on its users of the
-            judging snapshot; none where there are too few to try.
-        measures: How good the model is that answers for it; none where there are too few to judge.
+        difference: Log loss of its own model minus that of the global one, on its users of the
+            validation snapshot; None if there are too few to try.
+        measures: How good the model that serves it is; None if there are too few users.
         file: Name of the file of its own model.
     """
 
@@ -170,33 +170,33 @@ class GroupCard(BaseModel):
 
 
 class ModelCard(Card):
-    """What the model of a target says about itself.
+    """The card of a target's model.
 
     Attributes:
         target: Name of what it predicts.
         horizon: Length of the label window, in days.
         definition: What `game.yaml` says of the target; none for a built-in one.
-        user_groups: Whom models of their own are made for.
+        user_groups: What defines the groups for which separate models are tried.
         trained: Day at whose end it was trained; earlier than `as_of` for a champion that stays.
-        twin_trained: Day at whose end its twin could have been trained: that of the snapshot by
-            which it was judged then; none without a model.
+        twin_trained: Day at whose end its validation model could have been trained: that of its
+            validation snapshot; None without a model.
         snapshots: Snapshots that the delivered model was trained on.
-        missing_snapshots: Snapshots that were wanted and not there.
-        rows: Training rows: active users, counted once a snapshot.
+        missing_snapshots: Snapshots that should have been used but are not stored.
+        rows: Training rows: active users, counted once per snapshot.
         positives: Training rows with a positive label.
         base_rate: Share of positives; none without rows.
-        enough_on: Day on which there will be enough data; none where there is, or nobody can say.
-        folds: How good it is on users whose future it has not seen, the latest snapshot first.
+        enough_on: Day on which there will be enough data; None if there is, or if unknown.
+        folds: How good it is on users whose outcomes it has not seen, latest snapshot first.
         first_week: How good it is for users in their first week.
-        memory: How many snapshots it remembers.
+        memory: How many snapshots it is trained on.
         mixture: How much of it is linear.
-        groups: The user groups, and which model answers for each.
+        groups: The user groups, and which model serves each.
         calibration: Whether probabilities were calibrated.
         decision: Whether it replaced the model of the day before.
-        spend: What is known of amounts; none where there are too few.
+        spend: The model of amounts; None if there are too few.
         distributions: How each feature was distributed over the training rows.
-        hyper_parameters: What the learner was told.
-        parts: SHA-256 of each further file, by its name.
+        hyper_parameters: Hyperparameters of the learner.
+        parts: SHA-256 of each other file, by its name.
     """
 
     target: str
@@ -230,10 +230,8 @@ class ModelCard(Card):
 
     @property
     def missing(self) -> str:
-        """What is missing for a model, and when it will be enough, in words."""
+        """What is missing for a model, and when there will be enough, in words."""
         when = (
-            "nobody can say when that will be"
-            if self.enough_on is None
-            else (f"at the pace so far, that will be on {self.enough_on}")
+            "no estimate available" if self.enough_on is None else (f"expected on {self.enough_on}")
         )
         return f"not enough data: {'; '.join(self.reasons)}; {when}"

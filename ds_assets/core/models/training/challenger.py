@@ -1,9 +1,8 @@
 """The challenger: a new model, with every choice made by what happened on later days.
 
-Belongs here: how many snapshots are remembered, which groups get models of their own, whether
-probabilities are calibrated; each simpler choice stays unless the other is better beyond noise.
-Does not belong here: how good the result is (`judging.py`), and whether it replaces yesterday's
-model (`champion.py`).
+Scope: the training window, group models, the blend and calibration; the simpler choice stays unless
+the other is better beyond noise. `compare.py` measures the result, `champion.py` decides whether it
+replaces yesterday's model.
 """
 
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ from ds_assets.core.models.training.group_models import (
 )
 
 FOLDS = 3
-"""Snapshots that judge, a week apart: how good a model is differs from week to week."""
+"""Validation snapshots, a week apart: how good a model is differs from week to week."""
 SHORTER_MEMORIES = (4, 2)
 """Numbers of snapshots that are tried beside all of them, for a game that has changed."""
 MOST_JUDGING_ROWS = 50_000
@@ -42,7 +41,7 @@ MOST_JUDGING_ROWS = 50_000
 
 @dataclass(frozen=True)
 class JudgedFold:
-    """A fold, a model of its training snapshots, and the users of the judging one."""
+    """A fold, a model of its training snapshots, and the rows of the validation snapshot."""
 
     fold: Fold
     encoding: Encoding
@@ -53,18 +52,18 @@ class JudgedFold:
 
     @cached_property
     def raw(self) -> Floats:
-        """Log-odds of the judging users as the trees say them, shape (users,)."""
+        """Uncalibrated log-odds of the validation users, shape (users,)."""
         return self.ensemble.log_odds(self.judging)
 
     @cached_property
     def probabilities(self) -> Floats:
-        """Probabilities of the judging users, shape (users,)."""
+        """Probabilities of the validation users, shape (users,)."""
         return chances(self.calibration.log_odds(self.raw))
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A way of making a model, and the judged models that were made that way, the latest first."""
+    """The choices for a model, and the validated models that were made with them, latest first."""
 
     judged: tuple[JudgedFold, ...]
     memory: Memory
@@ -79,7 +78,7 @@ def make_challenger(
     """Choose how to make a model.
 
     Args:
-        snapshots: Ascending by day; enough to train and to judge one.
+        snapshots: Ascending by day; enough to train and validate one.
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
@@ -133,7 +132,7 @@ def _known_before(usable: Sequence[Fold]) -> list[Fold]:
 def _judged(
     fold: Fold, groups: Sequence[str], share: float, seed: int, max_fit_rows: int | None
 ) -> JudgedFold:
-    """Train on a fold: a model for everybody, and one for each of these groups that can have it."""
+    """Train on a fold: a model for all users, and one for each of these groups that has enough."""
     encoding = encoding_of(fold.training)
     training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
     whole = fit_classifier(training.matrix, training.labels, share, seed, max_fit_rows)

@@ -1,6 +1,6 @@
 """Champion and challenger: a new model replaces yesterday's unless it is worse beyond noise.
 
-Belongs here: what yesterday's model says of users that it has not seen, and the decision.
+Scope: predictions of yesterday's model for users that it has not seen, and the decision.
 """
 
 import datetime as dt
@@ -62,18 +62,18 @@ def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> 
 
 
 def foreknown(champion: Champion, judging: LabelledSnapshot) -> str | None:
-    """Why a champion cannot be judged by a snapshot, in words; None where it can."""
+    """Why a champion cannot be validated on a snapshot, in words; None if it can."""
     card = champion.card
     if min(card.trained, card.twin_trained or card.trained) <= judging.day:
         return None
-    return f"the champion has seen what happened after the judging snapshot {judging.day}"
+    return f"the champion has seen what happened after the validation snapshot {judging.day}"
 
 
 def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
     """Its probabilities for users whose future it has not seen, shape (users,).
 
     A champion that was trained after the day of the snapshot has seen some of what happened; its
-    twin, made alike of what was known on the day of an earlier one, has not.
+    validation model, made in the same way before an earlier snapshot, has not.
 
     Raises:
         InputError: a file is damaged, or does not fit the features.
@@ -86,7 +86,7 @@ def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
 
 
 def seen_by(champion: Champion, judging: LabelledSnapshot) -> tuple[dt.date, ...]:
-    """Snapshots that the model has learnt from which `judged` asks."""
+    """Training snapshots of the model whose probabilities are compared."""
     card = champion.card
     return card.snapshots if _is_new_to(champion, judging) else card.folds[0].trained_on
 
@@ -98,7 +98,7 @@ def decide(
 
     Args:
         version: Of the champion.
-        labels: What happened to the users of the judging snapshot, shape (users,).
+        labels: Outcomes of the users of the validation snapshot, shape (users,).
         challenger: The challenger's probabilities for them.
         champion: The champion's.
         seed: Makes the interval repeatable.
@@ -110,7 +110,7 @@ def decide(
         kept="champion" if worse else "challenger",
         champion=version,
         difference=difference,
-        reason=f"on the judging snapshot the challenger is {compared} beyond noise",
+        reason=f"on the validation snapshot the challenger is {compared} beyond noise",
     )
 
 

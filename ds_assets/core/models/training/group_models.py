@@ -1,7 +1,6 @@
 """Models of user groups: each group gets the one that is better for it, its own or the global one.
 
-Belongs here: which groups are large enough to try, and the contest on a later snapshot.
-Does not belong here: who is in which group (`user_groups.py`).
+Scope: which groups are large enough to try, and the comparison on a later snapshot.
 """
 
 from collections import Counter
@@ -25,7 +24,7 @@ MOST_GROUPS = 20
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A model for everybody, and models of groups by the group's name."""
+    """A model for all users, and group models by the group's name."""
 
     whole: FittedClassifier
     groups: Mapping[str, FittedClassifier] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class Contest:
 def contest(
     fold: Fold,
     training: Rows,
-    judging: Rows,
+    validation: Rows,
     whole: FittedClassifier,
     seed: int,
     max_fit_rows: int | None = None,
@@ -58,23 +57,22 @@ def contest(
     """Let a model of each group compete with the global one on the group's later users.
 
     Args:
-        fold: The snapshots, of which `training` are the rows to train on and `judging` those to
-            judge by.
-        training: Encoded rows.
-        judging: Encoded rows.
+        fold: The snapshots.
+        training: Encoded rows of its training snapshots.
+        validation: Encoded rows of its validation snapshot.
         whole: The global model, of the same training rows.
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    sizes = Counter(group for group in judging.groups if group)
+    sizes = Counter(group for group in validation.groups if group)
     ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
     cards, winners = [], {}
     for group in ranked[:MOST_GROUPS]:
         if not has_enough(_of_group(fold, group)):
             few = "too few users of each outcome for its own"
-            cards.append(_fallback(group, fold, judging, few))
+            cards.append(_fallback(group, fold, validation, few))
             continue
-        own = judging.of_group(group)
+        own = validation.of_group(group)
         trees = fit_group(training, group, whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
@@ -86,7 +84,7 @@ def contest(
         if cards[-1].model == "group":
             winners[group] = trees
     rest = f"only the {MOST_GROUPS} largest groups are tried"
-    cards += [_fallback(group, fold, judging, rest) for group in ranked[MOST_GROUPS:]]
+    cards += [_fallback(group, fold, validation, rest) for group in ranked[MOST_GROUPS:]]
     return Contest(tuple(cards), winners)
 
 
@@ -111,8 +109,8 @@ def _of_group(fold: Fold, group: str) -> Fold:
     return Fold(tuple(map(own, fold.training)), own(fold.judging))
 
 
-def _fallback(group: str, fold: Fold, judging: Rows, reason: str) -> GroupCard:
-    own = judging.labels[judging.groups == group]
+def _fallback(group: str, fold: Fold, validation: Rows, reason: str) -> GroupCard:
+    own = validation.labels[validation.groups == group]
     return GroupCard(
         group=group,
         snapshot=fold.judging.day,

@@ -1,8 +1,6 @@
-"""The model of a target: boosted trees, trained on matured snapshots, judged out of time.
+"""The model of a target: boosted trees, trained on matured snapshots, validated on later ones.
 
-Belongs here: the procedure as a whole, from snapshots to a model's files and its card.
-Does not belong here: which snapshots may train and judge (`snapshots.py`), the choices
-(`challenger.py`), the learner (`learner.py`), its file (`boosted_trees.py`), and where models lie.
+Scope: the procedure as a whole, from snapshots to a model's files and its card.
 """
 
 import datetime as dt
@@ -68,10 +66,10 @@ def train(
     champion: Champion | None = None,
     seed: int = 0,
 ) -> TrainedModel:
-    """Judge a model on the latest snapshots, then train it again on all of them.
+    """Validate a model on the latest snapshots, then train it again on all of them.
 
-    A judged model sees only snapshots whose label windows were over on the day of the snapshot
-    that it is judged by: what was known on that day, as it will be known on `as_of`.
+    A validation model sees only snapshots whose label windows were over on the day of its
+    validation snapshot: what was known on that day, as it will be known on `as_of`.
 
     Args:
         target: What is predicted.
@@ -83,8 +81,8 @@ def train(
         seed: Makes training repeatable.
 
     Returns:
-        The card, and the model where there was enough data to train and to judge it: a model that
-        nobody can judge is not delivered.
+        The card, and the model if there was enough data to train and validate it: a model that
+        cannot be validated is not delivered.
 
     Raises:
         ValueError: a snapshot has not matured on `as_of`, is there twice, or has labels of other
@@ -153,7 +151,7 @@ def _kept(
     said: Floats,
     plan: _Plan,
 ) -> TrainedModel:
-    """Yesterday's model, judged by today's latest snapshot."""
+    """Yesterday's model, validated on today's latest snapshot."""
     latest = challenger.judged[0]
     others = {"challenger": latest.probabilities}
     fold = evaluate(latest, plan.target, said, others, plan.seed)
@@ -212,7 +210,7 @@ def _finished(
 def _files(
     challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
 ) -> tuple[bytes, dict[str, bytes]]:
-    """The model for everybody as ONNX; by file, those of groups and all judged twins."""
+    """The model for all users as ONNX; by file, group models and all validation models."""
     line, latest = challenger.calibration.line, challenger.judged[0]
     share = challenger.mixture.linear_share
     parts = {TWIN: classifier_onnx(latest.ensemble.whole, latest.calibration)}
@@ -237,7 +235,7 @@ def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
 def _evaluations(
     challenger: Challenger, others: dict[str, Floats], plan: _Plan
 ) -> tuple[Evaluation, ...]:
-    """Every fold judged; the champion by the latest alone, as it has seen the earlier ones."""
+    """Evaluate every fold; the champion only on the latest, as it has seen the earlier ones."""
     return tuple(
         evaluate(one, plan.target, one.probabilities, {} if number else others, plan.seed)
         for number, one in enumerate(challenger.judged)

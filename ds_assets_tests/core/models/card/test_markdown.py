@@ -79,7 +79,7 @@ def test_every_number_of_the_card_is_there() -> None:
                 assert found is None or name == "bias" or shown(found) in text
     assert f"{card.rows:,} rows of {len(card.snapshots)} snapshots" in text
     assert "30.0% of them positive" in text
-    assert "1 were not there" in text
+    assert "1 were missing" in text
     assert "the latest 4 snapshots, better than all beyond noise" in text
     assert "Calibrated: yes: better." in text
     assert "The challenger is delivered: new" in text
@@ -99,7 +99,7 @@ def test_contenders_are_named_in_words_and_a_rule_has_empty_cells() -> None:
     rows = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in table[2:]}
     assert set(rows) == {
         "**this model**",
-        "one model for everybody",
+        "one model for all users",
         "the champion",
         "logistic regression",
         "recency alone",
@@ -129,7 +129,7 @@ def test_the_five_that_drifted_most_are_named() -> None:
 def test_a_card_without_a_model_says_what_is_missing_and_when() -> None:
     text = words(make_lacking_card(), {})
     assert "There is no model: not enough data: 41 users who left, 50 are needed" in text
-    assert "at the pace so far, that will be on 2024-06-05." in text
+    assert "expected on 2024-06-05." in text
     assert "trained on what was known" not in text
     assert tables(text) == []
 

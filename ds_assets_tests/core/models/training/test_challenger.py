@@ -107,7 +107,7 @@ def test_one_judged_snapshot_cannot_be_calibrated() -> None:
 def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
     horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What happened after the judging day, in the windows of later snapshots, changes nothing."""
+    """Events after the validation day, in windows of later snapshots, change nothing."""
     monkeypatch.setattr(challenger, "SHORTER_MEMORIES", ())
     snapshots = make_small_snapshots(12, rising, users=600, horizon=horizon)
     first = make_challenger(snapshots, seed=0)

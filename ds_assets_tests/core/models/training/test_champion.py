@@ -1,4 +1,4 @@
-"""Yesterday's model: whether it can stay, and what it may be judged by."""
+"""Yesterday's model: whether it can stay, and what may validate it."""
 
 import datetime as dt
 from dataclasses import replace
@@ -46,7 +46,7 @@ def snapshots() -> tuple[LabelledSnapshot, ...]:
 
 @cache
 def model() -> TrainedModel:
-    """Trained in week 7, on snapshots of the weeks 0 to 5, and judged by that of week 5."""
+    """Trained in week 7, on snapshots of the weeks 0 to 5, and validated on that of week 5."""
     return train(TARGET, weeks(7), snapshots()[:6])
 
 
@@ -136,7 +136,7 @@ def test_a_champion_is_not_judged_by_days_that_its_twin_has_seen(week: int, know
     assert (reason is None) is known
     if not known:
         assert reason == (
-            f"the champion has seen what happened after the judging snapshot {weeks(week)}"
+            f"the champion has seen what happened after the validation snapshot {weeks(week)}"
         )
 
 
@@ -163,7 +163,7 @@ def test_a_challenger_that_is_worse_beyond_noise_does_not_replace_the_champion()
     labels, good = drawn()
     found = decide("abc", labels, challenger=np.full(2_000, 0.5), champion=good, seed=0)
     assert (found.kept, found.champion) == ("champion", "abc")
-    assert found.reason == "on the judging snapshot the challenger is worse beyond noise"
+    assert found.reason == "on the validation snapshot the challenger is worse beyond noise"
     assert found.difference is not None
     assert found.difference.low > 0
 
@@ -172,7 +172,7 @@ def test_a_challenger_that_is_better_replaces_the_champion() -> None:
     labels, good = drawn()
     found = decide("abc", labels, challenger=good, champion=np.full(2_000, 0.5), seed=0)
     assert (found.kept, found.champion) == ("challenger", "abc")
-    assert found.reason == "on the judging snapshot the challenger is better beyond noise"
+    assert found.reason == "on the validation snapshot the challenger is better beyond noise"
 
 
 def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
@@ -182,4 +182,4 @@ def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
     for other in (one, shaken):
         found = decide("abc", labels, challenger=other, champion=one, seed=0)
         assert found.kept == "challenger"
-        assert found.reason == "on the judging snapshot the challenger is not worse beyond noise"
+        assert found.reason == "on the validation snapshot the challenger is not worse beyond noise"

@@ -223,7 +223,7 @@ def test_a_card_never_claims_training_days_whose_labels_overlap_the_judging_days
 
 
 def test_what_happened_since_the_judging_day_does_not_change_the_judged_model() -> None:
-    """Snapshots whose labels overlap the judging window train the delivered model alone."""
+    """Snapshots whose labels overlap the validation window train the delivered model alone."""
     snapshots = small()
     changed = list(snapshots)
     changed[3] = flipped(snapshots[3])
@@ -423,7 +423,7 @@ def without_x(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
 
 @cache
 def yesterdays() -> TrainedModel:
-    """Of week 8, judged by the snapshot of week 5."""
+    """Of week 8, validated on the snapshot of week 5."""
     return trained(small(6))
 
 
@@ -432,7 +432,7 @@ def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
     decision = made.card.decision
     assert decision is not None
     assert (decision.kept, decision.champion) == ("challenger", yesterdays().card.version)
-    assert decision.reason == "on the judging snapshot the challenger is not worse beyond noise"
+    assert decision.reason == "on the validation snapshot the challenger is not worse beyond noise"
     assert made.card.version != yesterdays().card.version
     assert made.card.trained == weeks(9)
     latest, *earlier = made.card.folds
@@ -452,7 +452,7 @@ def test_a_challenger_that_is_worse_leaves_the_champion_as_it_was() -> None:
     card = made.card
     assert card.decision is not None
     assert (card.decision.kept, card.decision.champion) == ("champion", before.card.version)
-    assert card.decision.reason == "on the judging snapshot the challenger is worse beyond noise"
+    assert card.decision.reason == "on the validation snapshot the challenger is worse beyond noise"
     assert card.decision.difference is not None
     assert card.decision.difference.low > 0
     assert (card.as_of, card.trained, card.missing_snapshots) == (weeks(10), AS_OF, (weeks(0),))
@@ -481,7 +481,7 @@ def test_a_champion_can_stay_again_and_is_loaded_as_ever() -> None:
 
 
 def test_a_champion_that_saw_the_outcomes_is_judged_by_its_twin() -> None:
-    """The same snapshots a day later: the twin is what the challenger's own judged model is."""
+    """The same snapshots a day later: the champion's validation model is the challenger's."""
     later = AS_OF + dt.timedelta(days=1)
     card = trained(small(6), as_of=later, champion=champion_of(yesterdays())).card
     assert card.decision is not None
@@ -491,7 +491,7 @@ def test_a_champion_that_saw_the_outcomes_is_judged_by_its_twin() -> None:
 
 
 def test_what_the_champion_saw_of_the_judging_days_does_not_help_it() -> None:
-    """Its delivered model learnt the spoilt labels of the judging snapshot, its twin did not."""
+    """Its delivered model learnt the spoilt labels of the last snapshot, the other did not."""
     snapshots = small(6)
     spoilt = [*snapshots[:5], flipped(snapshots[5])]
     champion = champion_of(trained(spoilt))
@@ -501,7 +501,7 @@ def test_what_the_champion_saw_of_the_judging_days_does_not_help_it() -> None:
 
 @pytest.mark.parametrize("latest", [3, 4, 5])
 def test_a_champion_is_never_judged_by_days_that_it_has_seen(latest: int) -> None:
-    """Some days' snapshots are not there, and the latest lies before the one of yesterday."""
+    """Some days' snapshots are missing, and the latest is before the one of yesterday."""
     snapshots = small(latest + 1)
     card = trained(snapshots, as_of=weeks(9), champion=champion_of(yesterdays())).card
     assert card.decision is not None
@@ -509,7 +509,7 @@ def test_a_champion_is_never_judged_by_days_that_it_has_seen(latest: int) -> Non
     assert ("champion" in card.folds[0].contenders) is not seen
     if seen:
         assert card.decision.reason == (
-            f"the champion has seen what happened after the judging snapshot {weeks(latest)}"
+            f"the champion has seen what happened after the validation snapshot {weeks(latest)}"
         )
         assert card.decision.difference is None
 
