@@ -14,7 +14,7 @@ from benchmarks.report import Goal, Row, absolute, ratio
 USERS = 2_000
 SIMULATED_DAYS = 45
 SUBJECT, CONTROL = "subjects.dagster_run", "controls.plain_loop"
-MOST_TIME = Goal(comparison="<", limit=1.5)
+MAX_TIME = Goal(comparison="<", limit=1.5)
 
 
 def run(circumstances: Circumstances) -> Sequence[Row]:
@@ -49,7 +49,7 @@ def _rows(ours: Sequence[Measured], plain: Sequence[Measured]) -> list[Row]:
         for one, other in zip(seconds, plain_seconds, strict=True)
     ]
     return [
-        ratio("time", seconds, "plain loop", plain_seconds, MOST_TIME),
+        ratio("time", seconds, "plain loop", plain_seconds, MAX_TIME),
         absolute("added for each asset and day", added, "ms"),
         ratio("peak memory", memory, "plain loop", plain_memory),
     ]

@@ -15,7 +15,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.controls.other_learners import logistic_regression, rows_of, tuned_lightgbm
-from benchmarks.judging import (
+from benchmarks.measuring import Circumstances, run_child, say
+from benchmarks.report import Goal, Row
+from benchmarks.validation import (
     TARGETS,
     Difference,
     Floats,
@@ -25,8 +27,6 @@ from benchmarks.judging import (
     share_of_best,
     truth,
 )
-from benchmarks.measuring import Circumstances, run_child, say
-from benchmarks.report import Goal, Row
 from ds_assets.assets import prediction_outcomes
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.baselines import recency_scores

@@ -37,12 +37,12 @@ COMMANDS = {1: 300_000, 100: 15_000}
 """Of Redis alone, by the users of each."""
 
 SHARE_OF_REDIS = Goal(comparison=">=", limit=0.3)
-MOST_MS = Goal(comparison="<=", limit=5)
-MOST_TAIL, MOST_OF_MANY = Goal(comparison="<=", limit=3), Goal(comparison="<=", limit=4)
-MOST_PLAIN_US, MOST_US = Goal(comparison="<=", limit=100), Goal(comparison="<=", limit=500)
+MAX_MS = Goal(comparison="<=", limit=5)
+MAX_TAIL, MAX_OF_MANY = Goal(comparison="<=", limit=3), Goal(comparison="<=", limit=4)
+MAX_PLAIN_US, MAX_US = Goal(comparison="<=", limit=100), Goal(comparison="<=", limit=500)
 TEN, THIRTY = Goal(comparison=">=", limit=10), Goal(comparison=">=", limit=30)
-MOST_MB = Goal(comparison="<=", limit=250)
-MOST_START_SECONDS = Goal(comparison="<=", limit=3)
+MAX_MB = Goal(comparison="<=", limit=250)
+MAX_START_SECONDS = Goal(comparison="<=", limit=3)
 FEW = Goal(comparison="<=", limit=0.001)
 """All did the same work; in a moment in which nothing runs, Redis is given up for an answer."""
 BOTH = Goal(comparison=">=", limit=1.7)
@@ -151,11 +151,11 @@ def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
     half = values(rounds, "get_p50")
     share = f"at {CALM:.0%}"
     yield ratio("GET: predictions a second", one, "redis-benchmark, GET", get, SHARE_OF_REDIS)
-    yield absolute(f"GET {share}: p99", tail, "ms", MOST_MS)
-    yield ratio(f"GET {share}: p99", tail, "its p50", half, MOST_TAIL)
+    yield absolute(f"GET {share}: p99", tail, "ms", MAX_MS)
+    yield ratio(f"GET {share}: p99", tail, "its p50", half, MAX_TAIL)
     control = "redis-benchmark, MGET of 100"
     yield ratio("POST of 100: predictions a second", many, control, mget, SHARE_OF_REDIS)
-    yield ratio(f"POST of 100 {share}: p99", of_many, "that of 1", of_one, MOST_OF_MANY)
+    yield ratio(f"POST of 100 {share}: p99", of_many, "that of 1", of_one, MAX_OF_MANY)
 
 
 def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
@@ -174,15 +174,15 @@ def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
 def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
     for name, words, goal in (
         ("users_1", "1 user", None),
-        ("users_100", "100 users", MOST_PLAIN_US),
-        ("users_1_with_reasons", "1 user, with reasons", MOST_US),
-        ("users_100_with_reasons", "100 users, with reasons", MOST_US),
+        ("users_100", "100 users", MAX_PLAIN_US),
+        ("users_1_with_reasons", "1 user, with reasons", MAX_US),
+        ("users_100_with_reasons", "100 users, with reasons", MAX_US),
     ):
         yield absolute(f"live score of {words}, each", values(rounds, name), "us", goal)
     elsewhere = values(rounds, "elsewhere")
     yield absolute("answers from elsewhere than Redis and the model", elsewhere, "share", FEW)
-    yield absolute("start to ready", values(rounds, "start"), "s", MOST_START_SECONDS)
-    yield absolute("memory of the worker", values(rounds, "memory"), "MB", MOST_MB)
+    yield absolute("start to ready", values(rounds, "start"), "s", MAX_START_SECONDS)
+    yield absolute("memory of the worker", values(rounds, "memory"), "MB", MAX_MB)
     for what, words in SCALED.items():
         one, two = (values(rounds, f"{workers}_{what}") for workers in ("one", "two"))
         yield ratio(f"two workers, {words}: requests a second", two, "one worker", one, BOTH)

@@ -32,7 +32,7 @@ USERS_PER_EVENT = 0.032
 EVENTS_PER_VISIT = 8
 VISIT_SECONDS = 7_200
 BEGAN_THE_DAY_BEFORE = 0.03
-LEAST_WEIGHT, MOST_WEIGHT = 0.02, 60.0
+LEAST_WEIGHT, MAX_WEIGHT = 0.02, 60.0
 TYPES = ("session_start", "battle", "stage_clear", "chat", "purchase")
 SESSION_START, CHAT, PURCHASE = 0, 3, 4
 SHARES = (0.0, 0.55, 0.3, 0.13, 0.02)  # of the events that start no session
@@ -121,7 +121,7 @@ def make_logs(events: int, days: int, out: Path) -> int:
     """Write the logs; returns the number of users."""
     random = np.random.default_rng(2026)
     users = max(int(events * USERS_PER_EVENT), 1)
-    weights = np.cumsum(np.clip(random.pareto(1.0, users), LEAST_WEIGHT, MOST_WEIGHT))
+    weights = np.cumsum(np.clip(random.pareto(1.0, users), LEAST_WEIGHT, MAX_WEIGHT))
     bounds = np.linspace(0, events, days + 1).astype(int)
     for day, (begin, end) in enumerate(pairwise(bounds)):
         size = int(end - begin)

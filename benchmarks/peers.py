@@ -75,7 +75,7 @@ def _models(folder: Path, day: ServedDay) -> Path:
     """Make the models, and files of requests to their servers."""
     rows, made = day.rows(_LEARNT_FROM), folder / "models"
     np.save(folder / "matrix.npy", rows.matrix)
-    np.save(folder / "chances.npy", rows.chances)
+    np.save(folder / "chances.npy", rows.sigmoid)
     options = json.dumps(HYPER_PARAMETERS | {"max_iter": TREES})
     files = (folder / "matrix.npy", folder / "chances.npy", day.model)
     _run([PEERS / "python", _CONTROLS / "peer_models.py", *files, options, made])

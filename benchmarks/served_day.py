@@ -39,7 +39,7 @@ class Rows(NamedTuple):
     """
 
     matrix: NDArray[np.float32]
-    chances: NDArray[np.float64]
+    sigmoid: NDArray[np.float64]
 
 
 class ServedDay:

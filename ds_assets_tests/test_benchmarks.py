@@ -14,10 +14,9 @@ import pytest
 from pyarrow import parquet
 from rich.console import Console
 
-from benchmarks import bench_quality, bench_serving, judging, questions
+from benchmarks import bench_quality, bench_serving, questions, validation
 from benchmarks.__main__ import names
 from benchmarks.bench_activity_features import different_rows
-from benchmarks.judging import area, area_difference, calibration_error, share_of_best
 from benchmarks.loads import Target, ask_at, redis_rate, saturate
 from benchmarks.measuring import (
     ROOT,
@@ -36,6 +35,7 @@ from benchmarks.report import (
     report_of,
     write_report,
 )
+from benchmarks.validation import area, area_difference, calibration_error, share_of_best
 from ds_assets.core.schema import Column, Table
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.serving.http.protocol import ScoreRequest, UserIds
@@ -214,7 +214,7 @@ def test_scores_are_judged_by_their_order_alone() -> None:
 def test_a_difference_is_sure_only_where_the_users_agree_on_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(judging, "RESAMPLES", 60)
+    monkeypatch.setattr(validation, "RESAMPLES", 60)
     rng = np.random.default_rng(0)
     truth = rng.random(1000)
     came = rng.random(1000) < truth

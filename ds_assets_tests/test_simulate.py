@@ -572,7 +572,7 @@ def expected_and_observed(
 
 
 def summed_over_paths(
-    playing_at_first: Numbers, laws: list[Law], chances: list[Numbers], seen: npt.NDArray[np.bool_]
+    playing_at_first: Numbers, laws: list[Law], sigmoid: list[Numbers], seen: npt.NDArray[np.bool_]
 ) -> Numbers:
     """P(what was seen) of each user, over every path of playing and gone there is.
 
@@ -581,7 +581,7 @@ def summed_over_paths(
     total = np.zeros_like(playing_at_first)
     for path in itertools.product([True, False], repeat=len(laws) + 1):
         weight = playing_at_first if path[0] else 1 - playing_at_first
-        days = zip(laws, path[:-1], path[1:], chances, seen, strict=False)
+        days = zip(laws, path[:-1], path[1:], sigmoid, seen, strict=False)
         for law, before, playing, chance, here in days:
             stays = 1 - law.leaves if before else law.returns
             weight = weight * (stays if playing else 1 - stays)

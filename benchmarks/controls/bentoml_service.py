@@ -36,8 +36,8 @@ def _of_onnx(file: str) -> Callable[[Rows], Rows]:
     options.intra_op_num_threads = 1  # of few rows another does nothing but wake up
     session = onnxruntime.InferenceSession(file, options)
 
-    def chances(rows: Rows) -> Rows:
+    def sigmoid(rows: Rows) -> Rows:
         found: Rows = session.run(["probabilities"], {"X": rows})[0]
         return found
 
-    return chances
+    return sigmoid

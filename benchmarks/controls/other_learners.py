@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.judging import Flags, Floats, Judge, area
+from benchmarks.validation import Flags, Floats, Judge, area
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import encode, fit_encoding
 from ds_assets.core.labels import matured_snapshots

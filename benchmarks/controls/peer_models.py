@@ -21,9 +21,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 
 def main() -> None:
-    matrix, chances = np.load(sys.argv[1]), np.load(sys.argv[2])
+    matrix, sigmoid = np.load(sys.argv[1]), np.load(sys.argv[2])
     file, options, out = Path(sys.argv[3]), json.loads(sys.argv[4]), Path(sys.argv[5])
-    is_likely = chances > np.median(chances)
+    is_likely = sigmoid > np.median(sigmoid)
     learner = HistGradientBoostingClassifier(**options, random_state=0)
     out.mkdir(parents=True)
     shutil.copy(file, out / "model.onnx")

@@ -22,13 +22,13 @@ from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.service import PredictionService
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 
-MOST_USERS = 100
+MAX_USERS = 100
 CALLS = 200
 
 
 def main() -> None:
     day = ServedDay(Path(sys.argv[1]))
-    asked = [UserToScore(one.pop("user_id"), one, None) for one in day.features(10 * MOST_USERS)]
+    asked = [UserToScore(one.pop("user_id"), one, None) for one in day.features(10 * MAX_USERS)]
     live = LakeModel(day.lake, day.game)
     with (
         PredictionCache(Path("cache"), day.game.name, 7) as cache,
@@ -44,7 +44,7 @@ def main() -> None:
 
 async def _measured(service: PredictionService, asked: Sequence[UserToScore]) -> dict[str, float]:
     found = {}
-    for users in (1, MOST_USERS):
+    for users in (1, MAX_USERS):
         for reasons in (False, True):
             name = f"users_{users}{'_with_reasons' if reasons else ''}"
             found[name] = await _microseconds(service, asked, users, reasons=reasons)

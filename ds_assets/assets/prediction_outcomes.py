@@ -14,7 +14,7 @@ from ds_assets.core.encoding import USER_GROUP, USER_ID
 from ds_assets.core.labels import label_days, matures_on
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
-from ds_assets.core.models.monitoring.outcomes import Happened, compare
+from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.daily_assets import (
@@ -63,7 +63,7 @@ def update(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, DayOutcomes]:
     """Compare predictions of days with what happened; store one row per target and group."""
-    found: dict[dt.date, dict[str, _Judged | str]] = {day: {} for day in days}
+    found: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
     activity = stored_days("user_activity", lake)
     for target in targets_of(game).values():
         uncounted = _uncounted(target, days, activity, lake)
@@ -72,12 +72,12 @@ def update(
         over = [day for day, absent in waiting.items() if not absent]
         looks = {matures_on(day, target.horizon, game): [day] for day in over}
         seen = outcomes_of(target, looks, counted, lake, engine, game)
-        judged = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
+        spend_by_day = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
         for day, absent in waiting.items():
             found[day][target.name] = (
                 _why_unknown(day, target, absent, uncounted, game)
                 if absent
-                else _judge(target, day, judged[day], lake)
+                else _compare_with_outcomes(target, day, spend_by_day[day], lake)
             )
     return {day: _stored(day, parts, lake) for day, parts in found.items()}
 
@@ -138,7 +138,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Compared:
     """Rows and drift of a target."""
 
     rows: pd.DataFrame
@@ -180,7 +180,9 @@ def _absent(
     return [one for one in label_days(day, target.horizon, game) if one not in activity]
 
 
-def _judge(target: Target, day: dt.date, spend: pd.Series, lake: Lake) -> _Judged | str:
+def _compare_with_outcomes(
+    target: Target, day: dt.date, spend: pd.Series, lake: Lake
+) -> _Compared | str:
     """Compare a day's predictions with what happened; words where there are none."""
     card = stored_card(target.name, day, ModelCard, lake)
     rows = _predicted(target, day, lake)
@@ -190,7 +192,7 @@ def _judge(target: Target, day: dt.date, spend: pd.Series, lake: Lake) -> _Judge
         return "there was not enough data for predictions"
     drift = drift_of(card, day, lake)
     found = _happened(target, rows, spend)
-    return _Judged(compare(target, day, found, card, drift), drift)
+    return _Compared(compare(target, day, found, card, drift), drift)
 
 
 def _predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
@@ -207,10 +209,10 @@ def _predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
     return known[known["probability"].notna()]
 
 
-def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> Happened:
+def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOutcomes:
     labels, spent = labels_of(target, rows["user_id"], spend)
     is_expected = target.amount_column is not None and bool(rows["amount"].notna().all())
-    return Happened(
+    return ObservedOutcomes(
         rows["probability"].to_numpy(dtype=np.float64),
         labels.to_numpy(dtype=bool),
         rows["user_group"].fillna("").to_numpy(dtype=object),
@@ -219,13 +221,13 @@ def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> Happened:
     )
 
 
-def _stored(day: dt.date, parts: Mapping[str, _Judged | str], lake: Lake) -> DayOutcomes:
-    judged = {target: one for target, one in parts.items() if isinstance(one, _Judged)}
-    frames = [one.rows for one in judged.values()]
+def _stored(day: dt.date, parts: Mapping[str, _Compared | str], lake: Lake) -> DayOutcomes:
+    compared = {target: one for target, one in parts.items() if isinstance(one, _Compared)}
+    frames = [one.rows for one in compared.values()]
     empty = pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
     rows = pd.concat(frames, ignore_index=True) if frames else empty
     store_rows(conform(PREDICTION_OUTCOMES, rows), TABLE, day, lake)
-    drift = {target: one.drift for target, one in judged.items()}
+    drift = {target: one.drift for target, one in compared.items()}
     missing = {target: one for target, one in parts.items() if isinstance(one, str)}
     return DayOutcomes(rows, drift, missing)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.models.card.markdown import card_words
+from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
@@ -185,7 +185,7 @@ def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:
     """The model of the latest day before that has one, if it is not too long ago."""
     for card in cards_before(target, day, ModelCard, lake):
         if card.state == "ready":
-            return Champion(card, stored_files(target, card, lake, with_twins=True))
+            return Champion(card, stored_files(target, card, lake, with_validation_models=True))
     return None
 
 
@@ -197,7 +197,7 @@ def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> di
         "snapshots": len(card.snapshots),
         "missing_snapshots": len(card.missing_snapshots),
         "training_rows": card.rows,
-        "about": dg.MetadataValue.md(card_words(target, card, drift)),
+        "about": dg.MetadataValue.md(format_card(target, card, drift)),
         "card": dg.MetadataValue.json(
             card.model_dump(mode="json", exclude={"encoding", "distributions"})
         ),

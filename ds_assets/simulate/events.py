@@ -71,7 +71,7 @@ FIRST_BROKEN = Kind.BROKEN_TRUNCATED
 
 PRICES = (0.99, 1.99, 4.99, 9.99, 19.99, 49.99, 99.99)
 """Price points in US dollars; a purchase's detail is an index into them."""
-MOST_MINUTES = 180
+MAX_MINUTES = 180
 STAGES = 10_000
 """The last stage is played again and again."""
 PLACEMENTS = ("extra_life", "double_coins", "daily_chest")
@@ -82,7 +82,7 @@ def properties(event_type: EventType) -> list[str]:
     """JSON of a type's properties (and of a purchase's amount), one text for each detail."""
     match event_type:
         case EventType.SESSION_START:  # the detail is the length in tenths of a minute
-            texts = [f'{{"minutes":{tenths / 10}}}' for tenths in range(MOST_MINUTES * 10 + 1)]
+            texts = [f'{{"minutes":{tenths / 10}}}' for tenths in range(MAX_MINUTES * 10 + 1)]
         case EventType.STAGE_CLEAR:
             texts = [f'{{"stage":{stage}}}' for stage in range(STAGES + 1)]
         case EventType.AD_VIEW:

@@ -5,7 +5,7 @@ Scope: the description that the pipeline gets, and the numbers that it shares wi
 
 import datetime as dt
 
-from ds_assets.simulate.mess import CLOCK_SKEW_MINUTES, MOST_DAYS_LATE
+from ds_assets.simulate.mess import CLOCK_SKEW_MINUTES, MAX_DAYS_LATE
 from ds_assets.simulate.options import SimulationOptions
 
 HORIZON_DAYS = 7
@@ -74,7 +74,7 @@ def game_file(options: SimulationOptions) -> str:
         last_day=options.start + dt.timedelta(options.days - 1),
         active_days=ACTIVE_DAYS,
         horizon=HORIZON_DAYS,
-        grace_days=MOST_DAYS_LATE if options.late else 0,
+        grace_days=MAX_DAYS_LATE if options.late else 0,
         windows=[*WINDOWS, *(one for one in LONGER_WINDOWS if one <= options.days)],
         clock_skew=CLOCK_SKEW_MINUTES,
     )

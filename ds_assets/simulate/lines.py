@@ -23,7 +23,7 @@ from ds_assets.simulate.events import (
     Kind,
     properties,
 )
-from ds_assets.simulate.mess import MOST_DAYS_AHEAD, MOST_DAYS_LATE
+from ds_assets.simulate.mess import MAX_DAYS_AHEAD, MAX_DAYS_LATE
 from ds_assets.simulate.world import CHANNELS, COUNTRIES, World
 
 _PLATFORMS = ("android", "ios")
@@ -70,7 +70,7 @@ class LineWriter:
         return pc.binary_join_element_wise(
             b'{"id":"e',
             pc.cast(pc.cast(pa.array(rows["id"]), pa.string()), pa.binary()),
-            self._dates(arrival_day).take(pa.array(day - arrival_day + MOST_DAYS_LATE)),
+            self._dates(arrival_day).take(pa.array(day - arrival_day + MAX_DAYS_LATE)),
             _seconds().take(pa.array(second)),
             _types().take(pa.array(kind * 1000 + ms)),
             self._users.take(pa.array(rows["user"])),
@@ -82,7 +82,7 @@ class LineWriter:
 
     def _dates(self, arrival_day: int) -> Any:
         """A piece for each date that an event arriving on that day can have."""
-        dates = range(arrival_day - MOST_DAYS_LATE, arrival_day + MOST_DAYS_AHEAD + 1)
+        dates = range(arrival_day - MAX_DAYS_LATE, arrival_day + MAX_DAYS_AHEAD + 1)
         return _pieces(f'","ts":"{self._start + dt.timedelta(day):%Y-%m-%d}T' for day in dates)
 
 

@@ -19,8 +19,8 @@ from ds_assets.simulate.events import (
 from ds_assets.simulate.options import SHARES, SimulationOptions
 from ds_assets.simulate.streams import Part, stream
 
-MOST_DAYS_LATE = 3
-MOST_DAYS_AHEAD = 2
+MAX_DAYS_LATE = 3
+MAX_DAYS_AHEAD = 2
 CLOCK_SKEW_MINUTES = 10
 """Skew that `game.yaml` tolerates."""
 _MINUTE_MS = 60_000
@@ -77,8 +77,8 @@ class Delivery:
 
     def _hold_back(self, day: int, late: Events, rng: np.random.Generator) -> None:
         late["kind"] = Kind.LATE
-        delay = rng.integers(1, MOST_DAYS_LATE + 1, len(late))
-        for days in range(1, MOST_DAYS_LATE + 1):
+        delay = rng.integers(1, MAX_DAYS_LATE + 1, len(late))
+        for days in range(1, MAX_DAYS_LATE + 1):
             self._waiting.setdefault(day + days, []).append(late[delay == days])
 
 
@@ -86,7 +86,7 @@ def _turn_clocks(day: int, events: Events, which: Ints, rng: np.random.Generator
     """Date the events after the end of their arrival day, half of them within the tolerance."""
     within = rng.integers(0, 2, len(which)) == 0
     tolerated = CLOCK_SKEW_MINUTES * _MINUTE_MS
-    farthest = MOST_DAYS_AHEAD * DAY_MS
+    farthest = MAX_DAYS_AHEAD * DAY_MS
     ahead = np.where(
         within,
         rng.integers(1, tolerated, len(which)),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 SHARES = ("late", "skewed", "duplicates", "unknown_types", "broken")
 """The options that are shares of a day's events; an event is hit by one of them at most."""
 
-MOST_USERS = 10_000_000
-MOST_DAYS = 3650
+MAX_USERS = 10_000_000
+MAX_DAYS = 3650
 EARLIEST, LATEST = dt.date(2000, 1, 1), dt.date(2100, 12, 31)
 
 
@@ -57,7 +57,7 @@ class SimulationOptions:
         return self.days // 2
 
     def _wrong_size(self) -> list[str]:
-        bounds = {"users": (1, MOST_USERS), "days": (1, MOST_DAYS), "seed": (0, 2**63 - 1)}
+        bounds = {"users": (1, MAX_USERS), "days": (1, MAX_DAYS), "seed": (0, 2**63 - 1)}
         mistakes = [
             f"{name}: found {value}; a whole number from {low} to {high} is accepted"
             for name, (low, high) in bounds.items()

@@ -14,7 +14,7 @@ from ds_assets.simulate.events import (
     DAY_MS,
     DRAWS,
     EVENT,
-    MOST_MINUTES,
+    MAX_MINUTES,
     PLACEMENTS,
     PRICES,
     STAGES,
@@ -90,7 +90,7 @@ class SimulatedGame:
         return Sessions(
             user=user,
             start=_times_of_day(rng.random(len(user))),
-            minutes=np.clip(minutes, 0.1, MOST_MINUTES),
+            minutes=np.clip(minutes, 0.1, MAX_MINUTES),
             first=np.cumsum(count) - count,
             count=count,
         )

@@ -80,7 +80,7 @@ STILL_PLAYING = 0.85
 """Share of those that have not left by then."""
 PAST_DAYS, COMING_DAYS = 90, 30
 """Mean age of an account on the first day, and mean days until the others install."""
-MOST_ACTIVE = 0.97
+MAX_ACTIVE = 0.97
 NEWS_FADES = 3.0
 """Days in which the effect of a content update falls to a third."""
 
@@ -147,7 +147,7 @@ class World:
         news = self._news(day) * self.likes_news
         tenure = day - self.installed
         plays = self.active * self._weekday(day, changed)[self.player_type] * (1 + 0.3 * news)
-        plays = on_own_day(np.minimum(plays, MOST_ACTIVE), self.weekly, tenure)
+        plays = on_own_day(np.minimum(plays, MAX_ACTIVE), self.weekly, tenure)
         returns = self.back * np.maximum(1 + 3 * news, 0) * (tenure > 0)
         buys = changed_buys(self.buys, self.sessions) if changed else self.buys
         buys = on_pass_days(buys, self.monthly_pass, tenure)

@@ -144,7 +144,7 @@ def test_the_champion_is_the_latest_model_of_the_days_before_with_its_twins(
     before = target_model._champion("payment", LAST, lake)
     assert before is not None
     assert before.card.as_of == day(30)
-    assert before.files == stored_files("payment", before.card, lake, with_twins=True)
+    assert before.files == stored_files("payment", before.card, lake, with_validation_models=True)
     assert "twin_model.onnx" in dict(before.files.parts)
     put_away(lake, day(30), day(29))
     earlier = target_model._champion("payment", LAST, lake)
@@ -189,7 +189,8 @@ def test_a_champion_that_stays_is_delivered_as_it_was() -> None:
             assert before is not None
             assert (card.version, card.trained) == (before.version, before.trained)
             files, those = (
-                stored_files("churn", each, lake, with_twins=True) for each in (card, before)
+                stored_files("churn", each, lake, with_validation_models=True)
+                for each in (card, before)
             )
             assert (files.onnx, files.parts) == (those.onnx, those.parts)
             stayed.append(one)

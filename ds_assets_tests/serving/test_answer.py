@@ -83,8 +83,8 @@ def test_answers_of_the_same_second_are_each_what_one_alone_would_be(
     for source, offset, chance, ago, is_conclusive in drawn:
         day = DAYS[0] + dt.timedelta(offset)
         last_seen = day - dt.timedelta(ago)
-        chances = {"churn_probability": chance, "payment_probability": chance}
-        prediction = predicted(day, **chances, last_seen=last_seen)
+        sigmoid = {"churn_probability": chance, "payment_probability": chance}
+        prediction = predicted(day, **sigmoid, last_seen=last_seen)
         answer = encoder.encode("a", source, prediction, is_conclusive=is_conclusive)
         status = calendar.status(prediction, newest, now)
         if status == "inactive" and not is_conclusive:

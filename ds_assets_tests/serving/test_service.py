@@ -364,16 +364,16 @@ def test_an_unknown_user_gets_the_averages_of_all_users(
 def test_an_unknown_user_of_a_known_group_gets_the_averages_of_that_group(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    chances = {"country=KR": 0.2, "country=JP": 0.4}
+    sigmoid = {"country=KR": 0.2, "country=JP": 0.4}
     rows = [
         row(f"u{group}", DAYS[1], churn_probability=chance, user_group=group)
-        for group, chance in chances.items()
+        for group, chance in sigmoid.items()
     ]
     put_day(cache, DAYS[1], *rows)
 
     async def run() -> None:
         async with serving(cache, results, NoModel()) as service:
-            asked = [service.answer_one("nobody", group) for group in (*chances, "country=BR")]
+            asked = [service.answer_one("nobody", group) for group in (*sigmoid, "country=BR")]
             found = [(await one).to_prediction() for one in asked]
             told = [(one.values["churn_probability"], one.values["user_group"]) for one in found]
             assert told == [

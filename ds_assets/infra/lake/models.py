@@ -11,7 +11,7 @@ import pandas as pd
 
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.models.card.model_card import TWIN_OF, ModelCard
+from ds_assets.core.models.card.model_card import VALIDATION_PREFIX, ModelCard
 from ds_assets.core.models.evaluation.drift import stability
 from ds_assets.core.models.inference.batch import (
     DayFiles,
@@ -133,7 +133,9 @@ def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES)
 
     def files(kind: str, card_kind: type[Card]) -> ModelFiles | None:
         card = stored_card(kind, day, card_kind, lake)
-        return None if card is None else stored_files(kind, card, lake, with_twins=False)
+        return (
+            None if card is None else stored_files(kind, card, lake, with_validation_models=False)
+        )
 
     return DayFiles(
         day,
@@ -144,7 +146,7 @@ def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES)
     )
 
 
-def stored_files(kind: str, card: Card, lake: Lake, *, with_twins: bool) -> ModelFiles:
+def stored_files(kind: str, card: Card, lake: Lake, *, with_validation_models: bool) -> ModelFiles:
     """The files of a card's model.
 
     Raises:
@@ -153,7 +155,9 @@ def stored_files(kind: str, card: Card, lake: Lake, *, with_twins: bool) -> Mode
     if card.state != "ready":
         return ModelFiles(card_text(card), None)
     names = list(card.parts) if isinstance(card, ModelCard) else []
-    wanted = [name for name in names if with_twins or not name.startswith(TWIN_OF)]
+    wanted = [
+        name for name in names if with_validation_models or not name.startswith(VALIDATION_PREFIX)
+    ]
     return ModelFiles(
         card_text(card),
         _content(kind, card, MODEL, lake),

@@ -18,7 +18,7 @@ from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
-MOST_BYTES = 60_000
+MAX_BYTES = 60_000
 NAMES = {1: "frequent spenders", 2: "fading, away", 3: "new"}
 
 
@@ -98,12 +98,12 @@ def test_pictures_are_white_small_and_the_same_each_time() -> None:
     for number in (2, 8):
         first = picture_of(features, number, churn_probability=chance)
         assert picture_of(features, number, churn_probability=chance) == first
-        assert len(first) < MOST_BYTES
+        assert len(first) < MAX_BYTES
         image = Image.open(io.BytesIO(first)).convert("RGB")
         assert image.getpixel((1, 1)) == (255, 255, 255)
     again = flows_picture(counted(), NAMES, NAMES)
     assert flows_picture(counted(), NAMES, NAMES) == again
-    assert len(again) < MOST_BYTES
+    assert len(again) < MAX_BYTES
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_the_flows_of_eight_clusters_are_a_small_picture_too() -> None:
     now = np.where(chance.random(4_000) < 0.7, then, chance.integers(1, 9, 4_000))
     before, after = week(*then[:3_800]), week(*now[200:], first=200)
     names = {number: f"long-standing, light, fading ({number})" for number in range(1, 9)}
-    assert len(flows_picture(flows(before, after), names, names)) < MOST_BYTES
+    assert len(flows_picture(flows(before, after), names, names)) < MAX_BYTES
 
 
 def test_a_picture_grows_with_its_clusters() -> None:

@@ -10,9 +10,9 @@ from ds_assets.core.models.card.model_card import (
     Decision,
     Evaluation,
     GroupCard,
-    Memory,
     ModelCard,
     Segment,
+    TrainingWindow,
 )
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.calibration import Calibration
@@ -29,8 +29,8 @@ def make_measure(value: float = 0.75, width: float = 0.1) -> Measure:
 def make_measures(auc: float = 0.75, bias: float | None = 0.01) -> Measures:
     """Of a model, or of a rule that only ranks."""
     ranking = ("pr_auc", "lift_1", "lift_5", "lift_10")
-    chances = () if bias is None else ("log_loss", "brier", "ece")
-    found = {name: make_measure(0.3) for name in (*ranking, *chances)}
+    sigmoid = () if bias is None else ("log_loss", "brier", "ece")
+    found = {name: make_measure(0.3) for name in (*ranking, *sigmoid)}
     if bias is not None:
         found["bias"] = make_measure(bias, 0.04)
     return Measures(auc=make_measure(auc), **found)
@@ -105,7 +105,7 @@ def make_full_card(**changes: Any) -> ModelCard:
             make_evaluation(1, **others),
         ),
         first_week=week,
-        memory=Memory(snapshots=4, differences={4: make_measure(-0.1, 0.02)}),
+        memory=TrainingWindow(snapshots=4, differences={4: make_measure(-0.1, 0.02)}),
         groups=(
             make_group_card(),
             make_group_card("country=US", reason="too few users of each outcome", **few),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, ModelCard
+from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.training.train import TrainedModel, train
@@ -70,21 +70,21 @@ def test_a_model_comes_back_with_the_card_that_it_was_stored_with(lake: FolderLa
 
 def test_all_files_of_a_model_come_back_as_they_were_stored(lake: FolderLake) -> None:
     put(lake, trained())
-    assert names(lake) == {"card.json", "model.onnx", TWIN, AMOUNTS}
-    files = stored_files("payment", trained().card, lake, with_twins=True)
+    assert names(lake) == {"card.json", "model.onnx", VALIDATION_MODEL, AMOUNTS}
+    files = stored_files("payment", trained().card, lake, with_validation_models=True)
     assert (files.onnx, dict(files.parts)) == (trained().onnx, trained().parts)
 
 
 def test_what_only_judges_is_not_read_to_predict(lake: FolderLake) -> None:
     put(lake, trained())
-    lake.delete([f"{FOLDER}/{TWIN}"])
+    lake.delete([f"{FOLDER}/{VALIDATION_MODEL}"])
     files = dict(day_files(READY_DAY, lake).targets)["payment"]
     assert files is not None
     assert [name for name, _ in files.parts] == [AMOUNTS]
     payment = day_models(READY_DAY, lake).targets["payment"]
     assert payment.model is not None
-    with pytest.raises(InputError, match=rf"{FOLDER}/{TWIN} is missing"):
-        stored_files("payment", trained().card, lake, with_twins=True)
+    with pytest.raises(InputError, match=rf"{FOLDER}/{VALIDATION_MODEL} is missing"):
+        stored_files("payment", trained().card, lake, with_validation_models=True)
 
 
 def test_trees_are_read_only_once_somebody_asks_for_reasons(lake: FolderLake) -> None:
@@ -122,7 +122,7 @@ def test_a_model_with_fewer_files_leaves_none_of_those_before(lake: FolderLake) 
     put(lake, trained())
     fewer = {name: content for name, content in trained().parts.items() if name != AMOUNTS}
     store_model("payment", READY_DAY, trained().card, trained().onnx, lake, fewer)
-    assert names(lake) == {"card.json", "model.onnx", TWIN}
+    assert names(lake) == {"card.json", "model.onnx", VALIDATION_MODEL}
 
 
 def test_storing_twice_leaves_the_same_bytes(lake: FolderLake) -> None:

@@ -33,7 +33,7 @@ _MEASURES = {
 _DRIFTS_SHOWN = 5
 
 
-def card_words(target: Target, card: ModelCard, drift: Mapping[str, float]) -> str:
+def format_card(target: Target, card: ModelCard, drift: Mapping[str, float]) -> str:
     """The card as Markdown.
 
     Args:

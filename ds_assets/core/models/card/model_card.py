@@ -18,8 +18,8 @@ DELIVERED, GLOBAL = "delivered", "global"
 """The contender whose probabilities are delivered, and the model for all users."""
 
 AMOUNTS = "amounts.onnx"
-TWIN_OF = "twin_"
-TWIN = "twin_model.onnx"
+VALIDATION_PREFIX = "twin_"
+VALIDATION_MODEL = "twin_model.onnx"
 """Names of the other files of a model: the model of amounts, and the validation model, made in the
 same way from what was known on the day of the validation snapshot."""
 
@@ -74,7 +74,7 @@ class Segment(BaseModel):
     measures: Measures | None
 
 
-class Memory(BaseModel):
+class TrainingWindow(BaseModel):
     """How many of the snapshots a model is trained on.
 
     Attributes:
@@ -89,7 +89,7 @@ class Memory(BaseModel):
     differences: dict[int, Measure]
 
 
-class Mixture(BaseModel):
+class Blend(BaseModel):
     """How much of a model is linear.
 
     Attributes:
@@ -213,8 +213,8 @@ class ModelCard(Card):
     enough_on: dt.date | None = None
     folds: tuple[Evaluation, ...] = ()
     first_week: Segment | None = None
-    memory: Memory | None = None
-    mixture: Mixture | None = None
+    memory: TrainingWindow | None = None
+    mixture: Blend | None = None
     groups: tuple[GroupCard, ...] = ()
     calibration: CalibrationCard | None = None
     decision: Decision | None = None

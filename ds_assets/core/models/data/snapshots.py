@@ -58,7 +58,7 @@ class Fold:
     """
 
     training: tuple[LabelledSnapshot, ...]
-    judging: LabelledSnapshot
+    validation: LabelledSnapshot
 
 
 def in_order(
@@ -94,10 +94,10 @@ def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
         A fold for each of the latest snapshots that has at least one to train on.
     """
     found = []
-    for judging in list(reversed(snapshots))[:most]:
-        training = tuple(one for one in snapshots if one.matured_on <= judging.day)
+    for validation in list(reversed(snapshots))[:most]:
+        training = tuple(one for one in snapshots if one.matured_on <= validation.day)
         if training:
-            found.append(Fold(training, judging))
+            found.append(Fold(training, validation))
     return found
 
 

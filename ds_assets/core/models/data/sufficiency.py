@@ -13,21 +13,23 @@ from ds_assets.core.targets import Target
 
 MIN_TRAINING_USERS = 50
 """Users of each outcome: fewer cannot fill two leaves of 20 rows."""
-MIN_JUDGING_USERS = 20
+MIN_VALIDATION_USERS = 20
 """Users of each outcome: with fewer, the interval of the AUC reaches from useless to good."""
 FARTHEST_DAYS = 730
 """Estimates further in the future than this are not given."""
 
 
 @dataclass(frozen=True)
-class Lack:
+class DataShortfall:
     """What is missing for a model, in words, and the day by which it is expected, if known."""
 
     words: str
     enough_on: dt.date | None
 
 
-def lacks(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> list[Lack]:
+def find_shortfalls(
+    target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]
+) -> list[DataShortfall]:
     """Find what is missing to train and validate a model.
 
     The day for missing history is certain as long as logs keep arriving. The day for missing users
@@ -41,16 +43,18 @@ def lacks(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot])
     split = folds(snapshots, most=1)
     if not split:
         return [_no_history(target, as_of, snapshots)]
-    training, judging = split[0].training, split[0].judging
+    training, validation = split[0].training, split[0].validation
     until = f"the training snapshots up to {training[-1].day}"
     return [
         *_few_users(target, training, until, MIN_TRAINING_USERS, as_of),
         # waiting adds users to all snapshots together, but not to a single day
-        *_few_users(target, [judging], f"the validation snapshot {judging.day}", MIN_JUDGING_USERS),
+        *_few_users(
+            target, [validation], f"the validation snapshot {validation.day}", MIN_VALIDATION_USERS
+        ),
     ]
 
 
-def enough_on(found: Sequence[Lack]) -> dt.date | None:
+def enough_on(found: Sequence[DataShortfall]) -> dt.date | None:
     """Day on which nothing will be missing any more; None if it cannot be estimated."""
     days = [one.enough_on for one in found if one.enough_on is not None]
     return max(days) if found and len(days) == len(found) else None
@@ -59,13 +63,13 @@ def enough_on(found: Sequence[Lack]) -> dt.date | None:
 def has_enough(fold: Fold) -> bool:
     """Whether a model can be trained and validated on a fold."""
     return _is_enough(fold.training, MIN_TRAINING_USERS) and _is_enough(
-        [fold.judging], MIN_JUDGING_USERS
+        [fold.validation], MIN_VALIDATION_USERS
     )
 
 
-def can_judge(snapshot: LabelledSnapshot) -> bool:
+def can_validate(snapshot: LabelledSnapshot) -> bool:
     """Whether a snapshot has enough users of each outcome for validation."""
-    return _is_enough([snapshot], MIN_JUDGING_USERS)
+    return _is_enough([snapshot], MIN_VALIDATION_USERS)
 
 
 def users_of_each_outcome(snapshots: Sequence[LabelledSnapshot]) -> tuple[int, int]:
@@ -82,13 +86,15 @@ def _is_enough(snapshots: Sequence[LabelledSnapshot], needed: int) -> bool:
     return min(users_of_each_outcome(snapshots)) >= needed
 
 
-def _no_history(target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]) -> Lack:
+def _no_history(
+    target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]
+) -> DataShortfall:
     """The validation snapshot is whole steps after the first, once its labels are known."""
     wait = target.maturity_days
     between = math.ceil(wait / target.step) * target.step
     first = snapshots[0].day if snapshots else target.first_day
     noun = "snapshot" if len(snapshots) == 1 else "snapshots"
-    return Lack(
+    return DataShortfall(
         f"{len(snapshots)} matured {noun}; the first model needs two: one to train on, and one to "
         "validate on from a day on which the outcomes of the first were known",
         max(first + dt.timedelta(days=between + wait), as_of + dt.timedelta(days=1)),
@@ -101,11 +107,11 @@ def _few_users(
     where: str,
     needed: int,
     as_of: dt.date | None = None,
-) -> list[Lack]:
+) -> list[DataShortfall]:
     nouns = target.wording.positives, target.wording.negatives
     found = zip(nouns, users_of_each_outcome(snapshots), strict=True)
     return [
-        Lack(
+        DataShortfall(
             f"{count} {noun} in {where}, {needed} are needed",
             as_of and _expected(count, needed, len(snapshots) * target.step, as_of),
         )

@@ -18,7 +18,7 @@ INTERVAL = (0.025, 0.975)
 BINS = 10
 """Bins of the calibration error, with equally many users."""
 TOP_SHARES = (0.01, 0.05, 0.10)
-MOST_GROUPS = 1_000
+MAX_GROUPS = 1_000
 """Distinct scores that resamples distinguish."""
 _BLOCK = 1 << 20
 """Weights held at once: some 50 MB with the arrays computed from them."""
@@ -152,11 +152,11 @@ class _Prepared:
 
     def coarser(self) -> "_Prepared":
         """Merge neighbouring scores, which does not move the ends of an interval noticeably."""
-        if self.groups.max() < MOST_GROUPS:
+        if self.groups.max() < MAX_GROUPS:
             return self
         order = np.argsort(self.groups, kind="stable")
         place = np.searchsorted(self.groups[order], self.groups)  # of the first of the same score
-        _, groups = np.unique(place * MOST_GROUPS // len(place), return_inverse=True)
+        _, groups = np.unique(place * MAX_GROUPS // len(place), return_inverse=True)
         return replace(self, groups=groups)
 
 

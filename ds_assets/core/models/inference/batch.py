@@ -321,9 +321,9 @@ def _predict_target(
 ) -> TargetPredictions:
     if target.model is None:
         return TargetPredictions()
-    chances, likely = probabilities(target.model, features), amounts(target.model, features)
+    predicted, likely = probabilities(target.model, features), amounts(target.model, features)
     return TargetPredictions(
-        chances,
-        None if likely is None else chances * likely,
+        predicted,
+        None if likely is None else predicted * likely,
         explain(target.model, features, declared).to_pylist(),
     )

@@ -178,10 +178,10 @@ def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetP
     model: PredictionModel = loaded.model
     matrix = rows.matrix.take(loaded.places, axis=1)
     groups = rows.groups(model.card.user_groups) if model.groups else ()
-    chances, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
+    predicted, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
     return TargetPredictions(
-        chances.tolist(),
-        None if amounts is None else (chances * amounts).tolist(),
+        predicted.tolist(),
+        None if amounts is None else (predicted * amounts).tolist(),
         _reasons(loaded, matrix, groups, rows) if with_reasons else None,
     )
 

@@ -18,7 +18,12 @@ from ds_assets.core.cards import AnyCard, Card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP, encode
 from ds_assets.core.feature_columns import FeatureColumn
-from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, TWIN_OF, ModelCard
+from ds_assets.core.models.card.model_card import (
+    AMOUNTS,
+    VALIDATION_MODEL,
+    VALIDATION_PREFIX,
+    ModelCard,
+)
 from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.models.inference.reasons import plan_reasons, reasons_of_frame
 from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
@@ -102,15 +107,19 @@ def load_prediction_model(
     )
 
 
-def load_twin(parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
+def load_validation_model(parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
     """Load the validation model: trained in the same way before the validation snapshot.
 
     Raises:
         InputError: a file is missing or not the card's.
     """
-    files = {one.group: f"{TWIN_OF}{one.file}" for one in card.groups if one.file is not None}
+    files = {
+        one.group: f"{VALIDATION_PREFIX}{one.file}" for one in card.groups if one.file is not None
+    }
     groups = {group: _part(name, parts, card) for group, name in files.items()}
-    return PredictionModel(_part(TWIN, parts, card), card, groups=groups, amounts=None, onnx={})
+    return PredictionModel(
+        _part(VALIDATION_MODEL, parts, card), card, groups=groups, amounts=None, onnx={}
+    )
 
 
 def _part(name: str, parts: Mapping[str, bytes], card: ModelCard) -> Any:

@@ -274,7 +274,7 @@ def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     leaves, count = shares.shape
     holds = (np.arange(2**count) >> np.arange(count)[:, np.newaxis]) & 1
-    chances = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
+    weights = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
     values = np.empty((leaves, count, 2**count))
     for one in range(count):
         # payoffs of all sets of the others, by size: coefficients of a polynomial
@@ -284,7 +284,7 @@ def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
             larger = payments[:-1] * holds[other]
             payments *= shares[:, other, np.newaxis]
             payments[1:] += larger
-        pay = (chances[:, np.newaxis, np.newaxis] * payments).sum(axis=0)
+        pay = (weights[:, np.newaxis, np.newaxis] * payments).sum(axis=0)
         values[:, one] = (holds[one] - shares[:, one, np.newaxis]) * pay
     return values
 

@@ -29,7 +29,7 @@ class Calibration(BaseModel):
 UNCHANGED = Calibration(slope=1.0, intercept=0.0)
 
 
-def chances(log_odds: Floats) -> Floats:
+def sigmoid(log_odds: Floats) -> Floats:
     """Sigmoid: the probabilities of log-odds, shape (rows,)."""
     from scipy.special import expit  # noqa: PLC0415  # slow to import
 
@@ -57,11 +57,11 @@ def fit_calibration(log_odds: Floats, labels: Labels) -> Calibration:
         return float(losses + _PENALTY / 2 * ((line - _NOTHING) ** 2).sum()) / users
 
     def gradient(line: Floats) -> Floats:
-        errors = chances(design @ line) - labels
+        errors = sigmoid(design @ line) - labels
         return np.asarray(design.T @ errors + _PENALTY * (line - _NOTHING)) / users
 
     def curvature(line: Floats) -> Floats:
-        chance = chances(design @ line)
+        chance = sigmoid(design @ line)
         of_users = (design * (chance * (1 - chance))[:, None]).T @ design
         return np.asarray(of_users + _PENALTY * np.eye(2)) / users
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.core.models.learning.linear_model import (
     LinearModel,
-    Steps,
+    StepFunction,
+    bin_contributions,
+    binned_contribution,
     fit_linear,
-    in_steps,
-    steps_of,
 )
 
 MIN_LEAF_ROWS = 20
@@ -63,7 +63,7 @@ class FittedClassifier:
 
     learner: Any
     linear: LinearModel
-    steps: tuple[Steps, ...]
+    steps: tuple[StepFunction, ...]
     share: float
 
     def log_odds(self, matrix: Matrix) -> Floats:
@@ -72,10 +72,10 @@ class FittedClassifier:
             return np.empty(0)
         with few_threads(len(matrix)):
             trees: Floats = self.learner.decision_function(matrix)
-        linear = self.linear.intercept + in_steps(self.steps, matrix)
+        linear = self.linear.intercept + binned_contribution(self.steps, matrix)
         return (1 - self.share) * trees + self.share * linear
 
-    def mixed(self, share: float) -> "FittedClassifier":
+    def with_linear_share(self, share: float) -> "FittedClassifier":
         """The same with another share of the linear model."""
         return replace(self, share=share)
 
@@ -132,7 +132,7 @@ def fit_classifier(
 
     learner = _fitted(HistGradientBoostingClassifier, matrix, labels, seed)
     linear = fit_linear(matrix, labels)
-    return FittedClassifier(learner, linear, tuple(steps_of(linear, matrix)), share)
+    return FittedClassifier(learner, linear, tuple(bin_contributions(linear, matrix)), share)
 
 
 def _balanced_sample(labels: Labels, max_rows: int, seed: int) -> tuple[NDArray[np.intp], float]:

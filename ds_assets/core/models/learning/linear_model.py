@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ds_assets.core.models.arrays import Floats, Labels
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Most rows to fit on: more do not make a hundred weights noticeably more precise."""
 BINS = 12
 """Steps per feature."""
@@ -53,7 +53,7 @@ class LinearModel:
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepFunction:
     """Contribution of a feature to the log-odds as a step function.
 
     Attributes:
@@ -80,7 +80,7 @@ class Steps:
         other = self.values[self.usual] if self.missing is None else self.missing[0]
         return np.where(np.isnan(column), other, found)
 
-    def times(self, factor: float) -> "Steps":
+    def times(self, factor: float) -> "StepFunction":
         """The same function, multiplied by a factor."""
         missing = None if self.missing is None else (factor * self.missing[0], self.missing[1])
         return replace(self, values=factor * self.values, missing=missing)
@@ -119,7 +119,7 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
     return LinearModel(mean, deviation, found[: len(gaps)], missing, intercept)
 
 
-def steps_of(model: LinearModel, matrix: NDArray[np.float32]) -> list[Steps]:
+def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[StepFunction]:
     """Turn the model into step functions: a step is the mean contribution to its training rows.
 
     Args:
@@ -131,12 +131,12 @@ def steps_of(model: LinearModel, matrix: NDArray[np.float32]) -> list[Steps]:
     return [one for one in found if one is not None]
 
 
-def in_steps(steps: Sequence[Steps], matrix: NDArray[np.float32]) -> Floats:
+def binned_contribution(steps: Sequence[StepFunction], matrix: NDArray[np.float32]) -> Floats:
     """Sum of the step functions for each row, shape (rows,)."""
     return np.sum([one.add(matrix) for one in steps], axis=0) if steps else np.zeros(len(matrix))
 
 
-def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> Steps | None:
+def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> StepFunction | None:
     """Step function of one feature; None if its contribution is the same for every row."""
     absent = np.isnan(column)
     present, added = column[~absent], parts[~absent]
@@ -148,13 +148,13 @@ def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> Steps | 
     rows = np.bincount(bins, minlength=len(edges) + 1)
     values = np.bincount(bins, added, minlength=len(edges) + 1) / rows
     missing = (float(parts[absent][0]), int(absent.sum())) if absent.any() else None
-    return Steps(feature, edges, values, rows, missing, int(np.median(bins)))
+    return StepFunction(feature, edges, values, rows, missing, int(np.median(bins)))
 
 
 def _some_rows(labels: Labels) -> NDArray[np.intp]:
     """Evenly spaced rows that include both outcomes; all rows if there are few."""
     every = np.arange(len(labels))
-    some = every[:: max(1, -(-len(labels) // MOST_ROWS))]
+    some = every[:: max(1, -(-len(labels) // MAX_ROWS))]
     return some if labels[some].any() and not labels[some].all() else every
 
 

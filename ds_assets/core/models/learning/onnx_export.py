@@ -12,7 +12,7 @@ import numpy as np
 
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.learner import FittedClassifier
-from ds_assets.core.models.learning.linear_model import Steps
+from ds_assets.core.models.learning.linear_model import StepFunction
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
@@ -22,7 +22,7 @@ _EVERYTHING = float(np.finfo(np.float32).max)
 
 
 def as_onnx(
-    model: Any, slope: float = 1.0, intercept: float = 0.0, steps: Sequence[Steps] = ()
+    model: Any, slope: float = 1.0, intercept: float = 0.0, steps: Sequence[StepFunction] = ()
 ) -> bytes:
     """Export a model to ONNX: input X (rows, features) float32.
 
@@ -93,7 +93,7 @@ class _Node(NamedTuple):
     """Value of a leaf; None for a split."""
 
 
-def _tree_of(steps: Steps) -> list[_Node]:
+def _tree_of(steps: StepFunction) -> list[_Node]:
     """Turn a step function into a tree, root first."""
     nodes: list[_Node] = []
     if steps.missing is None:
@@ -107,7 +107,7 @@ def _tree_of(steps: Steps) -> list[_Node]:
     return nodes
 
 
-def _grow(nodes: list[_Node], steps: Steps, first: int, last: int) -> None:
+def _grow(nodes: list[_Node], steps: StepFunction, first: int, last: int) -> None:
     """Add the nodes of some neighbouring steps, halving them until each is a leaf."""
     place, rows = len(nodes), int(steps.rows[first : last + 1].sum())
     if first == last:

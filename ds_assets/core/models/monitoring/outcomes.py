@@ -13,7 +13,7 @@ import pandas as pd
 
 from ds_assets.core.models.arrays import Floats, Labels
 from ds_assets.core.models.card.model_card import DELIVERED, ModelCard
-from ds_assets.core.models.data.sufficiency import MIN_JUDGING_USERS
+from ds_assets.core.models.data.sufficiency import MIN_VALIDATION_USERS
 from ds_assets.core.models.evaluation.metrics import (
     ALL,
     Measure,
@@ -31,7 +31,7 @@ _NO_BETTER_THAN_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
-class Happened:
+class ObservedOutcomes:
     """Predictions of a day and the outcomes of the same users, each array of shape (users,).
 
     Attributes:
@@ -48,10 +48,10 @@ class Happened:
     expected_spend: Floats | None = None
     spend: Floats | None = None
 
-    def of(self, chosen: np.ndarray) -> "Happened":
+    def of(self, chosen: np.ndarray) -> "ObservedOutcomes":
         """Select users."""
         expected, spend = self.expected_spend, self.spend
-        return Happened(
+        return ObservedOutcomes(
             self.probabilities[chosen],
             self.labels[chosen],
             self.groups[chosen],
@@ -70,17 +70,17 @@ class Promise:
 
 def promise(card: ModelCard) -> Promise | None:
     """The ranges that a card promises; None if the model was never validated."""
-    judged = [fold.measures for fold in card.folds]
-    biases = [one.bias for one in judged if one.bias is not None]
-    if not judged or not biases:
+    measured = [fold.measures for fold in card.folds]
+    biases = [one.bias for one in measured if one.bias is not None]
+    if not measured or not biases:
         return None
-    return Promise(_hull(one.auc for one in judged), _hull(biases))
+    return Promise(_hull(one.auc for one in measured), _hull(biases))
 
 
 def compare(
     target: Target,
     as_of: dt.date,
-    happened: Happened,
+    happened: ObservedOutcomes,
     card: ModelCard,
     drift: Mapping[str, float],
     seed: int = 0,
@@ -116,7 +116,7 @@ def compare(
 
 
 def _compared(
-    part: Happened, card: ModelCard, promised: Promise | None, seed: int
+    part: ObservedOutcomes, card: ModelCard, promised: Promise | None, seed: int
 ) -> dict[str, object]:
     positives = int(part.labels.sum())
     predicted, share = float(part.probabilities.mean()), float(part.labels.mean())
@@ -135,7 +135,7 @@ def _compared(
             "promised_happened_low": float(np.clip(predicted - promised.bias.high, 0, 1)),
             "promised_happened_high": float(np.clip(predicted - promised.bias.low, 0, 1)),
         }
-    if min(positives, len(part.labels) - positives) < MIN_JUDGING_USERS:
+    if min(positives, len(part.labels) - positives) < MIN_VALIDATION_USERS:
         return found
     measures = measure(part.labels, {DELIVERED: Scores(part.probabilities)}, seed)[DELIVERED]
     verdict = _verdict(part, measures, card, promised, seed)
@@ -151,7 +151,7 @@ def _values(measures: Measures) -> dict[str, object]:
 
 
 def _verdict(
-    part: Happened, measures: Measures, card: ModelCard, promised: Promise | None, seed: int
+    part: ObservedOutcomes, measures: Measures, card: ModelCard, promised: Promise | None, seed: int
 ) -> Verdict:
     """Decide the verdict.
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import CalibrationCard, Memory, Mixture
+from ds_assets.core.models.card.model_card import Blend, CalibrationCard, TrainingWindow
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds, sampled
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
@@ -19,8 +19,8 @@ from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.learning.calibration import (
     UNCHANGED,
     Calibration,
-    chances,
     fit_calibration,
+    sigmoid,
 )
 from ds_assets.core.models.learning.learner import LINEAR_SHARE, fit_classifier
 from ds_assets.core.models.training.group_models import (
@@ -33,41 +33,41 @@ from ds_assets.core.models.training.group_models import (
 
 FOLDS = 3
 """Validation snapshots, a week apart: how good a model is differs from week to week."""
-SHORTER_MEMORIES = (4, 2)
+SHORTER_WINDOWS = (4, 2)
 """Numbers of snapshots that are tried beside all of them, for a game that has changed."""
-MOST_JUDGING_ROWS = 50_000
+MAX_VALIDATION_ROWS = 50_000
 """Users beyond which intervals get no narrower than what one week differs from another."""
 
 
 @dataclass(frozen=True)
-class JudgedFold:
+class ValidatedFold:
     """A fold, a model of its training snapshots, and the rows of the validation snapshot."""
 
     fold: Fold
     encoding: Encoding
     training: Rows
-    judging: Rows
+    validation: Rows
     ensemble: Ensemble
     calibration: Calibration = UNCHANGED
 
     @cached_property
     def raw(self) -> Floats:
         """Uncalibrated log-odds of the validation users, shape (users,)."""
-        return self.ensemble.log_odds(self.judging)
+        return self.ensemble.log_odds(self.validation)
 
     @cached_property
     def probabilities(self) -> Floats:
         """Probabilities of the validation users, shape (users,)."""
-        return chances(self.calibration.log_odds(self.raw))
+        return sigmoid(self.calibration.log_odds(self.raw))
 
 
 @dataclass(frozen=True)
 class Challenger:
     """The choices for a model, and the validated models that were made with them, latest first."""
 
-    judged: tuple[JudgedFold, ...]
-    memory: Memory
-    mixture: Mixture
+    validated: tuple[ValidatedFold, ...]
+    memory: TrainingWindow
+    mixture: Blend
     contest: Contest
     calibration: CalibrationCard
 
@@ -88,15 +88,15 @@ def make_challenger(
     groups = contest(
         latest.fold,
         latest.training,
-        latest.judging,
+        latest.validation,
         latest.ensemble.whole,
         seed,
         max_fit_rows,
     )
     latest = replace(latest, ensemble=Ensemble(latest.ensemble.whole, groups.winners))
     earlier = [
-        _judged(
-            remembered(fold, memory),
+        _fit_fold(
+            trim_history(fold, memory),
             list(groups.winners),
             mixture.linear_share,
             seed,
@@ -104,52 +104,54 @@ def make_challenger(
         )
         for fold in [*usable[1:], *_known_before(usable)]
     ]
-    calibration, judged = _calibrate([latest, *earlier], seed)
-    return Challenger(tuple(judged[:FOLDS]), memory, mixture, groups, calibration)
+    calibration, validated = _calibrate([latest, *earlier], seed)
+    return Challenger(tuple(validated[:FOLDS]), memory, mixture, groups, calibration)
 
 
-def remembered(fold: Fold, memory: Memory) -> Fold:
+def trim_history(fold: Fold, memory: TrainingWindow) -> Fold:
     """A fold with the training snapshots that are remembered."""
     return fold if memory.snapshots is None else _latest(fold, memory.snapshots)
 
 
 def _latest(fold: Fold, snapshots: int) -> Fold:
-    return Fold(fold.training[-snapshots:], fold.judging)
+    return Fold(fold.training[-snapshots:], fold.validation)
 
 
 def _thinned(fold: Fold) -> Fold:
-    (judging,) = sampled([fold.judging], MOST_JUDGING_ROWS)
-    return Fold(fold.training, judging)
+    (validation,) = sampled([fold.validation], MAX_VALIDATION_ROWS)
+    return Fold(fold.training, validation)
 
 
 def _known_before(usable: Sequence[Fold]) -> list[Fold]:
     """The latest fold whose outcomes were known on the day of the first, unless it is there."""
-    there = {one.judging.day for one in usable}
+    there = {one.validation.day for one in usable}
     known = folds(usable[0].training, most=1)
-    return [_thinned(one) for one in known if one.judging.day not in there and has_enough(one)]
+    return [_thinned(one) for one in known if one.validation.day not in there and has_enough(one)]
 
 
-def _judged(
+def _fit_fold(
     fold: Fold, groups: Sequence[str], share: float, seed: int, max_fit_rows: int | None
-) -> JudgedFold:
+) -> ValidatedFold:
     """Train on a fold: a model for all users, and one for each of these groups that has enough."""
     encoding = encoding_of(fold.training)
-    training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
+    training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
     whole = fit_classifier(training.matrix, training.labels, share, seed, max_fit_rows)
     own = {
         one: fit_group(training, one, share, seed, max_fit_rows)
         for one in groups
         if can_fit(training, one)
     }
-    return JudgedFold(fold, encoding, training, judging, Ensemble(whole, own))
+    return ValidatedFold(fold, encoding, training, validation, Ensemble(whole, own))
 
 
-def _remember(fold: Fold, seed: int, max_fit_rows: int | None) -> tuple[Memory, JudgedFold]:
+def _remember(
+    fold: Fold, seed: int, max_fit_rows: int | None
+) -> tuple[TrainingWindow, ValidatedFold]:
     """A model of all snapshots, or of the latest few where that is better beyond noise."""
-    shorter = [_latest(fold, n) for n in SHORTER_MEMORIES if n < len(fold.training)]
+    shorter = [_latest(fold, n) for n in SHORTER_WINDOWS if n < len(fold.training)]
     candidates = [fold, *filter(has_enough, shorter)]
-    whole, *others = [_judged(one, (), LINEAR_SHARE, seed, max_fit_rows) for one in candidates]
-    labels, best, differences = whole.judging.labels, whole, {}
+    whole, *others = [_fit_fold(one, (), LINEAR_SHARE, seed, max_fit_rows) for one in candidates]
+    labels, best, differences = whole.validation.labels, whole, {}
     for one in others:
         differences[len(one.fold.training)] = mean_difference(
             labels, one.probabilities, whole.probabilities, seed
@@ -157,50 +159,52 @@ def _remember(fold: Fold, seed: int, max_fit_rows: int | None) -> tuple[Memory, 
         if mean_difference(labels, one.probabilities, best.probabilities, seed).high < 0:
             best = one
     kept = None if best is whole else len(best.fold.training)
-    return Memory(snapshots=kept, differences=differences), best
+    return TrainingWindow(snapshots=kept, differences=differences), best
 
 
-def _mix(one: JudgedFold, seed: int) -> tuple[Mixture, JudgedFold]:
+def _mix(one: ValidatedFold, seed: int) -> tuple[Blend, ValidatedFold]:
     """The mixture of trees and linear model, or the trees alone where they are better."""
     whole = one.ensemble.whole
-    alone = replace(one, ensemble=Ensemble(whole.mixed(0.0)))
-    labels = one.judging.labels
+    alone = replace(one, ensemble=Ensemble(whole.with_linear_share(0.0)))
+    labels = one.validation.labels
     difference = mean_difference(labels, alone.probabilities, one.probabilities, seed)
     if difference.high < 0:
-        return Mixture(linear_share=0.0, difference=difference), alone
-    return Mixture(linear_share=whole.share, difference=difference), one
+        return Blend(linear_share=0.0, difference=difference), alone
+    return Blend(linear_share=whole.share, difference=difference), one
 
 
-def _calibrate(judged: list[JudgedFold], seed: int) -> tuple[CalibrationCard, list[JudgedFold]]:
+def _calibrate(
+    validated: list[ValidatedFold], seed: int
+) -> tuple[CalibrationCard, list[ValidatedFold]]:
     """Calibrate where a line helps on a snapshot on whose day its outcomes were known."""
-    lines = [fit_calibration(one.raw, one.judging.labels) for one in judged]
-    before = [_line_before(one, judged, lines) for one in judged]
-    latest, tried = judged[0], before[0]
+    lines = [fit_calibration(one.raw, one.validation.labels) for one in validated]
+    before = [_line_before(one, validated, lines) for one in validated]
+    latest, tried = validated[0], before[0]
     if tried is None:
         reason = "no: there is no earlier snapshot to fit a line to"
-        return CalibrationCard(line=UNCHANGED, gain=None, reason=reason), judged
-    calibrated = chances(tried.log_odds(latest.raw))
-    gain = mean_difference(latest.judging.labels, calibrated, latest.probabilities, seed)
+        return CalibrationCard(line=UNCHANGED, gain=None, reason=reason), validated
+    calibrated = sigmoid(tried.log_odds(latest.raw))
+    gain = mean_difference(latest.validation.labels, calibrated, latest.probabilities, seed)
     if gain.high >= 0 or min(lines[0].slope, tried.slope) <= 0:
         reason = "no: the line of an earlier snapshot is no better beyond noise"
-        return CalibrationCard(line=UNCHANGED, gain=gain, reason=reason), judged
+        return CalibrationCard(line=UNCHANGED, gain=gain, reason=reason), validated
     card = CalibrationCard(
         line=lines[0], gain=gain, reason="yes: the line of an earlier snapshot is better"
     )
     return card, [
         replace(one, calibration=line or UNCHANGED)
-        for one, line in zip(judged, before, strict=True)
+        for one, line in zip(validated, before, strict=True)
     ]
 
 
 def _line_before(
-    one: JudgedFold, judged: Sequence[JudgedFold], lines: Sequence[Calibration]
+    one: ValidatedFold, validated: Sequence[ValidatedFold], lines: Sequence[Calibration]
 ) -> Calibration | None:
     """The line of the latest fold whose outcomes were known on the day of this one."""
-    day = one.fold.judging.day
+    day = one.fold.validation.day
     known = (
         line
-        for other, line in zip(judged, lines, strict=True)
-        if other.fold.judging.matured_on <= day
+        for other, line in zip(validated, lines, strict=True)
+        if other.fold.validation.matured_on <= day
     )
     return next(known, None)

@@ -16,7 +16,7 @@ from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.inference.onnx_model import (
     load_prediction_model,
-    load_twin,
+    load_validation_model,
     probabilities,
 )
 from ds_assets.core.targets import Target
@@ -61,15 +61,15 @@ def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> 
     return f"the champion cannot read the features: {'; '.join(problems)}" if problems else None
 
 
-def foreknown(champion: Champion, judging: LabelledSnapshot) -> str | None:
+def leakage_reason(champion: Champion, validation: LabelledSnapshot) -> str | None:
     """Why a champion cannot be validated on a snapshot, in words; None if it can."""
     card = champion.card
-    if min(card.trained, card.twin_trained or card.trained) <= judging.day:
+    if min(card.trained, card.twin_trained or card.trained) <= validation.day:
         return None
-    return f"the champion has seen what happened after the validation snapshot {judging.day}"
+    return f"the champion has seen what happened after the validation snapshot {validation.day}"
 
 
-def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
+def score_validation(champion: Champion, validation: LabelledSnapshot) -> Floats:
     """Its probabilities for users whose future it has not seen, shape (users,).
 
     A champion that was trained after the day of the snapshot has seen some of what happened; its
@@ -80,15 +80,15 @@ def judged(champion: Champion, judging: LabelledSnapshot) -> Floats:
     """
     card, files = champion.card, champion.files
     parts = dict(files.parts)
-    if _is_new_to(champion, judging) and files.onnx is not None:
-        return probabilities(load_prediction_model(files.onnx, parts, card), judging.features)
-    return probabilities(load_twin(parts, card), judging.features)
+    if _is_new_to(champion, validation) and files.onnx is not None:
+        return probabilities(load_prediction_model(files.onnx, parts, card), validation.features)
+    return probabilities(load_validation_model(parts, card), validation.features)
 
 
-def seen_by(champion: Champion, judging: LabelledSnapshot) -> tuple[dt.date, ...]:
+def seen_by(champion: Champion, validation: LabelledSnapshot) -> tuple[dt.date, ...]:
     """Training snapshots of the model whose probabilities are compared."""
     card = champion.card
-    return card.snapshots if _is_new_to(champion, judging) else card.folds[0].trained_on
+    return card.snapshots if _is_new_to(champion, validation) else card.folds[0].trained_on
 
 
 def decide(
@@ -114,6 +114,6 @@ def decide(
     )
 
 
-def _is_new_to(champion: Champion, judging: LabelledSnapshot) -> bool:
+def _is_new_to(champion: Champion, validation: LabelledSnapshot) -> bool:
     """Whether the delivered model itself was made before the day of a snapshot was over."""
-    return champion.card.trained <= judging.day
+    return champion.card.trained <= validation.day

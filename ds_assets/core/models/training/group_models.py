@@ -15,10 +15,10 @@ from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, groups_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
-from ds_assets.core.models.learning.calibration import chances
+from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
 
-MOST_GROUPS = 20
+MAX_GROUPS = 20
 """Groups for which a model is tried, the largest; each costs about as much as its share of rows."""
 
 
@@ -67,7 +67,7 @@ def contest(
     sizes = Counter(group for group in validation.groups if group)
     ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
     cards, winners = [], {}
-    for group in ranked[:MOST_GROUPS]:
+    for group in ranked[:MAX_GROUPS]:
         if not has_enough(_of_group(fold, group)):
             few = "too few users of each outcome for its own"
             cards.append(_fallback(group, fold, validation, few))
@@ -76,15 +76,15 @@ def contest(
         trees = fit_group(training, group, whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
-            chances(trees.log_odds(own.matrix)),
-            chances(whole.log_odds(own.matrix)),
+            sigmoid(trees.log_odds(own.matrix)),
+            sigmoid(whole.log_odds(own.matrix)),
             seed,
         )
         cards.append(_decided(group, fold, own, difference))
         if cards[-1].model == "group":
             winners[group] = trees
-    rest = f"only the {MOST_GROUPS} largest groups are tried"
-    cards += [_fallback(group, fold, validation, rest) for group in ranked[MOST_GROUPS:]]
+    rest = f"only the {MAX_GROUPS} largest groups are tried"
+    cards += [_fallback(group, fold, validation, rest) for group in ranked[MAX_GROUPS:]]
     return Contest(tuple(cards), winners)
 
 
@@ -106,14 +106,14 @@ def _of_group(fold: Fold, group: str) -> Fold:
     def own(snapshot: LabelledSnapshot) -> LabelledSnapshot:
         return snapshot.rows(groups_of(snapshot) == group)
 
-    return Fold(tuple(map(own, fold.training)), own(fold.judging))
+    return Fold(tuple(map(own, fold.training)), own(fold.validation))
 
 
 def _fallback(group: str, fold: Fold, validation: Rows, reason: str) -> GroupCard:
     own = validation.labels[validation.groups == group]
     return GroupCard(
         group=group,
-        snapshot=fold.judging.day,
+        snapshot=fold.validation.day,
         users=len(own),
         positives=int(np.count_nonzero(own)),
         model="global",
@@ -127,7 +127,7 @@ def _decided(group: str, fold: Fold, own: Rows, difference: Measure) -> GroupCar
     compared = "better" if better else "worse" if worse else "no better beyond noise"
     return GroupCard(
         group=group,
-        snapshot=fold.judging.day,
+        snapshot=fold.validation.day,
         users=len(own.labels),
         positives=int(np.count_nonzero(own.labels)),
         model="group" if better else "global",

@@ -17,15 +17,15 @@ from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import (
     AMOUNTS,
     GLOBAL,
-    TWIN,
-    TWIN_OF,
+    VALIDATION_MODEL,
+    VALIDATION_PREFIX,
     Decision,
     Evaluation,
     GroupCard,
     ModelCard,
 )
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, in_order, sampled
-from ds_assets.core.models.data.sufficiency import Lack, enough_on, lacks
+from ds_assets.core.models.data.sufficiency import DataShortfall, enough_on, find_shortfalls
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
@@ -35,8 +35,8 @@ from ds_assets.core.models.training.challenger import FOLDS, Challenger, make_ch
 from ds_assets.core.models.training.champion import (
     Champion,
     decide,
-    foreknown,
-    judged,
+    leakage_reason,
+    score_validation,
     seen_by,
     unfit,
 )
@@ -44,7 +44,7 @@ from ds_assets.core.models.training.compare import evaluate, first_week, group_c
 from ds_assets.core.models.training.group_models import fit_group
 from ds_assets.core.targets import Target
 
-MOST_ROWS = 300_000
+MAX_ROWS = 300_000
 """Training rows beyond which more of the same users teach next to nothing, and cost as much."""
 
 
@@ -89,9 +89,9 @@ def train(
             users than its features.
         InputError: the snapshots' features do not fit together, or the champion is damaged.
     """
-    ordered = sampled(in_order(snapshots, target.horizon, as_of), MOST_ROWS)
+    ordered = sampled(in_order(snapshots, target.horizon, as_of), MAX_ROWS)
     plan = _Plan(target, as_of, ordered, tuple(sorted(missing)), seed)
-    lack = lacks(target, as_of, ordered)
+    lack = find_shortfalls(target, as_of, ordered)
     if lack:
         return _without_challenger(plan, lack, champion)
     challenger = make_challenger(ordered, seed, target.max_fit_rows)
@@ -119,17 +119,19 @@ def _decision(
     if champion is None:
         reason = "there is no champion of the days before"
         return Decision(kept="challenger", champion=None, difference=None, reason=reason), None
-    latest, version = challenger.judged[0], champion.card.version
-    judging = latest.fold.judging
-    fault = unfit(champion, plan.target, judging.features) or foreknown(champion, judging)
+    latest, version = challenger.validated[0], champion.card.version
+    validation = latest.fold.validation
+    fault = unfit(champion, plan.target, validation.features) or leakage_reason(
+        champion, validation
+    )
     if fault is not None:
         return Decision(kept="challenger", champion=version, difference=None, reason=fault), None
-    said = judged(champion, judging)
-    return decide(version, latest.judging.labels, latest.probabilities, said, plan.seed), said
+    said = score_validation(champion, validation)
+    return decide(version, latest.validation.labels, latest.probabilities, said, plan.seed), said
 
 
 def _without_challenger(
-    plan: _Plan, lack: Sequence[Lack], champion: Champion | None
+    plan: _Plan, lack: Sequence[DataShortfall], champion: Champion | None
 ) -> TrainedModel:
     """Yesterday's model where there is one, else only the card that says what is missing."""
     words = tuple(one.words for one in lack)
@@ -152,11 +154,11 @@ def _kept(
     plan: _Plan,
 ) -> TrainedModel:
     """Yesterday's model, validated on today's latest snapshot."""
-    latest = challenger.judged[0]
+    latest = challenger.validated[0]
     others = {"challenger": latest.probabilities}
     fold = evaluate(latest, plan.target, said, others, plan.seed)
     own = {name: found for name, found in fold.contenders.items() if name != GLOBAL}
-    saw = seen_by(champion, latest.fold.judging)
+    saw = seen_by(champion, latest.fold.validation)
     fold = fold.model_copy(update={"trained_on": saw, "contenders": own})
     before = (one for one in champion.card.folds if one.snapshot != fold.snapshot)
     found = sorted([fold, *before], key=lambda one: one.snapshot, reverse=True)
@@ -191,9 +193,9 @@ def _finished(
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
     facts = {
         "state": "ready",
-        "twin_trained": challenger.judged[0].fold.judging.day,
+        "twin_trained": challenger.validated[0].fold.validation.day,
         "folds": _evaluations(challenger, {} if said is None else {"champion": said}, plan),
-        "first_week": first_week(challenger.judged[0], plan.seed),
+        "first_week": first_week(challenger.validated[0], plan.seed),
         "memory": challenger.memory,
         "mixture": challenger.mixture,
         "groups": groups,
@@ -211,15 +213,17 @@ def _files(
     challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
 ) -> tuple[bytes, dict[str, bytes]]:
     """The model for all users as ONNX; by file, group models and all validation models."""
-    line, latest = challenger.calibration.line, challenger.judged[0]
+    line, latest = challenger.calibration.line, challenger.validated[0]
     share = challenger.mixture.linear_share
-    parts = {TWIN: classifier_onnx(latest.ensemble.whole, latest.calibration)}
+    parts = {VALIDATION_MODEL: classifier_onnx(latest.ensemble.whole, latest.calibration)}
     for one in groups:
         if one.file is not None:
-            twin = latest.ensemble.groups[one.group]
+            validation_model = latest.ensemble.groups[one.group]
             own = fit_group(rows, one.group, share, plan.seed, plan.target.max_fit_rows)
             parts[one.file] = classifier_onnx(own, line)
-            parts[f"{TWIN_OF}{one.file}"] = classifier_onnx(twin, latest.calibration)
+            parts[f"{VALIDATION_PREFIX}{one.file}"] = classifier_onnx(
+                validation_model, latest.calibration
+            )
     whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, plan.target.max_fit_rows)
     return classifier_onnx(whole, line), parts
 
@@ -238,17 +242,17 @@ def _evaluations(
     """Evaluate every fold; the champion only on the latest, as it has seen the earlier ones."""
     return tuple(
         evaluate(one, plan.target, one.probabilities, {} if number else others, plan.seed)
-        for number, one in enumerate(challenger.judged)
+        for number, one in enumerate(challenger.validated)
     )
 
 
 def _spend(challenger: Challenger, seed: int) -> SpendCard | None:
     """How good amounts are that were learnt on the latest fold; None where payers are too few."""
-    latest = challenger.judged[0]
+    latest = challenger.validated[0]
     fitted = fit_amounts(latest.training, seed)
     if fitted is None:
         return None
-    return validate_amounts(fitted, latest.judging, latest.probabilities, seed)
+    return validate_amounts(fitted, latest.validation, latest.probabilities, seed)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.models.card.markdown import card_words
+from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard, Segment
 from ds_assets.core.models.evaluation.metrics import Measure
 from ds_assets_tests.core.factories import make_target
@@ -47,7 +47,7 @@ def shown(measure: Measure) -> str:
 
 
 def words(card: ModelCard, drift: Mapping[str, float]) -> str:
-    return card_words(make_target(card.target), card, drift)
+    return format_card(make_target(card.target), card, drift)
 
 
 CARDS = {

@@ -48,13 +48,13 @@ def test_a_model_is_never_judged_by_days_that_its_labels_have_seen(
     snapshots = [bare(day, horizon + grace) for day in days]
     found = folds(snapshots, most)
     for fold in found:
-        training, judging = days_of(fold.training), fold.judging.day
+        training, validation = days_of(fold.training), fold.validation.day
         seen = {day + dt.timedelta(days=n) for day in training for n in range(horizon + 1)}
-        judged = {judging + dt.timedelta(days=n) for n in range(1, horizon + 1)}
+        judged = {validation + dt.timedelta(days=n) for n in range(1, horizon + 1)}
         assert not seen & judged
-        assert max(training) < judging
-        assert training == [day for day in days if day + wait <= judging]
-    judges = [fold.judging.day for fold in found]
+        assert max(training) < validation
+        assert training == [day for day in days if day + wait <= validation]
+    judges = [fold.validation.day for fold in found]
     assert judges == [day for day in reversed(days[-most:]) if days[0] + wait <= day]
 
 
@@ -63,12 +63,12 @@ def test_snapshots_of_less_than_a_label_window_have_no_fold() -> None:
     assert folds(snapshots, most=3) == []
     assert folds([], most=3) == []
     (fold,) = folds([*snapshots, bare(weeks(2), 14)], most=3)
-    assert (days_of(fold.training), fold.judging.day) == ([weeks(0)], weeks(2))
+    assert (days_of(fold.training), fold.validation.day) == ([weeks(0)], weeks(2))
 
 
 def test_folds_begin_with_the_latest_snapshot() -> None:
     found = folds([bare(weeks(n), 14) for n in range(6)], most=3)
-    assert [fold.judging.day for fold in found] == [weeks(5), weeks(4), weeks(3)]
+    assert [fold.validation.day for fold in found] == [weeks(5), weeks(4), weeks(3)]
     assert [len(fold.training) for fold in found] == [4, 3, 2]
 
 

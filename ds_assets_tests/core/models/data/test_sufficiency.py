@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds
 from ds_assets.core.models.data.sufficiency import (
-    MIN_JUDGING_USERS,
-    Lack,
-    can_judge,
+    MIN_VALIDATION_USERS,
+    DataShortfall,
+    can_validate,
     enough_on,
+    find_shortfalls,
     has_enough,
-    lacks,
     users_of_each_outcome,
 )
 from ds_assets.core.targets import Target
@@ -45,21 +45,21 @@ def five(leave: int, stay: int = 200) -> list[LabelledSnapshot]:
 
 
 def test_nothing_is_missing_where_there_is_enough() -> None:
-    assert lacks(TARGET, AS_OF, five(100)) == []
+    assert find_shortfalls(TARGET, AS_OF, five(100)) == []
     assert enough_on([]) is None
 
 
 def test_exactly_enough_is_enough() -> None:
     snapshots = [*five(50, 50)[:4], snapshot(weeks(4), 20, 20)]
-    assert lacks(TARGET, AS_OF, snapshots) == []
+    assert find_shortfalls(TARGET, AS_OF, snapshots) == []
     assert has_enough(folds(snapshots, 1)[0])
     fewer = [*snapshots[:4], snapshot(weeks(4), 19, 20)]
-    assert lacks(TARGET, AS_OF, fewer)
+    assert find_shortfalls(TARGET, AS_OF, fewer)
     assert not has_enough(folds(fewer, 1)[0])
 
 
 def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:
-    (lack,) = lacks(TARGET, FIRST_DAY, [])
+    (lack,) = find_shortfalls(TARGET, FIRST_DAY, [])
     assert lack.words == (
         "0 matured snapshots; the first model needs two: one to train on, and one to validate on "
         "from a day on which the outcomes of the first were known"
@@ -69,7 +69,7 @@ def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:
 
 def test_history_that_should_have_been_there_is_promised_for_tomorrow() -> None:
     late = FIRST_DAY + dt.timedelta(days=300)
-    (lack,) = lacks(TARGET, late, [])
+    (lack,) = find_shortfalls(TARGET, late, [])
     assert lack.enough_on == late + dt.timedelta(days=1)
 
 
@@ -88,28 +88,28 @@ def test_with_the_history_that_is_promised_days_are_no_longer_missing(
 ) -> None:
     target = make_target(horizon=horizon, grace=grace)
     today = FIRST_DAY + dt.timedelta(days=days)
-    found = lacks(target, today, as_known_on(today, target))
+    found = find_shortfalls(target, today, as_known_on(today, target))
     promised = enough_on(found)
     if not found:
         assert promised is None
         return
     assert promised is not None
     assert promised > today
-    assert lacks(target, promised, as_known_on(promised, target)) == []
+    assert find_shortfalls(target, promised, as_known_on(promised, target)) == []
 
 
 @given(st.integers(1, 60), st.integers(0, 15))
 def test_a_new_game_is_promised_the_first_day_that_is_possible(horizon: int, grace: int) -> None:
     target = make_target(horizon=horizon, grace=grace)
-    promised = enough_on(lacks(target, FIRST_DAY, []))
+    promised = enough_on(find_shortfalls(target, FIRST_DAY, []))
     assert promised is not None
     eve = promised - dt.timedelta(days=1)
-    assert lacks(target, eve, as_known_on(eve, target))
+    assert find_shortfalls(target, eve, as_known_on(eve, target))
 
 
 def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -> None:
     snapshots = [*five(41)[:4], snapshot(weeks(4), 41)]
-    (lack,) = lacks(TARGET, AS_OF, snapshots)
+    (lack,) = find_shortfalls(TARGET, AS_OF, snapshots)
     assert lack.words == (
         "41 users who left in the training snapshots up to 2024-01-15, 50 are needed"
     )
@@ -118,13 +118,13 @@ def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -
 
 
 def test_users_who_are_too_few_to_judge_by_are_said_and_nobody_knows_when_more_will_come() -> None:
-    (lack,) = lacks(TARGET, AS_OF, [*five(100)[:4], snapshot(weeks(4), 200, 8)])
+    (lack,) = find_shortfalls(TARGET, AS_OF, [*five(100)[:4], snapshot(weeks(4), 200, 8)])
     assert lack.words == "8 users who stayed in the validation snapshot 2024-01-29, 20 are needed"
     assert lack.enough_on is None  # a day does not get more users by waiting
 
 
 def test_everything_that_is_missing_is_told_at_once() -> None:
-    found = lacks(make_target("payment"), AS_OF, five(10, 15))
+    found = find_shortfalls(make_target("payment"), AS_OF, five(10, 15))
     assert [one.words for one in found] == [
         "10 users who paid in the training snapshots up to 2024-01-15, 50 are needed",
         "15 users who did not pay in the training snapshots up to 2024-01-15, 50 are needed",
@@ -136,7 +136,7 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
 
 
 def test_nobody_can_say_when_what_never_happened_will_happen() -> None:
-    found = lacks(TARGET, AS_OF, five(0, 30))
+    found = find_shortfalls(TARGET, AS_OF, five(0, 30))
     assert found[0].words.startswith("0 users who left in the training snapshots")
     assert found[0].enough_on is None
     assert found[1].enough_on is not None
@@ -146,14 +146,14 @@ def test_nobody_can_say_when_what_never_happened_will_happen() -> None:
 def test_a_day_that_is_years_away_is_not_foreseen() -> None:
     # one in ninety weeks: the next forty-nine take a lifetime
     snapshots = [snapshot(weeks(n), 1) for n in range(92)]
-    found = lacks(TARGET, weeks(100), snapshots)
+    found = find_shortfalls(TARGET, weeks(100), snapshots)
     assert [one.enough_on for one in found] == [None, None]
     assert enough_on(found) is None
 
 
 def test_the_latest_of_all_days_is_the_day() -> None:
-    assert enough_on([Lack("a", weeks(1)), Lack("b", weeks(3))]) == weeks(3)
-    assert enough_on([Lack("a", weeks(1)), Lack("b", None)]) is None
+    assert enough_on([DataShortfall("a", weeks(1)), DataShortfall("b", weeks(3))]) == weeks(3)
+    assert enough_on([DataShortfall("a", weeks(1)), DataShortfall("b", None)]) is None
 
 
 def test_users_are_counted_and_not_rows() -> None:
@@ -172,8 +172,8 @@ def test_nobody_is_of_no_outcome() -> None:
     assert users_of_each_outcome([snapshot(FIRST_DAY, 0, 0)]) == (0, 0)
 
 
-@pytest.mark.parametrize("leave", [MIN_JUDGING_USERS - 1, MIN_JUDGING_USERS])
+@pytest.mark.parametrize("leave", [MIN_VALIDATION_USERS - 1, MIN_VALIDATION_USERS])
 def test_a_snapshot_can_judge_with_enough_users_of_each_outcome(leave: int) -> None:
-    can = leave == MIN_JUDGING_USERS
-    assert can_judge(snapshot(FIRST_DAY, leave, 100)) is can
-    assert can_judge(snapshot(FIRST_DAY, 100, leave)) is can
+    can = leave == MIN_VALIDATION_USERS
+    assert can_validate(snapshot(FIRST_DAY, leave, 100)) is can
+    assert can_validate(snapshot(FIRST_DAY, 100, leave)) is can

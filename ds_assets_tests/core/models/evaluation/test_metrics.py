@@ -175,7 +175,7 @@ def test_telling_only_a_thousand_scores_apart_moves_no_end_of_an_interval_visibl
 ) -> None:
     labels, probabilities = drawn(5_000)
     coarse = measured(labels, probabilities)
-    monkeypatch.setattr(metrics, "MOST_GROUPS", len(labels) + 1)
+    monkeypatch.setattr(metrics, "MAX_GROUPS", len(labels) + 1)
     exact = measured(labels, probabilities)
     assert coarse.auc.value == exact.auc.value
     assert coarse.auc.low == pytest.approx(exact.auc.low, abs=1e-4)

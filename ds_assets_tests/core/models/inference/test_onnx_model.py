@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
-from ds_assets.core.models.card.model_card import AMOUNTS, TWIN
+from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL
 from ds_assets.core.models.inference import onnx_model
 from ds_assets.core.models.inference.onnx_model import (
     PredictionModel,
@@ -20,7 +20,7 @@ from ds_assets.core.models.inference.onnx_model import (
     explain,
     load_model,
     load_prediction_model,
-    load_twin,
+    load_validation_model,
     probabilities,
 )
 from ds_assets.core.models.training.train import TrainedModel, train
@@ -272,7 +272,7 @@ def test_a_part_that_is_not_the_cards_is_refused(payment: TrainedModel, name: st
 
 def test_the_twin_scores_with_its_own_groups(payment: TrainedModel) -> None:
     features = users_of_sides()
-    twin = load_twin(payment.parts, payment.card)
+    twin = load_validation_model(payment.parts, payment.card)
     assert set(twin.groups) == {"side=left", "side=right"}
     found = probabilities(twin, features)
     assert (found != probabilities(loaded(payment), features)).any()
@@ -281,4 +281,4 @@ def test_the_twin_scores_with_its_own_groups(payment: TrainedModel) -> None:
 
 def test_a_damaged_twin_is_refused(payment: TrainedModel) -> None:
     with pytest.raises(InputError, match="damaged or another model's"):
-        load_twin(payment.parts | {TWIN: b"?"}, payment.card)
+        load_validation_model(payment.parts | {VALIDATION_MODEL: b"?"}, payment.card)

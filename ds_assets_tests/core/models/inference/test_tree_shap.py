@@ -115,8 +115,8 @@ def session(file: bytes) -> Any:
 def test_base_and_values_add_up_to_the_log_odds_of_the_file(
     trees: Trees, session: Any, matrix: NDArray[np.float32]
 ) -> None:
-    (chances,) = session.run(["probabilities"], {"X": matrix})
-    chance = chances[:, 1].astype(np.float64)
+    (sigmoid,) = session.run(["probabilities"], {"X": matrix})
+    chance = sigmoid[:, 1].astype(np.float64)
     values, base = shap_values(trees, matrix)
     expected = np.log(chance / (1 - chance))
     np.testing.assert_allclose(base + values.sum(axis=1), expected, atol=1e-4)

@@ -9,8 +9,8 @@ from ds_assets.core.models.arrays import Floats, Labels
 from ds_assets.core.models.learning.calibration import (
     UNCHANGED,
     Calibration,
-    chances,
     fit_calibration,
+    sigmoid,
 )
 
 
@@ -18,7 +18,7 @@ def drawn(users: int, seed: int = 0) -> tuple[Floats, Labels]:
     """True log-odds, and labels drawn by them."""
     chance = np.random.default_rng(seed)
     log_odds = chance.normal(-0.5, 1.5, users)
-    return log_odds, chance.random(users) < chances(log_odds)
+    return log_odds, chance.random(users) < sigmoid(log_odds)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(0.5, 1.0), (2.0, -0.7), (1.3, 0.0), (0.2, 5.0)])
@@ -58,8 +58,8 @@ def test_nobody_changes_nothing() -> None:
 def test_users_of_one_outcome_give_a_line_in_that_direction(label: bool) -> None:
     log_odds = drawn(1_000)[0]
     line = fit_calibration(log_odds, np.full(1_000, label))
-    moved = chances(line.log_odds(log_odds)).mean()
-    before = chances(log_odds).mean()
+    moved = sigmoid(line.log_odds(log_odds)).mean()
+    before = sigmoid(log_odds).mean()
     assert np.isfinite([line.slope, line.intercept]).all()
     assert moved > before if label else moved < before
 
@@ -87,5 +87,5 @@ def test_no_change_is_no_change() -> None:
 
 
 def test_chances_of_extreme_log_odds_stay_between_nought_and_one() -> None:
-    found = chances(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
+    found = sigmoid(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
     np.testing.assert_array_equal(found, [0.0, 0.0, 0.5, 1.0, 1.0])

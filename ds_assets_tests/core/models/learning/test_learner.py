@@ -159,8 +159,8 @@ def test_a_model_of_a_sample_gives_the_probabilities_of_all_rows(share: float) -
     matrix = make_matrix(20_000)
     labels = rare(matrix, share)
     fitted = fit_classifier(matrix, labels, LINEAR_SHARE, 0, max_rows=4_000)
-    chances = 1 / (1 + np.exp(-fitted.log_odds(matrix)))
-    assert chances.mean() == pytest.approx(labels.mean(), rel=0.15)
+    sigmoid = 1 / (1 + np.exp(-fitted.log_odds(matrix)))
+    assert sigmoid.mean() == pytest.approx(labels.mean(), rel=0.15)
     whole = fit_classifier(matrix, labels, LINEAR_SHARE, 0)
     assert np.corrcoef(fitted.log_odds(matrix), whole.log_odds(matrix))[0, 1] > 0.8
 

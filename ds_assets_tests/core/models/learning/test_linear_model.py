@@ -7,36 +7,43 @@ from sklearn.metrics import roc_auc_score
 from ds_assets.core.models.arrays import Floats, Matrix
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.baselines import recency_scores
-from ds_assets.core.models.learning.calibration import chances
-from ds_assets.core.models.learning.linear_model import BINS, fit_linear, in_steps, steps_of
+from ds_assets.core.models.learning.calibration import sigmoid
+from ds_assets.core.models.learning.linear_model import (
+    BINS,
+    bin_contributions,
+    binned_contribution,
+    fit_linear,
+)
 from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_target
 from ds_assets_tests.core.models.tree_factories import make_matrix
 
 
 def chances_of(training: Rows, matrix: Matrix) -> Floats:
-    return chances(fit_linear(training.matrix, training.labels).log_odds(matrix))
+    return sigmoid(fit_linear(training.matrix, training.labels).log_odds(matrix))
 
 
 def split(users: int = 1_000) -> tuple[Rows, Rows]:
-    training, judging = make_snapshot(FIRST_DAY, users, seed=1), make_snapshot(FIRST_DAY, users)
+    training, validation = make_snapshot(FIRST_DAY, users, seed=1), make_snapshot(FIRST_DAY, users)
     encoding = encoding_of([training])
-    return rows_of([training], encoding), rows_of([judging], encoding)
+    return rows_of([training], encoding), rows_of([validation], encoding)
 
 
 def test_linear_model_learns_what_recency_alone_cannot_say() -> None:
-    training, judging = split()
-    found = chances_of(training, judging.matrix)
+    training, validation = split()
+    found = chances_of(training, validation.matrix)
     assert found.shape == (1_000,)
     assert ((found > 0) & (found < 1)).all()
-    assert found.mean() == pytest.approx(judging.labels.mean(), abs=0.05)
+    assert found.mean() == pytest.approx(validation.labels.mean(), abs=0.05)
     recency = recency_scores(make_target(), make_snapshot(FIRST_DAY, 1_000).features)
-    assert roc_auc_score(judging.labels, found) > roc_auc_score(judging.labels, recency) + 0.05
+    assert (
+        roc_auc_score(validation.labels, found) > roc_auc_score(validation.labels, recency) + 0.05
+    )
 
 
 def test_linear_model_does_not_look_at_those_it_judges() -> None:
-    training, judging = split(300)
-    whole = chances_of(training, judging.matrix)
-    alone = chances_of(training, judging.matrix[:1])
+    training, validation = split(300)
+    whole = chances_of(training, validation.matrix)
+    alone = chances_of(training, validation.matrix[:1])
     np.testing.assert_allclose(alone, whole[:1])
 
 
@@ -46,8 +53,8 @@ def test_a_missing_value_can_say_more_than_any_number() -> None:
     labels = chance.random(400) < 0.5
     matrix[labels & (chance.random(400) < 0.9)] = np.nan
     missing, known = np.array([[np.nan]], np.float32), np.array([[0.0]], np.float32)
-    assert chances(fit_linear(matrix, labels).log_odds(missing))[0] > 0.8
-    assert chances(fit_linear(matrix, labels).log_odds(known))[0] < 0.3
+    assert sigmoid(fit_linear(matrix, labels).log_odds(missing))[0] > 0.8
+    assert sigmoid(fit_linear(matrix, labels).log_odds(known))[0] < 0.3
 
 
 def test_empty_constant_and_enormous_columns_leave_a_linear_model_finite() -> None:
@@ -63,7 +70,7 @@ def test_empty_constant_and_enormous_columns_leave_a_linear_model_finite() -> No
     ).astype(np.float32)
     labels = matrix[:, 3] > 0
     strange = np.array([[1.0, -largest, np.nan, np.nan], [np.nan, 9.9, largest, 3.0]], np.float32)
-    found = chances(fit_linear(matrix, labels).log_odds(strange))
+    found = sigmoid(fit_linear(matrix, labels).log_odds(strange))
     assert np.isfinite(found).all()
     assert found[1] > 0.5
 
@@ -76,7 +83,7 @@ def test_steps_say_nearly_what_the_line_says() -> None:
     matrix = make_matrix(2_000)
     model = fit_linear(matrix, labels_of(matrix))
     unseen = make_matrix(500, 3)
-    found = model.intercept + in_steps(steps_of(model, matrix), unseen)
+    found = model.intercept + binned_contribution(bin_contributions(model, matrix), unseen)
     assert np.corrcoef(found, model.log_odds(unseen))[0, 1] > 0.95
 
 
@@ -84,13 +91,13 @@ def test_steps_add_on_average_what_the_line_adds() -> None:
     matrix = make_matrix(2_000)
     model = fit_linear(matrix, labels_of(matrix))
     by_feature = model.parts(matrix).mean(axis=0)
-    for steps in steps_of(model, matrix):
+    for steps in bin_contributions(model, matrix):
         assert steps.add(matrix).mean() == pytest.approx(by_feature[steps.feature])
 
 
 def test_a_feature_has_few_steps_each_with_training_rows_and_together_all_of_them() -> None:
     matrix = make_matrix(1_000)
-    for steps in steps_of(fit_linear(matrix, labels_of(matrix)), matrix):
+    for steps in bin_contributions(fit_linear(matrix, labels_of(matrix)), matrix):
         assert 1 <= len(steps.values) <= BINS
         assert (steps.rows > 0).all()
         absent = 0 if steps.missing is None else steps.missing[1]
@@ -100,16 +107,18 @@ def test_a_feature_has_few_steps_each_with_training_rows_and_together_all_of_the
 
 def test_what_says_the_same_of_everybody_has_no_steps() -> None:
     matrix = make_matrix(500)
-    features = {one.feature for one in steps_of(fit_linear(matrix, labels_of(matrix)), matrix)}
+    features = {
+        one.feature for one in bin_contributions(fit_linear(matrix, labels_of(matrix)), matrix)
+    }
     assert 10 not in features  # always missing
     constant = np.ones((500, 1), dtype=np.float32)
-    assert not steps_of(fit_linear(constant, labels_of(matrix)), constant)
+    assert not bin_contributions(fit_linear(constant, labels_of(matrix)), constant)
 
 
 def test_a_feature_over_the_whole_range_of_numbers_has_steps() -> None:
     largest = float(np.finfo(np.float32).max)
     matrix = np.random.default_rng(0).choice([-largest, 0, largest], (200, 1)).astype(np.float32)
-    (steps,) = steps_of(fit_linear(matrix, matrix[:, 0] > 0), matrix)
+    (steps,) = bin_contributions(fit_linear(matrix, matrix[:, 0] > 0), matrix)
     assert np.isfinite(steps.values).all()
     assert steps.edges.tolist() == [-largest, 0]
 
@@ -117,7 +126,7 @@ def test_a_feature_over_the_whole_range_of_numbers_has_steps() -> None:
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_missing_value_where_none_was_missing_is_taken_for_a_usual_one(value: float) -> None:
     matrix = make_matrix(200)[:, :1]
-    (steps,) = steps_of(fit_linear(matrix, matrix[:, 0] > 0), matrix)
+    (steps,) = bin_contributions(fit_linear(matrix, matrix[:, 0] > 0), matrix)
     missing, any_value = steps.add(np.array([[np.nan], [value]], dtype=np.float32))
     middle = len(steps.values) // 2
     assert missing in steps.values[middle - 1 : middle + 1]
@@ -125,7 +134,7 @@ def test_a_missing_value_where_none_was_missing_is_taken_for_a_usual_one(value: 
 
 
 def test_many_rows_are_thinned_out_and_both_outcomes_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ds_assets.core.models.learning.linear_model.MOST_ROWS", 100)
+    monkeypatch.setattr("ds_assets.core.models.learning.linear_model.MAX_ROWS", 100)
     matrix = make_matrix(1_000)
     labels = labels_of(matrix)
     found = fit_linear(matrix, labels).log_odds(matrix)

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ds_assets.core.models.inference.tree_shap import load_trees
-from ds_assets.core.models.learning.calibration import UNCHANGED, Calibration, chances
+from ds_assets.core.models.learning.calibration import UNCHANGED, Calibration, sigmoid
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets_tests.core.models.tree_factories import make_matrix, make_trees
@@ -23,10 +23,6 @@ def run(model: bytes, matrix: NDArray[np.float32]) -> dict[str, Any]:
 def attributes(model: bytes) -> dict[str, Any]:
     (node,) = onnx.load_model_from_string(model).graph.node
     return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
-
-
-def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-log_odds))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -90,7 +86,7 @@ def test_the_file_of_a_mixture_says_what_trees_and_steps_say_together(share: flo
     fitted = fit_classifier(matrix, np.nan_to_num(matrix[:, 0]) > 0, share, 0)
     line = Calibration(slope=0.8, intercept=0.1)
     found = run(classifier_onnx(fitted, line), unseen)["probabilities"][:, 1]
-    np.testing.assert_allclose(found, chances(line.log_odds(fitted.log_odds(unseen))), atol=1e-5)
+    np.testing.assert_allclose(found, sigmoid(line.log_odds(fitted.log_odds(unseen))), atol=1e-5)
 
 
 def test_every_node_of_a_mixture_knows_its_training_rows() -> None:

@@ -42,8 +42,10 @@ def fitted(rows: Rows) -> FittedAmounts:
     return found
 
 
-def judged(rows: Rows, judging: Rows, chance: float = 1 / 3) -> SpendCard:
-    return validate_amounts(fitted(rows), judging, np.full(len(judging.labels), chance), seed=0)
+def judged(rows: Rows, validation: Rows, chance: float = 1 / 3) -> SpendCard:
+    return validate_amounts(
+        fitted(rows), validation, np.full(len(validation.labels), chance), seed=0
+    )
 
 
 def test_amounts_follow_what_was_spent() -> None:
@@ -96,9 +98,9 @@ def test_what_is_expected_of_all_is_what_all_spend() -> None:
 
 def test_expected_spend_is_the_chance_times_the_amount() -> None:
     rows, later = make_rows(), make_rows(seed=1)
-    chances = np.linspace(0, 1, len(later.labels))
-    card = validate_amounts(fitted(rows), later, chances, seed=0)
-    expected = chances * card.factor * fitted(rows).amounts(later.matrix)
+    sigmoid = np.linspace(0, 1, len(later.labels))
+    card = validate_amounts(fitted(rows), later, sigmoid, seed=0)
+    expected = sigmoid * card.factor * fitted(rows).amounts(later.matrix)
     assert card.predicted == pytest.approx(expected.mean())
 
 

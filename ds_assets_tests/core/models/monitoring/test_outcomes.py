@@ -10,7 +10,7 @@ import pytest
 from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import Measures
-from ds_assets.core.models.monitoring.outcomes import Happened, compare, promise
+from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare, promise
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
@@ -25,14 +25,18 @@ DAY = dt.date(2024, 5, 1)
 DRIFT = {"spend_7d": 0.41, "events_7d": 0.02}
 
 
-def happened(users: int = 2_000, seed: int = 0, shift: float = 0.0, **facts: Any) -> Happened:
+def happened(
+    users: int = 2_000, seed: int = 0, shift: float = 0.0, **facts: Any
+) -> ObservedOutcomes:
     """Labels drawn by the delivered chances, or by others."""
     chance = np.random.default_rng(seed)
     log_odds = chance.normal(-1, 1.3, users)
     probabilities = 1 / (1 + np.exp(-log_odds))
     labels = chance.random(users) < 1 / (1 + np.exp(-(log_odds + shift)))
     groups = np.full(users, "", dtype=object)
-    return Happened(**{"probabilities": probabilities, "labels": labels, "groups": groups, **facts})
+    return ObservedOutcomes(
+        **{"probabilities": probabilities, "labels": labels, "groups": groups, **facts}
+    )
 
 
 def folds(*measures: Measures) -> ModelCard:
@@ -40,7 +44,9 @@ def folds(*measures: Measures) -> ModelCard:
     return make_card(folds=tuple(found))
 
 
-def compared(found: Happened, card: ModelCard | None = None, **changes: Any) -> pd.DataFrame:
+def compared(
+    found: ObservedOutcomes, card: ModelCard | None = None, **changes: Any
+) -> pd.DataFrame:
     return compare(
         make_target(), DAY, found, card or promising(), changes.pop("drift", DRIFT), **changes
     )
@@ -51,7 +57,7 @@ def promising() -> ModelCard:
     return folds(make_measures(0.79, 0.0))
 
 
-def row_of(found: Happened, card: ModelCard | None = None) -> dict[str, Any]:
+def row_of(found: ObservedOutcomes, card: ModelCard | None = None) -> dict[str, Any]:
     row = compared(found, card).iloc[0]
     return {str(name): value for name, value in row.items()}
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import Memory
+from ds_assets.core.models.card.model_card import TrainingWindow
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.learning.calibration import UNCHANGED
 from ds_assets.core.models.training import challenger
-from ds_assets.core.models.training.challenger import Challenger, make_challenger, remembered
+from ds_assets.core.models.training.challenger import Challenger, make_challenger, trim_history
 from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshots
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -46,17 +46,17 @@ def test_a_steady_game_is_remembered_whole() -> None:
     assert found.memory.snapshots is None
     assert set(found.memory.differences) == {4, 2}
     assert all(one.high > 0 for one in found.memory.differences.values())
-    assert [len(one.fold.training) for one in found.judged] == [6, 5, 4]
+    assert [len(one.fold.training) for one in found.validated] == [6, 5, 4]
 
 
 def test_a_game_that_has_changed_is_remembered_since_then() -> None:
     found = make_challenger(make_small_snapshots(9, changing(4)), seed=0)
     assert found.memory.snapshots == 2
     assert found.memory.differences[2].high < 0
-    assert [len(one.fold.training) for one in found.judged] == [2, 2, 2]
-    latest = found.judged[0]
+    assert [len(one.fold.training) for one in found.validated] == [2, 2, 2]
+    latest = found.validated[0]
     assert [one.day for one in latest.fold.training] == [weeks(5), weeks(6)]
-    labels = latest.judging.labels
+    labels = latest.validation.labels
     assert latest.probabilities[labels].mean() > latest.probabilities[~labels].mean() + 0.3
 
 
@@ -68,9 +68,9 @@ def test_a_shorter_memory_than_there_is_history_is_not_tried() -> None:
 def test_the_memory_keeps_the_latest() -> None:
     snapshots = make_small_snapshots(5, steady, users=5)
     fold = Fold(tuple(snapshots[:4]), snapshots[4])
-    kept = remembered(fold, Memory(snapshots=2, differences={}))
+    kept = trim_history(fold, TrainingWindow(snapshots=2, differences={}))
     assert kept == Fold(tuple(snapshots[2:4]), snapshots[4])
-    assert remembered(fold, Memory(snapshots=None, differences={})) == fold
+    assert trim_history(fold, TrainingWindow(snapshots=None, differences={})) == fold
 
 
 def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
@@ -80,10 +80,10 @@ def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
     assert card.gain is not None
     assert card.gain.high < 0
     assert card.line.intercept > 0.2
-    latest = found.judged[0]
+    latest = found.validated[0]
     assert latest.calibration not in (UNCHANGED, card.line)
     raw = 1 / (1 + np.exp(-latest.raw))
-    share = latest.judging.labels.mean()
+    share = latest.validation.labels.mean()
     assert abs(latest.probabilities.mean() - share) < abs(raw.mean() - share)
 
 
@@ -92,12 +92,12 @@ def test_calibrated_probabilities_are_left_as_they_are() -> None:
     assert found.calibration.line == UNCHANGED
     assert found.calibration.gain is not None
     assert "no better beyond noise" in found.calibration.reason
-    assert all(one.calibration == UNCHANGED for one in found.judged)
+    assert all(one.calibration == UNCHANGED for one in found.validated)
 
 
 def test_one_judged_snapshot_cannot_be_calibrated() -> None:
     found = make_challenger(make_small_snapshots(3, rising), seed=0)
-    assert len(found.judged) == 1
+    assert len(found.validated) == 1
     assert found.calibration.gain is None
     assert found.calibration.line == UNCHANGED
     assert found.calibration.reason == "no: there is no earlier snapshot to fit a line to"
@@ -108,15 +108,15 @@ def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
     horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events after the validation day, in windows of later snapshots, change nothing."""
-    monkeypatch.setattr(challenger, "SHORTER_MEMORIES", ())
+    monkeypatch.setattr(challenger, "SHORTER_WINDOWS", ())
     snapshots = make_small_snapshots(12, rising, users=600, horizon=horizon)
     first = make_challenger(snapshots, seed=0)
-    latest = first.judged[0]
-    day = latest.fold.judging.day
+    latest = first.validated[0]
+    day = latest.fold.validation.day
     assert day == weeks(11)
     assert latest.calibration != UNCHANGED
     changed = [flipped(one) if one.day < day < one.matured_on else one for one in snapshots]
-    second = make_challenger(changed, seed=0).judged[0]
+    second = make_challenger(changed, seed=0).validated[0]
     np.testing.assert_array_equal(second.raw, latest.raw)
     assert second.calibration == latest.calibration
 
@@ -125,10 +125,10 @@ def choices(snapshots: Sequence[LabelledSnapshot]) -> Challenger:
     return make_challenger(snapshots, seed=0)
 
 
-def test_no_model_is_trained_on_labels_of_its_judging_days() -> None:
+def test_no_model_is_trained_on_labels_of_its_validation_days() -> None:
     found = choices(make_small_snapshots(8, steady))
-    for one in found.judged:
-        assert all(part.matured_on <= one.fold.judging.day for part in one.fold.training)
+    for one in found.validated:
+        assert all(part.matured_on <= one.fold.validation.day for part in one.fold.training)
 
 
 def test_folds_without_enough_users_are_left_out() -> None:
@@ -136,14 +136,14 @@ def test_folds_without_enough_users_are_left_out() -> None:
     nobody_left = pd.Series(np.zeros(400, dtype=bool), index=snapshots[5].labels.index)
     snapshots[5] = replace(snapshots[5], labels=nobody_left)
     found = choices(snapshots)
-    assert [one.fold.judging.day for one in found.judged] == [weeks(6), weeks(4)]
+    assert [one.fold.validation.day for one in found.validated] == [weeks(6), weeks(4)]
 
 
-def test_judging_users_beyond_the_most_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(challenger, "MOST_JUDGING_ROWS", 200)
+def test_validation_users_beyond_the_most_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(challenger, "MAX_VALIDATION_ROWS", 200)
     found = choices(make_small_snapshots(4, steady))
-    assert 120 < len(found.judged[0].judging.labels) < 280
-    assert len(found.judged[0].training.labels) == 800
+    assert 120 < len(found.validated[0].validation.labels) < 280
+    assert len(found.validated[0].training.labels) == 800
 
 
 def test_winning_groups_have_models_in_every_fold() -> None:
@@ -155,6 +155,6 @@ def test_winning_groups_have_models_in_every_fold() -> None:
 
     found = choices(make_small_snapshots(5, opposite, users=600, groups="clusters"))
     assert set(found.contest.winners) == {"cluster=1", "cluster=2"}
-    for one in found.judged:
+    for one in found.validated:
         assert set(one.ensemble.groups) == {"cluster=1", "cluster=2"}
-    assert found.judged[0].ensemble.groups == found.contest.winners
+    assert found.validated[0].ensemble.groups == found.contest.winners

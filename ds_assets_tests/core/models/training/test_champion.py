@@ -11,19 +11,19 @@ import pytest
 
 from ds_assets.core.cards import ModelFiles, card_text
 from ds_assets.core.models.arrays import Floats, Labels
-from ds_assets.core.models.card.model_card import TWIN
+from ds_assets.core.models.card.model_card import VALIDATION_MODEL
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.inference.onnx_model import (
     load_prediction_model,
-    load_twin,
+    load_validation_model,
     probabilities,
 )
 from ds_assets.core.models.training.champion import (
     Champion,
     decide,
-    foreknown,
-    judged,
+    leakage_reason,
     read_champion,
+    score_validation,
     unfit,
 )
 from ds_assets.core.models.training.train import TrainedModel, train
@@ -91,8 +91,8 @@ def test_a_champion_that_cannot_read_the_features_cannot_stay_and_names_them_all
     assert "z: missing" in reason
 
 
-def test_a_champion_that_knew_nothing_of_the_judging_days_is_judged_itself() -> None:
-    found = judged(champion(), snapshots()[7])
+def test_a_champion_that_knew_nothing_of_the_validation_days_is_scored_itself() -> None:
+    found = score_validation(champion(), snapshots()[7])
     made = model()
     assert made.onnx is not None
     stored = load_prediction_model(made.onnx, made.parts, made.card)
@@ -101,14 +101,14 @@ def test_a_champion_that_knew_nothing_of_the_judging_days_is_judged_itself() -> 
 
 @pytest.mark.parametrize("week", [5, 6])
 def test_a_champion_that_was_trained_later_is_judged_by_its_twin(week: int) -> None:
-    judging = snapshots()[week]
-    found = judged(champion(), judging)
-    twin = load_twin(model().parts, model().card)
-    np.testing.assert_array_equal(found, probabilities(twin, judging.features))
+    validation = snapshots()[week]
+    found = score_validation(champion(), validation)
+    twin = load_validation_model(model().parts, model().card)
+    np.testing.assert_array_equal(found, probabilities(twin, validation.features))
     made = model()
     assert made.onnx is not None
     stored = load_prediction_model(made.onnx, made.parts, made.card)
-    assert (found != probabilities(stored, judging.features)).any()
+    assert (found != probabilities(stored, validation.features)).any()
 
 
 def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
@@ -125,14 +125,16 @@ def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
         for one in snapshots()[:6]
     ]
     assert model().card.twin_trained == weeks(5)
-    assert train(TARGET, weeks(7), changed).parts[TWIN] == model().parts[TWIN]
+    assert (
+        train(TARGET, weeks(7), changed).parts[VALIDATION_MODEL] == model().parts[VALIDATION_MODEL]
+    )
 
 
 @pytest.mark.parametrize(
     ("week", "known"), [(7, True), (6, True), (5, True), (4, False), (0, False)]
 )
 def test_a_champion_is_not_judged_by_days_that_its_twin_has_seen(week: int, known: bool) -> None:
-    reason = foreknown(champion(), snapshots()[week])
+    reason = leakage_reason(champion(), snapshots()[week])
     assert (reason is None) is known
     if not known:
         assert reason == (
@@ -142,15 +144,15 @@ def test_a_champion_is_not_judged_by_days_that_its_twin_has_seen(week: int, know
 
 def test_a_champion_without_a_twin_is_judged_by_later_days_alone() -> None:
     without = champion(twin_trained=None)
-    assert foreknown(without, snapshots()[7]) is None
-    assert foreknown(without, snapshots()[6]) is not None
+    assert leakage_reason(without, snapshots()[7]) is None
+    assert leakage_reason(without, snapshots()[6]) is not None
 
 
 def test_a_missing_twin_is_named() -> None:
     without = champion()
     without = replace(without, files=replace(without.files, parts=()))
     with pytest.raises(InputError, match=r"twin_model\.onnx of model .* is missing"):
-        judged(without, snapshots()[5])
+        score_validation(without, snapshots()[5])
 
 
 def drawn(users: int = 2_000) -> tuple[Labels, Floats]:

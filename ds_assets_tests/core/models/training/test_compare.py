@@ -33,13 +33,13 @@ def of_groups() -> Challenger:
 
 
 def test_contenders_are_measured_on_the_same_users() -> None:
-    latest = challenger().judged[0]
+    latest = challenger().validated[0]
     other = np.full(400, 0.5)
     found = evaluate(latest, make_target(), latest.probabilities, {"champion": other}, seed=0)
     assert list(found.contenders) == ["delivered", "champion", "logistic_regression", "recency"]
-    labels = latest.judging.labels
+    labels = latest.validation.labels
     assert (found.users, found.positives) == (400, labels.sum())
-    assert found.snapshot == latest.fold.judging.day
+    assert found.snapshot == latest.fold.validation.day
     assert found.trained_on == tuple(one.day for one in latest.fold.training)
     alone = measure(labels, {"delivered": Scores(latest.probabilities)}, seed=0)
     assert found.measures == alone["delivered"]
@@ -49,7 +49,7 @@ def test_contenders_are_measured_on_the_same_users() -> None:
 
 
 def test_recency_is_that_of_the_target() -> None:
-    latest = challenger().judged[0]
+    latest = challenger().validated[0]
     churn, payment = (
         evaluate(latest, target, latest.probabilities, {}, seed=0).contenders["recency"]
         for target in BUILT_IN
@@ -58,25 +58,25 @@ def test_recency_is_that_of_the_target() -> None:
 
 
 def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
-    latest = of_groups().judged[0]
+    latest = of_groups().validated[0]
     found = evaluate(latest, make_target(), latest.probabilities, {}, seed=0)
     assert "global" in found.contenders
     assert found.measures.auc.low > found.contenders["global"].auc.high
 
 
 def test_users_of_the_first_week_are_judged_apart() -> None:
-    latest = challenger().judged[0]
-    new = (latest.fold.judging.features["tenure_days"] < 7).to_numpy()
+    latest = challenger().validated[0]
+    new = (latest.fold.validation.features["tenure_days"] < 7).to_numpy()
     found = first_week(latest, seed=0)
-    assert (found.users, found.positives) == (new.sum(), latest.judging.labels[new].sum())
-    assert found.snapshot == latest.fold.judging.day
+    assert (found.users, found.positives) == (new.sum(), latest.validation.labels[new].sum())
+    assert found.snapshot == latest.fold.validation.day
     assert found.measures is not None
     scores = {"own": Scores(latest.probabilities[new])}
-    assert found.measures == measure(latest.judging.labels[new], scores, seed=0)["own"]
+    assert found.measures == measure(latest.validation.labels[new], scores, seed=0)["own"]
 
 
 def test_too_few_users_of_the_first_week_have_no_measures() -> None:
-    latest = make_challenger(make_small_snapshots(3, steady, users=200), seed=0).judged[0]
+    latest = make_challenger(make_small_snapshots(3, steady, users=200), seed=0).validated[0]
     found = first_week(latest, seed=0)
     assert 0 < found.users < 40
     assert found.measures is None
@@ -86,18 +86,18 @@ def test_nobody_in_the_first_week_is_nobody() -> None:
     snapshots = make_small_snapshots(3, steady)
     for one in snapshots:
         one.features["tenure_days"] += 7
-    found = first_week(make_challenger(snapshots, seed=0).judged[0], seed=0)
+    found = first_week(make_challenger(snapshots, seed=0).validated[0], seed=0)
     assert (found.users, found.positives, found.measures) == (0, 0, None)
 
 
 def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
-    latest = of_groups().judged[0]
+    latest = of_groups().validated[0]
     cards = group_cards(of_groups(), seed=0)
     assert {one.group for one in cards} == {"cluster=1", "cluster=2"}
     for card in cards:
-        own = latest.judging.groups == card.group
+        own = latest.validation.groups == card.group
         scores = {"own": Scores(latest.probabilities[own])}
-        assert card.measures == measure(latest.judging.labels[own], scores, seed=0)["own"]
+        assert card.measures == measure(latest.validation.labels[own], scores, seed=0)["own"]
 
 
 def test_groups_that_are_too_few_to_judge_have_no_measures() -> None:

@@ -43,20 +43,20 @@ def make_fold(
     groups: str | Callable[[pd.DataFrame], pd.Series] = "clusters",
 ) -> Fold:
     by = groups if isinstance(groups, str) else "none"
-    training, judging = (
+    training, validation = (
         make_small_snapshot(day, rule, users, groups=by) for day in (FIRST_DAY, LATER)
     )
     if not isinstance(groups, str):
-        for one in (training, judging):
+        for one in (training, validation):
             one.features[USER_GROUP] = groups(one.features).astype("string")
-    return Fold((training,), judging)
+    return Fold((training,), validation)
 
 
 def held(fold: Fold) -> tuple[Contest, Rows, FittedClassifier]:
     encoding = encoding_of(fold.training)
-    training, judging = rows_of(fold.training, encoding), rows_of([fold.judging], encoding)
+    training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
     whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
-    return contest(fold, training, judging, whole, seed=0), judging, whole
+    return contest(fold, training, validation, whole, seed=0), validation, whole
 
 
 def by_name(found: Contest) -> dict[str, GroupCard]:
@@ -65,30 +65,32 @@ def by_name(found: Contest) -> dict[str, GroupCard]:
 
 def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
     fold = make_fold(opposite)
-    found, judging, whole = held(fold)
+    found, validation, whole = held(fold)
     assert set(found.winners) == {"cluster=1", "cluster=2"}
     for card in found.cards:
         assert (card.model, card.reason) == ("group", "its own model is better")
         assert card.difference is not None
         assert card.difference.high < 0
-        own = judging.labels[judging.groups == card.group]
+        own = validation.labels[validation.groups == card.group]
         assert (card.users, card.positives) == (len(own), own.sum())
         assert card.snapshot == LATER
-    both = Ensemble(whole, found.winners).log_odds(judging)
-    assert both[judging.labels].mean() > both[~judging.labels].mean() + 2
-    alone = whole.log_odds(judging.matrix)
-    assert alone[judging.labels].mean() < alone[~judging.labels].mean() + 1
+    both = Ensemble(whole, found.winners).log_odds(validation)
+    assert both[validation.labels].mean() > both[~validation.labels].mean() + 2
+    alone = whole.log_odds(validation.matrix)
+    assert alone[validation.labels].mean() < alone[~validation.labels].mean() + 1
 
 
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
-    found, judging, whole = held(make_fold(alike))
+    found, validation, whole = held(make_fold(alike))
     assert found.winners == {}
     assert {one.model for one in found.cards} == {"global"}
     assert {one.reason for one in found.cards} <= {
         "its own model is worse",
         "its own model is no better beyond noise",
     }
-    np.testing.assert_array_equal(Ensemble(whole).log_odds(judging), whole.log_odds(judging.matrix))
+    np.testing.assert_array_equal(
+        Ensemble(whole).log_odds(validation), whole.log_odds(validation.matrix)
+    )
 
 
 def test_a_group_of_one_outcome_or_of_few_users_falls_back_and_says_so() -> None:
@@ -111,7 +113,7 @@ def test_a_group_of_one_outcome_or_of_few_users_falls_back_and_says_so() -> None
     assert cards["few"].users == 30
 
 
-def test_a_group_that_is_new_in_the_judging_snapshot_falls_back() -> None:
+def test_a_group_that_is_new_in_the_validation_snapshot_falls_back() -> None:
     fold = make_fold(alike)
     fold.training[0].features[USER_GROUP] = pd.array(["cluster=1"] * 600, dtype="string")
     card = by_name(held(fold)[0])["cluster=2"]
@@ -119,7 +121,7 @@ def test_a_group_that_is_new_in_the_judging_snapshot_falls_back() -> None:
 
 
 def test_only_the_largest_groups_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_models, "MOST_GROUPS", 2)
+    monkeypatch.setattr(group_models, "MAX_GROUPS", 2)
     names = np.array(["a"] * 200 + ["b"] * 100 + ["c"] * 200 + ["d"] * 100, dtype=object)
     found = held(make_fold(alike, groups=lambda features: pd.Series(names, features.index)))[0]
     cards = by_name(found)

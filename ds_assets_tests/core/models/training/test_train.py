@@ -14,13 +14,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ds_assets.core.cards import ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.encoding import encode, require_features
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import AMOUNTS, TWIN, ModelCard
+from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, ModelCard
 from ds_assets.core.models.data import sufficiency
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.training_rows import rows_of
 from ds_assets.core.models.inference.onnx_model import load_prediction_model, probabilities
 from ds_assets.core.models.learning import learner
-from ds_assets.core.models.learning.calibration import chances
+from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import fit_classifier
 from ds_assets.core.models.training import train as module
 from ds_assets.core.models.training.champion import Champion
@@ -142,7 +142,7 @@ def test_a_card_names_every_choice_and_every_file() -> None:
     assert set(card.distributions) == set(card.encoding.names)
     own = {one.file for one in card.groups}
     assert own == {"group_1.onnx", "group_2.onnx"}
-    assert set(parts) == own | {f"twin_{one}" for one in own} | {AMOUNTS, TWIN}
+    assert set(parts) == own | {f"twin_{one}" for one in own} | {AMOUNTS, VALIDATION_MODEL}
     assert card.parts == {name: sha256_of([file]) for name, file in parts.items()}
     assert payment_model().onnx is not None
 
@@ -205,7 +205,7 @@ def test_snapshots_with_other_columns_are_refused_by_name() -> None:
 @pytest.mark.slow
 @settings(max_examples=8)
 @given(st.sets(st.integers(0, 60), min_size=3, max_size=6), st.integers(5, 25), st.integers(0, 5))
-def test_a_card_never_claims_training_days_whose_labels_overlap_the_judging_days(
+def test_a_card_never_claims_training_days_whose_labels_overlap_the_validation_days(
     offsets: set[int], horizon: int, grace: int
 ) -> None:
     days = sorted(FIRST_DAY + dt.timedelta(days=offset) for offset in offsets)
@@ -222,14 +222,14 @@ def test_a_card_never_claims_training_days_whose_labels_overlap_the_judging_days
         assert list(fold.trained_on) == possible[-len(fold.trained_on) :]  # all it remembers
 
 
-def test_what_happened_since_the_judging_day_does_not_change_the_judged_model() -> None:
+def test_what_happened_since_the_validation_day_does_not_change_the_validated_model() -> None:
     """Snapshots whose labels overlap the validation window train the delivered model alone."""
     snapshots = small()
     changed = list(snapshots)
     changed[3] = flipped(snapshots[3])
     first, second = trained(snapshots), trained(changed)
     assert first.card.evaluation == second.card.evaluation
-    assert first.parts[TWIN] == second.parts[TWIN]
+    assert first.parts[VALIDATION_MODEL] == second.parts[VALIDATION_MODEL]
     assert first.onnx != second.onnx
 
 
@@ -344,7 +344,7 @@ def test_the_number_of_threads_does_not_matter(
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what a card says without a model, too."""
-    monkeypatch.setattr(sufficiency, "MIN_JUDGING_USERS", 10_000)
+    monkeypatch.setattr(sufficiency, "MIN_VALIDATION_USERS", 10_000)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_a_snapshot_that_took_part_in_a_choice_alone_is_in_the_fingerprint() -> 
 
 
 def test_rows_beyond_the_most_are_sampled_by_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 1_000)
+    monkeypatch.setattr(module, "MAX_ROWS", 1_000)
     card = trained(small()).card
     assert 700 < card.rows < 1_300
     assert card.rows % 5 == 0  # the same users in each
@@ -490,7 +490,7 @@ def test_a_champion_that_saw_the_outcomes_is_judged_by_its_twin() -> None:
     assert card.folds[0].contenders["champion"].auc.value == card.folds[0].measures.auc.value
 
 
-def test_what_the_champion_saw_of_the_judging_days_does_not_help_it() -> None:
+def test_what_the_champion_saw_of_the_validation_days_does_not_help_it() -> None:
     """Its delivered model learnt the spoilt labels of the last snapshot, the other did not."""
     snapshots = small(6)
     spoilt = [*snapshots[:5], flipped(snapshots[5])]
@@ -609,7 +609,7 @@ def test_the_onnx_model_says_what_the_trees_say(snapshot: LabelledSnapshot) -> N
     model = trained([snapshot, later])
     rows = rows_of([snapshot, later], model.card.encoding)
     fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
-    expected = chances(fitted.log_odds(encode(snapshot.features, model.card.encoding)))
+    expected = sigmoid(fitted.log_odds(encode(snapshot.features, model.card.encoding)))
     np.testing.assert_allclose(predicted(model, snapshot.features), expected, atol=1e-5)
 
 
