@@ -66,7 +66,7 @@ def test_a_day_without_models_has_no_numbers_and_says_what_is_missing_and_until_
         assert card is not None
         assert found[target.missing_column].unique().tolist() == [card.missing]
         assert card.missing.startswith("not enough data: 0 matured snapshots")
-        assert f"that will be on {card.enough_on}" in card.missing
+        assert f"expected on {card.enough_on}" in card.missing
         for column in ("probability", "reasons", "model"):
             assert found[f"{target.name}_{column}"].isna().all()
     assert found["expected_spend"].isna().all()

@@ -153,7 +153,7 @@ def test_what_data_is_missing_is_said_to_each_user() -> None:
     rows = predict(features_of(), load_day(day_files(payment=lacking_files())))
     (missing,) = set(rows["payment_missing"])
     assert missing.startswith("not enough data: 0 matured snapshots")
-    assert missing.endswith("that will be on 2024-01-29")
+    assert missing.endswith("expected on 2024-01-29")
     assert rows[["payment_probability", "payment_model", "expected_spend"]].isna().all(axis=None)
     assert rows["churn_missing"].isna().all()
 
