@@ -114,7 +114,11 @@ def _resources(settings: Settings, game: Game) -> dict[str, Any]:
             spark_master=settings.spark_master,
             spark_lake=settings.spark_lake,
         ),
-        "results": ResultsResource(url=settings.results_url, days=settings.results_days),
+        "results": ResultsResource(
+            url=settings.results_url,
+            days=settings.results_days,
+            has_targets=bool(game.targets),
+        ),
         "cache": CacheResource(
             url=settings.cache_url,
             folder=str(settings.cache_folder),

@@ -63,7 +63,10 @@ class Installation:
 
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""
-        return open_results(self.settings.results_url, self.settings.results_days)
+        found = self.settings
+        return open_results(
+            found.results_url, found.results_days, has_targets=bool(self.game.targets)
+        )
 
     def cache(self) -> "PredictionCache":
         """The prediction cache, to be closed after use."""
@@ -159,16 +162,17 @@ def open_engine(
     return open_spark(spark_remote, spark_master, spark_lake, memory_limit_mb)
 
 
-def open_results(url: str, days: int) -> "ResultsDatabase":
+def open_results(url: str, days: int, *, has_targets: bool) -> "ResultsDatabase":
     """The results database, to be closed after use.
 
     Args:
         url: SQLAlchemy URL.
         days: Days to keep; 0 keeps all.
+        has_targets: Whether the game has targets of its own.
     """
     from ds_assets.infra.results.database import ResultsDatabase
 
-    return ResultsDatabase(url, days)
+    return ResultsDatabase(url, days, has_targets=has_targets)
 
 
 def open_cache(url: str, folder: Path, game: str, days_to_live: int) -> "PredictionCache":

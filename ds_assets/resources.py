@@ -69,11 +69,14 @@ class ResultsResource(dg.ConfigurableResource[ResultsDatabase]):
 
     url: str = Field(json_schema_extra=_SECRET, repr=False)
     days: int
+    has_targets: bool
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[ResultsDatabase]:
         """The database, closed after the run."""
-        with installation.open_results(self.url, self.days) as results:
+        with installation.open_results(
+            self.url, self.days, has_targets=self.has_targets
+        ) as results:
             yield results
 
 

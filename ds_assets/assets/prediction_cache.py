@@ -8,7 +8,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.group_defaults import INPUT_COLUMNS, compute_group_defaults
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.core.user_targets import join_targets
 from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -31,8 +33,8 @@ def materialize_days(
 
 
 def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
-    put = cache.put_batches(day, _read(day, lake))
-    means = compute_group_defaults(_read(day, lake, INPUT_COLUMNS))
+    put = cache.put_batches(day, _read_day(day, lake))
+    means = compute_group_defaults(_read(PREDICTIONS, day, lake, INPUT_COLUMNS))
     cache.put_day(day, means)  # last: a reader who finds the day finds its users
     return put
 
@@ -57,10 +59,18 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
     return materialize_days([day for day in stored if stored[-1] - day < kept], lake, cache)
 
 
+def _read_day(day: dt.date, lake: Lake) -> Iterator[pa.RecordBatch]:
+    """Read a day's predictions, with those of the game's own targets where it had any."""
+    rows = _read(PREDICTIONS, day, lake, PREDICTIONS.names)
+    if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
+        return rows
+    return join_targets(rows, _read(TARGET_PREDICTIONS, day, lake, TARGET_PREDICTIONS.names))
+
+
 def _read(
-    day: dt.date, lake: Lake, columns: Sequence[str] = PREDICTIONS.names
+    table: Table, day: dt.date, lake: Lake, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    path = lake.local(table_file(PREDICTIONS.name, day))
+    path = lake.local(table_file(table.name, day))
     # Without pre-buffering: it would read a million rows into memory before the first batch.
     with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)

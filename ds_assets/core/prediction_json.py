@@ -1,7 +1,8 @@
 """Predictions as JSON, the same whichever source an answer comes from.
 
-Scope: rows of `PREDICTIONS` as members of a JSON object, and the facts about a row that decide an
-answer's status. The user id, and what an answer says about itself, are in `serving/answer.py`.
+Scope: rows of `PREDICTIONS` as members of a JSON object, those of a game's own targets as its last
+member `targets`, and the facts about a row that decide an answer's status. The user id, and what an
+answer says about itself, are in `serving/answer.py`.
 
 The JSON is made once, when a row is stored. Serving only puts it behind what changes with time.
 """
@@ -20,6 +21,8 @@ import pyarrow.compute as pc
 from ds_assets.core.schema import Column
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
+from ds_assets.core.user_targets import TARGETS
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
 """Columns of the JSON, in its order."""
@@ -29,6 +32,7 @@ PROBABILITIES = tuple(target.probability_column for target in BUILT_IN)
 _NAMES = tuple(column.name for column in COLUMNS)
 _DATES = tuple(column.name for column in COLUMNS if column.type == "date")
 _RAW_JSON = tuple(column.name for column in COLUMNS if column.type == "json")
+_TARGET_NAME, *_TARGET_MEMBERS = TARGET_COLUMNS
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _encode = msgspec.json.Encoder().encode
 
@@ -53,7 +57,7 @@ class EncodedPrediction(msgspec.Struct, frozen=True, gc=False):
 
 
 def encode_rows(rows: pa.RecordBatch) -> list[EncodedPrediction]:
-    """Encode rows that have the columns of `PREDICTIONS`."""
+    """Encode rows that have the columns of `PREDICTIONS`, and may have the column `targets`."""
     as_of, last_seen = (_ordinals(rows[name]) for name in ("as_of", "last_seen"))
     return list(map(EncodedPrediction, as_of, last_seen, _any_finite(rows), encode_members(rows)))
 
@@ -62,8 +66,9 @@ def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
     """Encode one row of plain values by column; as a table it would take 100 times as long."""
     values = {name: record[name] for name in _NAMES}
     for name in _RAW_JSON:
-        if values[name] is not None:
-            values[name] = msgspec.Raw(values[name])
+        values[name] = _raw(values[name])
+    if targets := record.get(TARGETS):
+        values[TARGETS] = {target["target"]: _target_values(target) for target in targets}
     return EncodedPrediction(
         record["as_of"].toordinal(),
         record["last_seen"].toordinal() if record["last_seen"] else 0,
@@ -78,6 +83,8 @@ def encode_members(rows: pa.RecordBatch) -> list[bytes]:
     for column in COLUMNS:
         separator = "," if parts else ""
         parts += [f'{separator}"{column.name}":', _encode_column(rows[column.name], column)]
+    if TARGETS in rows.schema.names:
+        parts.append(_encode_targets(rows[TARGETS]))
     joined = pc.binary_join_element_wise(*parts, "}", "")
     encoded: list[bytes] = joined.cast(pa.binary()).to_pylist()
     return encoded
@@ -90,6 +97,33 @@ def decode_members(members: bytes) -> dict[str, Any]:
         if values[name] is not None:
             values[name] = dt.date.fromisoformat(values[name])
     return values
+
+
+def _raw(text: str | None) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text)
+
+
+def _target_values(target: Mapping[str, Any]) -> dict[str, Any]:
+    """What the JSON says of one target of a user."""
+    return {
+        column.name: _raw(target[column.name]) if column.type == "json" else target[column.name]
+        for column in _TARGET_MEMBERS
+    }
+
+
+def _encode_targets(lists: pa.Array) -> pa.Array:
+    """Encode the member `targets` of each row with its comma; nothing for an empty list."""
+    targets = pa.RecordBatch.from_struct_array(lists.flatten())
+    parts: list[Any] = [_encode_column(targets["target"], _TARGET_NAME)]
+    for column in _TARGET_MEMBERS:
+        separator = "," if len(parts) > 1 else ":{"
+        parts += [f'{separator}"{column.name}":', _encode_column(targets[column.name], column)]
+    encoded = pc.binary_join_element_wise(*parts, "}", "")
+    counts = pc.list_value_length(lists).fill_null(0)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(counts)])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, encoded), ",")
+    member = pc.binary_join_element_wise(f',"{TARGETS}":{{', joined, "}", "")
+    return pc.if_else(pc.equal(counts, 0), "", member)
 
 
 def _ordinals(dates: pa.Array) -> list[int]:

@@ -17,8 +17,9 @@ from ds_assets.core.prediction_json import (
     encode_rows,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets_tests.infra.factories import row, table, told
+from ds_assets_tests.infra.factories import row, table, table_with_targets, target, told
 
+REASONS = [{"code": "tenure"}]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
@@ -114,6 +115,49 @@ def test_a_part_of_a_batch_is_told_as_itself() -> None:
     (batch,) = whole.to_batches()
     assert encode_rows(batch.slice(3, 2)) == encode_rows(batch)[3:]
     assert encode_rows(batch.slice(0, 0)) == []
+
+
+def test_targets_are_the_last_member_by_name_and_each_says_what_its_row_says() -> None:
+    one = row("a", targets=[target('q"1', probability=None, missing="few days"), target("level")])
+    found = json.loads(b"{" + encode_record(one).members)
+    assert list(found) == [*(column.name for column in COLUMNS), "targets"]
+    assert found["targets"] == {
+        'q"1': {"probability": None, "reasons": REASONS, "missing": "few days", "model": "some"},
+        "level": {"probability": 0.25, "reasons": REASONS, "missing": None, "model": "some"},
+    }
+    assert decode_members(encode_record(one).members)["targets"] == found["targets"]
+
+
+TARGETS = st.lists(
+    st.builds(
+        target,
+        TEXTS,
+        probability=st.none() | st.floats(allow_nan=False),
+        reasons=st.none() | VALUES["json"],
+        missing=st.none() | TEXTS,
+    ),
+    max_size=3,
+    unique_by=lambda one: one["target"],
+)
+
+
+@given(targets=st.lists(st.none() | TARGETS, min_size=1, max_size=4), data=st.data())
+def test_targets_in_a_table_are_those_of_single_rows(
+    targets: list[list[dict[str, Any]] | None], data: st.DataObject
+) -> None:
+    rows = [row(f"u{n}", targets=own) for n, own in enumerate(targets)]
+    first = data.draw(st.integers(0, len(rows)))
+    (batch,) = table_with_targets(*rows).to_batches()
+    found = [json.loads(b"{" + one) for one in encode_members(batch.slice(first))]
+    assert found == [json.loads(b"{" + encode_record(one).members) for one in rows[first:]]
+
+
+def test_without_targets_the_json_is_what_it_is_in_a_game_that_has_none() -> None:
+    plain = [row("a"), row("b"), row("c")]
+    rows = [plain[0], plain[1] | {"targets": None}, plain[2] | {"targets": []}]
+    (batch,), (same,) = table_with_targets(*rows).to_batches(), table(*plain).to_batches()
+    assert encode_rows(batch) == encode_rows(same)
+    assert list(map(encode_record, rows)) == list(map(encode_record, plain))
 
 
 def test_of_an_unknown_user_every_column_is_null() -> None:

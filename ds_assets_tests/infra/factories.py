@@ -14,6 +14,7 @@ from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_targets import FIELD
 from ds_assets.infra.cache.connection import LoopClient
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 
@@ -37,6 +38,17 @@ def row_of(contract: Table, **values: Any) -> dict[str, Any]:
     """A row of a contract, whatever columns it has."""
     defaults = {column.name: _VALUES[column.type] for column in contract.columns}
     return {**defaults, **values}
+
+
+def target(name: str, **values: Any) -> dict[str, Any]:
+    """What is predicted of a user for a target of a game's own."""
+    return {"target": name, "probability": 0.25, "reasons": _VALUES["json"], "missing": None,
+            "model": "some"} | values  # fmt: skip
+
+
+def table_with_targets(*rows: dict[str, Any]) -> pa.Table:
+    """Rows of predictions that also have the column `targets`."""
+    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema.append(FIELD))
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
@@ -88,6 +100,15 @@ def fetch(
     cache: PredictionCache, user_ids: Sequence[str]
 ) -> tuple[GroupDefaults | None, list[dict[str, Any] | None]]:
     """What a server of predictions reads from a cache: the newest day, and users' rows."""
+    day, values = fetch_values(cache, user_ids)
+    found = zip(user_ids, values, strict=True)
+    return day, [None if value is None else row_in(user_id, value) for user_id, value in found]
+
+
+def fetch_values(
+    cache: PredictionCache, user_ids: Sequence[str]
+) -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
+    """What a server of predictions reads from a cache: the newest day, and users' values."""
 
     async def ask() -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
         try:
@@ -95,9 +116,7 @@ def fetch(
         finally:
             await cache.close_loop()
 
-    day, values = asyncio.run(ask())
-    found = zip(user_ids, values, strict=True)
-    return day, [None if value is None else row_in(user_id, value) for user_id, value in found]
+    return asyncio.run(ask())
 
 
 def row_in(user_id: str, value: EncodedPrediction) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The binary format of values in the cache.
 
-Scope: a row of `PREDICTIONS` and the newest day's group defaults as bytes, and back. Keys and
-servers are in `prediction_cache.py`.
+Scope: a row of `PREDICTIONS` with its `targets`, and the newest day's group defaults as bytes, and
+back. Keys and servers are in `prediction_cache.py`.
 
 A value is a head of fixed size and JSON. The head holds a mark of the format, a checksum that
 starts from that of the key, so that a value is bound to its user, and the facts from which an
@@ -65,7 +65,7 @@ def day_decoded(check: int, value: bytes | None) -> GroupDefaults | None:
 
 
 def encoded(checks: list[int], rows: pa.RecordBatch) -> list[bytes]:
-    """Encode rows of `PREDICTIONS`.
+    """Encode rows of `PREDICTIONS`, which may have the column `targets`.
 
     Args:
         checks: Checksum of each row's key.

@@ -29,6 +29,7 @@ from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.infra.cache.connection import (
     CacheUnavailable,
     Client,
@@ -148,14 +149,15 @@ class PredictionCache:
 
         Args:
             as_of: The day.
-            batches: One row per user with the columns of `PREDICTIONS`, all of this day.
+            batches: One row per user with the columns of `PREDICTIONS`, all of this day, and where
+                the game has targets of its own with the column `targets`.
 
         Raises:
             ValueError: the rows violate the contract, or are of another day. Earlier batches may
                 have been written.
             CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
-        return self._put(rows_of_day(PREDICTIONS, as_of, pa.table(batch)) for batch in batches)
+        return self._put(_rows_of_day(as_of, pa.table(batch)) for batch in batches)
 
     def put_day(self, as_of: dt.date, defaults: pa.RecordBatch) -> None:
         """Record that a day's predictions are complete, with the defaults for unknown users.
@@ -177,12 +179,13 @@ class PredictionCache:
         """Write single predictions, of one or several days.
 
         Args:
-            records: Values by column name of `PREDICTIONS`.
+            records: Values by column name of `PREDICTIONS`, and `targets` where there are any.
 
         Raises:
             CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
-        rows = pa.Table.from_pylist(list(records), schema=PREDICTIONS.arrow_schema)
+        schema = PREDICTIONS.arrow_schema.append(FIELD)
+        rows = pa.Table.from_pylist(list(records), schema=schema)
         newer = sum(map(self._send, self._calls([rows])))  # few records: not worth a thread
         return CachePut(len(records) - newer, newer)
 
@@ -317,6 +320,14 @@ class _Entries(NamedTuple):
     keys: list[bytes]
     seconds: list[bytes]
     packed: list[bytes]
+
+
+def _rows_of_day(as_of: dt.date, rows: pa.Table) -> pa.Table:
+    """Validate rows; see `rows_of_day`. The column `targets` is no part of the contract."""
+    if TARGETS not in rows.column_names:
+        return rows_of_day(PREDICTIONS, as_of, rows)
+    valid = rows_of_day(PREDICTIONS, as_of, rows.drop_columns([TARGETS]))
+    return valid.append_column(TARGETS, rows[TARGETS])
 
 
 def _put_unless_newer(client: Client, entries: _Entries) -> int:

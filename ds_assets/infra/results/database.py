@@ -112,14 +112,16 @@ class ResultsDatabase:
         days: Days to keep, counted back from the newest delivered one; 0 keeps all. Older ones are
             deleted after a delivery, except those that this object delivered. Days of a report are
             counted back from the newest day of that report.
+        has_targets: Whether the game has targets of its own, which are then looked up, too.
 
     Raises:
         InputError: The URL is not accepted.
     """
 
-    def __init__(self, url: str, days: int = 0) -> None:
+    def __init__(self, url: str, days: int = 0, *, has_targets: bool = False) -> None:
         self._url = parse_url(url)
         self._days = days
+        self._has_targets = has_targets
         self._delivered: set[dt.date] = set()
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
@@ -192,13 +194,13 @@ class ResultsDatabase:
         """Fetch the newest row of each user, in no order, from the newest 60 delivered days.
 
         Args:
-            user_ids: 1,000 at most, which one query looks up.
+            user_ids: 1,000 at most, which one query looks up, and one more their `targets`.
 
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            return latest_rows(connection, user_ids)
+            return latest_rows(connection, user_ids, with_targets=self._has_targets)
 
     def defaults(self) -> pa.RecordBatch:
         """Compute the group defaults of the newest delivered day, as `compute_group_defaults` does.

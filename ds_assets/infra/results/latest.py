@@ -7,39 +7,69 @@ fixed. An index by user would triple the time of a delivery.
 """
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
+from ds_assets.core.user_targets import NAMES, TARGETS
 from ds_assets.infra.results.backends import backend_in_use
-from ds_assets.infra.results.schema import DELIVERIES, PLAYER_PREDICTIONS, KeyText
+from ds_assets.infra.results.schema import (
+    DELIVERIES,
+    PLAYER_PREDICTIONS,
+    TARGET_PREDICTION_ROWS,
+    DeliveredTable,
+    KeyText,
+)
 
 LOOK_BACK_DAYS = 60
 """Delivered days in which a user is looked for."""
 
 
-def latest_rows(connection: sa.Connection, user_ids: Sequence[str]) -> list[dict[str, Any]]:
+def latest_rows(
+    connection: sa.Connection, user_ids: Sequence[str], *, with_targets: bool
+) -> list[dict[str, Any]]:
     """Fetch the newest row of each user, in no order; users in none of the days have none.
 
     Args:
         connection: In a transaction that reads.
         user_ids: The users.
+        with_targets: Whether to add `targets`, by one more query.
     """
     unstorable = backend_in_use(connection).unstorable_character
-    known = [user for user in user_ids if not unstorable or unstorable not in user]
-    columns = [PLAYER_PREDICTIONS.history.c[name] for name in PLAYER_PREDICTIONS.contract.names]
-    query = sa.text(_query(connection)).columns(*columns)
-    ids = json.dumps(known, ensure_ascii=False)
+    storable = [user for user in user_ids if not unstorable or unstorable not in user]
+    ids = json.dumps(storable, ensure_ascii=False)
+    rows = _newest_rows(connection, PLAYER_PREDICTIONS, ids)
+    if with_targets:
+        _add_targets(rows, _newest_rows(connection, TARGET_PREDICTION_ROWS, ids))
+    return rows
+
+
+def _newest_rows(
+    connection: sa.Connection, table: DeliveredTable, ids: str
+) -> list[dict[str, Any]]:
+    """Fetch a table's rows of the newest day on which each user has a prediction."""
+    columns = [table.history.c[name] for name in table.contract.names]
+    query = sa.text(_query(connection, table)).columns(*columns)
     return [dict(row) for row in connection.execute(query, {"ids": ids}).mappings()]
 
 
-def _query(connection: sa.Connection) -> str:
+def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[str, Any]]) -> None:
+    targets = defaultdict(list)
+    for row in target_rows:
+        targets[row["user_id"]].append({name: row[name] for name in NAMES})
+    for row in rows:
+        row[TARGETS] = sorted(targets[row["user_id"]], key=itemgetter("target"))
+
+
+def _query(connection: sa.Connection, table: DeliveredTable) -> str:
     backend = backend_in_use(connection)
     join = backend.ordered_join
     ids = backend.ids_table("ids", KeyText().compile(connection.dialect))
     history = PLAYER_PREDICTIONS.history.name
-    columns = ", ".join(f"newest.{name}" for name in PLAYER_PREDICTIONS.contract.names)
+    columns = ", ".join(f"newest.{name}" for name in table.contract.names)
     first_day = (
         f"SELECT min(as_of) FROM (SELECT as_of FROM {DELIVERIES.name}"
         f" ORDER BY as_of DESC LIMIT {LOOK_BACK_DAYS}) AS lately"
@@ -53,6 +83,6 @@ def _query(connection: sa.Connection) -> str:
         f"SELECT {columns} FROM"
         f" (SELECT asked.id, ({newest_day}) AS as_of FROM {ids} AS asked) AS users"
         f" {join} {DELIVERIES.name} AS delivery ON delivery.as_of = users.as_of"
-        f" {join} {history} AS newest"
+        f" {join} {table.history.name} AS newest"
         f" ON newest.as_of = delivery.as_of AND newest.user_id = users.id"
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.group_defaults import compute_group_defaults
+from ds_assets.core.prediction_json import encode_record
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -26,6 +28,7 @@ from ds_assets_tests.infra.cache.timeouts import set_timeouts
 from ds_assets_tests.infra.factories import (
     DAYS,
     fetch,
+    fetch_values,
     fresh,
     get_rows,
     put,
@@ -33,6 +36,8 @@ from ds_assets_tests.infra.factories import (
     row_in,
     server_process,
     table,
+    table_with_targets,
+    target,
     told,
 )
 
@@ -108,6 +113,17 @@ def test_a_day_may_come_in_batches_that_are_checked_each(cache: PredictionCache)
     with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
         cache.put_batches(DAYS[1], batches)
     assert cache.put_batches(DAYS[1], []) == CachePut(0, 0)
+
+
+def test_targets_of_a_games_own_are_kept_with_the_prediction(cache: PredictionCache) -> None:
+    rows = [row("a", targets=[target("level")]), row("b", targets=[])]
+    cache.put_batches(DAYS[0], table_with_targets(*rows).to_batches())
+    cache.put_records([row("c", targets=rows[0]["targets"]), row("d")])
+    _, found = fetch_values(cache, "abcd")
+    expected = [*rows, row("c", targets=rows[0]["targets"]), row("d")]
+    said = [one and json.loads(b"{" + one.members) for one in found]
+    assert said == [json.loads(b"{" + encode_record(one).members) for one in expected]
+    assert ["targets" in one for one in said if one] == [True, False, True, False]
 
 
 def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(

@@ -1,18 +1,21 @@
 """The newest rows of users, whichever day they are of, and the defaults of the newest day."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-import sqlalchemy as sa
 
 from ds_assets.core.group_defaults import compute_group_defaults
+from ds_assets.core.tables import TARGET_PREDICTIONS
+from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results import latest
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, row, table, target
 from ds_assets_tests.infra.results.databases import KINDS, fresh_results
+from ds_assets_tests.serving.factories import statements_of
 
 
 @pytest.fixture(params=KINDS)
@@ -70,14 +73,45 @@ def test_a_user_is_looked_for_in_so_many_delivered_days(
 def test_a_thousand_users_are_one_query(results: ResultsDatabase) -> None:
     users = [f"u{n}" for n in range(1_000)]
     results.deliver(DAYS[0], table(*map(row, users[:500])), "run")
-    statements: list[str] = []
-    sa.event.listen(
-        results._connected(),
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_: statements.append(statement),
-    )
+    statements = statements_of(results)
     assert len(results.latest(users)) == 500
     assert len([one for one in statements if one.startswith("SELECT ")]) == 1
+
+
+def deliver_with_targets(
+    results: ResultsDatabase, as_of: dt.date, predictions: pa.Table, **users: list[str]
+) -> None:
+    """Deliver a day on which these users have a prediction for the targets of these names."""
+    rows = [
+        {"user_id": user, "as_of": as_of, **target(name, model=f"{name} {as_of}")}
+        for user, names in users.items()
+        for name in names
+    ]
+    targets = pa.Table.from_pylist(rows, schema=TARGET_PREDICTIONS.arrow_schema)
+    results.deliver(as_of, predictions, "run", targets)
+
+
+def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
+    results: ResultsDatabase,
+) -> None:
+    days = table(row("gone"), row("stays")), table(row("stays", DAYS[1]), row("new", DAYS[1]))
+    deliver_with_targets(results, DAYS[0], days[0], gone=["level"], stays=["level", "gift"])
+    deliver_with_targets(results, DAYS[1], days[1], stays=["shop", "level"])
+    with ResultsDatabase(
+        results._url.render_as_string(hide_password=False), has_targets=True
+    ) as database:
+        statements = statements_of(database)
+        assert by_user(database.latest(["new", "stays", "gone", "nobody"])) == {
+            "gone": row("gone", targets=[target("level", model=f"level {DAYS[0]}")]),
+            "new": row("new", DAYS[1], targets=[]),
+            "stays": row(
+                "stays",
+                DAYS[1],
+                targets=[target(name, model=f"{name} {DAYS[1]}") for name in ("level", "shop")],
+            ),
+        }
+    assert len([one for one in statements if one.startswith("SELECT ")]) == 2
+    assert TARGETS not in results.latest(["gone"])[0]
 
 
 def means(found: pa.RecordBatch) -> dict[str | None, Any]:
