@@ -77,7 +77,8 @@ _RETRY_SECONDS = 10
 _MAX_PAUSE_SECONDS = 1.0
 _MAX_LOAD_ID = 2**63 - 1
 
-_NO_TARGET_PREDICTIONS = TARGET_PREDICTIONS.arrow_schema.empty_table()
+# `Schema.empty_table` would import pandas, which a process that serves does without.
+_NO_TARGET_PREDICTIONS = pa.Table.from_batches([], schema=TARGET_PREDICTIONS.arrow_schema)
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
