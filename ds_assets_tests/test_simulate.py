@@ -184,13 +184,19 @@ class TestFiles:
 
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_days(self, tmp_path: Path) -> None:
-        peaks = []
-        simulate(options(), tmp_path / "fills the caches")
-        for days in (120, 240):  # by then all accounts have installed
+        def measure_peak(days: int, folder: Path) -> int:
             tracemalloc.start()
-            simulate(options(users=200, days=days, late=0.1), tmp_path / str(days))
-            peaks.append(tracemalloc.get_traced_memory()[1])
+            simulate(options(users=200, days=days, late=0.1), folder)
+            peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
+            return peak
+
+        simulate(options(), tmp_path / "fills the caches")
+        # By then all accounts have installed. Other threads of the process can only add.
+        peaks = [
+            min(measure_peak(days, tmp_path / f"{days} {attempt}") for attempt in range(2))
+            for days in (120, 240)
+        ]
         assert peaks[1] < 1.2 * peaks[0], peaks
 
 
