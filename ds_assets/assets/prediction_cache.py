@@ -7,7 +7,11 @@ import dagster as dg
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.core.group_defaults import INPUT_COLUMNS, compute_group_defaults
+from ds_assets.core.group_defaults import (
+    INPUT_COLUMNS,
+    TARGET_INPUT_COLUMNS,
+    compute_group_defaults,
+)
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.user_targets import join_targets
@@ -33,8 +37,8 @@ def materialize_days(
 
 
 def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
-    put = cache.put_batches(day, _read_day(day, lake))
-    means = compute_group_defaults(_read(PREDICTIONS, day, lake, INPUT_COLUMNS))
+    put = cache.put_batches(day, _read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names))
+    means = compute_group_defaults(_read_day(day, lake, INPUT_COLUMNS, TARGET_INPUT_COLUMNS))
     cache.put_day(day, means)  # last: a reader who finds the day finds its users
     return put
 
@@ -59,12 +63,14 @@ def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.da
     return materialize_days([day for day in stored if stored[-1] - day < kept], lake, cache)
 
 
-def _read_day(day: dt.date, lake: Lake) -> Iterator[pa.RecordBatch]:
+def _read_day(
+    day: dt.date, lake: Lake, columns: Sequence[str], target_columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     """Read a day's predictions, with those of the game's own targets where it had any."""
-    rows = _read(PREDICTIONS, day, lake, PREDICTIONS.names)
     if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
-        return rows
-    return join_targets(rows, _read(TARGET_PREDICTIONS, day, lake, TARGET_PREDICTIONS.names))
+        return _read(PREDICTIONS, day, lake, columns)
+    rows = _read(PREDICTIONS, day, lake, [*{"user_id", *columns}])
+    return join_targets(rows, _read(TARGET_PREDICTIONS, day, lake, target_columns))
 
 
 def _read(

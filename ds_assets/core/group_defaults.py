@@ -4,7 +4,9 @@ Scope: computing and encoding them. Which users get them is decided in `serving/
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -13,6 +15,8 @@ import pyarrow.compute as pc
 
 from ds_assets.core.prediction_json import NO_PREDICTION, encode_members
 from ds_assets.core.tables import MODEL_VERSIONS, PREDICTED_NUMBERS, PREDICTIONS
+from ds_assets.core.user_targets import FIELD, TARGETS
+from ds_assets.core.user_targets import NAMES as TARGET_NAMES
 
 ALL_USERS = ""
 """The group of all users."""
@@ -24,6 +28,8 @@ _GROUP = "user_group"
 _COUNTS = tuple(f"{name} count" for name in AVERAGED_COLUMNS)
 INPUT_COLUMNS = (_GROUP, *AVERAGED_COLUMNS, *SHARED_COLUMNS)
 """Columns that group defaults are computed from."""
+TARGET_INPUT_COLUMNS = ("user_id", "target", "probability", "model")
+"""Columns of `TARGET_PREDICTIONS` that they are computed from, see `join_targets`."""
 
 
 class GroupDefaults(msgspec.Struct, frozen=True):
@@ -48,19 +54,44 @@ def compute_group_defaults(batches: Iterable[pa.RecordBatch | pa.Table]) -> pa.R
     """Compute the averages of all users and of each user group.
 
     Args:
-        batches: The predictions of one day, read once: the columns `INPUT_COLUMNS`.
+        batches: The predictions of one day, read once: the columns `INPUT_COLUMNS`, and `targets`
+            where the game has targets of its own.
 
     Returns:
         The columns of `PREDICTIONS`: a row without a group for all users, then one per group;
-        every user id is empty. No rows if there are no predictions.
+        every user id is empty. No rows if there are no predictions. With `targets` if the batches
+        have them.
     """
-    sums = [_sum_by(_count_values(batch), [_GROUP]) for batch in batches]
+    sums, target_sums = [], []
+    for batch in batches:
+        sums.append(_sum_by(_count_values(batch), [_GROUP]))
+        if TARGETS in batch.schema.names:
+            target_sums.append(_sum_targets(pa.table(batch)))
     averages = []
     if any(batch.num_rows for batch in sums):
         by_group = pa.concat_tables(sums)
         grouped = by_group.filter(pc.is_valid(by_group[_GROUP]))
         averages = _averages(_sum_by(by_group, [])) + _averages(_sum_by(grouped, [_GROUP]))
-    return pa.RecordBatch.from_pylist(averages, schema=PREDICTIONS.arrow_schema)
+    if not target_sums:
+        return pa.RecordBatch.from_pylist(averages, schema=PREDICTIONS.arrow_schema)
+    return with_target_averages(averages, _average_targets(pa.concat_tables(target_sums)))
+
+
+def with_target_averages(
+    averages: Iterable[Mapping[str, Any]], of_targets: Iterable[Mapping[str, Any]]
+) -> pa.RecordBatch:
+    """Add the averages of a game's own targets to those of the built-in ones, by group.
+
+    Args:
+        averages: Values by columns of `PREDICTIONS`, for all users and for each group.
+        of_targets: A row for each group and target: `user_group`, `target`, `probability` and
+            `model`.
+    """
+    targets: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in sorted(of_targets, key=itemgetter("target")):
+        targets[row.get(_GROUP)].append({name: row.get(name) for name in TARGET_NAMES})
+    rows = [{**row, TARGETS: targets[row.get(_GROUP)]} for row in averages]
+    return pa.RecordBatch.from_pylist(rows, schema=PREDICTIONS.arrow_schema.append(FIELD))
 
 
 def encode_group_defaults(as_of: dt.date, rows: pa.RecordBatch) -> GroupDefaults:
@@ -92,6 +123,39 @@ def _sum_by(rows: pa.Table, keys: list[str]) -> pa.Table:
     sums = [(name, "sum") for name in (*AVERAGED_COLUMNS, *_COUNTS)]
     summed = rows.group_by(keys).aggregate(sums + [(name, "max") for name in SHARED_COLUMNS])
     return summed.rename_columns([*keys, *AVERAGED_COLUMNS, *_COUNTS, *SHARED_COLUMNS])
+
+
+def _sum_targets(batch: pa.Table) -> pa.Table:
+    """Sum the probabilities of targets, and count them, by group and target."""
+    lists = batch[TARGETS].combine_chunks()
+    targets = pa.Table.from_batches([pa.RecordBatch.from_struct_array(lists.flatten())])
+    is_number = pc.fill_null(pc.is_finite(targets["probability"]), False)
+    columns = {
+        _GROUP: batch[_GROUP].combine_chunks().take(pc.list_parent_indices(lists)),
+        "target": targets["target"],
+        "probability": pc.if_else(is_number, targets["probability"], None),
+        "users": pc.cast(is_number, pa.int64()),
+        "model": targets["model"],
+    }
+    return _sum_targets_by(pa.table(columns), [_GROUP, "target"])
+
+
+def _sum_targets_by(rows: pa.Table, keys: list[str]) -> pa.Table:
+    summed = rows.group_by(keys).aggregate(
+        [("probability", "sum"), ("users", "sum"), ("model", "max")]
+    )
+    return summed.rename_columns([*keys, "probability", "users", "model"])
+
+
+def _average_targets(sums: pa.Table) -> list[dict[str, Any]]:
+    of_all = _sum_targets_by(sums, ["target"])
+    grouped = sums.filter(pc.is_valid(sums[_GROUP]))
+    rows: list[dict[str, Any]] = of_all.to_pylist()
+    rows += _sum_targets_by(grouped, [_GROUP, "target"]).to_pylist()
+    for row in rows:
+        users = row.pop("users")
+        row["probability"] = row["probability"] / users if users else None
+    return rows
 
 
 def _averages(sums: pa.Table) -> list[dict[str, Any]]:

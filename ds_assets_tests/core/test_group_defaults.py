@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ds_assets.core.group_defaults import AVERAGED_COLUMNS, INPUT_COLUMNS, compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets.core.user_targets import TARGETS
+from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
 
 SHARES = st.none() | st.floats(0, 1)
 GROUPS = st.none() | st.sampled_from(["DE", "de", "KR"])
@@ -46,6 +47,26 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
         own = {"user_id", "as_of", "user_group", "churn_model", "payment_model", "cluster_model"}
         others = set(PREDICTIONS.names) - own - set(AVERAGED_COLUMNS)
         assert {one[name] for name in others} == {None}
+
+
+def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
+    rows = [
+        row("a", user_group="DE", targets=[target("level", probability=0.1)]),
+        row("b", user_group="DE", targets=[target("level", probability=0.3), target("gift")]),
+        row("c", user_group="KR", targets=[target("level", probability=None, model=None)]),
+        row("d", user_group=None, targets=[target("level", probability=0.8)]),
+        row("e", user_group="US", targets=[]),
+    ]
+    batches = table_with_targets(*rows).select([*INPUT_COLUMNS, TARGETS]).to_batches(2)
+    found = by_group(compute_group_defaults(batches))
+    mean = {"reasons": None, "missing": None, "model": "some"}
+    gift, level = {"target": "gift", "probability": 0.25, **mean}, {"target": "level", **mean}
+    assert {group: one[TARGETS] for group, one in found.items()} == {
+        None: [gift, level | {"probability": pytest.approx(0.4)}],
+        "DE": [gift, level | {"probability": pytest.approx(0.2)}],
+        "KR": [level | {"probability": None, "model": None}],
+        "US": [],
+    }
 
 
 def test_without_rows_there_are_no_defaults() -> None:

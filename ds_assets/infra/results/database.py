@@ -31,7 +31,6 @@ from tenacity import (
 
 from ds_assets.core.checksum import checksum
 from ds_assets.core.contracts import rows_of_day
-from ds_assets.core.group_defaults import AVERAGED_COLUMNS, SHARED_COLUMNS
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.infra.results import publishing, reports
@@ -39,6 +38,7 @@ from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.base import Backend, Load
 from ds_assets.infra.results.backends.rows import read_rows
 from ds_assets.infra.results.connection import begin, open_engine, parse_url
+from ds_assets.infra.results.defaults import query_defaults
 from ds_assets.infra.results.errors import (
     DeliveryDiffers,
     ResultsBusy,
@@ -209,17 +209,8 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        current = PLAYER_PREDICTIONS.current.c
-        shared = [sa.func.max(current[name]).label(name) for name in SHARED_COLUMNS]
-        means = [sa.func.avg(current[name]).label(name) for name in AVERAGED_COLUMNS]
-        of_all = sa.select(*shared, *means)
-        group = self._backend.as_bytes(current.user_group).label("user_group")
-        of_groups = sa.select(group, *shared, *means).where(group.is_not(None)).group_by(group)
         with self._transaction() as connection:
-            rows = [dict(connection.execute(of_all).mappings().one())]
-            rows += [dict(row) for row in connection.execute(of_groups).mappings()]
-        defaults = [{"user_id": ""} | row for row in rows if row["as_of"] is not None]
-        return pa.RecordBatch.from_pylist(defaults, schema=PREDICTIONS.arrow_schema)
+            return query_defaults(connection, with_targets=self._has_targets)
 
     def current_day(self) -> dt.date | None:
         """Find the newest delivered day; none where nothing was delivered.

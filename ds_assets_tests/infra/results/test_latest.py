@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from ds_assets.core.group_defaults import compute_group_defaults
-from ds_assets.core.tables import TARGET_PREDICTIONS
+from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results import latest
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets_tests.infra.factories import DAYS, row, table, target
+from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
 from ds_assets_tests.infra.results.databases import KINDS, fresh_results
 from ds_assets_tests.serving.factories import statements_of
 
@@ -78,6 +78,10 @@ def test_a_thousand_users_are_one_query(results: ResultsDatabase) -> None:
     assert len([one for one in statements if one.startswith("SELECT ")]) == 1
 
 
+def url_of(results: ResultsDatabase) -> str:
+    return results._url.render_as_string(hide_password=False)
+
+
 def deliver_with_targets(
     results: ResultsDatabase, as_of: dt.date, predictions: pa.Table, **users: list[str]
 ) -> None:
@@ -97,9 +101,7 @@ def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
     days = table(row("gone"), row("stays")), table(row("stays", DAYS[1]), row("new", DAYS[1]))
     deliver_with_targets(results, DAYS[0], days[0], gone=["level"], stays=["level", "gift"])
     deliver_with_targets(results, DAYS[1], days[1], stays=["shop", "level"])
-    with ResultsDatabase(
-        results._url.render_as_string(hide_password=False), has_targets=True
-    ) as database:
+    with ResultsDatabase(url_of(results), has_targets=True) as database:
         statements = statements_of(database)
         assert by_user(database.latest(["new", "stays", "gone", "nobody"])) == {
             "gone": row("gone", targets=[target("level", model=f"level {DAYS[0]}")]),
@@ -139,3 +141,34 @@ def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDataba
     expected = {one["user_group"]: one for one in plain(compute_group_defaults([rows]))}
     assert set(expected) == {None, "DE", "de", "dé"}
     assert means(results.defaults()) == expected
+
+
+def test_defaults_have_the_means_of_the_games_own_targets(results: ResultsDatabase) -> None:
+    users = ("a", "DE", 0.1), ("b", "DE", 0.3), ("c", "de", None), ("d", None, 0.8)
+    rows = [
+        row(user, user_group=group, targets=[target("level", probability=chance), target("gift")])
+        for user, group, chance in users
+    ]
+    targets = [
+        {"user_id": one["user_id"], "as_of": DAYS[0], **own} for one in rows for own in one[TARGETS]
+    ]
+    stored = pa.Table.from_pylist(targets, schema=TARGET_PREDICTIONS.arrow_schema)
+    plain_rows = table(*({**one} for one in rows))
+    with ResultsDatabase(url_of(results), has_targets=True) as database:
+        assert database.defaults().num_rows == 0
+        database.deliver(DAYS[0], plain_rows, "run", stored)
+        found = database.defaults()
+    expected = compute_group_defaults([table_with_targets(*rows)])
+    assert target_means(found) == {
+        group: {name: pytest.approx(mean) for name, mean in own.items()}
+        for group, own in target_means(expected).items()
+    }
+    assert set(target_means(found)) == {None, "DE", "de"}
+    assert results.defaults().schema.names == PREDICTIONS.names
+
+
+def target_means(found: pa.RecordBatch) -> dict[str | None, dict[str, float | None]]:
+    return {
+        one["user_group"]: {own["target"]: own["probability"] for own in one[TARGETS]}
+        for one in found.to_pylist()
+    }
