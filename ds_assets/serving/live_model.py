@@ -17,6 +17,7 @@ from pyarrow import ArrowInvalid
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
+from ds_assets.core.targets import custom_targets, targets_of
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
@@ -78,6 +79,7 @@ class LakeModel:
     def __init__(self, lake: Lake, game: Game, clock: Callable[[], float] = time.monotonic) -> None:
         self._lake = lake
         self._game = game
+        self._targets = tuple(targets_of(game))
         self._clock = clock
         self._day: _Day | None = None
         self._load_error: str | None = None
@@ -200,7 +202,9 @@ class LakeModel:
         if damaged == tags and self._clock() - since < DAMAGED_RETRY_S:
             raise LiveUnavailable(self._load_error or "")
         try:
-            scorer = OnlineScorer(day_models(day, self._lake), declare_features(self._game))
+            models = day_models(day, self._lake, self._targets)
+            own_targets = custom_targets(self._game).values()
+            scorer = OnlineScorer(models, declare_features(self._game), own_targets)
             loaded = _Day(tags, scorer, self._load_features(day))
         except (InputError, LiveUnavailable):
             self._damaged = tags, self._clock()
@@ -229,7 +233,7 @@ class LakeModel:
         name = table_file("user_features", day)
         stored = self._lake.objects(day_folder("user_features", day))
         features = {file.name: file.tag for file in stored if file.name == name}
-        models = model_tags(day, self._lake) if features else None
+        models = model_tags(day, self._lake, self._targets) if features else None
         return None if models is None else features | models
 
     def _load_events(self) -> None:

@@ -1,5 +1,6 @@
 """Targets of a game's own: in the whole graph, and while days are stored that know other ones."""
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import pytest
 from pyarrow import parquet
 
 from ds_assets.assets import predictions, target_model, user_activity
+from ds_assets.assets.prediction_cache import rebuild
 from ds_assets.core.checksum import checksum
+from ds_assets.core.group_defaults import encode_group_defaults
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
@@ -31,6 +34,9 @@ from ds_assets.infra.lake.tables import (
     table_file,
 )
 from ds_assets.jobs import DAILY
+from ds_assets.serving.live_scoring import UserToScore
+from ds_assets.serving.online_features import OnlineFeatures
+from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 from ds_assets_tests.assets.factories import (
     LAST,
     QUICK,
@@ -42,6 +48,8 @@ from ds_assets_tests.assets.factories import (
     make_played,
 )
 from ds_assets_tests.conftest import shared_folder
+from ds_assets_tests.infra.factories import fetch_values
+from ds_assets_tests.serving.factories import all_done
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +150,78 @@ def test_rows_are_delivered_with_the_predictions_of_the_day() -> None:
             stored = read_target_predictions(of, played().lake)
             assert stored.num_rows > 0
             assert checksum(database.target_predictions(of)) == checksum(stored)
+
+
+def test_an_answer_says_the_same_from_the_table_the_cache_and_the_live_model(
+    tmp_path: Path,
+) -> None:
+    installation = played().copy(tmp_path)
+    rows = target_rows(installation, LAST)
+    users = sorted(set(rows["user_id"]))[:100]
+    answers = asyncio.run(answers_of(installation, users))
+    assert list(answers) == ["table", "cache", "rebuilt", "live"]
+    for source, found in answers.items():
+        assert found == answers["table"], source
+    for user, answer in answers["table"].items():
+        own = rows[rows["user_id"] == user].set_index("target")
+        assert set(answer["targets"]) == set(own.index)
+        for name, target in answer["targets"].items():
+            assert list(target) == ["probability", "reasons", "missing", "model"]
+            assert target["probability"] == own.loc[name, "probability"]
+            assert target["reasons"] == json.loads(str(own.loc[name, "reasons"]))
+    shown = {name for answer in answers["table"].values() for name in answer["targets"]}
+    assert shown == set(TARGETS)
+    assert any("first_purchase" not in one["targets"] for one in answers["table"].values())
+
+
+async def answers_of(installation: Installation, users: list[str]) -> dict[str, dict[str, Any]]:
+    """What each source says of users: the empty cache is filled from the table, and rebuilt."""
+    with installation.installed.service(INTERACTIVE_TIMEOUT_S) as service:
+        try:
+            await service.refresh()
+            answers = {"table": await service.answer(users)}
+            await all_done(service)
+            answers["cache"] = await service.answer(users)
+            with installation.cache() as cache:
+                cache._client.flushall()
+                rebuild(installation.lake, cache, days_to_live=7)
+            answers["rebuilt"] = await service.answer(users)
+            features = OnlineFeatures(installation.lake.local(table_file("user_features", LAST)))
+            to_score = [
+                UserToScore(user, known, None) for user, known in features.find(users).items()
+            ]
+            answers["live"] = await service.score(to_score, reasons=True)
+        finally:
+            await service.close()
+    sources = {name: {one.header.source for one in found} for name, found in answers.items()}
+    assert sources == {
+        "table": {"table"},
+        "cache": {"cache"},
+        "rebuilt": {"cache"},
+        "live": {"live"},
+    }
+    return {
+        name: {one.user_id: json.loads(one.to_json()[:1] + one.members) for one in found}
+        for name, found in answers.items()
+    }
+
+
+def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:
+    installation = played().copy(tmp_path)
+    means = target_rows(installation, LAST).groupby("target")["probability"].mean().to_dict()
+    with installation.installed.results() as database:
+        of_table = encode_group_defaults(LAST, database.defaults())
+    with installation.cache() as cache:
+        rebuild(installation.lake, cache, days_to_live=7)
+        of_cache, _ = fetch_values(cache, [])
+    assert of_cache is not None
+    assert set(of_cache.members) == set(of_table.members)
+    for defaults in (of_table, of_cache):
+        targets = json.loads(b"{" + defaults.of_group("no such group"))["targets"]
+        assert {name: one["probability"] for name, one in targets.items()} == pytest.approx(means)
+        for name, one in targets.items():
+            version = card_of(installation, name, LAST).version
+            assert (one["reasons"], one["missing"], one["model"]) == (None, None, version)
 
 
 def test_what_happened_is_compared_with_each_target() -> None:

@@ -103,20 +103,24 @@ def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
     return stability(card.distributions, known, card.encoding)
 
 
-def model_tags(day: dt.date, lake: Lake) -> dict[str, str] | None:
+def model_tags(
+    day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES
+) -> dict[str, str] | None:
     """Name and tag of every file of a day's models, which change when a model does.
 
-    None for a day of which a card is missing.
+    None for a day of which the card of a built-in target is missing, or that of the clusters. A
+    game may have a target that it did not have on the day.
     """
-    kinds = (CLUSTERS, *(target.name for target in BUILT_IN))
+    kinds = (CLUSTERS, *targets)
     objects = (one for kind in kinds for one in lake.objects(day_folder(f"models/{kind}", day)))
     tags = {one.name: one.tag for one in objects}
-    return tags if all(_name(kind, day, CARD) in tags for kind in kinds) else None
+    required = (CLUSTERS, *BUILT_IN_NAMES)
+    return tags if all(_name(kind, day, CARD) in tags for kind in required) else None
 
 
-def day_models(day: dt.date, lake: Lake) -> DayModels:
-    """All models of a day."""
-    return load_models(day_files(day, lake))
+def day_models(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES) -> DayModels:
+    """The models of a day, of the built-in targets or of those that are named."""
+    return load_models(day_files(day, lake, targets))
 
 
 def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES) -> DayFiles:

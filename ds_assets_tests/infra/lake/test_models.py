@@ -15,6 +15,7 @@ from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import (
+    BUILT_IN_NAMES,
     day_files,
     day_model,
     day_models,
@@ -145,6 +146,12 @@ def test_the_models_of_a_day_are_complete_with_the_last_card(lake: FolderLake) -
     tags = model_tags(READY_DAY, lake)
     assert tags is not None
     assert f"models/churn/dt={READY_DAY}/card.json" in tags
+    targets = (*BUILT_IN_NAMES, "level")
+    assert model_tags(READY_DAY, lake, targets) == tags
+    lake.write(f"models/level/dt={READY_DAY}/card.json", b"{}")
+    with_target = model_tags(READY_DAY, lake, targets)
+    assert with_target is not None
+    assert set(with_target) - set(tags) == {f"models/level/dt={READY_DAY}/card.json"}
 
 
 def test_a_damaged_card_is_named_with_its_mistakes(lake: FolderLake) -> None:

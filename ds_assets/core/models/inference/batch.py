@@ -96,7 +96,7 @@ class DayModels:
         return {
             "as_of": self.as_of,
             **{one.missing_column: self.missing(one) for one in BUILT_IN},
-            **{one.model_column: self._version(one) for one in BUILT_IN},
+            **{one.model_column: self.version(one) for one in BUILT_IN},
             "cluster_model": None if self.clusters is None else self.clusters.card.version,
         }
 
@@ -110,7 +110,8 @@ class DayModels:
         known = self.of(target)
         return "no model was made for the day" if known is None else known.missing
 
-    def _version(self, target: Target) -> str | None:
+    def version(self, target: Target) -> str | None:
+        """Version of a target's model; None where there is none."""
         known = self.of(target)
         return None if known is None else known.version
 

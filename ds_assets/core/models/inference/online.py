@@ -9,10 +9,11 @@ Scope: reading and encoding users one by one, and predicting for them.
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
+from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from ds_assets.core.encoding import (
     mismatch_of,
 )
 from ds_assets.core.feature_columns import FeatureColumn
+from ds_assets.core.models.data.populations import PURCHASE_AGO, is_in_population
 from ds_assets.core.models.data.user_groups import NO_GROUPS, group_start
 from ds_assets.core.models.inference.batch import (
     AGO,
@@ -50,13 +52,15 @@ from ds_assets.core.models.inference.onnx_model import (
 )
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.user_targets import TARGETS
 from ds_assets.errors import InputError
 
 User = Mapping[str, Any]
 """What is known of a user: `user_id`, and a value for each feature, None where it is missing."""
 
 Record = dict[str, Any]
-"""Values by the names of `PREDICTIONS`' columns."""
+"""Values by the names of `PREDICTIONS`' columns, and `targets` if the game has its own."""
 
 Matrix = NDArray[np.float32]
 
@@ -80,19 +84,23 @@ class OnlineScorer:
     Args:
         models: The models.
         declared: The game's features, for the words of the reasons.
+        targets: The game's own targets.
 
     Attributes:
         models: The models.
         features: What has to be known of a user.
     """
 
-    def __init__(self, models: DayModels, declared: Iterable[FeatureColumn]) -> None:
+    def __init__(
+        self, models: DayModels, declared: Iterable[FeatureColumn], targets: Iterable[Target] = ()
+    ) -> None:
         self.models, self._declared = models, tuple(declared)
-        loaded = {name: one.model for name, one in models.targets.items() if one.model is not None}
+        self._own_targets = sorted(targets, key=attrgetter("name"))
+        loaded = _models_in_use(models, (*BUILT_IN, *self._own_targets))
         known = [one for one in (models.clusters, *loaded.values()) if one is not None]
         encodings = [one.card.encoding for one in known]
         groups = {models.user_groups, *(one.card.user_groups for one in loaded.values())}
-        self.features = _asked(encodings, groups)
+        self.features = _asked(encodings, groups, self._own_targets)
         self._layout = _Layout(self.features, encodings)
         self._clusters = None if models.clusters is None else self._loaded(models.clusters)
         self._targets = {name: self._loaded(one) for name, one in loaded.items()}
@@ -116,7 +124,8 @@ class OnlineScorer:
             as_of: Day of what is known of them; none: the models' day.
 
         Returns:
-            A row of `PREDICTIONS` for each user, in their order.
+            A row of `PREDICTIONS` for each user, in their order, with `targets` if the game has
+            targets of its own.
 
         Raises:
             InputError: a feature is missing or has the wrong type; the message names all of them.
@@ -138,8 +147,34 @@ class OnlineScorer:
             USER_GROUP: rows.groups(self.models.user_groups),
         }
         names = PREDICTIONS.names
+        if self._own_targets:
+            columns[TARGETS] = self._targets_of(rows.users, predicted)
+            names = [*names, TARGETS]
         values = zip(*(columns[name] for name in names), strict=True)
         return [dict(zip(names, row, strict=True)) for row in values]
+
+    def _targets_of(
+        self, users: Sequence[User], predicted: Mapping[str, TargetPredictions]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """For each user, what is predicted for the targets whose population the user belongs to."""
+        same = {
+            target.name: {
+                "missing": self.models.missing(target),
+                "model": self.models.version(target),
+            }
+            for target in self._own_targets
+        }
+        for place, user in enumerate(users):
+            yield [
+                {
+                    "target": target.name,
+                    "probability": _value_at(predicted, target, "probabilities", place),
+                    "reasons": _value_at(predicted, target, "reasons", place),
+                    **same[target.name],
+                }
+                for target in self._own_targets
+                if is_in_population(user, target.population)
+            ]
 
     def _rows(self, users: Sequence[User]) -> "_Rows":
         known, matrix = self._layout.read(users)
@@ -191,12 +226,31 @@ def _reasons(loaded: _Loaded, matrix: Matrix, groups: Groups, rows: _Rows) -> li
     return reasons_of_users(rows.with_clusters, loaded.reasons, values)
 
 
-def _asked(encodings: Iterable[Encoding], groups: Iterable[str]) -> tuple[Feature, ...]:
+def _models_in_use(models: DayModels, targets: Iterable[Target]) -> dict[str, PredictionModel]:
+    """The models of targets as they are defined, by the target's name."""
+    known = {target.name: models.of(target) for target in targets}
+    return {
+        name: own.model for name, own in known.items() if own is not None and own.model is not None
+    }
+
+
+def _value_at(
+    predicted: Mapping[str, TargetPredictions], target: Target, what: str, place: int
+) -> Any:
+    column = getattr(predicted.get(target.name), what, None)
+    return None if column is None else column[place]
+
+
+def _asked(
+    encodings: Iterable[Encoding], groups: Iterable[str], targets: Iterable[Target]
+) -> tuple[Feature, ...]:
     """Name and type of what has to be known of a user, each once."""
     types: dict[tuple[str, FeatureType], None] = {
         (one.name, one.type): None for encoding in encodings for one in encoding.features
     }
     types |= {(group_start(by)[1], "text"): None for by in groups if by != NO_GROUPS}
+    if any(target.population != "all" for target in targets):
+        types[PURCHASE_AGO, "number"] = None
     return tuple(Feature(name=name, type=kind) for name, kind in types if name != CLUSTER)
 
 

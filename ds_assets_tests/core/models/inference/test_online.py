@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ds_assets.core.cards import ModelFiles
 from ds_assets.core.encoding import Encoding, mismatches
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.models.inference import batch
 from ds_assets.core.models.inference.batch import DayModels, load_day
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
+from ds_assets.core.models.training.train import train
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.targets import Target
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import (
     FEATURES,
@@ -26,12 +30,15 @@ from ds_assets_tests.core.factories import (
     make_features,
     make_game,
     make_small_snapshot,
+    make_snapshots,
+    make_target,
 )
 from ds_assets_tests.core.models.day_factories import (
     NO_MODELS,
     churn_files,
     cluster_files,
     day_files,
+    files_of,
     grouped,
     lacking_files,
     make_day_files,
@@ -84,6 +91,40 @@ def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     expected = records(predict(frame, models))
     assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
     assert all(list(one) == PREDICTIONS.names for one in expected)
+
+
+LEVEL = replace(make_target("payment"), name="level", definition="{}", amount_column=None)
+OWN_TARGETS = [
+    LEVEL,
+    replace(LEVEL, name="first_level", population="never_paid"),
+    replace(LEVEL, name="again", population="has_paid"),
+    replace(LEVEL, definition="changed since"),
+]
+
+
+@cache
+def own_files() -> ModelFiles:
+    snapshots = make_snapshots(3, pays=True)
+    return files_of(train(LEVEL, snapshots[-1].matured_on, snapshots))
+
+
+@pytest.mark.parametrize("targets", [OWN_TARGETS[:3], OWN_TARGETS[1:]])
+def test_of_a_games_own_targets_users_are_told_what_the_batch_says(targets: list[Target]) -> None:
+    frame = frame_of("whole")
+    models = load_day(day_files(level=own_files(), first_level=own_files()))
+    scorer = OnlineScorer(models, FEATURES, targets)
+    found = {
+        (user["user_id"], own.pop("target")): own
+        for user in scorer.score(records(frame), reasons=True)
+        for own in user["targets"]
+    }
+    expected = pd.concat(batch.predict_targets(frame, models, targets, FEATURES))
+    rows = records(expected.drop(columns="as_of"))
+    assert found == {(row.pop("user_id"), row.pop("target")): row for row in rows}
+    assert len({own["probability"] for own in found.values()}) > 20
+    assert {name for _, name in found} == {target.name for target in targets}
+    plain = OnlineScorer(models, FEATURES).score(records(frame), reasons=True)
+    assert plain == records(predict(frame, models))
 
 
 def test_a_model_of_features_that_the_game_no_longer_declares_gives_their_plain_names() -> None:
