@@ -95,9 +95,9 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
 
 def _metadata(answers: Sequence[Prediction], degraded: Sequence[str]) -> dict[str, object]:
     records = [_record(answer) for answer in answers]
-    rows = [dg.TableRecord({name: _cell(it) for name, it in row.items()}) for row in records]
-    columns = [dg.TableColumn(name) for name in (records[0] if records else ())]
-    schema = dg.TableSchema(columns=columns)
+    names = dict.fromkeys(name for record in records for name in record)
+    rows = [dg.TableRecord({name: _cell(row.get(name)) for name in names}) for row in records]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
     sources = Counter({answer.user_id: answer.source for answer in answers}.values())
     return {
         "answers": dg.MetadataValue.table(rows, schema=schema),
@@ -114,4 +114,4 @@ def _record(answer: Prediction) -> dict[str, object]:
 def _cell(value: object) -> str | int | float | None:
     if value is None or isinstance(value, (int, float)):
         return value
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)

@@ -47,9 +47,12 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_played,
 )
+from ds_assets_tests.cli.test_main import Shell, shell
 from ds_assets_tests.conftest import shared_folder
 from ds_assets_tests.infra.factories import fetch_values
 from ds_assets_tests.serving.factories import all_done
+
+__all__ = ["shell"]
 
 pytestmark = pytest.mark.slow
 
@@ -204,6 +207,24 @@ async def answers_of(installation: Installation, users: list[str]) -> dict[str, 
         name: {one.user_id: json.loads(one.to_json()[:1] + one.members) for one in found}
         for name, found in answers.items()
     }
+
+
+def test_the_job_and_the_command_show_targets(tmp_path: Path, shell: Shell) -> None:
+    installation = played().copy(tmp_path)
+    rows = target_rows(installation, LAST)
+    user = rows["user_id"].iloc[0]
+    expected = set(rows[rows["user_id"] == user]["target"])
+    config = {"ops": {"answer": {"config": {"user_ids": [user, "nobody"]}}}}
+    job = installation.defs.resolve_job_def("serve_predictions")
+    events = job.execute_in_process(run_config=config).all_events
+    (output,) = [event for event in events if event.is_successful_output]
+    table = output.step_output_data.metadata["answers"]
+    assert isinstance(table, dg.TableMetadataValue)
+    shown = [json.loads(str(record.data["targets"])) for record in table.records]
+    assert [set(targets) for targets in shown] == [expected, set(TARGETS)]
+    shell.env("DS_ASSETS_HOME", str(tmp_path))
+    _, printed, _ = shell("predict", user)
+    assert set(json.loads(printed)["targets"]) == expected
 
 
 def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:

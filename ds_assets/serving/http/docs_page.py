@@ -110,5 +110,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(map(_type, schema["anyOf"]))
     if "items" in schema and "properties" not in schema["items"]:
         return f"array of {_type(schema['items'])}"
+    if values := schema.get("additionalProperties"):
+        return f"object of {_type(values)} by name"
     kinds = schema.get("type", "any")
     return kinds if isinstance(kinds, str) else " or ".join(kinds)

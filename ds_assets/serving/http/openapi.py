@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document.
 
-Scope: operations and their descriptions. Fields of an answer come from the table of predictions,
+Scope: operations and their descriptions. Fields of an answer come from the tables of predictions,
 fields of a request from the types that decode it, and errors from the list of problems.
 """
 
@@ -12,6 +12,8 @@ import msgspec
 
 from ds_assets.core.schema import Column, ColumnType
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
+from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
@@ -237,7 +239,10 @@ def _schemas() -> dict[str, Any]:
     state = {"type": "string", "enum": ["ok", "degraded", "no_data", "leaving"]}
     answers = {"type": "array", "items": {"$ref": _REF.format(name="Answer")}}
     return {
-        "Answer": _object({column.name: _field(column) for column in answer_columns()}),
+        "Answer": _answer(),
+        "TargetPrediction": _object(
+            {column.name: _field(column) for column in TARGET_COLUMNS if column.name != "target"}
+        ),
         "Answers": _object({"predictions": answers}),
         **requests,
         "Ready": _object({"status": state, **health["properties"]}),
@@ -255,6 +260,18 @@ def _schemas() -> dict[str, Any]:
     }
 
 
+def _answer() -> dict[str, Any]:
+    answer = _object({column.name: _field(column) for column in answer_columns()})
+    answer["properties"][TARGETS] = {
+        "type": "object",
+        "description": "Predictions for the game's own targets, by the target's name in game.yaml. "
+        "A target for which the user is not in the population is left out, and so is the whole "
+        "field if there is none.",
+        "additionalProperties": {"$ref": _REF.format(name="TargetPrediction")},
+    }
+    return answer
+
+
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
@@ -266,7 +283,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _field(column: Column) -> dict[str, Any]:
     description = {"description": column.description.replace(", as JSON", "")}
-    if column.name.endswith("_reasons"):
+    if column.type == "json":
         return _REASONS | description
     shape = _TYPES[column.type] | description
     if column.name in _ENUMS:

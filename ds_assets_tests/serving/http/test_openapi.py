@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
+from ds_assets.core.prediction_json import decode_members, encode_record
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.serving.http.docs_page import render_page
 from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
+from ds_assets_tests.infra.factories import row, target
 from ds_assets_tests.serving.http.fake import answer_of
 
 
@@ -21,12 +23,25 @@ def test_an_answer_says_what_the_table_has_and_more() -> None:
 
 def test_fields_have_the_meaning_of_their_columns() -> None:
     answer = build_document()["components"]["schemas"]["Answer"]
-    assert answer["required"] == list(answer["properties"])
+    assert [*answer["required"], "targets"] == list(answer["properties"])
     churn = answer["properties"]["churn_probability"]
     assert churn["type"] == ["number", "null"]
     assert churn["description"].startswith("Chance of no activity in the churn horizon")
     assert answer["properties"]["user_id"]["type"] == "string"
     assert answer["properties"]["churn_reasons"]["type"] == ["array", "null"]
+
+
+def test_targets_of_a_game_are_described_as_the_answer_shows_them() -> None:
+    schemas = build_document()["components"]["schemas"]
+    prediction = encode_record(row("u1", targets=[target("level")]))
+    shown = decode_members(prediction.members)["targets"]["level"]
+    described = schemas["TargetPrediction"]
+    assert described["required"] == list(described["properties"]) == list(shown)
+    assert described["properties"]["probability"]["type"] == ["number", "null"]
+    assert described["properties"]["reasons"]["type"] == ["array", "null"]
+    page = render_page(build_document())
+    assert "object of" in page
+    assert '<a href="#TargetPrediction">TargetPrediction</a> by name' in page
 
 
 def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() -> None:

@@ -11,7 +11,7 @@ from ds_assets.core.encoding import is_missing
 from ds_assets.game import Population
 
 PURCHASE_AGO = "days_since_purchase"
-"""The feature that tells who has paid."""
+"""The feature that is missing for users without a purchase."""
 
 
 def in_population(features: pd.DataFrame, population: Population) -> NDArray[np.bool_]:
