@@ -10,6 +10,7 @@ from ds_assets.core.clusters import choice as cluster_choice
 from ds_assets.core.clusters.assignment import Array, distances_between
 from ds_assets.core.clusters.choice import Choice, choose, criterion, min_users, unusable
 from ds_assets.core.clusters.clustering import fit_clusters
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import FEATURES, FIRST_DAY, make_features, make_game
 
@@ -161,6 +162,6 @@ def test_twenty_thousand_sparse_buyers_of_ten_years_make_clusters_that_keep_the_
     users = make_features(20_000, game=game)
     recent = [name for name in users.columns if name.endswith("_28d")]
     users[recent] *= np.random.default_rng(0).random((20_000, 1)) < 0.03
-    card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
+    card = fit_clusters(users, declare_features(game), ClusterRange(), None, as_of=FIRST_DAY).card
     assert card.state == "ready"
     assert card.warnings == ()
