@@ -117,7 +117,7 @@ def _resources(settings: Settings, game: Game) -> dict[str, Any]:
         "results": ResultsResource(
             url=settings.results_url,
             days=settings.results_days,
-            has_targets=bool(game.targets),
+            targets=list(game.targets),
         ),
         "cache": CacheResource(
             url=settings.cache_url,

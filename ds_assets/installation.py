@@ -8,7 +8,7 @@ Libraries are imported by the function that needs them: a process that serves pr
 neither Dagster nor an engine, and one that checks the settings loads none of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -64,9 +64,7 @@ class Installation:
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""
         found = self.settings
-        return open_results(
-            found.results_url, found.results_days, has_targets=bool(self.game.targets)
-        )
+        return open_results(found.results_url, found.results_days, tuple(self.game.targets))
 
     def cache(self) -> "PredictionCache":
         """The prediction cache, to be closed after use."""
@@ -162,17 +160,17 @@ def open_engine(
     return open_spark(spark_remote, spark_master, spark_lake, memory_limit_mb)
 
 
-def open_results(url: str, days: int, *, has_targets: bool) -> "ResultsDatabase":
+def open_results(url: str, days: int, targets: Sequence[str]) -> "ResultsDatabase":
     """The results database, to be closed after use.
 
     Args:
         url: SQLAlchemy URL.
         days: Days to keep; 0 keeps all.
-        has_targets: Whether the game has targets of its own.
+        targets: Names of the game's own targets.
     """
     from ds_assets.infra.results.database import ResultsDatabase
 
-    return ResultsDatabase(url, days, has_targets=has_targets)
+    return ResultsDatabase(url, days, targets)
 
 
 def open_cache(url: str, folder: Path, game: str, days_to_live: int) -> "PredictionCache":

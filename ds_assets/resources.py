@@ -69,14 +69,12 @@ class ResultsResource(dg.ConfigurableResource[ResultsDatabase]):
 
     url: str = Field(json_schema_extra=_SECRET, repr=False)
     days: int
-    has_targets: bool
+    targets: list[str]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[ResultsDatabase]:
         """The database, closed after the run."""
-        with installation.open_results(
-            self.url, self.days, has_targets=self.has_targets
-        ) as results:
+        with installation.open_results(self.url, self.days, self.targets) as results:
             yield results
 
 

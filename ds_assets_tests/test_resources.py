@@ -34,7 +34,7 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
         monkeypatch.setattr(kind, "close", close)
     resources = {
         "lake": LakeResource(url="", folder=str(tmp_path), cache=""),
-        "results": ResultsResource(url="sqlite:///none.sqlite", days=0, has_targets=False),
+        "results": ResultsResource(url="sqlite:///none.sqlite", days=0, targets=[]),
         "cache": CacheResource(url="", folder=str(tmp_path), game="game", days_to_live=7),
     }
     assert dg.materialize([some], resources=resources).success
@@ -45,7 +45,7 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
 @pytest.mark.parametrize(
     "resource",
     [
-        ResultsResource(url="mysql+pymysql://me:Hunter2@host/db", days=0, has_targets=False),
+        ResultsResource(url="mysql+pymysql://me:Hunter2@host/db", days=0, targets=[]),
         CacheResource(url="redis://:Hunter2@host", folder="", game="game", days_to_live=7),
     ],
 )

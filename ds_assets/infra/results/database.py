@@ -113,16 +113,16 @@ class ResultsDatabase:
         days: Days to keep, counted back from the newest delivered one; 0 keeps all. Older ones are
             deleted after a delivery, except those that this object delivered. Days of a report are
             counted back from the newest day of that report.
-        has_targets: Whether the game has targets of its own, which are then looked up, too.
+        targets: Names of the game's own targets, which are looked up, too.
 
     Raises:
         InputError: The URL is not accepted.
     """
 
-    def __init__(self, url: str, days: int = 0, *, has_targets: bool = False) -> None:
+    def __init__(self, url: str, days: int = 0, targets: Sequence[str] = ()) -> None:
         self._url = parse_url(url)
         self._days = days
-        self._has_targets = has_targets
+        self._targets = targets
         self._delivered: set[dt.date] = set()
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
@@ -201,7 +201,7 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            return latest_rows(connection, user_ids, with_targets=self._has_targets)
+            return latest_rows(connection, user_ids, self._targets)
 
     def defaults(self) -> pa.RecordBatch:
         """Compute the group defaults of the newest delivered day, as `compute_group_defaults` does.
@@ -210,7 +210,7 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            return query_defaults(connection, with_targets=self._has_targets)
+            return query_defaults(connection, with_targets=bool(self._targets))
 
     def current_day(self) -> dt.date | None:
         """Find the newest delivered day; none where nothing was delivered.

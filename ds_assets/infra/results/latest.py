@@ -29,31 +29,36 @@ LOOK_BACK_DAYS = 60
 
 
 def latest_rows(
-    connection: sa.Connection, user_ids: Sequence[str], *, with_targets: bool
+    connection: sa.Connection, user_ids: Sequence[str], targets: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Fetch the newest row of each user, in no order; users in none of the days have none.
 
     Args:
         connection: In a transaction that reads.
         user_ids: The users.
-        with_targets: Whether to add `targets`, by one more query.
+        targets: Names of the game's own targets, which one more query adds as `targets`.
     """
     unstorable = backend_in_use(connection).unstorable_character
     storable = [user for user in user_ids if not unstorable or unstorable not in user]
-    ids = json.dumps(storable, ensure_ascii=False)
-    rows = _newest_rows(connection, PLAYER_PREDICTIONS, ids)
-    if with_targets:
-        _add_targets(rows, _newest_rows(connection, TARGET_PREDICTION_ROWS, ids))
+    rows = _newest_rows(connection, PLAYER_PREDICTIONS, storable, ())
+    if targets:
+        _add_targets(rows, _newest_rows(connection, TARGET_PREDICTION_ROWS, storable, targets))
     return rows
 
 
 def _newest_rows(
-    connection: sa.Connection, table: DeliveredTable, ids: str
+    connection: sa.Connection,
+    table: DeliveredTable,
+    user_ids: Sequence[str],
+    targets: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Fetch a table's rows of the newest day on which each user has a prediction."""
     columns = [table.history.c[name] for name in table.contract.names]
     query = sa.text(_query(connection, table)).columns(*columns)
-    return [dict(row) for row in connection.execute(query, {"ids": ids}).mappings()]
+    parameters = {"ids": json.dumps(user_ids, ensure_ascii=False)}
+    if "target" in table.contract.key:
+        parameters["targets"] = json.dumps(targets)
+    return [dict(row) for row in connection.execute(query, parameters).mappings()]
 
 
 def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[str, Any]]) -> None:
@@ -67,7 +72,13 @@ def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[s
 def _query(connection: sa.Connection, table: DeliveredTable) -> str:
     backend = backend_in_use(connection)
     join = backend.ordered_join
-    ids = backend.ids_table("ids", KeyText().compile(connection.dialect))
+    key_type = KeyText().compile(connection.dialect)
+    ids = backend.ids_table("ids", key_type)
+    join_targets = is_wanted = ""
+    if "target" in table.contract.key:  # the whole key, or a planner may read the whole day
+        wanted = backend.ids_table("targets", key_type)
+        join_targets = f" {join} {wanted} AS wanted ON 1 = 1"
+        is_wanted = " AND newest.target = wanted.id"
     history = PLAYER_PREDICTIONS.history.name
     columns = ", ".join(f"newest.{name}" for name in table.contract.names)
     first_day = (
@@ -83,6 +94,6 @@ def _query(connection: sa.Connection, table: DeliveredTable) -> str:
         f"SELECT {columns} FROM"
         f" (SELECT asked.id, ({newest_day}) AS as_of FROM {ids} AS asked) AS users"
         f" {join} {DELIVERIES.name} AS delivery ON delivery.as_of = users.as_of"
-        f" {join} {table.history.name} AS newest"
-        f" ON newest.as_of = delivery.as_of AND newest.user_id = users.id"
+        f"{join_targets} {join} {table.history.name} AS newest"
+        f" ON newest.as_of = delivery.as_of AND newest.user_id = users.id{is_wanted}"
     )

@@ -101,7 +101,7 @@ def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
     days = table(row("gone"), row("stays")), table(row("stays", DAYS[1]), row("new", DAYS[1]))
     deliver_with_targets(results, DAYS[0], days[0], gone=["level"], stays=["level", "gift"])
     deliver_with_targets(results, DAYS[1], days[1], stays=["shop", "level"])
-    with ResultsDatabase(url_of(results), has_targets=True) as database:
+    with ResultsDatabase(url_of(results), targets=["gift", "level", "shop"]) as database:
         statements = statements_of(database)
         assert by_user(database.latest(["new", "stays", "gone", "nobody"])) == {
             "gone": row("gone", targets=[target("level", model=f"level {DAYS[0]}")]),
@@ -114,6 +114,13 @@ def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
         }
     assert len([one for one in statements if one.startswith("SELECT ")]) == 2
     assert TARGETS not in results.latest(["gone"])[0]
+
+
+def test_a_target_that_the_game_no_longer_has_is_not_looked_up(results: ResultsDatabase) -> None:
+    deliver_with_targets(results, DAYS[0], table(row("stays")), stays=["level", "gift"])
+    with ResultsDatabase(url_of(results), targets=["level"]) as database:
+        (found,) = database.latest(["stays"])
+    assert [own["target"] for own in found[TARGETS]] == ["level"]
 
 
 def means(found: pa.RecordBatch) -> dict[str | None, Any]:
@@ -154,7 +161,7 @@ def test_defaults_have_the_means_of_the_games_own_targets(results: ResultsDataba
     ]
     stored = pa.Table.from_pylist(targets, schema=TARGET_PREDICTIONS.arrow_schema)
     plain_rows = table(*({**one} for one in rows))
-    with ResultsDatabase(url_of(results), has_targets=True) as database:
+    with ResultsDatabase(url_of(results), targets=["gift", "level"]) as database:
         assert database.defaults().num_rows == 0
         database.deliver(DAYS[0], plain_rows, "run", stored)
         found = database.defaults()
