@@ -25,7 +25,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.activity_reports import ActivityReport, store_report
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.raw_logs import RawObject, fingerprint, raw_objects
+from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
@@ -43,7 +43,7 @@ def materialize_days(
     Returns:
         A report for each day; days without raw files are missing.
     """
-    files = [(day, found) for day in days if (found := raw_objects(day, lake))]
+    files = [(day, raw) for day in days if (raw := list_raw_day(day, lake)).logs]
     reports: dict[dt.date, ActivityReport] = {}
 
     @lru_cache(maxsize=1)  # planning is slow, and some readers return the same frames again
@@ -53,8 +53,8 @@ def materialize_days(
     with engine.events(game) as reader:
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
             # Taken before the files are read: a file that changes meanwhile counts as changed.
-            prints = {day: fingerprint(found) for day, found in batch.items()}
-            reader.read([one for found in batch.values() for one in found], lake)
+            prints = {day: fingerprint(raw.logs) for day, raw in batch.items()}
+            reader.read([file for raw in batch.values() for file in raw.logs], lake)
             frames = planned(reader.frame, reader.bad_lines)
             for report in _reduce(batch, prints, frames, lake, engine, game):
                 reports[report.day] = report
@@ -87,8 +87,8 @@ def build(game: Game) -> dg.AssetsDefinition:
     return user_activity
 
 
-def _raw_bytes(day: tuple[dt.date, list[RawObject]]) -> int:
-    return sum(one.stored.size for one in day[1])
+def _raw_bytes(day: tuple[dt.date, RawDay]) -> int:
+    return sum(file.stored.size for file in day[1].logs)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Frames:
 
 
 def _reduce(
-    files: dict[dt.date, list[RawObject]],
+    files: dict[dt.date, RawDay],
     prints: dict[dt.date, str],
     frames: _Frames,
     lake: Lake,
@@ -126,12 +126,13 @@ def _reduce(
     lines = _by_day(frames.lines, engine)
     quarantined = _by_day(frames.bad_lines, engine)
     totals = _totals(files, lake, engine, game)
-    for day, found in files.items():
+    for day, raw in files.items():
         of_day = lines.get(day, {})
         yield ActivityReport(
             day=day,
             raw_fingerprint=prints[day],
-            files=len(found),
+            files=len(raw.logs),
+            ignored_files=len(raw.ignored),
             lines=sum(of_day.values()) - of_day.get(events.NOTHING, 0),
             duplicates=of_day.get(events.DUPLICATE, 0),
             quarantined=quarantined.get(day, {}),
@@ -159,6 +160,7 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
     return {
         "dagster/partition_row_count": report.rows,
         "files": report.files,
+        "ignored_files": report.ignored_files,
         "lines": report.lines,
         "events": report.events,
         "users": report.users,

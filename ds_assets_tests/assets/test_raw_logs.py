@@ -6,12 +6,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ds_assets.assets.raw_logs import misnamed_folders
 from ds_assets.errors import InputError
+from ds_assets.game import Logs
 from ds_assets.infra.lake.raw_logs import read_manifest
+from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
 from ds_assets_tests.conftest import BUCKET
 
 ONLY = ("raw_logs",)
+LOGS = Logs()
 
 
 @pytest.fixture
@@ -85,6 +89,32 @@ def test_the_ui_shows_what_was_copied_and_what_has_left_the_source(
     assert first["bytes"] == first["bytes_copied"]
     assert (second["files"], second["files_copied"], second["bytes_copied"]) == (2, 0, 0)
     assert (first["gone_from_source"], second["gone_from_source"]) == ([], ["gone.jsonl"])
+
+
+def test_the_ui_shows_which_files_are_no_logs(installation: Installation) -> None:
+    (installation.source(START) / "_temporary").mkdir()
+    installation.write_logs(START, "half", name="_temporary/events.jsonl")
+    shown = metadata(installation, 0)
+    assert (shown["files"], shown["ignored_files"]) == (1, 1)
+    assert shown["ignored"] == ["_temporary/events.jsonl"]
+
+
+def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
+    installation: Installation,
+) -> None:
+    source = installation.settings.source
+    for name in ("dt=2026-1-1", "day=2026-01-02", "notes"):
+        (source / name).mkdir()
+    (warning,) = misnamed_folders([START, day(2)], FolderLogSource(source, "dt=%Y-%m-%d"), LOGS)
+    assert warning == (
+        f"{source}: 2 folders look like days and are not collected, because logs.path names days "
+        "dt=%Y-%m-%d: day=2026-01-02, dt=2026-1-1"
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        installation.run(START, assets=ONLY, instance=instance)
+        (run,) = instance.get_runs()
+        logged = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert warning in logged
 
 
 def test_a_day_whose_files_have_all_left_the_source_fails_and_the_lake_keeps_them(

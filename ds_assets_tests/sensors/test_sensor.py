@@ -227,6 +227,15 @@ def test_a_path_that_names_no_day_is_told_once_and_the_others_run(world: World) 
     assert world.days() == names(2)
 
 
+@pytest.mark.parametrize("folder", ["2026-01-03", "dt=20260103", "dt=2026-1-3", "dt=2026-W01-6"])
+def test_a_folder_that_is_named_almost_like_a_day_is_told_and_not_run(
+    folder: str, world: World
+) -> None:
+    world.lake.write(f"raw/{folder}/a.jsonl", b"{}")
+    assert world.days() == []
+    assert f"Ignoring raw/{folder}: not a partition folder" in world.reason
+
+
 def test_a_day_without_a_partition_is_held_and_the_others_run(world: World) -> None:
     for number in (-1, 2, 40):  # the game has days 0 to 39
         world.put(number)

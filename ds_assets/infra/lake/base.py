@@ -128,11 +128,13 @@ def _safe_part(part: str) -> str:
 
 
 def day_of(folder: str) -> dt.date | None:
-    """Return the day of a folder named `dt=…`; None if the name is not that of a day."""
+    """Return the day of a folder named `dt=YYYY-MM-DD`; None if it is named in any other way."""
     try:
-        return dt.date.fromisoformat(folder.removeprefix("dt="))
+        day = dt.date.fromisoformat(folder.removeprefix("dt="))
     except ValueError:
         return None
+    # Python reads further ways to write a date, whose folders `day_folder` would not find.
+    return day if folder == f"dt={day}" else None
 
 
 class LakeUnavailable(Unavailable):

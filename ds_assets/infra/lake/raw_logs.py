@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from ds_assets.core.log_names import is_log
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
-from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject, is_log
+from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject
 from ds_assets.infra.transfer import map_ahead
 
 RAW = "raw"
@@ -73,12 +74,33 @@ class RawObject:
     stored: LakeObject
 
 
+@dataclass(frozen=True)
+class RawDay:
+    """The raw files of an arrival day in the lake.
+
+    Attributes:
+        logs: The logs.
+        ignored: Names of the files that are not logs; see `is_log`.
+    """
+
+    logs: tuple[RawObject, ...]
+    ignored: tuple[str, ...]
+
+
 class Copied(BaseModel):
-    """The result of copying a day: the new manifest, and the number and bytes of copied files."""
+    """The result of copying a day.
+
+    Attributes:
+        manifest: The new manifest.
+        files: Number of copied files.
+        size: Their size in bytes.
+        ignored: Names of the files in the source that are not logs; see `is_log`.
+    """
 
     manifest: Manifest
     files: int
     size: int
+    ignored: tuple[str, ...] = ()
 
 
 @retry(
@@ -108,7 +130,8 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
         InputError: the names of two files cannot both be in the lake.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
-    objects = source.objects(day)
+    listed = source.objects(day)
+    objects = [item for item in listed if is_log(item.name)]
     _refuse_collisions(objects, source, day)
     stored = {item.name for item in lake.objects(day_folder(RAW, day))}
     unchanged = {
@@ -128,7 +151,12 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
     manifest = Manifest(day=day, files=tuple(entries))
     if entries:
         lake.write(_manifest_name(day), manifest.model_dump_json(indent=1).encode())
-    return Copied(manifest=manifest, files=len(changed), size=sum(item.size for item in changed))
+    return Copied(
+        manifest=manifest,
+        files=len(changed),
+        size=sum(item.size for item in changed),
+        ignored=tuple(item.name for item in listed if not is_log(item.name)),
+    )
 
 
 def read_manifest(day: dt.date, lake: Lake) -> Manifest:
@@ -140,14 +168,23 @@ def read_manifest(day: dt.date, lake: Lake) -> Manifest:
     return Manifest.model_validate_json(content)
 
 
-def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:
+def list_raw_day(day: dt.date, lake: Lake) -> RawDay:
     """List the raw files of a day in the lake, whether or not they were copied by `copy_day`."""
-    folder = day_folder(RAW, day) + "/"
-    return [
-        RawObject(day, item.name.removeprefix(folder), item)
-        for item in lake.objects(day_folder(RAW, day))
-        if is_log(item.name)
+    folder = day_folder(RAW, day)
+    files = [
+        RawObject(day, item.name.removeprefix(f"{folder}/"), item) for item in lake.objects(folder)
     ]
+    return RawDay(
+        logs=tuple(file for file in files if is_log(file.name)),
+        ignored=tuple(
+            file.name for file in files if not is_log(file.name) and file.name != MANIFEST
+        ),
+    )
+
+
+def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:
+    """List the logs of a day in the lake; see `list_raw_day`."""
+    return list(list_raw_day(day, lake).logs)
 
 
 def fingerprint(objects: Iterable[RawObject]) -> str:

@@ -44,7 +44,11 @@ class LogSource(Protocol):
         ...
 
     def objects(self, day: dt.date) -> list[SourceObject]:
-        """List the log files of a day, sorted by name; see `is_log`."""
+        """List the files of a day, whether or not they are logs, sorted by name."""
+        ...
+
+    def siblings(self, day: dt.date) -> list[str]:
+        """List the names of the folders beside that of a day, which may include its own."""
         ...
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
@@ -55,13 +59,6 @@ class LogSource(Protocol):
                 after the last block at the latest.
         """
         ...
-
-
-def is_log(name: str) -> bool:
-    """Return whether a name is that of a log: its last part does not start with `.` or `_`."""
-    last = name.rpartition("/")[2]
-    # Consoles of object stores represent an empty folder by an object whose name ends in a slash.
-    return bool(last) and last[0] not in "._"
 
 
 def source_changed(name: str) -> SourceChangedError:

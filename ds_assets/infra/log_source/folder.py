@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ds_assets.infra.log_source.base import SourceObject, is_log, source_changed
+from ds_assets.infra.log_source.base import SourceObject, source_changed
 from ds_assets.infra.transfer import BLOCK, file_tag
 
 
@@ -32,10 +32,12 @@ class FolderLogSource:
         """See `LogSource`."""
         folder = self._root / day.strftime(self._day_path)
         files = (path for path in folder.rglob("*") if path.is_file())
-        return sorted(
-            (_source_object(path, folder) for path in files if is_log(path.name)),
-            key=lambda item: item.name,
-        )
+        return sorted((_source_object(path, folder) for path in files), key=lambda item: item.name)
+
+    def siblings(self, day: dt.date) -> list[str]:
+        """See `LogSource`."""
+        parent = (self._root / day.strftime(self._day_path)).parent
+        return [path.name for path in parent.glob("*") if path.is_dir()]
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
         """See `LogSource`."""

@@ -12,7 +12,7 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ds_assets.errors import InputError
-from ds_assets.infra.log_source.base import SourceObject, SourceUnavailable, is_log, source_changed
+from ds_assets.infra.log_source.base import SourceObject, SourceUnavailable, source_changed
 from ds_assets.infra.transfer import BLOCK, CONNECT_TIMEOUT_S, MAX_ATTEMPTS, READ_TIMEOUT_S
 
 _MAX_PAUSE_S = 1
@@ -43,19 +43,30 @@ class S3LogSource:
     def objects(self, day: dt.date) -> list[SourceObject]:
         """See `LogSource`."""
         prefix = f"{self._prefix}{day.strftime(self._day_path)}/"
-        with self._clear_errors():
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix
-            )
-            listed = [entry for page in pages for entry in page.get("Contents", ())]
         objects = (
             SourceObject(
                 entry["Key"].removeprefix(prefix), entry["Key"], entry["Size"], entry["ETag"]
             )
-            for entry in listed
+            for page in self._pages(Prefix=prefix)
+            for entry in page.get("Contents", ())
+            if not entry["Key"].endswith("/")  # an empty folder, as consoles create it
         )
-        logs = (item for item in objects if is_log(item.name))
-        return sorted(logs, key=lambda item: item.name)
+        return sorted(objects, key=lambda item: item.name)
+
+    def siblings(self, day: dt.date) -> list[str]:
+        """See `LogSource`."""
+        prefix = f"{self._prefix}{day.strftime(self._day_path)}".rpartition("/")[0]
+        prefix = f"{prefix}/" if prefix else ""
+        return [
+            entry["Prefix"].removeprefix(prefix).rstrip("/")
+            for page in self._pages(Prefix=prefix, Delimiter="/")
+            for entry in page.get("CommonPrefixes", ())
+        ]
+
+    def _pages(self, **selection: str) -> list[dict[str, Any]]:
+        with self._clear_errors():
+            paginator = self._client.get_paginator("list_objects_v2")
+            return list(paginator.paginate(Bucket=self._bucket, **selection))
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
         """See `LogSource`.

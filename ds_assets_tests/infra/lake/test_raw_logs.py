@@ -11,7 +11,14 @@ import pytest
 
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.raw_logs import Copied, copy_day, fingerprint, raw_objects, read_manifest
+from ds_assets.infra.lake.raw_logs import (
+    Copied,
+    copy_day,
+    fingerprint,
+    list_raw_day,
+    raw_objects,
+    read_manifest,
+)
 from ds_assets.infra.log_source.base import SourceChangedError, SourceObject
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource
@@ -67,6 +74,23 @@ def test_files_arrive_byte_for_byte_and_the_manifest_says_what_they_are(place: P
         for name, content in contents.items()
     }
     assert all(file.in_source for file in copied.manifest.files)
+
+
+def test_working_folders_are_neither_copied_nor_read(place: Place) -> None:
+    for name in ("a.jsonl", "_temporary/a.jsonl", "b.jsonl._COPYING_", "_SUCCESS"):
+        place.put(name, b"x")
+    copied = place.copy()
+    assert [file.name for file in copied.manifest.files] == ["a.jsonl"]
+    assert copied.ignored == ("_SUCCESS", "_temporary/a.jsonl", "b.jsonl._COPYING_")
+    assert list_raw_day(DAY, place.lake).ignored == ()
+
+
+def test_working_folders_that_were_put_into_the_lake_are_not_read(place: Place) -> None:
+    for name in ("a.jsonl", "_temporary/a.jsonl", ".ipynb_checkpoints/a.jsonl"):
+        place.lake.write(f"raw/dt={DAY}/{name}", b"x")
+    raw = list_raw_day(DAY, place.lake)
+    assert [file.name for file in raw.logs] == ["a.jsonl"]
+    assert raw.ignored == (".ipynb_checkpoints/a.jsonl", "_temporary/a.jsonl")
 
 
 def test_a_second_run_copies_nothing_that_has_not_changed(place: Place) -> None:

@@ -96,10 +96,29 @@ def test_a_day_without_a_folder_has_no_files(store: Store) -> None:
     assert store.source().objects(DAY) == []
 
 
-def test_files_that_say_that_they_are_no_logs_are_left_alone(store: Store) -> None:
-    for name in ("_SUCCESS", ".hidden", "events.jsonl", "sub/_temporary"):
+def test_files_are_listed_whether_or_not_they_are_logs(store: Store) -> None:
+    names = [".hidden", "_SUCCESS", "_temporary/0/a.jsonl", "events.jsonl"]
+    for name in names:
         store.put(f"dt=2026-03-07/{name}", b"x")
-    assert [item.name for item in store.source().objects(DAY)] == ["events.jsonl"]
+    assert [item.name for item in store.source().objects(DAY)] == names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder"), [("dt=%Y-%m-%d", ""), ("%Y/%m/%d", "2026/03/"), ("a/%Y%m%d", "a/")]
+)
+def test_the_folders_beside_a_days_folder_are_listed(
+    store: Store, pattern: str, folder: str
+) -> None:
+    for name in ("day=2026-03-07", "7", "other"):
+        store.put(f"{folder}{name}/events.jsonl", b"x")
+    store.put(f"{folder}file.jsonl", b"x")
+    store.put("elsewhere/events.jsonl", b"x")
+    found = set(store.source(pattern).siblings(DAY))
+    assert found - {"elsewhere"} == {"day=2026-03-07", "7", "other"}
+
+
+def test_there_are_no_folders_where_nothing_is(store: Store) -> None:
+    assert store.source("%Y/%m/%d").siblings(DAY) == []
 
 
 def test_the_tag_changes_with_the_content_and_with_nothing_else(store: Store) -> None:
