@@ -149,7 +149,8 @@ def open_engine(
     """The engine of this process: Spark if one is named, else DuckDB.
 
     Raises:
-        InputError: the Spark that is named cannot be reached, or is not installed.
+        InputError: Spark does not start, its address is not valid, or it is not installed.
+        Unavailable: no Spark Connect server answers at the address.
     """
     if not spark_remote and not spark_master:
         from ds_assets.infra.engines.duckdb import open_duckdb

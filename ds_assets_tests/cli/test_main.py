@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ds_assets.cli.main import COMMANDS, main
+from ds_assets.infra.engines import spark_session
 from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -286,6 +287,18 @@ def test_a_run_whose_server_is_down_ends_with_its_name_and_an_exit_code_of_its_o
     Installation(shell.home).write_logs(START, event(1, f"{START}T10:00:00Z"))
     close_ports(shell, setting)
     assert setting in shell.unavailable("run", str(START))
+
+
+@pytest.mark.slow
+def test_a_run_without_an_answer_of_the_spark_server_ends_with_that_exit_code_too(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_session, "_CONNECT_TIMEOUT_S", 1)
+    Installation(shell.home).write_logs(START, event(1, f"{START}T10:00:00Z"))
+    shell.env("DS_ASSETS_SPARK_REMOTE", "sc://127.0.0.1:1/;token=secret")
+    err = shell.unavailable("run", str(START))
+    assert "no Spark Connect server answers at 127.0.0.1:1 within 1 seconds" in err
+    assert "DS_ASSETS_SPARK_REMOTE" in err
 
 
 @pytest.mark.slow

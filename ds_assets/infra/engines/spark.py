@@ -156,7 +156,9 @@ def open_spark(remote: str, master: str, lake: str, memory_limit_mb: int) -> Spa
         memory_limit_mb: Heap of a local Spark.
 
     Raises:
-        InputError: the Spark cannot be reached or started, or its packages are not installed.
+        InputError: Spark does not start, its address is not valid, or its packages are not
+            installed.
+        SparkUnavailable: no server answers at the address.
     """
     key = (remote, master, lake)
     if key in _engines and is_alive(_engines[key].session):

@@ -11,12 +11,14 @@ import sys
 import tempfile
 from typing import Any
 
-from ds_assets.errors import InputError
+from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.engines.spark_tables import without_pandas_warning
 
 _REMOTE, _MASTER = "DS_ASSETS_SPARK_REMOTE", "DS_ASSETS_SPARK_MASTER"
 _CONNECT_TIMEOUT_S = 30
 _RETRIES, _MAX_BACKOFF_MS = 6, 5_000
+_TRANSIENT = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+"""gRPC status codes of a server that cannot be used at the moment."""
 _MIN_HEAP_MB = 512
 
 _SEMANTICS = {
@@ -31,6 +33,10 @@ _SEMANTICS = {
 }
 
 
+class SparkUnavailable(Unavailable):
+    """The Spark Connect server cannot be used at the moment."""
+
+
 def remote_session(address: str) -> Any:
     """Open a session of a Spark Connect server.
 
@@ -38,7 +44,9 @@ def remote_session(address: str) -> Any:
         address: `sc://HOST:PORT`, optionally with parameters.
 
     Raises:
-        InputError: the client is not installed, the address is not valid, or no server answers.
+        InputError: the client is not installed, the address is not valid, or the server refuses
+            the session.
+        SparkUnavailable: no server answers.
     """
     try:
         with without_pandas_warning():
@@ -60,14 +68,15 @@ def remote_session(address: str) -> Any:
         session.client.set_retry_policies([policy])
         _settle(session)
     except grpc.FutureTimeoutError:
-        raise InputError(
+        raise SparkUnavailable(
             f"no Spark Connect server answers at {where} within {_CONNECT_TIMEOUT_S} seconds "
             f"({_REMOTE}); start it, or name another"
         ) from None
     except SparkConnectGrpcException as error:
+        kind = SparkUnavailable if error.getGrpcStatusCode().name in _TRANSIENT else InputError
         details = re.search('details = "(.*?)"', str(error))
-        raise InputError(
-            f"what answers at {where} ({_REMOTE}) does not open a session of Spark Connect: "
+        raise kind(
+            f"the server at {where} ({_REMOTE}) does not open a session of Spark Connect: "
             f"{details[1] if details else _first_line(error)}"
         ) from None
     except (PySparkException, ValueError):  # whose message would repeat the token

@@ -2,17 +2,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import grpc
 import pytest
 
 from ds_assets.errors import InputError
 from ds_assets.infra.engines import spark_session
-from ds_assets.infra.engines.spark_session import remote_session
+from ds_assets.infra.engines.spark_session import SparkUnavailable, remote_session
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Address of somebody who takes connections and never says anything."""
+    """Address of a server that accepts connections but never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -22,15 +25,56 @@ def test_a_server_that_does_not_answer_is_named_within_bounded_time(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spark_session, "_CONNECT_TIMEOUT_S", 1)
-    with pytest.raises(InputError, match=rf"no Spark Connect server answers at {silent} within 1"):
+    with pytest.raises(
+        SparkUnavailable, match=rf"no Spark Connect server answers at {silent} within 1"
+    ):
         remote_session(f"sc://{silent}/;token=Hunter2")
 
 
 @pytest.mark.parametrize("address", ["sc://host/;token=Hunter2==", "sc://", "sc://host/path"])
-def test_what_is_no_address_is_a_plain_mistake_that_repeats_no_token(address: str) -> None:
+def test_an_invalid_address_is_an_input_error_that_repeats_no_token(address: str) -> None:
     with pytest.raises(InputError, match=r"DS_ASSETS_SPARK_REMOTE is not an address") as caught:
         remote_session(address)
     assert "Hunter2" not in str(caught.value)
+
+
+@contextmanager
+def grpc_server(status: grpc.StatusCode) -> Iterator[str]:
+    """Address of a gRPC server that ends every call with a status."""
+
+    def end(_: object, context: grpc.ServicerContext) -> None:
+        context.abort(status, "of the test")
+
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+        def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            return grpc.unary_unary_rpc_method_handler(end)
+
+    with ThreadPoolExecutor() as executor:
+        server = grpc.server(executor, handlers=[Handler()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"127.0.0.1:{port}"
+        server.stop(grace=None).wait()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(r"ignore:\[RETRIES_EXCEEDED\]")  # PySpark warns, then raises
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, SparkUnavailable),
+        (grpc.StatusCode.UNIMPLEMENTED, InputError),
+        (grpc.StatusCode.UNAUTHENTICATED, InputError),
+    ],
+)
+def test_a_server_that_refuses_a_session_is_an_input_error_unless_it_is_worth_a_retry(
+    status: grpc.StatusCode, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_session, "_RETRIES", 0)
+    with grpc_server(status) as address:
+        sentence = rf"{address} \(DS_ASSETS_SPARK_REMOTE\) does not open a session"
+        with pytest.raises(error, match=sentence):
+            remote_session(f"sc://{address}")
 
 
 def complaint(code: str, **environment: str) -> str:
