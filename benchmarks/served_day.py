@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from benchmarks.measuring import Circumstances, made_once, run_child, say
-from ds_assets.assets import prediction_cache
 from ds_assets.core.encoding import CLUSTER, encode
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
+from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import MODEL, day_models
@@ -125,7 +125,7 @@ def made_day(users: int, circumstances: Circumstances) -> ServedDay:
 def fill(url: str, day: ServedDay) -> None:
     """Put the day into Redis as the asset does, and each value once more under a number."""
     with PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache:
-        prediction_cache.materialize_days([day.date], day.lake, cache)
+        fill_cache([day.date], day.lake, cache)
     with redis.Redis.from_url(url) as server:
         keys = list(server.scan_iter(match="ds:*:*", count=10_000))
         for first in range(0, len(keys), _AT_ONCE):

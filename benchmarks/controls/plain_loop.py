@@ -14,7 +14,6 @@ from benchmarks.graph import installation, last_days, predicted_rows
 from ds_assets.assets import (
     cluster_profiles,
     clusters,
-    prediction_cache,
     predictions,
     raw_logs,
     rds_results,
@@ -23,6 +22,7 @@ from ds_assets.assets import (
     user_features,
 )
 from ds_assets.core.targets import targets_of
+from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.installation import Installation
 
 
@@ -39,7 +39,7 @@ def run(days: Sequence[dt.date], found: Installation) -> None:
     cluster_profiles.update(days, lake, game)
     with found.results() as results, found.cache() as cache:
         rds_results.materialize_days(days, lake, results, "plain loop", game)
-        prediction_cache.materialize_days(days, lake, cache)
+        fill_cache(days, lake, cache)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import redis
 
 from benchmarks.child import Start, import_lazy, tell
 from benchmarks.make_predictions import DAY
-from ds_assets.assets.prediction_cache import materialize_days
+from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
 
@@ -24,7 +24,7 @@ def main() -> None:
         day = DAY.item()
         cache.ping()
         start = Start.now()
-        put = materialize_days([day], FolderLake(Path(sys.argv[2])), cache)[day]
+        put = fill_cache([day], FolderLake(Path(sys.argv[2])), cache)[day]
         used = server.info("memory")["used_memory"] - empty
         each = round(used / put.written, 1)
         tell(start, users=put.written, values=server.dbsize(), bytes_a_user=each)

@@ -1,85 +1,12 @@
 """The day's predictions in the cache, for the hot path. A newer day is never overwritten."""
 
-import datetime as dt
-from collections.abc import Iterator, Sequence
-
 import dagster as dg
-import pyarrow as pa
-from pyarrow import parquet
 
-from ds_assets.core.group_defaults import (
-    INPUT_COLUMNS,
-    TARGET_INPUT_COLUMNS,
-    compute_group_defaults,
-)
-from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
-from ds_assets.core.user_targets import join_targets
 from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days
-from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets.infra.cache.fill import fill_cache
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import table_file
-
-_ROWS_AT_ONCE = 5_000
-_BYTES_AT_ONCE = 1 << 20
-
-
-def materialize_days(
-    days: Sequence[dt.date], lake: Lake, cache: PredictionCache
-) -> dict[dt.date, CachePut]:
-    """Write each day's predictions to the cache, newest day first.
-
-    Users of a newer day are then skipped in older ones.
-    """
-    return {day: _put(day, lake, cache) for day in sorted(days, reverse=True)}
-
-
-def _put(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
-    put = cache.put_batches(day, _read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names))
-    means = compute_group_defaults(_read_day(day, lake, INPUT_COLUMNS, TARGET_INPUT_COLUMNS))
-    cache.put_day(day, means)  # last: a reader who finds the day finds its users
-    return put
-
-
-def rebuild(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.date, CachePut]:
-    """Refill a cache that lost data: each user's newest prediction that has not expired.
-
-    Args:
-        lake: Holds the predictions of all days.
-        cache: The cache.
-        days_to_live: Days, counted back from the newest stored one, whose predictions are kept.
-
-    Raises:
-        InputError: no predictions are stored.
-    """
-    stored = [
-        day for day in lake.days(PREDICTIONS.name) if lake.exists(table_file(PREDICTIONS.name, day))
-    ]
-    if not stored:
-        raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
-    kept = dt.timedelta(days=days_to_live)
-    return materialize_days([day for day in stored if stored[-1] - day < kept], lake, cache)
-
-
-def _read_day(
-    day: dt.date, lake: Lake, columns: Sequence[str], target_columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """Read a day's predictions, with those of the game's own targets where it had any."""
-    if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
-        return _read(PREDICTIONS, day, lake, columns)
-    rows = _read(PREDICTIONS, day, lake, [*{"user_id", *columns}])
-    return join_targets(rows, _read(TARGET_PREDICTIONS, day, lake, target_columns))
-
-
-def _read(
-    table: Table, day: dt.date, lake: Lake, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    path = lake.local(table_file(table.name, day))
-    # Without pre-buffering: it would read a million rows into memory before the first batch.
-    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_ONCE) as file:
-        yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -99,7 +26,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         cache: dg.ResourceParam[PredictionCache],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        puts = materialize_days(days, lake, cache)
+        puts = fill_cache(days, lake, cache)
         report_days(
             context,
             {day: {"written": p.written, "kept_newer": p.kept_newer} for day, p in puts.items()},

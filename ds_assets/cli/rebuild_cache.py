@@ -2,7 +2,7 @@
 
 import typer
 
-from ds_assets.assets.prediction_cache import rebuild
+from ds_assets.infra.cache import fill
 from ds_assets.installation import load_installation
 
 app = typer.Typer()
@@ -13,6 +13,6 @@ def rebuild_cache() -> None:
     """Refill the cache from the predictions in the lake."""
     installation = load_installation()
     with installation.cache() as cache:
-        puts = rebuild(installation.lake(), cache, installation.settings.cache_days)
+        puts = fill.rebuild_cache(installation.lake(), cache, installation.settings.cache_days)
     for day, put in puts.items():
         typer.echo(f"{day}: {put.written:,} users written, {put.kept_newer:,} have a newer day")

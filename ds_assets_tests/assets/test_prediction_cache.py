@@ -1,91 +1,22 @@
-"""The asset on a real Redis: what it writes, how it fails, and refilling a lost cache."""
+"""The asset on a real Redis: what it writes, and how it fails."""
 
-import datetime as dt
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
 
 from ds_assets import daily_assets
-from ds_assets.assets.prediction_cache import materialize_days, rebuild
 from ds_assets.definitions import build_defs
-from ds_assets.errors import InputError
-from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
-from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.tables import store_rows
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.installation import Installation as Installed
 from ds_assets.settings import load_settings
 from ds_assets_tests.assets.factories import LAST, Installation, finished
 from ds_assets_tests.faults.proxy import BLACK_HOLE, FaultProxy
-from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, table
+from ds_assets_tests.infra.factories import get_rows
 
 pytestmark = pytest.mark.server
-
-STORED = {
-    DAYS[0]: ["gone long ago"],
-    DAYS[1]: ["gone", "came back"],
-    DAYS[3]: ["came back", "always", "new"],
-    DAYS[4]: ["came back", "always"],
-}
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    lake = FolderLake(tmp_path / "lake")
-    for day, users in STORED.items():
-        rows = table(*(row(user, day, cluster_name=f"{user} {day}") for user in users))
-        store_rows(rows, "predictions", day, lake)
-    return lake
-
-
-def held(cache: PredictionCache) -> dict[str, dt.date | None]:
-    users = sorted({user for users in STORED.values() for user in users})
-    values = get_rows(cache, users)
-    assert all(
-        it is None or it["cluster_name"] == f"{it['user_id']} {it['as_of']}" for it in values
-    )
-    return {user: it["as_of"] if it else None for user, it in zip(users, values, strict=True)}
-
-
-def lose_everything(cache: PredictionCache) -> None:
-    client: Any = cache._client
-    for key in client.scan_iter(cache._prefix + b"*"):
-        client.delete(key)
-
-
-def test_a_lost_cache_is_rebuilt_with_each_users_newest_prediction_of_the_last_days(
-    lake: FolderLake, redis_url: str
-) -> None:
-    with fresh(redis_url) as cache:
-        materialize_days(list(STORED)[1:], lake, cache)
-        before = held(cache)
-        assert before == {
-            "always": DAYS[4],
-            "came back": DAYS[4],
-            "gone": DAYS[1],
-            "gone long ago": None,
-            "new": DAYS[3],
-        }
-        lose_everything(cache)
-        assert set(held(cache).values()) == {None}
-        for lost in (True, False):
-            assert rebuild(lake, cache, days_to_live=4) == {
-                DAYS[4]: CachePut(2, 0),
-                DAYS[3]: CachePut(1, 2),
-                DAYS[1]: CachePut(1, 1),
-            }, lost
-            assert held(cache) == before
-
-
-def test_without_predictions_there_is_nothing_to_rebuild_from(
-    tmp_path: Path, redis_url: str
-) -> None:
-    with fresh(redis_url) as cache, pytest.raises(InputError, match=r"no predictions in .*/empty"):
-        rebuild(FolderLake(tmp_path / "empty"), cache, 7)
-
 
 DELIVERY = ("rds_results", "prediction_cache")
 

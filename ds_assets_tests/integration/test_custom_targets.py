@@ -14,7 +14,6 @@ import pytest
 from pyarrow import parquet
 
 from ds_assets.assets import predictions, target_model, user_activity
-from ds_assets.assets.prediction_cache import rebuild
 from ds_assets.core.checksum import checksum
 from ds_assets.core.group_defaults import encode_group_defaults
 from ds_assets.core.models.card.model_card import ModelCard
@@ -25,6 +24,7 @@ from ds_assets.core.tables import (
     TARGET_PREDICTIONS,
 )
 from ds_assets.core.targets import custom_targets
+from ds_assets.infra.cache.fill import rebuild_cache
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import (
     read_predictions,
@@ -187,7 +187,7 @@ async def answers_of(installation: Installation, users: list[str]) -> dict[str, 
             answers["cache"] = await service.answer(users)
             with installation.cache() as cache:
                 cache._client.flushall()
-                rebuild(installation.lake, cache, days_to_live=7)
+                rebuild_cache(installation.lake, cache, days_to_live=7)
             answers["rebuilt"] = await service.answer(users)
             features = OnlineFeatures(installation.lake.local(table_file("user_features", LAST)))
             to_score = [
@@ -233,7 +233,7 @@ def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:
     with installation.installed.results() as database:
         of_table = encode_group_defaults(LAST, database.defaults())
     with installation.cache() as cache:
-        rebuild(installation.lake, cache, days_to_live=7)
+        rebuild_cache(installation.lake, cache, days_to_live=7)
         of_cache, _ = fetch_values(cache, [])
     assert of_cache is not None
     assert set(of_cache.members) == set(of_table.members)
