@@ -14,9 +14,9 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
-from ds_assets.assets.prediction_outcomes import due
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.installation import Installation
 from ds_assets.jobs import DAILY, OUTCOMES
 
@@ -89,7 +89,7 @@ def run_graph(
         Unavailable: a run failed because a server cannot be used.
     """
     left_out = materialize_days(defs, DAILY, first, last, instance)
-    matured, _ = due(installation.lake(), installation.game)
+    matured = list(find_stored_due_outcomes(installation.lake(), installation.game))
     if matured:
         materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance)
     return GraphRun(left_out, matured)

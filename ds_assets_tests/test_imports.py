@@ -158,6 +158,15 @@ def test_no_asset_imports_another() -> None:
     assert {name: found[name] & assets for name in assets if found[name] & assets} == {}
 
 
+def test_only_the_definitions_import_the_assets() -> None:
+    importers = {
+        name
+        for name, imported in own_imports(PACKAGE).items()
+        if part(name) != "assets" and any(part(other) == "assets" for other in imported)
+    }
+    assert importers == {"ds_assets.definitions"}
+
+
 def folder_of_core(module: str) -> int:
     found = module.split(".")[2:3]
     return CORE.index(found[0]) if found and found[0] in CORE else 0

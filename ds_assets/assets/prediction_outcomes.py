@@ -27,7 +27,7 @@ from ds_assets.daily_assets import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import days_without_counts, is_over, labels_of, outcomes_of
+from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import drift_of, stored_card
 from ds_assets.infra.lake.tables import (
@@ -80,24 +80,6 @@ def update(
                 else _compare_with_outcomes(target, day, spend_by_day[day], lake)
             )
     return {day: _stored(day, parts, lake) for day, parts in found.items()}
-
-
-def due(lake: Lake, game: Game) -> tuple[list[dt.date], dt.datetime]:
-    """Days with predictions to compare: their inputs are newer than their stored outcomes.
-
-    Returns:
-        The days, ascending, and the time of the newest of what they are made of.
-    """
-    activity, known = stored_days("user_activity", lake), stored_days(TABLE, lake)
-    found, newest = [], dt.datetime.min.replace(tzinfo=dt.UTC)
-    for day, predicted in stored_days("predictions", lake).items():
-        over = [one for one in targets_of(game).values() if is_over(day, one, activity, game)]
-        seen = {one for target in over for one in label_days(day, target.horizon, game)}
-        made = max([predicted.modified, *(activity[one].modified for one in seen)])
-        if over and (day not in known or known[day].modified < made):
-            found.append(day)
-            newest = max(newest, made)
-    return found, newest
 
 
 def deliver(found: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> None:

@@ -25,7 +25,7 @@ from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.daily_assets import daily_asset, days_of, days_with, in_batches, report_days
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import days_without_counts, is_over, labels_of, outcomes_of
+from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     LONGEST_PAUSE,
@@ -58,15 +58,19 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    stored, known = stored_days("user_activity", lake), stored_days("user_features", lake)
+    stored, features_days = stored_days("user_activity", lake), stored_days("user_features", lake)
     uncounted = _uncounted(target, days, stored, lake, game)
     activity = {day: file for day, file in stored.items() if day not in uncounted}
     if uncounted:
         target = replace(target, first_day=max(target.first_day, uncounted[-1]))
 
     def complete_snapshots(day: dt.date) -> list[dt.date]:
-        wanted = _wanted(target, day, game)
-        return [one for one in wanted if one in known and is_over(one, target, activity, game)]
+        return [
+            snapshot
+            for snapshot in _wanted(target, day, game)
+            if snapshot in features_days
+            and labels.is_matured(snapshot, target.horizon, activity, game)
+        ]
 
     def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
         windows = (labels.label_days(one, target.horizon, game) for one in looks[1])

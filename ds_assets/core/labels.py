@@ -5,7 +5,7 @@ its horizon, and the grace for late logs, have passed.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from ds_assets.core.aggregates import exact_sum
@@ -52,6 +52,13 @@ def label_days(snapshot: dt.date, horizon: int, game: Game) -> list[dt.date]:
     """
     days = (snapshot + dt.timedelta(days=n + 1) for n in range(game.maturity_days(horizon)))
     return [day for day in days if day not in game.closed_days]
+
+
+def is_matured(
+    snapshot: dt.date, horizon: int, stored_days: Container[dt.date], game: Game
+) -> bool:
+    """Whether every arrival day is stored that the labels of a snapshot are made of."""
+    return all(day in stored_days for day in label_days(snapshot, horizon, game))
 
 
 def outcomes(

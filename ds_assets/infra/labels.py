@@ -1,24 +1,30 @@
 """Label windows of stored activity, read through the engine."""
 
 import datetime as dt
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from ds_assets.core import labels
 from ds_assets.core.game_tables import stored_activity_table
+from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
+from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import between, columns_of_days
+from ds_assets.infra.lake.tables import between, columns_of_days, stored_days
 
 
-def is_over(snapshot: dt.date, target: Target, activity: Container[dt.date], game: Game) -> bool:
-    """Whether every day is there on which the users of a snapshot could have come back."""
-    return all(day in activity for day in labels.label_days(snapshot, target.horizon, game))
+def find_stored_due_outcomes(lake: Lake, game: Game) -> dict[dt.date, dt.datetime]:
+    """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`."""
+    predictions, activity, outcomes = (
+        {day: file.modified for day, file in stored_days(table, lake).items()}
+        for table in ("predictions", "user_activity", PREDICTION_OUTCOMES.name)
+    )
+    return find_due_outcomes(predictions, activity, outcomes, game)
 
 
 def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> list[dt.date]:

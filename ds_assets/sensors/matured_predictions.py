@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ds_assets.assets import prediction_outcomes
+from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.sensors.run_requests import SensorEvaluation
 
 
@@ -13,5 +13,5 @@ def request_matured_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunR
     """
     if evaluation.busy_days():
         return []
-    matured, newest = prediction_outcomes.due(evaluation.lake, evaluation.game)
-    return evaluation.request_range(job, matured, newest) if matured else []
+    due = find_stored_due_outcomes(evaluation.lake, evaluation.game)
+    return evaluation.request_range(job, list(due), max(due.values())) if due else []

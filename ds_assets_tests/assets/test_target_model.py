@@ -10,7 +10,7 @@ from ds_assets.assets import target_model
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Horizons
-from ds_assets.infra.labels import is_over, labels_of, outcomes_of
+from ds_assets.infra.labels import labels_of, outcomes_of
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import LONGEST_PAUSE, stored_card, stored_files
 from ds_assets.infra.lake.tables import stored_days
@@ -26,24 +26,6 @@ from ds_assets_tests.assets.factories import (
 from ds_assets_tests.core.factories import make_game
 
 SNAPSHOT = dt.date(2026, 3, 1)
-
-
-@pytest.mark.parametrize(
-    ("stored", "grace", "expected"),
-    [
-        ((1, 2, 3), 0, True),
-        ((1, 3), 0, False),
-        ((1, 2), 0, False),
-        ((1, 2, 3), 1, False),
-        ((1, 2, 3, 4), 1, True),
-    ],
-)
-def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_left(
-    stored: tuple[int, ...], grace: int, expected: bool
-) -> None:
-    game = make_game(grace_days=grace, horizons={"churn": 3})
-    days = {SNAPSHOT + dt.timedelta(days=n) for n in stored}
-    assert is_over(SNAPSHOT, targets_of(game)["churn"], days, game) is expected
 
 
 def test_each_target_has_its_own_horizon_and_both_the_games_groups() -> None:

@@ -247,6 +247,23 @@ def test_a_label_needs_each_arrival_day_of_its_window_and_of_the_grace() -> None
     assert needed == [day(n) for n in range(1, HORIZON + PATIENT.grace_days + 1)]
 
 
+@pytest.mark.parametrize(
+    ("stored", "grace", "expected"),
+    [
+        ((1, 2, 3), 0, True),
+        ((1, 3), 0, False),
+        ((1, 2), 0, False),
+        ((1, 2, 3), 1, False),
+        ((1, 2, 3, 4), 1, True),
+    ],
+)
+def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_left(
+    stored: tuple[int, ...], grace: int, expected: bool
+) -> None:
+    game = make_game(grace_days=grace)
+    assert labels.is_matured(day(0), HORIZON, [day(number) for number in stored], game) is expected
+
+
 def test_a_label_does_not_need_a_day_on_which_the_game_was_shut() -> None:
     shut = GAME.model_copy(update={"closed_days": frozenset({day(2)})})
     assert labels.label_days(day(0), HORIZON, shut) == [day(1), day(3)]
