@@ -79,6 +79,8 @@ class Logs(_Part):
     """Folder of one day in the source, as a `strftime` pattern."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
     time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
+    null_user_ids: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
+    """User ids that stand for no user, beside null, undefined, none, nan and the empty text."""
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
     """Name of the file that marks a day's folder in the lake as complete. Without a marker a day is
     complete when its files have not changed for a while."""

@@ -1,7 +1,6 @@
 """Activity that arrived on a day: a row per user and event date; bad lines are quarantined."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,8 +106,8 @@ class _Frames:
         return cls(
             activity=activity.daily_activity(lines, game, engine),
             quarantine=bad_lines,
-            lines=events.counts(lines, engine),
-            bad_lines=events.counts(bad_lines, engine),
+            lines=events.count_lines(lines, engine),
+            bad_lines=events.count_bad_lines(bad_lines, engine),
         )
 
 
@@ -123,29 +122,29 @@ def _reduce(
     """Store what the reader has read of some days, and yield the report of each."""
     engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
-    lines = _by_day(frames.lines, engine)
-    quarantined = _by_day(frames.bad_lines, engine)
+    lines = engine.to_pandas(frames.lines)
+    quarantined = engine.to_pandas(frames.bad_lines)
     totals = _totals(files, lake, engine, game)
     for day, raw in files.items():
-        of_day = lines.get(day, {})
+        own = lines[lines["dt"] == pd.Timestamp(day)]
+        by_reason = _by_reason(own)
         yield ActivityReport(
             day=day,
             raw_fingerprint=prints[day],
             files=len(raw.logs),
             ignored_files=len(raw.ignored),
-            lines=sum(of_day.values()) - of_day.get(events.NOTHING, 0),
-            duplicates=of_day.get(events.DUPLICATE, 0),
-            quarantined=quarantined.get(day, {}),
+            lines=sum(by_reason.values()) - by_reason.get(events.NOTHING, 0),
+            duplicates=by_reason.get(events.DUPLICATE, 0),
+            changed_user_ids=int(own.loc[own["reason"].isna(), "changed_user_ids"].sum()),
+            quarantined=_by_reason(quarantined[quarantined["dt"] == pd.Timestamp(day)]),
             **totals.get(day, _NO_EVENTS),
         )
 
 
-def _by_day(counts: DataFrame, engine: LakeEngine) -> dict[dt.date, dict[str, int]]:
-    """Lines of each day by reason, from a frame of `events.counts`."""
-    found: dict[dt.date, dict[str, int]] = defaultdict(dict)
-    for day, reason, lines in engine.to_pandas(counts).itertuples(index=False):
-        found[day.date()][_EVENT if pd.isna(reason) else reason] = int(lines)
-    return found
+def _by_reason(counts: pd.DataFrame) -> dict[str, int]:
+    """Sum up lines by reason."""
+    lines = counts["lines"].groupby(counts["reason"].fillna(_EVENT)).sum()
+    return {str(reason): int(count) for reason, count in lines.items()}
 
 
 def _totals(
@@ -166,6 +165,7 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
         "users": report.users,
         "duplicates": report.duplicates,
         "late_events": report.late_events,
+        "changed_user_ids": report.changed_user_ids,
         "quarantined": sum(report.quarantined.values()),
         "quarantined_share": report.quarantined_share,
         "quarantine_reasons": dg.MetadataValue.json(report.quarantined),

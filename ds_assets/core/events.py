@@ -12,7 +12,6 @@ from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
 
-MAX_USER_ID_LENGTH = 191
 MAX_NUMBER = 10**15
 """A larger number is an error in the log, and sums would no longer be exact."""
 NOTHING = ""
@@ -50,7 +49,8 @@ def events_table(game: Game) -> Table:
             Column("file", "integer", "Number of the raw file in this reading."),
             Column("line", "integer", "Number of the line in its file, from 1."),
             Column("reason", "text", "Why the line is not an event; null for an event.", True),
-            Column("user_id", "text", "The user.", True),
+            Column("user_id", "text", "The user; see `core.user_ids`.", True),
+            Column("user_id_changed", "boolean", "Whether the line has it in another form.", True),
             Column("event_time", "time", "When it happened, in the game's time zone.", True),
             Column("event_date", "date", "Day on which it happened.", True),
             Column("event_type", "text", "What happened.", True),
@@ -112,14 +112,30 @@ def _named(events: DataFrame, f: Any) -> DataFrame:
     return events.where(f.col("reason").isNull() & (f.col("event_id") != ""))
 
 
-def counts(lines: DataFrame, engine: Engine) -> DataFrame:
-    """Count the lines of each arrival day by reason.
+def count_lines(events: DataFrame, engine: Engine) -> DataFrame:
+    """Count the lines of each raw file by reason.
 
     Args:
-        lines: A frame with the columns dt and reason.
+        events: The events frame.
+        engine: Engine that runs it.
+
+    Returns:
+        Columns dt, file, reason, lines, changed_user_ids.
+    """
+    f = engine.functions
+    changed = f.sum(f.when(f.col("user_id_changed"), f.lit(1)).otherwise(f.lit(0)))
+    lines = f.count("*").alias("lines")
+    return events.groupBy("dt", "file", "reason").agg(lines, changed.alias("changed_user_ids"))
+
+
+def count_bad_lines(bad_lines: DataFrame, engine: Engine) -> DataFrame:
+    """Count the invalid lines of each arrival day by reason.
+
+    Args:
+        bad_lines: Columns dt and reason.
         engine: Engine that runs it.
 
     Returns:
         Columns dt, reason, lines.
     """
-    return lines.groupBy("dt", "reason").agg(engine.functions.count("*").alias("lines"))
+    return bad_lines.groupBy("dt", "reason").agg(engine.functions.count("*").alias("lines"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ds_assets.core.group_defaults import ALL_USERS
 from ds_assets.core.prediction_json import encode_record
+from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.errors import InputError
 from ds_assets.serving.answer import NOT_ASKED, Calendar, LookupResult
 from ds_assets.serving.circuit_breaker import DependencyUnavailable
@@ -129,7 +130,11 @@ class LiveScoring:
         self, users: Sequence[UserToScore], reasons: bool
     ) -> dict[int, LookupResult]:
         """Score the users whose events are given; results by position."""
-        positions = {position: user.user_id for position, user in enumerate(users) if user.events}
+        positions = {
+            position: normalize_user_id(user.user_id)
+            for position, user in enumerate(users)
+            if user.events
+        }
         if not positions:
             return {}
         lines = [json.dumps(event) for user in users for event in user.events or ()]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ds_assets.core.group_defaults import ALL_USERS
+from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.infra.cache.connection import CacheUnavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
@@ -73,7 +74,7 @@ class PredictionService:
             InputError: the id is not acceptable.
         """
         check_user_id(user_id)
-        result = await self._lookup.find_one(user_id, self._deadline())
+        result = await self._lookup.find_one(normalize_user_id(user_id), self._deadline())
         return self._encode(self._current_encoder(), user_id, result, group)
 
     async def answer(self, user_ids: Sequence[str], group: str = ALL_USERS) -> list[Answer]:
@@ -90,10 +91,14 @@ class PredictionService:
             InputError: the ids exceed these limits.
         """
         check_user_ids(user_ids)
-        distinct = list(dict.fromkeys(user_ids))
+        stored_ids = [normalize_user_id(user_id) for user_id in user_ids]
+        distinct = list(dict.fromkeys(stored_ids))
         results = await self._lookup.find_many(distinct, self._deadline())
         encoder = self._current_encoder()
-        return [self._encode(encoder, user_id, results[user_id], group) for user_id in user_ids]
+        return [
+            self._encode(encoder, user_id, results[stored_id], group)
+            for user_id, stored_id in zip(user_ids, stored_ids, strict=True)
+        ]
 
     async def score(self, users: Sequence[UserToScore], *, reasons: bool) -> list[Answer]:
         """Score users with the current models as they are now, in their order.

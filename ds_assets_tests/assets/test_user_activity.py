@@ -132,6 +132,19 @@ def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(
     assert quarantine(installation)
 
 
+def test_a_number_is_one_user_in_files_that_write_it_differently(
+    installation: Installation,
+) -> None:
+    users = ("123", "123.0", "1.23e2", '"123.0"', "null", '"nan"')
+    lines = [event(n, f"{START}T10:00:00Z") for n in range(50)]
+    for n, user in enumerate(users):
+        lines[n] = lines[n].replace('"u1"', user)
+    installation.write_logs(START, *lines)
+    found = report(installation)
+    assert (found.users, found.quarantined) == (2, {"no user id": 2})
+    assert found.changed_user_ids == 3
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     found = report(installation)

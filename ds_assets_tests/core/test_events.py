@@ -1,19 +1,26 @@
 import datetime as dt
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.events import counts, duplicates, events_table, repeated_ids
+from ds_assets.core.events import (
+    count_bad_lines,
+    count_lines,
+    duplicates,
+    events_table,
+    repeated_ids,
+)
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
 
 DAY = dt.date(2026, 3, 10)
 NEXT_DAY = dt.date(2026, 3, 11)
 SCHEMA = (
-    "dt date, file bigint, line bigint, reason string, user_id string, event_time timestamp_ntz, "
-    "event_id string"
+    "dt date, file bigint, line bigint, reason string, user_id string, user_id_changed boolean, "
+    "event_time timestamp_ntz, event_id string"
 )
 
 Place = tuple[dt.date, int, int]
@@ -31,6 +38,7 @@ def a_row(line: int, event_id: str | None, **changes: Any) -> tuple[Any, ...]:
         "line": line,
         "reason": None,
         "user_id": "u",
+        "user_id_changed": False,
         "event_time": dt.datetime(2026, 3, 10, 12, 0),  # noqa: DTZ001
         "event_id": event_id,
     }
@@ -79,12 +87,31 @@ def test_a_line_that_is_not_valid_is_no_duplicate_and_makes_none(engine: DuckDBE
     assert repeats([a_row(1, "a", reason="no time"), a_row(2, "a")], engine) == set()
 
 
-def test_lines_are_counted_by_day_and_reason(engine: DuckDBEngine) -> None:
-    rows = [a_row(1, "a"), a_row(2, "b"), a_row(3, "c", reason="no time")]
-    found = engine.to_pandas(counts(make_frame(rows, engine), engine))
-    assert dict(zip(found["reason"].fillna("valid"), found["lines"], strict=True)) == {
-        "valid": 2,
-        "no time": 1,
+def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
+    engine: DuckDBEngine,
+) -> None:
+    rows = [
+        a_row(1, "a"),
+        a_row(2, "b", user_id_changed=True),
+        a_row(3, "c", reason="no user id", user_id_changed=None),
+        a_row(1, "d", file=1),
+    ]
+    found = engine.to_pandas(count_lines(make_frame(rows, engine), engine))
+    counts = found[["file", "reason", "lines", "changed_user_ids"]].fillna({"reason": "valid"})
+    assert set(counts.itertuples(index=False, name=None)) == {
+        (0, "valid", 2, 1),
+        (0, "no user id", 1, 0),
+        (1, "valid", 1, 0),
+    }
+
+
+def test_invalid_lines_are_counted_by_day_and_reason(engine: DuckDBEngine) -> None:
+    rows = [a_row(n, "a", reason="no time") for n in range(2)]
+    rows.append(a_row(3, "a", dt=NEXT_DAY, reason="no time"))
+    found = engine.to_pandas(count_bad_lines(make_frame(rows, engine), engine))
+    assert set(zip(found["dt"], found["reason"], found["lines"], strict=True)) == {
+        (pd.Timestamp(DAY), "no time", 2),
+        (pd.Timestamp(NEXT_DAY), "no time", 1),
     }
 
 

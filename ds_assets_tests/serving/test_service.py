@@ -95,6 +95,28 @@ def test_each_user_is_answered_by_the_first_source_that_knows(
     asyncio.run(run())
 
 
+def test_a_user_is_found_by_any_form_of_the_id_and_answered_with_the_one_in_the_request(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[1], row("123", DAYS[1]))
+    live = Live(row("456", DAYS[1]))
+    asked = ["123.0", " 123", "1.23e2", "0123", " "]
+    expected = [("cache", "ok")] * 3 + [("default", "unknown_user")] * 2
+
+    async def run() -> None:
+        async with serving(cache, results, live) as service:
+            found = await ask(service, *asked)
+            assert ([one.user_id for one in found], sources(found)) == (asked, expected)
+            alone = [(await service.answer_one(user)).to_prediction() for user in asked]
+            assert alone == found
+            events = [UserToScore("456.0", None, [{"type": "visit"}])]
+            (answer,) = await service.score(events, reasons=True)
+            scored = answer.to_prediction()
+            assert (scored.user_id, scored.source) == ("456.0", "live")
+
+    asyncio.run(run())
+
+
 def test_one_user_alone_gets_the_same_answers(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:

@@ -8,7 +8,15 @@ import datetime as dt
 from collections.abc import Iterable
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import MAX_NUMBER, MAX_USER_ID_LENGTH
+from ds_assets.core.events import MAX_NUMBER
+from ds_assets.core.user_ids import (
+    BLANKS,
+    FLOAT,
+    FLOAT_LIMIT,
+    MAX_USER_ID_LENGTH,
+    NULL_USER_IDS,
+    normalize_user_id,
+)
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
@@ -36,11 +44,12 @@ def typed_lines(source: str, game: Game) -> str:
     names = ", ".join(_typed_names(game))
     typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
     return f"""
-        SELECT dt, file, line, reason, user_id, event_time, CAST(event_time AS DATE) AS event_date,
+        SELECT dt, file, line, reason, user_id, user_id <> text_user_id AS user_id_changed,
+               event_time, CAST(event_time AS DATE) AS event_date,
                event_type, {names}, CASE WHEN reason IS NOT NULL
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
-              FROM (SELECT *, text_user_id AS user_id, {_local_time(game)} AS event_time,
+              FROM (SELECT *, {_user_id()} AS user_id, {_local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
                     FROM ({source})))"""
 
@@ -71,6 +80,22 @@ def _typed(name: str, fields: Iterable[str], game: Game) -> str:
         worths = " ".join(f"WHEN {literal(c)} THEN {w!r}" for c, w in game.currencies.items())
         number = f"{number} * CASE text_currency {worths} END"
     return f"{number} AS {name}"
+
+
+def _user_id() -> str:
+    """Return the SQL of `normalize_user_id`. Nearly every id passes a cheap test, and is kept."""
+    is_plain = (
+        "strlen(text_user_id) = length(text_user_id) AND text_user_id > '!' "
+        "AND right(text_user_id, 1) > '!' AND NOT contains(text_user_id, '.')"
+    )
+    trimmed = f"trim(nfc_normalize(text_user_id), {literal(BLANKS)})"
+    number = f"try_cast({trimmed} AS DOUBLE)"
+    is_whole = (
+        f"regexp_full_match({trimmed}, {literal(FLOAT)}) AND abs({number}) < {FLOAT_LIMIT} "
+        f"AND {number} = trunc({number})"
+    )
+    return f"""CASE WHEN {is_plain} THEN text_user_id
+        WHEN {is_whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE {trimmed} END"""
 
 
 def _local_time(game: Game) -> str:
@@ -110,7 +135,10 @@ def _plausible(game: Game) -> str:
         "text_user_id > '!' AND text_user_id < '{'",
         "(text_user_id < '[' OR text_user_id >= chr(92))",  # does not start with [
         "text_user_id <> 'true' AND text_user_id <> 'false'",
-        f"strlen(text_user_id) <= {MAX_USER_ID_LENGTH}",
+        f"strlen(user_id) <= {MAX_USER_ID_LENGTH}",
+        f"NOT {_is_null_user(game)}",
+        "(user_id > ':' OR NOT contains(user_id, '.'))",  # is not written as a float
+        *(f"NOT {_holds_nul(column)}" for column in _stored_texts(game)),
         f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
         *numbers,
@@ -131,10 +159,18 @@ def _reason(game: Game) -> str:
 
 def _wrong_user(game: Game) -> list[tuple[str, str]]:
     cases = [
-        (f"trim(coalesce(text_user_id, ''), {WHITE}) = ''", "no user id"),
+        (f"text_user_id IS NULL OR {_is_null_user(game)}", "no user id"),
         (
-            f"length(text_user_id) > {MAX_USER_ID_LENGTH}",
+            f"length(user_id) > {MAX_USER_ID_LENGTH}",
             f"the user id is longer than {MAX_USER_ID_LENGTH} characters",
+        ),
+        (
+            f"regexp_full_match(user_id, {literal(FLOAT)})",
+            "the user id is a float that is not a whole number of up to 15 digits",
+        ),
+        *(
+            (_holds_nul(column), f"{words} contains the character U+0000")
+            for column, words in _stored_texts(game).items()
         ),
     ]
     if game.logs.format == "csv":  # all values are text
@@ -142,6 +178,28 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
     path = literal(json_path(game.fields.user_id))
     odd = f"json_type(content, {path}) IN ('OBJECT', 'ARRAY', 'BOOLEAN')"
     return [(odd, "the user id is neither text nor a number"), *cases]
+
+
+def _is_null_user(game: Game) -> str:
+    words = ", ".join(map(literal, NULL_USER_IDS))
+    test = f"lower(user_id) IN ({words})"
+    if game.logs.null_user_ids:
+        listed = ", ".join(literal(normalize_user_id(text)) for text in game.logs.null_user_ids)
+        test += f" OR user_id IN ({listed})"
+    return f"({test})"
+
+
+def _holds_nul(column: str) -> str:
+    return f"coalesce(contains({column}, chr(0)), false)"
+
+
+def _stored_texts(game: Game) -> dict[str, str]:
+    """Return the text columns that reach the results database, with their names in messages."""
+    return {"user_id": "the user id"} | {
+        f"text_attribute_{name}": f"the attribute {name}"
+        for name, attribute in game.attributes.items()
+        if attribute.type == "text"
+    }
 
 
 def _wrong_time(game: Game) -> list[tuple[str, str]]:

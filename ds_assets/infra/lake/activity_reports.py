@@ -27,6 +27,8 @@ class ActivityReport(BaseModel):
     duplicates: int
     late_events: int
     """Events that are dated before the day."""
+    changed_user_ids: int = 0
+    """Events whose line has the user id in another form than the one that is stored."""
     quarantined: dict[str, int]
     """Lines, and files that broke off, by reason."""
     users: int

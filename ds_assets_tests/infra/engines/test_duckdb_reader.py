@@ -10,19 +10,21 @@ import duckdb
 import pyarrow as pa
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from ds_assets.core.decompression import UNREADABLE
+from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.game import Attribute, Fields, Game, Logs
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.raw_files import RawFile
 
 DAY = dt.date(2026, 3, 10)
 NO_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
+FLOAT_ID = "the user id is a float that is not a whole number of up to 15 digits"
 UTC_MOMENT = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001  (on the game's clock)
-NUMBERING = {"dt", "file", "line", "reason"}
+NUMBERING = {"dt", "file", "line", "reason", "user_id_changed"}
 CONNECTION = duckdb.connect(config={"threads": 2})
 BAD_CONTENT = "SELECT content FROM raw_lines WHERE reason <> ''"
 
@@ -109,6 +111,7 @@ def test_a_line_becomes_an_event_with_its_typed_facts(tmp_path: Path) -> None:
             "line": 1,
             "reason": None,
             "user_id": "u1",
+            "user_id_changed": False,
             "event_time": UTC_MOMENT,
             "event_date": DAY,
             "event_type": "battle",
@@ -136,11 +139,73 @@ def test_a_number_is_a_user_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "user",
-    ["true", "{curly", "[guild] me", " spaced", "'; DROP TABLE x --", "쿠키", "x" * 191, "é" * 191],
+    [
+        "true",
+        "{curly",
+        "[guild] me",
+        "two words",
+        "'; DROP TABLE x --",
+        "쿠키",
+        "x" * 191,
+        "é" * 191,
+    ],
 )
 def test_any_text_is_a_user_id(user: str, tmp_path: Path) -> None:
     (event,) = read({"a": a_line(user={"id": user})}, make_game(), tmp_path).valid
     assert event["user_id"] == user
+
+
+@pytest.mark.parametrize(
+    "written", ["123", "123.0", "1.23e2", "12.3E1", '"123"', '"123.0"', '"1.23E+2"']
+)
+def test_a_whole_number_is_one_user_however_it_is_written(written: str, tmp_path: Path) -> None:
+    line = a_line(user={"id": "here"}).replace(b'"here"', written.encode())
+    (event,) = read({"a": line}, make_game(), tmp_path).valid
+    assert event["user_id"] == "123"
+    assert event["user_id_changed"] == (written not in {"123", '"123"'})
+
+
+@pytest.mark.parametrize("user", ["0123", "0123.0", "1e2", "1234567890123456", "123.5", "1.0.0"])
+def test_a_text_that_resembles_a_number_is_kept(user: str, tmp_path: Path) -> None:
+    (event,) = read({"a": a_line(user={"id": user})}, make_game(), tmp_path).valid
+    assert (event["user_id"], event["user_id_changed"]) == (user, False)
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [(" u1\t", "u1"), ("\u3000u 1\ufeff", "u 1"), ("e\u0301", "é"), ("\u1112\u1161\u11ab", "한")],
+)
+def test_blanks_around_an_id_and_its_composition_make_no_other_user(
+    written: str, stored: str, tmp_path: Path
+) -> None:
+    (event,) = read({"a": a_line(user={"id": written})}, make_game(), tmp_path).valid
+    assert (event["user_id"], event["user_id_changed"]) == (stored, True)
+
+
+@pytest.mark.parametrize("user", ["0", 0, 0.0, "guest", " guest"])
+def test_ids_that_the_game_lists_are_no_users(user: object, tmp_path: Path) -> None:
+    logs = Logs.model_validate({"null_user_ids": [0, "guest "]})
+    assert reason_of(a_line(user={"id": user}), tmp_path, logs=logs) == "no user id"
+    assert reason_of(a_line(user={"id": "Guest"}), tmp_path, logs=logs) is None
+
+
+@given(
+    user=st.one_of(
+        st.text(max_size=8),
+        st.text("0123456789.eE+- \u3000e\u0301", max_size=8),
+        st.floats().map(str),
+        st.integers(-(10**17), 10**17).map(float).map(str),
+        st.integers(-(10**17), 10**17).map(str),
+    )
+)
+def test_readers_and_the_api_store_and_look_up_the_same_id(
+    user: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("id")
+    (event,) = read({"a": a_line(user={"id": user})}, make_game(), folder).events
+    assume(event["reason"] not in {"not JSON", NO_TEXT})
+    assert event["user_id"] == normalize_user_id(user)
+    assert event["user_id_changed"] == (normalize_user_id(user) != user)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +222,17 @@ def test_any_text_is_a_user_id(user: str, tmp_path: Path) -> None:
         (a_line(user={"id": None}), "no user id"),
         (a_line(user={"id": ""}), "no user id"),
         (a_line(user={"id": " \t"}), "no user id"),
+        (a_line(user={"id": "\u3000\xa0"}), "no user id"),
+        (a_line(user={"id": "null"}), "no user id"),
+        (a_line(user={"id": " NULL "}), "no user id"),
+        (a_line(user={"id": "undefined"}), "no user id"),
+        (a_line(user={"id": "None"}), "no user id"),
+        (a_line(user={"id": "NaN"}), "no user id"),
+        (a_line(user={"id": "a\0b"}), "the user id contains the character U+0000"),
+        (a_line(user={"country": "\0"}), "the attribute country contains the character U+0000"),
+        (a_line(user={"id": 1.5e16}), FLOAT_ID),
+        (a_line(user={"id": "1234567890123456.0"}), FLOAT_ID),
+        (a_line(user={"id": "1.25e1"}), FLOAT_ID),
         (a_line(user={"id": {"a": 1}}), "the user id is neither text nor a number"),
         (a_line(user={"id": ["a"]}), "the user id is neither text nor a number"),
         (a_line(user={"id": True}), "the user id is neither text nor a number"),
@@ -573,6 +649,26 @@ def test_a_missing_column_is_a_reason_and_files_may_differ(tmp_path: Path) -> No
         "no user id",
     ]
     assert [(event["file"], event["property_minutes"]) for event in found.valid] == [(1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array([123, None], pa.int64()),
+        pa.array([123, float("nan")], pa.float64()),
+        pa.array([123, None], pa.float32()),
+        pa.array([123, None], pa.decimal128(9, 2)),
+        pa.array(["123", "null"]),
+        pa.array(["1.23E2", ""]),
+    ],
+)
+def test_a_number_of_any_type_is_one_user_and_a_missing_one_is_none(
+    ids: pa.Array, tmp_path: Path
+) -> None:
+    table = a_table(user=pa.StructArray.from_arrays([ids], ["id"]))
+    found = read({"a": table}, parquet_game(attributes={}), tmp_path)
+    assert [event["user_id"] for event in found.valid] == ["123"]
+    assert found.reasons == ["no user id"]
 
 
 @pytest.mark.parametrize("user", [[{"id": True}] * 2, [{"id": {"a": 1}}] * 2, [{"id": [1]}] * 2])

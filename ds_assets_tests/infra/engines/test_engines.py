@@ -129,6 +129,26 @@ def test_files_of_any_name_are_read(engine: LakeEngine, lake: FolderLake) -> Non
         assert sorted(engine.to_pandas(reader.bad_lines)["file"]) == sorted(names)
 
 
+def test_user_ids_are_stored_in_one_form(engine: LakeEngine, lake: FolderLake) -> None:
+    written = [
+        b"123",
+        b'"123.0"',
+        b"1.23e2",
+        b'" \xe3\x80\x80123"',
+        b'"e\xcc\x81"',
+        b'"null"',
+        b"null",
+    ]
+    lines = [a_line("a").replace(b'"u"', user_id) for user_id in written]
+    with engine.events(make_game()) as reader:
+        reader.read([a_file(lake, *lines)], lake)
+        rows = engine.to_pandas(reader.frame).sort_values("line")
+        valid = rows[rows["reason"].isna()]
+        assert list(valid["user_id"]) == ["123"] * 4 + ["é"]
+        assert list(valid["user_id_changed"]) == [False] + [True] * 4
+        assert list(engine.to_pandas(reader.bad_lines)["reason"]) == ["no user id"] * 2
+
+
 def test_a_reader_forgets_what_it_read_before(engine: LakeEngine, lake: FolderLake) -> None:
     with engine.events(a_game_with_ids()) as reader:
         reader.read([a_file(lake, a_line("a"), a_line("a"), b"broken")], lake)
