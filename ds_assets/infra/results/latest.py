@@ -1,9 +1,10 @@
-"""The newest row of each of many users, by one query that answers soon.
+"""The newest row of each of many users, by one query, and their targets by another.
 
-Rows are stored by day, load and user, so the query looks for a user in one delivered day after the
-other, from the newest on, by the whole primary key. Left to themselves, the planners of some
-databases read whole days instead, which takes a thousand times as long: the order of joins is
-fixed. An index by user would triple the time of a delivery.
+Rows are stored by day, load and user. The first query looks for each user in one delivered day
+after the other, from the newest on; the second reads the rows of the game's own targets by their
+keys. Both look up rows by the whole primary key, see `Backend.lookup`: left to themselves, some
+planners read whole days instead, which takes a thousand times as long. An index by user would
+triple the time of a delivery.
 """
 
 import json
@@ -14,14 +15,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ds_assets.core.tables import TARGET_PREDICTIONS
 from ds_assets.core.user_targets import NAMES, TARGETS
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.schema import (
     DELIVERIES,
+    KEY_LENGTH,
     PLAYER_PREDICTIONS,
     TARGET_PREDICTION_ROWS,
     DeliveredTable,
-    KeyText,
 )
 
 LOOK_BACK_DAYS = 60
@@ -38,27 +40,68 @@ def latest_rows(
         user_ids: The users.
         targets: Names of the game's own targets, which one more query adds as `targets`.
     """
-    unstorable = backend_in_use(connection).unstorable_character
-    storable = [user for user in user_ids if not unstorable or unstorable not in user]
-    rows = _newest_rows(connection, PLAYER_PREDICTIONS, storable, ())
+    backend_in_use(connection).prepare_lookups(connection)
+    users = [{"user_id": user} for user in user_ids if _is_storable(connection, user)]
+    rows = _look_up(connection, PLAYER_PREDICTIONS, _newest_keys_sql(connection), users)
     if targets:
-        _add_targets(rows, _newest_rows(connection, TARGET_PREDICTION_ROWS, storable, targets))
+        keys = [
+            {"as_of": str(row["as_of"]), "user_id": row["user_id"], "target": target}
+            for row in rows
+            for target in targets
+        ]
+        keys_sql = _json_rows_sql(connection, TARGET_PREDICTIONS.key)
+        _add_targets(rows, _look_up(connection, TARGET_PREDICTION_ROWS, keys_sql, keys))
     return rows
 
 
-def _newest_rows(
+def _is_storable(connection: sa.Connection, user_id: str) -> bool:
+    unstorable = backend_in_use(connection).unstorable_character
+    return len(user_id) <= KEY_LENGTH and not (unstorable and unstorable in user_id)
+
+
+def _look_up(
     connection: sa.Connection,
     table: DeliveredTable,
-    user_ids: Sequence[str],
-    targets: Sequence[str],
+    keys_sql: str,
+    json_rows: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
-    """Fetch a table's rows of the newest day on which each user has a prediction."""
+    """Fetch the rows of a table that have the keys of a query of the JSON rows."""
     columns = [table.history.c[name] for name in table.contract.names]
-    query = sa.text(_query(connection, table)).columns(*columns)
-    parameters = {"ids": json.dumps(user_ids, ensure_ascii=False)}
-    if "target" in table.contract.key:
-        parameters["targets"] = json.dumps(targets)
-    return [dict(row) for row in connection.execute(query, parameters).mappings()]
+    query = backend_in_use(connection).lookup(
+        columns=", ".join(f"stored.{column.name}" for column in columns),
+        keys=f"{keys_sql} AS wanted",
+        view=table.history.name,
+        condition=" AND ".join(f"stored.{name} = wanted.{name}" for name in table.contract.key),
+    )
+    parameters = {"rows": json.dumps(json_rows, ensure_ascii=False)}
+    result = connection.execute(sa.text(query).columns(*columns), parameters)
+    return [dict(row) for row in result.mappings()]
+
+
+def _newest_keys_sql(connection: sa.Connection) -> str:
+    """SQL of the newest day on which each user of the JSON rows has a prediction."""
+    first_day = (
+        f"SELECT min(as_of) FROM (SELECT as_of FROM {DELIVERIES.name}"
+        f" ORDER BY as_of DESC LIMIT {LOOK_BACK_DAYS}) AS lately"
+    )
+    days = backend_in_use(connection).lookup(
+        columns="delivery.as_of",
+        keys=f"{DELIVERIES.name} AS delivery",
+        view=PLAYER_PREDICTIONS.history.name,
+        condition="stored.as_of = delivery.as_of AND stored.user_id = users.user_id",
+    )
+    newest_day = (
+        f"{days} WHERE delivery.as_of >= ({first_day}) ORDER BY delivery.as_of DESC LIMIT 1"
+    )
+    users = f"{_json_rows_sql(connection, ['user_id'])} AS users"
+    # Without DISTINCT, MySQL would look for the day of a user again for each delivery.
+    return f"(SELECT DISTINCT users.user_id, ({newest_day}) AS as_of FROM {users})"
+
+
+def _json_rows_sql(connection: sa.Connection, names: Sequence[str]) -> str:
+    columns = TARGET_PREDICTION_ROWS.history.c
+    types = {name: columns[name].type.compile(connection.dialect) for name in names}
+    return backend_in_use(connection).json_rows("rows", types)
 
 
 def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[str, Any]]) -> None:
@@ -67,33 +110,3 @@ def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[s
         targets[row["user_id"]].append({name: row[name] for name in NAMES})
     for row in rows:
         row[TARGETS] = sorted(targets[row["user_id"]], key=itemgetter("target"))
-
-
-def _query(connection: sa.Connection, table: DeliveredTable) -> str:
-    backend = backend_in_use(connection)
-    join = backend.ordered_join
-    key_type = KeyText().compile(connection.dialect)
-    ids = backend.ids_table("ids", key_type)
-    join_targets = is_wanted = ""
-    if "target" in table.contract.key:  # the whole key, or a planner may read the whole day
-        wanted = backend.ids_table("targets", key_type)
-        join_targets = f" {join} {wanted} AS wanted ON 1 = 1"
-        is_wanted = " AND newest.target = wanted.id"
-    history = PLAYER_PREDICTIONS.history.name
-    columns = ", ".join(f"newest.{name}" for name in table.contract.names)
-    first_day = (
-        f"SELECT min(as_of) FROM (SELECT as_of FROM {DELIVERIES.name}"
-        f" ORDER BY as_of DESC LIMIT {LOOK_BACK_DAYS}) AS lately"
-    )
-    newest_day = (
-        f"SELECT d.as_of FROM {DELIVERIES.name} AS d {join} {history} AS p"
-        f" ON p.as_of = d.as_of AND p.user_id = asked.id"
-        f" WHERE d.as_of >= ({first_day}) ORDER BY d.as_of DESC LIMIT 1"
-    )
-    return (
-        f"SELECT {columns} FROM"
-        f" (SELECT asked.id, ({newest_day}) AS as_of FROM {ids} AS asked) AS users"
-        f" {join} {DELIVERIES.name} AS delivery ON delivery.as_of = users.as_of"
-        f"{join_targets} {join} {table.history.name} AS newest"
-        f" ON newest.as_of = delivery.as_of AND newest.user_id = users.id{is_wanted}"
-    )

@@ -1,21 +1,24 @@
 """The newest rows of users, whichever day they are of, and the defaults of the newest day."""
 
 import datetime as dt
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results import latest
+from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
-from ds_assets_tests.infra.results.databases import KINDS, fresh_results
-from ds_assets_tests.serving.factories import statements_of
+from ds_assets_tests.infra.results.databases import KINDS, day, execute, fresh_results, kind_of
+from ds_assets_tests.serving.factories import queries, statements_of
 
 
 @pytest.fixture(params=KINDS)
@@ -63,9 +66,9 @@ def test_missing_values_are_missing(results: ResultsDatabase) -> None:
 def test_a_user_is_looked_for_in_so_many_delivered_days(
     results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for day in DAYS[1:]:
-        results.deliver(day, table(row("stays", day), row(f"{day}", day)), "run")
-    days = [f"{day}" for day in DAYS[1:]]
+    for as_of in DAYS[1:]:
+        results.deliver(as_of, table(row("stays", as_of), row(f"{as_of}", as_of)), "run")
+    days = [f"{as_of}" for as_of in DAYS[1:]]
     monkeypatch.setattr(latest, "LOOK_BACK_DAYS", 3)
     assert set(by_user(results.latest(["stays", *days]))) == {"stays", *days[1:]}
 
@@ -75,7 +78,7 @@ def test_a_thousand_users_are_one_query(results: ResultsDatabase) -> None:
     results.deliver(DAYS[0], table(*map(row, users[:500])), "run")
     statements = statements_of(results)
     assert len(results.latest(users)) == 500
-    assert len([one for one in statements if one.startswith("SELECT ")]) == 1
+    assert queries(statements) == 1
 
 
 def url_of(results: ResultsDatabase) -> str:
@@ -112,7 +115,7 @@ def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
                 targets=[target(name, model=f"{name} {DAYS[1]}") for name in ("level", "shop")],
             ),
         }
-    assert len([one for one in statements if one.startswith("SELECT ")]) == 2
+    assert queries(statements) == 2
     assert TARGETS not in results.latest(["gone"])[0]
 
 
@@ -121,6 +124,92 @@ def test_a_target_that_the_game_no_longer_has_is_not_looked_up(results: ResultsD
     with ResultsDatabase(url_of(results), targets=["level"]) as database:
         (found,) = database.latest(["stays"])
     assert [own["target"] for own in found[TARGETS]] == ["level"]
+
+
+def nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    """All objects in a plan that is JSON."""
+    if isinstance(plan, dict):
+        yield plan
+        plan = list(plan.values())
+    if isinstance(plan, list):
+        for child in plan:
+            yield from nodes(child)
+
+
+LOADS = "p"
+"""Alias of a table of loads in the views of it."""
+EXPLAIN: dict[str, tuple[str, Callable[[Sequence[Any]], list[str]]]] = {
+    "sqlite": (
+        "EXPLAIN QUERY PLAN",
+        lambda rows: [detail for *_, detail in rows if f" {LOADS} " in f"{detail} "],
+    ),
+    "mysql": (
+        "EXPLAIN FORMAT=JSON",
+        lambda rows: [
+            ", ".join(node.get("used_key_parts", []))
+            for node in nodes(json.loads(rows[0][0]))
+            if node.get("table_name") == LOADS
+        ],
+    ),
+    "postgresql": (
+        "EXPLAIN (FORMAT JSON)",
+        lambda rows: [
+            node.get("Index Cond", "")
+            for node in nodes(rows[0][0])
+            if node.get("Relation Name", "").endswith("_loads")
+        ],
+    ),
+}
+"""The statement that explains a query, and how to read from it how each access to a table of loads
+uses an index."""
+STATISTICS: dict[str, list[list[str]]] = {
+    "sqlite": [[]],  # it has none unless somebody makes them
+    "mysql": [[], ["ANALYZE TABLE deliveries, player_prediction_loads, target_prediction_loads"]],
+    "postgresql": [[], ["ANALYZE"]],
+}
+"""What to run for a planner that knows nothing, and for one that knows the tables."""
+
+
+def index_uses(results: ResultsDatabase, user_ids: Sequence[str]) -> list[str]:
+    """How a look-up uses indexes, for each access to a table of loads."""
+    explain, read = EXPLAIN[kind_of(url_of(results))]
+    queries: list[tuple[str, Any]] = []
+    sa.event.listen(
+        results._connected(),
+        "before_cursor_execute",
+        lambda _connection, _cursor, *query: queries.append(query[:2]),
+    )
+    results.latest(user_ids)
+    with results._transaction() as connection:
+        backend_in_use(connection).prepare_lookups(connection)
+        return [
+            use
+            for statement, parameters in list(queries)
+            if "user_id" in statement
+            for use in read(
+                connection.exec_driver_sql(f"{explain} {statement}", parameters).fetchall()
+            )
+        ]
+
+
+def test_a_lookup_is_by_the_whole_key_whatever_the_planner_knows(results: ResultsDatabase) -> None:
+    results.ensure_schema()
+    kind = kind_of(url_of(results))
+    if kind == "postgresql":
+        for loads in ("player_prediction_loads", "target_prediction_loads"):
+            execute(url_of(results), f"ALTER TABLE {loads} SET (autovacuum_enabled = off)")
+    for as_of in DAYS[:3]:
+        rows = day(as_of, users=2_000)
+        targets = {user: ["level", "gift"] for user in rows["user_id"].to_pylist()}
+        deliver_with_targets(results, as_of, rows, **targets)
+    for statements in STATISTICS[kind]:
+        execute(url_of(results), *statements)
+        with ResultsDatabase(url_of(results), targets=["gift", "level"]) as database:
+            uses = index_uses(database, ["u00003", "u01000", "nobody"])
+        assert len(uses) == 3  # for the day, for the row and for its targets
+        assert all(name in use for use in uses for name in ("as_of", "load_id", "user_id"))
+        assert "target" in uses[-1]
+        assert not any("ANY(" in use for use in uses)  # SQLite's for a column that is passed over
 
 
 def means(found: pa.RecordBatch) -> dict[str | None, Any]:

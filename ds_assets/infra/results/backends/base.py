@@ -112,8 +112,6 @@ class Backend(Protocol):
     """A character that the product cannot store in text; empty where it can store all."""
     has_transactional_ddl: bool
     """Whether a rollback takes back changes of the schema."""
-    ordered_join: str
-    """A join that reads its left side first."""
 
     def open_engine(self, url: sa.URL) -> sa.Engine:
         """Make an engine whose connections have bounded waits; nothing is connected yet."""
@@ -147,12 +145,30 @@ class Backend(Protocol):
         """The UTF-8 bytes of a text, so that groups differ in case and accents."""
         ...
 
-    def ids_table(self, parameter: str, key_type: str) -> str:
-        """SQL of a table with a column `id`, from a bound parameter with a JSON list of ids.
+    def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
+        """SQL of a table of the objects in a bound parameter, which is a JSON list.
 
         Args:
             parameter: The parameter's name.
-            key_type: SQL of the ids' type.
+            types: SQL type of each column, by the object's member that it is read from.
+        """
+        ...
+
+    def prepare_lookups(self, connection: sa.Connection) -> None:
+        """Have the planner prefer whole keys until the end of the transaction."""
+        ...
+
+    def lookup(self, *, columns: str, keys: str, view: str, condition: str) -> str:
+        """SELECT that looks up rows of a view for each row of keys, by the whole primary key.
+
+        The plan must be the same with and without statistics of the tables.
+
+        Args:
+            columns: SQL of the columns to select.
+            keys: SQL of the keys and their alias.
+            view: Name of the view, which joins deliveries with their loads, in this order. Its rows
+                are `stored` in the SQL of the columns and of the condition.
+            condition: SQL that compares the whole key of the view with the keys.
         """
         ...
 

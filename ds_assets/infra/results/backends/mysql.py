@@ -177,7 +177,6 @@ class MySQLBackend(Backend):
     file_options = ("ssl_ca", "ssl_cert", "ssl_key")
     unstorable_character = ""
     has_transactional_ddl = False
-    ordered_join = "STRAIGHT_JOIN"
 
     def open_engine(self, url: sa.URL) -> sa.Engine:
         """See `Backend`."""
@@ -229,9 +228,18 @@ class MySQLBackend(Backend):
         """See `Backend`."""
         return sa.cast(text, sa.LargeBinary)
 
-    def ids_table(self, parameter: str, key_type: str) -> str:
+    def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """See `Backend`."""
-        return f"JSON_TABLE(:{parameter}, '$[*]' COLUMNS (id {key_type} PATH '$'))"
+        columns = ", ".join(f"{name} {kind} PATH '$.{name}'" for name, kind in types.items())
+        return f"JSON_TABLE(:{parameter}, '$[*]' COLUMNS ({columns}))"
+
+    def prepare_lookups(self, connection: sa.Connection) -> None:
+        """See `Backend`: nothing to prepare."""
+        del connection
+
+    def lookup(self, *, columns: str, keys: str, view: str, condition: str) -> str:
+        """See `Backend`. Straight joins after FROM would leave those inside the view free."""
+        return f"SELECT STRAIGHT_JOIN {columns} FROM {keys} JOIN {view} AS stored ON {condition}"
 
     def load(self, connection: sa.Connection, part: Part) -> None:
         """See `Backend`.

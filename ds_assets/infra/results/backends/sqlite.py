@@ -26,7 +26,6 @@ class SQLiteBackend(Backend):
     file_options = ()
     unstorable_character = ""
     has_transactional_ddl = True
-    ordered_join = "CROSS JOIN"
 
     def open_engine(self, url: sa.URL) -> sa.Engine:
         """See `Backend`. Readers see the last commit while another process writes."""
@@ -79,10 +78,18 @@ class SQLiteBackend(Backend):
         """See `Backend`."""
         return sa.cast(text, sa.LargeBinary)
 
-    def ids_table(self, parameter: str, key_type: str) -> str:
+    def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """See `Backend`."""
-        del key_type
-        return f"(SELECT value AS id FROM json_each(:{parameter}))"
+        columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in types)
+        return f"(SELECT {columns} FROM json_each(:{parameter}))"
+
+    def prepare_lookups(self, connection: sa.Connection) -> None:
+        """See `Backend`: nothing to prepare."""
+        del connection
+
+    def lookup(self, *, columns: str, keys: str, view: str, condition: str) -> str:
+        """See `Backend`: a cross join is never reordered."""
+        return f"SELECT {columns} FROM {keys} CROSS JOIN {view} AS stored ON {condition}"
 
     def load(self, connection: sa.Connection, part: Part) -> None:
         """See `Backend`: INSERTs, after which the rows are read back."""
