@@ -12,6 +12,7 @@ Reports are small: one table each, without loads.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +29,8 @@ from ds_assets.core.tables import (
 )
 from ds_assets.infra.results.backends import backend_of_dialect
 
-SCHEMA_VERSION = "0005"
+_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+SCHEMA_VERSION = max(file.name[1:5] for file in _MIGRATIONS.glob("v*.py"))
 """The newest version in `migrations`, which is the one this software reads and writes."""
 KEY_LENGTH = 191
 """Maximum number of characters of a user id, and of other texts in a primary key."""
