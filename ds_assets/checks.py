@@ -125,9 +125,11 @@ def _find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
     if rows.num_rows != users:
         return f"{rows.num_rows} rows for {users} active users"
     for target in BUILT_IN:
-        known = rows.filter(pc.is_valid(rows[target.model_column]))[target.probability_column]
-        inside = pc.and_(pc.greater_equal(known, 0.0), pc.less_equal(known, 1.0))
-        outside = len(known) - (pc.sum(inside).as_py() or 0)
+        probabilities = rows.filter(pc.is_valid(rows[target.model_column]))[
+            target.probability_column
+        ]
+        inside = pc.and_(pc.greater_equal(probabilities, 0.0), pc.less_equal(probabilities, 1.0))
+        outside = len(probabilities) - (pc.sum(inside).as_py() or 0)
         if outside:
             return f"{outside} values of {target.probability_column} are not between 0 and 1"
     return _find_bad_target_prediction(day, lake)
@@ -135,8 +137,8 @@ def _find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
 
 def _find_bad_target_prediction(day: dt.date, lake: Lake) -> str | None:
     rows = read_target_predictions(day, lake).to_pandas()
-    known = rows[rows["model"].notna()]
-    outside = known[~known["probability"].between(0, 1)]
+    predicted = rows[rows["model"].notna()]
+    outside = predicted[~predicted["probability"].between(0, 1)]
     counted = outside["target"].value_counts()
     if len(outside):
         return f"{counted.iloc[0]} probabilities of {counted.index[0]} are not between 0 and 1"
@@ -155,12 +157,12 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> dg.AssetCheckResult:
         days = _days(context, "predictions", lake)
-        return _result({day: _undelivered(day, lake, results) for day in days})
+        return _result({day: _find_undelivered(day, lake, results) for day in days})
 
     return is_complete
 
 
-def _undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | None:
+def _find_undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> str | None:
     deliveries = {delivery.as_of: delivery for delivery in database.deliveries()}
     if (record := deliveries.get(day)) is None:
         return "not delivered"

@@ -61,16 +61,16 @@ def _describe(mistake: Any, rename: Callable[[str], str], secrets: Collection[st
         return accepted
     if mistake["type"] in {"extra_forbidden", "missing"}:
         return f"{rename(path)}: {accepted}"
-    show = _veiled if path in secrets else _shortened
+    show = _veil if path in secrets else _shorten
     return f"{rename(path)}: found {show(mistake['input'])}; {accepted}"
 
 
-def _veiled(value: object) -> str:
+def _veil(value: object) -> str:
     scheme = _SCHEME.match(str(value))
     return f"{scheme[0]}…" if scheme else "a value that is not shown, as it may contain a password"
 
 
-def _shortened(value: object, limit: int = 80) -> str:
+def _shorten(value: object, limit: int = 80) -> str:
     try:
         text = _ADDRESS.sub("…", str(value) if isinstance(value, dt.date) else repr(value))
     except (ValueError, RecursionError):  # too many digits, too deep

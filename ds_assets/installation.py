@@ -42,34 +42,36 @@ class Installation:
 
     def log_source(self) -> "LogSource":
         """The logs as the game writes them."""
-        found = self.settings
-        return open_log_source(found.source_url, found.source, self.game.logs.path)
+        settings = self.settings
+        return open_log_source(settings.source_url, settings.source, self.game.logs.path)
 
     def lake(self) -> "Lake":
         """The lake."""
-        found = self.settings
-        return open_lake(found.lake_url, found.lake, found.lake_cache)
+        settings = self.settings
+        return open_lake(settings.lake_url, settings.lake, settings.lake_cache)
 
     def engine(self) -> "LakeEngine":
         """The engine of this process."""
-        found = self.settings
+        settings = self.settings
         return open_engine(
-            found.memory_limit_mb,
-            found.threads,
-            found.spark_remote,
-            found.spark_master,
-            found.spark_lake,
+            settings.memory_limit_mb,
+            settings.threads,
+            settings.spark_remote,
+            settings.spark_master,
+            settings.spark_lake,
         )
 
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""
-        found = self.settings
-        return open_results(found.results_url, found.results_days, tuple(self.game.targets))
+        settings = self.settings
+        return open_results(settings.results_url, settings.results_days, tuple(self.game.targets))
 
     def cache(self) -> "PredictionCache":
         """The prediction cache, to be closed after use."""
-        found = self.settings
-        return open_cache(found.cache_url, found.cache_folder, self.game.name, found.cache_days)
+        settings = self.settings
+        return open_cache(
+            settings.cache_url, settings.cache_folder, self.game.name, settings.cache_days
+        )
 
     @contextmanager
     def service(self, timeout: float) -> Iterator["PredictionService"]:

@@ -81,8 +81,8 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
         results: dg.ResourceParam[ResultsDatabase],
         lake: dg.ResourceParam[Lake],
     ) -> None:
-        made = make_service(cache, results, lake, game, INTERACTIVE_TIMEOUT_S)
-        with blocking(made) as service:
+        async_service = make_service(cache, results, lake, game, INTERACTIVE_TIMEOUT_S)
+        with blocking(async_service) as service:
             answers = service.answer(config.user_ids)
             context.add_output_metadata(_metadata(answers, service.health().degraded))
 

@@ -127,12 +127,12 @@ def _refuse_other_days(
     if last < first:
         raise InputError(f"the last day, {last}, lies before the first, {first}")
     partitions = defs.resolve_assets_def(asset).partitions_def
-    known = partitions.get_partition_keys() if partitions else []
-    if not known:
+    days = partitions.get_partition_keys() if partitions else []
+    if not days:
         raise InputError("no day of the game has ended yet")
-    if not known[0] <= str(first) <= str(last) <= known[-1]:
+    if not days[0] <= str(first) <= str(last) <= days[-1]:
         raise InputError(
-            f"found {first} to {last}; accepted: {known[0]} to {known[-1]}, the days of the game "
+            f"found {first} to {last}; accepted: {days[0]} to {days[-1]}, the days of the game "
             "that have ended"
         )
 
@@ -142,9 +142,11 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
     reasons: dict[str | None, str] = {}
     for event in result.all_events:
         if event.is_step_materialization:
-            made = event.step_materialization_data.materialization
-            if LEFT_OUT in made.metadata:
-                reasons.setdefault(made.partition, str(made.metadata[LEFT_OUT].value))
+            materialization = event.step_materialization_data.materialization
+            if LEFT_OUT in materialization.metadata:
+                reasons.setdefault(
+                    materialization.partition, str(materialization.metadata[LEFT_OUT].value)
+                )
     return list(dict.fromkeys(reasons.values()))
 
 

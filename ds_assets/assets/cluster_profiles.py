@@ -86,19 +86,21 @@ def build(game: Game) -> dg.AssetsDefinition:
     )
     def cluster_profiles(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        found = update(days, lake, game)
-        report_days(context, {day: _metadata(one) for day, one in found.items()})
+        profiles_by_day = update(days, lake, game)
+        report_days(
+            context, {day: _metadata(profiles) for day, profiles in profiles_by_day.items()}
+        )
 
     return cluster_profiles
 
 
 def _describe(day: dt.date, lake: Lake, game: Game, *, pictured: bool) -> DayProfiles:
     card, clusters = stored_card("clusters", day, ClusterCard, lake), read_clusters(day, lake)
-    found = _without_clusters(card)
+    profiles = _without_clusters(card)
     if card is not None and clusters is not None:
-        found = _with_clusters(card, clusters, lake, game, pictured=pictured)
-    store_rows(conform(CLUSTER_PROFILES, found.rows), TABLE, day, lake)
-    return found
+        profiles = _with_clusters(card, clusters, lake, game, pictured=pictured)
+    store_rows(conform(CLUSTER_PROFILES, profiles.rows), TABLE, day, lake)
+    return profiles
 
 
 def _week_before(day: dt.date) -> dt.date:
@@ -155,15 +157,15 @@ def _names(clusters: pd.DataFrame) -> dict[int, str]:
     return dict(zip(named["cluster"].tolist(), named["cluster_name"], strict=True))
 
 
-def _metadata(found: DayProfiles) -> dict[str, object]:
-    shown: dict[str, object] = {"missing": found.missing}
-    for name, png in found.pictures.items():
+def _metadata(profiles: DayProfiles) -> dict[str, object]:
+    shown: dict[str, object] = {"missing": profiles.missing}
+    for name, png in profiles.pictures.items():
         content = base64.b64encode(png).decode()
         shown[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
-    if found.changed is not None:
-        shown["share_changed_in_a_week"] = found.changed
-    shown["table"] = dg.MetadataValue.table(_records(found.rows), _SHOWN)
-    shown["dagster/partition_row_count"] = len(found.rows)
+    if profiles.changed is not None:
+        shown["share_changed_in_a_week"] = profiles.changed
+    shown["table"] = dg.MetadataValue.table(_records(profiles.rows), _SHOWN)
+    shown["dagster/partition_row_count"] = len(profiles.rows)
     return shown
 
 

@@ -79,7 +79,9 @@ def _metadata(card: ClusterCard, lake: Lake) -> dict[str, object]:
         "criterion": card.criterion,
         "version": card.version,
         "number_of_clusters": len(card.clusters),
-        "sizes": dg.MetadataValue.table([_record(one, card) for one in card.clusters], _SIZES),
+        "sizes": dg.MetadataValue.table(
+            [_record(cluster, card) for cluster in card.clusters], _SIZES
+        ),
     }
     silhouette = card.silhouettes.get(len(card.clusters))
     if silhouette is not None:

@@ -63,29 +63,29 @@ def update(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, DayOutcomes]:
     """Compare predictions of days with what happened; store one row per target and group."""
-    found: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
+    parts_by_day: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
     activity = stored_days("user_activity", lake)
     for target in targets_of(game).values():
-        uncounted = _uncounted(target, days, activity, lake)
+        uncounted = _find_uncounted_days(target, days, activity, lake)
         counted = [day for day in activity if day not in uncounted]
-        waiting = {day: _absent(day, target, counted, game) for day in days}
+        waiting = {day: _find_missing_days(day, target, counted, game) for day in days}
         over = [day for day, absent in waiting.items() if not absent]
         looks = {matures_on(day, target.horizon, game): [day] for day in over}
-        seen = outcomes_of(target, looks, counted, lake, engine, game)
-        spend_by_day = {day: spend for of_day in seen.values() for day, spend in of_day.items()}
+        outcomes = outcomes_of(target, looks, counted, lake, engine, game)
+        spend_by_day = {day: spend for of_day in outcomes.values() for day, spend in of_day.items()}
         for day, absent in waiting.items():
-            found[day][target.name] = (
-                _why_unknown(day, target, absent, uncounted, game)
+            parts_by_day[day][target.name] = (
+                _explain_missing(day, target, absent, uncounted, game)
                 if absent
                 else _compare_with_outcomes(target, day, spend_by_day[day], lake)
             )
-    return {day: _stored(day, parts, lake) for day, parts in found.items()}
+    return {day: _store_day(day, parts, lake) for day, parts in parts_by_day.items()}
 
 
-def deliver(found: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> None:
+def deliver(outcomes_by_day: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> None:
     """Put outcomes into the results database."""
-    for day, one in found.items():
-        results.put_report(PREDICTION_OUTCOMES, day, conform(PREDICTION_OUTCOMES, one.rows))
+    for day, outcomes in outcomes_by_day.items():
+        results.put_report(PREDICTION_OUTCOMES, day, conform(PREDICTION_OUTCOMES, outcomes.rows))
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -112,9 +112,11 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        found = update(days, lake, engine, game)
-        deliver(found, results)
-        report_days(context, {day: _metadata(one) for day, one in found.items()})
+        outcomes_by_day = update(days, lake, engine, game)
+        deliver(outcomes_by_day, results)
+        report_days(
+            context, {day: _metadata(outcomes) for day, outcomes in outcomes_by_day.items()}
+        )
 
     return prediction_outcomes
 
@@ -127,7 +129,7 @@ class _Compared:
     drift: dict[str, float]
 
 
-def _uncounted(
+def _find_uncounted_days(
     target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake
 ) -> list[dt.date]:
     """Stored days without the target's events, among those that outcomes are made of."""
@@ -135,7 +137,7 @@ def _uncounted(
     return days_without_counts(target, between(activity, min(days), last), lake)
 
 
-def _why_unknown(
+def _explain_missing(
     day: dt.date,
     target: Target,
     absent: Sequence[dt.date],
@@ -143,7 +145,7 @@ def _why_unknown(
     game: Game,
 ) -> str:
     """Why the outcomes of a day's predictions are unknown, in words."""
-    again = [one for one in absent if one in uncounted]
+    again = [arrival for arrival in absent if arrival in uncounted]
     if again:
         return (
             f"user_activity of {', '.join(map(str, again))} was made before the events of this "
@@ -155,11 +157,11 @@ def _why_unknown(
     )
 
 
-def _absent(
+def _find_missing_days(
     day: dt.date, target: Target, activity: Container[dt.date], game: Game
 ) -> list[dt.date]:
     """Days without which the outcomes of a day's predictions are unknown."""
-    return [one for one in label_days(day, target.horizon, game) if one not in activity]
+    return [arrival for arrival in label_days(day, target.horizon, game) if arrival not in activity]
 
 
 def _compare_with_outcomes(
@@ -167,17 +169,17 @@ def _compare_with_outcomes(
 ) -> _Compared | str:
     """Compare a day's predictions with what happened; words where there are none."""
     card = stored_card(target.name, day, ModelCard, lake)
-    rows = _predicted(target, day, lake)
+    rows = _read_predicted(target, day, lake)
     if card is not None and card.definition != target.definition:
         return "the target was defined otherwise when the predictions were made"
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
     drift = drift_of(card, day, lake)
-    found = _happened(target, rows, spend)
-    return _Compared(compare(target, day, found, card, drift), drift)
+    observed = _observe(target, rows, spend)
+    return _Compared(compare(target, day, observed, card, drift), drift)
 
 
-def _predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
+def _read_predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
     """Columns user_id, user_group, probability and amount of the users with a prediction."""
     rows: pd.DataFrame = read_predictions(day, lake).to_pandas()
     if target.is_built_in:
@@ -187,11 +189,11 @@ def _predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
         of_targets = read_target_predictions(day, lake).to_pandas()
         own = of_targets[of_targets["target"] == target.name]
         rows = rows[[USER_ID, USER_GROUP]].merge(own, on=USER_ID).assign(amount=None)
-    known = rows[[USER_ID, USER_GROUP, "probability", "amount"]]
-    return known[known["probability"].notna()]
+    predicted = rows[[USER_ID, USER_GROUP, "probability", "amount"]]
+    return predicted[predicted["probability"].notna()]
 
 
-def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOutcomes:
+def _observe(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOutcomes:
     labels, spent = labels_of(target, rows["user_id"], spend)
     is_expected = target.amount_column is not None and bool(rows["amount"].notna().all())
     return ObservedOutcomes(
@@ -203,29 +205,29 @@ def _happened(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedO
     )
 
 
-def _stored(day: dt.date, parts: Mapping[str, _Compared | str], lake: Lake) -> DayOutcomes:
-    compared = {target: one for target, one in parts.items() if isinstance(one, _Compared)}
-    frames = [one.rows for one in compared.values()]
+def _store_day(day: dt.date, parts: Mapping[str, _Compared | str], lake: Lake) -> DayOutcomes:
+    compared = {target: part for target, part in parts.items() if isinstance(part, _Compared)}
+    frames = [part.rows for part in compared.values()]
     empty = pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
     rows = pd.concat(frames, ignore_index=True) if frames else empty
     store_rows(conform(PREDICTION_OUTCOMES, rows), TABLE, day, lake)
-    drift = {target: one.drift for target, one in compared.items()}
-    missing = {target: one for target, one in parts.items() if isinstance(one, str)}
+    drift = {target: part.drift for target, part in compared.items()}
+    missing = {target: part for target, part in parts.items() if isinstance(part, str)}
     return DayOutcomes(rows, drift, missing)
 
 
-def _metadata(found: DayOutcomes) -> dict[str, object]:
+def _metadata(outcomes: DayOutcomes) -> dict[str, object]:
     """Numbers that the UI plots over days, those of all users by target; and why they moved."""
-    shown: dict[str, object] = {"dagster/partition_row_count": len(found.rows)}
-    shown |= {f"{target}_missing": words for target, words in found.missing.items()}
-    for row in found.rows[found.rows["segment"] == ALL].to_dict("records"):
+    shown: dict[str, object] = {"dagster/partition_row_count": len(outcomes.rows)}
+    shown |= {f"{target}_missing": words for target, words in outcomes.missing.items()}
+    for row in outcomes.rows[outcomes.rows["segment"] == ALL].to_dict("records"):
         target = row.pop("target")
         numbers = {name: value for name, value in row.items() if isinstance(value, float)}
-        known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        shown |= {f"{target}_{name}": value for name, value in known.items()}
+        finite = {name: value for name, value in numbers.items() if not math.isnan(value)}
+        shown |= {f"{target}_{name}": value for name, value in finite.items()}
         shown[f"{target}_users"] = int(row["users"])
         shown[f"{target}_verdict"] = str(row["verdict"])
-    for about, drift in found.drift.items():
+    for about, drift in outcomes.drift.items():
         largest = list(drift.items())[:_DRIFTS_SHOWN]
-        shown[f"{about}_drifted_most"] = ", ".join(f"{name} {one:.2f}" for name, one in largest)
+        shown[f"{about}_drifted_most"] = ", ".join(f"{name} {index:.2f}" for name, index in largest)
     return shown

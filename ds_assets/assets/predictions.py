@@ -85,9 +85,9 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 def _metadata(table: pa.Table) -> dict[str, object]:
-    found: dict[str, object] = {"dagster/partition_row_count": table.num_rows}
+    metadata: dict[str, object] = {"dagster/partition_row_count": table.num_rows}
     for target in BUILT_IN:
         mean = pa.compute.mean(table[target.probability_column]).as_py()
         if mean is not None:
-            found[f"mean_{target.probability_column}"] = mean
-    return found
+            metadata[f"mean_{target.probability_column}"] = mean
+    return metadata

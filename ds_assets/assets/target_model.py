@@ -59,7 +59,7 @@ def update(
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
     stored, features_days = stored_days("user_activity", lake), stored_days("user_features", lake)
-    uncounted = _uncounted(target, days, stored, lake, game)
+    uncounted = _find_uncounted_days(target, days, stored, lake, game)
     activity = {day: file for day, file in stored.items() if day not in uncounted}
     if uncounted:
         target = replace(target, first_day=max(target.first_day, uncounted[-1]))
@@ -67,21 +67,21 @@ def update(
     def complete_snapshots(day: dt.date) -> list[dt.date]:
         return [
             snapshot
-            for snapshot in _wanted(target, day, game)
+            for snapshot in _list_snapshots(target, day, game)
             if snapshot in features_days
             and labels.is_matured(snapshot, target.horizon, activity, game)
         ]
 
     def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
-        windows = (labels.label_days(one, target.horizon, game) for one in looks[1])
+        windows = (labels.label_days(snapshot, target.horizon, game) for snapshot in looks[1])
         return sum(activity[day].size for window in windows for day in window)
 
     looks = [(day, complete_snapshots(day)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
     for batch in map(dict, in_batches(looks, label_bytes, BATCH_BYTES)):
-        seen = outcomes_of(target, batch, list(activity), lake, engine, game)
+        outcomes = outcomes_of(target, batch, list(activity), lake, engine, game)
         for day in batch:
-            snapshots = _labelled(target, day, seen[day], features, lake, game)
+            snapshots = _label_snapshots(target, day, outcomes[day], features, lake, game)
             cards[day] = _train(target, day, snapshots, uncounted, lake, game)
     return cards
 
@@ -118,24 +118,24 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
     return model
 
 
-def _uncounted(
+def _find_uncounted_days(
     target: Target, days: Sequence[dt.date], stored: Iterable[dt.date], lake: Lake, game: Game
 ) -> list[dt.date]:
     """Stored days that lack the target's events, among those that training days look at."""
-    wanted = [snapshot for day in days for snapshot in _wanted(target, day, game)]
+    wanted = [snapshot for day in days for snapshot in _list_snapshots(target, day, game)]
     if not wanted:
         return []
     return days_without_counts(target, between(stored, min(wanted), max(days)), lake)
 
 
-def _wanted(target: Target, day: dt.date, game: Game) -> list[dt.date]:
+def _list_snapshots(target: Target, day: dt.date, game: Game) -> list[dt.date]:
     return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
 
 
-def _labelled(
+def _label_snapshots(
     target: Target,
     day: dt.date,
-    seen: Mapping[dt.date, pd.Series],
+    spend_by_snapshot: Mapping[dt.date, pd.Series],
     features: Features,
     lake: Lake,
     game: Game,
@@ -143,12 +143,12 @@ def _labelled(
     """Features and labels of a training day's snapshots."""
     clusters = day_model("clusters", day, ClusterCard, lake)
     snapshots = []
-    for one, spend in seen.items():
-        known = with_clusters(features(one), clusters)
-        matured = labels.matures_on(one, target.horizon, game)
-        labelled, spent = labels_of(target, known["user_id"], spend)
-        grouped = with_user_groups(known, target.user_groups)
-        snapshot = LabelledSnapshot(one, grouped, labelled, matured, spent)
+    for snapshot_day, spend in spend_by_snapshot.items():
+        clustered = with_clusters(features(snapshot_day), clusters)
+        matured = labels.matures_on(snapshot_day, target.horizon, game)
+        labelled, spent = labels_of(target, clustered["user_id"], spend)
+        grouped = with_user_groups(clustered, target.user_groups)
+        snapshot = LabelledSnapshot(snapshot_day, grouped, labelled, matured, spent)
         if target.population != "all":
             snapshot = snapshot.rows(in_population(grouped, target.population))
             if snapshot.labels.empty:
@@ -165,10 +165,14 @@ def _train(
     lake: Lake,
     game: Game,
 ) -> ModelCard:
-    missing = sorted(set(_wanted(target, day, game)) - {one.day for one in snapshots})
+    missing = sorted(
+        set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in snapshots}
+    )
     champion = _champion(target.name, day, lake)
     trained = train(target, day, snapshots, missing=missing, champion=champion)
-    card = _with_uncounted(trained.card, [one for one in uncounted if one <= day])
+    card = _with_uncounted(
+        trained.card, [stored_day for stored_day in uncounted if stored_day <= day]
+    )
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card
 
@@ -194,7 +198,7 @@ def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:
 
 
 def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
-    found: dict[str, object] = {
+    metadata: dict[str, object] = {
         "state": card.state,
         "reasons": "; ".join(card.reasons),
         "version": card.version,
@@ -207,11 +211,11 @@ def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> di
         ),
     }
     if card.base_rate is not None:
-        found["base_rate"] = card.base_rate
+        metadata["base_rate"] = card.base_rate
     if card.evaluation is not None:
         for name, measure in card.evaluation.measures:
             if measure is not None:
-                found[name] = measure.value
+                metadata[name] = measure.value
     if drift:
-        found["drift"] = max(drift.values())
-    return found
+        metadata["drift"] = max(drift.values())
+    return metadata

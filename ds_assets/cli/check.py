@@ -10,8 +10,8 @@ app = typer.Typer()
 @app.command()
 def check() -> None:
     """Validate the environment and the game file, and show where data is stored."""
-    found = load_installation()
-    typer.echo(f"game      {found.game.name} ({found.settings.game})")
-    for name, place in found.settings.places().items():
+    installation = load_installation()
+    typer.echo(f"game      {installation.game.name} ({installation.settings.game})")
+    for name, place in installation.settings.places().items():
         typer.echo(f"{name:<9} {place}")
     typer.echo("All settings are valid.")

@@ -9,8 +9,8 @@ from typing import Any
 
 def latest(f: Any, time: str, value: str) -> Any:
     """The non-null value with the latest time; of several at that time, the greatest."""
-    known = f.when(f.col(value).isNotNull(), f.struct(f.col(time), f.col(value)))
-    return f.max(known).getField(value)
+    timed = f.when(f.col(value).isNotNull(), f.struct(f.col(time), f.col(value)))
+    return f.max(timed).getField(value)
 
 
 def exact_sum(f: Any, values: Any) -> Any:

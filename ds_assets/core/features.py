@@ -67,7 +67,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         `gap`, on such a day, days since the user's previous one.
     """
     f = engine.functions
-    days = _arrived_days(activity, snapshots, game, engine)
+    days = _select_arrived(activity, snapshots, game, engine)
     is_active = f.col("activities") > 0
     active_date = f.when(is_active, f.col("event_date"))
     order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
@@ -85,18 +85,18 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
     )
 
 
-def _arrived_days(
+def _select_arrived(
     activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine
 ) -> DataFrame:
     """One row for each snapshot, user and event date, of what had arrived and happened by then."""
     f = engine.functions
-    known = activity.join(
+    arrived = activity.join(
         snapshots,
         (f.col("dt") <= f.col("snapshot"))
         & (f.col("event_date") <= f.col("snapshot"))
         & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),
     )
-    return known.groupBy("snapshot", "user_id", "event_date").agg(
+    return arrived.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         *(
             measure.total(f, f.col(measure.name)).cast("double").alias(measure.name)

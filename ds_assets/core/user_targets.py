@@ -60,10 +60,10 @@ def join_targets(
 def _with_lists(rows: pa.RecordBatch, target_rows: pa.Table) -> pa.RecordBatch:
     """Add the column to some users, whose rows of targets are given."""
     user_ids = target_rows["user_id"]
-    found = pc.index_in(user_ids, value_set=rows["user_id"])
-    if found.null_count:
-        raise _unknown_user(user_ids.filter(pc.is_null(found))[0].as_py())
-    positions = found.to_numpy()
+    indexes = pc.index_in(user_ids, value_set=rows["user_id"])
+    if indexes.null_count:
+        raise _unknown_user(user_ids.filter(pc.is_null(indexes))[0].as_py())
+    positions = indexes.to_numpy()
     counts = np.bincount(positions, minlength=rows.num_rows)
     offsets = pa.array(np.concatenate([[0], counts.cumsum()]), pa.int32())
     names = [name for name in target_rows.column_names if name not in _KEYS]

@@ -33,16 +33,16 @@ class Amount:
 
     Attributes:
         before: Text before the number.
-        one: Text after the number 1.
-        many: Text after any other number.
+        singular: Text after the number 1.
+        plural: Text after any other number.
         nothing: What is said instead of 0.
         again: What is said instead of 0 where the subject has been named already.
         decimals: Digits after the point.
     """
 
     before: str
-    one: str
-    many: str
+    singular: str
+    plural: str
     nothing: str
     again: str
     decimals: int
@@ -88,7 +88,7 @@ def amounts_in_windows(amount: Amount, windows: Sequence[int], *sums: Number) ->
         windows: Lengths of their windows in days, one or two, the longer first.
         sums: The sums, in the same order.
     """
-    unit = "" if amount.many.endswith("days") else " days"
+    unit = "" if amount.plural.endswith("days") else " days"
     first = f"{_show_amount(amount, sums[0])} {in_the_last(windows[0], unit)}"
     if len(sums) == 1 or sums[1] is None or not sums[0]:
         return first
@@ -98,10 +98,10 @@ def amounts_in_windows(amount: Amount, windows: Sequence[int], *sums: Number) ->
 
 def last_seen(days: Number, gap: Number) -> str:
     """For example "last seen 6 days ago, usually every 1.4 days"."""
-    seen = f"last seen {_ago(days)}"
+    words = f"last seen {_ago(days)}"
     if gap is None:
-        return seen
-    return f"{seen}, usually every {'day' if gap == 1 else f'{show_number(gap)} days'}"
+        return words
+    return f"{words}, usually every {'day' if gap == 1 else f'{show_number(gap)} days'}"
 
 
 def trend(short: int, long: int, ratio: Number) -> str:
@@ -138,8 +138,8 @@ def purchases(days: int, lookback: int, count: Number, since: Number) -> str:
     latest = "" if since is None else f"the latest {_ago(since)}"
     if count is None:
         return f"purchases, {latest}"
-    said = f"{_show_amount(PURCHASES, count)} {in_the_last(days)}"
-    return f"{said}, {latest}" if latest else said
+    words = f"{_show_amount(PURCHASES, count)} {in_the_last(days)}"
+    return f"{words}, {latest}" if latest else words
 
 
 def tenure(lookback: int, days: Number) -> str:
@@ -161,10 +161,10 @@ def in_the_last(days: int, unit: str = " days") -> str:
 
 def _show_amount(amount: Amount, value: Number) -> str:
     if value is None:
-        return f"unknown{amount.many}" if amount.many else f"{amount.before}unknown"
+        return f"unknown{amount.plural}" if amount.plural else f"{amount.before}unknown"
     if not value:
         return amount.nothing
-    return f"{amount.before}{show_number(value)}{amount.one if value == 1 else amount.many}"
+    return f"{amount.before}{show_number(value)}{amount.singular if value == 1 else amount.plural}"
 
 
 def _ago(days: Number) -> str:

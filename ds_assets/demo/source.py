@@ -112,8 +112,8 @@ def write_source(out: Path, progress: Callable[[int], None] | None = None) -> So
     """
     data = _data_folder()
     game = load_game(GAME_FILE)
-    found = _read_days(data, game)
-    days = [found.get(date, _Day(date)) for date in _dates(game)]
+    days_by_date = _read_days(data, game)
+    days = [days_by_date.get(date, _Day(date)) for date in _dates(game)]
     for number, day in enumerate(days, start=1):
         _write_day(out / day.date.strftime(game.logs.path), day.text)
         if progress is not None:

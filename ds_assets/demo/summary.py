@@ -82,16 +82,16 @@ def summarize(installation: Installation, seconds: float) -> Summary:
     return Summary(
         seconds=round(seconds, 1),
         days=len(reports),
-        lines=sum(one.lines for one in reports),
-        events=sum(one.events for one in reports),
-        lines_quarantined=sum(sum(one.quarantined.values()) for one in reports),
+        lines=sum(report.lines for report in reports),
+        events=sum(report.events for report in reports),
+        lines_quarantined=sum(sum(report.quarantined.values()) for report in reports),
         as_of=as_of,
         users_predicted=len(predictions),
         days_delivered=len(deliveries),
         models={target.name: _summarize_model(target.name, as_of, lake) for target in BUILT_IN},
         clusters=[
-            ClusterLine(id=one.id, name=one.name, users=one.size)
-            for one in (clusters.clusters if clusters else ())
+            ClusterLine(id=cluster.id, name=cluster.name, users=cluster.size)
+            for cluster in (clusters.clusters if clusters else ())
         ],
         most_at_risk=_most_at_risk(predictions, as_of, lake, game),
     )
@@ -108,8 +108,8 @@ def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
     )
     out.print(_models_table(summary))
     clusters = _table("Clusters", "id", "name", "users")
-    for one in summary.clusters:
-        clusters.add_row(str(one.id), one.name, f"{one.users:,}")
+    for cluster in summary.clusters:
+        clusters.add_row(str(cluster.id), cluster.name, f"{cluster.users:,}")
     out.print(clusters)
     risk = _table("Paying users most at risk", "user", "leaves", "pays", "cluster")
     for user in summary.most_at_risk:

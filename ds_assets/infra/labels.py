@@ -41,25 +41,25 @@ def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> 
     needed = set(target.label.count_columns)
     if not needed:
         return []
-    found = columns_of_days("user_activity", sorted(days), lake)
-    return [day for day, columns in found.items() if not needed <= columns]
+    columns_by_day = columns_of_days("user_activity", sorted(days), lake)
+    return [day for day, columns in columns_by_day.items() if not needed <= columns]
 
 
 def labels_of(
-    target: Target, users: pd.Series, seen: pd.Series
+    target: Target, users: pd.Series, spend_by_user: pd.Series
 ) -> tuple[pd.Series, pd.Series | None]:
     """Label of each user and, for a target with an amount, what each of them spent.
 
     Args:
         target: What is predicted.
         users: User ids of a snapshot.
-        seen: What `outcomes_of` returned for it.
+        spend_by_user: What `outcomes_of` returned for it.
     """
-    reached = users.isin(seen.index).set_axis(users)
+    reached = users.isin(spend_by_user.index).set_axis(users)
     positive = ~reached if target.label.is_negated else reached
     if target.amount_column is None:
         return positive, None
-    return positive, seen.reindex(pd.Index(users)).fillna(0.0)
+    return positive, spend_by_user.reindex(pd.Index(users)).fillna(0.0)
 
 
 def outcomes_of(
@@ -83,22 +83,23 @@ def outcomes_of(
     Returns:
         By day and snapshot, spend in the window by user id.
     """
-    found = {
-        day: {one: pd.Series(dtype=float) for one in of_day} for day, of_day in snapshots.items()
+    spend_by_day = {
+        day: {snapshot: pd.Series(dtype=float) for snapshot in of_day}
+        for day, of_day in snapshots.items()
     }
-    all_snapshots = [one for of_day in snapshots.values() for one in of_day]
+    all_snapshots = [snapshot for of_day in snapshots.values() for snapshot in of_day]
     if not all_snapshots:
-        return found
-    seen = between(stored, min(all_snapshots), max(snapshots))
-    activity = engine.read(seen, _label_table(target, game), lake)
+        return spend_by_day
+    arrived = between(stored, min(all_snapshots), max(snapshots))
+    activity = engine.read(arrived, _label_table(target, game), lake)
     counts = target.label.count_columns
     outcomes = labels.outcomes(activity, snapshots, target.horizon, game, engine, counts)
     reached = f"{target.label.measure} >= {target.label.at_least}"
     rows = engine.to_pandas(outcomes.where(reached).select("as_of", "snapshot", "user_id", "spend"))
     for _, users in rows.groupby(["as_of", "snapshot"]):
-        day, one = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
-        found[day][one] = users.set_index("user_id")["spend"].astype(float)
-    return found
+        day, snapshot = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
+        spend_by_day[day][snapshot] = users.set_index("user_id")["spend"].astype(float)
+    return spend_by_day
 
 
 def _label_table(target: Target, game: Game) -> Table:
@@ -106,4 +107,4 @@ def _label_table(target: Target, game: Game) -> Table:
     names = {"user_id", "event_date", "activities", "purchases", "spend"}
     names.update(target.label.count_columns)
     table = stored_activity_table(game)
-    return replace(table, columns=tuple(one for one in table.columns if one.name in names))
+    return replace(table, columns=tuple(column for column in table.columns if column.name in names))

@@ -70,12 +70,12 @@ def path_of(name: str) -> str:
     Raises:
         InputError: it is not installed.
     """
-    found = find(name)
-    if found is None:
+    path = find(name)
+    if path is None:
         raise InputError(
             f"{name} is not installed; `python -m ds_assets.local_servers` installs it"
         )
-    return found
+    return path
 
 
 def install_missing(say: Callable[[str], None], programs: Sequence[Program] = PROGRAMS) -> None:

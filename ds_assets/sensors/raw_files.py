@@ -28,7 +28,9 @@ Files = Mapping[dt.date, Sequence[RawObject]]
 def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
     """Request runs of days whose files are new or have changed, oldest first."""
     files, cursor = _look(evaluation), evaluation.cursor
-    intents = {day: RunIntent(job, day, day, fingerprint(found)) for day, found in files.items()}
+    intents = {
+        day: RunIntent(job, day, day, fingerprint(objects)) for day, objects in files.items()
+    }
     changed = {day: it for day, it in intents.items() if cursor.done.get(day) != it.files}
     attempts, busy = evaluation.attempts(changed.values()), evaluation.busy_days()
     keys = daily_partitions(evaluation.game).get_partition_keys()
@@ -52,7 +54,7 @@ def _look(evaluation: SensorEvaluation) -> dict[dt.date, list[RawObject]]:
     cursor.next = chosen[-1] + dt.timedelta(days=1) if chosen else dt.date.min
     files = {day: raw_objects(day, lake) for day in [*chosen, *days[-NEWEST_DAYS:]]}
     _warn_deleted_days(evaluation, set(days), files)
-    return {day: found for day, found in files.items() if found}
+    return {day: objects for day, objects in files.items() if objects}
 
 
 def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str]) -> None:
@@ -68,7 +70,7 @@ def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str])
 
 def _warn_deleted_days(evaluation: SensorEvaluation, days: set[dt.date], files: Files) -> None:
     done = evaluation.cursor.done
-    empty = {day for day, found in files.items() if not found}
+    empty = {day for day, objects in files.items() if not objects}
     for day in sorted(set(done) & ((set(done) - days) | empty)):
         del done[day]
         evaluation.warnings.append(
@@ -98,7 +100,7 @@ def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime
         return None
     names = {f"{day_folder(RAW, day)}/{name}" for name in (marker, MANIFEST)}
     objects = evaluation.lake.objects(day_folder(RAW, day))
-    markers = [found.modified for found in objects if found.name in names]
+    markers = [item.modified for item in objects if item.name in names]
     if not markers:
         return False
     return True if max(markers) >= newest else None

@@ -21,9 +21,9 @@ def request_stale_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunReq
         table: [(day, it.modified) for day, it in stored_days(table, evaluation.lake).items()]
         for table in ("user_activity", "user_features", "predictions")
     }
-    activity, known, predicted = stored.values()
+    activity, featured, predicted = stored.values()
     reach = (dt.date.max - features.arrival_days(dt.date.max, evaluation.game)[0]).days
-    stale = {*outdated(known, activity, reach), *outdated(predicted, known, 0)}
+    stale = {*outdated(featured, activity, reach), *outdated(predicted, featured, 0)}
     if not stale:
         return []
     return evaluation.request_range(job, sorted(stale), max(at for _, at in activity))

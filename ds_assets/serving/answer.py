@@ -166,22 +166,22 @@ class AnswerEncoder:
         self._current: dict[int, Status] = {}
 
     def encode(
-        self, user_id: str, source: Source, found: EncodedPrediction, *, is_conclusive: bool
+        self, user_id: str, source: Source, prediction: EncodedPrediction, *, is_conclusive: bool
     ) -> Answer:
         """Make the answer of a prediction.
 
         Args:
             user_id: The user.
             source: See `LookupResult`.
-            found: The prediction.
+            prediction: The prediction.
             is_conclusive: See `LookupResult`.
         """
-        day = found.as_of
-        status = self._current.get(day) if found.has_probability else "not_enough_data"
+        day = prediction.as_of
+        status = self._current.get(day) if prediction.has_probability else "not_enough_data"
         if status is None:
-            status = self._status(found, is_conclusive)
+            status = self._status(prediction, is_conclusive)
         header = self._headers.get((status, source, day)) or self._make_header(status, source, day)
-        return Answer(user_id, header, found.members)
+        return Answer(user_id, header, prediction.members)
 
     def encode_default(
         self, user_id: str, day: int, members: bytes, *, is_conclusive: bool
@@ -208,8 +208,8 @@ class AnswerEncoder:
 
     def _make_header(self, status: Status, source: Source, day: int) -> AnswerHeader:
         age = self._calendar.age(day, self.moment[1]) if day else None
-        told = "null" if age is None else age
-        members = f'"status":"{status}","source":"{source}","age_seconds":{told}'.encode()
+        shown_age = "null" if age is None else age
+        members = f'"status":"{status}","source":"{source}","age_seconds":{shown_age}'.encode()
         header = AnswerHeader(status, source, age, members)
         self._headers[status, source, day] = header
         return header

@@ -118,9 +118,9 @@ class PredictionLookup:
         """Look up users in the results table; score the misses with the live model."""
         newest = self._newest_day.as_of
         unknown = {user for user in user_ids if self._unknown.get(user) == newest}
-        asked = [user for user in user_ids if user not in unknown]
-        results, table_answered = await self._query("table", asked)
-        missing = [user for user in asked if user not in results]
+        possible = [user for user in user_ids if user not in unknown]
+        results, table_answered = await self._query("table", possible)
+        missing = [user for user in possible if user not in results]
         scored, live_answered = await self._query("live", missing)
         results |= scored
         if table_answered and live_answered:

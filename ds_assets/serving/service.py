@@ -121,7 +121,9 @@ class PredictionService:
     def health(self) -> Health:
         """State of the service and its dependencies, from memory."""
         dependencies, as_of = self._sources.dependencies, self._newest_day.as_of
-        degraded = {name for name, one in dependencies.items() if not one.breaker.is_healthy}
+        degraded = {
+            name for name, dependency in dependencies.items() if not dependency.breaker.is_healthy
+        }
         if self._sources.live.load_error:
             degraded.add("live")  # it scores with an earlier day, if at all
         return Health(
@@ -129,7 +131,7 @@ class PredictionService:
             as_of=dt.date.fromordinal(as_of) if as_of else None,
             age_seconds=self._calendar.age(as_of, self._clock()) if as_of else None,
             models=self._newest_day.defaults.models,
-            breakers={name: one.breaker.state for name, one in dependencies.items()},
+            breakers={name: dependency.breaker.state for name, dependency in dependencies.items()},
         )
 
     def counts(self) -> Counts:

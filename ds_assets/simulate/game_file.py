@@ -75,6 +75,6 @@ def game_file(options: SimulationOptions) -> str:
         active_days=ACTIVE_DAYS,
         horizon=HORIZON_DAYS,
         grace_days=MAX_DAYS_LATE if options.late else 0,
-        windows=[*WINDOWS, *(one for one in LONGER_WINDOWS if one <= options.days)],
+        windows=[*WINDOWS, *(window for window in LONGER_WINDOWS if window <= options.days)],
         clock_skew=CLOCK_SKEW_MINUTES,
     )

@@ -47,9 +47,9 @@ class Choice:
 
 def criterion(k_range: ClusterRange) -> str:
     """How the number of clusters is chosen, in words."""
-    asked = str(k_range.min) if k_range.min == k_range.max else f"{k_range.min} to {k_range.max}"
+    tried = str(k_range.min) if k_range.min == k_range.max else f"{k_range.min} to {k_range.max}"
     return (
-        f"{asked} clusters were tried: the best mean silhouette, on up to {SAMPLE_ROWS:,} users, "
+        f"{tried} clusters were tried: the best mean silhouette, on up to {SAMPLE_ROWS:,} users, "
         f"wins among those where each cluster has at least {MIN_SHARE:.0%} of users and "
         f"{MIN_USERS_PER_CLUSTER} of them, and none more than {MAX_SHARE:.0%}; yesterday's "
         f"clusters stay while they are within {SILHOUETTE_MARGIN} of the best"

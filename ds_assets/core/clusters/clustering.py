@@ -160,7 +160,7 @@ def fit_clusters(
     # With several threads the order of sums, and so their last digits, would vary.
     with threadpool_limits(limits=1):
         day = _day(features, declared)
-        blank = _blank_card(day, k_range, previous, as_of, seed)
+        blank = _make_blank_card(day, k_range, previous, as_of, seed)
         past = _comparable(previous, day)
         choice = choose(day.scaled, day.users, k_range, past, seed)
         before = () if previous is None else previous.clusters
@@ -227,7 +227,7 @@ def _day(table: pd.DataFrame, declared: Iterable[FeatureColumn]) -> _Day:
     return _Day(frame[USER_ID], features, encoding, matrix, scaling, scale(matrix, scaling))
 
 
-def _blank_card(
+def _make_blank_card(
     day: _Day,
     k_range: ClusterRange,
     previous: ClusterCard | None,
@@ -262,9 +262,9 @@ def _blank_card(
 
 def _fit_scaling(matrix: NDArray[np.float32], features: Sequence[FeatureColumn]) -> Scaling:
     """Scale so that each family of features weighs the same, however many features it has."""
-    known = matrix.astype(np.float64)
-    fill = np.array([_fill(own, known[:, place]) for place, own in enumerate(features)])
-    logs = signed_log(known, fill)
+    values = matrix.astype(np.float64)
+    fill = np.array([_fill(own, values[:, place]) for place, own in enumerate(features)])
+    logs = signed_log(values, fill)
     families = [feature.family for feature in features]
     deviation = logs.std(axis=0) if len(logs) else np.zeros(len(features))
     return Scaling(
@@ -279,8 +279,8 @@ def _fill(feature: FeatureColumn, values: Array) -> float:
     """What a missing value stands for."""
     if feature.fill is not None:
         return feature.fill
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else 0.0
+    present = values[~np.isnan(values)]
+    return float(np.median(present)) if len(present) else 0.0
 
 
 def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
@@ -343,9 +343,9 @@ def _identify(
         np.fill_diagonal(between, np.inf)
         reach = between.min(axis=1) / 2
         moved = distances_between(centroids, past)
-        for here, there in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
-            if moved[here, there] < reach[there]:
-                ids[here] = before[int(there)].id
+        for place, past_place in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
+            if moved[place, past_place] < reach[past_place]:
+                ids[place] = before[int(past_place)].id
     new = np.flatnonzero(ids == 0)
     ids[new] = next_id + np.arange(len(new))
     return ids, next_id + len(new)

@@ -69,7 +69,7 @@ def cluster_profiles(
             "cluster_name": own["cluster_name"].iloc[0],
             "users": len(own),
             "share": len(own) / len(users),
-            **_moved(int(str(key)), counted),
+            **_compute_moved(int(str(key)), counted),
             **{name: own[name].mean() for name in PREDICTED_NUMBERS},
             "active_days": own[sums["active_days"]].mean(),
             "payers": (own[sums["purchases"]] > 0).mean(),
@@ -92,8 +92,8 @@ def target_probabilities(clusters: pd.DataFrame, predictions: pd.DataFrame) -> d
         By cluster, a JSON object with the mean by the target's name; nothing for a cluster of which
         no user has a probability.
     """
-    known = predictions[predictions["probability"].notna()]
-    joined = clusters[[USER_ID, "cluster"]].merge(known, on=USER_ID).sort_values(USER_ID)
+    predicted = predictions[predictions["probability"].notna()]
+    joined = clusters[[USER_ID, "cluster"]].merge(predicted, on=USER_ID).sort_values(USER_ID)
     means = joined.groupby(["cluster", "target"])["probability"].mean().round(6)
     return {
         int(str(cluster)): json.dumps(own.droplevel("cluster").to_dict())
@@ -107,16 +107,16 @@ def _users(
     """One row per clustered user: features, clipped so that sums stay finite, and predictions."""
     numbers = tuple(Feature(name=name, type="number") for name in names)
     require_features(features, Encoding(features=numbers), "the features for profiles of clusters")
-    known = features[[USER_ID, *names]].astype(dict.fromkeys(names, "float64"))
-    known[names] = known[names].clip(-_LARGEST, _LARGEST)
+    bounded = features[[USER_ID, *names]].astype(dict.fromkeys(names, "float64"))
+    bounded[names] = bounded[names].clip(-_LARGEST, _LARGEST)
     predicted = predictions.reindex(columns=[USER_ID, *PREDICTED_NUMBERS])
     predicted = predicted.astype(dict.fromkeys(PREDICTED_NUMBERS, "float64"))
     placed = clusters[[USER_ID, "cluster", "cluster_name"]]
-    joined = placed.merge(known, on=USER_ID).merge(predicted, on=USER_ID, how="left")
+    joined = placed.merge(bounded, on=USER_ID).merge(predicted, on=USER_ID, how="left")
     return joined.sort_values(USER_ID, ignore_index=True)  # sums depend on the order of rows
 
 
-def _moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
+def _compute_moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
     """Numbers of users who stayed, joined and left since a week before."""
     if counted is None:
         return {"stayed": None, "came": None, "went": None}
@@ -133,8 +133,10 @@ def _moved(cluster: int, counted: pd.DataFrame | None) -> dict[str, int | None]:
 def _as_json(own: pd.Series, of_all: pd.Series) -> str:
     """Typical value of each feature in the cluster and of all users; null where unknown."""
     pairs = zip(own.index, own.tolist(), of_all.tolist(), strict=True)
-    return json.dumps({name: [_rounded(mine), _rounded(every)] for name, mine, every in pairs})
+    return json.dumps(
+        {name: [_round_values(mine), _round_values(every)] for name, mine, every in pairs}
+    )
 
 
-def _rounded(value: float) -> float | None:
+def _round_values(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 6)

@@ -27,7 +27,9 @@ _FACTS = struct.Struct(">II?")
 """Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; whether it has a probability."""
 _HEAD = struct.Struct(">2sIII?")
 _BODY, _JSON = _CHECKED.size, _HEAD.size
-FORMAT = "\n".join([_VERSION, _HEAD.format, *(f"{one.name} {one.type}" for one in COLUMNS)])
+FORMAT = "\n".join(
+    [_VERSION, _HEAD.format, *(f"{column.name} {column.type}" for column in COLUMNS)]
+)
 """Part of every key and of the mark: a value of another format is a miss."""
 _MARK = hashlib.sha256(FORMAT.encode()).digest()[:2]
 
@@ -48,7 +50,7 @@ def day_encoded(check: int, as_of: dt.date, defaults: pa.RecordBatch) -> bytes:
         defaults: Its group defaults, as `compute_group_defaults` returns them.
     """
     encoded_day = encode_group_defaults(as_of, defaults)
-    raw = {group: msgspec.Raw(b"{" + one) for group, one in encoded_day.members.items()}
+    raw = {group: msgspec.Raw(b"{" + text) for group, text in encoded_day.members.items()}
     content = msgspec.json.encode(_StoredDefaults(encoded_day.models, raw))
     return _pack(check, EncodedPrediction(encoded_day.as_of, 0, False, content))
 
@@ -56,12 +58,12 @@ def day_encoded(check: int, as_of: dt.date, defaults: pa.RecordBatch) -> bytes:
 @lru_cache(maxsize=4)  # every request reads it, and it changes once a day
 def day_decoded(check: int, value: bytes | None) -> GroupDefaults | None:
     """Decode the value of the newest day; None if it is missing, damaged or not of this key."""
-    found = decoded(check, value)
-    if found is None:
+    encoded = decoded(check, value)
+    if encoded is None:
         return None
-    stored = msgspec.json.decode(found.members, type=_StoredDefaults)
-    members = {group: bytes(one)[1:] for group, one in stored.defaults.items()}
-    return GroupDefaults(found.as_of, stored.models, members)
+    stored = msgspec.json.decode(encoded.members, type=_StoredDefaults)
+    members = {group: bytes(text)[1:] for group, text in stored.defaults.items()}
+    return GroupDefaults(encoded.as_of, stored.models, members)
 
 
 def encoded(checks: list[int], rows: pa.RecordBatch) -> list[bytes]:

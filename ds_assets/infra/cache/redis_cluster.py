@@ -49,13 +49,13 @@ def _ask(client: RedisCluster, commands: Sequence[Command]) -> list[Any]:
         with server.pipeline(transaction=False) as pipeline:
             for place in places:
                 pipeline.execute_command(*commands[place][1])  # type: ignore[no-untyped-call]
-            found = pipeline.execute(raise_on_error=False)
-        for place, answer in zip(places, found, strict=True):
-            answers[place] = _followed(client, commands[place], answer)
+            replies = pipeline.execute(raise_on_error=False)
+        for place, reply in zip(places, replies, strict=True):
+            answers[place] = _follow(client, commands[place], reply)
     return answers
 
 
-def _followed(client: RedisCluster, command: Command, answer: Any) -> Any:
+def _follow(client: RedisCluster, command: Command, answer: Any) -> Any:
     """Return a reply, or that of another server if the slot has moved."""
     if isinstance(answer, _MOVED):
         return client.execute_command(*command[1])  # type: ignore[no-untyped-call]

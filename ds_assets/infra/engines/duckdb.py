@@ -124,16 +124,16 @@ class DuckDBEngine:
 
     def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
         """See `LakeEngine`."""
-        made = f"made_{table.name}"
+        name = f"made_{table.name}"
         columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
-        self._connection.execute(f"CREATE OR REPLACE TABLE {made} ({columns})")
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
         with self._connection.cursor() as rows:  # stays open while rows are inserted
             batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
-            for rows_made in _combined(map_batches(batches, function, table)):
+            for rows_made in _combine(map_batches(batches, function, table)):
                 self._connection.register("gathered", rows_made)
-                self._connection.execute(f"INSERT INTO {made} SELECT * FROM gathered")
+                self._connection.execute(f"INSERT INTO {name} SELECT * FROM gathered")
                 self._connection.unregister("gathered")
-        return self.session.table(made)
+        return self.session.table(name)
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
         """See `LakeEngine`."""
@@ -165,7 +165,7 @@ class DuckDBEventReader:
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
-        paths = lake.local_files(one.stored.name for one in objects)
+        paths = lake.local_files(raw_object.stored.name for raw_object in objects)
         self.read_files(
             [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)]
         )
@@ -254,12 +254,12 @@ def _sql(frame: DataFrame) -> str:
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
 
 
-def _combined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _combine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Combine batches into larger tables: an INSERT takes milliseconds, however few its rows."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(len(one) for one in waiting) >= _ROWS_AT_ONCE:
+        if sum(len(batch) for batch in waiting) >= _ROWS_AT_ONCE:
             yield pa.Table.from_batches(waiting)
             waiting.clear()
     if waiting:

@@ -214,8 +214,8 @@ def _wrong_time(game: Game) -> list[tuple[str, str]]:
 def _wrong_facts(game: Game) -> list[tuple[str, str]]:
     cases = [("coalesce(text_event_type, '') = ''", "no event type")]
     if game.currencies:
-        known = ", ".join(literal(currency) for currency in game.currencies)
-        unknown = f"text_amount IS NOT NULL AND coalesce(text_currency, '') NOT IN ({known})"
+        accepted = ", ".join(literal(currency) for currency in game.currencies)
+        unknown = f"text_amount IS NOT NULL AND coalesce(text_currency, '') NOT IN ({accepted})"
         cases.append((unknown, "a currency that currencies does not list"))
     for name, words in _numbers(game).items():
         no_number = f"text_{name} IS NOT NULL AND NOT coalesce(isfinite({name}), false)"

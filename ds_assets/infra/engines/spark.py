@@ -75,8 +75,8 @@ class SparkEngine:
             return self.session.createDataFrame([], schema)
         files = [self._place.pattern(table_file(table.name, day)) for day in chosen]
         with ThreadPoolExecutor(_MAX_SCHEMA_READS) as executor:
-            found = executor.map(self._columns, files)
-            for day, columns in zip(chosen, found, strict=True):
+            columns_by_file = executor.map(self._columns, files)
+            for day, columns in zip(chosen, columns_by_file, strict=True):
                 refuse_missing_columns(day, columns, table)
         base = self._place.address(table.name)  # folder names below it become a column
         reader = self.session.read.schema(schema).option("basePath", base)
@@ -93,7 +93,7 @@ class SparkEngine:
         chosen = list(days)
         with lake.adopting() as (folder, adopted):
             written = self._write(frame, table, by, chosen, f"{folder}/rows")
-            staged = self._staged(f"{folder}/rows", written, lake)
+            staged = self._find_staged(f"{folder}/rows", written, lake)
             for day in chosen:
                 if day not in staged:
                     staged[day] = f"{folder}/{day}.parquet"
@@ -106,7 +106,10 @@ class SparkEngine:
     ) -> dict[dt.date, int]:
         """Write a file per day into a folder. Returns the number of rows of days that have any."""
         f = self.functions
-        columns = [f.col(one.name).cast(TYPES[one.type]).alias(one.name) for one in table.columns]
+        columns = [
+            f.col(column.name).cast(TYPES[column.type]).alias(column.name)
+            for column in table.columns
+        ]
         rows = frame.where(f.col(by).isin(days)).select(*columns, f.col(by).alias(_DAY))
         key = [f.col(name).asc_nulls_last() for name in table.key]
         target = self._place.address(folder)
@@ -118,20 +121,20 @@ class SparkEngine:
         counts = written.groupBy(_DAY).count()
         return {row[_DAY]: row["count"] for row in counts.collect()}
 
-    def _staged(self, folder: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, str]:
+    def _find_staged(self, folder: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, str]:
         """Return the names in the lake of the files that Spark wrote into a folder, by day."""
-        names = [one.name for one in lake.objects(folder) if one.name.endswith(".parquet")]
-        found = {
+        names = [item.name for item in lake.objects(folder) if item.name.endswith(".parquet")]
+        files_by_day = {
             day: [name for name in names if name.startswith(f"{folder}/{_DAY}={day}/")]
             for day in days
         }
-        for day, files in found.items():
+        for day, files in files_by_day.items():
             if len(files) != 1:
                 raise InputError(
                     f"Spark wrote {day} to {self._place.address(folder)}, where the lake {lake} "
                     f"has {len(files)} files of it; DS_ASSETS_SPARK_LAKE must be the same place"
                 )
-        return {day: files[0] for day, files in found.items()}
+        return {day: files[0] for day, files in files_by_day.items()}
 
     def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
         """See `LakeEngine`. The workers run the function, so they need this package."""

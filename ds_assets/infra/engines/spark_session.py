@@ -107,11 +107,11 @@ def started_session(master: str, memory_limit_mb: int) -> Any:
             from pyspark.sql import SparkSession  # noqa: PLC0415
     except ImportError as error:
         raise _not_installed(_MASTER, error) from None
-    builder: Any = SparkSession.builder.appName("ds_assets").config(map=_quiet())
+    builder: Any = SparkSession.builder.appName("ds_assets").config(map=_quiet_settings())
     if master.startswith("local"):
         # Local workers use the same environment as this process.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        builder = builder.config(map=_private(memory_limit_mb))
+        builder = builder.config(map=_local_settings(memory_limit_mb))
     try:
         session = builder.master(master).getOrCreate()
         _settle(session)
@@ -140,7 +140,7 @@ def _settle(session: Any) -> None:
         session.conf.set(key, value)
 
 
-def _quiet() -> dict[str, Any]:
+def _quiet_settings() -> dict[str, Any]:
     return {
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
@@ -150,7 +150,7 @@ def _quiet() -> dict[str, Any]:
     }
 
 
-def _private(memory_limit_mb: int) -> dict[str, Any]:
+def _local_settings(memory_limit_mb: int) -> dict[str, Any]:
     """Return the settings of a local Spark."""
     return {
         "spark.driver.bindAddress": "127.0.0.1",

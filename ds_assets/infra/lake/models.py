@@ -99,8 +99,8 @@ def day_model(
 def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
     """Stability index of a day's features against a model's training rows, largest first."""
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
-    known = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
-    return stability(card.distributions, known, card.encoding)
+    clustered = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
+    return stability(card.distributions, clustered, card.encoding)
 
 
 def model_tags(
@@ -112,8 +112,8 @@ def model_tags(
     game may have a target that it did not have on the day.
     """
     kinds = (CLUSTERS, *targets)
-    objects = (one for kind in kinds for one in lake.objects(day_folder(f"models/{kind}", day)))
-    tags = {one.name: one.tag for one in objects}
+    objects = (item for kind in kinds for item in lake.objects(day_folder(f"models/{kind}", day)))
+    tags = {item.name: item.tag for item in objects}
     required = (CLUSTERS, *BUILT_IN_NAMES)
     return tags if all(_name(kind, day, CARD) in tags for kind in required) else None
 
@@ -145,7 +145,9 @@ def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES)
         day,
         clusters=files(CLUSTERS, ClusterCard),
         targets=tuple(
-            (name, found) for name in targets if (found := files(name, ModelCard)) is not None
+            (name, target_files)
+            for name in targets
+            if (target_files := files(name, ModelCard)) is not None
         ),
     )
 

@@ -77,9 +77,9 @@ def _migrate(connection: sa.Connection, version: str | None) -> None:
     except sa.exc.DBAPIError as error:
         if not is_denied(error, connection):
             raise
-        found = "no schema" if version is None else f"schema version {version}"
+        schema = "no schema" if version is None else f"schema version {version}"
         raise SchemaDiffers(
-            f"{describe(connection.engine.url)} has {found} that its user can see, this "
+            f"{describe(connection.engine.url)} has {schema} that its user can see, this "
             f"software needs version {SCHEMA_VERSION}, and the user may not make it: run "
             f"`{COMMAND}` with the address of the database's owner, and give this user the "
             "GRANTs of docs/results.md"

@@ -43,12 +43,12 @@ class _ServiceBackend:
         self._service = service
         self.answer_one, self.answer = service.answer_one, service.answer
 
-    async def score(self, asked: ScoreRequest) -> Sequence[Answer]:
+    async def score(self, request: ScoreRequest) -> Sequence[Answer]:
         users = [
-            UserToScore(one.user_id, _given(one.features), _given(one.events), one.user_group)
-            for one in asked.users
+            UserToScore(user.user_id, _given(user.features), _given(user.events), user.user_group)
+            for user in request.users
         ]
-        return await self._service.score(users, reasons=asked.reasons)
+        return await self._service.score(users, reasons=request.reasons)
 
     def health(self) -> Health:
         return self._service.health()

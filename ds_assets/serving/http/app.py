@@ -199,15 +199,15 @@ class App:
         self, request: Request, exchange: Exchange, started: float
     ) -> Reply:
         body = await self._read_body(request, exchange, started)
-        asked = decode_body(self._user_ids_decoder, body)
-        user_ids, answer = asked.user_ids, self._backend.answer
-        return _join(await self._counted(len(user_ids), answer, user_ids, asked.user_group))
+        parsed = decode_body(self._user_ids_decoder, body)
+        user_ids, answer = parsed.user_ids, self._backend.answer
+        return _join(await self._counted(len(user_ids), answer, user_ids, parsed.user_group))
 
     async def _post_score(self, request: Request, exchange: Exchange, started: float) -> Reply:
         body = await self._read_body(request, exchange, started)
-        asked = decode_body(self._score_decoder, body)
+        parsed = decode_body(self._score_decoder, body)
         try:
-            return _join(await self._counted(_cost(asked), self._backend.score, asked))
+            return _join(await self._counted(_cost(parsed), self._backend.score, parsed))
         except InputError as error:
             raise ProblemError(problems.NOT_ACCEPTED, str(error)) from None
 

@@ -117,13 +117,13 @@ def _one_user() -> dict[str, Any]:
     }
     _, fields = msgspec.json.schema_components([UserIds])
     group = dict(fields[UserIds.__name__]["properties"]["user_group"])
-    asked = {
+    group_parameter = {
         "name": "user_group",
         "in": "query",
         "description": group.pop("description"),
         "schema": group,
     }
-    known = {
+    tags_parameter = {
         "name": "If-None-Match",
         "in": "header",
         "description": "Entity tags of answers that the client has.",
@@ -133,7 +133,7 @@ def _one_user() -> dict[str, Any]:
         "operationId": "prediction",
         "summary": "Get the prediction for one user",
         "security": [{"key": []}],
-        "parameters": [parameter, asked, known],
+        "parameters": [parameter, group_parameter, tags_parameter],
         "responses": {
             "200": {**_json("The prediction.", "Answer"), "headers": _CACHING},
             "304": {"description": "Not modified: your copy is current.", "headers": _CACHING},

@@ -98,7 +98,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def score(self, asked: ScoreRequest) -> Sequence[Answer]:
+    async def score(self, request: ScoreRequest) -> Sequence[Answer]:
         """Answer for each of these users with a score made now.
 
         Raises:

@@ -107,19 +107,19 @@ def _apart(card: ModelCard) -> Iterator[str]:
     """Users apart: those in their first week, and the groups."""
     week = card.first_week
     if week is not None:
-        found = "too few to validate" if week.measures is None else f"AUC {_of(week.measures.auc)}"
-        yield f"Users in their first week: {week.users:,}, {found}."
+        result = "too few to validate" if week.measures is None else f"AUC {_of(week.measures.auc)}"
+        yield f"Users in their first week: {week.users:,}, {result}."
     if card.groups:
         yield f"User groups ({card.user_groups}), on the snapshot {card.groups[0].snapshot}:"
         head = "| group | users | positive | answered by | why | log loss, own less global | AUC |"
         yield "\n".join([head, _line(7), *map(_group, card.groups)])
 
 
-def _group(one: GroupCard) -> str:
-    auc = None if one.measures is None else one.measures.auc
+def _group(card: GroupCard) -> str:
+    auc = None if card.measures is None else card.measures.auc
     return (
-        f"| {_cell(one.group)} | {one.users:,} | {one.positives:,} | {one.model} | {one.reason} "
-        f"| {_of(one.difference)} | {_of(auc)} |"
+        f"| {_cell(card.group)} | {card.users:,} | {card.positives:,} | {card.model} "
+        f"| {card.reason} | {_of(card.difference)} | {_of(auc)} |"
     )
 
 
@@ -149,8 +149,8 @@ def _table(contenders: Mapping[str, Measures]) -> str:
 
 def _rows(contenders: Iterable[tuple[str, Measures]]) -> Iterator[str]:
     for name, measures in contenders:
-        found = (_of(getattr(measures, measure)) for measure in _MEASURES)
-        yield f"| {_CONTENDERS[name]} | {' | '.join(found)} |"
+        cells = (_of(getattr(measures, measure)) for measure in _MEASURES)
+        yield f"| {_CONTENDERS[name]} | {' | '.join(cells)} |"
 
 
 def _snapshots(days: Collection[object]) -> str:

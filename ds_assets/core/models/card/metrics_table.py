@@ -30,22 +30,22 @@ def metrics_of(cards: Iterable[ModelCard]) -> pd.DataFrame:
 def _rows(card: ModelCard) -> Iterator[dict[str, object]]:
     for fold in card.folds:
         for contender, measures in fold.contenders.items():
-            yield from _measured(card, contender, ALL, fold, measures)
-    apart = {one.group: one for one in card.groups}
-    for segment, one in {FIRST_WEEK: card.first_week, **apart}.items():
-        if one is not None and one.measures is not None:
-            yield from _measured(card, DELIVERED, segment, one, one.measures)
+            yield from _list_measures(card, contender, ALL, fold, measures)
+    apart = {group.group: group for group in card.groups}
+    for segment, users in {FIRST_WEEK: card.first_week, **apart}.items():
+        if users is not None and users.measures is not None:
+            yield from _list_measures(card, DELIVERED, segment, users, users.measures)
 
 
-def _measured(
+def _list_measures(
     card: ModelCard,
     contender: str,
     segment: str,
     users: Evaluation | Segment | GroupCard,
     measures: Measures,
 ) -> Iterator[dict[str, object]]:
-    for name, found in measures:
-        if found is not None:
+    for name, measure in measures:
+        if measure is not None:
             yield {
                 "as_of": card.as_of,
                 "target": card.target,
@@ -55,5 +55,5 @@ def _measured(
                 "measure": name,
                 "users": users.users,
                 "positives": users.positives,
-                **found.model_dump(),
+                **measure.model_dump(),
             }

@@ -75,10 +75,12 @@ def in_order(
         ValueError: a snapshot has not matured on `as_of`, is there twice, or has labels of other
             users than its features.
     """
-    ordered = [_sorted_by_user(one) for one in sorted(snapshots, key=lambda one: one.day)]
-    for one in ordered:
-        _refuse_wrong_maturity(one, horizon, as_of)
-    if len({one.day for one in ordered}) < len(ordered):
+    ordered = [
+        _sort_by_user(snapshot) for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.day)
+    ]
+    for snapshot in ordered:
+        _refuse_wrong_maturity(snapshot, horizon, as_of)
+    if len({snapshot.day for snapshot in ordered}) < len(ordered):
         raise ValueError("each snapshot can be given only once")
     return ordered
 
@@ -93,12 +95,14 @@ def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
     Returns:
         A fold for each of the latest snapshots that has at least one to train on.
     """
-    found = []
+    usable = []
     for validation in list(reversed(snapshots))[:most]:
-        training = tuple(one for one in snapshots if one.matured_on <= validation.day)
+        training = tuple(
+            snapshot for snapshot in snapshots if snapshot.matured_on <= validation.day
+        )
         if training:
-            found.append(Fold(training, validation))
-    return found
+            usable.append(Fold(training, validation))
+    return usable
 
 
 def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[LabelledSnapshot]:
@@ -108,11 +112,11 @@ def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[Label
         snapshots: Any snapshots.
         most_rows: Expected maximum of the rows of all snapshots together; sampling may add some.
     """
-    rows = sum(len(one.labels) for one in snapshots)
+    rows = sum(len(snapshot.labels) for snapshot in snapshots)
     if rows <= most_rows:
         return list(snapshots)
     bound = np.uint64(int(most_rows / rows * 2**64))
-    return [one.rows(_hashes(one.features[USER_ID]) < bound) for one in snapshots]
+    return [snapshot.rows(_hashes(snapshot.features[USER_ID]) < bound) for snapshot in snapshots]
 
 
 def _hashes(users: pd.Series) -> NDArray[np.uint64]:
@@ -120,7 +124,7 @@ def _hashes(users: pd.Series) -> NDArray[np.uint64]:
     return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
 
 
-def _sorted_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
     features = snapshot.features.sort_values(USER_ID, ignore_index=True)
     users, labels = features[USER_ID], snapshot.labels
     if not users.is_unique or not labels.index.is_unique or set(users) != set(labels.index):
@@ -139,14 +143,14 @@ def _sorted_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
     )
 
 
-def _refuse_wrong_maturity(one: LabelledSnapshot, horizon: int, as_of: dt.date) -> None:
-    if one.matured_on > as_of:
+def _refuse_wrong_maturity(snapshot: LabelledSnapshot, horizon: int, as_of: dt.date) -> None:
+    if snapshot.matured_on > as_of:
         raise ValueError(
-            f"labels of snapshot {one.day} mature on {one.matured_on}, after the training "
-            f"day {as_of}; they cannot be used"
+            f"labels of snapshot {snapshot.day} mature on {snapshot.matured_on}, after the "
+            f"training day {as_of}; they cannot be used"
         )
-    if one.matured_on < one.day + dt.timedelta(days=horizon):
+    if snapshot.matured_on < snapshot.day + dt.timedelta(days=horizon):
         raise ValueError(
-            f"labels of snapshot {one.day} cannot have matured on {one.matured_on}: "
+            f"labels of snapshot {snapshot.day} cannot have matured on {snapshot.matured_on}: "
             f"their horizon is {horizon} days"
         )

@@ -54,10 +54,10 @@ def find_shortfalls(
     ]
 
 
-def enough_on(found: Sequence[DataShortfall]) -> dt.date | None:
+def enough_on(shortfalls: Sequence[DataShortfall]) -> dt.date | None:
     """Day on which nothing will be missing any more; None if it cannot be estimated."""
-    days = [one.enough_on for one in found if one.enough_on is not None]
-    return max(days) if found and len(days) == len(found) else None
+    days = [shortfall.enough_on for shortfall in shortfalls if shortfall.enough_on is not None]
+    return max(days) if shortfalls and len(days) == len(shortfalls) else None
 
 
 def has_enough(fold: Fold) -> bool:
@@ -76,9 +76,9 @@ def users_of_each_outcome(snapshots: Sequence[LabelledSnapshot]) -> tuple[int, i
     """Count users, not rows: a user who leaves in seven snapshots adds little over one."""
     positive: set[str] = set()
     negative: set[str] = set()
-    for one in snapshots:
-        positive.update(one.labels.index[one.labels])
-        negative.update(one.labels.index[~one.labels])
+    for snapshot in snapshots:
+        positive.update(snapshot.labels.index[snapshot.labels])
+        negative.update(snapshot.labels.index[~snapshot.labels])
     return len(positive), len(negative)
 
 
@@ -109,13 +109,13 @@ def _few_users(
     as_of: dt.date | None = None,
 ) -> list[DataShortfall]:
     nouns = target.wording.positives, target.wording.negatives
-    found = zip(nouns, users_of_each_outcome(snapshots), strict=True)
+    counts = zip(nouns, users_of_each_outcome(snapshots), strict=True)
     return [
         DataShortfall(
             f"{count} {noun} in {where}, {needed} are needed",
             as_of and _expected(count, needed, len(snapshots) * target.step, as_of),
         )
-        for noun, count in found
+        for noun, count in counts
         if count < needed
     ]
 

@@ -42,13 +42,15 @@ class Rows:
 
 def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
     """Stack the rows of at least one snapshot."""
-    spends = [None if one.spend is None else one.spend.to_numpy() for one in snapshots]
-    known = [one for one in spends if one is not None]
+    spends = [
+        None if snapshot.spend is None else snapshot.spend.to_numpy() for snapshot in snapshots
+    ]
+    present = [spend for spend in spends if spend is not None]
     return Rows(
-        np.concatenate([encode(one.features, encoding) for one in snapshots]),
-        np.concatenate([one.outcomes for one in snapshots]),
-        np.concatenate([groups_of(one) for one in snapshots]),
-        np.concatenate(known) if len(known) == len(spends) else None,
+        np.concatenate([encode(snapshot.features, encoding) for snapshot in snapshots]),
+        np.concatenate([snapshot.outcomes for snapshot in snapshots]),
+        np.concatenate([groups_of(snapshot) for snapshot in snapshots]),
+        np.concatenate(present) if len(present) == len(spends) else None,
     )
 
 
@@ -59,4 +61,4 @@ def groups_of(snapshot: LabelledSnapshot) -> NDArray[np.object_]:
 
 def encoding_of(snapshots: Sequence[LabelledSnapshot]) -> Encoding:
     """Fit the encoding to the rows of snapshots."""
-    return fit_encoding([one.features for one in snapshots])
+    return fit_encoding([snapshot.features for snapshot in snapshots])

@@ -44,7 +44,7 @@ def distributions(matrix: Matrix, encoding: Encoding) -> dict[str, Distribution]
 
 
 def stability(
-    known: Mapping[str, Distribution], features: pd.DataFrame, encoding: Encoding
+    distributions: Mapping[str, Distribution], features: pd.DataFrame, encoding: Encoding
 ) -> dict[str, float]:
     """Population stability index of each feature, the largest first.
 
@@ -52,7 +52,7 @@ def stability(
     Statistical Properties of Population Stability Index, 2018.
 
     Args:
-        known: The result of `distributions`.
+        distributions: The result of `distributions`.
         features: Features frame of a day; without rows there is no drift.
         encoding: The encoding of the same training rows.
 
@@ -62,10 +62,11 @@ def stability(
     matrix = encode(features, encoding)
     if not len(matrix):
         return {}
-    found = {
-        name: _distance(known[name], matrix[:, place]) for place, name in enumerate(encoding.names)
+    indexes = {
+        name: _distance(distributions[name], matrix[:, place])
+        for place, name in enumerate(encoding.names)
     }
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(indexes.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _distribution(values: Matrix) -> Distribution:
@@ -88,7 +89,7 @@ def _shares(values: Matrix, edges: Sequence[float]) -> np.ndarray:
     return np.bincount(bins, minlength=len(edges) + 2) / len(values)
 
 
-def _distance(known: Distribution, values: Matrix) -> float:
-    now = np.maximum(_shares(values, known.edges), _LEAST_SHARE)
-    then = np.maximum(np.array(known.shares), _LEAST_SHARE)
+def _distance(distribution: Distribution, values: Matrix) -> float:
+    now = np.maximum(_shares(values, distribution.edges), _LEAST_SHARE)
+    then = np.maximum(np.array(distribution.shares), _LEAST_SHARE)
     return float(((now - then) * np.log(now / then)).sum())

@@ -94,13 +94,15 @@ def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict
     if labels.all() or not labels.any():
         raise ValueError("measures need users of both outcomes")
     one_of_each = np.ones((1, len(labels)))
-    prepared = {name: _prepared(labels, scores) for name, scores in contenders.items()}
-    values = {name: _measured(one, one_of_each) for name, one in prepared.items()}
-    coarser = {name: one.coarser() for name, one in prepared.items()}
+    prepared = {name: _prepare(labels, scores) for name, scores in contenders.items()}
+    values = {
+        name: _compute_measures(contender, one_of_each) for name, contender in prepared.items()
+    }
+    coarser = {name: contender.coarser() for name, contender in prepared.items()}
     parts: dict[str, list[dict[str, Floats]]] = {name: [] for name in contenders}
     for weights in _resamples(len(labels), seed):
-        for name, one in coarser.items():
-            parts[name].append(_measured(one, weights))
+        for name, contender in coarser.items():
+            parts[name].append(_compute_measures(contender, weights))
     return {name: _with_intervals(values[name], parts[name]) for name in contenders}
 
 
@@ -160,7 +162,7 @@ class _Prepared:
         return replace(self, groups=groups)
 
 
-def _prepared(labels: Labels, scores: Scores) -> _Prepared:
+def _prepare(labels: Labels, scores: Scores) -> _Prepared:
     _, groups = np.unique(scores.values, return_inverse=True)
     rank = np.empty(len(labels), dtype=np.intp)
     rank[np.argsort(scores.values, kind="stable")] = np.arange(len(labels))
@@ -183,17 +185,17 @@ def _resamples(rows: int, seed: int) -> Iterator[Floats]:
         yield weights.reshape(count, rows).astype(np.float64)
 
 
-def _measured(one: _Prepared, weights: Floats) -> dict[str, Floats]:
+def _compute_measures(contender: _Prepared, weights: Floats) -> dict[str, Floats]:
     """Every measure under weights of shape (resamples, rows): arrays of shape (resamples,)."""
-    positives = _sums(one.groups, one.labels, weights)
-    found = _ranking(positives, _sums(one.groups, np.ones_like(one.labels), weights))
-    if one.losses is not None:
+    positives = _sums(contender.groups, contender.labels, weights)
+    measures = _ranking(positives, _sums(contender.groups, np.ones_like(contender.labels), weights))
+    if contender.losses is not None:
         total = weights.sum(axis=1, keepdims=True)
-        means = weights @ one.losses / total
-        found |= dict(zip(("log_loss", "brier", "bias"), means.T, strict=True))
-        errors = _sums(one.bins, one.losses[:, 2], weights)
-        found["ece"] = np.abs(errors).sum(axis=1) / total[:, 0]
-    return found
+        means = weights @ contender.losses / total
+        measures |= dict(zip(("log_loss", "brier", "bias"), means.T, strict=True))
+        errors = _sums(contender.bins, contender.losses[:, 2], weights)
+        measures["ece"] = np.abs(errors).sum(axis=1) / total[:, 0]
+    return measures
 
 
 def _sums(groups: NDArray[np.intp], values: Floats, weights: Floats) -> Floats:
@@ -215,33 +217,36 @@ def _ranking(positives: Floats, all_rows: Floats) -> dict[str, Floats]:
     below = np.cumsum(negatives, axis=1) - negatives / 2
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN for a resample without both
         auc = (positives * below).sum(axis=1) / (total * negatives.sum(axis=1))
-        found = np.cumsum(positives[:, ::-1], axis=1)
+        true_positives = np.cumsum(positives[:, ::-1], axis=1)
         called = np.cumsum(all_rows[:, ::-1], axis=1)
-        precision = np.where(called > 0, found / called, 0.0)
+        precision = np.where(called > 0, true_positives / called, 0.0)
         average = (positives[:, ::-1] * precision).sum(axis=1) / total
         names = {share: f"lift_{share * 100:.0f}" for share in TOP_SHARES}
-        lifts = {name: _lift(found, called, share) for share, name in names.items()}
+        lifts = {name: _lift(true_positives, called, share) for share, name in names.items()}
     undefined = np.isnan(auc)
     return {"auc": auc, "pr_auc": np.where(undefined, np.nan, average)} | lifts
 
 
-def _lift(found: Floats, called: Floats, share: float) -> Floats:
+def _lift(true_positives: Floats, called: Floats, share: float) -> Floats:
     top = share * called[:, -1:]
     # the score at the edge of the top, a part of which is inside
     edge = np.argmax(called >= top, axis=1)[:, None]
-    weight, positives = (np.diff(one, axis=1, prepend=0) for one in (called, found))
-    at_edge = [np.take_along_axis(one, edge, axis=1) for one in (called, found, weight, positives)]
+    weight, positives = (np.diff(counts, axis=1, prepend=0) for counts in (called, true_positives))
+    at_edge = [
+        np.take_along_axis(counts, edge, axis=1)
+        for counts in (called, true_positives, weight, positives)
+    ]
     called_to, found_to, weight_at, positives_at = at_edge
     inside = found_to - positives_at * (called_to - top) / weight_at
-    return np.asarray((inside / top / (found[:, -1:] / called[:, -1:]))[:, 0])
+    return np.asarray((inside / top / (true_positives[:, -1:] / called[:, -1:]))[:, 0])
 
 
 def _with_intervals(value: Mapping[str, Floats], parts: list[dict[str, Floats]]) -> Measures:
-    found = {
-        name: _interval(float(one[0]), np.concatenate([part[name] for part in parts]))
-        for name, one in value.items()
+    intervals = {
+        name: _interval(float(whole[0]), np.concatenate([part[name] for part in parts]))
+        for name, whole in value.items()
     }
-    return Measures(**found)
+    return Measures(**intervals)
 
 
 def _interval(value: float, resampled: Floats) -> Measure:

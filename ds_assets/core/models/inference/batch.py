@@ -79,7 +79,7 @@ class DayModels:
     @property
     def user_groups(self) -> str:
         """Which users get models of their own, as `with_user_groups` wants it."""
-        return next((one.card.user_groups for one in self.targets.values()), NO_GROUPS)
+        return next((model.card.user_groups for model in self.targets.values()), NO_GROUPS)
 
     @property
     def cluster_names(self) -> dict[int, str]:
@@ -87,7 +87,7 @@ class DayModels:
         return (
             {}
             if self.clusters is None
-            else {one.id: one.name for one in self.clusters.card.clusters}
+            else {cluster.id: cluster.name for cluster in self.clusters.card.clusters}
         )
 
     @property
@@ -95,25 +95,25 @@ class DayModels:
         """What the columns of `PREDICTIONS` say that is the same for every user of the day."""
         return {
             "as_of": self.as_of,
-            **{one.missing_column: self.missing(one) for one in BUILT_IN},
-            **{one.model_column: self.version(one) for one in BUILT_IN},
+            **{target.missing_column: self.missing(target) for target in BUILT_IN},
+            **{target.model_column: self.version(target) for target in BUILT_IN},
             "cluster_model": None if self.clusters is None else self.clusters.card.version,
         }
 
     def of(self, target: Target) -> TargetModel | None:
         """What there is of a target as it is defined; None where there is nothing."""
-        known = self.targets.get(target.name)
-        return known if known is not None and known.card.definition == target.definition else None
+        model = self.targets.get(target.name)
+        return model if model is not None and model.card.definition == target.definition else None
 
     def missing(self, target: Target) -> str | None:
         """What data is missing for a target's predictions, in words; None where there are some."""
-        known = self.of(target)
-        return "no model was made for the day" if known is None else known.missing
+        model = self.of(target)
+        return "no model was made for the day" if model is None else model.missing
 
     def version(self, target: Target) -> str | None:
         """Version of a target's model; None where there is none."""
-        known = self.of(target)
-        return None if known is None else known.version
+        model = self.of(target)
+        return None if model is None else model.version
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Predictor:
 
     def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Predict a batch: the columns of user_features, and `dt`, their day."""
-        files = {one.as_of: one for one in self.days}
+        files = {day.as_of: day for day in self.days}
         for day, rows in features.groupby("dt"):
             yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]), self.declared)
 
@@ -166,7 +166,7 @@ class TargetPredictor:
 
     def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Predict a batch: the columns of user_features, and `dt`, their day."""
-        files = {one.as_of: one for one in self.days}
+        files = {day.as_of: day for day in self.days}
         for day, rows in features.groupby("dt"):
             models = load_day(files[pd.Timestamp(str(day)).date()])
             yield from predict_targets(rows, models, self.targets, self.declared)
@@ -228,22 +228,22 @@ def predict(
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    known = with_clusters(features, models.clusters)
-    known = with_user_groups(known, models.user_groups)
+    users = with_clusters(features, models.clusters)
+    users = with_user_groups(users, models.user_groups)
     predicted = {
-        name: _predict_target(one, known, declared) for name, one in models.targets.items()
+        name: _predict_target(model, users, declared) for name, model in models.targets.items()
     }
     return pd.DataFrame(
         {
-            "user_id": known["user_id"],
+            "user_id": users["user_id"],
             **models.same_for_all,
             "last_seen": pd.Series(
-                last_seen(_ago(known), models.as_of), index=known.index, dtype=object
+                last_seen(_ago(users), models.as_of), index=users.index, dtype=object
             ),
             **target_columns(predicted),
-            "cluster": known["cluster"],
-            "cluster_name": known["cluster"].map(models.cluster_names),
-            "user_group": known[USER_GROUP],
+            "cluster": users["cluster"],
+            "cluster_name": users["cluster"].map(models.cluster_names),
+            "user_group": users[USER_GROUP],
         }
     )[PREDICTIONS.names]
 
@@ -268,9 +268,9 @@ def predict_targets(
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    known = with_clusters(features, models.clusters)
+    users = with_clusters(features, models.clusters)
     for target in targets:
-        own = known[in_population(known, target.population)]
+        own = users[in_population(users, target.population)]
         model = models.of(target)
         predicted = TargetPredictions() if model is None else _predict_target(model, own, declared)
         yield pd.DataFrame(
@@ -309,12 +309,12 @@ def last_seen(ago: Iterable[float], as_of: dt.date) -> list[dt.date | None]:
         ago: Days since then; not a number where nobody knows.
         as_of: The day from which they count.
     """
-    return [as_of - dt.timedelta(one) if 0 <= one < as_of.toordinal() else None for one in ago]
+    return [as_of - dt.timedelta(days) if 0 <= days < as_of.toordinal() else None for days in ago]
 
 
 def _ago(features: pd.DataFrame) -> list[float]:
-    found: list[float] = features[AGO].to_numpy(np.float64, na_value=np.nan).tolist()
-    return found
+    days: list[float] = features[AGO].to_numpy(np.float64, na_value=np.nan).tolist()
+    return days
 
 
 def _predict_target(

@@ -97,18 +97,18 @@ class OnlineScorer:
         self.models, self._declared = models, tuple(declared)
         self._own_targets = sorted(targets, key=attrgetter("name"))
         loaded = _models_in_use(models, (*BUILT_IN, *self._own_targets))
-        known = [one for one in (models.clusters, *loaded.values()) if one is not None]
-        encodings = [one.card.encoding for one in known]
-        groups = {models.user_groups, *(one.card.user_groups for one in loaded.values())}
-        self.features = _asked(encodings, groups, self._own_targets)
+        used = [model for model in (models.clusters, *loaded.values()) if model is not None]
+        encodings = [model.card.encoding for model in used]
+        groups = {models.user_groups, *(model.card.user_groups for model in loaded.values())}
+        self.features = _list_features(encodings, groups, self._own_targets)
         self._layout = _Layout(self.features, encodings)
-        self._clusters = None if models.clusters is None else self._loaded(models.clusters)
-        self._targets = {name: self._loaded(one) for name, one in loaded.items()}
+        self._clusters = None if models.clusters is None else self._load(models.clusters)
+        self._targets = {name: self._load(model) for name, model in loaded.items()}
         self._same_for_all, self._cluster_names = models.same_for_all, models.cluster_names
         for model in loaded.values():
             _ = model.trees  # worked out now, and not while the first user waits for reasons
 
-    def _loaded(self, model: Model[Any]) -> _Loaded:
+    def _load(self, model: Model[Any]) -> _Loaded:
         encoding = model.card.encoding
         plan = plan_reasons(encoding, self._declared)
         return _Loaded(model, self._layout.places(encoding), plan)
@@ -133,7 +133,7 @@ class OnlineScorer:
         rows = self._rows(users)
         nothing = [None] * len(users)
         predicted = {
-            name: _predict_target(one, rows, reasons) for name, one in self._targets.items()
+            name: _predict_target(model, rows, reasons) for name, model in self._targets.items()
         }
         day = as_of or self.models.as_of
         same = self._same_for_all | {"as_of": day}
@@ -177,13 +177,13 @@ class OnlineScorer:
             ]
 
     def _rows(self, users: Sequence[User]) -> "_Rows":
-        known, matrix = self._layout.read(users)
+        plain_users, matrix = self._layout.read(users)
         clusters = [None] * len(users)
         if self._clusters is not None:
             own = matrix.take(self._clusters.places, axis=1)
             clusters = self._clusters.model.session.run(["cluster"], {"X": own})[0].tolist()
         self._layout.add_clusters(matrix, clusters)
-        return _Rows(known, matrix, clusters)
+        return _Rows(plain_users, matrix, clusters)
 
 
 @dataclass(frozen=True)
@@ -228,9 +228,11 @@ def _reasons(loaded: _Loaded, matrix: Matrix, groups: Groups, rows: _Rows) -> li
 
 def _models_in_use(models: DayModels, targets: Iterable[Target]) -> dict[str, PredictionModel]:
     """The models of targets as they are defined, by the target's name."""
-    known = {target.name: models.of(target) for target in targets}
+    target_models = {target.name: models.of(target) for target in targets}
     return {
-        name: own.model for name, own in known.items() if own is not None and own.model is not None
+        name: own.model
+        for name, own in target_models.items()
+        if own is not None and own.model is not None
     }
 
 
@@ -241,12 +243,14 @@ def _value_at(
     return None if column is None else column[place]
 
 
-def _asked(
+def _list_features(
     encodings: Iterable[Encoding], groups: Iterable[str], targets: Iterable[Target]
 ) -> tuple[Feature, ...]:
     """Name and type of what has to be known of a user, each once."""
     types: dict[tuple[str, FeatureType], None] = {
-        (one.name, one.type): None for encoding in encodings for one in encoding.features
+        (feature.name, feature.type): None
+        for encoding in encodings
+        for feature in encoding.features
     }
     types |= {(group_start(by)[1], "text"): None for by in groups if by != NO_GROUPS}
     if any(target.population != "all" for target in targets):
@@ -264,10 +268,10 @@ class _Layout:
 
     def __init__(self, features: Sequence[Feature], encodings: Sequence[Encoding]) -> None:
         self._features = features
-        self._numbers = [one.name for one in features if one.type == "number"]
-        self._texts = [one.name for one in features if one.type == "text"]
+        self._numbers = [feature.name for feature in features if feature.type == "number"]
+        self._texts = [feature.name for feature in features if feature.type == "text"]
         columns: dict[str | Feature, int] = {name: n for n, name in enumerate(self._numbers)}
-        for feature in (one for encoding in encodings for one in encoding.features):
+        for feature in (feature for encoding in encodings for feature in encoding.features):
             if feature.type != "number":
                 columns.setdefault(feature, len(columns))
         self._columns = columns
@@ -279,7 +283,9 @@ class _Layout:
 
     def places(self, encoding: Encoding) -> NDArray[np.intp]:
         """Columns of a model, in its order."""
-        keys = (one.name if one.type == "number" else one for one in encoding.features)
+        keys = (
+            feature.name if feature.type == "number" else feature for feature in encoding.features
+        )
         return np.array([self._columns[key] for key in keys], dtype=np.intp)
 
     def read(self, users: Sequence[User]) -> tuple[Sequence[User], Matrix]:
@@ -288,23 +294,23 @@ class _Layout:
         Raises:
             InputError: a feature is missing or has the wrong type; the message names all of them.
         """
-        known, numbers = users, self._plain_numbers(users)
+        plain_users, numbers = users, self._plain_numbers(users)
         if numbers is None:
-            known = self._mended(users)
-            numbers = np.array(self._values(known, self._numbers), dtype=np.float64)
+            plain_users = self._convert(users)
+            numbers = np.array(self._values(plain_users, self._numbers), dtype=np.float64)
         matrix = np.full((len(users), len(self._columns)), np.nan, dtype=np.float32)
         shape = len(users), len(self._numbers)
         matrix[:, : len(self._numbers)] = as_float32(numbers.reshape(shape))
         for place, name, codes in self._codes:
             if name != CLUSTER:
-                matrix[:, place] = [codes.get(user[name], np.nan) for user in known]
-        return known, matrix
+                matrix[:, place] = [codes.get(user[name], np.nan) for user in plain_users]
+        return plain_users, matrix
 
     def add_clusters(self, matrix: Matrix, clusters: Sequence[int | None]) -> None:
         """Fill in what needs the clusters of the rows."""
         for place, name, codes in self._codes:
             if name == CLUSTER:
-                matrix[:, place] = [codes.get(str(one), np.nan) for one in clusters]
+                matrix[:, place] = [codes.get(str(cluster), np.nan) for cluster in clusters]
 
     def _plain_numbers(self, users: Sequence[User]) -> NDArray[np.float64] | None:
         """Numbers of all users in a row; None where a value of theirs needs a second look."""
@@ -321,7 +327,7 @@ class _Layout:
         """Values of the first user, then of the next, and so on."""
         return [user[name] for user in users for name in names]
 
-    def _mended(self, users: Sequence[User]) -> Sequence[User]:
+    def _convert(self, users: Sequence[User]) -> Sequence[User]:
         """Users of which every value is plain, after a second look at all of them."""
         problems: dict[str, list[int]] = defaultdict(list)
         for row, user in enumerate(users, start=1):
@@ -329,9 +335,15 @@ class _Layout:
                 if (problem := mismatch_of(user, feature)) is not None:
                     problems[f"{feature.name}: {problem}"].append(row)
         if problems:
-            raise InputError(_problems_told(problems, len(users)))
+            raise InputError(_describe_problems(problems, len(users)))
         return [
-            {**user, **{one.name: _plain(user[one.name], one.type) for one in self._features}}
+            {
+                **user,
+                **{
+                    feature.name: _plain(user[feature.name], feature.type)
+                    for feature in self._features
+                },
+            }
             for user in users
         ]
 
@@ -347,12 +359,14 @@ def _plain(value: Any, kind: FeatureType) -> float | str | None:
         return FLOAT32_MAX if value > 0 else -FLOAT32_MAX
 
 
-def _problems_told(problems: Mapping[str, Sequence[int]], users: int) -> str:
-    listed = "\n".join(f"  - {one}{_rows_told(rows, users)}" for one, rows in problems.items())
+def _describe_problems(problems: Mapping[str, Sequence[int]], users: int) -> str:
+    listed = "\n".join(
+        f"  - {problem}{_describe_rows(rows, users)}" for problem, rows in problems.items()
+    )
     return f"the features do not fit in {len(problems)} of their columns:\n{listed}"
 
 
-def _rows_told(rows: Sequence[int], users: int) -> str:
+def _describe_rows(rows: Sequence[int], users: int) -> str:
     if users == 1:
         return ""
     more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""

@@ -97,7 +97,7 @@ def load_prediction_model(
     Raises:
         InputError: the card says that there is no model, or a file is missing or not the card's.
     """
-    files = {one.group: one.file for one in card.groups if one.file is not None}
+    files = {group.group: group.file for group in card.groups if group.file is not None}
     return PredictionModel(
         _session(onnx, card.onnx_sha256, card),
         card,
@@ -114,7 +114,9 @@ def load_validation_model(parts: Mapping[str, bytes], card: ModelCard) -> Predic
         InputError: a file is missing or not the card's.
     """
     files = {
-        one.group: f"{VALIDATION_PREFIX}{one.file}" for one in card.groups if one.file is not None
+        group.group: f"{VALIDATION_PREFIX}{group.file}"
+        for group in card.groups
+        if group.file is not None
     }
     groups = {group: _part(name, parts, card) for group, name in files.items()}
     return PredictionModel(
@@ -131,11 +133,11 @@ def _part(name: str, parts: Mapping[str, bytes], card: ModelCard) -> Any:
 def _session(onnx: bytes, expected: str | None, card: Card) -> Any:
     if expected is None:
         raise InputError(f"there is no model {card.version}: {'; '.join(card.reasons)}")
-    found = sha256_of([onnx])
-    if found != expected:
+    checksum = sha256_of([onnx])
+    if checksum != expected:
         raise InputError(
             f"the file of model {card.version} is damaged or another model's: its SHA-256 is "
-            f"{found}, and the card says {expected}"
+            f"{checksum}, and the card says {expected}"
         )
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -165,11 +167,11 @@ def probabilities(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    found = (
+    chunks = (
         probabilities_of(model, matrix, _groups(model, rows))
-        for matrix, rows in _encoded(model, features)
+        for matrix, rows in _encode_batches(model, features)
     )
-    return np.concatenate([np.empty(0), *found])
+    return np.concatenate([np.empty(0), *chunks])
 
 
 def probabilities_of(
@@ -182,10 +184,10 @@ def probabilities_of(
         matrix: Encoded features, shape (rows, features).
         groups: User group of each row, for a model with group models.
     """
-    found = _chances(model.session, matrix)
+    chances = _chances(model.session, matrix)
     for group, own in _of_groups(model, groups):
-        found[own] = _chances(model.groups[group], matrix[own])
-    return np.clip(found, 0.0, 1.0)
+        chances[own] = _chances(model.groups[group], matrix[own])
+    return np.clip(chances, 0.0, 1.0)
 
 
 def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float64] | None:
@@ -203,9 +205,9 @@ def amounts(model: PredictionModel, features: pd.DataFrame) -> NDArray[np.float6
     """
     if model.amounts is None:
         return None
-    found = [amounts_of_rows(model, matrix) for matrix, _ in _encoded(model, features)]
-    known = [one for one in found if one is not None]
-    return np.concatenate(known) if known else None
+    chunks = [amounts_of_rows(model, matrix) for matrix, _ in _encode_batches(model, features)]
+    predicted = [chunk for chunk in chunks if chunk is not None]
+    return np.concatenate(predicted) if predicted else None
 
 
 def amounts_of_rows(
@@ -236,7 +238,7 @@ def explain(
     """
     plan = plan_reasons(model.card.encoding, declared)
     parts = []
-    for matrix, rows in _encoded(model, features):
+    for matrix, rows in _encode_batches(model, features):
         values = shap_values_of(model, matrix, _groups(model, rows))
         parts.append(reasons_of_frame(rows, plan, values))
     return pa.chunked_array(parts)
@@ -253,8 +255,8 @@ def shap_values_of(
 
 
 def _chances(session: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    (found,) = session.run(["probabilities"], {"X": matrix})
-    return np.asarray(found[:, 1], dtype=np.float64)
+    (chances,) = session.run(["probabilities"], {"X": matrix})
+    return np.asarray(chances[:, 1], dtype=np.float64)
 
 
 def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:
@@ -296,11 +298,11 @@ def assign(
 
 
 def _run(model: Model[Any], features: pd.DataFrame, outputs: list[str]) -> Iterator[list[Any]]:
-    for matrix, _ in _encoded(model, features):
+    for matrix, _ in _encode_batches(model, features):
         yield model.session.run(outputs, {"X": matrix})
 
 
-def _encoded(
+def _encode_batches(
     model: Model[Any], features: pd.DataFrame
 ) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
     """Yield batches of rows, encoded and raw; one empty batch if there are no rows."""

@@ -239,7 +239,7 @@ def _json_of_user(user: Mapping[str, Any], strongest: Iterable[tuple[_Reason, fl
     objects = []
     for reason, effect in strongest:
         if effect:
-            rest = _values_and_words(reason.words, *(_value(user, one) for one in reason.shown))
+            rest = _values_and_words(reason.words, *(_value(user, name) for name in reason.shown))
             objects.append(f'{{"code":{_as_json(reason.code)},"effect":{effect!r}{rest}')
     return f"[{','.join(objects)}]"
 

@@ -37,7 +37,7 @@ class Trees:
     Attributes:
         features: Columns of the matrix.
         base: Log-odds of a row without known features.
-        asked: Column of each question, shape (questions,); from `features` on, negated.
+        split_features: Column of each question, shape (questions,); from `features` on, negated.
         thresholds: Threshold of each question, float32, shape (questions, 1).
         bits: What a yes adds to the code of a tree's answers: sparse, shape (trees, questions).
         table: SHAP values by tree, feature of the tree and code, concatenated, float32.
@@ -48,7 +48,7 @@ class Trees:
 
     features: int
     base: float
-    asked: NDArray[np.intp]
+    split_features: NDArray[np.intp]
     thresholds: NDArray[np.float32]
     bits: Any
     table: NDArray[np.float32]
@@ -74,7 +74,7 @@ def shap_values(trees: Trees, matrix: NDArray[np.float32]) -> tuple[NDArray[np.f
     for start in range(0, len(matrix), _BLOCK_ROWS):
         columns = np.ascontiguousarray(matrix[start : start + _BLOCK_ROWS].T)
         both = np.concatenate([columns, -columns])
-        answers = both[trees.asked] <= trees.thresholds
+        answers = both[trees.split_features] <= trees.thresholds
         codes = trees.bits @ answers.view(np.int8).astype(np.int16)
         places = codes.astype(np.intp)[trees.tree_of]
         places += trees.starts
@@ -128,15 +128,15 @@ def load_trees(onnx: bytes) -> Trees:
     """
     features, base, forest = _read(onnx)
     leaves = [list(_leaves(nodes)) for nodes in forest]
-    base += sum(map(_expected, leaves))
-    used = [sorted({feature for leaf in one for feature in leaf.conditions}) for one in leaves]
+    base += sum(map(_compute_expected, leaves))
+    used = [sorted({feature for leaf in tree for feature in leaf.conditions}) for tree in leaves]
     tables = [
-        _by_code(one, own, len(nodes.splits))
-        for one, own, nodes in zip(leaves, used, forest, strict=True)
+        _by_code(tree, own, len(nodes.splits))
+        for tree, own, nodes in zip(leaves, used, forest, strict=True)
     ]
-    asked, thresholds, bits = _questions(forest, features)
+    split_features, thresholds, bits = _questions(forest, features)
     pairs = _lookups(tables, used, features)
-    return Trees(features, base, asked, thresholds, bits, *pairs)
+    return Trees(features, base, split_features, thresholds, bits, *pairs)
 
 
 def _read(onnx: bytes) -> tuple[int, float, list[_Nodes]]:
@@ -147,39 +147,44 @@ def _read(onnx: bytes) -> tuple[int, float, list[_Nodes]]:
     ensembles = [node for node in graph.node if node.op_type in ENSEMBLES]
     if len(ensembles) != 1:
         raise InputError(f"the model has {len(ensembles)} ensembles of trees, one is needed")
-    found = {one.name: helper.get_attribute_value(one) for one in ensembles[0].attribute}
-    _refuse_what_is_not_explained(found)
-    target = "class" if "class_ids" in found else "target"
-    treeids = np.array(found["nodes_treeids"])
-    weights = _weights_by_tree(found, target)
+    attributes = {
+        attribute.name: helper.get_attribute_value(attribute)
+        for attribute in ensembles[0].attribute
+    }
+    _refuse_what_is_not_explained(attributes)
+    target = "class" if "class_ids" in attributes else "target"
+    treeids = np.array(attributes["nodes_treeids"])
+    weights = _weights_by_tree(attributes, target)
     forest = [
-        _nodes(found, np.flatnonzero(treeids == tree), weights[tree])
+        _nodes(attributes, np.flatnonzero(treeids == tree), weights[tree])
         for tree in np.unique(treeids).tolist()
     ]
     features = graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    return features, sum(found.get("base_values", [])), forest
+    return features, sum(attributes.get("base_values", [])), forest
 
 
-def _refuse_what_is_not_explained(found: Mapping[str, Any]) -> None:
-    if not set(found["nodes_modes"]) <= {b"BRANCH_LEQ", b"LEAF"}:
+def _refuse_what_is_not_explained(attributes: Mapping[str, Any]) -> None:
+    if not set(attributes["nodes_modes"]) <= {b"BRANCH_LEQ", b"LEAF"}:
         raise InputError("only trees whose splits ask for 'at most' can be explained")
-    if len({*found.get("class_ids", ()), *found.get("target_ids", ())}) > 1:
+    if len({*attributes.get("class_ids", ()), *attributes.get("target_ids", ())}) > 1:
         raise InputError("only a model with one output can be explained")
 
 
-def _weights_by_tree(found: Mapping[str, Any], target: str) -> dict[int, dict[int, float]]:
+def _weights_by_tree(attributes: Mapping[str, Any], target: str) -> dict[int, dict[int, float]]:
     weights: dict[int, dict[int, float]] = {}
-    columns = (found[f"{target}_{name}"] for name in ("treeids", "nodeids", "weights"))
+    columns = (attributes[f"{target}_{name}"] for name in ("treeids", "nodeids", "weights"))
     for tree, node, weight in zip(*columns, strict=True):
         weights.setdefault(tree, {})[node] = weight
     return weights
 
 
-def _nodes(found: Mapping[str, Any], own: NDArray[np.intp], weight: dict[int, float]) -> _Nodes:
+def _nodes(
+    attributes: Mapping[str, Any], own: NDArray[np.intp], weight: dict[int, float]
+) -> _Nodes:
     """Read one tree, whose nodes are at the positions `own` of the lists, by ascending id."""
 
     def listed(name: str) -> list[Any]:
-        return [found[f"nodes_{name}"][place] for place in own]
+        return [attributes[f"nodes_{name}"][place] for place in own]
 
     small, large = listed("truenodeids"), listed("falsenodeids")
     nodes = _Nodes(
@@ -212,26 +217,29 @@ def _leaves(
     nodes: _Nodes, node: int = 0, before: Mapping[int, _Condition] | None = None
 ) -> Iterator[_Leaf]:
     """Leaves below a node, each with the conditions of its path."""
-    known = dict(before or {})
+    conditions = dict(before or {})
     below = nodes.children[node]
     if below is None:
-        yield _Leaf(nodes.weight[node], known)
+        yield _Leaf(nodes.weight[node], conditions)
         return
     feature, bit = nodes.feature[node], 1 << nodes.splits.index(node)
-    condition = known.get(feature, _ANYTHING)
+    condition = conditions.get(feature, _ANYTHING)
     for child, is_small in zip(below, (True, False), strict=True):
         is_yes = is_small != bool(nodes.missing_is_small[node])
-        known[feature] = _Condition(
+        conditions[feature] = _Condition(
             condition.questions | bit,
             condition.answers | (bit if is_yes else 0),
             condition.share * nodes.rows[child] / nodes.rows[node],
         )
-        yield from _leaves(nodes, child, known)
+        yield from _leaves(nodes, child, conditions)
 
 
-def _expected(leaves: Sequence[_Leaf]) -> float:
+def _compute_expected(leaves: Sequence[_Leaf]) -> float:
     """Mean output of a tree over its training rows."""
-    return sum(leaf.weight * prod(one.share for one in leaf.conditions.values()) for leaf in leaves)
+    return sum(
+        leaf.weight * prod(condition.share for condition in leaf.conditions.values())
+        for leaf in leaves
+    )
 
 
 def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArray[np.float32]:
@@ -246,7 +254,7 @@ def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArr
         [*leaf.conditions.items(), *[(-1, _ANYTHING)] * (most - len(leaf.conditions))]
         for leaf in leaves
     ]
-    parts = np.array([[part for _, part in one] for one in padded]).reshape(len(leaves), most, 3)
+    parts = np.array([[part for _, part in path] for path in padded]).reshape(len(leaves), most, 3)
     questions, answers = parts[:, :, :2].astype(np.int64).transpose(2, 0, 1)[..., np.newaxis]
     codes = np.arange(2**splits)
     holds = (codes & questions) == answers
@@ -254,9 +262,9 @@ def _by_code(leaves: Sequence[_Leaf], used: Sequence[int], splits: int) -> NDArr
     weights = np.array([leaf.weight for leaf in leaves])[:, np.newaxis, np.newaxis]
     values = weights * _by_pattern(parts[:, :, 2])
     of_codes = np.take_along_axis(values, pattern[:, np.newaxis], axis=2)
-    asked = np.array([[feature for feature, _ in one] for one in padded]).ravel()
-    is_of = csr_array(np.equal.outer(np.array(used), asked).astype(np.float64))
-    table: NDArray[np.float64] = is_of @ of_codes.reshape(len(asked), len(codes))
+    path_features = np.array([[feature for feature, _ in path] for path in padded]).ravel()
+    is_of = csr_array(np.equal.outer(np.array(used), path_features).astype(np.float64))
+    table: NDArray[np.float64] = is_of @ of_codes.reshape(len(path_features), len(codes))
     return table.astype(np.float32)
 
 
@@ -276,16 +284,16 @@ def _by_pattern(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     holds = (np.arange(2**count) >> np.arange(count)[:, np.newaxis]) & 1
     weights = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
     values = np.empty((leaves, count, 2**count))
-    for one in range(count):
+    for player in range(count):
         # payoffs of all sets of the others, by size: coefficients of a polynomial
         payments = np.zeros((count, leaves, 2**count))
         payments[0] = 1
-        for other in {*range(count)} - {one}:
+        for other in {*range(count)} - {player}:
             larger = payments[:-1] * holds[other]
             payments *= shares[:, other, np.newaxis]
             payments[1:] += larger
         pay = (weights[:, np.newaxis, np.newaxis] * payments).sum(axis=0)
-        values[:, one] = (holds[one] - shares[:, one, np.newaxis]) * pay
+        values[:, player] = (holds[player] - shares[:, player, np.newaxis]) * pay
     return values
 
 
@@ -295,20 +303,20 @@ def _questions(
     """Columns, thresholds and bits of the questions of all trees."""
     from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
 
-    asked, thresholds, bits, trees = [], [], [], []
+    split_features, thresholds, bits, trees = [], [], [], []
     for tree, nodes in enumerate(forest):
         for place, node in enumerate(nodes.splits):
             threshold, turned = nodes.threshold[node], bool(nodes.missing_is_small[node])
-            asked.append(nodes.feature[node] + turned * features)
+            split_features.append(nodes.feature[node] + turned * features)
             # x > t means -x < -t, that is, -x is at most the next float32 below -t
             thresholds.append(np.nextafter(-threshold, -np.inf) if turned else threshold)
             bits.append(1 << place)
             trees.append(tree)
-    shape = (len(forest), len(asked))
+    shape = (len(forest), len(split_features))
     return (
-        np.array(asked, dtype=np.intp),
+        np.array(split_features, dtype=np.intp),
         np.array(thresholds, dtype=np.float32)[:, np.newaxis],
-        csr_array((np.array(bits, dtype=np.int16), (trees, np.arange(len(asked)))), shape),
+        csr_array((np.array(bits, dtype=np.int16), (trees, np.arange(len(split_features)))), shape),
     )
 
 

@@ -65,7 +65,7 @@ def fit_calibration(log_odds: Floats, labels: Labels) -> Calibration:
         of_users = (design * (chance * (1 - chance))[:, None]).T @ design
         return np.asarray(of_users + _PENALTY * np.eye(2)) / users
 
-    found = minimize(
+    solution = minimize(
         loss, _NOTHING, jac=gradient, hess=curvature, method="trust-exact", tol=_PRECISION
     )
-    return Calibration(slope=float(found.x[0]), intercept=float(found.x[1]))
+    return Calibration(slope=float(solution.x[0]), intercept=float(solution.x[1]))

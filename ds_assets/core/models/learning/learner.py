@@ -95,8 +95,8 @@ class FittedRegressor:
         if not len(matrix):
             return np.empty(0)
         with few_threads(len(matrix)):
-            found: Floats = self.learner.predict(matrix)
-        return found
+            predicted: Floats = self.learner.predict(matrix)
+        return predicted
 
 
 def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
@@ -127,10 +127,10 @@ def fit_classifier(
     if max_rows is not None and len(labels) > max_rows:
         kept, correction = _balanced_sample(labels, max_rows, seed)
         fitted = fit_classifier(matrix[kept], labels[kept], share, seed)
-        return _shifted(fitted, correction)
+        return _shift(fitted, correction)
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
 
-    learner = _fitted(HistGradientBoostingClassifier, matrix, labels, seed)
+    learner = _fit(HistGradientBoostingClassifier, matrix, labels, seed)
     linear = fit_linear(matrix, labels)
     return FittedClassifier(learner, linear, tuple(bin_contributions(linear, matrix)), share)
 
@@ -153,7 +153,7 @@ def _balanced_sample(labels: Labels, max_rows: int, seed: int) -> tuple[NDArray[
     return np.sort(np.concatenate(kept)), float(np.log(shares[1] / shares[0]))
 
 
-def _shifted(fitted: FittedClassifier, correction: float) -> FittedClassifier:
+def _shift(fitted: FittedClassifier, correction: float) -> FittedClassifier:
     fitted.learner._baseline_prediction += correction  # noqa: SLF001  # where the intercept is
     linear = replace(fitted.linear, intercept=fitted.linear.intercept + correction)
     return replace(fitted, linear=linear)
@@ -163,7 +163,7 @@ def fit_regressor(matrix: Matrix, values: Floats, seed: int) -> FittedRegressor:
     """Fit trees for the mean of a number."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # slow to import
 
-    return FittedRegressor(_fitted(HistGradientBoostingRegressor, matrix, values, seed))
+    return FittedRegressor(_fit(HistGradientBoostingRegressor, matrix, values, seed))
 
 
 def few_threads(rows: int) -> AbstractContextManager[object]:
@@ -186,12 +186,12 @@ def _thread_pools() -> Any:
     import sklearn.ensemble  # noqa: F401, PLC0415  # slow to import
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    found = ThreadpoolController()
-    found.limit(limits=1, user_api="blas")
-    return found
+    controller = ThreadpoolController()
+    controller.limit(limits=1, user_api="blas")
+    return controller
 
 
-def _fitted(kind: Any, matrix: Matrix, outcomes: Any, seed: int) -> Any:
+def _fit(kind: Any, matrix: Matrix, outcomes: Any, seed: int) -> Any:
     learner = kind(**hyper_parameters(len(matrix)), random_state=seed)
     with few_threads(len(matrix)):
         return learner.fit(_without_empty_columns(matrix), outcomes)

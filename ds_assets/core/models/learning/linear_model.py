@@ -44,8 +44,8 @@ class LinearModel:
     def parts(self, matrix: NDArray[np.float32]) -> Floats:
         """Contribution of each feature to the log-odds, shape (rows, features)."""
         standard = (_logarithms(matrix) - self.mean) / self.deviation
-        known = np.clip(standard, -_LARGEST, _LARGEST) * self.weights
-        return np.where(np.isnan(standard), self.missing, known)
+        contributions = np.clip(standard, -_LARGEST, _LARGEST) * self.weights
+        return np.where(np.isnan(standard), self.missing, contributions)
 
     def log_odds(self, matrix: NDArray[np.float32]) -> Floats:
         """Log-odds of each row, shape (rows,)."""
@@ -76,9 +76,9 @@ class StepFunction:
     def add(self, matrix: NDArray[np.float32]) -> Floats:
         """Contribution to each row, shape (rows,)."""
         column = matrix[:, self.feature]
-        found = self.values[np.searchsorted(self.edges, column, side="left").clip(max=self.last)]
+        steps = self.values[np.searchsorted(self.edges, column, side="left").clip(max=self.last)]
         other = self.values[self.usual] if self.missing is None else self.missing[0]
-        return np.where(np.isnan(column), other, found)
+        return np.where(np.isnan(column), other, steps)
 
     def times(self, factor: float) -> "StepFunction":
         """The same function, multiplied by a factor."""
@@ -112,11 +112,11 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
         warnings.simplefilter("ignore", ConvergenceWarning)
         learner.fit(_design(matrix[some], mean, deviation, gaps), labels[some])
     # the last digits depend on the number of threads
-    found = learner.coef_[0].round(_DECIMALS)
+    coefficients = learner.coef_[0].round(_DECIMALS)
     missing = np.zeros(len(gaps))
-    missing[gaps] = found[len(gaps) :]
+    missing[gaps] = coefficients[len(gaps) :]
     intercept = round(float(learner.intercept_[0]), _DECIMALS)
-    return LinearModel(mean, deviation, found[: len(gaps)], missing, intercept)
+    return LinearModel(mean, deviation, coefficients[: len(gaps)], missing, intercept)
 
 
 def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[StepFunction]:
@@ -127,13 +127,13 @@ def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[S
         matrix: Its training rows, shape (rows, features).
     """
     parts = model.parts(matrix)
-    found = (_steps(place, matrix[:, place], parts[:, place]) for place in range(matrix.shape[1]))
-    return [one for one in found if one is not None]
+    steps = (_steps(place, matrix[:, place], parts[:, place]) for place in range(matrix.shape[1]))
+    return [step for step in steps if step is not None]
 
 
 def binned_contribution(steps: Sequence[StepFunction], matrix: NDArray[np.float32]) -> Floats:
     """Sum of the step functions for each row, shape (rows,)."""
-    return np.sum([one.add(matrix) for one in steps], axis=0) if steps else np.zeros(len(matrix))
+    return np.sum([step.add(matrix) for step in steps], axis=0) if steps else np.zeros(len(matrix))
 
 
 def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> StepFunction | None:
@@ -165,10 +165,10 @@ def _logarithms(matrix: NDArray[np.float32]) -> Floats:
 
 def _scale(matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
     values = _logarithms(matrix)
-    known = ~np.isnan(values)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0.0).sum(axis=0) / count
-    deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / count)
+    present = ~np.isnan(values)
+    count = np.maximum(present.sum(axis=0), 1)
+    mean = np.where(present, values, 0.0).sum(axis=0) / count
+    deviation = np.sqrt((np.where(present, values - mean, 0.0) ** 2).sum(axis=0) / count)
     return mean, np.where(deviation > 0, deviation, 1.0)
 
 
@@ -176,5 +176,5 @@ def _design(matrix: NDArray[np.float32], mean: Floats, deviation: Floats, gaps: 
     """Standardized logarithms, and an indicator of missing values for each feature with gaps."""
     standard = (_logarithms(matrix) - mean) / deviation
     missing = np.isnan(standard)
-    known = np.clip(np.where(missing, 0.0, standard), -_LARGEST, _LARGEST)
-    return np.hstack([known, missing[:, gaps].astype(np.float64)])
+    filled = np.clip(np.where(missing, 0.0, standard), -_LARGEST, _LARGEST)
+    return np.hstack([filled, missing[:, gaps].astype(np.float64)])

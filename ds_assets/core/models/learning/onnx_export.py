@@ -37,17 +37,17 @@ def as_onnx(
         intercept: Added to them afterwards.
         steps: Added to a classifier's log-odds unchanged, as trees of one feature each.
     """
-    converted = _converted(model)
+    converted = _convert(model)
     (ensemble,) = (node for node in converted.graph.node if node.op_type in ENSEMBLES)
-    attributes = {one.name: one for one in ensemble.attribute}
+    attributes = {attribute.name: attribute for attribute in ensemble.attribute}
     weights = "class_weights" if "class_weights" in attributes else "target_weights"
     for name, added in ((weights, 0.0), ("base_values", intercept)):
         attributes[name].floats[:] = slope * np.array(attributes[name].floats) + added
     attributes["nodes_hitrates"].floats[:] = _rows_of_each_node(model)
     first = attributes["nodes_treeids"].ints[-1] + 1
-    for tree, one in enumerate(steps, start=first):
-        for name, column in _as_attributes(_tree_of(one), tree).items():
-            _listed(attributes[name]).extend(column)
+    for tree, step in enumerate(steps, start=first):
+        for name, column in _as_attributes(_tree_of(step), tree).items():
+            _list_values(attributes[name]).extend(column)
     return bytes(converted.SerializeToString(deterministic=True))
 
 
@@ -58,12 +58,12 @@ def classifier_onnx(fitted: FittedClassifier, line: Calibration) -> bytes:
     leaves and base value, so that explanations of the file explain the calibrated model.
     """
     linear = line.slope * fitted.share
-    steps = [one.times(linear) for one in fitted.steps] if linear else []
+    steps = [step.times(linear) for step in fitted.steps] if linear else []
     intercept = line.intercept + linear * fitted.linear.intercept
     return as_onnx(fitted.learner, line.slope - linear, intercept, steps)
 
 
-def _converted(model: Any) -> Any:
+def _convert(model: Any) -> Any:
     from skl2onnx import to_onnx  # noqa: PLC0415  # slow to import
 
     options = {"zipmap": False} if hasattr(model, "classes_") else None
@@ -100,8 +100,8 @@ def _tree_of(steps: StepFunction) -> list[_Node]:
         _grow(nodes, steps, 0, steps.last)
         return nodes
     value, rows = steps.missing
-    known = int(steps.rows.sum())
-    nodes.append(_Node(steps.feature, _EVERYTHING, False, 2, 1, known + rows, None))
+    present = int(steps.rows.sum())
+    nodes.append(_Node(steps.feature, _EVERYTHING, False, 2, 1, present + rows, None))
     nodes.append(_Node(0, 0.0, False, 0, 0, rows, value))
     _grow(nodes, steps, 0, steps.last)
     return nodes
@@ -123,25 +123,27 @@ def _grow(nodes: list[_Node], steps: StepFunction, first: int, last: int) -> Non
 
 def _as_attributes(nodes: Iterable[_Node], tree: int) -> dict[str, list[Any]]:
     """Values of the nodes for each attribute of the ensemble."""
-    found: dict[str, list[Any]] = defaultdict(list)
+    attributes: dict[str, list[Any]] = defaultdict(list)
     for number, node in enumerate(nodes):
-        found["nodes_treeids"].append(tree)
-        found["nodes_nodeids"].append(number)
-        found["nodes_modes"].append(b"BRANCH_LEQ" if node.weight is None else b"LEAF")
-        found["nodes_featureids"].append(node.feature)
-        found["nodes_values"].append(node.threshold)
-        found["nodes_missing_value_tracks_true"].append(int(node.missing_is_small))
-        found["nodes_truenodeids"].append(node.small)
-        found["nodes_falsenodeids"].append(node.large)
-        found["nodes_hitrates"].append(float(node.rows))
+        attributes["nodes_treeids"].append(tree)
+        attributes["nodes_nodeids"].append(number)
+        attributes["nodes_modes"].append(b"BRANCH_LEQ" if node.weight is None else b"LEAF")
+        attributes["nodes_featureids"].append(node.feature)
+        attributes["nodes_values"].append(node.threshold)
+        attributes["nodes_missing_value_tracks_true"].append(int(node.missing_is_small))
+        attributes["nodes_truenodeids"].append(node.small)
+        attributes["nodes_falsenodeids"].append(node.large)
+        attributes["nodes_hitrates"].append(float(node.rows))
         if node.weight is not None:
-            found["class_treeids"].append(tree)
-            found["class_nodeids"].append(number)
-            found["class_ids"].append(0)
-            found["class_weights"].append(node.weight)
-    return found
+            attributes["class_treeids"].append(tree)
+            attributes["class_nodeids"].append(number)
+            attributes["class_ids"].append(0)
+            attributes["class_weights"].append(node.weight)
+    return attributes
 
 
-def _listed(attribute: Any) -> Any:
+def _list_values(attribute: Any) -> Any:
     """The list of an attribute, whatever its type."""
-    return next(one for one in (attribute.strings, attribute.floats, attribute.ints) if len(one))
+    return next(
+        values for values in (attribute.strings, attribute.floats, attribute.ints) if len(values)
+    )

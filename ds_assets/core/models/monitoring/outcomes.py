@@ -71,10 +71,10 @@ class Promise:
 def promise(card: ModelCard) -> Promise | None:
     """The ranges that a card promises; None if the model was never validated."""
     measured = [fold.measures for fold in card.folds]
-    biases = [one.bias for one in measured if one.bias is not None]
+    biases = [measures.bias for measures in measured if measures.bias is not None]
     if not measured or not biases:
         return None
-    return Promise(_hull(one.auc for one in measured), _hull(biases))
+    return Promise(_hull(measures.auc for measures in measured), _hull(biases))
 
 
 def compare(
@@ -99,7 +99,7 @@ def compare(
         The columns of `PREDICTION_OUTCOMES`.
     """
     named = sorted({group for group in happened.groups if group})
-    chosen = {ALL: happened} | {one: happened.of(happened.groups == one) for one in named}
+    chosen = {ALL: happened} | {group: happened.of(happened.groups == group) for group in named}
     promised = promise(card)
     rows = [
         {
@@ -107,7 +107,7 @@ def compare(
             "target": target.name,
             "segment": segment,
             # only for all users: the card promises no range for a group
-            **_compared(part, card, promised if segment == ALL else None, seed),
+            **_compare_group(part, card, promised if segment == ALL else None, seed),
             "drift": next(iter(drift.values()), None),
         }
         for segment, part in chosen.items()
@@ -115,12 +115,12 @@ def compare(
     return pd.DataFrame(rows).reindex(columns=PREDICTION_OUTCOMES.names)
 
 
-def _compared(
+def _compare_group(
     part: ObservedOutcomes, card: ModelCard, promised: Promise | None, seed: int
 ) -> dict[str, object]:
     positives = int(part.labels.sum())
     predicted, share = float(part.probabilities.mean()), float(part.labels.mean())
-    found: dict[str, object] = {
+    row: dict[str, object] = {
         "users": len(part.labels),
         "predicted": predicted,
         "happened": share,
@@ -129,24 +129,24 @@ def _compared(
         "verdict": "too_few_users",
     }
     if promised is not None:
-        found |= {
+        row |= {
             "promised_auc_low": promised.auc.low,
             "promised_auc_high": promised.auc.high,
             "promised_happened_low": float(np.clip(predicted - promised.bias.high, 0, 1)),
             "promised_happened_high": float(np.clip(predicted - promised.bias.low, 0, 1)),
         }
     if min(positives, len(part.labels) - positives) < MIN_VALIDATION_USERS:
-        return found
+        return row
     measures = measure(part.labels, {DELIVERED: Scores(part.probabilities)}, seed)[DELIVERED]
     verdict = _verdict(part, measures, card, promised, seed)
-    return found | _values(measures) | {"verdict": verdict}
+    return row | _values(measures) | {"verdict": verdict}
 
 
 def _values(measures: Measures) -> dict[str, object]:
     auc, others = measures.auc, ("brier", "log_loss", "ece")
-    found = {name: getattr(measures, name) for name in others}
+    by_name = {name: getattr(measures, name) for name in others}
     return {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high} | {
-        name: None if one is None else one.value for name, one in found.items()
+        name: None if measure is None else measure.value for name, measure in by_name.items()
     }
 
 
@@ -169,11 +169,11 @@ def _verdict(
 
 
 def _hull(measures: Iterable[Measure]) -> Measure:
-    known = list(measures)
+    listed = list(measures)
     return Measure(
-        value=known[0].value,
-        low=min(one.low for one in known),
-        high=max(one.high for one in known),
+        value=listed[0].value,
+        low=min(measure.low for measure in listed),
+        high=max(measure.high for measure in listed),
     )
 
 

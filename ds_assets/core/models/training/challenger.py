@@ -82,7 +82,7 @@ def make_challenger(
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    usable = [_thinned(one) for one in folds(snapshots, FOLDS) if has_enough(one)]
+    usable = [_thin(fold) for fold in folds(snapshots, FOLDS) if has_enough(fold)]
     memory, latest = _remember(usable[0], seed, max_fit_rows)
     mixture, latest = _mix(latest, seed)
     groups = contest(
@@ -102,7 +102,7 @@ def make_challenger(
             seed,
             max_fit_rows,
         )
-        for fold in [*usable[1:], *_known_before(usable)]
+        for fold in [*usable[1:], *_find_earlier_folds(usable)]
     ]
     calibration, validated = _calibrate([latest, *earlier], seed)
     return Challenger(tuple(validated[:FOLDS]), memory, mixture, groups, calibration)
@@ -110,23 +110,27 @@ def make_challenger(
 
 def trim_history(fold: Fold, memory: TrainingWindow) -> Fold:
     """A fold with the training snapshots that are remembered."""
-    return fold if memory.snapshots is None else _latest(fold, memory.snapshots)
+    return fold if memory.snapshots is None else _take_latest(fold, memory.snapshots)
 
 
-def _latest(fold: Fold, snapshots: int) -> Fold:
+def _take_latest(fold: Fold, snapshots: int) -> Fold:
     return Fold(fold.training[-snapshots:], fold.validation)
 
 
-def _thinned(fold: Fold) -> Fold:
+def _thin(fold: Fold) -> Fold:
     (validation,) = sampled([fold.validation], MAX_VALIDATION_ROWS)
     return Fold(fold.training, validation)
 
 
-def _known_before(usable: Sequence[Fold]) -> list[Fold]:
+def _find_earlier_folds(usable: Sequence[Fold]) -> list[Fold]:
     """The latest fold whose outcomes were known on the day of the first, unless it is there."""
-    there = {one.validation.day for one in usable}
-    known = folds(usable[0].training, most=1)
-    return [_thinned(one) for one in known if one.validation.day not in there and has_enough(one)]
+    validated_days = {fold.validation.day for fold in usable}
+    earlier = folds(usable[0].training, most=1)
+    return [
+        _thin(fold)
+        for fold in earlier
+        if fold.validation.day not in validated_days and has_enough(fold)
+    ]
 
 
 def _fit_fold(
@@ -137,9 +141,9 @@ def _fit_fold(
     training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
     whole = fit_classifier(training.matrix, training.labels, share, seed, max_fit_rows)
     own = {
-        one: fit_group(training, one, share, seed, max_fit_rows)
-        for one in groups
-        if can_fit(training, one)
+        group: fit_group(training, group, share, seed, max_fit_rows)
+        for group in groups
+        if can_fit(training, group)
     }
     return ValidatedFold(fold, encoding, training, validation, Ensemble(whole, own))
 
@@ -148,37 +152,39 @@ def _remember(
     fold: Fold, seed: int, max_fit_rows: int | None
 ) -> tuple[TrainingWindow, ValidatedFold]:
     """A model of all snapshots, or of the latest few where that is better beyond noise."""
-    shorter = [_latest(fold, n) for n in SHORTER_WINDOWS if n < len(fold.training)]
+    shorter = [_take_latest(fold, n) for n in SHORTER_WINDOWS if n < len(fold.training)]
     candidates = [fold, *filter(has_enough, shorter)]
-    whole, *others = [_fit_fold(one, (), LINEAR_SHARE, seed, max_fit_rows) for one in candidates]
+    whole, *others = [
+        _fit_fold(candidate, (), LINEAR_SHARE, seed, max_fit_rows) for candidate in candidates
+    ]
     labels, best, differences = whole.validation.labels, whole, {}
-    for one in others:
-        differences[len(one.fold.training)] = mean_difference(
-            labels, one.probabilities, whole.probabilities, seed
+    for other in others:
+        differences[len(other.fold.training)] = mean_difference(
+            labels, other.probabilities, whole.probabilities, seed
         )
-        if mean_difference(labels, one.probabilities, best.probabilities, seed).high < 0:
-            best = one
+        if mean_difference(labels, other.probabilities, best.probabilities, seed).high < 0:
+            best = other
     kept = None if best is whole else len(best.fold.training)
     return TrainingWindow(snapshots=kept, differences=differences), best
 
 
-def _mix(one: ValidatedFold, seed: int) -> tuple[Blend, ValidatedFold]:
+def _mix(candidate: ValidatedFold, seed: int) -> tuple[Blend, ValidatedFold]:
     """The mixture of trees and linear model, or the trees alone where they are better."""
-    whole = one.ensemble.whole
-    alone = replace(one, ensemble=Ensemble(whole.with_linear_share(0.0)))
-    labels = one.validation.labels
-    difference = mean_difference(labels, alone.probabilities, one.probabilities, seed)
+    whole = candidate.ensemble.whole
+    alone = replace(candidate, ensemble=Ensemble(whole.with_linear_share(0.0)))
+    labels = candidate.validation.labels
+    difference = mean_difference(labels, alone.probabilities, candidate.probabilities, seed)
     if difference.high < 0:
         return Blend(linear_share=0.0, difference=difference), alone
-    return Blend(linear_share=whole.share, difference=difference), one
+    return Blend(linear_share=whole.share, difference=difference), candidate
 
 
 def _calibrate(
     validated: list[ValidatedFold], seed: int
 ) -> tuple[CalibrationCard, list[ValidatedFold]]:
     """Calibrate where a line helps on a snapshot on whose day its outcomes were known."""
-    lines = [fit_calibration(one.raw, one.validation.labels) for one in validated]
-    before = [_line_before(one, validated, lines) for one in validated]
+    lines = [fit_calibration(fold.raw, fold.validation.labels) for fold in validated]
+    before = [_line_before(fold, validated, lines) for fold in validated]
     latest, tried = validated[0], before[0]
     if tried is None:
         reason = "no: there is no earlier snapshot to fit a line to"
@@ -192,19 +198,19 @@ def _calibrate(
         line=lines[0], gain=gain, reason="yes: the line of an earlier snapshot is better"
     )
     return card, [
-        replace(one, calibration=line or UNCHANGED)
-        for one, line in zip(validated, before, strict=True)
+        replace(fold, calibration=line or UNCHANGED)
+        for fold, line in zip(validated, before, strict=True)
     ]
 
 
 def _line_before(
-    one: ValidatedFold, validated: Sequence[ValidatedFold], lines: Sequence[Calibration]
+    fold: ValidatedFold, validated: Sequence[ValidatedFold], lines: Sequence[Calibration]
 ) -> Calibration | None:
     """The line of the latest fold whose outcomes were known on the day of this one."""
-    day = one.fold.validation.day
-    known = (
+    day = fold.fold.validation.day
+    lines_before = (
         line
         for other, line in zip(validated, lines, strict=True)
         if other.fold.validation.matured_on <= day
     )
-    return next(known, None)
+    return next(lines_before, None)

@@ -21,39 +21,43 @@ FIRST_WEEK_DAYS = 7
 
 
 def evaluate(
-    one: ValidatedFold, target: Target, delivered: Floats, others: Mapping[str, Floats], seed: int
+    validated: ValidatedFold,
+    target: Target,
+    delivered: Floats,
+    others: Mapping[str, Floats],
+    seed: int,
 ) -> Evaluation:
     """Measure all contenders on the users of a fold.
 
     Args:
-        one: The fold.
+        validated: The fold.
         target: What is predicted.
         delivered: Probabilities of the model that is delivered, shape (users,).
         others: Probabilities of other models, by the contender's name.
         seed: Makes intervals repeatable.
     """
-    labels, validation = one.validation.labels, one.fold.validation
-    simple = sigmoid(one.ensemble.whole.linear.log_odds(one.validation.matrix))
-    models = {DELIVERED: delivered, **others, **_global(one), "logistic_regression": simple}
+    labels, validation = validated.validation.labels, validated.fold.validation
+    simple = sigmoid(validated.ensemble.whole.linear.log_odds(validated.validation.matrix))
+    models = {DELIVERED: delivered, **others, **_global(validated), "logistic_regression": simple}
     rule = Scores(recency_scores(target, validation.features), are_probabilities=False)
     scores = {name: Scores(values) for name, values in models.items()} | {"recency": rule}
     return Evaluation(
         snapshot=validation.day,
-        trained_on=tuple(snapshot.day for snapshot in one.fold.training),
+        trained_on=tuple(snapshot.day for snapshot in validated.fold.training),
         users=len(labels),
         positives=int(labels.sum()),
         contenders=measure(labels, scores, seed),
     )
 
 
-def first_week(one: ValidatedFold, seed: int) -> Segment:
+def first_week(validated: ValidatedFold, seed: int) -> Segment:
     """How good the model is for users in their first week."""
-    new = one.fold.validation.features["tenure_days"].to_numpy() < FIRST_WEEK_DAYS
+    new = validated.fold.validation.features["tenure_days"].to_numpy() < FIRST_WEEK_DAYS
     return Segment(
-        snapshot=one.fold.validation.day,
+        snapshot=validated.fold.validation.day,
         users=int(new.sum()),
-        positives=int(one.validation.labels[new].sum()),
-        measures=_of_some(one, new, seed),
+        positives=int(validated.validation.labels[new].sum()),
+        measures=_of_some(validated, new, seed),
     )
 
 
@@ -68,16 +72,16 @@ def group_cards(challenger: Challenger, seed: int) -> tuple[GroupCard, ...]:
     )
 
 
-def _global(one: ValidatedFold) -> dict[str, Floats]:
+def _global(validated: ValidatedFold) -> dict[str, Floats]:
     """Probabilities of the model for all users, if some groups have separate models."""
-    if not one.ensemble.groups:
+    if not validated.ensemble.groups:
         return {}
-    raw = one.ensemble.whole.log_odds(one.validation.matrix)
-    return {GLOBAL: sigmoid(one.calibration.log_odds(raw))}
+    raw = validated.ensemble.whole.log_odds(validated.validation.matrix)
+    return {GLOBAL: sigmoid(validated.calibration.log_odds(raw))}
 
 
-def _of_some(one: ValidatedFold, chosen: NDArray[np.bool_], seed: int) -> Measures | None:
-    if not can_validate(one.fold.validation.rows(chosen)):
+def _of_some(validated: ValidatedFold, chosen: NDArray[np.bool_], seed: int) -> Measures | None:
+    if not can_validate(validated.fold.validation.rows(chosen)):
         return None
-    scores = {DELIVERED: Scores(one.probabilities[chosen])}
-    return measure(one.validation.labels[chosen], scores, seed)[DELIVERED]
+    scores = {DELIVERED: Scores(validated.probabilities[chosen])}
+    return measure(validated.validation.labels[chosen], scores, seed)[DELIVERED]

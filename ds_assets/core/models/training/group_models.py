@@ -31,11 +31,11 @@ class Ensemble:
 
     def log_odds(self, rows: Rows) -> Floats:
         """Log-odds of each row by the model that answers for its user, shape (rows,)."""
-        found = self.whole.log_odds(rows.matrix)
+        odds = self.whole.log_odds(rows.matrix)
         for group, trees in self.groups.items():
             own = rows.groups == group
-            found[own] = trees.log_odds(rows.matrix[own])
-        return found
+            odds[own] = trees.log_odds(rows.matrix[own])
+        return odds
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def contest(
             sigmoid(whole.log_odds(own.matrix)),
             seed,
         )
-        cards.append(_decided(group, fold, own, difference))
+        cards.append(_decide(group, fold, own, difference))
         if cards[-1].model == "group":
             winners[group] = trees
     rest = f"only the {MAX_GROUPS} largest groups are tried"
@@ -121,7 +121,7 @@ def _fallback(group: str, fold: Fold, validation: Rows, reason: str) -> GroupCar
     )
 
 
-def _decided(group: str, fold: Fold, own: Rows, difference: Measure) -> GroupCard:
+def _decide(group: str, fold: Fold, own: Rows, difference: Measure) -> GroupCard:
     better = difference.high < 0
     worse = difference.low > 0
     compared = "better" if better else "worse" if worse else "no better beyond noise"

@@ -95,10 +95,10 @@ def train(
     if lack:
         return _without_challenger(plan, lack, champion)
     challenger = make_challenger(ordered, seed, target.max_fit_rows)
-    decision, said = _decision(challenger, champion, plan)
-    if champion is not None and said is not None and decision.kept == "champion":
-        return _kept(champion, challenger, decision, said, plan)
-    return _finished(challenger, decision, said, plan)
+    decision, champion_scores = _decide(challenger, champion, plan)
+    if champion is not None and champion_scores is not None and decision.kept == "champion":
+        return _keep_champion(champion, challenger, decision, champion_scores, plan)
+    return _finish(challenger, decision, champion_scores, plan)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Plan:
     seed: int
 
 
-def _decision(
+def _decide(
     challenger: Challenger, champion: Champion | None, plan: _Plan
 ) -> tuple[Decision, Floats | None]:
     """Which model is delivered, and what the champion says of the users of the latest fold."""
@@ -126,46 +126,52 @@ def _decision(
     )
     if fault is not None:
         return Decision(kept="challenger", champion=version, difference=None, reason=fault), None
-    said = score_validation(champion, validation)
-    return decide(version, latest.validation.labels, latest.probabilities, said, plan.seed), said
+    champion_scores = score_validation(champion, validation)
+    return decide(
+        version, latest.validation.labels, latest.probabilities, champion_scores, plan.seed
+    ), champion_scores
 
 
 def _without_challenger(
     plan: _Plan, lack: Sequence[DataShortfall], champion: Champion | None
 ) -> TrainedModel:
     """Yesterday's model where there is one, else only the card that says what is missing."""
-    words = tuple(one.words for one in lack)
+    words = tuple(shortfall.words for shortfall in lack)
     features = plan.snapshots[-1].features if plan.snapshots else None
     if champion is not None and unfit(champion, plan.target, features) is None:
         reason = f"there is not enough data for a challenger: {'; '.join(words)}"
         version = champion.card.version
         decision = Decision(kept="champion", champion=version, difference=None, reason=reason)
-        return _delivered_again(champion, decision, champion.card.folds, plan)
+        return _deliver_again(champion, decision, champion.card.folds, plan)
     rows = _rows(plan.snapshots)
     facts = {"reasons": words, "enough_on": enough_on(lack)}
-    return TrainedModel(_blank_card(plan, plan.snapshots, rows).model_copy(update=facts), None, {})
+    return TrainedModel(
+        _make_blank_card(plan, plan.snapshots, rows).model_copy(update=facts), None, {}
+    )
 
 
-def _kept(
+def _keep_champion(
     champion: Champion,
     challenger: Challenger,
     decision: Decision,
-    said: Floats,
+    champion_scores: Floats,
     plan: _Plan,
 ) -> TrainedModel:
     """Yesterday's model, validated on today's latest snapshot."""
     latest = challenger.validated[0]
     others = {"challenger": latest.probabilities}
-    fold = evaluate(latest, plan.target, said, others, plan.seed)
-    own = {name: found for name, found in fold.contenders.items() if name != GLOBAL}
+    fold = evaluate(latest, plan.target, champion_scores, others, plan.seed)
+    own = {name: contender for name, contender in fold.contenders.items() if name != GLOBAL}
     saw = seen_by(champion, latest.fold.validation)
     fold = fold.model_copy(update={"trained_on": saw, "contenders": own})
-    before = (one for one in champion.card.folds if one.snapshot != fold.snapshot)
-    found = sorted([fold, *before], key=lambda one: one.snapshot, reverse=True)
-    return _delivered_again(champion, decision, tuple(found[:FOLDS]), plan)
+    before = (
+        evaluation for evaluation in champion.card.folds if evaluation.snapshot != fold.snapshot
+    )
+    evaluations = sorted([fold, *before], key=lambda evaluation: evaluation.snapshot, reverse=True)
+    return _deliver_again(champion, decision, tuple(evaluations[:FOLDS]), plan)
 
 
-def _delivered_again(
+def _deliver_again(
     champion: Champion, decision: Decision, folds: tuple[Evaluation, ...], plan: _Plan
 ) -> TrainedModel:
     facts = {
@@ -179,8 +185,8 @@ def _delivered_again(
     return TrainedModel(card, champion.files.onnx, dict(champion.files.parts))
 
 
-def _finished(
-    challenger: Challenger, decision: Decision, said: Floats | None, plan: _Plan
+def _finish(
+    challenger: Challenger, decision: Decision, champion_scores: Floats | None, plan: _Plan
 ) -> TrainedModel:
     """The challenger, trained again on all snapshots that it remembers."""
     memory = challenger.memory.snapshots
@@ -194,7 +200,9 @@ def _finished(
     facts = {
         "state": "ready",
         "twin_trained": challenger.validated[0].fold.validation.day,
-        "folds": _evaluations(challenger, {} if said is None else {"champion": said}, plan),
+        "folds": _evaluations(
+            challenger, {} if champion_scores is None else {"champion": champion_scores}, plan
+        ),
         "first_week": first_week(challenger.validated[0], plan.seed),
         "memory": challenger.memory,
         "mixture": challenger.mixture,
@@ -206,7 +214,7 @@ def _finished(
         "onnx_sha256": sha256_of([onnx]),
         "parts": {name: sha256_of([parts[name]]) for name in sorted(parts)},
     }
-    return TrainedModel(_blank_card(plan, kept, rows).model_copy(update=facts), onnx, parts)
+    return TrainedModel(_make_blank_card(plan, kept, rows).model_copy(update=facts), onnx, parts)
 
 
 def _files(
@@ -216,12 +224,12 @@ def _files(
     line, latest = challenger.calibration.line, challenger.validated[0]
     share = challenger.mixture.linear_share
     parts = {VALIDATION_MODEL: classifier_onnx(latest.ensemble.whole, latest.calibration)}
-    for one in groups:
-        if one.file is not None:
-            validation_model = latest.ensemble.groups[one.group]
-            own = fit_group(rows, one.group, share, plan.seed, plan.target.max_fit_rows)
-            parts[one.file] = classifier_onnx(own, line)
-            parts[f"{VALIDATION_PREFIX}{one.file}"] = classifier_onnx(
+    for card in groups:
+        if card.file is not None:
+            validation_model = latest.ensemble.groups[card.group]
+            own = fit_group(rows, card.group, share, plan.seed, plan.target.max_fit_rows)
+            parts[card.file] = classifier_onnx(own, line)
+            parts[f"{VALIDATION_PREFIX}{card.file}"] = classifier_onnx(
                 validation_model, latest.calibration
             )
     whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, plan.target.max_fit_rows)
@@ -231,8 +239,8 @@ def _files(
 def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
     """A file for each group whose own model answers for it."""
     return tuple(
-        one.model_copy(update={"file": f"group_{number}.onnx"}) if one.model == "group" else one
-        for number, one in enumerate(cards, start=1)
+        card.model_copy(update={"file": f"group_{number}.onnx"}) if card.model == "group" else card
+        for number, card in enumerate(cards, start=1)
     )
 
 
@@ -241,8 +249,8 @@ def _evaluations(
 ) -> tuple[Evaluation, ...]:
     """Evaluate every fold; the champion only on the latest, as it has seen the earlier ones."""
     return tuple(
-        evaluate(one, plan.target, one.probabilities, {} if number else others, plan.seed)
-        for number, one in enumerate(challenger.validated)
+        evaluate(fold, plan.target, fold.probabilities, {} if number else others, plan.seed)
+        for number, fold in enumerate(challenger.validated)
     )
 
 
@@ -269,10 +277,10 @@ def _rows(snapshots: Sequence[LabelledSnapshot]) -> _Encoded:
     return _Encoded(encoding, rows_of(snapshots, encoding))
 
 
-def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded) -> ModelCard:
+def _make_blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded) -> ModelCard:
     """The card as far as it is known before anything is learnt."""
     rows = encoded.rows
-    seen = encoded if len(kept) == len(plan.snapshots) else _rows(plan.snapshots)
+    all_rows = encoded if len(kept) == len(plan.snapshots) else _rows(plan.snapshots)
     made_from: dict[str, Any] = {
         "target": plan.target.name,
         "as_of": plan.as_of,
@@ -280,7 +288,7 @@ def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded
         "user_groups": plan.target.user_groups,
         "seed": plan.seed,
         "hyper_parameters": hyper_parameters(_fit_rows(plan, len(rows.labels))),
-        "data_fingerprint": _fingerprint(plan.snapshots, seen),
+        "data_fingerprint": _fingerprint(plan.snapshots, all_rows),
         "libraries": library_versions(),
     }
     return ModelCard(
@@ -291,7 +299,7 @@ def _blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _Encoded
         reasons=(),
         encoding=encoded.encoding,
         trained=plan.as_of,
-        snapshots=tuple(one.day for one in kept),
+        snapshots=tuple(snapshot.day for snapshot in kept),
         missing_snapshots=plan.missing,
         rows=len(rows.labels),
         positives=int(rows.labels.sum()),
@@ -311,7 +319,7 @@ def _fit_rows(plan: _Plan, rows: int) -> int:
 
 
 def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: _Encoded) -> str:
-    sizes = ",".join(f"{one.day}:{len(one.labels)}" for one in snapshots)
+    sizes = ",".join(f"{snapshot.day}:{len(snapshot.labels)}" for snapshot in snapshots)
     columns, rows = encoded.encoding.model_dump_json(), encoded.rows
     spend = b"" if rows.spend is None else rows.spend.data
     groups = json.dumps(rows.groups.tolist()).encode()

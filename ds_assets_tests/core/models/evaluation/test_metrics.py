@@ -130,7 +130,7 @@ def test_areas_of_weighted_rows_are_those_of_scikit_learn(
     labels, scores = columns(rows)
     counts = st.lists(st.integers(1, 5), min_size=len(rows), max_size=len(rows))
     weights = np.array(data.draw(counts), dtype=np.float64)
-    found = metrics._measured(metrics._prepared(labels, Scores(scores)), weights[None, :])
+    found = metrics._compute_measures(metrics._prepare(labels, Scores(scores)), weights[None, :])
     (auc,), (precision,) = found["auc"], found["pr_auc"]
     assert auc == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
     expected = average_precision_score(labels, scores, sample_weight=weights)
@@ -143,11 +143,11 @@ def test_a_row_of_weight_three_counts_like_three_rows(
 ) -> None:
     labels, scores = columns(rows)
     counts = data.draw(st.lists(st.integers(1, 5), min_size=len(rows), max_size=len(rows)))
-    weighted = metrics._measured(
-        metrics._prepared(labels, Scores(scores)), np.array([counts], dtype=np.float64)
+    weighted = metrics._compute_measures(
+        metrics._prepare(labels, Scores(scores)), np.array([counts], dtype=np.float64)
     )
-    repeated = metrics._prepared(np.repeat(labels, counts), Scores(np.repeat(scores, counts)))
-    plain = metrics._measured(repeated, np.ones((1, sum(counts))))
+    repeated = metrics._prepare(np.repeat(labels, counts), Scores(np.repeat(scores, counts)))
+    plain = metrics._compute_measures(repeated, np.ones((1, sum(counts))))
     for name in set(plain) - {"ece"}:  # whose bins are made of rows
         np.testing.assert_allclose(weighted[name], plain[name], atol=1e-12, err_msg=name)
 
