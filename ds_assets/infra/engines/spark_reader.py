@@ -53,10 +53,12 @@ class SparkEventReader:
         """See `EventReader`."""
         self.close()
         numbers = {
-            path_of(self._place.address(one.stored.name)): _NumberedFile(number, one.day, one.name)
-            for number, one in enumerate(objects)
+            path_of(self._place.address(raw_object.stored.name)): _NumberedFile(
+                number, raw_object.day, raw_object.name
+            )
+            for number, raw_object in enumerate(objects)
         }
-        names = [one.stored.name for one in objects]
+        names = [raw_object.stored.name for raw_object in objects]
         files = self._paths(names) if self._place.is_local else self._contents(names, lake)
         read = FileReader(self._game, numbers)
         self._offer(self._keep(in_batches(files, read, _lines_table(self._game))))
@@ -75,11 +77,11 @@ class SparkEventReader:
     def _contents(self, names: Sequence[str], lake: Lake) -> DataFrame:
         patterns = [self._place.pattern(name) for name in names]
         files = self._engine.session.read.format("binaryFile").load(patterns)
-        found = len(files.inputFiles())
-        if found != len(names):
+        file_count = len(files.inputFiles())
+        if file_count != len(names):
             raise InputError(
-                f"of {len(names)} raw files in {lake} Spark finds {found} in {self._place.root}; "
-                "DS_ASSETS_SPARK_LAKE must be the same place"
+                f"of {len(names)} raw files in {lake} Spark finds {file_count} in "
+                f"{self._place.root}; DS_ASSETS_SPARK_LAKE must be the same place"
             )
         return files.select("path", "content")
 
@@ -90,8 +92,8 @@ class SparkEventReader:
         copies = self._keep(events.duplicates(whole, repeated, self._engine))
         marked = copies.withColumn("is_copy", f.lit(True))
         reason = f.when(f.col("is_copy"), f.lit(events.DUPLICATE)).otherwise(f.col("reason"))
-        known = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
-        self.frame = known.select(*events_table(self._game).names)
+        checked = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
+        self.frame = checked.select(*events_table(self._game).names)
         # A line with a reason is never a duplicate.
         self.bad_lines = lines.where(f.col("reason") != events.NOTHING).select(
             "dt", f.col("name").alias("file"), "line", "reason", "content"
@@ -145,15 +147,20 @@ class FileReader:
         schema = _lines_table(self.game).arrow_schema
         raw = RawFile(file.day, file.name, path)
         damaged = create_lines(connection, [raw], self.game, "lines")
-        known = "* REPLACE (CAST($number AS BIGINT) AS file)"
+        replaced = "* REPLACE (CAST($number AS BIGINT) AS file)"
         lines = connection.sql(
-            f"SELECT {known}, CASE WHEN reason IS NOT NULL THEN $name END AS name FROM lines",
+            f"SELECT {replaced}, CASE WHEN reason IS NOT NULL THEN $name END AS name FROM lines",
             params={"number": file.number, "name": file.name},
         )
         for batch in lines.to_arrow_reader(BATCH_ROWS):
             yield batch.select(schema.names).cast(schema)
-        for one in damaged:
-            row = {"dt": file.day, "file": file.number, "reason": one.reason, "name": file.name}
+        for bad_line in damaged:
+            row = {
+                "dt": file.day,
+                "file": file.number,
+                "reason": bad_line.reason,
+                "name": file.name,
+            }
             yield pa.RecordBatch.from_pylist([row], schema=schema)
 
 
