@@ -32,7 +32,7 @@ def main() -> None:
             folder.mkdir()
             logs = (arguments.logs or Path(scratch) / "logs").absolute()
             reports.append(_run(name, Circumstances(arguments.repetitions, logs, folder)))
-    sys.exit(0 if all(row.holds is not False for one in reports for row in one.rows) else 1)
+    sys.exit(0 if all(row.holds is not False for report in reports for row in report.rows) else 1)
 
 
 def names() -> list[str]:

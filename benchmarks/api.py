@@ -44,10 +44,10 @@ def installed(folder: Path, day: ServedDay, redis_url: str) -> Installation:
     """An installation that serves a day, all of which is in Redis."""
     folder.mkdir()
     keys = folder / "api_keys.json"
-    asked = {"get": questions.paths(day.ids)}
-    asked |= {f"post_{size}": questions.ids(day.ids, size) for size in SIZES}
+    requests = {"get": questions.paths(day.ids)}
+    requests |= {f"post_{size}": questions.ids(day.ids, size) for size in SIZES}
     users = day.features(min(_SCORED, len(day.ids)))
-    asked |= {f"score_{size}": questions.features(users, size) for size in SIZES}
+    requests |= {f"score_{size}": questions.features(users, size) for size in SIZES}
     environment = {
         "DS_ASSETS_HOME": str(folder),
         "DS_ASSETS_GAME": str(day.folder / "game.yaml"),
@@ -56,7 +56,7 @@ def installed(folder: Path, day: ServedDay, redis_url: str) -> Installation:
         "DS_ASSETS_API_KEYS": str(keys),
         "DS_ASSETS_REQUESTS_PER_KEY": "1000000",
     }
-    files = {name: questions.written(folder / name, lines) for name, lines in asked.items()}
+    files = {name: questions.written(folder / name, lines) for name, lines in requests.items()}
     return Installation(environment, KeyFile(keys).add("load"), files)
 
 

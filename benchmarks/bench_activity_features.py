@@ -33,14 +33,14 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     """Measure, and compare the results with those of the DuckDB script."""
     logs = made_logs(EVENTS, DAYS, circumstances)
     modules = [SUBJECT, *map(_module, CONTROLS)]
-    found = interleave(
+    measured = interleave(
         {module: _in_and_out(logs, module) for module in modules},
         circumstances,
     )
     rows = []
     for name, (time_limit, memory_limit) in CONTROLS.items():
-        control = found[_module(name)]
-        rows += _rows(name, found[SUBJECT], control, time_limit, memory_limit)
+        control = measured[_module(name)]
+        rows += _rows(name, measured[SUBJECT], control, time_limit, memory_limit)
     folder = circumstances.last_round
     return [*rows, _differences(folder / SUBJECT, folder / _module("DuckDB"))]
 
@@ -98,8 +98,8 @@ def different_rows(table: Table, ours: Path, control: Path) -> int:
             connection.execute(f"CREATE VIEW {name} AS {_stored(table, lake)}")
             if not connection.table(name).limit(1).fetchall():
                 raise ValueError(f"{name}: there are no rows of {table.name} in {lake}")
-        found = connection.sql(_different(table)).fetchall()
-    return int(found[0][0])
+        counts = connection.sql(_different(table)).fetchall()
+    return int(counts[0][0])
 
 
 def _different(table: Table) -> str:

@@ -34,10 +34,10 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     with RedisServer(scratch / "server") as server:
         address.touch(mode=0o600)  # not an argument: every user of the machine can see those
         address.write_text(server.url, encoding="utf-8")
-        found = interleave(
+        measured = interleave(
             {SUBJECT: lambda _: [address, lake], CONTROL: lambda _: [address]}, circumstances
         )
-    ours, control = found[SUBJECT], found[CONTROL]
+    ours, control = measured[SUBJECT], measured[CONTROL]
     if values(ours, "values") != values(control, "values"):
         raise ValueError("the asset and the plain pipeline set different numbers of values")
     if set(values(ours, "users")) != {USERS}:

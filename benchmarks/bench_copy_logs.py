@@ -37,8 +37,8 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
         put_objects("largest", 1, LARGEST)
         once = Circumstances(1, circumstances.logs, circumstances.scratch / "largest")
         once.scratch.mkdir()
-        found = interleave({SUBJECT: _copy("largest", account)}, once)[SUBJECT]
-    return [*rows, absolute("memory, 1 of 2 GiB", values(found, "memory_mb"), "MB", MEMORY)]
+        measured = interleave({SUBJECT: _copy("largest", account)}, once)[SUBJECT]
+    return [*rows, absolute("memory, 1 of 2 GiB", values(measured, "memory_mb"), "MB", MEMORY)]
 
 
 @contextmanager
@@ -90,13 +90,13 @@ def _copy(prefix: str, account: str) -> Arguments:
     return lambda folder: [f"s3://{BUCKET}/{prefix}", new_container(account), folder / "cache"]
 
 
-def _rows(name: str, found: dict[str, list[Measured]]) -> list[Row]:
-    ours, read, write = (_rates(found[module]) for module in (SUBJECT, READ, WRITE))
+def _rows(name: str, measured: dict[str, list[Measured]]) -> list[Row]:
+    ours, read, write = (_rates(measured[module]) for module in (SUBJECT, READ, WRITE))
     slower = min(read, write, key=lambda rates: sorted(rates)[len(rates) // 2])
     words = "reading alone" if slower is read else "writing alone"
     return [
         ratio(f"rate, {name}", ours, f"{words}, the slower", slower, SHARE),
-        absolute(f"memory, {name}", values(found[SUBJECT], "memory_mb"), "MB"),
+        absolute(f"memory, {name}", values(measured[SUBJECT], "memory_mb"), "MB"),
     ]
 
 

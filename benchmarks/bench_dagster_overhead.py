@@ -27,17 +27,17 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     say(f"  simulating {USERS:,} users over {SIMULATED_DAYS} days")
     game: list[str | Path] = [str(USERS), str(SIMULATED_DAYS), simulated]
     run_child("subjects.simulate_game", game, circumstances.scratch)
-    found = interleave(
+    measured = interleave(
         {
             CONTROL: lambda folder: [simulated, folder / "plain"],
             SUBJECT: lambda folder: [simulated, folder / "dagster"],
         },
         circumstances,
     )
-    rows, plain_rows = (values(found[module], "rows") for module in (SUBJECT, CONTROL))
+    rows, plain_rows = (values(measured[module], "rows") for module in (SUBJECT, CONTROL))
     if rows != plain_rows:
         raise ValueError(f"the run predicted for {rows} users, the plain loop for {plain_rows}")
-    return _rows(found[SUBJECT], found[CONTROL])
+    return _rows(measured[SUBJECT], measured[CONTROL])
 
 
 def _rows(ours: Sequence[Measured], plain: Sequence[Measured]) -> list[Row]:
@@ -45,8 +45,8 @@ def _rows(ours: Sequence[Measured], plain: Sequence[Measured]) -> list[Row]:
     memory, plain_memory = values(ours, "peak_rss_mb"), values(plain, "peak_rss_mb")
     steps = ours[0]["assets"] * DAYS
     added = [
-        round(1000 * (one - other) / steps, 2)
-        for one, other in zip(seconds, plain_seconds, strict=True)
+        round(1000 * (ours_seconds - control_seconds) / steps, 2)
+        for ours_seconds, control_seconds in zip(seconds, plain_seconds, strict=True)
     ]
     return [
         ratio("time", seconds, "plain loop", plain_seconds, MAX_TIME),

@@ -113,8 +113,8 @@ def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
                 ),
             }
             for name, (scores, end) in theirs.items():
-                found = area_difference(labels, ours, scores)
-                yield _difference_row(f"demo, {target}, {day}", found, name, end)
+                difference = area_difference(labels, ours, scores)
+                yield _difference_row(f"demo, {target}, {day}", difference, name, end)
 
 
 def changed_rows(folder: Path, users: int) -> Iterator[Row]:
@@ -219,13 +219,13 @@ def group_rows(folder: Path, users: int) -> Iterator[Row]:
                 for day in days
             }
         for target, day in delivered["none"]:
-            found = area_difference(
+            difference = area_difference(
                 judge.labels(target, day),
                 delivered[GROUPS][target, day],
                 delivered["none"][target, day],
             )
             about = f"{'groups differ' if differ else 'groups alike'}, {target}, {day}"
-            yield _difference_row(about, found, "one model", "low" if differ else "high")
+            yield _difference_row(about, difference, "one model", "low" if differ else "high")
 
 
 def _simulate(folder: Path, options: SimulationOptions) -> None:
@@ -251,18 +251,19 @@ def _row(name: str, value: float, unit: str, against: str, goal: Goal | None = N
     return Row(name=name, value=value, unit=unit, control=against, goal=goal, values=[value])
 
 
-def _difference_row(about: str, found: Difference, against: str, end: End) -> Row:
+def _difference_row(about: str, difference: Difference, against: str, end: End) -> Row:
     """A difference of areas, and which end of its interval decides.
 
     Who is surely above has the low end above 0, who is not below has the high end at 0 or above;
     `value` asks no more than that the difference itself is above 0.
     """
-    told = {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+    rounded = {name: round(getattr(difference, name), 4) for name in ("value", "low", "high")}
     return Row(
         name=f"{about}: AUC more{ENDS[end]}",
-        value=told[end],
+        value=rounded[end],
         unit="AUC",
-        control=f"{against} ({told['value']:+.4f}, {told['low']:+.4f} to {told['high']:+.4f})",
+        control=f"{against} ({rounded['value']:+.4f}, "
+        f"{rounded['low']:+.4f} to {rounded['high']:+.4f})",
         goal=NOT_BELOW if end == "high" else ABOVE,
-        values=list(told.values()),
+        values=list(rounded.values()),
     )

@@ -80,9 +80,9 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
         for number in range(circumstances.repetitions):
             folder = circumstances.round(number)
             folder.mkdir()
-            found = _with_one_worker(Api(ours, folder / "one"), cache.url, others)
-            found |= _with_two_workers(Api(ours, folder / "two", workers=2))
-            rounds.append(found | run_child("subjects.live_score", [day.folder], folder))
+            measured = _with_one_worker(Api(ours, folder / "one"), cache.url, others)
+            measured |= _with_two_workers(Api(ours, folder / "two", workers=2))
+            rounds.append(measured | run_child("subjects.live_score", [day.folder], folder))
             say(f"  round {number + 1}  {json.dumps(rounds[-1])}")
     return [*_rows(rounds), *_rows_of_peers(rounds), *_rows_of_the_process(rounds)]
 
@@ -90,20 +90,20 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
 def _with_one_worker(api: Api, redis_url: str, others: Targets) -> Measured:
     began = time.perf_counter()
     with api:
-        found = {"start": time.perf_counter() - began}
+        measured = {"start": time.perf_counter() - began}
         for size, name, command in ((1, "get", "GET"), (100, "post_100", "MGET")):
-            found[command] = _redis_alone(redis_url, command, size)
-            found |= _in_full_and_calm(name, api.target(name))
-            found |= _in_full(others, [f"feast_{size}"])
-        found |= _in_full_and_calm("post_1", api.target("post_1"))
+            measured[command] = _redis_alone(redis_url, command, size)
+            measured |= _in_full_and_calm(name, api.target(name))
+            measured |= _in_full(others, [f"feast_{size}"])
+        measured |= _in_full_and_calm("post_1", api.target("post_1"))
         for size in SIZES:
             name = f"score_{size}"
-            found[name] = saturate(api.target(name), SECONDS).rate
-            found |= _in_full(others, [f"{other}_{size}" for other in MODELS])
-        found |= _of_workers("one", api)
-        found["memory"] = max(map(resident_mb, workers_of(api)))
-        found["elsewhere"] = api.elsewhere()
-    return found
+            measured[name] = saturate(api.target(name), SECONDS).rate
+            measured |= _in_full(others, [f"{other}_{size}" for other in MODELS])
+        measured |= _of_workers("one", api)
+        measured["memory"] = max(map(resident_mb, workers_of(api)))
+        measured["elsewhere"] = api.elsewhere()
+    return measured
 
 
 def _with_two_workers(api: Api) -> Measured:
@@ -119,8 +119,8 @@ def _redis_alone(url: str, command: str, size: int) -> float:
 
 def _in_full(targets: Targets, names: Sequence[str]) -> Measured:
     """Requests a second that servers can do, of those that are there."""
-    there = [name for name in names if name in targets]
-    return {name: saturate(targets[name], SECONDS).rate for name in there}
+    present = [name for name in names if name in targets]
+    return {name: saturate(targets[name], SECONDS).rate for name in present}
 
 
 def _in_full_and_calm(name: str, target: Target) -> Measured:
@@ -132,25 +132,25 @@ def _in_full_and_calm(name: str, target: Target) -> Measured:
 
 def _of_workers(name: str, api: Api) -> Measured:
     """Requests a second that workers can do, and processor time that one takes."""
-    found: Measured = {}
+    measured: Measured = {}
     for what in SCALED:
         used = cpu_seconds(workers_of(api))
         load = saturate(api.target(what), SECONDS)
         used = cpu_seconds(workers_of(api)) - used
-        found |= {f"{name}_{what}": load.rate, f"{name}_{what}_cpu": used / load.requests}
-    return found
+        measured |= {f"{name}_{what}": load.rate, f"{name}_{what}_cpu": used / load.requests}
+    return measured
 
 
 def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
     """Users who are in Redis."""
-    one, many = values(rounds, "get"), [100 * rate for rate in values(rounds, "post_100")]
+    single, many = values(rounds, "get"), [100 * rate for rate in values(rounds, "post_100")]
     get, mget = values(rounds, "GET"), values(rounds, "MGET")
     tail, of_many, of_one = (
         values(rounds, f"{name}_p99") for name in ("get", "post_100", "post_1")
     )
     half = values(rounds, "get_p50")
     share = f"at {CALM:.0%}"
-    yield ratio("GET: predictions a second", one, "redis-benchmark, GET", get, SHARE_OF_REDIS)
+    yield ratio("GET: predictions a second", single, "redis-benchmark, GET", get, SHARE_OF_REDIS)
     yield absolute(f"GET {share}: p99", tail, "ms", MAX_MS)
     yield ratio(f"GET {share}: p99", tail, "its p50", half, MAX_TAIL)
     control = "redis-benchmark, MGET of 100"
@@ -160,9 +160,9 @@ def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
 
 def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
     for size in SIZES:
-        asked = {"feast": "get" if size == 1 else "post_100"}
+        commands = {"feast": "get" if size == 1 else "post_100"}
         for peer, (control, goal) in PEERS.items():
-            ours = asked.get(peer, f"score_{size}")
+            ours = commands.get(peer, f"score_{size}")
             what = "cached" if peer == "feast" else "scored"
             name, theirs = f"requests of {size} {what} a second", f"{peer}_{size}"
             if theirs in rounds[0]:
@@ -184,7 +184,15 @@ def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
     yield absolute("start to ready", values(rounds, "start"), "s", MAX_START_SECONDS)
     yield absolute("memory of the worker", values(rounds, "memory"), "MB", MAX_MB)
     for what, words in SCALED.items():
-        one, two = (values(rounds, f"{workers}_{what}") for workers in ("one", "two"))
-        yield ratio(f"two workers, {words}: requests a second", two, "one worker", one, BOTH)
-        one, two = (values(rounds, f"{workers}_{what}_cpu") for workers in ("one", "two"))
-        yield ratio(f"two workers, {words}: CPU of a request", two, "one worker", one)
+        one_worker, two_workers = (
+            values(rounds, f"{workers}_{what}") for workers in ("one", "two")
+        )
+        yield ratio(
+            f"two workers, {words}: requests a second", two_workers, "one worker", one_worker, BOTH
+        )
+        one_worker, two_workers = (
+            values(rounds, f"{workers}_{what}_cpu") for workers in ("one", "two")
+        )
+        yield ratio(
+            f"two workers, {words}: CPU of a request", two_workers, "one worker", one_worker
+        )

@@ -12,14 +12,14 @@ SUBJECT, CONTROL = "subjects.simulate_game", "controls.compress_alone"
 
 def run(circumstances: Circumstances) -> Sequence[Row]:
     """Measure."""
-    found = interleave(
+    measured = interleave(
         {
             SUBJECT: lambda folder: [str(USERS), str(DAYS), folder / "game"],
             CONTROL: lambda folder: [folder / "game" / "source"],
         },
         circumstances,
     )
-    ours, control = found[SUBJECT], found[CONTROL]
+    ours, control = measured[SUBJECT], measured[CONTROL]
     rates = [run["events"] / run["seconds"] for run in ours]
     return [
         absolute(

@@ -87,8 +87,8 @@ def ask_at(target: Target, rate: float, seconds: float) -> Load:
     round_trip = target.connections / rate
     pause = round_trip
     for _ in range(_TRIALS):
-        found = _wrk(target, _SETTLE_SECONDS, _pausing(pause))
-        pause = max(0.0, pause + round_trip - target.connections / found.rate)
+        load = _wrk(target, _SETTLE_SECONDS, _pausing(pause))
+        pause = max(0.0, pause + round_trip - target.connections / load.rate)
     return _wrk(target, seconds, _pausing(pause))
 
 
@@ -109,11 +109,13 @@ def _wrk(target: Target, seconds: float, more: Mapping[str, str]) -> Load:
         check=True,
         text=True,
     )
-    said = json.loads(done.stdout.splitlines()[-1])
-    if said["failed"] or not said["requests"]:
-        raise ValueError(f"{target.url}: {said['failed']} of {said['requests']} requests failed")
-    requests, rate = said["requests"], said["requests"] / said["seconds"]
-    return Load(requests, rate, said["p50_ms"], said["p99_ms"])
+    summary = json.loads(done.stdout.splitlines()[-1])
+    if summary["failed"] or not summary["requests"]:
+        raise ValueError(
+            f"{target.url}: {summary['failed']} of {summary['requests']} requests failed"
+        )
+    requests, rate = summary["requests"], summary["requests"] / summary["seconds"]
+    return Load(requests, rate, summary["p50_ms"], summary["p99_ms"])
 
 
 def redis_rate(url: str, command: Sequence[str], requests: int, keys: int) -> float:

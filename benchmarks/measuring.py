@@ -84,15 +84,15 @@ def interleave(
     Returns:
         What each said in each round.
     """
-    found: dict[str, list[Measured]] = {module: [] for module in contestants}
+    results: dict[str, list[Measured]] = {module: [] for module in contestants}
     for number in range(circumstances.repetitions):
         folder = circumstances.round(number)
         folder.mkdir()
         for module, arguments in contestants.items():
             measured = run_child(module, arguments(folder), folder)
             say(f"  round {number + 1}  {module:<28} {json.dumps(measured)}")
-            found[module].append(measured)
-    return found
+            results[module].append(measured)
+    return results
 
 
 def values(runs: Iterable[Measured], name: str) -> list[float]:

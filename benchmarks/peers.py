@@ -73,18 +73,18 @@ def peers(folder: Path, day: ServedDay, redis_url: str) -> Iterator[dict[str, Ta
 
 def _models(folder: Path, day: ServedDay) -> Path:
     """Make the models, and files of requests to their servers."""
-    rows, made = day.rows(_LEARNT_FROM), folder / "models"
+    rows, models = day.rows(_LEARNT_FROM), folder / "models"
     np.save(folder / "matrix.npy", rows.matrix)
     np.save(folder / "chances.npy", rows.sigmoid)
     options = json.dumps(HYPER_PARAMETERS | {"max_iter": TREES})
     files = (folder / "matrix.npy", folder / "chances.npy", day.model)
-    _run([PEERS / "python", _CONTROLS / "peer_models.py", *files, options, made])
+    _run([PEERS / "python", _CONTROLS / "peer_models.py", *files, options, models])
     for size in SIZES:
-        asked = rows.matrix[: 50 * size]
+        request_rows = rows.matrix[: 50 * size]
         for name in ("rows", "inputs"):
-            questions.written(folder / f"{name}-{size}", questions.rows(asked, size, name))
-        questions.written(folder / f"frames-{size}", questions.frames(asked, size))
-    return made
+            questions.written(folder / f"{name}-{size}", questions.rows(request_rows, size, name))
+        questions.written(folder / f"frames-{size}", questions.frames(request_rows, size))
+    return models
 
 
 def _question(name: str) -> str:

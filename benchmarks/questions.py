@@ -33,8 +33,8 @@ def ids(user_ids: Sequence[str], size: int) -> Iterator[str]:
 def features(users: Sequence[dict[str, Any]], size: int) -> Iterator[str]:
     """For `POST /v1/score`, without reasons."""
     ready = [
-        {"user_id": one["user_id"], "features": {name: one[name] for name in one.keys() - _ID}}
-        for one in users
+        {"user_id": user["user_id"], "features": {name: user[name] for name in user.keys() - _ID}}
+        for user in users
     ]
     return (json.dumps({"users": part, "reasons": False}) for part in _parts(ready, size))
 

@@ -204,8 +204,8 @@ def _git(arguments: Sequence[str], folder: Path) -> str:
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:
     """Versions of those packages that are there: a peer is installed only to be measured."""
-    found = {}
+    versions = {}
     for name in packages:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions

@@ -78,14 +78,16 @@ class ServedDay:
     @cached_property
     def ids(self) -> list[str]:
         """All users."""
-        found: list[str] = parquet.read_table(self.predictions, columns=["user_id"])[0].to_pylist()
-        return found
+        user_ids: list[str] = parquet.read_table(self.predictions, columns=["user_id"])[
+            0
+        ].to_pylist()
+        return user_ids
 
     def features(self, users: int) -> list[dict[str, Any]]:
         """Id and features of the first users; None where one is missing."""
         frame = self._frame(users).astype(object)
-        found: Any = frame.where(frame.notna(), None).to_dict("records")
-        return list(found)
+        records: Any = frame.where(frame.notna(), None).to_dict("records")
+        return list(records)
 
     def rows(self, users: int) -> Rows:
         """The first users for the churn model.
@@ -98,9 +100,9 @@ class ServedDay:
             raise InputError(f"{self.folder} has no churn model")
         columns = ["user_id", CLUSTER, "churn_probability"]
         predicted = parquet.read_table(self.predictions, columns=columns).to_pandas()
-        known = self._frame(users).merge(predicted, on="user_id", validate="one_to_one")
-        matrix = encode(known, churn.model.card.encoding)
-        return Rows(np.nan_to_num(matrix, nan=-1), known["churn_probability"].to_numpy())
+        joined = self._frame(users).merge(predicted, on="user_id", validate="one_to_one")
+        matrix = encode(joined, churn.model.card.encoding)
+        return Rows(np.nan_to_num(matrix, nan=-1), joined["churn_probability"].to_numpy())
 
     def _frame(self, users: int) -> pd.DataFrame:
         file = self.lake.local(table_file("user_features", self.date))

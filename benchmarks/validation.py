@@ -86,14 +86,14 @@ class Judge:
         """Users who were there, or who bought, after a day and until another."""
         column = "activities" if target == "churn" else "purchases"
         days = pd.date_range(day + dt.timedelta(1), last + dt.timedelta(self.game.grace_days))
-        names = [table_file("user_activity", one.date()) for one in days]
-        files = [str(self.lake.local(one)) for one in names if self.lake.exists(one)]
+        names = [table_file("user_activity", day_of_window.date()) for day_of_window in days]
+        files = [str(self.lake.local(name)) for name in names if self.lake.exists(name)]
         query = f"""
             SELECT DISTINCT user_id FROM read_parquet($files, hive_partitioning = false)
             WHERE {column} > 0 AND event_date > $day AND event_date <= $last"""
         with duckdb.connect() as connection:
-            found = connection.execute(query, {"files": files, "day": day, "last": last}).fetchall()
-        return [user for (user,) in found]
+            rows = connection.execute(query, {"files": files, "day": day, "last": last}).fetchall()
+        return [user for (user,) in rows]
 
 
 def truth(folder: Path, target: str, day: dt.date) -> Floats:
@@ -122,7 +122,7 @@ def calibration_error(labels: Flags, probabilities: Floats) -> float:
     2015. Bins are of equal size: probabilities of rare events would share one of equal width.
     """
     bins = np.array_split(np.argsort(probabilities, kind="stable"), BINS)
-    gaps = [abs(labels[one].sum() - probabilities[one].sum()) for one in bins]
+    gaps = [abs(labels[rows].sum() - probabilities[rows].sum()) for rows in bins]
     return float(sum(gaps) / len(labels))
 
 
@@ -132,9 +132,9 @@ def area_difference(labels: Flags, ours: Floats, theirs: Floats) -> Difference:
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     rng = np.random.default_rng(0)
-    found = []
+    differences = []
     for _ in range(RESAMPLES):
         drawn = rng.integers(0, len(labels), len(labels))
-        found.append(area(labels[drawn], ours[drawn]) - area(labels[drawn], theirs[drawn]))
-    low, high = np.quantile(found, INTERVAL)
+        differences.append(area(labels[drawn], ours[drawn]) - area(labels[drawn], theirs[drawn]))
+    low, high = np.quantile(differences, INTERVAL)
     return Difference(area(labels, ours) - area(labels, theirs), float(low), float(high))

@@ -84,7 +84,7 @@ def direct_reads(
     key: dg.AssetKey, reads: Mapping[dg.AssetKey, set[dg.AssetKey]]
 ) -> set[dg.AssetKey]:
     """What an asset reads, without what it also depends on through another asset."""
-    return {one for one in reads[key] if not any(one in ancestors(p, reads) for p in reads[key])}
+    return {read for read in reads[key] if not any(read in ancestors(p, reads) for p in reads[key])}
 
 
 def ancestors(key: dg.AssetKey, reads: Mapping[dg.AssetKey, set[dg.AssetKey]]) -> set[dg.AssetKey]:

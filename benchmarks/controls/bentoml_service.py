@@ -37,7 +37,7 @@ def _of_onnx(file: str) -> Callable[[Rows], Rows]:
     session = onnxruntime.InferenceSession(file, options)
 
     def sigmoid(rows: Rows) -> Rows:
-        found: Rows = session.run(["probabilities"], {"X": rows})[0]
-        return found
+        probabilities: Rows = session.run(["probabilities"], {"X": rows})[0]
+        return probabilities
 
     return sigmoid

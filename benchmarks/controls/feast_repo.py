@@ -42,11 +42,11 @@ def main() -> None:
     )
     store = FeatureStore(str(folder))
     store.apply([user, view])
-    told = rows.select(["user_id", *names]).to_pandas()
+    pushed = rows.select(["user_id", *names]).to_pandas()
     for name in names:
         if type_of(rows.schema.field(name).type) is String:
-            told[name] = told[name].astype(str)
-    store.write_to_online_store("predictions", told.assign(**{WHEN: dt.datetime.now(dt.UTC)}))
+            pushed[name] = pushed[name].astype(str)
+    store.write_to_online_store("predictions", pushed.assign(**{WHEN: dt.datetime.now(dt.UTC)}))
 
 
 def configure(folder: Path, address: SplitResult) -> None:

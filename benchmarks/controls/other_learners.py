@@ -63,16 +63,16 @@ def rows_of(target: str, day: dt.date, judge: Judge) -> Rows:
     horizon = targets_of(judge.game)[target].horizon
     clusters = day_model("clusters", day, ClusterCard, judge.lake)
     days = matured_snapshots(day, horizon, SNAPSHOTS, judge.game)
-    frames = [with_clusters(judge.features(one), clusters) for one in days]
+    frames = [with_clusters(judge.features(snapshot), clusters) for snapshot in days]
     encoding = fit_encoding(frames)
     sizes = [len(frame) for frame in frames]
     return Rows(
         matrix=np.concatenate([encode(frame, encoding) for frame in frames]),
-        labels=np.concatenate([judge.labels(target, one) for one in days]),
+        labels=np.concatenate([judge.labels(target, snapshot) for snapshot in days]),
         snapshot=np.repeat(np.arange(len(days)), sizes),
         weeks=-(-judge.game.maturity_days(horizon) // 7),
         predicted=encode(with_clusters(judge.features(day), clusters), encoding),
-        categories=[n for n, one in enumerate(encoding.features) if one.type != "number"],
+        categories=[n for n, feature in enumerate(encoding.features) if feature.type != "number"],
     )
 
 
@@ -88,7 +88,7 @@ def tuned_lightgbm(rows: Rows) -> Floats:
 def logistic_regression(rows: Rows) -> Floats:
     """Probabilities of a logistic regression with a tuned penalty."""
     strengths = (0.001, 0.01, 0.1, 1.0)
-    return _best([partial(_logistic, one, rows.categories) for one in strengths], rows)
+    return _best([partial(_logistic, strength, rows.categories) for strength in strengths], rows)
 
 
 def _best(learners: Sequence[Learner], rows: Rows) -> Floats:
@@ -127,18 +127,18 @@ def _lightgbm(
 ) -> Floats:
     from lightgbm import LGBMClassifier  # noqa: PLC0415  # slow to import
 
-    told = dict(parameters)
-    categories = told.pop("categorical_feature")
+    options = dict(parameters)
+    categories = options.pop("categorical_feature")
     fixed: dict[str, Any] = {
         "subsample_freq": 1,
         "random_state": 0,
         "n_jobs": THREADS,
         "verbose": -1,
     }
-    learner = LGBMClassifier(**told, **fixed, deterministic=True)
+    learner = LGBMClassifier(**options, **fixed, deterministic=True)
     learner.fit(matrix, labels, categorical_feature=categories)
-    found: Any = learner.predict_proba(predicted)
-    return np.asarray(found[:, 1])
+    chances: Any = learner.predict_proba(predicted)
+    return np.asarray(chances[:, 1])
 
 
 def _logistic(

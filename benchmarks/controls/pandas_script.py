@@ -136,14 +136,14 @@ def write(table: pd.DataFrame, folder: Path) -> None:
 
 def run(logs: Path, out: Path, read: Reader) -> int:
     """Do the work; returns the number of users with features."""
-    seen: list[pd.DataFrame] = []
+    recent: list[pd.DataFrame] = []
     folders = sorted(logs.glob("dt=*"))
     for folder in folders:
         table = activity(read_day(folder, read))
         write(table, out / "user_activity" / folder.name)
-        seen = [*seen, table][-LOOKBACK:]
+        recent = [*recent, table][-LOOKBACK:]
     last = folders[-1].name
-    table = features(pd.concat(seen), pd.Timestamp(last.removeprefix("dt=")))
+    table = features(pd.concat(recent), pd.Timestamp(last.removeprefix("dt=")))
     write(table, out / "user_features" / last)
     return len(table)
 

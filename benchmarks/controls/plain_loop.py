@@ -26,10 +26,10 @@ from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.installation import Installation
 
 
-def run(days: Sequence[dt.date], found: Installation) -> None:
+def run(days: Sequence[dt.date], installed: Installation) -> None:
     """Everything from the source's logs to the cache."""
-    lake, engine, game = found.lake(), found.engine(), found.game
-    raw_logs.materialize_days(days, found.log_source(), lake, print)
+    lake, engine, game = installed.lake(), installed.engine(), installed.game
+    raw_logs.materialize_days(days, installed.log_source(), lake, print)
     user_activity.materialize_days(days, lake, engine, game)
     user_features.materialize_days(days, lake, engine, game)
     clusters.materialize_days(days, lake, game)
@@ -37,17 +37,17 @@ def run(days: Sequence[dt.date], found: Installation) -> None:
         target_model.update(target, days, lake, engine, game)
     predictions.update(days, lake, engine, game)
     cluster_profiles.update(days, lake, game)
-    with found.results() as results, found.cache() as cache:
+    with installed.results() as results, installed.cache() as cache:
         rds_results.materialize_days(days, lake, results, "plain loop", game)
         fill_cache(days, lake, cache)
 
 
 def main() -> None:
-    found = installation(Path(sys.argv[1]), Path(sys.argv[2]))
-    days = last_days(found.game)
+    installed = installation(Path(sys.argv[1]), Path(sys.argv[2]))
+    days = last_days(installed.game)
     start = Start.now()
-    run(days, found)
-    tell(start, days=len(days), rows=predicted_rows(found.lake(), days))
+    run(days, installed)
+    tell(start, days=len(days), rows=predicted_rows(installed.lake(), days))
 
 
 if __name__ == "__main__":

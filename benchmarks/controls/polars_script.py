@@ -149,10 +149,10 @@ def run(logs: Path, out: Path) -> int:
         activity(f"{logs}/{day}/*.jsonl.gz").sink_parquet(
             out / "user_activity" / day / "data.parquet", mkdir=True, engine="streaming"
         )
-    seen = [out / "user_activity" / day / "data.parquet" for day in days[-LOOKBACK:]]
+    files = [out / "user_activity" / day / "data.parquet" for day in days[-LOOKBACK:]]
     target = out / "user_features" / days[-1] / "data.parquet"
     last_day = dt.date.fromisoformat(days[-1].removeprefix("dt="))
-    features(pl.scan_parquet(seen, hive_partitioning=False), last_day).sink_parquet(
+    features(pl.scan_parquet(files, hive_partitioning=False), last_day).sink_parquet(
         target, mkdir=True, engine="streaming"
     )
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())

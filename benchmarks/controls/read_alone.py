@@ -15,8 +15,8 @@ BLOCK = 4 << 20
 def run(client: Any, bucket: str, prefix: str) -> int:
     listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
 
-    def read(one: dict[str, Any]) -> None:
-        for _ in client.get_object(Bucket=bucket, Key=one["Key"])["Body"].iter_chunks(BLOCK):
+    def read(item: dict[str, Any]) -> None:
+        for _ in client.get_object(Bucket=bucket, Key=item["Key"])["Body"].iter_chunks(BLOCK):
             pass
 
     with ThreadPoolExecutor(AT_ONCE) as executor:

@@ -30,10 +30,10 @@ def main() -> None:
     logs, out = Path(sys.argv[1]), Path(sys.argv[2])
     out.mkdir(parents=True)
     (out / "raw").symlink_to(logs)
-    found = load_installation({"game": GAME_FILE, "lake": out})
+    installation = load_installation({"game": GAME_FILE, "lake": out})
     import_lazy(["sqlframe.duckdb"])
     start = Start.now()
-    tell(start, **run(found.lake(), found.engine(), found.game))
+    tell(start, **run(installation.lake(), installation.engine(), installation.game))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from ds_assets.runs import materialize_days
 
 
 def main() -> None:
-    found = installation(Path(sys.argv[1]), Path(sys.argv[2]))
-    days, defs = last_days(found.game), build_defs(found)
-    folder = found.settings.home / "dagster"
+    installed = installation(Path(sys.argv[1]), Path(sys.argv[2]))
+    days, defs = last_days(installed.game), build_defs(installed)
+    folder = installed.settings.home / "dagster"
     folder.mkdir()
     shutil.copy(ROOT / "dagster.yaml", folder)
     with dg.DagsterInstance.from_config(str(folder)) as instance:
@@ -30,7 +30,7 @@ def main() -> None:
             start,
             days=len(days),
             assets=len(defs.resolve_asset_graph().get_all_asset_keys()),
-            rows=predicted_rows(found.lake(), days),
+            rows=predicted_rows(installed.lake(), days),
         )
 
 

@@ -28,7 +28,7 @@ CALLS = 200
 
 def main() -> None:
     day = ServedDay(Path(sys.argv[1]))
-    asked = [UserToScore(one.pop("user_id"), one, None) for one in day.features(10 * MAX_USERS)]
+    users = [UserToScore(user.pop("user_id"), user, None) for user in day.features(10 * MAX_USERS)]
     live = LakeModel(day.lake, day.game)
     with (
         PredictionCache(Path("cache"), day.game.name, 7) as cache,
@@ -38,28 +38,30 @@ def main() -> None:
             cache, results, live, calendar_of(day.game), timeout=INTERACTIVE_TIMEOUT_S
         )
         start = Start.now()
-        found = asyncio.run(_measured(service, asked))
-        tell(start, **found)
+        measured = asyncio.run(_measured(service, users))
+        tell(start, **measured)
 
 
-async def _measured(service: PredictionService, asked: Sequence[UserToScore]) -> dict[str, float]:
-    found = {}
+async def _measured(
+    service: PredictionService, all_users: Sequence[UserToScore]
+) -> dict[str, float]:
+    microseconds = {}
     for users in (1, MAX_USERS):
         for reasons in (False, True):
             name = f"users_{users}{'_with_reasons' if reasons else ''}"
-            found[name] = await _microseconds(service, asked, users, reasons=reasons)
+            microseconds[name] = await _microseconds(service, all_users, users, reasons=reasons)
     await service.close()
-    return found
+    return microseconds
 
 
 async def _microseconds(
-    service: PredictionService, asked: Sequence[UserToScore], users: int, *, reasons: bool
+    service: PredictionService, all_users: Sequence[UserToScore], users: int, *, reasons: bool
 ) -> float:
     times = []
     for call in range(CALLS):
-        first = call * users % len(asked)
+        first = call * users % len(all_users)
         start = perf_counter()
-        answers = await service.score(asked[first : first + users], reasons=reasons)
+        answers = await service.score(all_users[first : first + users], reasons=reasons)
         for answer in answers:
             answer.to_json()
         times.append(perf_counter() - start)

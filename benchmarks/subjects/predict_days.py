@@ -30,10 +30,10 @@ MODELS = dg.AssetSelection.groups("models") | dg.AssetSelection.assets("predicti
 def main() -> None:
     folder, home = Path(sys.argv[1]), Path(sys.argv[2])
     days = sorted(dt.date.fromisoformat(text) for text in sys.argv[3:])
-    found = load_installation(
+    installation = load_installation(
         {"home": home, "source": folder / "source", "game": folder / "game.yaml"}
     )
-    game, lake, defs = found.game, found.lake(), build_defs(found)
+    game, lake, defs = installation.game, installation.lake(), build_defs(installation)
     start = Start.now()
     with dg.DagsterInstance.ephemeral() as instance:
         if not stored_days("user_activity", lake):
