@@ -145,6 +145,18 @@ def test_a_number_is_one_user_in_files_that_write_it_differently(
     assert found.changed_user_ids == 3
 
 
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
+def test_a_time_at_an_end_of_the_range_is_a_line_in_quarantine_and_stops_no_day(
+    zone: str, tmp_path: Path
+) -> None:
+    installation = make_installation(tmp_path, time_zone=zone)
+    lines = [event(n, f"{START}T20:00:00") for n in range(50)]
+    poison = [event(50, "294247-01-10T04:00:54Z"), event(51, "290309-12-22 (BC) 00:00:00+00")]
+    installation.write_logs(START, *lines, *poison)
+    found = report(installation)
+    assert (found.events, sum(found.quarantined.values())) == (50, 2)
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     found = report(installation)

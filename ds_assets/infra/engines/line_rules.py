@@ -20,6 +20,8 @@ from ds_assets.core.user_ids import (
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
+_IMPOSSIBLE_OFFSET = ":[0-9.]+ ?[+-](1[5-9]|[2-9][0-9])"
+"""Regular expression of a time with an offset of 15 hours or more, which DuckDB accepts."""
 WHITE = "' ' || chr(9) || chr(10) || chr(13)"
 
 
@@ -103,11 +105,12 @@ def _local_time(game: Game) -> str:
     if game.logs.time_format != "iso8601":
         return _local_epoch(game)
     # A cast to TIMESTAMP ignores the offset; TIMESTAMPTZ applies it, but takes three times as long.
-    local = "CAST(try_cast(text_event_time AS TIMESTAMPTZ) AS TIMESTAMP)"
-    if game.time_zone != "UTC":
-        return local
-    return f"""CASE WHEN ends_with(text_event_time, 'Z')
-        THEN try_cast(text_event_time AS TIMESTAMP) ELSE {local} END"""
+    # An instant near either end of the range has no local time, which `try_cast` does not catch.
+    local = "try(CAST(try_cast(text_event_time AS TIMESTAMPTZ) AS TIMESTAMP))"
+    utc = "try_cast(text_event_time AS TIMESTAMP)" if game.time_zone == "UTC" else local
+    return f"""CASE WHEN ends_with(text_event_time, 'Z') THEN {utc}
+        WHEN regexp_matches(text_event_time, {literal(_IMPOSSIBLE_OFFSET)}) THEN NULL
+        ELSE {local} END"""
 
 
 def _local_epoch(game: Game) -> str:
@@ -116,7 +119,7 @@ def _local_epoch(game: Game) -> str:
     instant = f"try(make_timestamp({number}))"
     if game.time_zone == "UTC":
         return instant
-    return f"CAST(timezone('UTC', {instant}) AS TIMESTAMP)"
+    return f"try(CAST(timezone('UTC', {instant}) AS TIMESTAMP))"
 
 
 def _latest(game: Game) -> str:

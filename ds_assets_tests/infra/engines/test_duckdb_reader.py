@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from ds_assets.core.decompression import UNREADABLE
+from ds_assets.core.events import MAX_NUMBER
 from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.game import Attribute, Fields, Game, Logs
 from ds_assets.infra.engines.duckdb_reader import create_lines
@@ -243,6 +244,8 @@ def test_readers_and_the_api_store_and_look_up_the_same_id(
         (a_line(at="yesterday"), "an impossible time"),
         (a_line(at="2026-02-30T12:00:00Z"), "an impossible time"),
         (a_line(at="2026-03-10T25:00:00Z"), "an impossible time"),
+        (a_line(at="2026-03-10T12:00:00+15:00"), "an impossible time"),
+        (a_line(at="2026-03-10 12:00:00.5 -99:99"), "an impossible time"),
         (a_line(at="infinity"), "an impossible time"),
         (a_line(at="-infinity"), "an impossible time"),
         (a_line(at="epoch"), "an impossible time"),
@@ -343,6 +346,8 @@ def test_field_and_file_names_may_hold_odd_characters(tmp_path: Path) -> None:
         ("UTC", "2026-03-10T21:00:00+09", 12),
         ("UTC", "2026-03-10T12:00Z", 12),
         ("UTC", "2026-03-10 12:00:00 UTC", 12),
+        ("UTC", "2026-03-11T02:00:00+14:00", 12),
+        ("UTC", "2026-03-10T00:00:00-12", 12),
         ("Asia/Seoul", "2026-03-10T03:00:00Z", 12),
         ("Asia/Seoul", "2026-03-10T12:00:00", 12),
         ("Asia/Seoul", "2026-03-10T12:00:00+09:00", 12),
@@ -743,3 +748,93 @@ def test_every_line_is_an_event_or_nothing_or_in_quarantine_at_its_place(
         if reason
     ]
     assert UNREADABLE not in "".join(event["user_id"] or "" for event in found.valid)
+
+
+ENDS_OF_TIME = [
+    "294247-01-10T04:00:54Z",
+    "294247-01-10T04:00:54.775806+00:00",
+    "294247-01-09T20:00:54-08:00",
+    "294247-01-10",
+    "290309-12-22 (BC) 00:00:00+00",
+    "290309-12-21 (BC) 12:00:00-12",
+    "-290308-12-21T19:59:05Z",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+14:00",
+    "0000-00-00T00:00:00Z",
+    "2026-03-10T12:00:00+99:99",
+    "2026-03-10T12:00:00 Nowhere/Land",
+    "infinity",
+    9223372036854,
+    9223372036854775807,
+    -9223372036854775808,
+    9.3e12,
+    1e300,
+    -1e300,
+]
+ZONES = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
+
+
+@pytest.mark.parametrize("time_format", ["iso8601", "epoch_seconds", "epoch_milliseconds"])
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_time_at_an_end_of_the_range_is_one_line_in_quarantine(
+    zone: str, time_format: str, tmp_path: Path
+) -> None:
+    noon = UTC_MOMENT.replace(tzinfo=dt.UTC)
+    seconds = int(noon.timestamp())
+    at = {"iso8601": noon.isoformat(), "epoch_seconds": seconds}.get(time_format, seconds * 1_000)
+    lines = [a_line(at=at), *(a_line(at=time) for time in ENDS_OF_TIME)]
+    game = make_game(time_zone=zone, logs=Logs.model_validate({"time_format": time_format}))
+    found = read({"a": b"\n".join(lines)}, game, tmp_path, day=DAY + dt.timedelta(days=1))
+    assert [event["line"] for event in found.valid] == [1]
+    assert len(found.bad) == len(ENDS_OF_TIME)
+    assert set(found.reasons) <= {"an impossible time", "dated after its arrival day"}
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()  # JSON has no NaN, but Python writes it
+    | st.text(max_size=20)
+    | st.floats().map(str)
+    | st.datetimes().map(str)
+    | st.sampled_from(ENDS_OF_TIME),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=4,
+)
+FIELDS = ["user", "at", "type", "id", "amount", "minutes", "currency"]
+AMOUNTS_IN_CURRENCIES = {
+    "fields": make_game().fields.model_copy(update={"currency": "currency"}),
+    "currencies": {"USD": 1, "KRW": 1e-300, "DEAR": 1e300},
+}
+
+
+@given(
+    values=st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=20),
+    user=st.dictionaries(st.sampled_from(["id", "country", "level"]), VALUES),
+    zone=st.sampled_from(ZONES),
+    time_format=st.sampled_from(["iso8601", "epoch_seconds", "epoch_milliseconds"]),
+    more=st.sampled_from([{}, AMOUNTS_IN_CURRENCIES]),
+)
+def test_no_value_in_any_field_stops_the_reader_and_no_line_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[tuple[str, Any]],
+    user: dict[str, Any],
+    zone: str,
+    time_format: str,
+    more: dict[str, Any],
+) -> None:
+    facts: list[dict[str, Any]] = [{name: value} for name, value in values]
+    valid = {"user": {"id": "u"}, "at": "2026-03-10", "type": "x", "currency": "USD"}
+    lines = [json.dumps(valid | changed).encode() for changed in [{"user": user}, *facts]]
+    logs = Logs.model_validate({"time_format": time_format})
+    game = make_game(time_zone=zone, logs=logs, **more)
+    found = read({"a": b"\n".join(lines)}, game, tmp_path_factory.mktemp("poison"))
+    assert [event["line"] for event in found.events] == list(range(1, len(lines) + 1))
+    assert len(found.valid) + len(found.bad) == len(lines)
+    for event in found.valid:
+        assert event["user_id"]
+        assert event["event_date"] <= DAY + dt.timedelta(days=1)
+        for name in ("amount", "property_minutes", "attribute_level"):
+            assert event[name] is None or abs(event[name]) <= MAX_NUMBER

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
+from ds_assets.core.activity import daily_activity
 from ds_assets.core.events import DUPLICATE, events_table
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import QUARANTINE
@@ -147,6 +148,21 @@ def test_user_ids_are_stored_in_one_form(engine: LakeEngine, lake: FolderLake) -
         assert list(valid["user_id"]) == ["123"] * 4 + ["é"]
         assert list(valid["user_id_changed"]) == [False] + [True] * 4
         assert list(engine.to_pandas(reader.bad_lines)["reason"]) == ["no user id"] * 2
+
+
+def test_a_poisonous_value_is_one_line_in_quarantine(engine: LakeEngine, lake: FolderLake) -> None:
+    times = [
+        b"294247-01-10T04:00:54Z",
+        b"290309-12-22 (BC) 00:00:00+00",
+        b"infinity",
+        b"9999-12-31",
+    ]
+    lines = [a_line("a").replace(b"2026-03-10T12:00:00Z", time) for time in times]
+    with engine.events(make_game(time_zone="Asia/Seoul")) as reader:
+        reader.read([a_file(lake, a_line("a"), *lines)], lake)
+        rows = engine.to_pandas(daily_activity(reader.frame, make_game(), engine))
+        assert list(rows["events"]) == [1]
+        assert sorted(engine.to_pandas(reader.bad_lines)["line"]) == [2, 3, 4, 5]
 
 
 def test_a_reader_forgets_what_it_read_before(engine: LakeEngine, lake: FolderLake) -> None:

@@ -154,6 +154,16 @@ def test_each_line_that_is_no_event_is_named_with_its_reason() -> None:
     ]
 
 
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
+def test_a_poisonous_event_is_named_and_other_users_have_their_features(zone: str) -> None:
+    times = ["294247-01-10T04:00:54Z", "290309-12-22 (BC) 00:00:00+00", "9999-12-31"]
+    lines = [a_line("a", time=time) for time in times]
+    features = event_features(make_game().model_copy(update={"time_zone": zone}))
+    found = features.of({FIRST: [*lines, a_line("b")]}, FIRST)
+    assert [user["user_id"] for user in found.users] == ["b"]
+    assert [rejected.line for rejected in found.rejected] == [1, 2, 3]
+
+
 def test_a_line_over_several_lines_keeps_the_numbers_of_those_after_it() -> None:
     whole = json.dumps(json.loads(a_line("a")), indent=1)
     found = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)
