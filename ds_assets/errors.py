@@ -1,12 +1,17 @@
-"""User-facing errors: the command line and the assets show their message without a traceback."""
+"""User-facing errors: commands and assets show their message without a traceback."""
 
 import datetime as dt
 import re
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+INPUT_ERROR, UNAVAILABLE = 2, 3
+"""Exit codes of commands; that of a mistake in an option is 2 as well."""
 
 _ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
 """The part of an address that may contain a password: everything after the scheme."""
@@ -32,6 +37,20 @@ class Unavailable(Exception):
 
     The same call may succeed later, so it is worth retrying, which an `InputError` is not.
     """
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with one sentence and an exit code on an error made for users.
+
+    Raises:
+        SystemExit: the code is `INPUT_ERROR` or `UNAVAILABLE`.
+    """
+    try:
+        yield
+    except (InputError, Unavailable) as error:
+        print(f"ds-assets: {error}", file=sys.stderr)  # noqa: T201  (what the user reads)
+        sys.exit(INPUT_ERROR if isinstance(error, InputError) else UNAVAILABLE)
 
 
 def describe_mistakes(

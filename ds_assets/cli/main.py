@@ -1,19 +1,17 @@
 """Entry point of the command line `ds-assets`.
 
-Scope: which commands there are, and turning errors that a user can act on into one sentence and an
-exit code. A command is a module of its own, imported when it is called, so that `--help` does not
-wait for Dagster.
+Scope: which commands there are. A command is a module of its own, imported when it is called, so
+that `--help` does not wait for Dagster.
 """
 
-import sys
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from ds_assets.errors import InputError, Unavailable
+from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, exit_on_error
 
 COMMANDS = {
     "check": "Validate the environment and the game file, and show where data is stored.",
@@ -26,8 +24,6 @@ COMMANDS = {
     "demo": "Run a year of real daily logs through the graph, print a summary, open the UI.",
 }
 """Commands and their help; the module of a command has the same text."""
-INPUT_ERROR, UNAVAILABLE = 2, 3
-"""Exit codes; that of a mistake in an option is 2 as well."""
 
 
 class _CommandGroup(TyperGroup):
@@ -70,14 +66,5 @@ def _root() -> None: ...
 
 def main() -> None:
     """Run the command line."""
-    try:
+    with exit_on_error():
         app(prog_name="ds-assets")
-    except InputError as error:
-        _exit(error, INPUT_ERROR)
-    except Unavailable as error:
-        _exit(error, UNAVAILABLE)
-
-
-def _exit(error: Exception, code: int) -> NoReturn:
-    typer.echo(f"ds-assets: {error}", err=True)
-    sys.exit(code)

@@ -17,10 +17,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from ds_assets.core.tables import MODEL_METRICS, PREDICTIONS
-from ds_assets.errors import InputError
+from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
 from ds_assets.infra.results import migrations
 from ds_assets.infra.results.connection import begin, open_engine, parse_url
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
+from ds_assets.infra.results.migrations.__main__ import main
 from ds_assets.infra.results.schema import METADATA, SCHEMA_VERSION, VIEWS
 from ds_assets.infra.results.upgrade import schema_version, upgrade
 from ds_assets_tests.infra.factories import DAYS, row, table
@@ -270,16 +271,28 @@ def test_an_up_to_date_database_is_used_without_loading_the_migrations(url: str)
     assert done.returncode == 0
 
 
-@pytest.mark.slow
-def test_the_owners_command_makes_the_schema_and_says_so(
-    url: str, monkeypatch: pytest.MonkeyPatch
+def test_the_owners_command_makes_the_schema_or_ends_with_one_sentence_and_an_exit_code(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DS_ASSETS_RESULTS_URL", url)
-    command_line = [sys.executable, "-m", "ds_assets.infra.results.migrations"]
-    done = subprocess.run(command_line, capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout == f"the results database has schema version {SCHEMA_VERSION}\n"
+    main()
+    assert capsys.readouterr().out == f"the results database has schema version {SCHEMA_VERSION}\n"
     execute(url, "UPDATE alembic_version SET version_num = '0009'")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == INPUT_ERROR
+    assert capsys.readouterr().err.startswith("ds-assets: the results database at ")
+
+
+@pytest.mark.slow
+def test_the_owners_command_ends_like_the_command_line_where_no_server_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_RESULTS_URL", "mysql+pymysql://me:secret@127.0.0.1:1/db")
+    command_line = [sys.executable, "-m", "ds_assets.infra.results.migrations"]
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 1
-    assert done.stderr.startswith("ds_assets: the results database at ")
+    assert done.returncode == UNAVAILABLE
+    assert done.stderr.startswith("ds-assets: the results database at mysql+pymysql://127.0.0.1:1/")
+    assert "DS_ASSETS_RESULTS_URL" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
