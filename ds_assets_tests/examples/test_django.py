@@ -29,8 +29,8 @@ from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.serving.answer import Prediction, Source, Status
 from ds_assets_tests.assets.factories import START, Installation, event, make_installation
-from ds_assets_tests.infra.factories import row, table
-from ds_assets_tests.serving.factories import PATIENCE, put_day
+from ds_assets_tests.infra.factories import put_day, row, table
+from ds_assets_tests.serving.factories import PATIENCE
 from shop import predictions
 from shop.offers import BUNDLE, COME_BACK, PLAIN, WELCOME, Offer, is_known, offer_for
 

@@ -4,13 +4,14 @@ import asyncio
 import datetime as dt
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ds_assets.core.group_defaults import GroupDefaults
+from ds_assets.core.group_defaults import GroupDefaults, compute_group_defaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
@@ -73,6 +74,25 @@ def told(members: bytes) -> dict[str, Any]:
 def put(cache: PredictionCache, as_of: dt.date, predictions: pa.Table) -> CachePut:
     """Write a day's predictions to a cache."""
     return cache.put_batches(as_of, predictions.to_batches())
+
+
+def put_day(cache: PredictionCache, as_of: dt.date, *rows: dict[str, Any]) -> None:
+    """Write a whole day to a cache, with its group defaults, as the asset does."""
+    put(cache, as_of, table(*rows))
+    cache.put_day(as_of, compute_group_defaults([table(*rows)]))
+
+
+def numbered_rows(count: int) -> list[dict[str, Any]]:
+    """Rows of users "u0", "u1", … of the first day, each with a cluster of the user's number."""
+    return [row(f"u{number}", cluster=number) for number in range(count)]
+
+
+@contextmanager
+def embedded_server(folder: Path) -> Iterator[Path]:
+    """Keep one embedded server running in a folder, for all caches that are opened there."""
+    with PredictionCache(folder, "nobody's", 1) as keeper:
+        keeper.ping()
+        yield folder
 
 
 def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:

@@ -9,13 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.serving.answer import Calendar, Prediction
 from ds_assets.serving.service import PredictionService
 from ds_assets.serving.sources import LiveUnavailable, Records
-from ds_assets_tests.infra.factories import DAYS, put, table
+from ds_assets_tests.infra.factories import DAYS
 
 ACTIVE_DAYS = 10
 PATIENCE = 20.0
@@ -106,12 +105,6 @@ async def ask_each(service: PredictionService, *user_ids: str) -> list[Predictio
 async def all_done(service: PredictionService) -> None:
     """Wait until no background task runs."""
     await service._background.finish()
-
-
-def put_day(cache: PredictionCache, day: dt.date, *rows: dict[str, Any]) -> None:
-    """Put a whole day into the cache, as the asset does."""
-    put(cache, day, table(*rows))
-    cache.put_day(day, compute_group_defaults([table(*rows)]))
 
 
 def statements_of(results: ResultsDatabase) -> list[str]:

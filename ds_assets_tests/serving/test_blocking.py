@@ -19,8 +19,8 @@ from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.blocking import BlockingService, blocking
 from ds_assets.serving.service import REFRESH_INTERVAL_S, PredictionService
 from ds_assets_tests.core.factories import make_game
-from ds_assets_tests.infra.factories import DAYS, fresh, row, table
-from ds_assets_tests.serving.factories import PATIENCE, Live, put_day
+from ds_assets_tests.infra.factories import DAYS, fresh, numbered_rows, put_day, row, table
+from ds_assets_tests.serving.factories import PATIENCE, Live
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def live() -> Live:
 @pytest.fixture
 def asks(cache: PredictionCache, results: ResultsDatabase, live: Live) -> Iterator[BlockingService]:
     results.deliver(DAYS[0], table(row("stored", cluster=2)), "run")
-    put_day(cache, DAYS[0], *(row(f"u{n}", cluster=n) for n in range(100)))
+    put_day(cache, DAYS[0], *numbered_rows(100))
     calendar = calendar_of(make_game())
     service = PredictionService(cache, results, live, calendar, timeout=PATIENCE)
     with blocking(service) as asks:

@@ -22,7 +22,7 @@ from ds_assets.serving.circuit_breaker import MAX_FAILURES
 from ds_assets.serving.health import Health
 from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.sources import LiveLoading, Records
-from ds_assets_tests.infra.factories import DAYS, fresh, put, row, table
+from ds_assets_tests.infra.factories import DAYS, embedded_server, fresh, put, put_day, row, table
 from ds_assets_tests.serving.factories import (
     ACTIVE_DAYS,
     Live,
@@ -31,7 +31,6 @@ from ds_assets_tests.serving.factories import (
     ask,
     ask_each,
     end_of,
-    put_day,
     queries,
     serving,
     statements_of,
@@ -40,9 +39,7 @@ from ds_assets_tests.serving.factories import (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("cache")
-    with PredictionCache(folder, "nobody's", 1) as keeper:
-        keeper.ping()
+    with embedded_server(tmp_path_factory.mktemp("cache")) as folder:
         yield folder
 
 

@@ -24,9 +24,9 @@ from ds_assets_tests.faults.proxy import (
     Fault,
     FaultProxy,
 )
-from ds_assets_tests.infra.factories import DAYS, fresh, row, table
+from ds_assets_tests.infra.factories import DAYS, fresh, put_day, row, table
 from ds_assets_tests.infra.results.databases import fresh_database
-from ds_assets_tests.serving.factories import Live, put_day, serving
+from ds_assets_tests.serving.factories import Live, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 

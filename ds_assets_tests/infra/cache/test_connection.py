@@ -10,7 +10,6 @@ import pytest
 import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
-from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.connection import CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -25,7 +24,7 @@ from ds_assets_tests.infra.cache.redis_servers import (
     until,
     watched_by_sentinel,
 )
-from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, row, table
+from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, put_day, row, table
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 
@@ -36,7 +35,7 @@ def assert_works(url: str, game: str = "game") -> None:
         assert put(cache, DAYS[0], table(row("a"), row("b"))) == CachePut(2, 0)
         expected = [row("b"), row("a"), None]
         assert get_rows(cache, ["b", "a", "nobody"]) == expected
-        cache.put_day(DAYS[0], compute_group_defaults([table(row("a"))]))
+        put_day(cache, DAYS[0], row("a"))
         day, found = fetch(cache, ["b", "a", "nobody"])
         assert found == expected
         assert day is not None

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.prediction_json import encode_record
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
@@ -27,11 +26,14 @@ from ds_assets_tests.infra.cache.redis_servers import PASSWORD, can_write, redis
 from ds_assets_tests.infra.cache.timeouts import set_timeouts
 from ds_assets_tests.infra.factories import (
     DAYS,
+    embedded_server,
     fetch,
     fetch_values,
     fresh,
     get_rows,
+    numbered_rows,
     put,
+    put_day,
     row,
     row_in,
     server_process,
@@ -45,9 +47,7 @@ from ds_assets_tests.infra.factories import (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of one embedded server for all tests that do not hurt it."""
-    folder = tmp_path_factory.mktemp("cache")
-    with PredictionCache(folder, "nobody's", 1) as keeper:
-        keeper.ping()
+    with embedded_server(tmp_path_factory.mktemp("cache")) as folder:
         yield folder
 
 
@@ -100,13 +100,13 @@ def test_what_is_not_a_number_is_a_missing_value(cache: PredictionCache) -> None
 
 
 def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
-    rows = [row(f"u{n}", cluster=n) for n in range(2_500)]
+    rows = numbered_rows(2_500)
     assert put(cache, DAYS[0], table(*rows)) == CachePut(2_500, 0)
     assert get_rows(cache, [row["user_id"] for row in rows]) == rows
 
 
 def test_a_day_may_come_in_batches_that_are_checked_each(cache: PredictionCache) -> None:
-    rows = [row(f"u{n}", cluster=n) for n in range(50)]
+    rows = numbered_rows(50)
     batches = table(*rows).to_batches(20)
     assert cache.put_batches(DAYS[0], batches) == CachePut(50, 0)
     assert get_rows(cache, [row["user_id"] for row in rows]) == rows
@@ -131,16 +131,16 @@ def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
 ) -> None:
     users = [f"u{n}" for n in range(1_500)]
 
-    def put_day(day: dt.date) -> CachePut:
+    def put_users(day: dt.date) -> CachePut:
         texts = dict.fromkeys(("cluster_name", "churn_model", "payment_model"), str(day))
         rows = [row(user, day, cluster=day.day, **texts) for user in users]
         return put(cache, day, table(*rows))
 
     last = dict.fromkeys(users, dt.date.min)
-    put_day(DAYS[0])
+    put_users(DAYS[0])
     with ThreadPoolExecutor(2) as writers:
         puts = [
-            writers.submit(put_day, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])
+            writers.submit(put_users, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])
         ]
         while not all(one.done() for one in puts):
             for seen in get_rows(cache, users[::7]):
@@ -242,8 +242,7 @@ def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
 def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: PredictionCache) -> None:
     assert fetch(cache, ["a"]) == (None, [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
-    put(cache, DAYS[0], table(*rows))
-    cache.put_day(DAYS[0], compute_group_defaults([table(*rows)]))
+    put_day(cache, DAYS[0], *rows)
     day, found = fetch(cache, ["ü", "nobody", "a"])
     assert found == [rows[1], None, rows[0]]
     assert day is not None
@@ -257,14 +256,14 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
 
 def test_an_older_day_does_not_stand_in_front_of_a_newer_one(cache: PredictionCache) -> None:
     for day in (DAYS[1], DAYS[0]):
-        cache.put_day(day, compute_group_defaults([table(row("a", day))]))
+        put_day(cache, day, row("a", day))
     found, _ = fetch(cache, [])
     assert found is not None
     assert found.as_of == DAYS[1].toordinal()
 
 
 def test_a_damaged_day_is_none(cache: PredictionCache) -> None:
-    cache.put_day(DAYS[0], compute_group_defaults([table(row("a"))]))
+    put_day(cache, DAYS[0], row("a"))
     value: Any = client_of(cache).get(cache._day_key)
     for broken in (value[:-1], value[:12], b"rubbish", b""):
         client_of(cache).set(cache._day_key, broken)
@@ -275,7 +274,7 @@ def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
     cache: PredictionCache,
 ) -> None:
     users = [f"u{n}" for n in range(1_000)]
-    put(cache, DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+    put(cache, DAYS[0], table(*numbered_rows(len(users))))
 
     async def hurry() -> list[Any]:
         found: list[Any] = []
@@ -294,7 +293,7 @@ def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
 
 def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> None:
     users = [f"u{n}" for n in range(100)]
-    put(cache, DAYS[0], table(*(row(user, cluster=n) for n, user in enumerate(users))))
+    put(cache, DAYS[0], table(*numbered_rows(len(users))))
 
     async def ask() -> list[Any]:
         asked = await asyncio.gather(*(cache.fetch([user]) for user in users))
