@@ -47,7 +47,7 @@ def test_no_name_says_how_a_value_came_rather_than_what_it_is(folder: str) -> No
         "found = 1",
         "def f(one): ...",
         "def _asked(): ...",
-        "f = lambda *told: 0",
+        "f = lambda *asked: 0",
         "[0 for known in ()]",
         "for _, there in (): ...",
         "if (seen := 1): ...",
