@@ -66,14 +66,14 @@ def misnamed_folders(days: Sequence[dt.date], source: LogSource, logs: Logs) -> 
 
 
 def _metadata(copied: Copied) -> dict[str, object]:
-    files = copied.manifest.files
-    gone = [file.name for file in files if not file.in_source]
+    gone = copied.manifest.gone
+    files = [file for file in copied.manifest.files if file not in gone]
     return {
         "files": len(files),
         "bytes": sum(file.size for file in files),
         "files_copied": copied.files,
         "bytes_copied": copied.size,
-        "gone_from_source": dg.MetadataValue.json(gone),
+        "gone_from_source": dg.MetadataValue.json([file.name for file in gone]),
         "ignored_files": len(copied.ignored),
         "ignored": dg.MetadataValue.json(list(copied.ignored[:_MAX_NAMES])),
     }

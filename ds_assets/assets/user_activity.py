@@ -132,6 +132,7 @@ def _reduce(
             day=day,
             raw_fingerprint=prints[day],
             files=len(raw.logs),
+            gone_files=len(raw.gone),
             ignored_files=len(raw.ignored),
             lines=sum(by_reason.values()) - by_reason.get(events.NOTHING, 0),
             duplicates=by_reason.get(events.DUPLICATE, 0),
@@ -159,6 +160,7 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
     return {
         "dagster/partition_row_count": report.rows,
         "files": report.files,
+        "gone_from_source": report.gone_files,
         "ignored_files": report.ignored_files,
         "lines": report.lines,
         "events": report.events,

@@ -157,6 +157,22 @@ def test_a_time_at_an_end_of_the_range_is_a_line_in_quarantine_and_stops_no_day(
     assert (found.events, sum(found.quarantined.values())) == (50, 2)
 
 
+def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so(
+    installation: Installation,
+) -> None:
+    lines = [event(n, f"{START}T10:00:00Z", f"u{n}", "purchase") for n in range(3)]
+    before = installation.write_logs(START, *lines, name="part-0000-aaaa.jsonl")
+    first = report(installation)
+    before.unlink()
+    installation.write_logs(START, *lines, name="part-0000-bbbb.jsonl")
+    for _ in range(2):
+        second = report(installation)
+        assert (second.events, second.duplicates, second.users) == (3, 0, 3)
+        assert (second.files, second.gone_files) == (1, 1)
+    assert (first.events, first.gone_files) == (3, 0)
+    assert second.raw_fingerprint != first.raw_fingerprint
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     found = report(installation)

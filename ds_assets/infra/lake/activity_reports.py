@@ -19,6 +19,8 @@ class ActivityReport(BaseModel):
     raw_fingerprint: str
     """Fingerprint of the raw files that were read."""
     files: int
+    gone_files: int = 0
+    """Files that have left the source, whose events are not counted."""
     ignored_files: int = 0
     """Files in the day's folder that are not logs, such as those of working folders."""
     lines: int

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ds_assets.core.log_names import is_log
@@ -58,6 +59,16 @@ class Manifest(BaseModel):
     day: dt.date
     files: tuple[ManifestEntry, ...] = ()
 
+    @property
+    def gone(self) -> tuple[ManifestEntry, ...]:
+        """Files that have left the source while other files of the day are in it.
+
+        The others replace them, as after an export under other names. A source that has no file
+        of the day any more has only deleted it, as its retention demands.
+        """
+        gone = tuple(entry for entry in self.files if not entry.in_source)
+        return gone if len(gone) < len(self.files) else ()
+
 
 @dataclass(frozen=True)
 class RawObject:
@@ -80,10 +91,12 @@ class RawDay:
 
     Attributes:
         logs: The logs.
+        gone: Logs that have left the source, and no longer count; see `Manifest`.
         ignored: Names of the files that are not logs; see `is_log`.
     """
 
     logs: tuple[RawObject, ...]
+    gone: tuple[RawObject, ...]
     ignored: tuple[str, ...]
 
 
@@ -111,8 +124,8 @@ class Copied(BaseModel):
 def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallback) -> Copied:
     """Copy the source's new and changed files of a day, several at once.
 
-    A file that was removed from the source stays in the lake, and the manifest says so. If a file
-    changes while it is copied, the day is listed and copied again.
+    A file that was removed from the source stays in the lake, and the manifest says so; see
+    `Manifest.gone`. If a file changes while it is copied, the day is listed and copied again.
 
     Args:
         day: The day.
@@ -135,7 +148,7 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
     _refuse_collisions(objects, source, day)
     stored = {item.name for item in lake.objects(day_folder(RAW, day))}
     unchanged = {
-        item.name: before[item.name]
+        item.name: before[item.name].model_copy(update={"in_source": True})
         for item in objects
         if _is_copy(before.get(item.name), item) and _lake_name(day, item.name) in stored
     }
@@ -174,12 +187,41 @@ def list_raw_day(day: dt.date, lake: Lake) -> RawDay:
     files = [
         RawObject(day, item.name.removeprefix(f"{folder}/"), item) for item in lake.objects(folder)
     ]
+    gone: frozenset[tuple[str, int]] = frozenset()
+    for file in files:
+        if file.name == MANIFEST:
+            gone = _gone_objects(_StoredManifest(str(lake), day, file.stored.tag, lake))
+    logs = [file for file in files if is_log(file.name)]
     return RawDay(
-        logs=tuple(file for file in files if is_log(file.name)),
+        logs=tuple(log for log in logs if (log.name, log.stored.size) not in gone),
+        gone=tuple(log for log in logs if (log.name, log.stored.size) in gone),
         ignored=tuple(
             file.name for file in files if not is_log(file.name) and file.name != MANIFEST
         ),
     )
+
+
+@dataclass(frozen=True)
+class _StoredManifest:
+    """A version of the manifest of a day, and where to read it."""
+
+    address: str
+    day: dt.date
+    tag: str
+    lake: Lake = field(compare=False)
+
+
+@lru_cache(maxsize=512)  # the sensor lists many days in each evaluation, which rarely change
+def _gone_objects(manifest: _StoredManifest) -> frozenset[tuple[str, int]]:
+    """Return names in the lake and sizes of the logs of a day that no longer count.
+
+    A file of another size is not the copy, but was put into the lake since.
+    """
+    try:
+        files = read_manifest(manifest.day, manifest.lake).gone
+    except ValidationError:  # another program has put a file of this name into the lake
+        return frozenset()
+    return frozenset((safe_name(file.name), file.size) for file in files)
 
 
 def raw_objects(day: dt.date, lake: Lake) -> list[RawObject]:

@@ -130,6 +130,62 @@ def test_a_file_that_has_left_the_source_stays_in_the_lake_and_is_reported(place
     assert copied.manifest == read_manifest(DAY, place.lake)
 
 
+def counting(lake: Lake) -> tuple[list[str], list[str]]:
+    """Names of the logs of the day that count, and of those that have left the source."""
+    raw = list_raw_day(DAY, lake)
+    return [log.name for log in raw.logs], [log.name for log in raw.gone]
+
+
+def test_a_day_that_was_exported_again_under_another_name_counts_once(place: Place) -> None:
+    place.put("part-0 aaaa.jsonl", b"one")
+    place.copy()
+    print_before = current_print(place.lake)
+    (place.folder / "part-0 aaaa.jsonl").unlink()
+    place.put("part-0 bbbb.jsonl", b"one")
+    for _ in range(2):
+        place.copy()
+        assert counting(place.lake) == (["part-0 bbbb.jsonl"], ["part-0 aaaa.jsonl"])
+    assert current_print(place.lake) != print_before
+
+
+def test_a_file_that_comes_back_unchanged_counts_again(place: Place) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        place.put(name, b"one")
+    place.copy()
+    (place.folder / "a.jsonl").rename(place.folder.parent / "a.jsonl")
+    place.copy()
+    assert counting(place.lake) == (["b.jsonl"], ["a.jsonl"])
+    (place.folder.parent / "a.jsonl").rename(place.folder / "a.jsonl")
+    assert place.copy().files == 0
+    assert counting(place.lake) == (["a.jsonl", "b.jsonl"], [])
+
+
+def test_a_day_that_the_source_keeps_no_longer_still_counts(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.copy()
+    (place.folder / "a.jsonl").unlink()
+    place.copy()
+    assert counting(place.lake) == (["a.jsonl"], [])
+
+
+def test_a_file_that_was_put_into_the_lake_counts_beside_those_of_the_source(place: Place) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        place.put(name, b"one")
+    place.copy()
+    (place.folder / "a.jsonl").unlink()
+    place.lake.write(f"raw/dt={DAY}/own.jsonl", b"two")
+    place.copy()
+    assert counting(place.lake) == (["b.jsonl", "own.jsonl"], ["a.jsonl"])
+    place.lake.write(f"raw/dt={DAY}/a.jsonl", b"put here by hand")
+    assert counting(place.lake) == (["a.jsonl", "b.jsonl", "own.jsonl"], [])
+
+
+def test_a_manifest_of_another_program_takes_no_file_away(place: Place) -> None:
+    place.lake.write(f"raw/dt={DAY}/own.jsonl", b"two")
+    place.lake.write(f"raw/dt={DAY}/_manifest.json", b'{"files": ["other.jsonl"]}')
+    assert counting(place.lake) == (["own.jsonl"], [])
+
+
 def test_a_file_that_comes_back_to_the_source_is_in_the_source_again(place: Place) -> None:
     place.put("a.jsonl", b"one")
     place.put("b.jsonl", b"two")
