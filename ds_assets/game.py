@@ -7,7 +7,7 @@ and engines are settings (`settings.py`); nothing is computed here.
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -17,11 +17,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ds_assets.errors import InputError, describe_mistakes
 
@@ -148,6 +150,9 @@ Population = Literal["all", "never_paid", "has_paid"]
 """Users by their purchases so far, as far back as the longest window reaches."""
 
 
+_FORMS = ("event", "spend_at_least", "inactive")
+
+
 class CustomTarget(_Part):
     """A target of the game's own: its population, what makes a user positive, and in which time."""
 
@@ -166,12 +171,26 @@ class CustomTarget(_Part):
             raise ValueError("name one type at least, and each once")
         return types
 
-    @model_validator(mode="after")
-    def _has_one_form(self) -> "CustomTarget":
-        forms = (self.event, self.spend_at_least, self.inactive)
-        if sum(form is not None for form in forms) != 1:
-            raise ValueError("use exactly one of event, spend_at_least and inactive")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_one_form(cls, declared: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse several forms or none, beside mistakes in single keys."""
+        mistakes: list[Any] = []
+        if (
+            isinstance(declared, dict)
+            and sum(declared.get(form) is not None for form in _FORMS) != 1
+        ):
+            wrong_forms = PydanticCustomError(
+                "wrong_forms", "use exactly one of event, spend_at_least and inactive"
+            )
+            mistakes.append(InitErrorDetails(type=wrong_forms, input=declared))
+        try:
+            target = validate(declared)
+        except ValidationError as error:
+            mistakes += error.errors()
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return target
 
 
 class ClusterRange(_Part):

@@ -205,7 +205,10 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
             {"targets": {"a": {"inactive": True, "population": "has_paid", "horizon": 7}}},
             "targets: found {'a': {'inactive': True, 'population': 'has_paid', 'horizon': 7}}; a ",
         ),
-        ({"targets": {"a": {"events": ["b"], "horizon": 7}}}, "targets.a.events: unknown key"),
+        (
+            {"targets": {"a": {"inactive": True, "events": ["b"], "horizon": 7}}},
+            "targets.a.events: unknown key",
+        ),
         ({"logs": {"zone": "UTC"}}, "logs.zone: unknown key"),
         ({5: 5}, "5: found 5; Keys should be strings"),
     ],
@@ -215,6 +218,23 @@ def test_a_broken_rule_is_one_line_with_the_key_what_was_found_and_what_is_accep
 ) -> None:
     (found,) = mistakes(LEAST | change, tmp_path)
     assert found.startswith(line)
+
+
+def test_all_mistakes_of_a_target_are_shown_at_once_those_of_its_form_too(tmp_path: Path) -> None:
+    targets = {
+        "a": {"events": ["b"], "horizon": 0},
+        "b": {"event": ["B"], "inactive": True, "horizon": 7},
+    }
+    lines = mistakes(LEAST | {"targets": targets}, tmp_path)
+    assert [line.split(";")[0].partition(": found ")[0] for line in lines] == [
+        "targets.a",
+        "targets.a.horizon",
+        "targets.a.events: unknown key",
+        "targets.b",
+        "targets.b.event.0",
+    ]
+    assert "use exactly one of event, spend_at_least and inactive" in lines[0]
+    assert "use exactly one of event, spend_at_least and inactive" in lines[3]
 
 
 @pytest.mark.parametrize(
