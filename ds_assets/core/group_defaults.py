@@ -97,15 +97,17 @@ def with_target_averages(
 def encode_group_defaults(as_of: dt.date, rows: pa.RecordBatch) -> GroupDefaults:
     """Encode what `compute_group_defaults` returned for a day."""
     groups = [group or ALL_USERS for group in rows[_GROUP].to_pylist()]
-    models = {}
-    for shared in rows.slice(0, 1).select(MODEL_VERSIONS).to_pylist():
-        models = {
-            name.removesuffix("_model"): version
-            for name, version in shared.items()
-            if version is not None
-        }
     members = dict(zip(groups, encode_members(rows), strict=True))
-    return GroupDefaults(as_of.toordinal(), models, members)
+    return GroupDefaults(as_of.toordinal(), _list_models(rows), members)
+
+
+def _list_models(rows: pa.RecordBatch) -> dict[str, str]:
+    """Version of each model of a day, by what it predicts, from the row of all users."""
+    models = {}
+    for all_users in rows.slice(0, 1).to_pylist():
+        models = {name.removesuffix("_model"): all_users[name] for name in MODEL_VERSIONS}
+        models |= {target["target"]: target["model"] for target in all_users.get(TARGETS) or ()}
+    return {name: version for name, version in models.items() if version is not None}
 
 
 def _count_values(batch: pa.RecordBatch | pa.Table) -> pa.Table:

@@ -16,7 +16,7 @@ class Health:
         degraded: Names of the dependencies that do not work as they should.
         as_of: The newest day that answers come from; none if there is no data at all.
         age_seconds: Seconds since the end of that day.
-        models: Version of each model in use, by kind.
+        models: Version of each model in use, by what it predicts.
         breakers: State of each dependency's circuit breaker.
     """
 

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.group_defaults import AVERAGED_COLUMNS, INPUT_COLUMNS, compute_group_defaults
+from ds_assets.core.group_defaults import (
+    AVERAGED_COLUMNS,
+    INPUT_COLUMNS,
+    compute_group_defaults,
+    encode_group_defaults,
+)
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
@@ -67,6 +72,20 @@ def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
         "KR": [level | {"probability": None, "model": None}],
         "US": [],
     }
+
+
+def test_the_models_of_a_day_are_listed_by_target_without_those_that_were_not_made() -> None:
+    targets = [target("level", model="l1"), target("gift", model=None)]
+    rows = [
+        row("a", churn_model="c1", payment_model=None, cluster_model="k1", targets=targets),
+        row("b", churn_model="c1", payment_model=None, cluster_model="k1", targets=[]),
+    ]
+    averages = compute_group_defaults([table_with_targets(*rows)])
+    models = {"churn": "c1", "cluster": "k1", "level": "l1"}
+    assert encode_group_defaults(DAYS[0], averages).models == models
+    without = compute_group_defaults([table(*rows)])
+    assert encode_group_defaults(DAYS[0], without).models == {"churn": "c1", "cluster": "k1"}
+    assert encode_group_defaults(DAYS[0], compute_group_defaults([])).models == {}
 
 
 def test_without_rows_there_are_no_defaults() -> None:
