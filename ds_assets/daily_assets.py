@@ -50,6 +50,9 @@ def daily_asset(
 ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
     """Decorator of an asset: daily partitions, any range of days in one run.
 
+    No `code_version` is set: a new one would mark all days of every asset as unsynced at each
+    release, though the days that earlier versions stored remain valid and readable.
+
     Args:
         game: Its days are the partitions.
         group: Name of the asset's group.

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ds_assets.assets.target_model import TARGET_TAG
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import CLUSTER_PROFILES, CLUSTERS, PREDICTION_OUTCOMES, PREDICTIONS
@@ -171,6 +172,13 @@ def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
     assert [
         (one.name, one.type, one.description, one.constraints.nullable) for one in shown.columns
     ] == [(one.name, ui[one.type], one.description, one.nullable) for one in table.columns]
+
+
+@pytest.mark.parametrize("target", ["churn", "payment"])
+def test_the_model_of_a_target_can_be_selected_by_its_tag(target: str) -> None:
+    selection = dg.AssetSelection.tag(TARGET_TAG, target)
+    selected = selection.resolve(defs().resolve_asset_graph())
+    assert selected == {dg.AssetKey(f"{target}_model")}
 
 
 def test_only_what_writes_to_the_database_is_in_its_pool() -> None:

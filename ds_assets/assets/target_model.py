@@ -42,6 +42,8 @@ BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
 _KEPT_SNAPSHOTS = 16
+TARGET_TAG = "ds_assets/target"
+"""Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
 
 Features = Callable[[dt.date], pd.DataFrame]
 
@@ -98,6 +100,7 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         f"Chance of {target.wording.outcome} within {target.horizon} days, for {target.users}: "
         "boosted trees.",
         name=name,
+        tags={TARGET_TAG: target.name},
         deps=[
             "clusters",
             dg.AssetDep("user_features", partition_mapping=earlier_days(oldest)),
