@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from psycopg import pq
+
 from ds_assets.errors import InputError
 from ds_assets.local_servers.install import path_of
 from ds_assets.local_servers.process import ServerProcess, free_port
@@ -56,7 +58,7 @@ class PostgreSQLServer(ServerProcess):
             _make_cluster(self._data, self._password)
         super().start()
         if is_new:
-            self._run("createdb", "player_insights")
+            self._create_database("player_insights")
 
     def stop(self) -> None:
         """See `ServerProcess`; it does not wait for its clients to leave."""
@@ -76,12 +78,12 @@ class PostgreSQLServer(ServerProcess):
 
     def _accepts_connections(self) -> bool:
         # It listens before it has recovered from a crash.
-        return self._run("pg_isready", is_required=False)
+        return pq.PGconn.ping(f"host=127.0.0.1 port={self.port}".encode()) == pq.Ping.OK
 
-    def _run(self, program: str, *arguments: str, is_required: bool = True) -> bool:
+    def _create_database(self, name: str) -> None:
         place = ["--host=127.0.0.1", f"--port={self.port}", "--username=owner"]
         environment = {**os.environ, "PGPASSWORD": self._password}
-        return _call([path_of(program), *place, *arguments], environment, is_required=is_required)
+        _call([path_of("createdb"), *place, name], environment)
 
 
 def _children(process: int) -> list[int]:
@@ -125,14 +127,10 @@ def _user() -> str:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _call(
-    command: Sequence[str], environment: Mapping[str, str], *, is_required: bool = True
-) -> bool:
-    """Run a program. Returns whether it succeeded."""
+def _call(command: Sequence[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run(  # noqa: S603  (a command of this package)
         command, env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode and is_required:
+    if done.returncode:
         output = (done.stderr or done.stdout)[-1000:]
         raise InputError(f"{Path(command[0]).name} failed: {output}")
-    return done.returncode == 0
