@@ -1,19 +1,19 @@
-"""Deliveries that end in their middle, and deliveries beside each other, with readers all the time.
+"""Interrupted deliveries, and concurrent ones, while others read.
 
 A delivery has many points: before each statement, before each piece of rows that is sent, and
-before the commit. A fault strikes at a point; all of them are tried, and after each of them there
-is one whole version of every day.
+before each commit. A fault strikes at one of them; points of each kind are tried, and after each
+fault there is one whole version of every day. The rows are few, because readers compare all of
+them all the time; the pieces are as many as those of a large delivery.
 """
 
 import contextlib
 import datetime as dt
 import itertools
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any, Self, TypeAlias
 from unittest import mock
 
@@ -21,6 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from ds_assets.core.tables import MODEL_METRICS
+from ds_assets.infra.results import database as results_database
 from ds_assets.infra.results import loading
 from ds_assets.infra.results.backends import base, mysql, postgresql
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
@@ -37,12 +38,13 @@ from ds_assets_tests.infra.results.databases import (
     metrics,
     read_report,
 )
+from ds_assets_tests.infra.results.processes import running
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-USERS = 5_000
-MAX_ROWS_PER_STATEMENT = 2_000
-MAX_ROWS_PER_BATCH = 700
+USERS = 500
+MAX_ROWS_PER_STATEMENT = 200
+MAX_ROWS_PER_BATCH = 70
 TODAY, YESTERDAY = DAYS[4], DAYS[3]
 
 
@@ -65,14 +67,19 @@ def url(server: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(autouse=True)
-def _small_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+def send_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", MAX_ROWS_PER_STATEMENT)
     monkeypatch.setattr(base, "MAX_ROWS_PER_BATCH", MAX_ROWS_PER_BATCH)
 
 
+@pytest.fixture(autouse=True)
+def _small_and_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    send_small_pieces(monkeypatch)
+    monkeypatch.setattr(results_database, "_MAX_PAUSE_SECONDS", 0.3)
+
+
 class Readers:
-    """Threads that look at the database all the time, and keep what contradicts the rules."""
+    """Threads that read the database all the time, and keep what contradicts the rules."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -100,8 +107,8 @@ class Readers:
             with contextlib.suppress(sa.exc.OperationalError), engine.connect() as connection:
                 while not self._done.is_set():
                     newest = self._look(connection, newest)
-                    time.sleep(0.002)  # leave the processor to whoever delivers
-            time.sleep(0.01)  # the server is away
+                    time.sleep(0.02)  # leave the processor to the deliveries
+            time.sleep(0.1)  # the server is away
         engine.dispose()
 
     def _look(self, connection: sa.Connection, newest: dt.date) -> dt.date:
@@ -291,25 +298,17 @@ def test_a_server_that_is_killed_at_any_point_has_one_whole_version_when_it_is_b
     assert {True, False} == set(outcomes)
 
 
-KILLED_CLIENT = """
-import sys, time
-import ds_assets_tests.infra.results.test_faults as faults
-from ds_assets.infra.results import loading
-from ds_assets.infra.results.backends import base
-from ds_assets.infra.results.database import ResultsDatabase
+def deliver_up_to(pipe: "Connection[Any, Any]", url: str, at: int) -> None:
+    """Deliver today, but wait at a point to be killed. Sends whether it has delivered."""
 
-url, at = sys.argv[1], int(sys.argv[2])
-loading._MAX_ROWS_PER_STATEMENT = faults.MAX_ROWS_PER_STATEMENT
-base.MAX_ROWS_PER_BATCH = faults.MAX_ROWS_PER_BATCH
+    def wait() -> None:
+        pipe.send(False)
+        time.sleep(60)
 
-def wait():
-    print("there", flush=True)
-    time.sleep(60)
-
-with faults.Points(at, wait):
-    faults.deliver(ResultsDatabase(url), faults.TODAY, at)
-print("delivered", flush=True)
-"""
+    with pytest.MonkeyPatch.context() as monkeypatch, Points(at, wait):
+        send_small_pieces(monkeypatch)
+        deliver(ResultsDatabase(url), TODAY, at)
+    pipe.send(True)
 
 
 def test_a_client_that_is_killed_at_any_point_leaves_the_day_as_it_was(url: str) -> None:
@@ -317,16 +316,11 @@ def test_a_client_that_is_killed_at_any_point_leaves_the_day_as_it_was(url: str)
         deliver(database, YESTERDAY, 0)
         deliver(database, TODAY, 0)
         with Readers(url):
-            for at in itertools.count(2, 7):
-                command = [sys.executable, "-c", KILLED_CLIENT, url, str(at)]
-                client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
-                with client:
-                    assert client.stdout is not None
-                    said = client.stdout.readline()
-                    client.kill()
-                if said == "delivered\n":
+            for at in itertools.count(2, 3):
+                with running(deliver_up_to, url, at) as (_, pipe):
+                    has_delivered = pipe.recv()
+                if has_delivered:
                     break
-                assert said == "there\n"
                 assert versions(url)[TODAY] in {0, at}
             assert at > 20
             deliver(database, TODAY, 1_000)
