@@ -33,6 +33,8 @@ from ds_assets.infra.results.database import ResultsDatabase
 MIN_EVENT_SHARE = 0.25
 """A day with a smaller share of the usual events of its weekday is considered incomplete."""
 WEEKS_COMPARED = 4
+_MAX_NAMES = 5
+"""Names of unreadable files in a message, those of the largest."""
 MAX_QUARANTINED_SHARE = 0.05
 """Logs with a larger share of lines in quarantine are considered broken."""
 
@@ -61,7 +63,8 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         ),
         _activity_check(
             "is_mostly_valid",
-            f"At most {MAX_QUARANTINED_SHARE:.0%} of a day's lines are in quarantine.",
+            f"At most {MAX_QUARANTINED_SHARE:.0%} of a day's lines are in quarantine, or lost in "
+            "files that cannot be read.",
             _many_quarantined,
         ),
         _predictions_are_probabilities(),
@@ -101,7 +104,24 @@ def _many_quarantined(day: dt.date, lake: Lake) -> str | None:
     if report is None or report.quarantined_share <= MAX_QUARANTINED_SHARE:
         return None
     worst = max(report.quarantined, key=lambda reason: report.quarantined[reason])
-    return f"{report.quarantined_share:.1%} of the lines are in quarantine, most often: {worst}"
+    return (
+        f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
+        f"most often: {worst}"
+    )
+
+
+def _lost_in(report: ActivityReport) -> str:
+    """Say what is lost in files that cannot be read; nothing if all can."""
+    if not report.unreadable:
+        return ""
+    largest = sorted(report.unreadable, key=lambda file: -file.size)
+    names = ", ".join(file.name for file in largest[:_MAX_NAMES])
+    size = sum(file.size for file in largest)
+    lost = sum(file.lost_lines for file in largest)
+    return (
+        f" or in {len(largest)} files that cannot be read ({size:,} bytes, about {lost:,} lines: "
+        f"{names})"
+    )
 
 
 def _predictions_are_probabilities() -> dg.AssetChecksDefinition:

@@ -12,6 +12,7 @@ from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.core.tables import QUARANTINE
+from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
@@ -22,7 +23,7 @@ from ds_assets.daily_assets import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.lake.activity_reports import ActivityReport, store_report
+from ds_assets.infra.lake.activity_reports import ActivityReport, UnreadableFile, store_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
 
@@ -123,10 +124,13 @@ def _reduce(
     engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
     lines = engine.to_pandas(frames.lines)
-    quarantined = engine.to_pandas(frames.bad_lines)
+    bad_lines = engine.to_pandas(frames.bad_lines)
+    names = dict(enumerate(log.name for raw in files.values() for log in raw.logs))
+    lines["file"] = lines["file"].map(names)
     totals = _totals(files, lake, engine, game)
     for day, raw in files.items():
         own = lines[lines["dt"] == pd.Timestamp(day)]
+        bad = bad_lines[bad_lines["dt"] == pd.Timestamp(day)]
         by_reason = _by_reason(own)
         yield ActivityReport(
             day=day,
@@ -137,9 +141,41 @@ def _reduce(
             lines=sum(by_reason.values()) - by_reason.get(events.NOTHING, 0),
             duplicates=by_reason.get(events.DUPLICATE, 0),
             changed_user_ids=int(own.loc[own["reason"].isna(), "changed_user_ids"].sum()),
-            quarantined=_by_reason(quarantined[quarantined["dt"] == pd.Timestamp(day)]),
+            quarantined=_by_reason(bad),
+            unreadable=_unreadable_files(raw, own, bad),
             **totals.get(day, _NO_EVENTS),
         )
+
+
+def _unreadable_files(
+    raw: RawDay, lines: pd.DataFrame, bad_lines: pd.DataFrame
+) -> tuple[UnreadableFile, ...]:
+    """Find the files of a day that cannot be read, and estimate what is lost in them.
+
+    Args:
+        raw: The day's files.
+        lines: The day's rows of `events.count_lines`, with the names of the files.
+        bad_lines: The day's rows of `events.count_bad_lines`.
+    """
+    content = lines[lines["reason"].fillna(_EVENT) != events.NOTHING]
+    counts = content.groupby("file")["lines"].sum()
+    is_text = content["reason"] != events.NOT_TEXT
+    garbled = set(counts.index) - set(content.loc[is_text, "file"])
+    damaged = set(bad_lines.loc[bad_lines["damages"] > 0, "file"])
+    files = [
+        RawFileLines(
+            log.name,
+            log.stored.size,
+            int(counts.get(log.name, 0)),
+            is_readable=log.name not in garbled | damaged,
+        )
+        for log in raw.logs
+    ]
+    sizes = {file.name: file.size for file in files}
+    lost = estimate_lost_lines(files)
+    return tuple(
+        UnreadableFile(name=name, size=sizes[name], lost_lines=lost[name]) for name in lost
+    )
 
 
 def _by_reason(counts: pd.DataFrame) -> dict[str, int]:
@@ -171,4 +207,6 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
         "quarantined": sum(report.quarantined.values()),
         "quarantined_share": report.quarantined_share,
         "quarantine_reasons": dg.MetadataValue.json(report.quarantined),
+        "unreadable_bytes": sum(file.size for file in report.unreadable),
+        "unreadable_files": dg.MetadataValue.json([file.name for file in report.unreadable]),
     }

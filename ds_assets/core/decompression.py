@@ -22,6 +22,18 @@ MAX_QUARANTINED_CHARS = 10_000
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_OTHER_FORMATS = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\xff\x06\x00\x00sNaPpY": "Snappy",
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"PAR1\x15": "Parquet",
+    b"Obj\x01": "Avro",
+}
+"""First bytes of files that are not text, and that cannot be read as text."""
+_BZIP2_BLOCKS = {b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"}  # the first block, or the end
 _BLOCK = 1 << 15
 _SMALL_BLOCK = 1 << 6  # for a damaged file: everything before the damaged block is readable
 _PLAIN_BLOCK = 1 << 18
@@ -39,7 +51,7 @@ def text_blocks(source: Path) -> Iterator[bytes]:
     `UNREADABLE` and its readable beginning, so that the numbers of lines are kept.
 
     Args:
-        source: Raw file: gzip, zstd or plain text.
+        source: Raw file: gzip, zstd or plain text. Known binary formats are refused by name.
 
     Yields:
         Complete lines, each ending in a newline, which is added if the last line has none.
@@ -86,16 +98,24 @@ def _content(source: Path) -> Iterator[bytes]:
 
 def _decompressed(source: Path, size: int) -> Iterator[bytes]:
     with source.open("rb") as raw:
-        start = raw.read(4)
+        start = raw.read(10)
         raw.seek(0)
+        if name := _other_format(start):
+            raise DamagedFileError(f"the file is {name}; use gzip, zstd or plain text")
         if start.startswith(_GZIP):
             error: Any = isal_zlib.IsalError  # its stub declares an instance
             yield from _inflated(raw, size, partial(isal_zlib.decompressobj, wbits=31), error)
-        elif start == _ZSTD:
+        elif start.startswith(_ZSTD):
             new = zstandard.ZstdDecompressor().decompressobj
             yield from _inflated(raw, size, new, zstandard.ZstdError)
         else:
             yield from iter(lambda: raw.read(_PLAIN_BLOCK), b"")
+
+
+def _other_format(start: bytes) -> str | None:
+    if start.startswith(b"BZh") and start[4:] not in _BZIP2_BLOCKS:
+        return None  # a text may begin so
+    return next((name for magic, name in _OTHER_FORMATS.items() if start.startswith(magic)), None)
 
 
 def _inflated(

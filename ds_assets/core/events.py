@@ -17,6 +17,9 @@ MAX_NUMBER = 10**15
 NOTHING = ""
 """Reason of a line without content, such as a header: neither an event nor quarantined."""
 
+NOT_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
+"""Reason of a line that cannot be read."""
+
 DUPLICATE = "duplicate"
 """Reason of an event that repeats another one: counted, but neither an event nor quarantined."""
 
@@ -129,13 +132,16 @@ def count_lines(events: DataFrame, engine: Engine) -> DataFrame:
 
 
 def count_bad_lines(bad_lines: DataFrame, engine: Engine) -> DataFrame:
-    """Count the invalid lines of each arrival day by reason.
+    """Count the invalid lines and the damage of each raw file by reason.
 
     Args:
-        bad_lines: Columns dt and reason.
+        bad_lines: Columns dt, file (its name), line and reason; damage has no line.
         engine: Engine that runs it.
 
     Returns:
-        Columns dt, reason, lines.
+        Columns dt, file, reason, lines, damages; the lines include the damages.
     """
-    return bad_lines.groupBy("dt", "reason").agg(engine.functions.count("*").alias("lines"))
+    f = engine.functions
+    damages = f.sum(f.when(f.col("line").isNull(), f.lit(1)).otherwise(f.lit(0)))
+    lines = f.count("*").alias("lines")
+    return bad_lines.groupBy("dt", "file", "reason").agg(lines, damages.alias("damages"))

@@ -1,6 +1,9 @@
 """The outcome of each line of a day, for a game whose logs have every kind of defect."""
 
+import bz2
 import gzip
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,36 @@ def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
     # All of the whole file; and of the other what came before the break, which repeats it.
     assert found.events == 20_000
     assert 0 < found.duplicates < 20_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [bz2.compress, lambda whole: b"\x1f\x8b" + whole[::-1], lambda whole: whole[::2] + whole[1::2]],
+    ids=["another format", "not what it seems", "garbled"],
+)
+def test_files_that_cannot_be_read_weigh_as_the_lines_that_they_probably_hold(
+    installation: Installation, content: Callable[[bytes], bytes]
+) -> None:
+    def log(file: int) -> bytes:
+        numbers = range(1_000 * file, 1_000 * (file + 1))
+        users = {n: f"u{zlib.crc32(b'%d' % n)}" for n in numbers}
+        lines = (event(n, f"{START}T10:00:00Z", user) for n, user in users.items())
+        return gzip.compress("\n".join(lines).encode())
+
+    folder = installation.source(START)
+    folder.mkdir(parents=True)
+    lost = content(log(2))
+    for name, file in {"a.jsonl.gz": log(0), "b.jsonl.gz": log(1), "c.jsonl.gz": lost}.items():
+        (folder / name).write_bytes(file)
+    sentence = rf"1 files that cannot be read \({len(lost):,} bytes, about .* lines: c.jsonl.gz\)"
+    with pytest.raises(InputError, match=sentence):
+        installation.run(START, assets=FIRST_TWO)
+    found = read_report(START, installation.lake)
+    assert found is not None
+    assert found.events == 2_000
+    assert [(file.name, file.size) for file in found.unreadable] == [("c.jsonl.gz", len(lost))]
+    assert 900 < found.unreadable[0].lost_lines + sum(found.quarantined.values()) < 1_100
+    assert 0.28 < found.quarantined_share < 0.38
 
 
 def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(

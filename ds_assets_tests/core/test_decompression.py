@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import lzma
 import zlib
 from pathlib import Path
 
@@ -53,6 +55,27 @@ def test_every_compression_gives_the_same_text(compress: object, tmp_path: Path)
 )
 def test_an_empty_file_is_an_empty_text(content: bytes, tmp_path: Path) -> None:
     assert _read(tmp_path, content) == (b"", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (bz2.compress(LINES), "bzip2"),
+        (bz2.compress(b""), "bzip2"),
+        (lzma.compress(LINES), "xz"),
+        (b"PK\x03\x04 and more", "zip"),
+        (b"PAR1\x15 and more", "Parquet"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_by_its_name(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
+    assert _read(tmp_path, content) == (b"", f"the file is {name}; use gzip, zstd or plain text")
+
+
+@pytest.mark.parametrize("content", [b"BZh1,a,b\n", b"PAR1,a\n", b"PK,a\n", b"Obj,a\n", b"7z\n"])
+def test_a_text_that_begins_like_a_format_is_a_text(content: bytes, tmp_path: Path) -> None:
+    assert _read(tmp_path, content) == (content, None)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])

@@ -105,13 +105,20 @@ def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
     }
 
 
-def test_invalid_lines_are_counted_by_day_and_reason(engine: DuckDBEngine) -> None:
-    rows = [a_row(n, "a", reason="no time") for n in range(2)]
-    rows.append(a_row(3, "a", dt=NEXT_DAY, reason="no time"))
-    found = engine.to_pandas(count_bad_lines(make_frame(rows, engine), engine))
-    assert set(zip(found["dt"], found["reason"], found["lines"], strict=True)) == {
-        (pd.Timestamp(DAY), "no time", 2),
-        (pd.Timestamp(NEXT_DAY), "no time", 1),
+def test_invalid_lines_and_damages_are_counted_by_file_and_reason(engine: DuckDBEngine) -> None:
+    rows = [
+        (DAY, "a", 1, "no time"),
+        (DAY, "a", 2, "no time"),
+        (DAY, "b", None, "the file is damaged"),
+        (NEXT_DAY, "a", 3, "no time"),
+    ]
+    schema = "dt date, file string, line bigint, reason string"
+    bad_lines = engine.session.createDataFrame(rows, schema)
+    counts = engine.to_pandas(count_bad_lines(bad_lines, engine))
+    assert set(counts.itertuples(index=False, name=None)) == {
+        (pd.Timestamp(DAY), "a", "no time", 2, 0),
+        (pd.Timestamp(DAY), "b", "the file is damaged", 1, 1),
+        (pd.Timestamp(NEXT_DAY), "a", "no time", 1, 0),
     }
 
 

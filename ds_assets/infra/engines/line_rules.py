@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import MAX_NUMBER
+from ds_assets.core.events import MAX_NUMBER, NOT_TEXT
 from ds_assets.core.user_ids import (
     BLANKS,
     FLOAT,
@@ -153,9 +153,8 @@ def _reason(game: Game) -> str:
     """Return the SQL of the reason why a line is invalid; null if it is valid."""
     cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
     whens = " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
-    unreadable = literal("not text: bad UTF-8 or longer than 1 MiB")
     return (
-        f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {unreadable} "
+        f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {literal(NOT_TEXT)} "
         f"WHEN malformed IS NOT NULL THEN malformed {whens} END"
     )
 

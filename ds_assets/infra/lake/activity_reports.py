@@ -10,6 +10,22 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.infra.lake.base import Lake, day_folder
 
 
+class UnreadableFile(BaseModel):
+    """A raw file that cannot be read to its end, or whose lines are not text.
+
+    Attributes:
+        name: Its name.
+        size: Its size in bytes.
+        lost_lines: Estimated number of lines that could not be read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    size: int
+    lost_lines: int
+
+
 class ActivityReport(BaseModel):
     """Counts of a day's raw files, their lines and their events."""
 
@@ -33,13 +49,15 @@ class ActivityReport(BaseModel):
     """Events whose line has the user id in another form than the one that is stored."""
     quarantined: dict[str, int]
     """Lines, and files that broke off, by reason."""
+    unreadable: tuple[UnreadableFile, ...] = ()
     users: int
     rows: int
 
     @property
     def quarantined_share(self) -> float:
-        """Share of the lines that are in quarantine; 0 without lines."""
-        return sum(self.quarantined.values()) / max(self.lines, 1)
+        """Share of the lines that are in quarantine or lost in unreadable files; 0 without any."""
+        lost = sum(file.lost_lines for file in self.unreadable)
+        return (sum(self.quarantined.values()) + lost) / max(self.lines + lost, 1)
 
 
 def store_report(report: ActivityReport, lake: Lake) -> None:
