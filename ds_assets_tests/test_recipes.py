@@ -72,7 +72,7 @@ def look_at(name: str) -> dict[str, Any]:
         rows = [make_row("a", 6, events=3), make_row("a", 7, events=9), make_row("a", 8)]
         described = World(Path(folder), GAME).describe(rows, [day(8)])
     (spec,) = user_features.build(make_game()).specs
-    columns = {one.name: one for one in spec.metadata["dagster/column_schema"].columns}
+    columns = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
     return {
         "package": str(Path(ds_assets.__file__).parent.parent),
         "columns": user_features_table(make_game()).names,

@@ -111,7 +111,7 @@ class Installation:
     def delivered(self) -> dict[dt.date, str]:
         """Checksum of each delivered day."""
         with self.results() as database:
-            return {one.as_of: one.checksum for one in database.deliveries()}
+            return {delivery.as_of: delivery.checksum for delivery in database.deliveries()}
 
     def current(self, user_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         with self.results() as database:

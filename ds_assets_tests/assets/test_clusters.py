@@ -20,7 +20,7 @@ def test_ids_go_on_after_a_long_time_with_too_few_users(tmp_path: Path) -> None:
         store_rows(pa.Table.from_pandas(users), "user_features", day, lake)
     cards = clusters.materialize_days(days, lake, game)
     assert [len(cards[day].clusters) for day in days] == [3, *[0] * 10, 3]
-    assert [one.id for one in cards[days[-1]].clusters] == [4, 5, 6]
+    assert [cluster.id for cluster in cards[days[-1]].clusters] == [4, 5, 6]
 
 
 @pytest.mark.slow
@@ -37,5 +37,5 @@ def test_the_ui_shows_shares_the_criterion_and_who_changed(tmp_path: Path) -> No
     assert "silhouette" in str(shown["criterion"].value)
     sizes = shown["sizes"]
     assert isinstance(sizes, dg.TableMetadataValue)
-    shares = [float(str(one.data["share"])) for one in sizes.records]
+    shares = [float(str(record.data["share"])) for record in sizes.records]
     assert sum(shares) == pytest.approx(1.0)

@@ -148,7 +148,7 @@ def test_a_second_run_gives_the_same_bytes(copy: Installation) -> None:
 
 
 def test_a_day_alone_gives_what_a_run_of_all_days_gave(copy: Installation) -> None:
-    copy.lake.delete([one.name for one in copy.lake.objects("prediction_outcomes")])
+    copy.lake.delete([item.name for item in copy.lake.objects("prediction_outcomes")])
     copy.run(JUDGED, assets=("prediction_outcomes",))
     assert list(stored_days("prediction_outcomes", copy.lake)) == [JUDGED]
     expected = finished().lake.read(table_file("prediction_outcomes", JUDGED))

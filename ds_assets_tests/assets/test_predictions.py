@@ -45,8 +45,8 @@ def test_each_chance_has_its_reasons_in_words_the_strongest_first() -> None:
         told = [json.loads(text) for text in found[target.reasons_column]]
         assert {len(reasons) for reasons in told} <= {1, 2, 3}
         for reasons in told:
-            assert all(set(one) == {"code", "effect", "values", "words"} for one in reasons)
-            effects = [abs(one["effect"]) for one in reasons]
+            assert all(set(reason) == {"code", "effect", "values", "words"} for reason in reasons)
+            effects = [abs(reason["effect"]) for reason in reasons]
             assert effects == sorted(effects, reverse=True)
         assert found[target.reasons_column].nunique() > 20
 

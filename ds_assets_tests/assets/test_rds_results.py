@@ -34,7 +34,7 @@ def test_a_day_has_every_measure_of_its_model_cards() -> None:
         assert card is not None
         assert card.evaluation is not None
         rows = found[(found["target"] == target) & (found["segment"] == "all")]
-        assert set(rows["snapshot"]) == {one.snapshot for one in card.folds}
+        assert set(rows["snapshot"]) == {fold.snapshot for fold in card.folds}
         latest = rows[rows["snapshot"] == card.evaluation.snapshot]
         assert set(latest["contender"]) == set(card.evaluation.contenders)
         auc = latest[(latest["contender"] == "delivered") & (latest["measure"] == "auc")]
@@ -42,7 +42,7 @@ def test_a_day_has_every_measure_of_its_model_cards() -> None:
         assert auc[["value", "low", "high"]].to_numpy().tolist() == [
             [measured.value, measured.low, measured.high]
         ]
-        groups = {one.group for one in card.groups if one.measures is not None}
+        groups = {group.group for group in card.groups if group.measures is not None}
         apart = set(found[found["target"] == target]["segment"]) - {"all", "first_week"}
         assert apart == groups
 

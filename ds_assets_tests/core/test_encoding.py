@@ -28,8 +28,10 @@ def test_every_column_but_the_user_is_a_feature_in_the_order_of_the_frame() -> N
     features["cluster"] = 3
     encoding = fit_encoding([features])
     assert encoding.names == [name for name in features.columns if name != "user_id"]
-    assert {one.type for one in encoding.features if one.name == "last_country"} == {"text"}
-    assert {one.type for one in encoding.features if one.name == "cluster"} == {"id"}
+    assert {feature.type for feature in encoding.features if feature.name == "last_country"} == {
+        "text"
+    }
+    assert {feature.type for feature in encoding.features if feature.name == "cluster"} == {"id"}
     assert encode(features, encoding).shape == (20, len(encoding.features))
 
 
@@ -131,7 +133,7 @@ def test_a_column_without_a_value_fits_every_type(nothing: list[object]) -> None
 def test_a_column_that_never_had_a_value_is_learnt_as_missing() -> None:
     train = frame(x=[np.nan, np.nan], last_country=pd.Series([None, None], dtype="str"))
     encoding = fit_encoding([train])
-    assert [one.type for one in encoding.features] == ["number", "text"]
+    assert [feature.type for feature in encoding.features] == ["number", "text"]
     assert np.isnan(encode(train, encoding)).all()
 
 

@@ -29,7 +29,7 @@ def by_group(found: pa.RecordBatch) -> dict[str | None, dict[str, Any]]:
 
 
 def mean(values: list[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
+    known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 

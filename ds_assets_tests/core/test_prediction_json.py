@@ -65,9 +65,9 @@ def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
     many: list[dict[str, Any]],
 ) -> None:
     found = [
-        json.loads(b"{" + one)
+        json.loads(b"{" + member)
         for batch in table(*many).to_batches()
-        for one in encode_members(batch)
+        for member in encode_members(batch)
     ]
     assert found == [says(one) for one in many]
     assert all(list(one) == [column.name for column in COLUMNS] for one in found)
@@ -148,7 +148,7 @@ def test_targets_in_a_table_are_those_of_single_rows(
     rows = [row(f"u{n}", targets=own) for n, own in enumerate(targets)]
     first = data.draw(st.integers(0, len(rows)))
     (batch,) = table_with_targets(*rows).to_batches()
-    found = [json.loads(b"{" + one) for one in encode_members(batch.slice(first))]
+    found = [json.loads(b"{" + member) for member in encode_members(batch.slice(first))]
     assert found == [json.loads(b"{" + encode_record(one).members) for one in rows[first:]]
 
 

@@ -53,7 +53,7 @@ def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path
     with ResultsDatabase(f"sqlite:///{home / 'results.sqlite'}") as results:
         rows = results.day(LAST)
     assert summary.users_predicted == rows.num_rows > 1_000
-    assert sum(one.users for one in summary.clusters) == rows.num_rows
+    assert sum(cluster.users for cluster in summary.clusters) == rows.num_rows
     assert f"{summary.events:,} events" in done.stdout
     assert str(home / "lake") in done.stdout
     for name in ("raw_logs", "churn_model", "payment_model", "prediction_outcomes"):

@@ -92,7 +92,7 @@ def quiet(_: str) -> None: ...
 
 def copied(source: LogSource, lake: Lake) -> Callable[[], object]:
     def state() -> object:
-        files = {one.name: lake.read(one.stored.name) for one in raw_objects(DAY, lake)}
+        files = {item.name: lake.read(item.stored.name) for item in raw_objects(DAY, lake)}
         listed = {file.name: file.size for file in read_manifest(DAY, lake).files}
         return files, listed, str(source)
 

@@ -144,7 +144,9 @@ def test_each_user_of_the_population_has_a_probability_with_reasons(name: str) -
     assert set(own["model"]) == {card_of(played(), name, LAST).version}
     assert own["missing"].isna().all()
     for text in own["reasons"]:
-        assert all(set(one) == {"code", "effect", "values", "words"} for one in json.loads(text))
+        assert all(
+            set(reason) == {"code", "effect", "values", "words"} for reason in json.loads(text)
+        )
 
 
 def test_rows_are_delivered_with_the_predictions_of_the_day() -> None:
@@ -174,7 +176,7 @@ def test_an_answer_says_the_same_from_the_table_the_cache_and_the_live_model(
             assert target["reasons"] == json.loads(str(own.loc[name, "reasons"]))
     shown = {name for answer in answers["table"].values() for name in answer["targets"]}
     assert shown == set(TARGETS)
-    assert any("first_purchase" not in one["targets"] for one in answers["table"].values())
+    assert any("first_purchase" not in answer["targets"] for answer in answers["table"].values())
 
 
 async def answers_of(installation: Installation, users: list[str]) -> dict[str, dict[str, Any]]:

@@ -104,7 +104,7 @@ def test_its_results_database_is_migrated_with_every_delivered_row(results_url: 
     with ResultsDatabase(results_url) as database:
         database.ensure_schema()
         deliveries = database.deliveries()
-        assert max(one.as_of for one in deliveries) == database.current_day() == LAST
+        assert max(delivery.as_of for delivery in deliveries) == database.current_day() == LAST
         assert len(deliveries) >= 3
         for delivery in deliveries:
             rows = database.day(delivery.as_of)

@@ -156,7 +156,7 @@ def by_connect(
     installation = by_duckdb.copy(folder / "home")
     lake, game = installation.lake, installation.game
     for table in TABLES:
-        lake.delete([one.name for one in lake.objects(table)])
+        lake.delete([item.name for item in lake.objects(table)])
     days = [day(number) for number in range(DAYS)]
     with SparkConnectServer(folder / "server") as server:
         engine = open_spark(server.url, "", f"file://{installation.settings.lake}", HEAP_MB)

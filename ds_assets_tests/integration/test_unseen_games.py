@@ -127,9 +127,9 @@ def play(log: Log, home: Path) -> Played:
     installation = Installation(home)
     last, game = log.last_day, installation.game
     needed = {
-        one
+        snapshot
         for target in TARGETS
-        for one in matured_snapshots(last, targets_of(game)[target].horizon, SNAPSHOTS, game)
+        for snapshot in matured_snapshots(last, targets_of(game)[target].horizon, SNAPSHOTS, game)
     }
     installation.run(log.first_day, last, ["raw_logs", "user_activity"])
     # Days weeks apart, which one run cannot take, and runs of their own cost more than their work.

@@ -172,7 +172,7 @@ def write_lines(
             text = "".join(json.dumps(line) + "\n" for line in shuffled[part::files])
             name = f"{day_folder(RAW, day(number))}/{part}.jsonl.gz"
             lake.write(name, gzip.compress(text.encode(), 1))
-    written = [one for number in lines for one in raw_objects(day(number), lake)]
+    written = [item for number in lines for item in raw_objects(day(number), lake)]
     return chance.sample(written, len(written))
 
 

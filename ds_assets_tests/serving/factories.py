@@ -39,7 +39,7 @@ class Live:
 
     def score_features(self, users: Sequence[Mapping[str, Any]], *, reasons: bool) -> Records:
         assert reasons
-        return [self.rows[one["user_id"]] for one in users if one["user_id"] in self.rows]
+        return [self.rows[user["user_id"]] for user in users if user["user_id"] in self.rows]
 
     def score_lines(self, lines: Sequence[str], as_of: dt.date, *, reasons: bool) -> Records:
         assert reasons

@@ -191,7 +191,9 @@ def test_events_of_a_day_that_is_not_over_are_scored_as_of_that_day() -> None:
     model = live(finished().lake)
     line = event(1, f"{today}T03:00:00Z", "somebody new")
     found = model.score_events({today: [line, "no event"]}, today, reasons=False)
-    assert [(one["user_id"], one["as_of"]) for one in found.records] == [("somebody new", today)]
+    assert [(record["user_id"], record["as_of"]) for record in found.records] == [
+        ("somebody new", today)
+    ]
     assert found.rejected == [RejectedLine(today, 2, "not JSON")]
 
 
@@ -232,8 +234,8 @@ def test_a_new_day_is_taken_without_a_restart(copy: Installation, tmp_path: Path
     hidden()
     assert ticking.after(REFRESH_INTERVAL_S / 2, user)["as_of"] == BEFORE
     assert ticking.after(REFRESH_INTERVAL_S, user)["as_of"] == LAST
-    (row,) = [one for one in read_predictions(LAST, copy.lake).to_pylist()
-              if one["user_id"] == user]  # fmt: skip
+    (row,) = [prediction for prediction in read_predictions(LAST, copy.lake).to_pylist()
+              if prediction["user_id"] == user]  # fmt: skip
     assert ticking.after(0, user) == row
 
 

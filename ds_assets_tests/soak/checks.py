@@ -61,10 +61,10 @@ def breaches(
     answers, found = answers_of(reply), []
     if asked.seconds > REQUEST_TIMEOUT_S + LATE:
         found.append(f"{asked.seconds:.2f} s for {len(asked.users)} users")
-    if [one["user_id"] for one in answers] != list(asked.users):
+    if [answer["user_id"] for answer in answers] != list(asked.users):
         return [
             *found,
-            f"asked for {asked.users}, answered for {[one['user_id'] for one in answers]}",
+            f"asked for {asked.users}, answered for {[answer['user_id'] for answer in answers]}",
         ]
     for one in answers:
         found += _of_answer(one, asked, world, all_is_up=all_is_up)

@@ -117,13 +117,13 @@ def test_whatever_the_days_no_cluster_is_empty_and_what_breaks_a_guard_is_said(
     card, seen = None, set[int]()
     for number, users in enumerate(days):
         as_of = FIRST_DAY + pd.Timedelta(days=number)
-        before: set[int] = {one.id for one in card.clusters} if card else set()
+        before: set[int] = {cluster.id for cluster in card.clusters} if card else set()
         card = fit_clusters(users, FEATURES, ClusterRange(min=least, max=6), card, as_of=as_of).card
-        own = [one.size for one in card.clusters]
+        own = [cluster.size for cluster in card.clusters]
         assert all(own)
         assert len(card.warnings) == len(unusable(own, len(users)))
         assert not card.clusters or sum(card.shares.values()) == pytest.approx(1.0)
-        today = {one.id for one in card.clusters}
+        today = {cluster.id for cluster in card.clusters}
         assert not (today - before) & seen
         seen |= today
 
@@ -153,7 +153,7 @@ def test_a_mass_of_users_who_are_alike_is_one_cluster_that_the_card_warns_of() -
     assert card.warnings[0] == (
         f"cluster {giant.id}, {giant.name}, has {giant.size:,} users; 30 to 90% of 3,000 are wanted"
     )
-    assert len(card.warnings) == len(unusable([one.size for one in card.clusters], 3_000))
+    assert len(card.warnings) == len(unusable([cluster.size for cluster in card.clusters], 3_000))
 
 
 @pytest.mark.slow

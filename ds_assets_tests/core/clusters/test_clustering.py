@@ -82,8 +82,10 @@ def test_the_card_and_the_assignments_say_the_same(fitted: FittedClusters) -> No
     assert card.state == "ready"
     assert card.users == 1_200
     counted = fitted.assignments.groupby(["cluster", "cluster_name"]).size()
-    assert counted.to_dict() == {(one.id, one.name): one.size for one in card.clusters}
-    assert [one.id for one in card.clusters] == list(range(1, card.next_id))
+    assert counted.to_dict() == {
+        (cluster.id, cluster.name): cluster.size for cluster in card.clusters
+    }
+    assert [cluster.id for cluster in card.clusters] == list(range(1, card.next_id))
 
 
 def test_the_number_of_clusters_has_the_best_silhouette_in_the_range(
@@ -104,12 +106,12 @@ def test_clusters_are_those_of_scikit_learn_on_the_scaled_features(
 ) -> None:
     fitted = fit_clusters(features, 4, 4)
     day = clustering._day(features, FEATURES)
-    centroids = np.array([one.centroid for one in fitted.card.clusters])
+    centroids = np.array([cluster.centroid for cluster in fitted.card.clusters])
     reference = KMeans(4, init=centroids, n_init=1).fit(day.scaled)
     np.testing.assert_allclose(reference.cluster_centers_, centroids, atol=1e-3)
     near = reference.transform(day.scaled)
     found = fitted.assignments
-    ids = np.array([one.id for one in fitted.card.clusters])
+    ids = np.array([cluster.id for cluster in fitted.card.clusters])
     assert (ids[near.argmin(axis=1)] == found["cluster"]).mean() > 0.999
     np.testing.assert_allclose(near.min(axis=1), found["distance"], atol=1e-2)
 
@@ -148,8 +150,8 @@ def test_ids_and_names_stay_while_users_drift(
     for day in range(4):
         users = drifted(users, seed=day)
         after = fit_clusters(users, previous=before.card)
-        assert [(one.id, one.name) for one in after.card.clusters] == [
-            (one.id, one.name) for one in fitted.card.clusters
+        assert [(cluster.id, cluster.name) for cluster in after.card.clusters] == [
+            (cluster.id, cluster.name) for cluster in fitted.card.clusters
         ]
         both = clusters_of(before).to_frame("then").join(clusters_of(after).rename("now"))
         assert (both.dropna()["then"] == both.dropna()["now"]).mean() > 0.9
@@ -162,12 +164,12 @@ def test_more_clusters_keep_the_ids_there_were_and_the_new_one_has_a_new_id(
     three = fit_clusters(features, 3, 3)
     four = fit_clusters(features, 4, 4, three.card)
     five = fit_clusters(features, 5, 5, four.card)
-    assert [one.id for one in three.card.clusters] == [1, 2, 3]
-    new = {one.id for one in four.card.clusters} - {1, 2, 3}
+    assert [cluster.id for cluster in three.card.clusters] == [1, 2, 3]
+    new = {cluster.id for cluster in four.card.clusters} - {1, 2, 3}
     assert new
     assert min(new) >= 4
-    assert len({one.id for one in five.card.clusters} & {1, 2, 3}) >= 2
-    assert five.card.next_id > max(one.id for one in five.card.clusters)
+    assert len({cluster.id for cluster in five.card.clusters} & {1, 2, 3}) >= 2
+    assert five.card.next_id > max(cluster.id for cluster in five.card.clusters)
 
 
 def test_a_cluster_that_appears_where_another_was_does_not_inherit_the_id_of_a_third() -> None:
@@ -189,10 +191,10 @@ def test_ids_pass_on_where_all_users_moved_together() -> None:
 
 def test_an_id_that_was_given_up_never_comes_back(features: pd.DataFrame) -> None:
     card = fit_clusters(features, 5, 5).card
-    yesterday = seen = {one.id for one in card.clusters}
+    yesterday = seen = {cluster.id for cluster in card.clusters}
     for number in (3, 6, 2, 5):
         card = fit_clusters(features, number, number, card).card
-        today = {one.id for one in card.clusters}
+        today = {cluster.id for cluster in card.clusters}
         assert not (today - yesterday) & seen
         yesterday, seen = today, seen | today
     assert seen == set(range(1, card.next_id))
@@ -204,14 +206,14 @@ def test_ids_go_on_after_a_day_with_too_few_users(
     outage = fit_clusters(features[:5], previous=fitted.card)
     assert outage.card.next_id == fitted.card.next_id
     after = fit_clusters(features, previous=outage.card)
-    assert min(one.id for one in after.card.clusters) == fitted.card.next_id
+    assert min(cluster.id for cluster in after.card.clusters) == fitted.card.next_id
 
 
 def test_clusters_of_other_features_are_not_continued(fitted: FittedClusters) -> None:
     game = make_game(windows=(7, 28))
     features, declared = make_features(400, game=game), declare_features(game)
     after = fit_clusters(features, previous=fitted.card, declared=declared)
-    assert min(one.id for one in after.card.clusters) == fitted.card.next_id
+    assert min(cluster.id for cluster in after.card.clusters) == fitted.card.next_id
 
 
 def test_clusters_cannot_continue_those_of_a_later_day(
@@ -270,15 +272,15 @@ def test_no_cluster_is_ever_empty(kinds: list[int], seed: int) -> None:
     first = fit_clusters(users, 2, 5)
     again = fit_clusters(users, 2, 5, first.card)
     for fitted in (first, again):
-        assert all(one.size > 0 for one in fitted.card.clusters)
-        assert sum(one.size for one in fitted.card.clusters) == len(fitted.assignments)
+        assert all(cluster.size > 0 for cluster in fitted.card.clusters)
+        assert sum(cluster.size for cluster in fitted.card.clusters) == len(fitted.assignments)
 
 
 def test_one_whale_is_not_a_cluster(features: pd.DataFrame) -> None:
     whale = features.copy()
     spend = [name for name in features.columns if name.startswith(("spend", "purchases"))]
     whale.loc[0, spend] = 1e9
-    assert min(one.size for one in fit_clusters(whale).card.clusters) > 10
+    assert min(cluster.size for cluster in fit_clusters(whale).card.clusters) > 10
 
 
 def test_a_missing_feature_is_refused_by_name(features: pd.DataFrame) -> None:

@@ -76,8 +76,8 @@ def day_files(**changes: ModelFiles) -> DayFiles:
 @cache
 def grouped(by: str) -> DayModels:
     snapshots = make_snapshots(3, groups=by) if by != "clusters" else [
-        replace(one, features=with_user_groups(one.features.assign(cluster=1), by))
-        for one in make_snapshots(3)
+        replace(snapshot, features=with_user_groups(snapshot.features.assign(cluster=1), by))
+        for snapshot in make_snapshots(3)
     ]  # fmt: skip
     made = train(make_target(user_groups=by), snapshots[-1].matured_on, snapshots)
     return load_day(make_day_files(clusters=cluster_files(), churn=files_of(made)))
@@ -89,7 +89,11 @@ def sided_files() -> ModelFiles:
     snapshots = make_small_snapshots(
         3, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
     )
-    paid = [replace(one, spend=one.labels * (2 + one.features["z"].to_numpy().clip(-1, 9)))
-            for one in snapshots]  # fmt: skip
+    paid = [
+        replace(
+            snapshot, spend=snapshot.labels * (2 + snapshot.features["z"].to_numpy().clip(-1, 9))
+        )
+        for snapshot in snapshots
+    ]
     target = make_target("payment", user_groups="side")
     return files_of(train(target, snapshots[-1].matured_on, paid))

@@ -93,10 +93,10 @@ def test_what_a_url_says_goes_to_each_connection_to_sentinels_and_servers() -> N
     timeouts = {"socket_timeout": 7.0, "socket_connect_timeout": PATIENT}
     assert (wanted | timeouts).items() <= pool.connection_kwargs.items()
     pools = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
-    hosts = [(one.connection_kwargs["host"], one.connection_kwargs["port"]) for one in pools]
+    hosts = [(pool.connection_kwargs["host"], pool.connection_kwargs["port"]) for pool in pools]
     assert hosts == [("a", 1), ("b", 26_379)]
     watched = {"username": "watcher", "password": "word", "ssl_ca_certs": "ca.pem"} | timeouts
-    assert all(watched.items() <= one.connection_kwargs.items() for one in pools)
+    assert all(watched.items() <= pool.connection_kwargs.items() for pool in pools)
 
 
 @pytest.fixture

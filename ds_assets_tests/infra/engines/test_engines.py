@@ -71,7 +71,7 @@ def engine(
 def a_file(lake: FolderLake, *lines: bytes, day: dt.date = DAY, name: str = "a.gz") -> RawObject:
     name = f"{day_folder(RAW, day)}/{name}"
     lake.write(name, gzip.compress(b"\n".join(lines)))
-    return next(one for one in raw_objects(day, lake) if one.stored.name == name)
+    return next(item for item in raw_objects(day, lake) if item.stored.name == name)
 
 
 def a_line(event_id: str) -> bytes:
@@ -217,7 +217,7 @@ def test_each_day_is_written_to_its_file_in_the_order_of_the_key(
     for day in stored:
         schema = parquet.read_schema(lake.local(table_file("scores", day)))
         assert schema.types == SCORES.arrow_schema.types
-    assert [one.name for one in lake.objects("scores")] == [
+    assert [item.name for item in lake.objects("scores")] == [
         table_file("scores", day) for day in stored
     ]
     assert lake.objects(STAGING) == []

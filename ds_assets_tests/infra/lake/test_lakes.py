@@ -72,7 +72,7 @@ def test_days_are_those_with_a_folder_ascending_and_nothing_else(lake: Lake) -> 
 def test_objects_of_a_folder_whose_name_begins_like_anothers_are_its_own(lake: Lake) -> None:
     lake.write("churn/a", b"")
     lake.write("churn_old/b", b"")
-    assert [one.name for one in lake.objects("churn")] == ["churn/a"]
+    assert [item.name for item in lake.objects("churn")] == ["churn/a"]
 
 
 def test_local_files_come_in_the_order_of_their_names(lake: Lake) -> None:
@@ -101,7 +101,7 @@ def test_objects_that_come_as_streams_are_there_when_all_have_come(lake: Lake) -
         receive("t/empty", [])
         assert lake.objects("t") == []
     assert lake.read("t/a") == b"1" + b"2" * BLOCK + b"3"
-    assert [(one.name, one.size) for one in lake.objects("t")] == [
+    assert [(item.name, item.size) for item in lake.objects("t")] == [
         ("t/a", BLOCK + 2),
         ("t/empty", 0),
     ]

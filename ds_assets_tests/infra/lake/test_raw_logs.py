@@ -362,7 +362,7 @@ def test_a_copy_that_breaks_leaves_the_day_as_it_was(place: Place, tmp_path: Pat
     place.put("c.jsonl", b"half of it")
     with pytest.raises(ConnectionError):
         copy_day(DAY, BrokenSource(tmp_path / "source", "dt=%Y-%m-%d"), place.lake, quiet)
-    assert [one.name for one in raw_objects(DAY, place.lake)] == ["a.jsonl"]
+    assert [item.name for item in raw_objects(DAY, place.lake)] == ["a.jsonl"]
     assert place.stored("a.jsonl") == b"old"
     assert place.copy().files == 2
     assert place.stored("c.jsonl") == b"half of it"

@@ -18,9 +18,9 @@ def snapshot(figures: RequestMetrics | None = None, health: Health | None = None
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
     """Values by the name of the sample and the values of its labels."""
     return {
-        (one.name, *one.labels.values()): one.value
+        (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text.decode())
-        for one in family.samples
+        for sample in family.samples
     }
 
 

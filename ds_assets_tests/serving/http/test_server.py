@@ -120,7 +120,7 @@ def test_a_key_is_used_too_often_in_one_second_only(tmp_path: Path) -> None:
 def test_no_thread_of_a_worker_interrupts_another(client: httpx.Client) -> None:
     worker = worker_of(client.get("/metrics").text)
     threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
-    assert {os.sched_getscheduler(one) for one in threads} == {os.SCHED_BATCH}
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
 
 
 @pytest.mark.server

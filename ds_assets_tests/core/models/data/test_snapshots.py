@@ -29,7 +29,7 @@ def bare(day: dt.date, maturity_days: int) -> LabelledSnapshot:
 
 
 def days_of(snapshots: Sequence[LabelledSnapshot]) -> list[dt.date]:
-    return [one.day for one in snapshots]
+    return [snapshot.day for snapshot in snapshots]
 
 
 def test_a_label_is_known_after_the_horizon_and_the_grace() -> None:
@@ -157,7 +157,7 @@ def test_a_sample_has_the_same_users_in_each_snapshot() -> None:
     snapshots = make_snapshots(4, users=2_000)
     found = sampled(snapshots, 2_000)
     users = [set(one.features["user_id"]) for one in found]
-    assert all(one == users[0] for one in users)
+    assert all(user == users[0] for user in users)
     assert sum(map(len, users)) == pytest.approx(2_000, rel=0.2)
     assert days_of(found) == days_of(snapshots)
 

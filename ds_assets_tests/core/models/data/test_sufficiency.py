@@ -77,7 +77,7 @@ def as_known_on(day: dt.date, target: Target) -> list[LabelledSnapshot]:
     """The snapshots of a game whose logs went on without a gap."""
     game = make_game(grace_days=target.grace)
     days = matured_snapshots(day, target.horizon, 12, game)
-    return [snapshot(one, 100, maturity_days=target.maturity_days) for one in days]
+    return [snapshot(day, 100, maturity_days=target.maturity_days) for day in days]
 
 
 @given(st.integers(1, 60), st.integers(0, 15), st.integers(0, 150))

@@ -44,7 +44,7 @@ def test_an_attribute_may_be_of_any_text_dtype(dtype: str) -> None:
 @given(st.lists(st.text() | st.none(), min_size=1, max_size=10))
 def test_any_text_is_a_group_of_its_own(values: list[str | None]) -> None:
     found = groups("country", last_country=pd.Series(values, dtype=object))
-    assert found == [None if one is None else f"country={one}" for one in values]
+    assert found == [None if value is None else f"country={value}" for value in values]
 
 
 def test_an_attribute_without_a_value_at_all_gives_no_groups() -> None:

@@ -76,8 +76,8 @@ def test_each_column_says_what_its_model_says() -> None:
     assert np.array_equal(rows["churn_probability"], probabilities(model, features))
     assert list(rows["churn_reasons"]) == explain(model, features, FEATURES).to_pylist()
     assert np.array_equal(rows["cluster"].astype("int64"), assign(clusters(), features)[0])
-    names = {one.id: one.name for one in clusters().card.clusters}
-    assert list(rows["cluster_name"]) == [names[one] for one in rows["cluster"]]
+    names = {cluster.id: cluster.name for cluster in clusters().card.clusters}
+    assert list(rows["cluster_name"]) == [names[cluster] for cluster in rows["cluster"]]
     assert set(rows["churn_model"]) == {churn().card.version}
     assert set(rows["cluster_model"]) == {clusters().card.version}
 
@@ -184,11 +184,11 @@ def test_rows_keep_the_contract(users: int) -> None:
 def test_users_have_the_group_that_models_are_made_for() -> None:
     features = features_of()
     of_country = predict(features, grouped("country"))["user_group"]
-    expected = [f"country={one}" if isinstance(one, str) else None
-                for one in features["last_country"]]  # fmt: skip
+    expected = [f"country={country}" if isinstance(country, str) else None
+                for country in features["last_country"]]  # fmt: skip
     assert [None if pd.isna(one) else one for one in of_country] == expected
     rows = predict(features, grouped("clusters"))
-    assert list(rows["user_group"]) == [f"cluster={one}" for one in rows["cluster"]]
+    assert list(rows["user_group"]) == [f"cluster={cluster}" for cluster in rows["cluster"]]
     assert predict(features, models())["user_group"].isna().all()
 
 

@@ -132,9 +132,13 @@ def test_a_model_of_features_that_the_game_no_longer_declares_gives_their_plain_
     fewer = declare_features(make_game(windows=(7, 28), attributes={}))
     rows = OnlineScorer(models, fewer).score(records(frame), reasons=True)
     assert rows == records(batch.predict(frame, models, fewer))
-    reasons = [one for row in rows for one in json.loads(str(row["churn_reasons"]))]
-    undeclared = {one["code"] for one in reasons} & {"events_90d", "active_days_90d", "last_level"}
-    words = [one["words"] for one in reasons if one["code"] in undeclared]
+    reasons = [reason for row in rows for reason in json.loads(str(row["churn_reasons"]))]
+    undeclared = {reason["code"] for reason in reasons} & {
+        "events_90d",
+        "active_days_90d",
+        "last_level",
+    }
+    words = [reason["words"] for reason in reasons if reason["code"] in undeclared]
     assert words
     assert all(
         text.startswith(("events 90d ", "active days 90d ", "last level ")) for text in words
@@ -169,7 +173,9 @@ texts = st.none() | st.text(max_size=5) | st.sampled_from(["KR", "US", "left", "
 
 
 def of_types(scorer: OnlineScorer) -> dict[str, st.SearchStrategy[Any]]:
-    return {one.name: numbers if one.type == "number" else texts for one in scorer.features}
+    return {
+        feature.name: numbers if feature.type == "number" else texts for feature in scorer.features
+    }
 
 
 @pytest.mark.parametrize("day", ["whole", "sides", "countries"])
@@ -200,8 +206,14 @@ def test_values_of_other_types_are_refused_or_scored_as_in_the_batch(
     models = days()[day]
     scorer = OnlineScorer(models, FEATURES)
     (first,) = records(frame_of(day, 1))
-    changed = data.draw(st.dictionaries(st.sampled_from([one.name for one in scorer.features]),
-                                        odd, min_size=1, max_size=3))  # fmt: skip
+    changed = data.draw(
+        st.dictionaries(
+            st.sampled_from([feature.name for feature in scorer.features]),
+            odd,
+            min_size=1,
+            max_size=3,
+        )
+    )
     user = {**first, **changed}
     expected = mismatches(alone(user), Encoding(features=scorer.features))
     if not expected:
@@ -243,7 +255,7 @@ def test_every_feature_that_does_not_fit_is_named_once_with_the_first_user() -> 
 
 def test_what_no_model_reads_need_not_be_known() -> None:
     scorer = OnlineScorer(days()["clusters alone"], FEATURES)
-    user = {one.name: None for one in scorer.features}
+    user = {feature.name: None for feature in scorer.features}
     assert "last_country" not in user
     (found,) = scorer.score([user], reasons=True)
     assert (found["user_id"], found["cluster"] is None) == (None, False)
@@ -251,8 +263,8 @@ def test_what_no_model_reads_need_not_be_known() -> None:
 
 def test_a_group_is_made_of_an_attribute_that_no_model_reads() -> None:
     scorer = OnlineScorer(days()["sides"], FEATURES)
-    assert ("last_side", "text") in {(one.name, one.type) for one in scorer.features}
-    user = {one.name: None for one in scorer.features}
+    assert ("last_side", "text") in {(feature.name, feature.type) for feature in scorer.features}
+    user = {feature.name: None for feature in scorer.features}
     with pytest.raises(InputError, match="last_side: found numbers; text"):
         scorer.score([{**user, "last_side": 1.5}], reasons=False)
 

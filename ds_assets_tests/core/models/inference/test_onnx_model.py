@@ -57,8 +57,12 @@ def payment() -> TrainedModel:
     snapshots = make_small_snapshots(
         3, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
     )
-    paid = [replace(one, spend=one.labels * (2 + one.features["z"].to_numpy().clip(-1, 9)))
-            for one in snapshots]  # fmt: skip
+    paid = [
+        replace(
+            snapshot, spend=snapshot.labels * (2 + snapshot.features["z"].to_numpy().clip(-1, 9))
+        )
+        for snapshot in snapshots
+    ]
     return train(make_target("payment", user_groups="side"), AS_OF, paid)
 
 

@@ -53,7 +53,7 @@ def reasons_of_few(users: Sequence[dict[str, Any]], encoding: Encoding, values: 
 
 
 def code_of(feature: str, game: Game = GAME) -> str:
-    return topic_of(feature, {one.name: one for one in declare_features(game)}).code
+    return topic_of(feature, {feature.name: feature for feature in declare_features(game)}).code
 
 
 def encoding_of(frame: pd.DataFrame) -> Encoding:

@@ -39,7 +39,7 @@ def changed(file: bytes, **attributes: Any) -> bytes:
     kept = [one for one in node.attribute if one.name not in attributes]
     del node.attribute[:]
     node.attribute.extend(kept)
-    node.attribute.extend(onnx.helper.make_attribute(*one) for one in attributes.items())
+    node.attribute.extend(onnx.helper.make_attribute(*item) for item in attributes.items())
     return bytes(proto.SerializeToString())
 
 

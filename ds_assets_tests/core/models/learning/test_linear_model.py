@@ -108,7 +108,8 @@ def test_a_feature_has_few_steps_each_with_training_rows_and_together_all_of_the
 def test_what_says_the_same_of_everybody_has_no_steps() -> None:
     matrix = make_matrix(500)
     features = {
-        one.feature for one in bin_contributions(fit_linear(matrix, labels_of(matrix)), matrix)
+        contribution.feature
+        for contribution in bin_contributions(fit_linear(matrix, labels_of(matrix)), matrix)
     }
     assert 10 not in features  # always missing
     constant = np.ones((500, 1), dtype=np.float32)

@@ -45,7 +45,7 @@ def test_a_steady_game_is_remembered_whole() -> None:
     found = make_challenger(make_small_snapshots(8, steady), seed=0)
     assert found.memory.snapshots is None
     assert set(found.memory.differences) == {4, 2}
-    assert all(one.high > 0 for one in found.memory.differences.values())
+    assert all(difference.high > 0 for difference in found.memory.differences.values())
     assert [len(one.fold.training) for one in found.validated] == [6, 5, 4]
 
 
@@ -115,7 +115,10 @@ def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
     day = latest.fold.validation.day
     assert day == weeks(11)
     assert latest.calibration != UNCHANGED
-    changed = [flipped(one) if one.day < day < one.matured_on else one for one in snapshots]
+    changed = [
+        flipped(snapshot) if snapshot.day < day < snapshot.matured_on else snapshot
+        for snapshot in snapshots
+    ]
     second = make_challenger(changed, seed=0).validated[0]
     np.testing.assert_array_equal(second.raw, latest.raw)
     assert second.calibration == latest.calibration

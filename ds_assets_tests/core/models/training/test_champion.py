@@ -121,8 +121,10 @@ def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
         return labels.where(np.arange(len(labels)) % 20 > 0, ~labels)
 
     changed = [
-        one if one.matured_on <= weeks(5) else replace(one, labels=other(one.labels))
-        for one in snapshots()[:6]
+        snapshot
+        if snapshot.matured_on <= weeks(5)
+        else replace(snapshot, labels=other(snapshot.labels))
+        for snapshot in snapshots()[:6]
     ]
     assert model().card.twin_trained == weeks(5)
     assert (

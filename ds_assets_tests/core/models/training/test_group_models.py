@@ -60,7 +60,7 @@ def held(fold: Fold) -> tuple[Contest, Rows, FittedClassifier]:
 
 
 def by_name(found: Contest) -> dict[str, GroupCard]:
-    return {one.group: one for one in found.cards}
+    return {card.group: card for card in found.cards}
 
 
 def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
@@ -83,8 +83,8 @@ def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
     found, validation, whole = held(make_fold(alike))
     assert found.winners == {}
-    assert {one.model for one in found.cards} == {"global"}
-    assert {one.reason for one in found.cards} <= {
+    assert {card.model for card in found.cards} == {"global"}
+    assert {card.reason for card in found.cards} <= {
         "its own model is worse",
         "its own model is no better beyond noise",
     }

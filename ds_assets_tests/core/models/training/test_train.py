@@ -122,8 +122,8 @@ def test_a_model_says_what_it_was_trained_on_and_how_it_was_judged(model: Traine
     assert evaluation is not None
     assert (evaluation.snapshot, evaluation.users) == (weeks(4), 300)
     assert evaluation.trained_on == (weeks(0), weeks(1), weeks(2))
-    assert [one.snapshot for one in card.folds] == [weeks(4), weeks(3), weeks(2)]
-    assert [len(one.trained_on) for one in card.folds] == [3, 2, 1]
+    assert [fold.snapshot for fold in card.folds] == [weeks(4), weeks(3), weeks(2)]
+    assert [len(fold.trained_on) for fold in card.folds] == [3, 2, 1]
 
 
 def test_a_card_names_every_choice_and_every_file() -> None:
@@ -135,12 +135,12 @@ def test_a_card_names_every_choice_and_every_file() -> None:
     assert card.first_week is not None
     assert card.first_week.snapshot == weeks(4)
     assert card.spend is not None
-    assert {one.group: one.model for one in card.groups} == {
+    assert {group.group: group.model for group in card.groups} == {
         "cluster=1": "group",
         "cluster=2": "group",
     }
     assert set(card.distributions) == set(card.encoding.names)
-    own = {one.file for one in card.groups}
+    own = {group.file for group in card.groups}
     assert own == {"group_1.onnx", "group_2.onnx"}
     assert set(parts) == own | {f"twin_{one}" for one in own} | {AMOUNTS, VALIDATION_MODEL}
     assert card.parts == {name: sha256_of([file]) for name, file in parts.items()}
@@ -210,7 +210,7 @@ def test_a_card_never_claims_training_days_whose_labels_overlap_the_validation_d
 ) -> None:
     days = sorted(FIRST_DAY + dt.timedelta(days=offset) for offset in offsets)
     wait = dt.timedelta(days=horizon + grace)
-    snapshots = [replace(make_snapshot(one, 150, horizon), matured_on=one + wait) for one in days]
+    snapshots = [replace(make_snapshot(day, 150, horizon), matured_on=day + wait) for day in days]
     card = trained(snapshots, horizon=horizon, grace=grace, as_of=dt.date(2025, 1, 1)).card
     if card.evaluation is None:
         assert card.state == "not_enough_data"
@@ -418,7 +418,9 @@ def test_rows_beyond_the_most_are_sampled_by_user(monkeypatch: pytest.MonkeyPatc
 
 
 def without_x(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
-    return [replace(one, features=one.features.drop(columns="x")) for one in snapshots]
+    return [
+        replace(snapshot, features=snapshot.features.drop(columns="x")) for snapshot in snapshots
+    ]
 
 
 @cache
@@ -462,7 +464,7 @@ def test_a_challenger_that_is_worse_leaves_the_champion_as_it_was() -> None:
 
 def test_a_champion_that_stays_is_judged_by_the_latest_snapshot() -> None:
     card = kept().card
-    assert [one.snapshot for one in card.folds] == [weeks(7), weeks(5), weeks(4)]
+    assert [fold.snapshot for fold in card.folds] == [weeks(7), weeks(5), weeks(4)]
     latest = card.folds[0]
     assert latest.measures.auc.low > latest.contenders["challenger"].auc.high
     assert "champion" not in latest.contenders
@@ -475,7 +477,7 @@ def test_a_champion_can_stay_again_and_is_loaded_as_ever() -> None:
     again = trained(spoilt, as_of=weeks(11), champion=champion_of(first))
     assert again.card.decision is not None
     assert again.card.decision.kept == "champion"
-    assert [one.snapshot for one in again.card.folds] == [weeks(7), weeks(5), weeks(4)]
+    assert [fold.snapshot for fold in again.card.folds] == [weeks(7), weeks(5), weeks(4)]
     features = small(8)[7].features
     np.testing.assert_array_equal(predicted(again, features), predicted(yesterdays(), features))
 
@@ -621,7 +623,7 @@ def test_a_calibrated_file_says_calibrated_probabilities() -> None:
     assert model.card.calibration is not None
     line = model.card.calibration.line
     assert line.intercept > 0.2
-    kept = [one for one in snapshots if one.day in model.card.snapshots]
+    kept = [snapshot for snapshot in snapshots if snapshot.day in model.card.snapshots]
     rows = rows_of(kept, model.card.encoding)
     fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
     raw = fitted.log_odds(rows.matrix)
