@@ -17,8 +17,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmar
 FOLDERS = (ROOT, ROOT / "ds_assets", ROOT / "ds_assets_tests", ROOT / "benchmarks")
 """Where a path in a text may start, besides the folder of its page."""
 PATH = re.compile(r"[\w.-]+/[\w./-]*\.(?:py|md|yaml|toml|json|lua|txt)|(?:[a-z_]+/){1,}")
-STORED = ("raw/", "models/", "source/", "truth/", "_staging/")
-"""Folders of a lake or an installation, not of this repository."""
+STORED = ("raw/", "models/", "source/", "truth/", "_staging/", "_temporary/", "_delta_log/")
+"""Folders of a lake, an installation or a log source, not of this repository."""
 OF_TESTS = {"DS_ASSETS_WRITE_FAULTS"}
 """Variables that only tests read."""
 
