@@ -3,16 +3,17 @@
 import datetime as dt
 import math
 import random
-import subprocess
-import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -39,12 +40,7 @@ from ds_assets_tests.infra.results.databases import (
     kind_of,
     storable,
 )
-
-
-def python(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - a script of this file
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
-    )
+from ds_assets_tests.infra.results.processes import running
 
 
 def test_a_day_comes_back_as_it_was_delivered(database: ResultsDatabase) -> None:
@@ -289,72 +285,60 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
     assert [str(as_of) for as_of, _, _ in seen] == sorted(str(as_of) for as_of, _, _ in seen)
 
 
-KILLED_WRITER = """
-import sys, time
-import pyarrow.parquet as pq
-from ds_assets.infra.results import loading
-from ds_assets.infra.results.database import ResultsDatabase
+def deliver_and_stop(pipe: "Connection[Any, Any]", url: str, rows: pa.Table) -> None:
+    """Deliver the first day in several statements, and wait in the middle to be killed."""
+    parts = loading._parts
 
-url, rows = sys.argv[1:]
-loading._MAX_ROWS_PER_STATEMENT = 2_000
-parts = loading._parts
+    def parts_to_the_middle(*arguments: Any) -> Iterator[base.Part]:
+        for number, part in enumerate(parts(*arguments)):
+            if number == 2:
+                pipe.send("in the middle")
+                time.sleep(60)
+            yield part
 
-def stop_in_the_middle(*arguments):
-    for number, part in enumerate(parts(*arguments)):
-        if number == 2:
-            print("in the middle", flush=True)
-            time.sleep(60)
-        yield part
-
-loading._parts = stop_in_the_middle
-
-table = pq.read_table(rows)
-ResultsDatabase(url).deliver(table["as_of"][0].as_py(), table, "killed")
-"""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", 2_000)
+        monkeypatch.setattr(loading, "_parts", parts_to_the_middle)
+        ResultsDatabase(url).deliver(DAYS[0], rows, "killed")
 
 
 @pytest.mark.slow
 def test_a_delivery_killed_in_the_middle_leaves_the_rows_of_before(
-    database: ResultsDatabase, url: str, tmp_path: Path
+    database: ResultsDatabase, url: str
 ) -> None:
     before = day(DAYS[0], users=6_000, churn=0.1)
     database.deliver(DAYS[0], before, "before")
-    rows = tmp_path / "rows.parquet"
-    pq.write_table(day(DAYS[0], users=7_000, churn=0.9), rows)
-    writer = python(KILLED_WRITER, url, str(rows))
-    with writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "in the middle\n"
+    rows = day(DAYS[0], users=7_000, churn=0.9)
+    with running(deliver_and_stop, url, rows) as (_, pipe):
+        assert pipe.recv() == "in the middle"
         assert database.day(DAYS[0]).equals(before)
-        writer.kill()
     assert database.day(DAYS[0]).equals(before)
     assert [delivery.run_id for delivery in database.deliveries()] == ["before"]
     database.deliver(DAYS[0], day(DAYS[0], users=2), "after")
     assert database.day(DAYS[0]).num_rows == 2
 
 
-EAGER_WRITER = """
-import datetime as dt, sys
-import pyarrow.parquet as pq
-from ds_assets.infra.results.database import ResultsDatabase
-
-url, run_id, *files = sys.argv[1:]
-with ResultsDatabase(url) as database:
-    for rows in map(pq.read_table, files):
-        database.deliver(rows["as_of"][0].as_py(), rows, run_id)
-"""
+def deliver_each(
+    _pipe: "Connection[Any, Any]", url: str, run_id: str, days: list[pa.Table]
+) -> None:
+    with ResultsDatabase(url) as database:
+        for rows in days:
+            database.deliver(rows["as_of"][0].as_py(), rows, run_id)
 
 
 @pytest.mark.slow
-def test_two_writers_at_once_take_turns(url: str, tmp_path: Path) -> None:
-    writers = []
-    for run_id, churn in (("one", 0.1), ("two", 0.2)):
-        files = []
-        for as_of in [DAYS[0], DAYS[1], DAYS[0]] * 2:
-            files.append(tmp_path / f"{run_id}-{as_of}.parquet")
-            pq.write_table(day(as_of, users=3_000, churn=churn), files[-1])
-        writers.append(python(EAGER_WRITER, url, run_id, *map(str, files)))
-    assert [writer.wait() for writer in writers if writer.communicate()] == [0, 0]
+def test_two_writers_at_once_take_turns(url: str) -> None:
+    days = {
+        run_id: [day(as_of, 3_000, churn) for as_of in [DAYS[0], DAYS[1], DAYS[0]] * 2]
+        for run_id, churn in (("one", 0.1), ("two", 0.2))
+    }
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(running(deliver_each, url, *plan))[0] for plan in days.items()
+        ]
+        for writer in writers:
+            writer.join()
+        assert [writer.exitcode for writer in writers] == [0, 0]
     with ResultsDatabase(url) as database:
         for delivery in database.deliveries():
             churn = {"one": 0.1, "two": 0.2}[delivery.run_id]

@@ -2,9 +2,9 @@
 
 import datetime as dt
 import math
-import subprocess
-import sys
 import threading
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from ds_assets_tests.infra.results.databases import (
     storable,
 )
 from ds_assets_tests.infra.results.databases import metrics as made
+from ds_assets_tests.infra.results.processes import running
 
 TODAY = DAYS[2]
 
@@ -220,22 +221,17 @@ def is_stopped(database: ResultsDatabase, at: int) -> bool:
     return False
 
 
-KILLED_WRITER = """
-import sys, time
-import sqlalchemy as sa
-from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets_tests.infra.results.test_reports import TODAY, put
+def put_and_stop(pipe: "Connection[Any, Any]", url: str) -> None:
+    """Put a report, and wait before its commit to be killed."""
 
-database = ResultsDatabase(sys.argv[1])
-database.ensure_schema()
+    def stop(_connection: sa.Connection) -> None:
+        pipe.send("before the commit")
+        time.sleep(60)
 
-@sa.event.listens_for(sa.Engine, "commit")
-def stop(connection):
-    print("before the commit", flush=True)
-    time.sleep(60)
-
-put(database, TODAY, "ece")
-"""
+    database = ResultsDatabase(url)
+    database.ensure_schema()
+    sa.event.listen(sa.Engine, "commit", stop)
+    put(database, TODAY, "ece")
 
 
 @pytest.mark.slow
@@ -243,12 +239,9 @@ def test_a_writer_killed_before_its_commit_leaves_the_day_and_the_turn_to_the_ne
     database: ResultsDatabase, url: str
 ) -> None:
     put(database, TODAY, "auc", "brier")
-    command = [sys.executable, "-c", KILLED_WRITER, url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "before the commit\n"
+    with running(put_and_stop, url) as (_, pipe):
+        assert pipe.recv() == "before the commit"
         assert measures(database) == ["auc", "brier"]
-        writer.kill()
     assert measures(database) == ["auc", "brier"]
     put(database, TODAY, "log_loss")
     assert measures(database) == ["log_loss"]
