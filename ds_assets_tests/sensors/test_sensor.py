@@ -288,17 +288,17 @@ def test_a_run_that_fails_after_its_activity_was_stored_is_tried_again(world: Wo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cursor", [None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}'])
-def test_a_lost_or_broken_cursor_runs_nothing_again(world: World, cursor: str | None) -> None:
+def test_a_lost_or_broken_cursor_runs_nothing_again(world: World) -> None:
+    broken = (None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}')
     world.put(3)
     world.make(3)
     world.put(4)
     world.end(world.start(*world.tick()), well=True)
-    world.cursor = cursor
-    assert world.days() == []
+    for world.cursor in broken:
+        assert world.days() == []
     world.put(5)
-    world.cursor = cursor
-    assert world.days() == names(5)
+    for world.cursor in broken:
+        assert world.days() == names(5)
 
 
 def test_a_copy_that_changes_nothing_asks_for_nothing(world: World) -> None:
