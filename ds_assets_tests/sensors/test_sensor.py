@@ -466,7 +466,7 @@ def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = [day(number) for number in range(-60, 40)]
-    files = 100 if isinstance(world.lake, FolderLake) else 20
+    files = 30 if isinstance(world.lake, FolderLake) else 20
     put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(files)])
     assert len(world.lake.objects("raw")) == 100 * files
     looked: list[str] = []
