@@ -5,17 +5,21 @@ Scope: how an asset is declared, which days a run is for, and what is reported o
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from ds_assets.core.lineage import Lineage, lineage_of
 from ds_assets.core.schema import Column, Table
 from ds_assets.errors import InputError
 from ds_assets.game import Game
+from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import recorded
 from ds_assets.infra.lake.tables import stored_days
-from ds_assets.partitions import daily_partitions
+from ds_assets.partitions import daily_partitions, days_back
 
 Item = TypeVar("Item")
 
@@ -42,10 +46,10 @@ _UI_TYPES = {
 
 def daily_asset(
     game: Game,
+    name: str,
     group: str,
     kinds: set[str],
     description: str | None,
-    deps: Sequence[str | dg.AssetDep] = (),
     **more: Any,
 ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
     """Decorator of an asset: daily partitions, any range of days in one run.
@@ -55,10 +59,10 @@ def daily_asset(
 
     Args:
         game: Its days are the partitions.
+        name: Name of the asset; what it reads is in its lineage.
         group: Name of the asset's group.
         kinds: Technologies that the UI shows icons of.
         description: Shown in the UI.
-        deps: What the asset reads.
         more: Further arguments of `dagster.asset`.
     """
     fresh = None  # the data of a game that has ended does not become outdated
@@ -73,10 +77,34 @@ def daily_asset(
         group_name=group,
         kinds=kinds,
         description=description,
-        deps=list(deps),
+        name=name,
+        deps=_deps(lineage_of(game)[name]),
         **more,
     )
     return lambda compute: as_asset(_without_retries_of_input_errors(compute))
+
+
+def _deps(lineage: Lineage) -> list[dg.AssetDep]:
+    """Dagster's form of what an asset reads: one range of days for each other asset."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for reads in lineage.reads:
+        earliest, latest = ranges.get(reads.asset, (reads.earliest, reads.latest))
+        ranges[reads.asset] = max(earliest, reads.earliest), min(latest, reads.latest)
+    return [
+        dg.AssetDep(asset, partition_mapping=days_back(*span) if span != (0, 0) else None)
+        for asset, span in ranges.items()
+    ]
+
+
+@contextmanager
+def recording(
+    context: dg.AssetExecutionContext, days: Sequence[dt.date], lake: Lake, game: Game
+) -> Iterator[None]:
+    """Record what days of an asset are made from, which is done in the context; see `recorded`."""
+    lineages = lineage_of(game)
+    adopt_stored_days(lineages, lake)
+    with recorded(context.asset_key.to_user_string(), days, lineages, lake, context.run.run_id):
+        yield
 
 
 def _without_retries_of_input_errors(compute: Callable[..., None]) -> Callable[..., None]:

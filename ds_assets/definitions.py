@@ -25,6 +25,7 @@ from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import (
     collect_logs,
     daily_predictions,
+    deliver_again,
     judge_predictions,
     predict_again,
     serve_predictions,
@@ -64,7 +65,7 @@ def build_defs(
     """
     settings, game = installation.settings, installation.game
     collect, predict, again = collect_logs(), daily_predictions(), predict_again()
-    judge = judge_predictions()
+    deliver, judge = deliver_again(), judge_predictions()
     with warnings.catch_warnings():
         # Backfill policies and partition mappings before the first day are beta in Dagster 1.13
         # without an alternative; the warning would be of no use to users.
@@ -75,9 +76,9 @@ def build_defs(
                 *(target_model.build(target, game) for target in targets_of(game).values()),
             ],
             asset_checks=checks.build(game),
-            jobs=[collect, predict, again, judge, serve_predictions(game)],
+            jobs=[collect, predict, again, deliver, judge, serve_predictions(game)],
             schedules=[daily_collection(collect, game, settings)],
-            sensors=[raw_files_sensor(game, predict, again, judge)],
+            sensors=[raw_files_sensor(game, predict, again, deliver, judge)],
             resources=_resources(settings, game) | dict(overrides or {}),
             # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,

@@ -23,6 +23,7 @@ from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 COLLECT = "collect_logs"
 PREDICT = "daily_predictions"
 PREDICT_AGAIN = "predict_again"
+DELIVER_AGAIN = "deliver_again"
 JUDGE = "judge_predictions"
 OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 DAILY = dg.AssetSelection.all() - OUTCOMES
@@ -54,6 +55,15 @@ def predict_again() -> Job:
         PREDICT_AGAIN,
         dg.AssetSelection.assets("user_features").downstream() - OUTCOMES,
         description="Refresh predictions of days after the activity of an earlier day changed.",
+    )
+
+
+def deliver_again() -> Job:
+    """The job of days whose predictions are stored, and were not delivered."""
+    return dg.define_asset_job(
+        DELIVER_AGAIN,
+        dg.AssetSelection.assets("rds_results", "prediction_cache"),
+        description="Deliver stored predictions to the results database and the cache again.",
     )
 
 

@@ -17,15 +17,11 @@ def daily_partitions(game: Game) -> dg.DailyPartitionsDefinition:
     )
 
 
-def earlier_days(first: int, last: int = 0) -> dg.TimeWindowPartitionMapping:
-    """A dependency on the days from `first` to `last` days earlier, within the game."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-first, end_offset=-last, allow_nonexistent_upstream_partitions=True
-    )
+def days_back(earliest: int, latest: int) -> dg.TimeWindowPartitionMapping:
+    """A dependency on the days from `earliest` to `latest` days before, within the game.
 
-
-def later_days(first: int, last: int) -> dg.TimeWindowPartitionMapping:
-    """A dependency on the days from `first` to `last` days later, within the game."""
+    Negative numbers are days after it.
+    """
     return dg.TimeWindowPartitionMapping(
-        start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+        start_offset=-earliest, end_offset=-latest, allow_nonexistent_upstream_partitions=True
     )

@@ -14,9 +14,11 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
+from ds_assets.core.lineage import lineage_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.labels import find_stored_due_outcomes
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.installation import Installation
 from ds_assets.jobs import DAILY, OUTCOMES
 
@@ -89,7 +91,8 @@ def run_graph(
         Unavailable: a run failed because a server cannot be used.
     """
     left_out = materialize_days(defs, DAILY, first, last, instance)
-    matured = list(find_stored_due_outcomes(installation.lake(), installation.game))
+    game, lake = installation.game, installation.lake()
+    matured = find_stored_due_outcomes(Records(lineage_of(game), lake), game)
     if matured:
         materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance)
     return GraphRun(left_out, matured)

@@ -217,6 +217,7 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         "collect_logs": {"raw_logs"},
         "daily_predictions": daily - {"raw_logs"},
         "predict_again": daily - {"raw_logs", "user_activity"},
+        "deliver_again": {"rds_results", "prediction_cache"},
         "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
     }
@@ -226,7 +227,8 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         (s.name, [target.job_name for target in s.targets])
         for s in found.get_repository_def().sensor_defs
     ]
-    assert sensors == [("raw_files", ["daily_predictions", "predict_again", "judge_predictions"])]
+    reasons = ["daily_predictions", "predict_again", "deliver_again", "judge_predictions"]
+    assert sensors == [("raw_files", reasons)]
 
 
 def test_everything_that_is_referred_to_is_there() -> None:

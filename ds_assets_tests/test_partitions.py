@@ -4,7 +4,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ds_assets.partitions import daily_partitions, earlier_days
+from ds_assets.partitions import daily_partitions, days_back
 from ds_assets_tests.core.factories import make_game
 
 BERLIN = "Europe/Berlin"
@@ -48,7 +48,7 @@ def test_earlier_days_are_those_asked_for_and_none_before_the_game() -> None:
 
     def upstream(key: str) -> list[str]:
         wanted = partitions.subset_with_partition_keys([key])
-        mapped = earlier_days(3, 1).get_upstream_mapped_partitions_result_for_partitions(
+        mapped = days_back(3, 1).get_upstream_mapped_partitions_result_for_partitions(
             wanted, partitions, partitions
         )
         return sorted(mapped.partitions_subset.get_partition_keys())

@@ -16,8 +16,16 @@ from ds_assets.core.clusters.pictures import flows_picture, profiles_picture
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.lineage import WEEK
 from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTED_NUMBERS
-from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days, table_schema
+from ds_assets.daily_assets import (
+    daily_asset,
+    days_of,
+    days_with,
+    recording,
+    report_days,
+    table_schema,
+)
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
@@ -27,11 +35,8 @@ from ds_assets.infra.lake.tables import (
     read_target_predictions,
     store_rows,
 )
-from ds_assets.partitions import earlier_days
 
 TABLE = "cluster_profiles"
-WEEK = 7
-"""Days over which flows are counted: on the same weekday users are alike."""
 PICTURED_DAYS = 7
 """Latest days of a run that get pictures: they take longer than all else of a day, and nobody looks
 at those of a long past; a run of that day alone draws them."""
@@ -74,19 +79,16 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        TABLE,
         "predictions",
         {"pandas", "matplotlib"},
         __doc__,
-        deps=[
-            "user_features",
-            dg.AssetDep("clusters", partition_mapping=earlier_days(WEEK)),
-            "predictions",
-        ],
         metadata=table_schema(CLUSTER_PROFILES),
     )
     def cluster_profiles(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        profiles_by_day = update(days, lake, game)
+        with recording(context, days, lake, game):
+            profiles_by_day = update(days, lake, game)
         report_days(
             context, {day: _metadata(profiles) for day, profiles in profiles_by_day.items()}
         )

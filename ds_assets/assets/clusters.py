@@ -11,12 +11,18 @@ from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.contracts import conform
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTERS
-from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days, table_schema
+from ds_assets.daily_assets import (
+    daily_asset,
+    days_of,
+    days_with,
+    recording,
+    report_days,
+    table_schema,
+)
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.models import LONGEST_PAUSE, cards_before, store_model
+from ds_assets.infra.lake.models import cards_before, store_model
 from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
-from ds_assets.partitions import earlier_days
 
 TABLE = "clusters"
 
@@ -31,18 +37,16 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        TABLE,
         "models",
         {"scikitlearn", "parquet"},
         __doc__,
-        deps=[
-            "user_features",
-            dg.AssetDep(TABLE, partition_mapping=earlier_days(LONGEST_PAUSE, 1)),
-        ],
         metadata=table_schema(CLUSTERS),
     )
     def clusters(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
         days = days_with(days_of(context), "user_features", lake, context)
-        cards = materialize_days(days, lake, game)
+        with recording(context, days, lake, game):
+            cards = materialize_days(days, lake, game)
         report_days(context, {day: _metadata(card, lake) for day, card in cards.items()})
 
     return clusters

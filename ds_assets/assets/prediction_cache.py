@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ds_assets.daily_assets import daily_asset, days_of, days_with, report_days
+from ds_assets.daily_assets import daily_asset, days_of, days_with, recording, report_days
 from ds_assets.game import Game
 from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -14,11 +14,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        "prediction_cache",
         "delivery",
         {"redis"},
         __doc__,
-        # After the results, so that the cache never has a newer day than the table.
-        deps=["rds_results", "predictions"],
     )
     def prediction_cache(
         context: dg.AssetExecutionContext,
@@ -26,7 +25,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         cache: dg.ResourceParam[PredictionCache],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        puts = fill_cache(days, lake, cache)
+        with recording(context, days, lake, game):
+            puts = fill_cache(days, lake, cache)
         report_days(
             context,
             {day: {"written": p.written, "kept_newer": p.kept_newer} for day, p in puts.items()},

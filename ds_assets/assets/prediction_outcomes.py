@@ -22,6 +22,7 @@ from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
+    recording,
     report_days,
     table_schema,
 )
@@ -38,7 +39,6 @@ from ds_assets.infra.lake.tables import (
     stored_days,
 )
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.partitions import later_days
 
 TABLE = "prediction_outcomes"
 _DRIFTS_SHOWN = 5
@@ -90,18 +90,13 @@ def deliver(outcomes_by_day: Mapping[dt.date, DayOutcomes], results: ResultsData
 
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `prediction_outcomes`."""
-    longest = max(target.maturity_days for target in targets_of(game).values())
 
     @daily_asset(
         game,
+        TABLE,
         "predictions",
         {"duckdb", "mysql"},
         __doc__,
-        deps=[
-            "predictions",
-            "user_features",
-            dg.AssetDep("user_activity", partition_mapping=later_days(1, longest)),
-        ],
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTION_OUTCOMES),
     )
@@ -112,8 +107,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        outcomes_by_day = update(days, lake, engine, game)
-        deliver(outcomes_by_day, results)
+        with recording(context, days, lake, game):
+            outcomes_by_day = update(days, lake, engine, game)
+            deliver(outcomes_by_day, results)
         report_days(
             context, {day: _metadata(outcomes) for day, outcomes in outcomes_by_day.items()}
         )

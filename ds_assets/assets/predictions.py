@@ -11,12 +11,13 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
+from ds_assets.core.targets import BUILT_IN, custom_targets
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
     in_batches,
+    recording,
     report_days,
     table_schema,
 )
@@ -66,10 +67,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        TABLE,
         "predictions",
         {"python", "parquet"},
         __doc__,
-        deps=["user_features", "clusters", *(t.model_asset for t in targets_of(game).values())],
         metadata=table_schema(PREDICTIONS),
     )
     def predictions(
@@ -78,7 +79,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "clusters", lake, context)
-        update(days, lake, engine, game)
+        with recording(context, days, lake, game):
+            update(days, lake, engine, game)
         report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})
 
     return predictions

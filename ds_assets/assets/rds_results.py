@@ -15,6 +15,7 @@ from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
+    recording,
     report_days,
     table_schema,
 )
@@ -38,14 +39,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        "rds_results",
         "delivery",
         {"mysql", "sql"},
         __doc__,
-        deps=[
-            "predictions",
-            *(target.model_asset for target in targets_of(game).values()),
-            "cluster_profiles",
-        ],
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},
     )
@@ -55,7 +52,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        deliveries = materialize_days(days, lake, results, context.run.run_id, game)
+        with recording(context, days, lake, game):
+            deliveries = materialize_days(days, lake, results, context.run.run_id, game)
         report_days(context, {day: _metadata(it) for day, it in deliveries.items()})
 
     return rds_results

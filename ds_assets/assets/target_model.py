@@ -22,13 +22,19 @@ from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
-from ds_assets.daily_assets import daily_asset, days_of, days_with, in_batches, report_days
+from ds_assets.daily_assets import (
+    daily_asset,
+    days_of,
+    days_with,
+    in_batches,
+    recording,
+    report_days,
+)
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
-    LONGEST_PAUSE,
     cards_before,
     day_model,
     drift_of,
@@ -36,7 +42,6 @@ from ds_assets.infra.lake.models import (
     stored_files,
 )
 from ds_assets.infra.lake.tables import between, stored_days, table_file
-from ds_assets.partitions import earlier_days
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -90,23 +95,15 @@ def update(
 
 def build(target: Target, game: Game) -> dg.AssetsDefinition:
     """The asset that trains a target's model, such as `churn_model`."""
-    oldest = target.maturity_days + target.step * (SNAPSHOTS - 1)
-    name = target.model_asset
 
     @daily_asset(
         game,
+        target.model_asset,
         "models",
         {"scikitlearn", "parquet"},
         f"Chance of {target.wording.outcome} within {target.horizon} days, for {target.users}: "
         "boosted trees.",
-        name=name,
         tags={TARGET_TAG: target.name},
-        deps=[
-            "clusters",
-            dg.AssetDep("user_features", partition_mapping=earlier_days(oldest)),
-            dg.AssetDep("user_activity", partition_mapping=earlier_days(oldest)),
-            dg.AssetDep(name, partition_mapping=earlier_days(LONGEST_PAUSE, 1)),
-        ],
     )
     def model(
         context: dg.AssetExecutionContext,
@@ -114,7 +111,8 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "clusters", lake, context)
-        cards = update(target, days, lake, engine, game)
+        with recording(context, days, lake, game):
+            cards = update(target, days, lake, engine, game)
         drifts = {d: drift_of(c, d, lake) for d, c in cards.items() if c.state == "ready"}
         report_days(context, {d: _metadata(target, c, drifts.get(d, {})) for d, c in cards.items()})
 

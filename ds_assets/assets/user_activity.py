@@ -17,6 +17,7 @@ from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     in_batches,
+    recording,
     report_days,
     table_schema,
     without_missing,
@@ -67,10 +68,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        TABLE,
         "features",
         {"duckdb", "parquet"},
         __doc__,
-        deps=["raw_logs"],
         metadata=table_schema(stored_activity_table(game)),
     )
     def user_activity(
@@ -79,7 +80,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_of(context)
-        reports = materialize_days(days, lake, engine, game)
+        with recording(context, days, lake, game):
+            reports = materialize_days(days, lake, engine, game)
         missing = [day for day in days if day not in reports]
         without_missing(days, missing, f"there are no raw files in {lake}/raw", context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})

@@ -12,6 +12,7 @@ from ds_assets.daily_assets import (
     days_of,
     days_with,
     in_batches,
+    recording,
     report_days,
     table_schema,
 )
@@ -19,7 +20,6 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import between, stored_days
-from ds_assets.partitions import earlier_days
 
 TABLE = "user_features"
 BATCH_BYTES = 256 << 20
@@ -51,10 +51,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
     @daily_asset(
         game,
+        TABLE,
         "features",
         {"duckdb", "parquet"},
         __doc__,
-        deps=[dg.AssetDep("user_activity", partition_mapping=earlier_days(game.lookback_days))],
         metadata=table_schema(user_features_table(game)),
     )
     def user_features(
@@ -63,7 +63,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "user_activity", lake, context)
-        users = materialize_days(days, lake, engine, game)
+        with recording(context, days, lake, game):
+            users = materialize_days(days, lake, engine, game)
         report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
 
     return user_features

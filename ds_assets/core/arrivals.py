@@ -5,7 +5,7 @@ is up to the caller.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -120,26 +120,3 @@ def _pause(attempts: Iterable[Attempt], now: dt.datetime) -> RunDecision | None:
     if failed and now - failed[-1] < RETRY_AFTER[len(failed) - 1]:
         return RunDecision.PAUSED
     return None
-
-
-def outdated(
-    results: Iterable[tuple[dt.date, dt.datetime]],
-    inputs: Sequence[tuple[dt.date, dt.datetime]],
-    look_back: int,
-) -> list[dt.date]:
-    """List the days whose result is older than one of its inputs.
-
-    Args:
-        results: Each day with a result, and when the result was stored.
-        inputs: Each day with an input, and when the input was stored.
-        look_back: Number of days before its own from which a result uses inputs.
-
-    Returns:
-        The outdated days, ascending.
-    """
-    window = dt.timedelta(days=look_back)
-    return sorted(
-        day
-        for day, computed in results
-        if any(stored > computed for other, stored in inputs if day - window <= other <= day)
-    )

@@ -15,16 +15,15 @@ from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import between, columns_of_days, stored_days
+from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.tables import between, columns_of_days
 
 
-def find_stored_due_outcomes(lake: Lake, game: Game) -> dict[dt.date, dt.datetime]:
-    """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`."""
-    predictions, activity, outcomes = (
-        {day: file.modified for day, file in stored_days(table, lake).items()}
-        for table in ("predictions", "user_activity", PREDICTION_OUTCOMES.name)
-    )
-    return find_due_outcomes(predictions, activity, outcomes, game)
+def find_stored_due_outcomes(records: Records, game: Game) -> list[dt.date]:
+    """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`, ascending."""
+    predictions = sorted(records.recorded_days("predictions"))
+    current = {day for day in predictions if records.is_current(PREDICTION_OUTCOMES.name, day)}
+    return find_due_outcomes(predictions, records.recorded_days("user_activity"), current, game)
 
 
 def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> list[dt.date]:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.sensors.run_requests import SensorEvaluation
 
@@ -13,5 +14,5 @@ def request_matured_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunR
     """
     if evaluation.busy_days():
         return []
-    due = find_stored_due_outcomes(evaluation.lake, evaluation.game)
-    return evaluation.request_range(job, list(due), max(due.values())) if due else []
+    due = find_stored_due_outcomes(evaluation.records, evaluation.game)
+    return evaluation.request_range(job, due, (PREDICTION_OUTCOMES.name,))

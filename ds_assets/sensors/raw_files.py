@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from ds_assets.core.arrivals import Arrival, Attempt
-from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import day_folder, day_of
+from ds_assets.infra.lake.provenance import refresh_raw_content
 from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
 from ds_assets.partitions import daily_partitions
 from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
@@ -32,6 +32,8 @@ def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunReque
         day: RunIntent(job, day, day, fingerprint(objects)) for day, objects in files.items()
     }
     changed = {day: it for day, it in intents.items() if cursor.done.get(day) != it.files}
+    stored = changed.keys() & evaluation.records.recorded_days("user_activity").keys()
+    refresh_raw_content({day: files[day] for day in stored}, evaluation.lake)
     attempts, busy = evaluation.attempts(changed.values()), evaluation.busy_days()
     keys = daily_partitions(evaluation.game).get_partition_keys()
     partitions = set(map(dt.date.fromisoformat, keys))
@@ -87,8 +89,7 @@ def _arrival(
     busy: bool,
 ) -> Arrival:
     newest = max(file.stored.modified for file in files)
-    report = read_report(intent.first, evaluation.lake)
-    used = report is not None and report.raw_fingerprint == intent.files
+    used = evaluation.records.is_current("user_activity", intent.first)
     complete = _is_complete(evaluation, intent.first, newest)
     return Arrival(intent.first, newest, complete, used, busy, tuple(attempts))
 

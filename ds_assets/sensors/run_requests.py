@@ -14,8 +14,10 @@ from dagster import RunRecord
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from ds_assets.core.arrivals import Arrival, Attempt, Outcome, RunDecision, decide_run
+from ds_assets.core.provenance import fingerprint, fingerprint_of_inputs
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.runs import RANGE_END, RANGE_START
 from ds_assets.sensors.cursor import Cursor
 
@@ -73,6 +75,7 @@ class SensorEvaluation:
         instance: Dagster's instance, which knows all runs.
         now: The time.
         cursor: Memory for the next evaluation; changed in place.
+        records: What the stored days were made from.
         warnings: Messages to log, each of them once.
         observations: Messages to record at an asset as well.
         decisions: How many days each decision was made for.
@@ -83,6 +86,7 @@ class SensorEvaluation:
     instance: dg.DagsterInstance
     now: dt.datetime
     cursor: Cursor
+    records: Records
     warnings: list[str] = field(default_factory=list)
     observations: list[dg.AssetObservation] = field(default_factory=list)
     decisions: Counter[RunDecision] = field(default_factory=Counter)
@@ -103,21 +107,23 @@ class SensorEvaluation:
         return {day for run in runs for day in _days_of(run.tags)}
 
     def request_range(
-        self, job: str, days: Sequence[dt.date], newest: dt.datetime
+        self, job: str, days: Sequence[dt.date], assets: Iterable[str]
     ) -> list[dg.RunRequest]:
         """Request one run for the first of some days and those near it.
 
         Args:
             job: The job to run.
-            days: The days that need it, ascending.
-            newest: Time of the newest data that makes them need it.
+            days: The days that need it, ascending; none need nothing.
+            assets: The assets that are made; other inputs of theirs are another intent.
         """
-        first = days[0]
-        last = max(day for day in days if (day - first).days < MAX_DAYS_PER_RUN)
-        intent = RunIntent(job, first, last, f"{newest:%Y%m%dT%H%M%S}")
+        if not days:
+            return []
+        near = [day for day in days if (day - days[0]).days < MAX_DAYS_PER_RUN]
+        inputs = (self.records.inputs(asset, day) for asset in assets for day in near)
+        intent = RunIntent(job, near[0], near[-1], fingerprint(map(fingerprint_of_inputs, inputs)))
         attempts = tuple(self.attempts([intent])[intent.tag])
-        arrival = Arrival(first, self.now, True, used=False, busy=False, attempts=attempts)
-        return self.follow(intent, arrival, {first})
+        arrival = Arrival(near[0], self.now, True, used=False, busy=False, attempts=attempts)
+        return self.follow(intent, arrival, {near[0]})
 
     def follow(
         self, intent: RunIntent, arrival: Arrival, partitions: set[dt.date]

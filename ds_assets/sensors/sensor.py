@@ -8,35 +8,39 @@ import datetime as dt
 
 import dagster as dg
 
+from ds_assets.core.lineage import lineage_of
 from ds_assets.game import Game
+from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
 from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.matured_predictions import request_matured_days
+from ds_assets.sensors.outdated_days import request_missing_deliveries, request_outdated_days
 from ds_assets.sensors.raw_files import request_new_days
 from ds_assets.sensors.run_requests import SensorEvaluation
-from ds_assets.sensors.stale_features import request_stale_days
 
 INTERVAL_SECONDS = 30
 
 
 def raw_files_sensor(
-    game: Game, predict: Job, predict_again: Job, judge_predictions: Job
+    game: Game, predict: Job, predict_again: Job, deliver_again: Job, judge_predictions: Job
 ) -> dg.SensorDefinition:
     """The sensor on the lake's raw files.
 
     Args:
         game: Its days, and the marker of a complete day.
         predict: Job of a day whose raw files are new or have changed.
-        predict_again: Job of later days that the changed activity of a day reaches.
+        predict_again: Job of days whose inputs have changed since they were made.
+        deliver_again: Job of days with predictions that were not delivered.
         judge_predictions: Job of earlier days whose horizon has passed.
     """
 
     @dg.sensor(
         name="raw_files",
-        jobs=[predict, predict_again, judge_predictions],
+        jobs=[predict, predict_again, deliver_again, judge_predictions],
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Runs a day when its raw files arrive in the lake or change.",
@@ -46,10 +50,15 @@ def raw_files_sensor(
     ) -> dg.SensorResult:
         end_killed_runs(context.instance)
         cursor = read_cursor(context.cursor)
-        evaluation = SensorEvaluation(game, lake, context.instance, clock(), cursor)
+        lineages = lineage_of(game)
+        adopt_stored_days(lineages, lake)
+        evaluation = SensorEvaluation(
+            game, lake, context.instance, clock(), cursor, Records(lineages, lake)
+        )
         requests = (
             request_new_days(evaluation, predict.name)
-            or request_stale_days(evaluation, predict_again.name)
+            or request_outdated_days(evaluation, predict_again.name)
+            or request_missing_deliveries(evaluation, deliver_again.name)
             or request_matured_days(evaluation, judge_predictions.name)
         )
         for warning in evaluation.warnings:

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from ds_assets.assets import target_model
+from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Horizons
 from ds_assets.infra.labels import labels_of, outcomes_of
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.models import LONGEST_PAUSE, stored_card, stored_files
+from ds_assets.infra.lake.models import stored_card, stored_files
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets_tests.assets.factories import (
     LAST,

@@ -12,7 +12,6 @@ from ds_assets.core.arrivals import (
     Outcome,
     RunDecision,
     decide_run,
-    outdated,
 )
 
 DAY = dt.date(2026, 3, 7)
@@ -124,23 +123,3 @@ def test_asking_again_later_never_ends_in_a_wait_without_end(arrival: Arrival) -
         or any(one.outcome is Outcome.RUNNING for one in arrival.attempts[-1:])
     )
     assert waits or later in {RunDecision.RUN, RunDecision.DONE, RunDecision.GIVEN_UP}
-
-
-def at(*days_and_seconds: tuple[int, int]) -> list[tuple[dt.date, dt.datetime]]:
-    return [
-        (DAY + dt.timedelta(days=day), NOW + second * SECOND) for day, second in days_and_seconds
-    ]
-
-
-def test_a_result_is_outdated_when_something_in_its_window_is_younger() -> None:
-    made = at((0, 10), (1, 10), (2, 10), (3, 10))
-    of = at((0, 5), (1, 20), (2, 5), (3, 5))
-    assert outdated(made, of, look_back=1) == [DAY + dt.timedelta(days=n) for n in (1, 2)]
-
-
-def test_a_result_that_is_as_old_as_what_it_is_made_of_is_not_outdated() -> None:
-    assert outdated(at((0, 5)), at((0, 5)), look_back=3) == []
-
-
-def test_what_came_later_than_the_result_s_day_is_none_of_its_business() -> None:
-    assert outdated(at((0, 5)), at((1, 9)), look_back=3) == []

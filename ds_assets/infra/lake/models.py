@@ -11,6 +11,7 @@ import pandas as pd
 
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import VALIDATION_PREFIX, ModelCard
 from ds_assets.core.models.evaluation.drift import stability
 from ds_assets.core.models.inference.batch import (
@@ -28,8 +29,6 @@ from ds_assets.infra.lake.tables import table_file
 CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
 BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
-LONGEST_PAUSE = 7
-"""Days without a model over which the last one still counts as the one before."""
 CARD, MODEL = "card.json", "model.onnx"
 NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -43,7 +42,7 @@ def store_model(
     parts: Mapping[str, bytes] = NO_PARTS,
 ) -> None:
     """Store the card of a day, and its model where there is one; other files of the day go."""
-    files = {_name(kind, day, CARD): card_text(card).encode()}
+    files = {card_name(kind, day): card_text(card).encode()}
     if onnx is not None:
         # First: the card is what says that the model is there.
         models = {MODEL: onnx, **parts}
@@ -61,7 +60,7 @@ def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -
     Raises:
         InputError: the card is damaged.
     """
-    name = _name(kind, day, CARD)
+    name = card_name(kind, day)
     try:
         return read_card(card_kind, lake.read(name), name)
     except FileNotFoundError:
@@ -115,7 +114,7 @@ def model_tags(
     objects = (item for kind in kinds for item in lake.objects(day_folder(f"models/{kind}", day)))
     tags = {item.name: item.tag for item in objects}
     required = (CLUSTERS, *BUILT_IN_NAMES)
-    return tags if all(_name(kind, day, CARD) in tags for kind in required) else None
+    return tags if all(card_name(kind, day) in tags for kind in required) else None
 
 
 def day_models(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES) -> DayModels:
@@ -179,6 +178,11 @@ def _content(kind: str, card: Card, file: str, lake: Lake) -> bytes:
         raise InputError(
             f"{name} is missing in the lake {lake}, and its card says it is there"
         ) from None
+
+
+def card_name(kind: str, day: dt.date) -> str:
+    """Name of the card of a day's model."""
+    return _name(kind, day, CARD)
 
 
 def _name(kind: str, day: dt.date, file: str) -> str:

@@ -1,39 +1,37 @@
 """Which predictions are due to be compared with what happened.
 
-Scope: the rule, given the times at which days were stored. `infra.labels` reads them from the lake.
+Scope: the rule, given which days are stored. `infra.labels` reads them from the lake.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Container, Iterable
 
-from ds_assets.core.labels import is_matured, label_days
+from ds_assets.core.labels import is_matured
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
 
-StoredTimes = Mapping[dt.date, dt.datetime]
-
 
 def find_due_outcomes(
-    predictions: StoredTimes, activity: StoredTimes, outcomes: StoredTimes, game: Game
-) -> dict[dt.date, dt.datetime]:
-    """Find matured predictions whose inputs are newer than their stored outcomes.
+    predictions: Iterable[dt.date],
+    activity: Container[dt.date],
+    current: Container[dt.date],
+    game: Game,
+) -> list[dt.date]:
+    """Find matured predictions whose outcomes are not stored, or are outdated.
 
     Args:
-        predictions: When each day of predictions was stored, ascending by day.
-        activity: When each arrival day of `user_activity` was stored.
-        outcomes: When the outcomes of each day's predictions were stored.
+        predictions: Days with predictions.
+        activity: Arrival days with `user_activity`.
+        current: Days whose stored outcomes were made from what is stored now.
         game: Its targets and grace for late logs.
 
     Returns:
-        By day, ascending, when the newest input of its outcomes was stored.
+        Days in the order of the predictions.
     """
-    horizons = [target.horizon for target in targets_of(game).values()]
-    due = {}
-    for day, predicted in predictions.items():
-        matured = [horizon for horizon in horizons if is_matured(day, horizon, activity, game)]
-        if matured:
-            window = label_days(day, max(matured), game)
-            newest = max([predicted, *(activity[arrival] for arrival in window)])
-            if day not in outcomes or outcomes[day] < newest:
-                due[day] = newest
-    return due
+    horizons = {target.horizon for target in targets_of(game).values()}
+    return [
+        day
+        for day in predictions
+        if day not in current
+        and any(is_matured(day, horizon, activity, game) for horizon in horizons)
+    ]

@@ -1,0 +1,114 @@
+"""What each asset is made from, declared once: dependencies and provenance follow from it.
+
+Scope: which days of which assets are read for a day, and what is stored of it. How an asset reads
+its inputs is in the asset.
+"""
+
+import datetime as dt
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from ds_assets.core.tables import TARGET_PREDICTIONS
+from ds_assets.core.targets import SNAPSHOTS, Target, targets_of
+from ds_assets.game import Game
+
+RAW_LOGS = "raw_logs"
+WEEK = 7
+"""Days over which changes of cluster are counted: on the same weekday users are alike."""
+LONGEST_PAUSE = 7
+"""Days without a model over which the last one still counts as the one before."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Days of an asset that another asset reads for each of its own days.
+
+    Attributes:
+        asset: Name of the asset that is read.
+        earliest: The first of these days, in days before the day that is made; negative if later.
+        latest: The last of them, likewise.
+        is_history: Whether the day that is made stays valid when they change. Clusters and models
+            continue those of the day before, and models learn from a quarter of a year: without the
+            exception each correction of an old day would make every later day again, though the
+            next model learns from the correction anyway.
+        windows: Numbers of days, from the first one on, that are read together or not at all; none
+            where each day is read that is there.
+        closed_days: Days that a window does not wait for.
+    """
+
+    asset: str
+    earliest: int = 0
+    latest: int = 0
+    is_history: bool = False
+    windows: tuple[int, ...] = ()
+    closed_days: Container[dt.date] = frozenset()
+
+    def days(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
+        """The days that are read for a day, ascending, given those that are stored."""
+        span = range(self.earliest, self.latest - 1, -1)
+        days = [day - dt.timedelta(days=back) for back in span]
+        if self.windows:
+            complete = (it for it in self.windows if self._is_complete(days[:it], stored))
+            days = days[: max(complete, default=0)]
+        return [read for read in days if read in stored]
+
+    def _is_complete(self, window: Iterable[dt.date], stored: Container[dt.date]) -> bool:
+        return all(day in stored or day in self.closed_days for day in window)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What an asset is made from, and what is stored of each of its days.
+
+    Attributes:
+        reads: What it is made from.
+        tables: Tables that it stores in the lake; none for a delivery.
+        models: Kinds of models that it stores in the lake.
+    """
+
+    reads: tuple[Reads, ...] = ()
+    tables: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+def lineage_of(game: Game) -> Mapping[str, Lineage]:
+    """The lineage of each asset by name, every asset after those that it reads."""
+    targets = targets_of(game).values()
+    models = tuple(Reads(target.model_asset) for target in targets)
+    windows = tuple(sorted({target.maturity_days for target in targets}))
+    later_activity = Reads(
+        "user_activity", -1, -windows[-1], windows=windows, closed_days=game.closed_days
+    )
+    clusters_before = Reads("clusters", LONGEST_PAUSE, 1, is_history=True)
+    clusters_week_before = Reads("clusters", WEEK, WEEK, is_history=True)
+    features, clusters, predictions = map(Reads, ("user_features", "clusters", "predictions"))
+    return {
+        RAW_LOGS: Lineage(),
+        "user_activity": Lineage((Reads(RAW_LOGS),), ("user_activity",)),
+        "user_features": Lineage((Reads("user_activity", game.lookback_days),), ("user_features",)),
+        "clusters": Lineage((features, clusters_before), ("clusters",), ("clusters",)),
+        **{target.model_asset: _model(target) for target in targets},
+        "predictions": Lineage(
+            (features, clusters, *models), ("predictions", TARGET_PREDICTIONS.name)
+        ),
+        "cluster_profiles": Lineage(
+            (features, clusters, clusters_week_before, predictions), ("cluster_profiles",)
+        ),
+        "rds_results": Lineage((predictions, *models, Reads("cluster_profiles"))),
+        # After the results, so that the cache never has a newer day than the table.
+        "prediction_cache": Lineage((Reads("rds_results"), predictions)),
+        "prediction_outcomes": Lineage(
+            (predictions, features, later_activity), ("prediction_outcomes",)
+        ),
+    }
+
+
+def _model(target: Target) -> Lineage:
+    oldest = target.maturity_days + target.step * (SNAPSHOTS - 1)
+    reads = (
+        Reads("clusters"),
+        Reads("user_features", oldest, is_history=True),
+        Reads("user_activity", oldest, is_history=True),
+        Reads(target.model_asset, LONGEST_PAUSE, 1, is_history=True),
+    )
+    return Lineage(reads, models=(target.name,))

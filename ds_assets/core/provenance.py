@@ -1,0 +1,93 @@
+"""What a stored day was made from, as fingerprints of content.
+
+Scope: the record and its name. A record is named after the content that it is about and after its
+inputs, so that a listing of names is enough to find the days that are outdated.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+_HEX_DIGITS = 16
+
+
+@cache
+def package_version() -> str:
+    """The version of this software."""
+    return version("ds_assets")
+
+
+class Provenance(BaseModel):
+    """What a day of an asset was made from.
+
+    Attributes:
+        asset: The asset.
+        day: The day.
+        content: Fingerprint of what was stored; empty while it is being made.
+        inputs: Fingerprint of each input, by asset and day; the day is outdated when one changes.
+        history: Likewise of inputs whose change leaves the day valid.
+        run_id: Dagster's run; none for a day that no run has recorded.
+        package: Version of this software.
+        format: Version of the record.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    asset: str
+    day: dt.date
+    content: str = ""
+    inputs: dict[str, str]
+    history: dict[str, str] = {}
+    run_id: str | None = None
+    package: str = Field(default_factory=package_version)
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """Name of the record below its asset, which `summary_of` reads."""
+        return f"{self.day}.{self.content}.{fingerprint_of_inputs(self.inputs)}.json"
+
+
+class Summary(NamedTuple):
+    """What the name of a record says.
+
+    Attributes:
+        day: The day.
+        content: Fingerprint of what was stored.
+        inputs: Fingerprint of all inputs together.
+    """
+
+    day: dt.date
+    content: str
+    inputs: str
+
+
+def summary_of(name: str) -> Summary | None:
+    """Read the name of a record; none for anything else."""
+    match name.split("."):
+        case [day, content, inputs, "json"]:
+            try:
+                return Summary(dt.date.fromisoformat(day), content, inputs)
+            except ValueError:
+                return None
+    return None
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    """Hash texts in their order, as 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for text in texts:
+        content = text.encode()
+        digest.update(b"%d " % len(content) + content)
+    return digest.hexdigest()[:_HEX_DIGITS]
+
+
+def fingerprint_of_inputs(inputs: Mapping[str, str]) -> str:
+    """Hash the inputs of a day, whatever their order."""
+    return fingerprint(text for item in sorted(inputs.items()) for text in item)

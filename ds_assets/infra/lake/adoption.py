@@ -1,0 +1,120 @@
+"""Records of the days in a lake that a release without records has filled.
+
+Scope: making them once, by the times of files, which was how outdated days were found until then.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from ds_assets.core.lineage import RAW_LOGS, Lineage
+from ds_assets.core.provenance import Provenance, fingerprint
+from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.base import Lake, LakeObject, day_of, safe_name
+from ds_assets.infra.lake.provenance import (
+    PROVENANCE,
+    Lineages,
+    Records,
+    sha256_of,
+    store_record,
+    stored_files,
+    stored_folders,
+)
+from ds_assets.infra.lake.raw_logs import RawObject, raw_objects, read_manifest
+from ds_assets.infra.lake.raw_logs import fingerprint as raw_fingerprint
+
+_ADOPTED = f"{PROVENANCE}/adopted.json"
+
+_Objects = Mapping[dt.date, Sequence[LakeObject]]
+"""What is stored of an asset, by day."""
+
+
+def adopt_stored_days(lineages: Lineages, lake: Lake) -> None:
+    """Record the days of a lake, once.
+
+    A day whose inputs are younger gets no record, and so counts as outdated. Tables are not read:
+    the tag of a file stands for its content.
+    """
+    if lake.exists(_ADOPTED):
+        return
+    stored = {asset: _stored_objects(lineage, lake) for asset, lineage in lineages.items()}
+    current = {
+        asset: _current_days(asset, lineage, stored, lake) for asset, lineage in lineages.items()
+    }
+    _record_raw_files(current["user_activity"], lake)
+    for asset in lineages:
+        if asset != RAW_LOGS:
+            _record(asset, current[asset], Records(lineages, lake), lake)
+    lake.write(_ADOPTED, b"{}")
+
+
+def _stored_objects(lineage: Lineage, lake: Lake) -> _Objects:
+    objects = {it.name: it for folder in stored_folders(lineage) for it in lake.objects(folder)}
+    days = {day for name in objects for part in name.split("/") if (day := day_of(part))}
+    return {
+        day: [objects[name] for name in stored_files(lineage, day) if name in objects]
+        for day in sorted(days)
+    }
+
+
+def _current_days(
+    asset: str, lineage: Lineage, stored: Mapping[str, _Objects], lake: Lake
+) -> _Objects:
+    """The stored days whose inputs are not younger; a delivery is as current as what it holds."""
+    if not stored_folders(lineage):
+        return dict.fromkeys(stored["predictions"], ())
+    days = {day: objects for day, objects in stored[asset].items() if objects}
+    if asset == "user_activity":
+        return {day: objects for day, objects in days.items() if _is_of_raw_files(day, lake)}
+    return {
+        day: objects
+        for day, objects in days.items()
+        if _newest(lineage, day, stored) <= min(it.modified for it in objects)
+    }
+
+
+def _is_of_raw_files(day: dt.date, lake: Lake) -> bool:
+    report, files = read_report(day, lake), raw_objects(day, lake)
+    return report is not None and (not files or report.raw_fingerprint == raw_fingerprint(files))
+
+
+def _newest(lineage: Lineage, day: dt.date, stored: Mapping[str, _Objects]) -> dt.datetime:
+    """When the newest input of a day was stored."""
+    inputs = (
+        it.modified
+        for reads in lineage.reads
+        if not reads.is_history
+        for read in reads.days(day, stored[reads.asset])
+        for it in stored[reads.asset][read]
+    )
+    return max(inputs, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+
+
+def _record(asset: str, days: _Objects, records: Records, lake: Lake) -> None:
+    for day, objects in days.items():
+        if day in records.recorded_days(asset):  # a run of this release has stored it meanwhile
+            continue
+        inputs = records.inputs(asset, day)
+        content = fingerprint(text for it in objects for text in (it.name, it.tag))
+        store_record(Provenance(asset=asset, day=day, content=content, inputs=inputs), lake)
+
+
+def _record_raw_files(days: Iterable[dt.date], lake: Lake) -> None:
+    """Record the content of raw files as `refresh_raw_content` does, by the manifest where it can.
+
+    Reading the files of years would take hours.
+    """
+    for day in days:
+        files = raw_objects(day, lake)
+        if files:
+            copied = {
+                (safe_name(it.name), it.size): it.sha256 for it in read_manifest(day, lake).files
+            }
+            content = fingerprint(
+                text for file in files for text in (file.stored.name, _sha256(file, copied, lake))
+            )
+            tags = {file.name: file.stored.tag for file in files}
+            store_record(Provenance(asset=RAW_LOGS, day=day, content=content, inputs=tags), lake)
+
+
+def _sha256(file: RawObject, copied: Mapping[tuple[str, int], str], lake: Lake) -> str:
+    return copied.get((file.name, file.stored.size)) or sha256_of(file.stored.name, lake)

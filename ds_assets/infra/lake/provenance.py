@@ -1,0 +1,183 @@
+"""Records of what each stored day was made from, in the lake beside its tables.
+
+Scope: storing, listing and removing records, fingerprints of what is stored, and which days are
+outdated. Which asset reads which is in `core.lineage`.
+
+A day has a record only while it is whole: the record goes before the day is written again, and
+comes when it is stored. So a day of a killed run has none, and is outdated. Of a day with several
+records, which runs at the same time have left, none counts.
+"""
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from ds_assets.core.lineage import RAW_LOGS, Lineage
+from ds_assets.core.provenance import (
+    Provenance,
+    Summary,
+    fingerprint,
+    fingerprint_of_inputs,
+    summary_of,
+)
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import card_name
+from ds_assets.infra.lake.raw_logs import RawObject, raw_objects
+from ds_assets.infra.lake.tables import table_file
+
+PROVENANCE = "provenance"
+
+Lineages = Mapping[str, Lineage]
+
+
+class Records:
+    """The records of all assets, each asset as it was when it was first asked for."""
+
+    def __init__(self, lineages: Lineages, lake: Lake) -> None:
+        self._lineages = lineages
+        self._lake = lake
+        self._recorded: dict[str, Mapping[dt.date, Summary]] = {}
+
+    def recorded_days(self, asset: str) -> Mapping[dt.date, Summary]:
+        """The days of an asset that have a record."""
+        if asset not in self._recorded:
+            self._recorded[asset] = _recorded_days(asset, self._lake)
+        return self._recorded[asset]
+
+    def inputs(self, asset: str, day: dt.date, *, history: bool = False) -> dict[str, str]:
+        """Fingerprints of what a day is made from, as they are now, by asset and day.
+
+        Args:
+            asset: The asset.
+            day: The day.
+            history: Whether to list the inputs whose change leaves the day valid, and no others.
+        """
+        return {
+            f"{reads.asset} {read}": recorded[read].content
+            for reads in self._lineages[asset].reads
+            if reads.is_history is history and (recorded := self.recorded_days(reads.asset))
+            for read in reads.days(day, recorded)
+        }
+
+    def is_current(self, asset: str, day: dt.date) -> bool:
+        """Whether a day was made from its inputs as they are now."""
+        record = self.recorded_days(asset).get(day)
+        inputs = self.inputs(asset, day)
+        return record is not None and record.inputs == fingerprint_of_inputs(inputs)
+
+    def outdated_days(self, asset: str) -> list[dt.date]:
+        """Stored days that were made from other inputs than there are now, ascending.
+
+        A delivery is outdated for every day with predictions that it does not hold.
+        """
+        folders = stored_folders(self._lineages[asset])
+        stored = self._lake.days(folders[0]) if folders else self.recorded_days("predictions")
+        return [day for day in sorted(stored) if not self.is_current(asset, day)]
+
+
+@contextmanager
+def recorded(
+    asset: str, days: Sequence[dt.date], lineages: Lineages, lake: Lake, run_id: str
+) -> Iterator[None]:
+    """Record what days are made from, which is done in the context.
+
+    The inputs are listed before they are read: if one changes meanwhile, the record has another
+    content of it than there is then, and the day is outdated. After an error the days have no
+    record.
+    """
+    if asset == "user_activity":
+        refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
+    records = Records(lineages, lake)
+    begun = [
+        Provenance(
+            asset=asset,
+            day=day,
+            inputs=records.inputs(asset, day),
+            history=records.inputs(asset, day, history=True),
+            run_id=run_id,
+        )
+        for day in days
+    ]
+    lake.delete(_names(asset, days, lake))
+    yield
+    for record in begun:
+        content = _content(lineages[asset], record, lake)
+        store_record(record.model_copy(update={"content": content}), lake)
+
+
+def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake) -> None:
+    """Record the content of days' raw files where files or their tags are not the recorded ones.
+
+    Only then the files are read: files that were copied or restored, with other times, turn out to
+    be the same.
+
+    Args:
+        files: All raw files of each day.
+        lake: Where they are.
+    """
+    recorded = _recorded_days(RAW_LOGS, lake)
+    for day, objects in files.items():
+        tags = {it.name: it.stored.tag for it in objects}
+        if day in recorded and recorded[day].inputs == fingerprint_of_inputs(tags):
+            continue
+        lake.delete(_names(RAW_LOGS, [day], lake))
+        if objects:
+            content = _fingerprint_files([it.stored.name for it in objects], lake)
+            store_record(Provenance(asset=RAW_LOGS, day=day, content=content, inputs=tags), lake)
+
+
+def _content(lineage: Lineage, record: Provenance, lake: Lake) -> str:
+    names = stored_files(lineage, record.day)
+    # A delivery holds what it was made from.
+    return _fingerprint_files(names, lake) if names else fingerprint_of_inputs(record.inputs)
+
+
+def stored_files(lineage: Lineage, day: dt.date) -> list[str]:
+    """Names of the objects of a day; the card of a model has the checksums of its other files."""
+    return [
+        *(table_file(table, day) for table in lineage.tables),
+        *(card_name(kind, day) for kind in lineage.models),
+    ]
+
+
+def stored_folders(lineage: Lineage) -> list[str]:
+    """Folders of the tables and models of an asset; none for a delivery."""
+    return [*lineage.tables, *(f"models/{kind}" for kind in lineage.models)]
+
+
+def _fingerprint_files(names: Sequence[str], lake: Lake) -> str:
+    return fingerprint(text for name in names for text in (name, sha256_of(name, lake)))
+
+
+def sha256_of(name: str, lake: Lake) -> str:
+    """Checksum of an object; empty where there is none."""
+    try:
+        with lake.local(name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _recorded_days(asset: str, lake: Lake) -> dict[dt.date, Summary]:
+    entries = lake.entries(f"{PROVENANCE}/{asset}")
+    summaries = [summary for summary in map(summary_of, entries) if summary is not None]
+    counts = Counter(summary.day for summary in summaries)
+    return {summary.day: summary for summary in summaries if counts[summary.day] == 1}
+
+
+def _names(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]:
+    """Names of all records of days."""
+    wanted = set(days)
+    return [
+        f"{PROVENANCE}/{asset}/{entry}"
+        for entry in lake.entries(f"{PROVENANCE}/{asset}")
+        if (summary := summary_of(entry)) is not None and summary.day in wanted
+    ]
+
+
+def store_record(record: Provenance, lake: Lake) -> None:
+    """Store the record of a day that is whole."""
+    name = f"{PROVENANCE}/{record.asset}/{record.name}"
+    lake.write(name, record.model_dump_json(indent=1).encode())

@@ -1,0 +1,233 @@
+"""What stored days were made from, and which of them are outdated."""
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ds_assets.core.lineage import lineage_of
+from ds_assets.infra.lake.adoption import adopt_stored_days
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.provenance import (
+    Records,
+    recorded,
+    refresh_raw_content,
+    stored_files,
+)
+from ds_assets.infra.lake.raw_logs import raw_objects
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
+
+LINEAGES = lineage_of(make_game(windows=[1, 3], active_days=3, horizons={"churn": 2, "payment": 4}))
+FEATURES, ACTIVITY = "user_features", "user_activity"
+
+
+def day(number: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(days=number)
+
+
+@pytest.fixture(params=KINDS)
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    return make_lake(request.param, tmp_path, request)
+
+
+def store(lake: Lake, asset: str, *numbers: int, content: str = "") -> None:
+    """Store days of an asset as it does."""
+    with recorded(asset, [day(number) for number in numbers], LINEAGES, lake, "run"):
+        for number in numbers:
+            write(lake, asset, number, content)
+
+
+def write(lake: Lake, asset: str, number: int, content: str = "") -> None:
+    for name in stored_files(LINEAGES[asset], day(number)):
+        lake.write(name, f"{asset} {number} {content}".encode())
+
+
+def break_off(lake: Lake, asset: str, number: int, *, is_written: bool) -> None:
+    """Leave a day of an asset as a run does that fails or is killed."""
+    with suppress(OSError), recorded(asset, [day(number)], LINEAGES, lake, "run"):
+        if is_written:
+            write(lake, asset, number, "other")
+        raise OSError
+
+
+def outdated(lake: Lake, asset: str) -> list[int]:
+    days = Records(LINEAGES, lake).outdated_days(asset)
+    return [(it - FIRST_DAY).days for it in days]
+
+
+def all_outdated(lake: Lake) -> Mapping[str, list[int]]:
+    assets = [it for it in LINEAGES if it != "raw_logs"]
+    return {it: found for it in assets if (found := outdated(lake, it))}
+
+
+def test_a_day_is_outdated_when_an_input_has_another_content(lake: Lake) -> None:
+    store(lake, ACTIVITY, *range(8))
+    store(lake, FEATURES, *range(8))
+    assert outdated(lake, FEATURES) == []
+    store(lake, ACTIVITY, 2, content="other")
+    assert outdated(lake, FEATURES) == [2, 3, 4, 5]
+
+
+def test_a_day_that_is_made_again_with_the_same_content_outdates_nothing(lake: Lake) -> None:
+    store(lake, ACTIVITY, *range(8))
+    store(lake, FEATURES, *range(8))
+    store(lake, ACTIVITY, 2)
+    assert outdated(lake, FEATURES) == []
+
+
+def test_a_day_that_is_made_again_is_no_longer_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    store(lake, FEATURES, 1)
+    store(lake, ACTIVITY, 0, content="other")
+    store(lake, FEATURES, 1)
+    assert outdated(lake, FEATURES) == []
+
+
+def test_an_input_that_came_later_outdates_a_day_that_was_made_without_it(lake: Lake) -> None:
+    store(lake, ACTIVITY, 1)
+    store(lake, FEATURES, 1)
+    store(lake, ACTIVITY, 0)
+    assert outdated(lake, FEATURES) == [1]
+
+
+def test_a_day_that_is_made_while_its_input_is_being_stored_is_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    with recorded(ACTIVITY, [day(0)], LINEAGES, lake, "other run"):
+        store(lake, FEATURES, 1)
+        write(lake, ACTIVITY, 0, "other")
+    assert outdated(lake, FEATURES) == [1]
+
+
+def test_a_day_whose_input_changes_while_it_is_made_is_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    with recorded(FEATURES, [day(1)], LINEAGES, lake, "run"):
+        write(lake, FEATURES, 1)
+        store(lake, ACTIVITY, 0, content="other")
+    assert outdated(lake, FEATURES) == [1]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_day_of_a_run_that_broke_off_is_outdated(lake: Lake, is_written: bool) -> None:
+    store(lake, ACTIVITY, 0)
+    store(lake, FEATURES, 0)
+    break_off(lake, FEATURES, 0, is_written=is_written)
+    assert outdated(lake, FEATURES) == [0]
+
+
+def test_runs_of_the_same_day_at_once_that_differ_leave_it_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    with recorded(FEATURES, [day(0)], LINEAGES, lake, "one"):
+        with recorded(FEATURES, [day(0)], LINEAGES, lake, "other"):
+            write(lake, FEATURES, 0, "other")
+        write(lake, FEATURES, 0, "one")
+    assert outdated(lake, FEATURES) == [0]
+
+
+def test_a_correction_of_an_old_day_does_not_make_later_clusters_and_models_again(
+    lake: Lake,
+) -> None:
+    for asset in (ACTIVITY, FEATURES, "clusters", "churn_model"):
+        store(lake, asset, *range(9))
+    for asset in (ACTIVITY, FEATURES, "clusters"):
+        store(lake, asset, 0, content="other")
+    assert (outdated(lake, "clusters"), outdated(lake, "churn_model")) == ([], [0])
+
+
+def test_a_delivery_is_outdated_until_it_holds_the_predictions(lake: Lake) -> None:
+    store(lake, "predictions", 0, 1)
+    assert outdated(lake, "rds_results") == [0, 1]
+    store(lake, "rds_results", 0, 1)
+    assert outdated(lake, "rds_results") == []
+    store(lake, "predictions", 1, content="other")
+    assert outdated(lake, "rds_results") == [1]
+    with (
+        pytest.raises(OSError, match="away"),
+        recorded("rds_results", [day(1)], LINEAGES, lake, ""),
+    ):
+        raise OSError("the database is away")
+    assert outdated(lake, "rds_results") == [1]
+
+
+def test_the_content_of_raw_files_outlives_their_tags(lake: Lake) -> None:
+    lake.write(f"raw/dt={day(0)}/a.jsonl", b"1")
+    store(lake, ACTIVITY, 0)
+    lake.write(f"raw/dt={day(0)}/a.jsonl", b"1")
+    refresh_raw_content({day(0): raw_objects(day(0), lake)}, lake)
+    assert outdated(lake, ACTIVITY) == []
+    lake.write(f"raw/dt={day(0)}/a.jsonl", b"2")
+    refresh_raw_content({day(0): raw_objects(day(0), lake)}, lake)
+    assert outdated(lake, ACTIVITY) == [0]
+
+
+def filled(folder: Path) -> FolderLake:
+    """A lake of nine days of all assets, all of them current."""
+    lake = FolderLake(folder)
+    for number in range(9):
+        lake.write(f"raw/dt={day(number)}/a.jsonl", b"%d" % number)
+    for asset in list(LINEAGES)[1:]:
+        store(lake, asset, *range(9))
+    assert all_outdated(lake) == {}
+    return lake
+
+
+def test_nothing_of_a_lake_that_was_copied_is_outdated(tmp_path: Path) -> None:
+    filled(tmp_path / "lake")
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy", copy_function=shutil.copyfile)
+    copy = FolderLake(tmp_path / "copy")
+    refresh_raw_content({day(it): raw_objects(day(it), copy) for it in range(9)}, copy)
+    assert all_outdated(copy) == {}
+
+
+@pytest.mark.server
+def test_nothing_of_a_lake_that_moves_from_a_folder_to_blob_is_outdated(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder, blob = filled(tmp_path / "lake"), make_lake("Blob", tmp_path, request)
+    for file in (tmp_path / "lake").rglob("*.*"):
+        blob.write(file.relative_to(tmp_path / "lake").as_posix(), file.read_bytes())
+    refresh_raw_content({day(it): raw_objects(day(it), blob) for it in range(9)}, blob)
+    assert all_outdated(blob) == all_outdated(folder) == {}
+
+
+def without_records(lake: FolderLake, folder: Path) -> FolderLake:
+    """The lake as a release without records has left it."""
+    shutil.rmtree(folder / "provenance")
+    return lake
+
+
+def test_days_that_a_release_without_records_stored_are_adopted(tmp_path: Path) -> None:
+    lake = without_records(filled(tmp_path), tmp_path)
+    assert outdated(lake, FEATURES) == list(range(9))
+    adopt_stored_days(LINEAGES, lake)
+    assert outdated(lake, FEATURES) == outdated(lake, "predictions") == []
+    store(lake, ACTIVITY, 4, content="other")
+    assert outdated(lake, FEATURES) == [4, 5, 6, 7]
+
+
+def test_an_adopted_day_is_outdated_if_its_input_was_stored_later(tmp_path: Path) -> None:
+    lake = without_records(filled(tmp_path), tmp_path)
+    (file,) = stored_files(LINEAGES["clusters"], day(3))[:1]
+    later = (tmp_path / stored_files(LINEAGES["predictions"], day(3))[0]).stat().st_mtime + 60
+    os.utime(tmp_path / file, (later, later))
+    adopt_stored_days(LINEAGES, lake)
+    assert outdated(lake, "predictions") == [3]
+
+
+def test_a_lake_is_adopted_once(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    adopt_stored_days(LINEAGES, lake)
+    write(lake, FEATURES, 0)  # as a killed run leaves it
+    adopt_stored_days(LINEAGES, lake)
+    assert outdated(lake, FEATURES) == [0]
+
+
+def test_records_of_this_release_outlive_the_adoption(tmp_path: Path) -> None:
+    lake = filled(tmp_path)
+    adopt_stored_days(LINEAGES, lake)
+    assert all_outdated(lake) == {}
