@@ -99,12 +99,13 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
 @contextmanager
 def recording(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], lake: Lake, game: Game
-) -> Iterator[None]:
+) -> Iterator[dict[dt.date, str]]:
     """Record what days of an asset are made from, which is done in the context; see `recorded`."""
     lineages = lineage_of(game)
     adopt_stored_days(lineages, lake)
-    with recorded(context.asset_key.to_user_string(), days, lineages, lake, context.run.run_id):
-        yield
+    asset, run_id = context.asset_key.to_user_string(), context.run.run_id
+    with recorded(asset, days, lineages, lake, run_id) as contents:
+        yield contents
 
 
 def _without_retries_of_input_errors(compute: Callable[..., None]) -> Callable[..., None]:

@@ -52,8 +52,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context)
-        with recording(context, days, lake, game):
+        with recording(context, days, lake, game) as contents:
             deliveries = materialize_days(days, lake, results, context.run.run_id, game)
+            contents |= {day: delivery.checksum for day, delivery in deliveries.items()}
         report_days(context, {day: _metadata(it) for day, it in deliveries.items()})
 
     return rds_results

@@ -33,6 +33,7 @@ class Provenance(BaseModel):
         inputs: Fingerprint of each input, by asset and day; the day is outdated when one changes.
         history: Likewise of inputs whose change leaves the day valid.
         run_id: Dagster's run; none for a day that no run has recorded.
+        recorded_at: When it was recorded, in UTC.
         package: Version of this software.
         format: Version of the record.
     """
@@ -45,6 +46,7 @@ class Provenance(BaseModel):
     inputs: dict[str, str]
     history: dict[str, str] = {}
     run_id: str | None = None
+    recorded_at: dt.datetime = Field(default_factory=lambda: dt.datetime.now(dt.UTC))
     package: str = Field(default_factory=package_version)
     format: int = FORMAT
 

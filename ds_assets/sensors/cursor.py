@@ -17,11 +17,13 @@ class Cursor(BaseModel):
         done: Fingerprint of the files of each day for which there is nothing to do.
         next: Day at which the next evaluation continues with older days.
         warned: What has been warned of, which is not repeated.
+        deliveries_checked: When servers were asked whether they still hold what was delivered.
     """
 
     done: dict[dt.date, str] = {}
     next: dt.date = dt.date.min
     warned: Annotated[set[str], Field(alias="told")] = set()
+    deliveries_checked: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def read_cursor(text: str | None) -> Cursor:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
-from ds_assets.sensors.run_requests import SensorEvaluation
+from ds_assets.sensors.run_requests import MAX_DAYS_PER_RUN, SensorEvaluation
 
 DELIVERIES = ("rds_results", "prediction_cache")
 
@@ -19,7 +19,7 @@ def request_outdated_days(evaluation: SensorEvaluation, job: str) -> list[dg.Run
 
 def request_missing_deliveries(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
     """Request a run of days whose predictions were not delivered, or were made again since."""
-    return _request(evaluation, job, DELIVERIES)
+    return _request(evaluation, job, DELIVERIES, newest_first=True)
 
 
 def predicting_assets(game: Game) -> tuple[str, ...]:
@@ -29,9 +29,11 @@ def predicting_assets(game: Game) -> tuple[str, ...]:
 
 
 def _request(
-    evaluation: SensorEvaluation, job: str, assets: tuple[str, ...]
+    evaluation: SensorEvaluation, job: str, assets: tuple[str, ...], *, newest_first: bool = False
 ) -> list[dg.RunRequest]:
     if evaluation.busy_days():
         return []
-    outdated = {day for asset in assets for day in evaluation.records.outdated_days(asset)}
-    return evaluation.request_range(job, sorted(outdated), assets)
+    outdated = sorted({it for asset in assets for it in evaluation.records.outdated_days(asset)})
+    if newest_first:
+        outdated = [day for day in outdated if (outdated[-1] - day).days < MAX_DAYS_PER_RUN]
+    return evaluation.request_range(job, outdated, assets)

@@ -10,13 +10,16 @@ import dagster as dg
 
 from ds_assets.core.lineage import lineage_of
 from ds_assets.game import Game
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
 from ds_assets.sensors.cursor import read_cursor
+from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries
 from ds_assets.sensors.matured_predictions import request_matured_days
 from ds_assets.sensors.outdated_days import request_missing_deliveries, request_outdated_days
 from ds_assets.sensors.raw_files import request_new_days
@@ -46,7 +49,10 @@ def raw_files_sensor(
         description="Runs a day when its raw files arrive in the lake or change.",
     )
     def raw_files(
-        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        results: dg.ResourceParam[ResultsDatabase],
+        cache: dg.ResourceParam[PredictionCache],
     ) -> dg.SensorResult:
         end_killed_runs(context.instance)
         cursor = read_cursor(context.cursor)
@@ -55,6 +61,7 @@ def raw_files_sensor(
         evaluation = SensorEvaluation(
             game, lake, context.instance, clock(), cursor, Records(lineages, lake)
         )
+        withdraw_lost_deliveries(evaluation, results, cache)
         requests = (
             request_new_days(evaluation, predict.name)
             or request_outdated_days(evaluation, predict_again.name)

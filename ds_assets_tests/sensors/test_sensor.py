@@ -20,13 +20,14 @@ from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
-from ds_assets.jobs import JUDGE, PREDICT, PREDICT_AGAIN
+from ds_assets.jobs import DELIVER_AGAIN, JUDGE, PREDICT, PREDICT_AGAIN
 from ds_assets.runs import RANGE_END, RANGE_START
-from ds_assets.sensors import sensor
-from ds_assets.sensors.cursor import read_cursor
+from ds_assets.sensors import lost_deliveries, sensor
+from ds_assets.sensors.cursor import Cursor, read_cursor
 from ds_assets.sensors.raw_files import MAX_RUNS_PER_EVALUATION, OTHER_DAYS
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
+from ds_assets_tests.infra.results.databases import execute
 
 MINUTE = dt.timedelta(minutes=1)
 DELIVERIES = ("rds_results", "prediction_cache")
@@ -40,7 +41,9 @@ class World:
         self.installation = make_installation(home, **game)
         self.instance = instance
         self.lake = lake
-        self.cursor: str | None = None
+        # What most tests store as delivered is in no database.
+        cursor = Cursor(deliveries_checked=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+        self.cursor: str | None = cursor.model_dump_json(by_alias=True)
         self.later = 2 * SETTLED_AFTER
         self.reason = ""
         self.said: list[dg.AssetObservation] = []
@@ -53,9 +56,10 @@ class World:
     def tick(self) -> list[dg.RunRequest]:
         """Ask the sensor once, as the daemon does."""
         defs = self.installation.defs
-        repository, lake = defs.get_repository_def(), (defs.resources or {})["lake"]
+        repository = defs.get_repository_def()
+        resources = {name: (defs.resources or {})[name] for name in ("lake", "results", "cache")}
         with dg.build_sensor_context(
-            self.instance, self.cursor, repository_def=repository, resources={"lake": lake}
+            self.instance, self.cursor, repository_def=repository, resources=resources
         ) as context:
             data = repository.get_sensor_def("raw_files").evaluate_tick(context)
         self.cursor, self.reason = data.cursor, data.skip_message or ""
@@ -410,6 +414,79 @@ def test_the_run_over_days_that_an_old_one_reaches_is_one_that_the_job_can_do(
     assert len(world.installation.predictions(day(2))) == 9
 
 
+@pytest.fixture
+def delivered(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """An installation that has delivered two days; its sensor asks the servers at each tick."""
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    world = make_world(tmp_path, lake, instance, monkeypatch)
+    monkeypatch.setattr(lost_deliveries, "INTERVAL", dt.timedelta())
+    for number in range(2):
+        world.put(number, users=3)
+    world.installation.run(
+        day(0), day(1), assets=[*sensors_downstream(world.installation)], instance=instance
+    )
+    world.cursor = None
+    assert world.tick() == []
+    return world
+
+
+def deliver_again(world: World, first: int, last: int) -> None:
+    """Expect a request to deliver days again, and run it."""
+    (request,) = world.tick()
+    assert request.job_name == DELIVER_AGAIN
+    key, tags = request.partition_key, request.tags
+    assert (key or tags[RANGE_START]) == str(day(first))
+    assert (key or tags[RANGE_END]) == str(day(last))
+    run_for_real(world, request)
+    assert world.tick() == []
+
+
+@pytest.mark.slow
+def test_days_that_a_lost_database_held_are_delivered_again(delivered: World) -> None:
+    (delivered.installation.home / "results.sqlite").unlink()
+    deliver_again(delivered, 0, 1)
+    assert sorted(delivered.installation.delivered()) == [day(0), day(1)]
+
+
+@pytest.mark.slow
+def test_a_day_that_a_restored_database_lacks_or_holds_otherwise_is_delivered_again(
+    delivered: World,
+) -> None:
+    url = delivered.installation.settings.results_url
+    execute(url, f"DELETE FROM deliveries WHERE as_of = '{day(1)}'")
+    deliver_again(delivered, 1, 1)
+    execute(url, f"UPDATE deliveries SET checksum = 'other' WHERE as_of = '{day(0)}'")
+    deliver_again(delivered, 0, 0)
+
+
+@pytest.mark.slow
+def test_what_a_lost_cache_held_is_delivered_again_until_it_would_have_expired(
+    delivered: World,
+) -> None:
+    with delivered.installation.cache() as cache:
+        cache.ping()
+        cache._client.flushdb()
+        deliver_again(delivered, 0, 1)
+        assert cache.current_day() == day(1)
+        cache._client.flushdb()
+        delivered.later = 2 * cache.time_to_live
+        assert delivered.tick() == []
+
+
+def test_a_database_that_is_not_there_is_a_warning_and_no_reason_to_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_RESULTS_URL", "mysql+pymysql://u:secret@127.0.0.1:9/db")
+    world.cursor = None
+    world.installation = Installation(world.installation.home)
+    world.put(3)
+    store(world, "rds_results", 3)
+    assert world.days() == names(3)
+    assert "secret" not in world.reason
+
+
 def test_predictions_are_judged_once_when_their_horizon_is_over(world: World) -> None:
     for number in range(5):
         store(world, "user_activity", number)
@@ -514,4 +591,5 @@ def test_the_cursor_that_a_running_installation_has_stored_is_read_and_written_a
     stored = {"done": {str(day(1)): "a"}, "next": str(day(2)), "told": ["x"]}
     cursor = read_cursor(json.dumps(stored))
     assert (cursor.done, cursor.next, cursor.warned) == ({day(1): "a"}, day(2), {"x"})
-    assert json.loads(cursor.model_dump_json(by_alias=True)) == stored
+    written = json.loads(cursor.model_dump_json(by_alias=True))
+    assert {name: written[name] for name in stored} == stored

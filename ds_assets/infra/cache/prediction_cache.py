@@ -141,6 +141,21 @@ class PredictionCache:
         """
         self._ask(lambda client: client.ping())
 
+    @property
+    def time_to_live(self) -> dt.timedelta:
+        """Time after which all values written at once have expired."""
+        return dt.timedelta(seconds=self._seconds_to_live)
+
+    def current_day(self) -> dt.date | None:
+        """Find the newest complete day; none in a cache that lost it, or where it has expired.
+
+        Raises:
+            CacheUnavailable: the cache cannot be used.
+        """
+        value = self._ask(lambda client: client.get(self._day_key))
+        day = day_decoded(self._check(self._day_key), cast("bytes | None", value))
+        return None if day is None else dt.date.fromordinal(day.as_of)
+
     def put_batches(self, as_of: dt.date, batches: Iterable[pa.RecordBatch]) -> CachePut:
         """Write one day's predictions while they are read, so that a day need not fit into memory.
 

@@ -24,6 +24,9 @@ from ds_assets.infra.lake.raw_logs import fingerprint as raw_fingerprint
 
 _ADOPTED = f"{PROVENANCE}/adopted.json"
 
+UNKNOWN_DELIVERY = fingerprint(())
+"""Content of a delivery by a release that recorded none."""
+
 _Objects = Mapping[dt.date, Sequence[LakeObject]]
 """What is stored of an asset, by day."""
 

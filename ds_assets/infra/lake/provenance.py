@@ -67,6 +67,16 @@ class Records:
         inputs = self.inputs(asset, day)
         return record is not None and record.inputs == fingerprint_of_inputs(inputs)
 
+    def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
+        """Remove the records of days, which are outdated from now on."""
+        self._lake.delete(_names(asset, days, self._lake))
+        self._recorded.pop(asset, None)
+
+    def read(self, asset: str, day: dt.date) -> Provenance | None:
+        """Read the record of a day; none for a day without one."""
+        names = _names(asset, [day], self._lake)
+        return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
+
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
 
@@ -80,12 +90,15 @@ class Records:
 @contextmanager
 def recorded(
     asset: str, days: Sequence[dt.date], lineages: Lineages, lake: Lake, run_id: str
-) -> Iterator[None]:
+) -> Iterator[dict[dt.date, str]]:
     """Record what days are made from, which is done in the context.
 
     The inputs are listed before they are read: if one changes meanwhile, the record has another
     content of it than there is then, and the day is outdated. After an error the days have no
     record.
+
+    Yields:
+        An empty mapping, for a delivery to fill in the fingerprint of what it holds of each day.
     """
     if asset == "user_activity":
         refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
@@ -101,9 +114,10 @@ def recorded(
         for day in days
     ]
     lake.delete(_names(asset, days, lake))
-    yield
+    contents: dict[dt.date, str] = {}
+    yield contents
     for record in begun:
-        content = _content(lineages[asset], record, lake)
+        content = contents.get(record.day) or _content(lineages[asset], record, lake)
         store_record(record.model_copy(update={"content": content}), lake)
 
 
@@ -130,7 +144,6 @@ def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake
 
 def _content(lineage: Lineage, record: Provenance, lake: Lake) -> str:
     names = stored_files(lineage, record.day)
-    # A delivery holds what it was made from.
     return _fingerprint_files(names, lake) if names else fingerprint_of_inputs(record.inputs)
 
 

@@ -1,0 +1,75 @@
+"""Deliveries that the results database or the cache has lost: their records are withdrawn.
+
+A server that was replaced, emptied or restored from a backup does not hold what the lake's records
+say. Without its record a delivery is missing, and `outdated_days` requests it again.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+
+from ds_assets.errors import InputError, Unavailable
+from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.adoption import UNKNOWN_DELIVERY
+from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.sensors.run_requests import SensorEvaluation
+
+INTERVAL = dt.timedelta(minutes=10)
+"""Servers are asked this often: one that does not answer holds up the evaluation."""
+
+
+def withdraw_lost_deliveries(
+    evaluation: SensorEvaluation, results: ResultsDatabase, cache: PredictionCache
+) -> None:
+    """Withdraw the records of days that a server no longer holds, with a warning.
+
+    It waits while any run is in progress, which may be delivering.
+    """
+    cursor, now = evaluation.cursor, evaluation.now
+    if now - cursor.deliveries_checked < INTERVAL or evaluation.busy_days():
+        return
+    cursor.deliveries_checked = now
+    _withdraw(evaluation, "rds_results", lambda it: _lost_in_database(it, results))
+    _withdraw(evaluation, "prediction_cache", lambda it: _lost_in_cache(it, cache, now))
+
+
+def _withdraw(
+    evaluation: SensorEvaluation, asset: str, find_lost: Callable[[Records], list[dt.date]]
+) -> None:
+    try:
+        lost = find_lost(evaluation.records)
+    except (InputError, Unavailable) as error:
+        evaluation.warnings.append(f"Whether {asset} still holds its days is unknown: {error}")
+        return
+    if lost:
+        evaluation.records.withdraw(asset, lost)
+        evaluation.warnings.append(
+            f"{asset} has lost {len(lost)} days, {lost[0]} to {lost[-1]}, that were delivered; "
+            "they are delivered again."
+        )
+
+
+def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.date]:
+    """Days whose rows are missing or others; days before the oldest one have been retired."""
+    checksums = {delivery.as_of: delivery.checksum for delivery in results.deliveries()}
+    oldest = min(checksums, default=dt.date.min)
+    return [
+        day
+        for day, record in sorted(records.recorded_days("rds_results").items())
+        if day >= oldest
+        and (day not in checksums or record.content not in {UNKNOWN_DELIVERY, checksums[day]})
+    ]
+
+
+def _lost_in_cache(records: Records, cache: PredictionCache, now: dt.datetime) -> list[dt.date]:
+    """The days whose values have not expired yet, if the newest of them is not there."""
+    days = sorted(records.recorded_days("prediction_cache"))
+    if not days:
+        return []
+    newest = records.read("prediction_cache", days[-1])
+    if newest is None or now - newest.recorded_at >= cache.time_to_live:
+        return []
+    current = cache.current_day()
+    if current is not None and current >= days[-1]:
+        return []
+    return [day for day in days if days[-1] - day < cache.time_to_live]
