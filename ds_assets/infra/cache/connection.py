@@ -4,11 +4,12 @@ Scope: addresses, timeouts, retries, and the error that the whole cache raises. 
 `prediction_cache.py`, and the embedded server is started by `embedded_server.py`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import redis
 import redis.asyncio
@@ -16,7 +17,7 @@ import redis.asyncio.retry
 import redis.asyncio.sentinel
 from redis.backoff import AbstractBackoff, ExponentialWithJitterBackoff, NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import SSLConnection, parse_url
+from redis.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.exceptions import ConnectionError as NoConnection
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -36,6 +37,24 @@ _RETRIES = 2
 whether to wait as long once more."""
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.05, 0.5
 _SENTINEL_PORT, _REDIS_PORT = 26_379, 6_379
+URL_OPTIONS = frozenset(
+    {
+        *("db", "username", "password", "sentinel_username", "sentinel_password"),
+        *("client_name", "health_check_interval", "max_connections", "protocol"),
+        *("socket_connect_timeout", "socket_keepalive", "socket_read_size", "socket_timeout"),
+        *("ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile"),
+        *("ssl_check_hostname", "ssl_ciphers", "ssl_exclude_verify_flags"),
+        *("ssl_include_verify_flags", "ssl_keyfile", "ssl_min_version", "ssl_password"),
+    }
+)
+"""Options accepted in the query of a URL: names, numbers and TLS. Others of redis-py change the
+bytes that are sent or read (`decode_responses`, also if it is `false`; `encoding`), or need a
+Python object (`retry`, `credential_provider`), and would fail in the first command."""
+_OPTIONS_OF_REDIS_PY = frozenset(
+    name
+    for part in (redis.Redis, AbstractConnection, Connection, SSLConnection)
+    for name in inspect.signature(part.__init__).parameters
+)
 
 
 class CacheUnavailable(Unavailable):
@@ -72,13 +91,14 @@ def read_address(url: str) -> CacheAddress:
     """
     try:
         parts = urlsplit(url)
+        _refuse_options(parts)
         return CacheAddress(
             f"{parts.scheme}://{_hosts(parts)}{parts.path}",
             parts.scheme.endswith("+cluster"),
             _connector(url, parts),
             _loop_connector(url, parts),
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, redis.RedisError):
         raise InputError(
             "DS_ASSETS_CACHE_URL is not a Redis URL; accepted is for example "
             "redis://user:password@host:6379/0, with options of redis-py in the query"
@@ -102,6 +122,16 @@ async def close_loop_client(client: LoopClient) -> None:
     if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
         for sentinel in pool.sentinel_manager.sentinels:
             await sentinel.aclose()
+
+
+def _refuse_options(parts: SplitResult) -> None:
+    """Name the options of redis-py that are not accepted; other names may be part of a password."""
+    refused = sorted(parse_qs(parts.query).keys() & _OPTIONS_OF_REDIS_PY - URL_OPTIONS)
+    if refused:
+        raise InputError(
+            f"DS_ASSETS_CACHE_URL must not set {', '.join(refused)} in its query: the cache's "
+            "client does not work with that; remove it from the URL"
+        )
 
 
 def _connector(url: str, parts: SplitResult) -> Callable[[], Client]:

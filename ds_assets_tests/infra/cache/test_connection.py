@@ -11,7 +11,7 @@ import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
 from ds_assets.errors import InputError
-from ds_assets.infra.cache.connection import CacheUnavailable, read_address
+from ds_assets.infra.cache.connection import URL_OPTIONS, CacheUnavailable, read_address
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.local_servers.process import free_port
 from ds_assets.local_servers.redis import RedisServer
@@ -67,6 +67,80 @@ def test_a_url_that_is_none_is_a_clear_mistake_that_does_not_repeat_it(url: str)
     with pytest.raises(InputError, match="DS_ASSETS_CACHE_URL is not") as caught:
         PredictionCache(url, "game", 7)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind", ["redis://{}/0", "redis+sentinel://{}/service", "redis+cluster://{}"]
+)
+@pytest.mark.parametrize(
+    "option",
+    [
+        "decode_responses=true",
+        "decode_responses=false",
+        "encoding=utf-16",
+        "encoding_errors=ignore",
+        "legacy_responses=false",
+        "parser_class=x",
+        "command_packer=x",
+        "retry=1",
+        "retry_on_error=x",
+        "credential_provider=x",
+        "redis_connect_func=x",
+        "event_dispatcher=x",
+        "maint_notifications_config=x",
+        "socket_keepalive_options=x",
+        "socket_type=1",
+        "cache_config=x",
+        "ssl_validate_ocsp=true",
+        "port=1",
+    ],
+)
+def test_an_option_that_would_break_the_client_is_refused_by_name(kind: str, option: str) -> None:
+    url = f"{kind.format('u:s3cret@host')}?socket_timeout=5&{option}"
+    with pytest.raises(InputError) as refused:
+        read_address(url)
+    message = str(refused.value)
+    assert message.startswith(f"DS_ASSETS_CACHE_URL must not set {option.partition('=')[0]} in ")
+    assert "s3cret" not in message
+
+
+def test_all_options_that_would_break_the_client_are_named_at_once() -> None:
+    with pytest.raises(InputError, match="must not set decode_responses, encoding in its query"):
+        read_address("redis://host/0?encoding=utf-8&decode_responses=true&client_name=shop")
+
+
+def test_a_password_with_a_question_mark_is_not_taken_for_an_option() -> None:
+    with pytest.raises(InputError, match="DS_ASSETS_CACHE_URL is not") as refused:
+        read_address("redis://:half?s3cret=more@host:6379/0")
+    assert "s3cret" not in str(refused.value)
+
+
+VALUES = {
+    "ssl_check_hostname": "true",
+    "ssl_exclude_verify_flags": "VERIFY_X509_STRICT",
+    "ssl_include_verify_flags": "VERIFY_X509_STRICT",
+    "ssl_cert_reqs": "none",
+}
+"""Values of accepted options; those of the others are `2`."""
+
+
+@pytest.mark.parametrize("option", sorted(URL_OPTIONS))
+def test_accepted_options_are_those_of_both_clients(option: str) -> None:
+    kind = "rediss+sentinel://host/service" if "sentinel" in option else "rediss://host"
+    address = read_address(f"{kind}?{option}={VALUES.get(option, '2')}")
+    assert address.connect_loop is not None
+    for client in (address.connect(), address.connect_loop()):
+        client.connection_pool.make_connection()  # type: ignore[union-attr]
+
+
+@pytest.mark.server
+def test_a_server_is_used_with_accepted_options(redis_url: str) -> None:
+    options = "&".join(
+        f"{name}=2"
+        for name in sorted(URL_OPTIONS)
+        if not name.startswith(("ssl", "sentinel", "db", "user", "pass", "max"))
+    )
+    assert_works(f"{redis_url}?{options}", game="options")
 
 
 @pytest.mark.parametrize(
