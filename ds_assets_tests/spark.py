@@ -18,6 +18,8 @@ HEAP_MB = 1024
 _DEFAULTS = {
     "spark.sql.shuffle.partitions": "2",  # the data is small
     "spark.ui.enabled": "false",
+    # Tests run each query once or twice: code compiled for speed would never pay for itself.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }

@@ -29,7 +29,7 @@ from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_ses
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 DAYS = 28
-NEWEST = 3
+NEWEST = 2
 """Days whose users are described and predicted; what an engine does is the same for each."""
 
 LAST = day(DAYS - 1)
