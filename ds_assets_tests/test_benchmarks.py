@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 from rich.console import Console
 
-from benchmarks import bench_quality, bench_serving, questions, validation
+from benchmarks import bench_quality, bench_serving, loads, questions, validation
 from benchmarks.__main__ import names
 from benchmarks.bench_activity_features import different_rows
 from benchmarks.loads import Target, ask_at, redis_rate, saturate
@@ -226,7 +226,7 @@ def test_a_difference_is_sure_only_where_the_users_agree_on_it(
 
 @pytest.mark.slow
 def test_quality_of_a_small_game_is_measured_against_its_truth(tmp_path: Path) -> None:
-    rows = list(bench_quality.simulated_rows(tmp_path / "game", 1200, 53, [45]))
+    rows = list(bench_quality.simulated_rows(tmp_path / "game", 900, 38, [30]))
     assert [row.unit for row in rows] == ["share", "ECE"] * 2
     found = [(row.unit, row.value or 0) for row in rows]
     assert all(0.5 < share < 1.1 for unit, share in found if unit == "share"), found
@@ -330,6 +330,7 @@ def test_the_api_under_load_is_measured_and_its_peers_are_not_where_they_are_not
     monkeypatch.setattr(bench_serving, "USERS", 1_000)
     monkeypatch.setattr(bench_serving, "SECONDS", 1.0)
     monkeypatch.setattr(bench_serving, "COMMANDS", {1: 2_000, 100: 100})
+    monkeypatch.setattr(loads, "_TRIALS", 0)
     monkeypatch.setattr(bench_serving, "are_installed", lambda: False)
     rows = bench_serving.run(Circumstances(1, tmp_path / "logs", tmp_path))
     missing = {row.control for row in rows if row.value is None}

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from ds_assets.demo import run, source
 game = Path(sys.argv[1]).with_suffix(".yaml")
-game.write_text(run.GAME_FILE.read_text().replace("2017-01-01", "2017-07-01"))
+game.write_text(run.GAME_FILE.read_text().replace("2017-01-01", "2017-09-01"))
 run.GAME_FILE = source.GAME_FILE = game
 run.FEATURE_DAYS, run.MODEL_DAYS, run.EARLIER_WEEKS = 40, 1, 1
 run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None, servers=False)
@@ -47,8 +47,8 @@ def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path
     )
     summary = Summary.model_validate(json.loads((tmp_path / "summary.json").read_text()))
     lake = FolderLake(home / "lake")
-    assert summary.days == len(lake.days("user_activity")) == 184
-    assert summary.lines == summary.events + summary.lines_quarantined > 100_000
+    assert summary.days == len(lake.days("user_activity")) == 122
+    assert summary.lines == summary.events + summary.lines_quarantined > 75_000
     assert (summary.as_of, summary.days_delivered) == (LAST, 2)
     with ResultsDatabase(f"sqlite:///{home / 'results.sqlite'}") as results:
         rows = results.day(LAST)

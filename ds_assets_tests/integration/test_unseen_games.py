@@ -309,7 +309,7 @@ def test_nine_of_ten_leave(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_decade_of_seldom_buyers(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
-    users = 8000
+    users = 5000
     # Of the ten years, as many days as training and validation take: a label window, snapshots
     # two weeks apart whose labels are known on the day of the latest, and some history before.
     days = 90 + 7 * 14 + 90

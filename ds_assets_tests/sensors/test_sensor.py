@@ -297,17 +297,17 @@ def test_a_run_that_fails_after_its_activity_was_stored_is_tried_again(world: Wo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cursor", [None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}'])
-def test_a_lost_or_broken_cursor_runs_nothing_again(world: World, cursor: str | None) -> None:
+def test_a_lost_or_broken_cursor_runs_nothing_again(world: World) -> None:
+    broken = (None, "", "{", "[]", "7", '"text"', "\x00", '{"done": 7}')
     world.put(3)
     world.make(3)
     world.put(4)
     world.end(world.start(*world.tick()), well=True)
-    world.cursor = cursor
-    assert world.days() == []
+    for world.cursor in broken:
+        assert world.days() == []
     world.put(5)
-    world.cursor = cursor
-    assert world.days() == names(5)
+    for world.cursor in broken:
+        assert world.days() == names(5)
 
 
 def test_a_copy_that_changes_nothing_asks_for_nothing(world: World) -> None:
@@ -556,7 +556,7 @@ def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
 ) -> None:
     assert world.tick() == []  # the first one looks for days that an older release has stored
     days = [day(number) for number in range(-60, 40)]
-    files = 100 if isinstance(world.lake, FolderLake) else 20
+    files = 30 if isinstance(world.lake, FolderLake) else 20
     put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(files)])
     assert len(world.lake.objects("raw")) == 100 * files
     looked: list[str] = []

@@ -19,7 +19,7 @@ from ds_assets_tests.soak.http import Connection, Reply
 from ds_assets_tests.soak.world import World
 
 CONNECTIONS = 12
-PAUSE = 0.02
+PAUSE = 0.05
 """Seconds between a reply and the next request of a connection, on average."""
 USERS_OF_A_BATCH = 20
 MAX_REPORTED = 20

@@ -25,7 +25,7 @@ from ds_assets_tests.soak.world import World, made_world
 
 BACK_WITHIN = 5.0
 """Seconds within which a recovered server, or a new day, must be used."""
-CALM_SECONDS, DOWN_SECONDS, OVERLOAD_SECONDS = 1.5, 2.0, 3.0
+CALM_SECONDS, DOWN_SECONDS, OVERLOAD_SECONDS = 1.5, 2.0, 1.5
 TOO_MUCH = 5
 """Load in an overload, as a multiple of what a worker answers at once."""
 MAX_GROWTH_MB = 10.0

@@ -30,6 +30,9 @@ from ds_assets_tests.infra.factories import put
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
+_HISTORY = ("raw_logs", "user_activity", "user_features")
+_PREDICTED = ("clusters", "churn_model", "payment_model", "predictions")
+"""Assets of the served days alone; nothing else of the graph is served."""
 _LANDS = ("user_features", "models/clusters", "models/churn", "models/payment")
 """Folders of the lake that the live model needs of a day."""
 
@@ -105,8 +108,9 @@ def made_world(folder: Path) -> Iterator[World]:
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     start = last - dt.timedelta(days=PLAYED_DAYS - 1)
     made, _ = make_played(folder / "game", users=USERS, days=PLAYED_DAYS, start=start, seed=11)
-    made.run(start, last)
     days = [last - dt.timedelta(days=back) for back in reversed(range(SERVED_DAYS))]
+    made.run(start, last, _HISTORY)
+    made.run(days[0], last, _PREDICTED)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         redis = stack.enter_context(RedisServer(folder / "redis"))
         mysql = stack.enter_context(MySQLServer(folder / "mysql"))
