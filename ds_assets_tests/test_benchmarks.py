@@ -330,6 +330,7 @@ def test_the_api_under_load_is_measured_and_its_peers_are_not_where_they_are_not
     monkeypatch.setattr(bench_serving, "USERS", 1_000)
     monkeypatch.setattr(bench_serving, "SECONDS", 1.0)
     monkeypatch.setattr(bench_serving, "COMMANDS", {1: 2_000, 100: 100})
+    monkeypatch.setattr(bench_serving, "SCALED", {"get": "GET"})
     monkeypatch.setattr(loads, "_TRIALS", 0)
     monkeypatch.setattr(bench_serving, "are_installed", lambda: False)
     rows = bench_serving.run(Circumstances(1, tmp_path / "logs", tmp_path))
