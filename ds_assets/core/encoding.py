@@ -4,9 +4,9 @@ Scope: which columns of a frame are features, their types, and how values become
 features are computed is declared in `feature_catalog`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ USER_GROUP = "user_group"
 CLUSTER = "cluster"
 MAX_CATEGORIES = 50
 """Rarer values have too few users to learn from."""
+TYPICAL_CODES = 10
+"""Training categories that stand for one that was never seen: the middle of each tenth of rows."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _ACCEPTED: dict[FeatureType, str] = {
@@ -39,6 +41,9 @@ class Feature(BaseModel):
         name: Column of the features frame.
         type: What the column holds.
         categories: For text and ids, the values that have a code, the most frequent first.
+        other: Codes that stand for a category that is not listed; see `predict_others`. They are
+            its own code where training rows had such categories. Empty without categories, and in
+            cards of versions that encoded such a category as a missing value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +51,12 @@ class Feature(BaseModel):
     name: str
     type: FeatureType
     categories: tuple[str, ...] = ()
+    other: tuple[int, ...] = ()
+
+    @property
+    def other_code(self) -> float:
+        """Code of a category that is not listed: the rank after all others."""
+        return float(len(self.categories)) if self.other else np.nan
 
 
 class Encoding(BaseModel):
@@ -92,7 +103,9 @@ def fit_encoding(frames: Sequence[pd.DataFrame]) -> Encoding:
 def encode(
     frame: pd.DataFrame, encoding: Encoding, what: str = "the features"
 ) -> NDArray[np.float32]:
-    """Encode features as a matrix: missing, infinite and unseen values become NaN.
+    """Encode features as a matrix: missing and infinite values become NaN.
+
+    A category that is not listed gets the code `Feature.other_code`.
 
     Values beyond float32 are clipped to its range. The last bit of each mantissa is zero, so that
     the midpoint of two different values is a float32 too: a tree's threshold between them means the
@@ -118,6 +131,45 @@ def encode(
         if place not in plain:
             matrix[:, place] = _encode_column(frame[feature.name], feature)
     return _with_midpoints(matrix)
+
+
+def predict_others(
+    matrix: NDArray[np.float32],
+    encoding: Encoding,
+    predict: Callable[[NDArray[np.float32]], NDArray[Any]],
+) -> NDArray[Any]:
+    """Predict for encoded rows, so that a category never seen in training has no effect by itself.
+
+    A row with such a category gets the mean prediction of the same row with each typical category
+    of the training rows (partial dependence; Friedman, Greedy Function Approximation, 2001).
+
+    Args:
+        matrix: The result of `encode`, shape (rows, features).
+        encoding: The encoding of the model.
+        predict: Returns an array whose first dimension is that of the rows.
+
+    Returns:
+        What `predict` returns, for all rows.
+    """
+    predicted = predict(matrix)
+    unseen = {
+        place: feature for place, feature in enumerate(encoding.features) if len(feature.other) > 1
+    }
+    is_unseen = matrix[:, list(unseen)] == [feature.other_code for feature in unseen.values()]
+    rows = is_unseen.any(axis=1)
+    if not rows.any():
+        return predicted
+    filled, of_typical = matrix[rows], []
+    for codes in zip(*(feature.other for feature in unseen.values()), strict=True):
+        filled[:, list(unseen)] = np.where(is_unseen[rows], codes, filled[:, list(unseen)])
+        of_typical.append(predict(filled))
+    predicted[rows] = np.mean(of_typical, axis=0)
+    return predicted
+
+
+def is_other(matrix: NDArray[np.float32], encoding: Encoding) -> NDArray[np.bool_]:
+    """Which values of a matrix are categories that are not listed, shape (rows, features)."""
+    return np.asarray(matrix == [feature.other_code for feature in encoding.features])
 
 
 def as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -248,8 +300,10 @@ def _encode_column(column: pd.Series, feature: Feature) -> NDArray[np.float64]:
     if feature.type == "number":
         return _numbers(column)
     categories = pd.Index(feature.categories, dtype=object)
-    codes = categories.get_indexer(pd.Index(_texts(column, feature), dtype=object))
-    return np.where(codes >= 0, codes, np.nan)
+    texts = _texts(column, feature)
+    codes = categories.get_indexer(pd.Index(texts, dtype=object))
+    listed = np.where(codes >= 0, codes, feature.other_code)
+    return np.where(texts.isna(), np.nan, listed)
 
 
 def _with_categories(feature: Feature, frames: Sequence[pd.DataFrame]) -> Feature:
@@ -258,4 +312,15 @@ def _with_categories(feature: Feature, frames: Sequence[pd.DataFrame]) -> Featur
     counts = pd.concat([_texts(frame[feature.name], feature) for frame in frames]).value_counts()
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], str(entry[0])))
     kept = tuple(str(value) for value, _ in ranked[:MAX_CATEGORIES])
-    return feature.model_copy(update={"categories": kept})
+    other = _typical_codes([rows for _, rows in ranked])
+    if len(ranked) > len(kept):
+        other = (len(kept),)
+    return feature.model_copy(update={"categories": kept, "other": other})
+
+
+def _typical_codes(rows: Sequence[int]) -> tuple[int, ...]:
+    """Codes in the middle of each tenth of the rows, given the rows of each code."""
+    if not rows:
+        return ()
+    middles = (np.arange(TYPICAL_CODES) + 0.5) / TYPICAL_CODES * sum(rows)
+    return tuple(np.searchsorted(np.cumsum(rows), middles, side="right").tolist())

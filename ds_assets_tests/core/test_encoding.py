@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from ds_assets.core.encoding import Encoding, encode, fit_encoding, mismatches
+from ds_assets.core.encoding import (
+    Encoding,
+    encode,
+    fit_encoding,
+    mismatches,
+    predict_others,
+)
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import make_features
 
@@ -42,25 +49,80 @@ def test_categories_are_ranked_by_how_often_training_rows_have_them_and_then_by_
     assert encoding.features[0].categories == ("KR", "AT", "DE", "US")
 
 
-def test_categories_that_training_rows_lack_and_missing_ones_are_missing_values() -> None:
-    found = encoded(
+def test_a_category_that_training_rows_lack_is_other_and_not_missing() -> None:
+    codes = encoded(
         frame(last_country=["KR", "KR", "US"]), then=frame(last_country=["US", "XX", None, "KR"])
     )
-    np.testing.assert_equal(found, [1.0, np.nan, np.nan, 0.0])
+    np.testing.assert_equal(codes, [1.0, 2.0, np.nan, 0.0])
 
 
-def test_only_the_fifty_most_frequent_categories_have_a_number() -> None:
+def test_a_text_that_no_training_row_has_is_missing_whatever_it_says() -> None:
+    assert np.isnan(encoded(frame(last_country=[None, None]), then=frame(last_country=["KR"])))
+
+
+def test_a_card_of_a_version_without_other_categories_keeps_its_meaning() -> None:
+    stored = '{"features":[{"name":"last_country","type":"text","categories":["KR","US"]}]}'
+    encoding = Encoding.model_validate_json(stored)
+    codes = encode(frame(last_country=["US", "XX", None]), encoding)[:, 0]
+    np.testing.assert_equal(codes, [1.0, np.nan, np.nan])
+
+
+def test_categories_beyond_the_fifty_most_frequent_share_a_code_in_training_and_after() -> None:
     common = [f"c{n:02d}" for n in range(50)] * 2
-    encoding = fit_encoding([frame(last_country=[*common, "rare"])])
+    encoding = fit_encoding([frame(last_country=[*common, "rare", "rarer"])])
     assert len(encoding.features[0].categories) == 50
-    assert np.isnan(encode(frame(last_country=["rare"]), encoding)).all()
+    codes = encode(frame(last_country=["rare", "rarer", "new", None]), encoding)[:, 0]
+    np.testing.assert_equal(codes, [50.0, 50.0, 50.0, np.nan])
+
+
+def test_a_category_never_seen_is_predicted_as_the_mean_of_those_of_training_rows() -> None:
+    encoding = fit_encoding([frame(last_country=["KR"] * 70 + ["US"] * 30)])
+    matrix = encode(frame(last_country=["KR", "US", "XX"]), encoding)
+    by_country = predict_others(matrix, encoding, lambda rows: 10.0 * rows[:, 0])
+    np.testing.assert_allclose(by_country, [0.0, 10.0, 3.0])
+
+
+def test_two_categories_never_seen_leave_a_user_to_all_other_features() -> None:
+    train = frame(last_country=["KR", "US"], last_channel=["ad", "store"], x=[1.0, 2.0])
+    encoding = fit_encoding([train])
+    users = frame(last_country=["XX", "XX"], last_channel=["tv", None], x=[5.0, 6.0])
+    predicted = predict_others(
+        encode(users, encoding), encoding, lambda rows: np.nansum(rows, axis=1)
+    )
+    np.testing.assert_allclose(predicted, [0.5 + 0.5 + 5.0, 0.5 + 6.0])
+
+
+def test_categories_beyond_the_kept_ones_are_predicted_as_training_rows_with_them_were() -> None:
+    names = [f"c{n:02d}" for n in range(50)] * 2
+    encoding = fit_encoding([frame(last_country=[*names, "rare"])])
+    matrix = encode(frame(last_country=["rare", "new"]), encoding)
+    np.testing.assert_array_equal(
+        predict_others(matrix, encoding, lambda rows: rows[:, 0]), [50, 50]
+    )
+
+
+@given(
+    st.lists(st.sampled_from(["KR", "US", "DE", None]), min_size=1, max_size=30),
+    st.lists(st.sampled_from(["KR", "US", "XX", "YY", None]), min_size=1, max_size=10),
+)
+def test_it_does_not_matter_which_category_was_never_seen(
+    train: list[str | None], then: list[str | None]
+) -> None:
+    def predict(texts: list[str | None]) -> NDArray[np.float64]:
+        column = pd.Series(texts, dtype="str")
+        matrix = encode(frame(last_country=column), encoding)
+        return predict_others(matrix, encoding, lambda rows: np.nan_to_num(rows[:, 0], nan=-9.0))
+
+    encoding = fit_encoding([frame(last_country=pd.Series(train, dtype="str"))])
+    renamed = [f"new {text}" if text and text not in train else text for text in then]
+    np.testing.assert_array_equal(predict(then), predict(renamed))
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float64"])
 def test_a_cluster_is_a_name_whatever_dtype_a_join_left_it_in(dtype: str) -> None:
     train = frame(cluster=pd.Series([7, 7, 4], dtype="int64"))
     found = encoded(train, then=frame(cluster=pd.Series([4, 7, 99], dtype=dtype)))
-    np.testing.assert_equal(found, [1.0, 0.0, np.nan])
+    np.testing.assert_equal(found, [1.0, 0.0, 2.0])
 
 
 def test_users_without_a_cluster_have_a_missing_value() -> None:

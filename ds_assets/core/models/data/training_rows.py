@@ -3,15 +3,17 @@
 Scope: stacking encoded snapshots, with labels, groups and spend of each row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ds_assets.core.encoding import USER_GROUP, Encoding, encode, fit_encoding
+from ds_assets.core.encoding import USER_GROUP, Encoding, encode, fit_encoding, predict_others
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
+
+NO_FEATURES = Encoding(features=())
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,25 @@ class Rows:
         labels: Outcomes, shape (rows,).
         groups: Group of each user, an empty string for none, shape (rows,).
         spend: Spend of each user, shape (rows,); None if the target has no amount.
+        encoding: The encoding of the matrix.
     """
 
     matrix: Matrix
     labels: Labels
     groups: NDArray[np.object_]
     spend: Floats | None
+    encoding: Encoding = NO_FEATURES
+
+    def predict(self, predict: Callable[[Matrix], Floats]) -> Floats:
+        """Apply a model as it is applied to new users; see `predict_others`."""
+        return predict_others(self.matrix, self.encoding, predict)
 
     def chosen(self, which: NDArray[np.bool_]) -> "Rows":
         """Select rows."""
         spend = None if self.spend is None else self.spend[which]
-        return Rows(self.matrix[which], self.labels[which], self.groups[which], spend)
+        return Rows(
+            self.matrix[which], self.labels[which], self.groups[which], spend, self.encoding
+        )
 
     def of_group(self, group: str) -> "Rows":
         """Select the rows of a group's users."""
@@ -51,6 +61,7 @@ def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
         np.concatenate([snapshot.outcomes for snapshot in snapshots]),
         np.concatenate([groups_of(snapshot) for snapshot in snapshots]),
         np.concatenate(present) if len(present) == len(spends) else None,
+        encoding,
     )
 
 

@@ -276,7 +276,7 @@ class _Layout:
                 columns.setdefault(feature, len(columns))
         self._columns = columns
         self._codes = [
-            (place, feature.name, {text: rank for rank, text in enumerate(feature.categories)})
+            (place, feature, {text: rank for rank, text in enumerate(feature.categories)})
             for feature, place in columns.items()
             if isinstance(feature, Feature)
         ]
@@ -301,16 +301,18 @@ class _Layout:
         matrix = np.full((len(users), len(self._columns)), np.nan, dtype=np.float32)
         shape = len(users), len(self._numbers)
         matrix[:, : len(self._numbers)] = as_float32(numbers.reshape(shape))
-        for place, name, codes in self._codes:
-            if name != CLUSTER:
-                matrix[:, place] = [codes.get(user[name], np.nan) for user in plain_users]
+        for place, feature, codes in self._codes:
+            if feature.name != CLUSTER:
+                values = (user[feature.name] for user in plain_users)
+                matrix[:, place] = _encode_texts(values, feature, codes)
         return plain_users, matrix
 
     def add_clusters(self, matrix: Matrix, clusters: Sequence[int | None]) -> None:
         """Fill in what needs the clusters of the rows."""
-        for place, name, codes in self._codes:
-            if name == CLUSTER:
-                matrix[:, place] = [codes.get(str(cluster), np.nan) for cluster in clusters]
+        for place, feature, codes in self._codes:
+            if feature.name == CLUSTER:
+                texts = (None if cluster is None else str(cluster) for cluster in clusters)
+                matrix[:, place] = _encode_texts(texts, feature, codes)
 
     def _plain_numbers(self, users: Sequence[User]) -> NDArray[np.float64] | None:
         """Numbers of all users in a row; None where a value of theirs needs a second look."""
@@ -346,6 +348,13 @@ class _Layout:
             }
             for user in users
         ]
+
+
+def _encode_texts(
+    texts: Iterable[str | None], feature: Feature, codes: Mapping[str, int]
+) -> list[float]:
+    other = feature.other_code
+    return [np.nan if text is None else codes.get(text, other) for text in texts]
 
 
 def _plain(value: Any, kind: FeatureType) -> float | str | None:

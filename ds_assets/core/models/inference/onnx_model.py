@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ds_assets.core.cards import AnyCard, Card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.encoding import USER_GROUP, encode
+from ds_assets.core.encoding import USER_GROUP, Encoding, encode, is_other, predict_others
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import (
     AMOUNTS,
@@ -184,9 +184,10 @@ def probabilities_of(
         matrix: Encoded features, shape (rows, features).
         groups: User group of each row, for a model with group models.
     """
-    chances = _chances(model.session, matrix)
+    encoding = model.card.encoding
+    chances = _chances(model.session, matrix, encoding)
     for group, own in _of_groups(model, groups):
-        chances[own] = _chances(model.groups[group], matrix[own])
+        chances[own] = _chances(model.groups[group], matrix[own], encoding)
     return np.clip(chances, 0.0, 1.0)
 
 
@@ -216,8 +217,13 @@ def amounts_of_rows(
     """The same for encoded rows, shape (rows, features)."""
     if model.amounts is None or model.card.spend is None:
         return None
-    (logarithms,) = model.amounts.run(["variable"], {"X": matrix})
-    return amounts_of(logarithms[:, 0].astype(np.float64), model.card.spend.factor)
+    session, factor = model.amounts, model.card.spend.factor
+
+    def predict(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        (logarithms,) = session.run(["variable"], {"X": rows})
+        return amounts_of(logarithms[:, 0].astype(np.float64), factor)
+
+    return predict_others(matrix, model.card.encoding, predict)
 
 
 def explain(
@@ -247,16 +253,29 @@ def explain(
 def shap_values_of(
     model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
 ) -> NDArray[np.float32]:
-    """SHAP values of encoded rows, by the model that serves each; see `probabilities_of`."""
-    values, _ = shap_values(model.trees[ALL_USERS], matrix)
+    """SHAP values of encoded rows, by the model that serves each; see `probabilities_of`.
+
+    A category that is not listed has the value 0: nothing is known of it, so it is no reason.
+    """
+    encoding = model.card.encoding
+    values = _shap_values(model.trees[ALL_USERS], matrix, encoding)
     for group, own in _of_groups(model, groups):
-        values[own], _ = shap_values(model.trees[group], matrix[own])
-    return values
+        values[own] = _shap_values(model.trees[group], matrix[own], encoding)
+    return np.where(is_other(matrix, encoding), np.float32(0), values)
 
 
-def _chances(session: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    (chances,) = session.run(["probabilities"], {"X": matrix})
-    return np.asarray(chances[:, 1], dtype=np.float64)
+def _shap_values(
+    trees: Trees, matrix: NDArray[np.float32], encoding: Encoding
+) -> NDArray[np.float32]:
+    return predict_others(matrix, encoding, lambda rows: shap_values(trees, rows)[0])
+
+
+def _chances(session: Any, matrix: NDArray[np.float32], encoding: Encoding) -> NDArray[np.float64]:
+    def predict(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        (chances,) = session.run(["probabilities"], {"X": rows})
+        return np.asarray(chances[:, 1], dtype=np.float64)
+
+    return predict_others(matrix, encoding, predict)
 
 
 def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:

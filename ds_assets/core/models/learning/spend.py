@@ -97,7 +97,7 @@ def validate_amounts(
         seed: Makes the interval repeatable.
     """
     spend = np.zeros(len(probabilities)) if validation.spend is None else validation.spend
-    amounts, paid = fitted.amounts(validation.matrix), validation.labels
+    amounts, paid = validation.predict(fitted.amounts), validation.labels
     foreseen = float(amounts[paid].sum())
     capped = np.clip(spend[paid], 0.0, fitted.cap)
     factor = float(capped.sum()) / foreseen if foreseen else 1.0

@@ -37,7 +37,7 @@ def evaluate(
         seed: Makes intervals repeatable.
     """
     labels, validation = validated.validation.labels, validated.fold.validation
-    simple = sigmoid(validated.ensemble.whole.linear.log_odds(validated.validation.matrix))
+    simple = sigmoid(validated.validation.predict(validated.ensemble.whole.linear.log_odds))
     models = {DELIVERED: delivered, **others, **_global(validated), "logistic_regression": simple}
     rule = Scores(recency_scores(target, validation.features), are_probabilities=False)
     scores = {name: Scores(values) for name, values in models.items()} | {"recency": rule}
@@ -76,7 +76,7 @@ def _global(validated: ValidatedFold) -> dict[str, Floats]:
     """Probabilities of the model for all users, if some groups have separate models."""
     if not validated.ensemble.groups:
         return {}
-    raw = validated.ensemble.whole.log_odds(validated.validation.matrix)
+    raw = validated.validation.predict(validated.ensemble.whole.log_odds)
     return {GLOBAL: sigmoid(validated.calibration.log_odds(raw))}
 
 

@@ -31,10 +31,9 @@ class Ensemble:
 
     def log_odds(self, rows: Rows) -> Floats:
         """Log-odds of each row by the model that answers for its user, shape (rows,)."""
-        odds = self.whole.log_odds(rows.matrix)
+        odds = rows.predict(self.whole.log_odds)
         for group, trees in self.groups.items():
-            own = rows.groups == group
-            odds[own] = trees.log_odds(rows.matrix[own])
+            odds[rows.groups == group] = rows.of_group(group).predict(trees.log_odds)
         return odds
 
 
@@ -76,8 +75,8 @@ def contest(
         trees = fit_group(training, group, whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
-            sigmoid(trees.log_odds(own.matrix)),
-            sigmoid(whole.log_odds(own.matrix)),
+            sigmoid(own.predict(trees.log_odds)),
+            sigmoid(own.predict(whole.log_odds)),
             seed,
         )
         cards.append(_decide(group, fold, own, difference))

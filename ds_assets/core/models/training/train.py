@@ -26,7 +26,7 @@ from ds_assets.core.models.card.model_card import (
 )
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, in_order, sampled
 from ds_assets.core.models.data.sufficiency import DataShortfall, enough_on, find_shortfalls
-from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.data.training_rows import NO_FEATURES, Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
@@ -272,7 +272,7 @@ class _Encoded:
 def _rows(snapshots: Sequence[LabelledSnapshot]) -> _Encoded:
     if not snapshots:
         nothing = Rows(np.empty((0, 0), np.float32), np.empty(0, bool), np.empty(0, object), None)
-        return _Encoded(Encoding(features=()), nothing)
+        return _Encoded(NO_FEATURES, nothing)
     encoding = encoding_of(snapshots)
     return _Encoded(encoding, rows_of(snapshots, encoding))
 
@@ -320,7 +320,9 @@ def _fit_rows(plan: _Plan, rows: int) -> int:
 
 def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: _Encoded) -> str:
     sizes = ",".join(f"{snapshot.day}:{len(snapshot.labels)}" for snapshot in snapshots)
-    columns, rows = encoded.encoding.model_dump_json(), encoded.rows
+    # What stands for other categories follows from the matrix.
+    columns = encoded.encoding.model_dump_json(exclude={"features": {"__all__": {"other"}}})
+    rows = encoded.rows
     spend = b"" if rows.spend is None else rows.spend.data
     groups = json.dumps(rows.groups.tolist()).encode()
     numbers = (rows.matrix.data, rows.labels.data, spend)

@@ -93,6 +93,14 @@ def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     assert all(list(one) == PREDICTIONS.names for one in expected)
 
 
+@pytest.mark.parametrize("day", ["whole", "countries", "of clusters"])
+def test_users_of_a_country_never_seen_are_told_what_the_batch_says(day: str) -> None:
+    frame, models = frame_of(day).assign(last_country="XX"), days()[day]
+    expected = records(predict(frame, models))
+    assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
+    assert not any("XX" in str(row["churn_reasons"]) for row in expected)
+
+
 LEVEL = replace(make_target("payment"), name="level", definition="{}", amount_column=None)
 OWN_TARGETS = [
     LEVEL,

@@ -12,6 +12,7 @@ import pytest
 
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
 from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.inference import onnx_model
 from ds_assets.core.models.inference.onnx_model import (
     PredictionModel,
@@ -117,6 +118,46 @@ def test_never_seen_infinite_and_missing_values_are_scored(churn: TrainedModel) 
         typical_gap=pd.Series([None] * 4),
     )
     assert np.isfinite(probabilities(loaded(churn), features)).all()
+
+
+@pytest.fixture(scope="module")
+def leaving_without_a_side() -> TrainedModel:
+    """Users without a side leave, those of the right stay."""
+    snapshots = make_small_snapshots(
+        3, lambda _: lambda users: -4 * users["side"], 600, known=("x", "last_side")
+    )
+    return train(make_target(), AS_OF, [without_left(snapshot) for snapshot in snapshots])
+
+
+def without_left(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+    sides = snapshot.features["last_side"]
+    return replace(
+        snapshot, features=snapshot.features.assign(last_side=sides.where(sides == "right"))
+    )
+
+
+def test_a_category_never_seen_changes_nobodys_chance_though_a_missing_one_does(
+    leaving_without_a_side: TrainedModel,
+) -> None:
+    model = loaded(leaving_without_a_side)
+    users = make_small_snapshot(AS_OF, lambda one: one["x"], known=("x", "last_side")).features
+    right, new, missing = (
+        probabilities(model, users.assign(last_side=pd.Series([side] * len(users), dtype="str")))
+        for side in ("right", "up", None)
+    )
+    np.testing.assert_allclose(new, right, atol=1e-6)
+    assert missing.mean() - right.mean() > 0.5
+
+
+def test_no_reason_names_a_category_never_seen(leaving_without_a_side: TrainedModel) -> None:
+    model = loaded(leaving_without_a_side)
+    users = make_small_snapshot(AS_OF, lambda one: one["x"], known=("x", "last_side")).features
+    named, new = (
+        explain(model, users.assign(last_side=side), FEATURES).to_pylist()
+        for side in ("right", "up")
+    )
+    assert all("side" in reasons for reasons in named)
+    assert not any("side" in reasons for reasons in new)
 
 
 def test_features_that_do_not_fit_are_all_named_with_the_model(churn: TrainedModel) -> None:
