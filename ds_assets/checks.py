@@ -37,6 +37,8 @@ _MAX_NAMES = 5
 """Names of unreadable files in a message, those of the largest."""
 MAX_QUARANTINED_SHARE = 0.05
 """Logs with a larger share of lines in quarantine are considered broken."""
+MAX_DUPLICATE_SHARE = 0.5
+"""With a larger share ids are not unique: a day that is delivered twice as a whole has this one."""
 
 FindProblem = Callable[[dt.date, Lake], str | None]
 """Returns what is wrong with a day; None if nothing is."""
@@ -66,6 +68,11 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
             f"At most {MAX_QUARANTINED_SHARE:.0%} of a day's lines are in quarantine, or lost in "
             "files that cannot be read.",
             _many_quarantined,
+        ),
+        _activity_check(
+            "has_few_duplicates",
+            f"At most {MAX_DUPLICATE_SHARE:.0%} of a day's lines repeat an event.",
+            _many_duplicates,
         ),
         _predictions_are_probabilities(),
         _delivery_is_complete(),
@@ -107,6 +114,16 @@ def _many_quarantined(day: dt.date, lake: Lake) -> str | None:
     return (
         f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
         f"most often: {worst}"
+    )
+
+
+def _many_duplicates(day: dt.date, lake: Lake) -> str | None:
+    report = read_report(day, lake)
+    if report is None or report.duplicates <= MAX_DUPLICATE_SHARE * report.lines:
+        return None
+    return (
+        f"{report.duplicates:,} of {report.lines:,} lines repeat the id of an event; is "
+        "fields.event_id unique, within what logs.event_id_scope says?"
     )
 
 

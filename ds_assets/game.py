@@ -83,6 +83,10 @@ class Logs(_Part):
     time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
     null_user_ids: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
     """User ids that stand for no user, beside null, undefined, none, nan and the empty text."""
+    event_id_scope: Literal["user", "game"] = "user"
+    """Where ids of events are unique: among the events of a user, or of the whole game."""
+    duplicate_days: Annotated[int, Field(ge=0, le=3650, strict=True)] | None = None
+    """Earlier arrival days that an event id is looked for in; the longest window if omitted."""
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
     """Name of the file that marks a day's folder in the lake as complete. Without a marker a day is
     complete when its files have not changed for a while."""
@@ -343,6 +347,12 @@ class Game(_Part):
     def lookback_days(self) -> int:
         """Days of activity that a feature can see: the longest window."""
         return max(self.windows)
+
+    @property
+    def duplicate_days(self) -> int:
+        """Earlier arrival days in which an event with the same id is the same event."""
+        days = self.logs.duplicate_days
+        return self.lookback_days if days is None else days
 
     def maturity_days(self, horizon: int) -> int:
         """Days after a snapshot until a label over `horizon` days has matured."""

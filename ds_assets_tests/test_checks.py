@@ -148,6 +148,20 @@ def test_a_day_with_more_than_a_twentieth_in_quarantine_stops(
     assert has_features(installation, 0) == passes
 
 
+@pytest.mark.parametrize(("copies", "passes"), [(50, True), (51, False)])
+def test_a_day_of_which_more_than_half_repeats_events_stops(
+    installation: Installation, copies: int, passes: bool
+) -> None:
+    lines = [event(n, f"{day(0)}T10:00:00Z") for n in range(100 - copies)]
+    installation.write_logs(day(0), *lines, *([lines[0]] * copies))
+    if passes:
+        run_until_features(installation, 0)
+    else:
+        with pytest.raises(InputError, match=f"{day(0)}: 51 of 100 lines repeat the id of an"):
+            run_until_features(installation, 0)
+    assert has_features(installation, 0) == passes
+
+
 def test_one_bad_day_of_a_range_is_named_alone(installation: Installation) -> None:
     write_day(installation, 0, events=5)
     write_day(installation, 1, events=0)
@@ -280,6 +294,7 @@ def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installa
         ("user_activity", "has_events"),
         ("user_activity", "has_enough_events"),
         ("user_activity", "is_mostly_valid"),
+        ("user_activity", "has_few_duplicates"),
         ("predictions", "are_probabilities"),
         ("rds_results", "is_complete"),
     ],
@@ -310,6 +325,7 @@ def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
         "has_events": 3,
         "has_enough_events": 3,
         "is_mostly_valid": 3,
+        "has_few_duplicates": 3,
     }
 
 

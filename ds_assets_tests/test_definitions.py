@@ -197,6 +197,7 @@ def test_every_check_but_the_last_blocks_what_comes_after_it() -> None:
         "user_activity:has_events",
         "user_activity:has_enough_events",
         "user_activity:is_mostly_valid",
+        "user_activity:has_few_duplicates",
         "predictions:are_probabilities",
         "rds_results:is_complete",
         "prediction_outcomes:are_as_promised",

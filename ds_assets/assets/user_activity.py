@@ -11,7 +11,7 @@ import pandas as pd
 from ds_assets.core import activity, events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
-from ds_assets.core.tables import QUARANTINE
+from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
 from ds_assets.daily_assets import (
     daily_asset,
@@ -48,15 +48,15 @@ def materialize_days(
     reports: dict[dt.date, ActivityReport] = {}
 
     @lru_cache(maxsize=1)  # planning is slow, and some readers return the same frames again
-    def planned(lines: DataFrame, bad_lines: DataFrame) -> _Frames:
-        return _Frames.of(lines, bad_lines, game, engine)
+    def planned(lines: DataFrame, bad_lines: DataFrame, event_ids: DataFrame) -> _Frames:
+        return _Frames.of(lines, bad_lines, event_ids, game, engine)
 
     with engine.events(game) as reader:
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
             # Taken before the files are read: a file that changes meanwhile counts as changed.
             prints = {day: fingerprint(raw.logs) for day, raw in batch.items()}
             reader.read([file for raw in batch.values() for file in raw.logs], lake)
-            frames = planned(reader.frame, reader.bad_lines)
+            frames = planned(reader.frame, reader.bad_lines, reader.event_ids)
             for report in _reduce(batch, prints, frames, lake, engine, game):
                 reports[report.day] = report
                 store_report(report, lake)
@@ -99,16 +99,23 @@ class _Frames:
 
     activity: DataFrame
     quarantine: DataFrame
+    event_ids: DataFrame
     lines: DataFrame
     bad_lines: DataFrame
 
     @classmethod
     def of(
-        cls, lines: DataFrame, bad_lines: DataFrame, game: Game, engine: LakeEngine
+        cls,
+        lines: DataFrame,
+        bad_lines: DataFrame,
+        event_ids: DataFrame,
+        game: Game,
+        engine: LakeEngine,
     ) -> "_Frames":
         return cls(
             activity=activity.daily_activity(lines, game, engine),
             quarantine=bad_lines,
+            event_ids=event_ids,
             lines=events.count_lines(lines, engine),
             bad_lines=events.count_bad_lines(bad_lines, engine),
         )
@@ -123,6 +130,8 @@ def _reduce(
     game: Game,
 ) -> Iterator[ActivityReport]:
     """Store what the reader has read of some days, and yield the report of each."""
+    if game.fields.event_id is not None:
+        engine.store(frames.event_ids, EVENT_IDS, "dt", files, lake)
     engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
     lines = engine.to_pandas(frames.lines)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.user_ids import NULL_USER_IDS
 from ds_assets.game import Game
 
 MAX_NUMBER = 10**15
@@ -19,6 +20,9 @@ NOTHING = ""
 
 NOT_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
 """Reason of a line that cannot be read."""
+
+NULL_EVENT_IDS = (*NULL_USER_IDS, "0", "0.0", "00000000-0000-0000-0000-000000000000")
+"""What programs write in place of an event id that they do not have, in lower case."""
 
 DUPLICATE = "duplicate"
 """Reason of an event that repeats another one: counted, but neither an event nor quarantined."""
@@ -40,7 +44,7 @@ class RejectedLine:
 
 
 _ORDER = ("event_time", "user_id", "file", "line")
-"""Of events with one id, the first in this order is kept."""
+"""Of events with one key, the first in this order is kept."""
 
 
 def events_table(game: Game) -> Table:
@@ -57,7 +61,7 @@ def events_table(game: Game) -> Table:
             Column("event_time", "time", "When it happened, in the game's time zone.", True),
             Column("event_date", "date", "Day on which it happened.", True),
             Column("event_type", "text", "What happened.", True),
-            Column("event_id", "text", "The event's own id.", True),
+            Column("event_key", "integer", "Hash of its id and its user; null without id.", True),
             Column("amount", "real", "Amount of a purchase, in the unit of the reports.", True),
             *(
                 Column(f"property_{name}", "real", f"The property {name}.", True)
@@ -77,42 +81,78 @@ def events_table(game: Game) -> Table:
     )
 
 
-def repeated_ids(events: DataFrame, engine: Engine) -> DataFrame:
-    """Find event ids that occur more than once on an arrival day. An empty id does not count.
+def repeated_keys(events: DataFrame, earlier: DataFrame, engine: Engine) -> DataFrame:
+    """Find event keys that occur more than once.
 
     Args:
         events: The events frame.
+        earlier: Columns dt and event_key: keys of the frame that also arrived on other days.
         engine: Engine that runs it.
 
     Returns:
-        Columns dt, event_id; each pair once.
+        Column event_key, each once.
     """
     f = engine.functions
-    ids = _named(events, f).groupBy("dt", "event_id").agg(f.count("*").alias("times"))
-    return ids.where(f.col("times") > 1).select("dt", "event_id")
+    counts = _identified(events, f).groupBy("event_key").agg(f.count("*").alias("times"))
+    repeated = counts.where(f.col("times") > 1).select("event_key")
+    return repeated.union(earlier.select("event_key")).distinct()
 
 
-def duplicates(events: DataFrame, repeated: DataFrame, engine: Engine) -> DataFrame:
-    """Find the rows that repeat an event; the earliest event with an id is not a duplicate.
+def duplicates(
+    events: DataFrame, repeated: DataFrame, earlier: DataFrame, days: int, engine: Engine
+) -> DataFrame:
+    """Find the rows that repeat an event.
+
+    Of the events with a key on an arrival day the earliest is not a duplicate, unless the key
+    arrived within so many days before.
 
     Args:
         events: The events frame.
-        repeated: What `repeated_ids` returned: a separate frame, so that of the many events without
-            a copy only the id is read.
+        repeated: What `repeated_keys` returned: a separate frame, so that of the many events
+            without a copy only the key is read.
+        earlier: As for `repeated_keys`.
+        days: Number of days.
         engine: Engine that runs it.
 
     Returns:
         Columns dt, file, line: the rows whose reason is `DUPLICATE`.
     """
-    f = engine.functions
-    shared = _named(events, f).join(repeated, ["dt", "event_id"], "left_semi")
-    order = engine.window.partitionBy("dt", "event_id").orderBy(*_ORDER)
+    f, window = engine.functions, engine.window
+    shared = _identified(events, f).join(repeated, ["event_key"], "left_semi")
+    arrivals = shared.select("dt", "event_key").union(earlier.select("dt", "event_key")).distinct()
+    previous = f.lag("dt").over(window.partitionBy("event_key").orderBy("dt"))
+    arrivals = arrivals.withColumn("previous", previous)
+    is_again = f.datediff(f.col("dt"), f.col("previous")) <= days
+    again = arrivals.where(is_again).select("dt", "event_key", f.lit(1).alias("again"))
+    order = window.partitionBy("dt", "event_key").orderBy(*_ORDER)
     ranked = shared.withColumn("copy", f.row_number().over(order))
-    return ranked.where(f.col("copy") > 1).select("dt", "file", "line")
+    marked = ranked.join(again, ["dt", "event_key"], "left")
+    is_duplicate = (f.col("copy") > 1) | f.col("again").isNotNull()
+    return marked.where(is_duplicate).select("dt", "file", "line")
 
 
-def _named(events: DataFrame, f: Any) -> DataFrame:
-    return events.where(f.col("reason").isNull() & (f.col("event_id") != ""))
+def event_ids(events: DataFrame, probe: int, engine: Engine) -> DataFrame:
+    """Collect the keys of the events that arrived on each day, duplicates among them.
+
+    They depend on the day's own events only, so that a change of one day never spreads over all
+    days after it.
+
+    Args:
+        events: The events frame.
+        probe: Hash of a fixed text; see `EVENT_IDS`.
+        engine: Engine that runs it.
+
+    Returns:
+        dt and the columns of `EVENT_IDS`.
+    """
+    f = engine.functions
+    is_event = f.col("reason").isNull() | (f.col("reason") == DUPLICATE)
+    keys = events.where(is_event & f.col("event_key").isNotNull()).select("dt", "event_key")
+    return keys.distinct().withColumn("probe", f.lit(probe))
+
+
+def _identified(events: DataFrame, f: Any) -> DataFrame:
+    return events.where(f.col("reason").isNull() & f.col("event_key").isNotNull())
 
 
 def count_lines(events: DataFrame, engine: Engine) -> DataFrame:

@@ -7,6 +7,16 @@ How a column is computed is in the modules that fill it.
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.targets import BUILT_IN
 
+EVENT_IDS = Table(
+    "event_ids",
+    (
+        Column("event_key", "integer", "Hash of an event's id, and of its user."),
+        Column("probe", "integer", "Hash of a fixed text: equal for days that can be compared."),
+    ),
+    ("event_key",),
+)
+"""The ids of the events that arrived on a day, each once."""
+
 QUARANTINE = Table(
     "quarantine",
     (

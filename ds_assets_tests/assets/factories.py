@@ -131,8 +131,9 @@ class Installation:
 
 
 def event(number: int, time: str, user: str = "u1", kind: str = "session_start") -> str:
-    """A line of the simulated game's format."""
-    return f'{{"id": "e{number}", "ts": "{time}", "type": "{kind}", "user": {{"id": "{user}"}}}}'
+    """A line of the simulated game's format; equal numbers are one event if the dates are equal."""
+    own_id = f"e{number} {time[:10]}"
+    return f'{{"id": "{own_id}", "ts": "{time}", "type": "{kind}", "user": {{"id": "{user}"}}}}'
 
 
 def day(number: int) -> dt.date:

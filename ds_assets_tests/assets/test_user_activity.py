@@ -206,6 +206,34 @@ def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so
     assert second.raw_fingerprint != first.raw_fingerprint
 
 
+def test_ids_that_are_unique_within_a_user_drop_no_event_of_another_user(
+    installation: Installation,
+) -> None:
+    users = ("alice", "bob", "carol")
+    lines = [event(1, f"{START}T10:00:00Z", user, "purchase") for user in users]
+    installation.write_logs(START, *lines)
+    found = report(installation)
+    assert (found.users, found.events, found.duplicates) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(("days", "duplicates"), [(None, 1), (2, 1), (1, 0)])
+def test_an_event_that_arrives_again_on_another_day_counts_once(
+    days: int | None, duplicates: int, tmp_path: Path
+) -> None:
+    logs = {} if days is None else {"duplicate_days": days}
+    installation = make_installation(tmp_path, logs=logs)
+    purchase = event(1, f"{START}T23:59:00Z", "alice", "purchase")
+    installation.write_logs(day(0), purchase)
+    installation.write_logs(day(1), event(2, f"{day(1)}T10:00:00Z"))
+    installation.write_logs(day(2), purchase, event(3, f"{day(2)}T10:00:00Z"))
+    installation.run(START, day(2), FIRST_TWO)
+    for number in (0, 2, 0):  # also if days are made again, each alone
+        assert report(installation, number).duplicates == (duplicates if number else 0)
+    found = read_report(day(2), installation.lake)
+    assert found is not None
+    assert found.events == 2 - duplicates
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     found = report(installation)

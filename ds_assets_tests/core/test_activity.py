@@ -14,7 +14,7 @@ DAY = dt.date(2026, 3, 10)
 NOON = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001
 SCHEMA = (
     "dt date, file bigint, line bigint, reason string, user_id string, event_time timestamp_ntz, "
-    "event_date date, event_type string, event_id string, amount double, property_minutes double, "
+    "event_date date, event_type string, event_key bigint, amount double, property_minutes double, "
     "attribute_country string, attribute_level double"
 )
 
@@ -45,7 +45,7 @@ def an_event(event_type: str = "login", **changes: Any) -> tuple[Any, ...]:
         "event_time": time,
         "event_date": time.date() if time else None,
         "event_type": event_type,
-        "event_id": None,
+        "event_key": None,
         "amount": None,
         "property_minutes": None,
         "attribute_country": None,

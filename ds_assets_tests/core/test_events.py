@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.events import (
+    DUPLICATE,
     count_bad_lines,
     count_lines,
     duplicates,
+    event_ids,
     events_table,
-    repeated_ids,
+    repeated_keys,
 )
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
@@ -20,7 +22,7 @@ DAY = dt.date(2026, 3, 10)
 NEXT_DAY = dt.date(2026, 3, 11)
 SCHEMA = (
     "dt date, file bigint, line bigint, reason string, user_id string, user_id_changed boolean, "
-    "event_time timestamp_ntz, event_id string"
+    "event_time timestamp_ntz, event_key bigint"
 )
 
 Place = tuple[dt.date, int, int]
@@ -31,7 +33,7 @@ def engine() -> DuckDBEngine:
     return open_duckdb(512, 2)
 
 
-def a_row(line: int, event_id: str | None, **changes: Any) -> tuple[Any, ...]:
+def a_row(line: int, event_key: int | None, **changes: Any) -> tuple[Any, ...]:
     row = {
         "dt": DAY,
         "file": 0,
@@ -40,7 +42,7 @@ def a_row(line: int, event_id: str | None, **changes: Any) -> tuple[Any, ...]:
         "user_id": "u",
         "user_id_changed": False,
         "event_time": dt.datetime(2026, 3, 10, 12, 0),  # noqa: DTZ001
-        "event_id": event_id,
+        "event_key": event_key,
     }
     return tuple((row | changes).values())
 
@@ -49,12 +51,16 @@ def make_frame(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> Any:
     return engine.session.createDataFrame(rows, SCHEMA)
 
 
-def copies(frame: Any, engine: DuckDBEngine) -> Any:
-    return duplicates(frame, repeated_ids(frame, engine), engine)
+def copies(
+    frame: Any, engine: DuckDBEngine, days: int = 7, earlier: tuple[tuple[dt.date, int], ...] = ()
+) -> Any:
+    stored = engine.session.createDataFrame(list(earlier), "dt date, event_key bigint")
+    repeated = repeated_keys(frame, stored, engine)
+    return duplicates(frame, repeated, stored, days, engine)
 
 
-def repeats(rows: list[tuple[Any, ...]], engine: DuckDBEngine) -> set[Place]:
-    found = engine.to_pandas(copies(make_frame(rows, engine), engine))
+def repeats(rows: list[tuple[Any, ...]], engine: DuckDBEngine, **changes: Any) -> set[Place]:
+    found = engine.to_pandas(copies(make_frame(rows, engine), engine, **changes))
     return {(day.date(), file, line) for day, file, line in found.itertuples(index=False)}
 
 
@@ -65,36 +71,70 @@ def test_the_table_names_the_games_own_columns() -> None:
 
 def test_of_events_with_one_id_the_earliest_stays(engine: DuckDBEngine) -> None:
     later = dt.datetime(2026, 3, 10, 13, 0)  # noqa: DTZ001
-    rows = [a_row(1, "a", event_time=later), a_row(2, "a"), a_row(3, "a", event_time=later)]
+    rows = [a_row(1, 1, event_time=later), a_row(2, 1), a_row(3, 1, event_time=later)]
     assert repeats(rows, engine) == {(DAY, 0, 1), (DAY, 0, 3)}
 
 
 def test_of_events_at_one_time_the_first_line_stays(engine: DuckDBEngine) -> None:
-    rows = [a_row(3, "a"), a_row(1, "a", file=1), a_row(2, "a")]
+    rows = [a_row(3, 1), a_row(1, 1, file=1), a_row(2, 1)]
     assert repeats(rows, engine) == {(DAY, 0, 3), (DAY, 1, 1)}
 
 
-def test_one_id_on_two_arrival_days_is_two_events(engine: DuckDBEngine) -> None:
-    assert repeats([a_row(1, "a"), a_row(2, "a", dt=NEXT_DAY)], engine) == set()
+def test_an_id_that_arrives_on_two_days_counts_on_the_first(engine: DuckDBEngine) -> None:
+    earlier_time = dt.datetime(2026, 3, 10, 11, 0)  # noqa: DTZ001
+    rows = [a_row(1, 1), a_row(2, 1, dt=NEXT_DAY, event_time=earlier_time)]
+    assert repeats(rows, engine) == {(NEXT_DAY, 0, 2)}
 
 
-@pytest.mark.parametrize("event_id", [None, ""])
-def test_events_without_an_id_are_no_duplicates(event_id: str | None, engine: DuckDBEngine) -> None:
-    assert repeats([a_row(1, event_id), a_row(2, event_id)], engine) == set()
+@pytest.mark.parametrize(("days", "is_duplicate"), [(0, False), (2, False), (3, True), (4, True)])
+def test_an_id_is_compared_with_those_of_so_many_days_before(
+    days: int, is_duplicate: bool, engine: DuckDBEngine
+) -> None:
+    before = DAY - dt.timedelta(days=3)
+    expected = {(DAY, 0, 1)} if is_duplicate else set()
+    rows = [a_row(1, 1), a_row(2, 2)]
+    assert repeats(rows, engine, days=days, earlier=((before, 1),)) == expected
+    rows.append(a_row(3, 1, dt=before))
+    assert repeats(rows, engine, days=days) == expected
+
+
+def test_an_id_of_a_later_day_makes_no_duplicate(engine: DuckDBEngine) -> None:
+    assert repeats([a_row(1, 1)], engine, earlier=((NEXT_DAY, 1),)) == set()
+
+
+def test_events_without_an_id_are_no_duplicates(engine: DuckDBEngine) -> None:
+    assert repeats([a_row(1, None), a_row(2, None)], engine) == set()
+
+
+def test_the_ids_of_a_day_are_those_of_its_events_duplicates_among_them(
+    engine: DuckDBEngine,
+) -> None:
+    rows = [
+        a_row(1, 1),
+        a_row(2, 1, reason=DUPLICATE),
+        a_row(3, 2, reason="no time"),
+        a_row(4, None),
+        a_row(5, 3, dt=NEXT_DAY, reason=DUPLICATE),
+    ]
+    ids = engine.to_pandas(event_ids(make_frame(rows, engine), 7, engine))
+    assert set(ids.itertuples(index=False, name=None)) == {
+        (pd.Timestamp(DAY), 1, 7),
+        (pd.Timestamp(NEXT_DAY), 3, 7),
+    }
 
 
 def test_a_line_that_is_not_valid_is_no_duplicate_and_makes_none(engine: DuckDBEngine) -> None:
-    assert repeats([a_row(1, "a", reason="no time"), a_row(2, "a")], engine) == set()
+    assert repeats([a_row(1, 1, reason="no time"), a_row(2, 1)], engine) == set()
 
 
 def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
     engine: DuckDBEngine,
 ) -> None:
     rows = [
-        a_row(1, "a"),
-        a_row(2, "b", user_id_changed=True),
-        a_row(3, "c", reason="no user id", user_id_changed=None),
-        a_row(1, "d", file=1),
+        a_row(1, 1),
+        a_row(2, 2, user_id_changed=True),
+        a_row(3, 3, reason="no user id", user_id_changed=None),
+        a_row(1, 4, file=1),
     ]
     found = engine.to_pandas(count_lines(make_frame(rows, engine), engine))
     counts = found[["file", "reason", "lines", "changed_user_ids"]].fillna({"reason": "valid"})
@@ -128,25 +168,24 @@ def test_invalid_lines_and_damages_are_counted_by_file_and_reason(engine: DuckDB
         st.tuples(
             st.sampled_from([DAY, NEXT_DAY]),
             st.integers(0, 2),
-            st.sampled_from([None, "", "a", "b", "A"]),
+            st.sampled_from([None, 1, 2, 3]),
             st.integers(0, 2),
         ),
         min_size=1,
         max_size=20,
     )
 )
-def test_one_event_of_each_id_and_day_is_left(
-    rows: list[tuple[dt.date, int, str | None, int]], engine: DuckDBEngine
+def test_one_event_of_each_id_is_left(
+    rows: list[tuple[dt.date, int, int | None, int]], engine: DuckDBEngine
 ) -> None:
     noon = dt.datetime(2026, 3, 10, 12, 0)  # noqa: DTZ001
     frame = make_frame(
         [
-            a_row(n, event_id, dt=day, file=file, event_time=noon + dt.timedelta(hours=hour))
-            for n, (day, file, event_id, hour) in enumerate(rows)
+            a_row(n, event_key, dt=day, file=file, event_time=noon + dt.timedelta(hours=hour))
+            for n, (day, file, event_key, hour) in enumerate(rows)
         ],
         engine,
     )
     copied = engine.to_pandas(copies(frame, engine))
-    assert len(rows) - len(copied) == len({(day, e) for day, _, e, _ in rows if e}) + sum(
-        not event_id for _, _, event_id, _ in rows
-    )
+    keys = [event_key for _, _, event_key, _ in rows]
+    assert len(rows) - len(copied) == len(set(keys) - {None}) + keys.count(None)

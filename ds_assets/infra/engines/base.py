@@ -41,8 +41,16 @@ class EventReader(Protocol):
         """
         ...
 
+    @property
+    def event_ids(self) -> DataFrame:
+        """The ids of the events read last: dt and the columns of EVENT_IDS."""
+        ...
+
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
-        """Read files of any number of days, replacing those read before."""
+        """Read files of any number of days, replacing those read before.
+
+        Events that the stored ids of earlier days have are marked as duplicates.
+        """
         ...
 
 

@@ -23,11 +23,14 @@ from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import ColumnType, Table
+from ds_assets.core.tables import EVENT_IDS
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches
 from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.line_rules import hash_probe
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines, RawText
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.event_ids import find_compared_days
 from ds_assets.infra.lake.raw_logs import RawObject
 from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
 
@@ -157,22 +160,36 @@ class DuckDBEventReader:
             f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
         )
         self.frame = engine.session.table(f"{name}_events")
-        self._repeated = _sql(events.repeated_ids(self.frame, engine))
+        self.event_ids = events.event_ids(self.frame, hash_probe(), engine)
+        earlier = engine.session.table(self._fill("earlier", self._select_earlier([])))
+        self._repeated = _sql(events.repeated_keys(self.frame, earlier, engine))
         repeated = engine.session.table(self._fill("repeated", self._repeated))
-        self._duplicates = _sql(events.duplicates(self.frame, repeated, engine))
+        self._duplicates = _sql(
+            events.duplicates(self.frame, repeated, earlier, game.duplicate_days, engine)
+        )
         self._fill_bad_lines([], [])
         self.bad_lines = engine.session.table(f"{name}_bad_lines")
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
         paths = lake.local_files(raw_object.stored.name for raw_object in objects)
+        compared = find_compared_days({file.day for file in objects}, self._game, lake)
         self.read_files(
-            [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)]
+            [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)],
+            lake.local_files(table_file(EVENT_IDS.name, day) for day in compared),
         )
 
-    def read_files(self, files: Sequence[RawFile] | Sequence[RawLines]) -> None:
-        """Read files, replacing those read before."""
+    def read_files(
+        self, files: Sequence[RawFile] | Sequence[RawLines], event_ids: Sequence[Path] = ()
+    ) -> None:
+        """Read files, replacing those read before.
+
+        Args:
+            files: Files of any number of days.
+            event_ids: Stored days of `EVENT_IDS`, by which events that arrived before are found.
+        """
         damaged = create_lines(self.connection, files, self._game, f"{self.name}_lines")
+        self._fill("earlier", self._select_earlier(event_ids))
         self._fill("repeated", self._repeated)
         duplicates = self._fill("duplicates", self._duplicates)
         self.connection.execute(
@@ -184,8 +201,18 @@ class DuckDBEventReader:
     def close(self) -> None:
         """Drop the tables and views."""
         self.connection.execute(f"DROP VIEW {self.name}_events")
-        for part in ("lines", "repeated", "duplicates", "bad_lines"):
+        for part in ("lines", "earlier", "repeated", "duplicates", "bad_lines"):
             self.connection.execute(f"DROP TABLE IF EXISTS {self.name}_{part}")
+
+    def _select_earlier(self, event_ids: Sequence[Path]) -> str:
+        """Return the SQL of those stored keys that the lines have, too: few, however many days."""
+        if not event_ids:
+            return "SELECT CAST(NULL AS DATE) AS dt, CAST(NULL AS BIGINT) AS event_key LIMIT 0"
+        return f"""
+            SELECT dt, event_key FROM read_parquet([{", ".join(map(_literal, event_ids))}],
+                hive_partitioning = true, hive_types = {{dt: DATE}})
+            WHERE probe = {hash_probe()} AND event_key IN
+                (SELECT event_key FROM {self.name}_lines WHERE event_key IS NOT NULL)"""
 
     def _fill_bad_lines(self, files: Sequence[RawText], damaged: Iterable[Damage]) -> None:
         names = [file.name for file in files]

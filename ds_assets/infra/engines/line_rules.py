@@ -6,9 +6,12 @@ format. Files are read into lines by `duckdb_reader`.
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import cache
+
+import duckdb
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import MAX_NUMBER, NOT_TEXT
+from ds_assets.core.events import MAX_NUMBER, NOT_TEXT, NULL_EVENT_IDS
 from ds_assets.core.user_ids import (
     BLANKS,
     FLOAT,
@@ -48,7 +51,7 @@ def typed_lines(source: str, game: Game) -> str:
     return f"""
         SELECT dt, file, line, reason, user_id, user_id <> text_user_id AS user_id_changed,
                event_time, CAST(event_time AS DATE) AS event_date,
-               event_type, {names}, CASE WHEN reason IS NOT NULL
+               event_type, {_event_key(game)} AS event_key, {names}, CASE WHEN reason IS NOT NULL
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, {_user_id()} AS user_id, {_local_time(game)} AS event_time,
@@ -58,7 +61,27 @@ def typed_lines(source: str, game: Game) -> str:
 
 def _typed_names(game: Game) -> list[str]:
     properties = [f"property_{name}" for name in game.properties]
-    return ["event_id", "amount", *properties, *(f"attribute_{name}" for name in game.attributes)]
+    return ["amount", *properties, *(f"attribute_{name}" for name in game.attributes)]
+
+
+def _event_key(game: Game) -> str:
+    """Return the SQL of the hash by which events with the same id are found; null without an id."""
+    if game.fields.event_id is None:
+        return "CAST(NULL AS BIGINT)"
+    words = ", ".join(map(literal, NULL_EVENT_IDS))
+    hashed = "text_event_id" if game.logs.event_id_scope == "game" else "user_id, text_event_id"
+    # Shifted, because the columns of tables have no unsigned integers.
+    return f"""CASE WHEN lower(text_event_id) NOT IN ({words})
+        THEN CAST(hash({hashed}) >> 1 AS BIGINT) END"""
+
+
+@cache
+def hash_probe() -> int:
+    """Hash a fixed text, by which days whose ids were hashed by another DuckDB are recognized."""
+    query = "SELECT CAST(hash('probe', 'probe') >> 1 AS BIGINT)"
+    with duckdb.connect() as connection:
+        ((probe,),) = connection.execute(query).fetchall()
+    return int(probe)
 
 
 def _numbers(game: Game) -> dict[str, str]:
@@ -161,6 +184,10 @@ def _reason(game: Game) -> str:
 
 def _wrong_user(game: Game) -> list[tuple[str, str]]:
     cases = [
+        *(
+            (_holds_nul(column), f"{words} contains the character U+0000")
+            for column, words in _stored_texts(game).items()
+        ),
         (f"text_user_id IS NULL OR {_is_null_user(game)}", "no user id"),
         (
             f"length(user_id) > {MAX_USER_ID_LENGTH}",
@@ -169,10 +196,6 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
         (
             f"regexp_full_match(user_id, {literal(FLOAT)})",
             "the user id is a float that is not a whole number of up to 15 digits",
-        ),
-        *(
-            (_holds_nul(column), f"{words} contains the character U+0000")
-            for column, words in _stored_texts(game).items()
         ),
     ]
     if game.logs.format == "csv":  # all values are text
@@ -197,7 +220,8 @@ def _holds_nul(column: str) -> str:
 
 def _stored_texts(game: Game) -> dict[str, str]:
     """Return the text columns that reach the results database, with their names in messages."""
-    return {"user_id": "the user id"} | {
+    # The text of the user id, because DuckDB's `nfc_normalize` ends a text at U+0000.
+    return {"text_user_id": "the user id"} | {
         f"text_attribute_{name}": f"the attribute {name}"
         for name, attribute in game.attributes.items()
         if attribute.type == "text"

@@ -15,16 +15,20 @@ import duckdb
 import pyarrow as pa
 
 from ds_assets.core import events
-from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.engine import DataFrame
 from ds_assets.core.events import events_table
 from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.tables import EVENT_IDS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
+from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.line_rules import hash_probe
 from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets.infra.engines.spark_tables import SparkPlace, ddl, in_batches, path_of
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.event_ids import find_compared_days
 from ds_assets.infra.lake.raw_logs import RawObject
 
 _WORKER_MEMORY = "512MB"
@@ -37,17 +41,20 @@ class SparkEventReader:
     Attributes:
         frame: The events frame of the files read last.
         bad_lines: Their invalid lines.
+        event_ids: The ids of their events.
     """
 
     frame: DataFrame
     bad_lines: DataFrame
+    event_ids: DataFrame
 
-    def __init__(self, engine: Engine, place: SparkPlace, game: Game) -> None:
+    def __init__(self, engine: LakeEngine, place: SparkPlace, game: Game) -> None:
         self._engine = engine
         self._place = place
         self._game = game
         self._kept: list[DataFrame] = []
-        self._offer(engine.session.createDataFrame([], ddl(_lines_table(game))))
+        lines = engine.session.createDataFrame([], ddl(_lines_table(game)))
+        self._offer(lines, engine.session.createDataFrame([], f"dt date, {ddl(EVENT_IDS)}"))
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
@@ -61,7 +68,9 @@ class SparkEventReader:
         names = [raw_object.stored.name for raw_object in objects]
         files = self._paths(names) if self._place.is_local else self._contents(names, lake)
         read = FileReader(self._game, numbers)
-        self._offer(self._keep(in_batches(files, read, _lines_table(self._game))))
+        lines = self._keep(in_batches(files, read, _lines_table(self._game)))
+        compared = find_compared_days({file.day for file in objects}, self._game, lake)
+        self._offer(lines, self._engine.read(compared, EVENT_IDS, lake))
 
     def close(self) -> None:
         """Release the cached lines."""
@@ -85,15 +94,19 @@ class SparkEventReader:
             )
         return files.select("path", "content")
 
-    def _offer(self, lines: DataFrame) -> None:
+    def _offer(self, lines: DataFrame, stored_ids: DataFrame) -> None:
         f = self._engine.functions
         whole = lines.where(f.col("line").isNotNull())
-        repeated = events.repeated_ids(whole, self._engine)
-        copies = self._keep(events.duplicates(whole, repeated, self._engine))
+        comparable = stored_ids.where(f.col("probe") == hash_probe())
+        earlier = comparable.join(whole.select("event_key"), ["event_key"], "left_semi")
+        repeated = events.repeated_keys(whole, earlier, self._engine)
+        days = self._game.duplicate_days
+        copies = self._keep(events.duplicates(whole, repeated, earlier, days, self._engine))
         marked = copies.withColumn("is_copy", f.lit(True))
         reason = f.when(f.col("is_copy"), f.lit(events.DUPLICATE)).otherwise(f.col("reason"))
         checked = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
         self.frame = checked.select(*events_table(self._game).names)
+        self.event_ids = events.event_ids(self.frame, hash_probe(), self._engine)
         # A line with a reason is never a duplicate.
         self.bad_lines = lines.where(f.col("reason") != events.NOTHING).select(
             "dt", f.col("name").alias("file"), "line", "reason", "content"

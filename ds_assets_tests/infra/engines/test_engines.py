@@ -13,7 +13,7 @@ from pyarrow import parquet
 from ds_assets.core.activity import daily_activity
 from ds_assets.core.events import DUPLICATE, events_table
 from ds_assets.core.schema import Column, Table
-from ds_assets.core.tables import QUARANTINE
+from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
@@ -108,17 +108,15 @@ def test_the_events_frame_has_the_contracts_columns(engine: LakeEngine) -> None:
         assert engine.to_pandas(reader.bad_lines).empty
 
 
-def test_duplicates_are_marked_at_their_place_within_their_day(
-    engine: LakeEngine, lake: FolderLake
-) -> None:
+def test_duplicates_are_marked_at_their_place(engine: LakeEngine, lake: FolderLake) -> None:
     lines = [a_line("a"), b"broken", a_line("b"), a_line("a"), a_line("c"), a_line("a")]
     files = [a_file(lake, *lines), a_file(lake, a_line("a"), day=NEXT_DAY)]
     with engine.events(a_game_with_ids()) as reader:
         reader.read(files, lake)
         rows = engine.to_pandas(reader.frame)
         marked = rows[rows["reason"] == DUPLICATE]
-        assert set(zip(marked["file"], marked["line"], strict=True)) == {(0, 4), (0, 6)}
-        assert sorted(rows.loc[rows["reason"].isna(), "event_id"]) == ["a", "a", "b", "c"]
+        assert set(zip(marked["file"], marked["line"], strict=True)) == {(0, 4), (0, 6), (1, 1)}
+        assert rows.loc[rows["reason"].isna(), "event_key"].nunique() == 3
         assert list(engine.to_pandas(reader.bad_lines)["line"]) == [2]
 
 
@@ -128,6 +126,35 @@ def test_files_of_any_name_are_read(engine: LakeEngine, lake: FolderLake) -> Non
     with engine.events(make_game()) as reader:
         reader.read(files, lake)
         assert sorted(engine.to_pandas(reader.bad_lines)["file"]) == sorted(names)
+
+
+def test_an_event_that_arrived_on_a_stored_day_is_a_duplicate(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    game = a_game_with_ids()
+    days = [DAY - dt.timedelta(days=back) for back in (0, game.duplicate_days, 200)]
+    lines = {DAY: b"a b c d", days[1]: b"a a", days[2]: b"b", NEXT_DAY: b"c"}
+    with engine.events(game) as reader:
+        for day in (NEXT_DAY, *days[1:], DAY):
+            ids = [a_line(event_id) for event_id in lines[day].decode().split()]
+            time = str(day).encode()
+            file = a_file(lake, *(line.replace(b"2026-03-10", time) for line in ids), day=day)
+            reader.read([file], lake)
+            engine.store(reader.event_ids, EVENT_IDS, "dt", [day], lake)
+        rows = engine.to_pandas(reader.frame)
+        assert list(rows.loc[rows["reason"] == DUPLICATE, "line"]) == [1]
+        assert [len(rows_of(day, EVENT_IDS, lake)) for day in days] == [4, 1, 1]
+
+
+def test_ids_that_another_release_hashed_are_not_compared(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    with engine.events(a_game_with_ids()) as reader:
+        reader.read([a_file(lake, a_line("a"))], lake)
+        ids = reader.event_ids.withColumn("probe", engine.functions.lit(1))
+        engine.store(ids, EVENT_IDS, "dt", [DAY], lake)
+        reader.read([a_file(lake, a_line("a"), day=NEXT_DAY)], lake)
+        assert engine.to_pandas(reader.frame)["reason"].isna().all()
 
 
 def test_user_ids_are_stored_in_one_form(engine: LakeEngine, lake: FolderLake) -> None:
@@ -169,7 +196,7 @@ def test_a_reader_forgets_what_it_read_before(engine: LakeEngine, lake: FolderLa
     with engine.events(a_game_with_ids()) as reader:
         reader.read([a_file(lake, a_line("a"), a_line("a"), b"broken")], lake)
         reader.read([a_file(lake, a_line("b"), day=NEXT_DAY)], lake)
-        assert list(engine.to_pandas(reader.frame)["event_id"]) == ["b"]
+        assert len(engine.to_pandas(reader.frame)) == 1
         assert engine.to_pandas(reader.frame)["reason"].isna().all()
         assert engine.to_pandas(reader.bad_lines).empty
 
