@@ -3,8 +3,10 @@
 Scope: addresses, folders, limits. What the game is stands in the game file (`game.py`).
 """
 
+import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,11 +19,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from ds_assets.errors import InputError, describe_mistakes
 
 PREFIX = "DS_ASSETS_"
+_TEST_PREFIX = f"{PREFIX}TEST_"
+"""Variables of the project's own tests."""
 RESULTS_SCHEMES = ("sqlite:///", "mysql+pymysql://", "postgresql+psycopg://")
 """How the URL of a results database begins."""
 DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
@@ -183,6 +187,11 @@ class Settings(BaseSettings):
             "cache": _without_credentials(self.cache_url) or str(self.cache_folder),
         }
 
+    @property
+    def has_default_home(self) -> bool:
+        """Whether the home is the one that is used without DS_ASSETS_HOME."""
+        return self.home == Path(_HOME).absolute()
+
 
 def _path(value: object, default: Path) -> Path:
     """A path as absolute, or the default where there is none or something else; see `home`."""
@@ -214,6 +223,34 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise InputError(mistakes) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the settings or the .env file cannot be read: {error}") from None
+
+
+def find_unknown_variables() -> list[str]:
+    """Describe variables with the prefix that are not settings, and are therefore without effect.
+
+    Returns:
+        A sentence for each variable of the environment and the `.env` file, with the most similar
+        setting.
+    """
+    settings = {_variable(key) for key in Settings.model_fields}
+    try:
+        in_file = DotEnvSettingsSource(Settings).env_vars
+    except (OSError, UnicodeDecodeError):  # reported by `load_settings`
+        in_file = {}
+    names = sorted({name.upper() for name in (*os.environ, *in_file)} - settings)
+    return [
+        f"{name} is not a setting and has no effect; {_suggest_setting(name)}"
+        for name in names
+        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
+    ]
+
+
+def _suggest_setting(variable: str) -> str:
+    # Without the prefix, which would make all of them similar.
+    similar = get_close_matches(variable.removeprefix(PREFIX).lower(), Settings.model_fields, 1)
+    return (
+        f"did you mean {_variable(similar[0])}?" if similar else ".env.example lists all settings"
+    )
 
 
 def _variable(key: str) -> str:

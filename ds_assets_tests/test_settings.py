@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.settings import DEMO_GAME, PREFIX, Settings, load_settings
+from ds_assets.settings import (
+    DEMO_GAME,
+    PREFIX,
+    Settings,
+    find_unknown_variables,
+    load_settings,
+)
 
 KEYS = sorted(Settings.model_fields)
 ADDRESSES = ("results_url", "cache_url")
@@ -161,6 +167,26 @@ def test_an_env_file_that_is_no_text_is_a_plain_mistake(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_a_folder_is_a_plain_mistake() -> None:
     assert "File name too long" in complaint(home="x" * 10_000)
+
+
+def test_variables_that_are_not_settings_are_found_in_the_environment_and_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("DS_ASSETS_LAKE_ULR=https://host/lake?sig=s3cret\nOTHER=x\n")
+    monkeypatch.setenv("DS_ASSETS_COLOR", "red")
+    monkeypatch.setenv("DS_ASSETS_THREADS", "2")
+    assert find_unknown_variables() == [
+        "DS_ASSETS_COLOR is not a setting and has no effect; .env.example lists all settings",
+        "DS_ASSETS_LAKE_ULR is not a setting and has no effect; did you mean DS_ASSETS_LAKE_URL?",
+    ]
+
+
+def test_an_env_file_that_is_no_text_hides_no_variable_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes(b"DS_ASSETS_THREADS=\xff\n")
+    monkeypatch.setenv("DS_ASSETS_HOEM", "x")
+    assert [text.partition(" ")[0] for text in find_unknown_variables()] == ["DS_ASSETS_HOEM"]
 
 
 @given(

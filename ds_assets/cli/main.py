@@ -14,7 +14,7 @@ from typer.main import get_command
 from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, exit_on_error
 
 COMMANDS = {
-    "check": "Validate the environment and the game file, and show where data is stored.",
+    "check": "Validate the settings and the game file, and open every place where data is stored.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, or for a range of days in one run.",
     "predict": "Print the predictions of users, one line of JSON each.",
@@ -61,7 +61,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None: ...
+def _warn_of_unknown_variables(context: typer.Context) -> None:
+    from ds_assets.settings import find_unknown_variables  # noqa: PLC0415  (slow)
+
+    if context.invoked_subcommand != "check":  # which reports them as mistakes
+        for text in find_unknown_variables():
+            typer.echo(f"warning: {text}", err=True)
 
 
 def main() -> None:

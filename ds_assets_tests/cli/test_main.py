@@ -2,16 +2,22 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from ds_assets.cli.main import COMMANDS, main
 from ds_assets.infra.engines import spark_session
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.infra.results.schema import SCHEMA_VERSION
 from ds_assets.local_servers.process import ServerProcess, free_port
+from ds_assets.settings import Settings
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -81,17 +87,162 @@ def shell(
     return Shell(monkeypatch, capfd, tmp_path / "home")
 
 
-def test_check_says_where_everything_lies(shell: Shell) -> None:
+def check(shell: Shell) -> tuple[int, dict[str, str]]:
+    """Exit code of `check`, and what it says by the first word of each line."""
+    code, out, err = shell("check")
+    assert err == ""
+    assert "secret" not in out
+    assert "c2VjcmV0" not in out
+    lines = [line.partition(" ") for line in out.splitlines()]
+    return code, {name: rest.strip() for name, _, rest in lines}
+
+
+def write_day(shell: Shell, *lines: str) -> None:
+    Installation(shell.home).write_logs(START, *lines)
+
+
+def test_check_says_where_everything_is_and_that_nothing_is_wrong(shell: Shell) -> None:
+    kinds = ("session_start", "purchase", "gacha_draw", "stage_clear")
+    extra = {
+        "amount": 1,
+        "props": {"minutes": 2},
+        "user": {"id": "u1", "country": "KR", "channel": "ads", "level": 3},
+    }
+    write_day(
+        shell,
+        *(
+            json.dumps(json.loads(event(n, f"{START}T10:00:00Z", kind=kind)) | extra)
+            for n, kind in enumerate(kinds)
+        ),
+    )
+    game, database = "Simulated game", f"sqlite:///{shell.home}/results.sqlite"
+    compared = "its fields and event types are in 4 lines of"
     code, out, err = shell("check")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        f"game      Simulated game ({shell.home}/game.yaml)",
-        f"source    {shell.home}/source",
-        f"lake      {shell.home}/lake",
-        f"results   sqlite:///{shell.home}/results.sqlite",
-        f"cache     {shell.home}/cache",
+        f"game      {game} ({shell.home}/game.yaml): valid; {compared} {START}",
+        f"source    {shell.home}/source: usable, newest day {START}",
+        f"lake      {shell.home}/lake: not created yet; the first run creates it",
+        f"results   {database}: not created yet; the first delivery creates it",
+        f"cache     {shell.home}/cache: not created yet; the first use creates it",
         "All settings are valid.",
     ]
+
+
+def test_check_opens_every_place_and_names_the_newest_day(shell: Shell) -> None:
+    write_day(shell, event(1, f"{START}T10:00:00Z"))
+    FolderLake(shell.home / "lake").write(f"raw/dt={START}/a.jsonl", b"{}\n")
+    with ResultsDatabase(f"sqlite:///{shell.home}/results.sqlite") as database:
+        database.ensure_schema()
+    (shell.home / "cache").mkdir()
+    code, lines = check(shell)
+    assert code == 0
+    assert lines["source"].endswith(f"/source: usable, newest day {START}")
+    assert lines["lake"].endswith(f"/lake: usable, newest day {START}")
+    assert lines["results"].endswith(f"/results.sqlite: usable, schema version {SCHEMA_VERSION}")
+    assert lines["cache"].endswith("/cache: usable")
+
+
+def test_check_creates_nothing(shell: Shell) -> None:
+    before = sorted(shell.home.rglob("*"))
+    check(shell)
+    assert sorted(shell.home.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_check_names_every_server_that_is_down_and_no_secret(shell: Shell) -> None:
+    close_ports(shell, *CLOSED_PORTS)
+    code, lines = check(shell)
+    assert code == 3
+    for name in ("source", "lake", "results", "cache"):
+        place, _, result = lines[name].partition(": unavailable: ")
+        assert place
+        assert f"DS_ASSETS_{name.upper()}_URL" in result
+
+
+def test_check_reports_mistakes_of_several_places_at_once(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    shell.env("DS_ASSETS_LAKE", str(tmp_path / "file"))
+    shell.env("DS_ASSETS_SOURCE", str(tmp_path / "nowhere"))
+    shell.env("DS_ASSETS_CACHE_URL", "redis://me:secret@127.0.0.1:1/0?decode_responses=true")
+    code, lines = check(shell)
+    assert code == 2
+    assert f"{tmp_path}/file is not a folder; correct DS_ASSETS_LAKE" in lines["lake"]
+    assert f"{tmp_path}/nowhere does not exist; create it" in lines["source"]
+    assert "DS_ASSETS_CACHE_URL must not set decode_responses" in lines["cache"]
+
+
+def test_a_mistake_counts_more_than_a_server_that_is_down(shell: Shell, tmp_path: Path) -> None:
+    shell.env("DS_ASSETS_SOURCE", str(tmp_path / "nowhere"))
+    shell.env("DS_ASSETS_CACHE_URL", "redis://127.0.0.1:1/0")
+    code, lines = check(shell)
+    assert code == 2
+    assert ": unavailable: " in lines["cache"]
+
+
+def test_check_finds_a_home_that_does_not_exist(shell: Shell, tmp_path: Path) -> None:
+    shell.env("DS_ASSETS_HOME", str(tmp_path / "hoem"))
+    code, lines = check(shell)
+    assert code == 2
+    assert f"DS_ASSETS_HOME names {tmp_path}/hoem, which is not a folder" in lines["mistake:"]
+
+
+def test_a_misspelt_variable_is_a_mistake_for_check_and_a_warning_elsewhere(shell: Shell) -> None:
+    shell.env("DS_ASSETS_CASHE_URL", "redis://me:secret@host")
+    sentence = (
+        "DS_ASSETS_CASHE_URL is not a setting and has no effect; did you mean DS_ASSETS_CACHE_URL?"
+    )
+    code, lines = check(shell)
+    assert (code, lines["mistake:"]) == (2, sentence)
+    assert shell("keys", "list") == (0, "", f"warning: {sentence}\n")
+
+
+def test_a_misspelt_variable_is_reported_beside_other_mistakes_of_the_settings(
+    shell: Shell,
+) -> None:
+    shell.env("DS_ASSETS_THREDS", "2")
+    shell.env("DS_ASSETS_SCHEDULE_HOUR", "24")
+    message = shell.mistake("check")
+    assert "DS_ASSETS_SCHEDULE_HOUR: found '24'" in message
+    assert "did you mean DS_ASSETS_THREADS?" in message
+
+
+def test_check_warns_of_fields_and_event_types_that_no_line_has(shell: Shell) -> None:
+    game = yaml.safe_load((shell.home / "game.yaml").read_text())
+    game["fields"]["amount"] = "amuont"
+    game["events"]["purchases"] = ["purchase", "gatcha_draw"]
+    (shell.home / "game.yaml").write_text(yaml.safe_dump(game))
+    write_day(shell, event(1, f"{START}T10:00:00Z", kind="gacha_draw"))
+    code, lines = check(shell)
+    assert code == 0
+    assert ": warning: " in lines["game"]
+    assert "fields.amount: no line has the field amuont" in lines["game"]
+    assert (
+        "events.purchases: no line has the event type gatcha_draw; did you mean gacha_draw?"
+        in lines["game"]
+    )
+    assert f"looked at 1 line of {START}" in lines["game"]
+    assert "All" not in lines
+
+
+def test_check_compares_with_the_lake_where_logs_are_put_straight_into_it(shell: Shell) -> None:
+    line = event(1, f"{START}T10:00:00Z", kind="gacha_draw")
+    FolderLake(shell.home / "lake").write(f"raw/dt={START}/a.jsonl", f"{line}\n".encode())
+    _, lines = check(shell)
+    assert "not used: the logs are put straight into the lake" in lines["source"]
+    assert f"looked at 1 line of {START}" in lines["game"]
+
+
+def test_check_ends_in_time_though_a_server_never_answers(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ds_assets.cli.check.TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(Settings, "places", lambda _: {"cache": "a silent place"})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        shell.env("DS_ASSETS_CACHE_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        code, lines = check(shell)
+    assert code == 3
+    assert lines["cache"] == "a silent place: unavailable: no answer within 0.5 seconds"
 
 
 def test_every_mistake_of_the_game_file_is_told_at_once(shell: Shell) -> None:

@@ -17,11 +17,12 @@ from ds_assets.infra.engines.line_rules import literal, text_fields, typed_lines
 from ds_assets.infra.engines.parquet_reader import read_parquet
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines
 
-_READERS: dict[str, Callable[..., list[Damage]]] = {
+READERS: dict[str, Callable[..., list[Damage]]] = {
     "jsonl": read_json,
     "csv": read_csv,
     "parquet": read_parquet,
 }
+"""Functions that insert the lines of files, by format."""
 
 
 def create_lines(
@@ -54,7 +55,7 @@ def create_lines(
         text = f"INSERT INTO {table} {typed_lines(lines, game)}"
         connection.execute(parsed(connection, text))
 
-    return _READERS[game.logs.format](connection, files, game, insert)
+    return READERS[game.logs.format](connection, files, game, insert)
 
 
 @lru_cache(maxsize=32)  # parsing a long statement takes longer than running it on a few lines

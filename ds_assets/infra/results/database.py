@@ -57,7 +57,7 @@ from ds_assets.infra.results.schema import (
     TARGET_PREDICTION_ROWS,
     DeliveredTable,
 )
-from ds_assets.infra.results.upgrade import schema_version, upgrade
+from ds_assets.infra.results.upgrade import refuse_unknown, schema_version, upgrade
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +149,18 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         _retry(self._ensure_schema)
+
+    def schema_version(self) -> str | None:
+        """Read the version of the schema, and change nothing; none where there is no schema yet.
+
+        Raises:
+            SchemaDiffers: It is newer than this software, or belongs to another one.
+            ResultsUnavailable: The database cannot be used.
+        """
+        with begin(self._connected()) as connection:
+            version = schema_version(connection)
+            refuse_unknown(connection, version)
+            return version
 
     def deliver(
         self,

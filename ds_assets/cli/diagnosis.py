@@ -1,0 +1,240 @@
+"""What is wrong with an installation: every server opened, and the game file compared with logs.
+
+Scope: finding. The command `check` prints what is found. No table, folder or file of an
+installation is created or changed.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from ds_assets.errors import InputError, Unavailable
+from ds_assets.game import Game
+from ds_assets.infra.engines.line_rules import text_fields
+from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
+from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.newest_logs import find_newest_files, find_source_days, newest_day
+from ds_assets.installation import Installation
+from ds_assets.settings import find_unknown_variables
+
+TIMEOUT_SECONDS = 60.0
+"""For all places together, which are opened side by side."""
+
+Kind = Literal["mistake", "unavailable", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: `mistake` in the input; `unavailable`, worth a retry; `warning`, to be looked at.
+        text: What is wrong and what to do about it.
+    """
+
+    kind: Kind
+    text: str
+
+
+Result: TypeAlias = str | Finding
+"""What is usable, or what is wrong."""
+
+
+def diagnose(installation: Installation, timeout_seconds: float) -> dict[str, Result]:
+    """Open all that an installation uses, side by side, and compare the game file with logs.
+
+    Args:
+        installation: The installation.
+        timeout_seconds: Time after which a place counts as unavailable.
+
+    Returns:
+        The result for `game`, for each of `Settings.places`, and for `engine` if it is Spark.
+    """
+    probes: dict[str, Callable[[Installation], Result]] = {
+        "game": _probe_game,
+        "source": _probe_source,
+        "lake": _probe_lake,
+        "results": _probe_results,
+        "cache": _probe_cache,
+    }
+    settings = installation.settings
+    if settings.spark_remote or settings.spark_master:
+        probes["engine"] = _probe_engine
+    return _run_side_by_side(installation, probes, timeout_seconds)
+
+
+def find_environment_mistakes(installation: Installation) -> list[Finding]:
+    """Find variables without effect, and a home that does not exist though it is named."""
+    texts = find_unknown_variables()
+    settings = installation.settings
+    if not settings.home.is_dir() and not settings.has_default_home:
+        texts.append(
+            f"DS_ASSETS_HOME names {settings.home}, which is not a folder; create it, or correct "
+            "the variable"
+        )
+    return [Finding("mistake", text) for text in texts]
+
+
+def find_unused_names(game: Game, sample: LogSample) -> list[str]:
+    """Find fields and event types of the game file that no line of a sample has.
+
+    Returns:
+        A sentence for each, with the key of the game file and its value.
+    """
+    fields = text_fields(game)
+    missing = [name for name, lines in sample.values.items() if not lines]
+    texts = [f"{_key(name)}: no line has the field {fields[name]}" for name in missing]
+    for key, kinds in _event_types(game):
+        for kind in sorted(set(kinds) - sample.event_types):
+            similar = get_close_matches(kind, sample.event_types, 1)
+            hint = f"; did you mean {similar[0]}?" if similar else ""
+            texts.append(f"{key}: no line has the event type {kind}{hint}")
+    return texts
+
+
+def _run_side_by_side(
+    installation: Installation,
+    probes: dict[str, Callable[[Installation], Result]],
+    timeout_seconds: float,
+) -> dict[str, Result]:
+    results: dict[str, Result] = {}
+    bugs: list[Exception] = []
+
+    def run(name: str, probe: Callable[[Installation], Result]) -> None:
+        try:
+            results[name] = _catch(lambda: probe(installation))
+        except Exception as error:  # noqa: BLE001  (raised by the thread that waits)
+            bugs.append(error)
+
+    # Daemons, because a server that never answers must not keep the process from ending.
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in probes.items()]
+    end = time.monotonic() + timeout_seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    if bugs:
+        raise bugs[0]
+    late = Finding("unavailable", f"no answer within {timeout_seconds:g} seconds")
+    return {name: results.get(name, late) for name in probes}
+
+
+def _catch(probe: Callable[[], Result]) -> Result:
+    try:
+        return probe()
+    except (InputError, OSError) as error:
+        return Finding("mistake", str(error))
+    except Unavailable as error:
+        return Finding("unavailable", str(error))
+
+
+def _probe_game(installation: Installation) -> Result:
+    """Compare the game file with logs; what is wrong with their places is reported there."""
+    game = installation.game
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            files = find_newest_files(
+                installation.lake(), installation.log_source(), game, Path(folder)
+            )
+            sample = summarize_logs(files, game)
+    except (InputError, Unavailable, OSError):
+        return "valid; not compared with logs, which cannot be read"
+    if not sample.lines:
+        return "valid; not compared with logs, as there are none yet"
+    days = ", ".join(sorted({str(file.day) for file in files}))
+    place = f"{sample.lines:,} line{'' if sample.lines == 1 else 's'} of {days}"
+    unused = find_unused_names(game, sample)
+    if unused:
+        return Finding("warning", "; ".join([*unused, f"looked at {place}"]))
+    return f"valid; its fields and event types are in {place}"
+
+
+def _probe_source(installation: Installation) -> Result:
+    settings = installation.settings
+    if not settings.source_url and not settings.source.is_dir():
+        missing = f"the folder {settings.source} does not exist"
+        if settings.source != settings.home / "source":
+            return Finding("mistake", f"{missing}; create it, or correct DS_ASSETS_SOURCE")
+        if installation.lake().days(RAW):
+            return "not used: the logs are put straight into the lake"
+        return Finding(
+            "warning", f"{missing}; create it, or set DS_ASSETS_SOURCE or DS_ASSETS_SOURCE_URL"
+        )
+    source = installation.log_source()
+    if days := find_source_days(source, installation.game):
+        return f"usable, newest day {days[-1]}"
+    example = source.folder(newest_day(installation.game))
+    return Finding(
+        "warning",
+        f"it has no folder of a day, such as {example}; correct it or logs.path of the game file",
+    )
+
+
+def _probe_lake(installation: Installation) -> Result:
+    settings = installation.settings
+    if not settings.lake_url:
+        _refuse_unwritable(settings.lake, "DS_ASSETS_LAKE")
+        if not settings.lake.exists():
+            return "not created yet; the first run creates it"
+    days = installation.lake().days(RAW)
+    return f"usable, newest day {days[-1]}" if days else "usable, without logs yet"
+
+
+def _probe_results(installation: Installation) -> Result:
+    scheme, _, path = installation.settings.results_url.partition(":///")
+    if scheme == "sqlite":
+        file = Path(path.partition("?")[0])
+        _refuse_unwritable(file.parent, "DS_ASSETS_RESULTS_URL")
+        if not file.exists():
+            return "not created yet; the first delivery creates it"
+    with installation.results() as database:
+        version = database.schema_version()
+    if version is None:
+        return "usable, without tables yet; the first delivery creates them"
+    return f"usable, schema version {version}"
+
+
+def _probe_cache(installation: Installation) -> Result:
+    settings = installation.settings
+    if not settings.cache_url:
+        _refuse_unwritable(settings.cache_folder, "DS_ASSETS_HOME")
+        if not settings.cache_folder.exists():
+            return "not created yet; the first use creates it"
+    with installation.cache() as cache:
+        cache.ping()
+    return "usable"
+
+
+def _probe_engine(installation: Installation) -> Result:
+    installation.engine()
+    return "usable"
+
+
+def _refuse_unwritable(folder: Path, setting: str) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"{existing} is not a folder; correct {setting}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{existing} is not writable for this user; correct {setting}")
+
+
+def _key(name: str) -> str:
+    """The key of the game file for a name of `text_fields`."""
+    kind, _, rest = name.partition("_")
+    if kind == "property":
+        return f"properties.{rest}"
+    return f"attributes.{rest}.field" if kind == "attribute" else f"fields.{name}"
+
+
+def _event_types(game: Game) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the keys of the game file that list event types, with the types."""
+    for key, kinds in game.events.model_dump().items():
+        yield f"events.{key}", kinds or ()
+    for name, target in game.targets.items():
+        yield f"targets.{name}.event", target.event or ()
