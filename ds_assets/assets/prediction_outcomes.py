@@ -17,6 +17,7 @@ from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
+from ds_assets.core.user_groups import shorten_group
 from ds_assets.daily_assets import (
     DATABASE_POOL,
     daily_asset,
@@ -195,7 +196,8 @@ def _observe(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOu
     return ObservedOutcomes(
         rows["probability"].to_numpy(dtype=np.float64),
         labels.to_numpy(dtype=bool),
-        rows["user_group"].fillna("").to_numpy(dtype=object),
+        # Predictions that were stored by version 0.1.0 have groups without a bound.
+        rows[USER_GROUP].fillna("").map(shorten_group).to_numpy(dtype=object),
         rows["amount"].to_numpy(dtype=np.float64) if is_expected else None,
         None if spent is None else spent.to_numpy(dtype=np.float64),
     )

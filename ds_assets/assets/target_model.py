@@ -17,11 +17,11 @@ from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
-from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,

@@ -3,7 +3,7 @@
 Scope: `user_activity`, the only reduction of events; everything downstream reads its result.
 """
 
-from ds_assets.core.aggregates import latest
+from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.game_tables import stored_activity_table
 from ds_assets.core.measures import count_types, stored_measures
@@ -30,7 +30,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         (f.count("*") if activities is None else count_types(activities, f)).alias("activities"),
         *(count_types((name,), f).alias(f"count_{name}") for name in game.target_event_types),
         *(
-            latest(f, "event_time", f"attribute_{name}").alias(f"last_{name}")
+            latest_attribute(f, name, "event_time", f"attribute_{name}", game).alias(f"last_{name}")
             for name in game.attributes
         ),
         f.max("event_time").alias("last_time"),

@@ -6,11 +6,20 @@ functions, see `engine`.
 
 from typing import Any
 
+from ds_assets.core.attribute_texts import shortened
+from ds_assets.game import Game
+
 
 def latest(f: Any, time: str, value: str) -> Any:
     """The non-null value with the latest time; of several at that time, the greatest."""
     timed = f.when(f.col(value).isNotNull(), f.struct(f.col(time), f.col(value)))
     return f.max(timed).getField(value)
+
+
+def latest_attribute(f: Any, name: str, time: str, value: str, game: Game) -> Any:
+    """The latest value of an attribute, within the bound on texts."""
+    last = latest(f, time, value)
+    return shortened(f, last) if game.attributes[name].type == "text" else last
 
 
 def exact_sum(f: Any, values: Any) -> Any:

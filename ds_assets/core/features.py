@@ -9,7 +9,7 @@ The rule of this file: features of day D see only what arrived and happened on o
 import datetime as dt
 from collections.abc import Sequence
 
-from ds_assets.core.aggregates import latest
+from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, frame_of_days
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.measures import stored_measures
@@ -102,5 +102,9 @@ def _select_arrived(
             measure.total(f, f.col(measure.name)).cast("double").alias(measure.name)
             for measure in stored_measures(game)
         ),
-        *(latest(f, "last_time", f"last_{name}").alias(f"last_{name}") for name in game.attributes),
+        # Days that were stored by version 0.1.0 have texts without a bound.
+        *(
+            latest_attribute(f, name, "last_time", f"last_{name}", game).alias(f"last_{name}")
+            for name in game.attributes
+        ),
     )

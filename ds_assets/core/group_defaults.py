@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ds_assets.core.prediction_json import NO_PREDICTION, encode_members
 from ds_assets.core.tables import MODEL_VERSIONS, PREDICTED_NUMBERS, PREDICTIONS
+from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.core.user_targets import NAMES as TARGET_NAMES
 
@@ -25,6 +26,7 @@ AVERAGED_COLUMNS = PREDICTED_NUMBERS
 SHARED_COLUMNS = ("as_of", *MODEL_VERSIONS)
 """Columns that have the same value in all rows of a day."""
 _GROUP = "user_group"
+_USERS = "users"
 _COUNTS = tuple(f"{name} count" for name in AVERAGED_COLUMNS)
 INPUT_COLUMNS = (_GROUP, *AVERAGED_COLUMNS, *SHARED_COLUMNS)
 """Columns that group defaults are computed from."""
@@ -51,16 +53,16 @@ class GroupDefaults(msgspec.Struct, frozen=True):
 
 
 def compute_group_defaults(batches: Iterable[pa.RecordBatch | pa.Table]) -> pa.RecordBatch:
-    """Compute the averages of all users and of each user group.
+    """Compute the averages of all users and of the largest user groups.
 
     Args:
         batches: The predictions of one day, read once: the columns `INPUT_COLUMNS`, and `targets`
             where the game has targets of its own.
 
     Returns:
-        The columns of `PREDICTIONS`: a row without a group for all users, then one per group;
-        every user id is empty. No rows if there are no predictions. With `targets` if the batches
-        have them.
+        The columns of `PREDICTIONS`: a row without a group for all users, then one for each of the
+        `MAX_USER_GROUPS` largest groups; every user id is empty. No rows if there are no
+        predictions. With `targets` if the batches have them.
     """
     sums, target_sums = [], []
     for batch in batches:
@@ -71,7 +73,8 @@ def compute_group_defaults(batches: Iterable[pa.RecordBatch | pa.Table]) -> pa.R
     if any(batch.num_rows for batch in sums):
         by_group = pa.concat_tables(sums)
         grouped = by_group.filter(pc.is_valid(by_group[_GROUP]))
-        averages = _averages(_sum_by(by_group, [])) + _averages(_sum_by(grouped, [_GROUP]))
+        groups = _largest(_sum_by(grouped, [_GROUP]))
+        averages = _averages(_sum_by(by_group, [])) + _averages(groups)
     if not target_sums:
         return pa.RecordBatch.from_pylist(averages, schema=PREDICTIONS.arrow_schema)
     return with_target_averages(averages, _average_targets(pa.concat_tables(target_sums)))
@@ -117,14 +120,21 @@ def _count_values(batch: pa.RecordBatch | pa.Table) -> pa.Table:
         is_number = pc.fill_null(pc.is_finite(batch[name]), False)
         columns[name] = pc.if_else(is_number, batch[name], None)
         columns[count] = pc.cast(is_number, pa.int64())
+    columns[_USERS] = pa.repeat(1, batch.num_rows)
     return pa.table(columns)
+
+
+def _largest(groups: pa.Table) -> pa.Table:
+    by_size = groups.sort_by([(_USERS, "descending"), (_GROUP, "ascending")])
+    return by_size.slice(0, MAX_USER_GROUPS)
 
 
 def _sum_by(rows: pa.Table, keys: list[str]) -> pa.Table:
     """Sum values and counts by group."""
-    sums = [(name, "sum") for name in (*AVERAGED_COLUMNS, *_COUNTS)]
+    summed_columns = (*AVERAGED_COLUMNS, *_COUNTS, _USERS)
+    sums = [(name, "sum") for name in summed_columns]
     summed = rows.group_by(keys).aggregate(sums + [(name, "max") for name in SHARED_COLUMNS])
-    return summed.rename_columns([*keys, *AVERAGED_COLUMNS, *_COUNTS, *SHARED_COLUMNS])
+    return summed.rename_columns([*keys, *summed_columns, *SHARED_COLUMNS])
 
 
 def _sum_targets(batch: pa.Table) -> pa.Table:
@@ -162,7 +172,7 @@ def _average_targets(sums: pa.Table) -> list[dict[str, Any]]:
 
 def _averages(sums: pa.Table) -> list[dict[str, Any]]:
     averages = []
-    for row in sums.to_pylist():
+    for row in sums.drop_columns([_USERS]).to_pylist():
         counts = [row.pop(count) for count in _COUNTS]
         means = {
             name: row[name] / count if count else None

@@ -11,8 +11,8 @@ import pandas as pd
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
-from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.game import Attribute, Fields, Game
 
 FIRST_DAY = dt.date(2024, 1, 1)

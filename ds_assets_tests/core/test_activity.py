@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.activity import daily_activity, day_totals
+from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
@@ -107,6 +108,16 @@ def test_of_attributes_at_one_time_the_greatest_stays_in_any_order(engine: DuckD
     events = [an_event(attribute_country=name) for name in ("JP", "US", "DE")]
     for order in (events, events[::-1]):
         assert reduce(order, engine).iloc[0]["last_country"] == "US"
+
+
+def test_a_long_attribute_is_cut_and_those_of_two_users_stay_different(
+    engine: DuckDBEngine,
+) -> None:
+    texts = {"u": "X" * 300 + "a", "v": "X" * 300 + "b"}
+    events = [an_event(user_id=user, attribute_country=text) for user, text in texts.items()]
+    rows = reduce(events, engine).set_index("user_id")
+    assert rows["last_country"].to_dict() == {user: shorten(text) for user, text in texts.items()}
+    assert rows["last_country"].nunique() == 2
 
 
 def test_an_attribute_that_no_event_had_is_none(engine: DuckDBEngine) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from ds_assets.core import features
+from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
@@ -383,6 +384,12 @@ def test_the_last_value_is_that_of_the_latest_time_that_has_one(world: World) ->
         "never": None,
     }
     assert described["ties"]["last_level"] == 10.0
+
+
+def test_a_long_text_of_a_day_that_an_older_version_stored_is_cut(world: World) -> None:
+    rows = [make_row("long", 8, last_country="X" * 300)]
+    described = world.describe(rows)[day(8), "long"]
+    assert described["last_country"] == shorten("X" * 300)
 
 
 def test_gaps_lie_between_active_days_within_the_lookback(world: World) -> None:

@@ -15,6 +15,7 @@ from ds_assets.core.group_defaults import (
     encode_group_defaults,
 )
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
 
@@ -72,6 +73,15 @@ def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
         "KR": [level | {"probability": None, "model": None}],
         "US": [],
     }
+
+
+def test_only_the_largest_groups_get_means_of_their_own_and_others_those_of_all_users() -> None:
+    groups = [f"country=c{n:04d}" for n in range(5_000)]
+    rows = [row(f"u{n}", user_group=group) for n, group in enumerate([*groups, groups[-1]])]
+    averages = compute_group_defaults(table(*rows).to_batches(1_000))
+    assert [*by_group(averages)] == [None, groups[-1], *groups[: MAX_USER_GROUPS - 1]]
+    defaults = encode_group_defaults(DAYS[0], averages)
+    assert defaults.of_group(groups[2_000]) == defaults.of_group("")
 
 
 def test_the_models_of_a_day_are_listed_by_target_without_those_that_were_not_made() -> None:

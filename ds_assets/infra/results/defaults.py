@@ -11,6 +11,7 @@ from ds_assets.core.group_defaults import (
     with_target_averages,
 )
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.schema import PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS
 
@@ -34,7 +35,13 @@ def _averages(connection: sa.Connection) -> list[dict[str, Any]]:
     shared = [sa.func.max(_USERS.c[name]).label(name) for name in SHARED_COLUMNS]
     means = [sa.func.avg(_USERS.c[name]).label(name) for name in AVERAGED_COLUMNS]
     group = _group(connection)
-    of_groups = sa.select(group, *shared, *means).where(group.is_not(None)).group_by(group)
+    of_groups = (
+        sa.select(group, *shared, *means)
+        .where(group.is_not(None))
+        .group_by(group)
+        .order_by(sa.func.count().desc(), group)
+        .limit(MAX_USER_GROUPS)
+    )
     return _rows(connection, sa.select(*shared, *means), of_groups)
 
 

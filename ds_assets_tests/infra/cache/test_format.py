@@ -49,6 +49,12 @@ def test_the_newest_day_is_read_back_with_its_defaults_and_models() -> None:
     assert stored.models == {"payment": "some", "cluster": "some"}
 
 
+def test_what_every_request_reads_of_the_day_is_small_however_many_groups_there_are() -> None:
+    rows = [row(f"u{n}", user_group=f"country=c{n}") for n in range(5_000)]
+    value = day_encoded(KEY_CHECK, DAYS[0], compute_group_defaults([table(*rows)]))
+    assert len(value) < 16_384
+
+
 def test_a_day_without_defaults_is_a_day() -> None:
     nothing = compute_group_defaults([])
     stored = day_decoded(KEY_CHECK, day_encoded(KEY_CHECK, DAYS[0], nothing))

@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from ds_assets.core.activity import daily_activity
+from ds_assets.core.attribute_texts import shorten, shortened
 from ds_assets.core.events import DUPLICATE, events_table
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
@@ -256,6 +257,17 @@ def test_a_days_rows_of_other_days_are_not_written(engine: LakeEngine, lake: Fol
     assert store_scores(rows[:1], [NEXT_DAY], engine, lake) == {NEXT_DAY: 0}
     assert store_scores([], [DAY], engine, lake) == {DAY: 0}
     assert rows_of(DAY, SCORES, lake) == []
+
+
+def test_long_texts_are_cut_as_python_cuts_them(engine: LakeEngine) -> None:
+    texts = ["KR", "X" * 100, "X" * 101, "é한😀" * 60, "X" * 70_000, "", None]
+    f = engine.functions
+    frame = engine.session.createDataFrame(list(enumerate(texts)), "place long, text string")
+    rows = engine.to_pandas(frame.select("place", shortened(f, f.col("text")).alias("text")))
+    by_engine = rows.sort_values("place")["text"]
+    assert [None if pd.isna(text) else text for text in by_engine] == [
+        None if text is None else shorten(text) for text in texts
+    ]
 
 
 def test_times_are_the_games_own_wherever_they_are_written(

@@ -10,8 +10,8 @@ import pytest
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
-from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import (

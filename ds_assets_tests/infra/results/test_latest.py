@@ -239,6 +239,15 @@ def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDataba
     assert means(results.defaults()) == expected
 
 
+def test_defaults_are_those_of_the_largest_groups(results: ResultsDatabase) -> None:
+    groups = [f"country=c{n:03d}" for n in range(100)]
+    rows = table(*(row(f"u{n}", user_group=g) for n, g in enumerate([*groups, groups[-1]])))
+    results.deliver(DAYS[0], rows, "run")
+    expected = {one["user_group"]: one for one in plain(compute_group_defaults([rows]))}
+    assert {None, groups[0], groups[-1]} < set(expected)
+    assert means(results.defaults()) == expected
+
+
 def test_defaults_have_the_means_of_the_games_own_targets(results: ResultsDatabase) -> None:
     users = ("a", "DE", 0.1), ("b", "DE", 0.3), ("c", "de", None), ("d", None, 0.8)
     rows = [

@@ -18,7 +18,6 @@ from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.populations import in_population
-from ds_assets.core.models.data.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.core.models.inference.onnx_model import (
     Model,
     PredictionModel,
@@ -31,6 +30,7 @@ from ds_assets.core.models.inference.onnx_model import (
 )
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 
 AGO = "days_since_active"
 _KEPT_DAYS = 8

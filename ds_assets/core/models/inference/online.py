@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.encoding import (
     CLUSTER,
     FLOAT32_MAX,
@@ -34,7 +35,6 @@ from ds_assets.core.encoding import (
 )
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.data.populations import PURCHASE_AGO, is_in_population
-from ds_assets.core.models.data.user_groups import NO_GROUPS, group_start
 from ds_assets.core.models.inference.batch import (
     AGO,
     DayModels,
@@ -53,6 +53,7 @@ from ds_assets.core.models.inference.onnx_model import (
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.user_groups import NO_GROUPS, group_start
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.errors import InputError
 
@@ -206,7 +207,7 @@ class _Rows:
             return [None] * len(self.users)
         start, column = group_start(by)
         values = self.clusters if column == CLUSTER else [user[column] for user in self.users]
-        return [None if value is None else f"{start}{value}" for value in values]
+        return [None if value is None else f"{start}{shorten(str(value))}" for value in values]
 
 
 def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetPredictions:

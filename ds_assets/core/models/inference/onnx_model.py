@@ -24,10 +24,10 @@ from ds_assets.core.models.card.model_card import (
     VALIDATION_PREFIX,
     ModelCard,
 )
-from ds_assets.core.models.data.user_groups import with_user_groups
 from ds_assets.core.models.inference.reasons import plan_reasons, reasons_of_frame
 from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
 from ds_assets.core.models.learning.spend import amounts_of
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.errors import InputError
 
 ALL_USERS = ""

@@ -25,6 +25,7 @@ from ds_assets.core.models.evaluation.metrics import (
 )
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target
+from ds_assets.core.user_groups import largest_groups
 
 Verdict = Literal["as_promised", "outside", "useless", "too_few_users"]
 _NO_BETTER_THAN_CHANCE = 0.5
@@ -85,7 +86,7 @@ def compare(
     drift: Mapping[str, float],
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare a day's predictions with what happened, for all users and for each group.
+    """Compare a day's predictions with what happened, for all users and for the largest groups.
 
     Args:
         target: What was predicted.
@@ -98,7 +99,7 @@ def compare(
     Returns:
         The columns of `PREDICTION_OUTCOMES`.
     """
-    named = sorted({group for group in happened.groups if group})
+    named = sorted(largest_groups(happened.groups))
     chosen = {ALL: happened} | {group: happened.of(happened.groups == group) for group in named}
     promised = promise(card)
     rows = [

@@ -1,9 +1,8 @@
 """Models of user groups: each group gets the one that is better for it, its own or the global one.
 
-Scope: which groups are large enough to try, and the comparison on a later snapshot.
+Scope: which groups have enough users to try, and the comparison on a later snapshot.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,9 +16,7 @@ from ds_assets.core.models.data.training_rows import Rows, groups_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
-
-MAX_GROUPS = 20
-"""Groups for which a model is tried, the largest; each costs about as much as its share of rows."""
+from ds_assets.core.user_groups import largest_groups
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def contest(
     seed: int,
     max_fit_rows: int | None = None,
 ) -> Contest:
-    """Let a model of each group compete with the global one on the group's later users.
+    """Let a model of each of the largest groups compete with the global one on its later users.
 
     Args:
         fold: The snapshots.
@@ -63,10 +60,8 @@ def contest(
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    sizes = Counter(group for group in validation.groups if group)
-    ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
     cards, winners = [], {}
-    for group in ranked[:MAX_GROUPS]:
+    for group in largest_groups(validation.groups):
         if not has_enough(_of_group(fold, group)):
             few = "too few users of each outcome for its own"
             cards.append(_fallback(group, fold, validation, few))
@@ -82,8 +77,6 @@ def contest(
         cards.append(_decide(group, fold, own, difference))
         if cards[-1].model == "group":
             winners[group] = trees
-    rest = f"only the {MAX_GROUPS} largest groups are tried"
-    cards += [_fallback(group, fold, validation, rest) for group in ranked[MAX_GROUPS:]]
     return Contest(tuple(cards), winners)
 
 

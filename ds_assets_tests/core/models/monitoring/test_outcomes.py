@@ -12,6 +12,7 @@ from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import Measures
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare, promise
 from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
     make_card,
@@ -168,6 +169,14 @@ def test_each_group_has_a_row_and_users_without_one_are_among_all() -> None:
     of_group = found.iloc[1]
     assert of_group["auc"] == alone["auc"]
     assert of_group["happened"] == alone["happened"]
+
+
+def test_only_the_largest_groups_have_rows() -> None:
+    small = [f"country=c{n:03d}" for n in range(100)]
+    groups = np.array(["country=US"] * 700 + ["country=KR"] * 700 + small, dtype=object)
+    segments = compared(happened(1_500, groups=groups))["segment"].tolist()
+    assert {"all", "country=US", "country=KR"} < {*segments}
+    assert len(segments) == 1 + MAX_USER_GROUPS
 
 
 def test_nothing_is_promised_of_a_group() -> None:

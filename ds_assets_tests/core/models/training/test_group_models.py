@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ds_assets.core import user_groups
 from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import GroupCard
 from ds_assets.core.models.data.snapshots import Fold
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.learning.learner import LINEAR_SHARE, FittedClassifier, fit_classifier
-from ds_assets.core.models.training import group_models
 from ds_assets.core.models.training.group_models import (
     Contest,
     Ensemble,
@@ -120,17 +120,14 @@ def test_a_group_that_is_new_in_the_validation_snapshot_falls_back() -> None:
     assert (card.model, card.reason) == ("global", "too few users of each outcome for its own")
 
 
-def test_only_the_largest_groups_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_models, "MAX_GROUPS", 2)
+def test_only_the_largest_groups_are_tried_and_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_groups, "MAX_USER_GROUPS", 2)
     names = np.array(["a"] * 200 + ["b"] * 100 + ["c"] * 200 + ["d"] * 100, dtype=object)
     found = held(make_fold(alike, groups=lambda features: pd.Series(names, features.index)))[0]
     cards = by_name(found)
-    assert list(cards) == ["a", "c", "b", "d"]
+    assert list(cards) == ["a", "c"]
     assert cards["a"].difference is not None
     assert cards["c"].difference is not None
-    for name in ("b", "d"):
-        assert cards[name].reason == "only the 2 largest groups are tried"
-        assert (cards[name].model, cards[name].users) == ("global", 100)
 
 
 def test_without_groups_there_is_no_contest() -> None:

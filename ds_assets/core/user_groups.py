@@ -1,13 +1,20 @@
 """User groups, for which separate models are tried, as `game.yaml` defines them.
 
-Scope: the group of a user.
+Scope: the group of a user, and which groups are large enough to report on.
 """
+
+from collections import Counter
+from collections.abc import Iterable
 
 import pandas as pd
 
+from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.encoding import CLUSTER, USER_GROUP
 
 NO_GROUPS, BY_CLUSTER = "none", "clusters"
+MAX_USER_GROUPS = 20
+"""Groups of a day that get models, reports and defaults of their own, the largest: an attribute may
+have thousands of values, and the defaults of all groups are read with each request."""
 
 
 def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -25,8 +32,24 @@ def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:
     else:
         start, column = group_start(by)
         values = features[column].astype("string")
-        groups = (start + values).where(values.notna())
+        groups = start + values.map(shorten, na_action="ignore").astype("string")
     return features.assign(**{USER_GROUP: groups})
+
+
+def shorten_group(group: str) -> str:
+    """The name of a group that was made before there was a bound on texts."""
+    name, equals, value = group.partition("=")
+    return f"{name}{equals}{shorten(value)}"
+
+
+def largest_groups(groups: Iterable[str]) -> list[str]:
+    """The largest groups, at most `MAX_USER_GROUPS`: by size, then by name.
+
+    Args:
+        groups: The group of each user, an empty string for none.
+    """
+    sizes = Counter(group for group in groups if group)
+    return sorted(sizes, key=lambda group: (-sizes[group], group))[:MAX_USER_GROUPS]
 
 
 def group_start(by: str) -> tuple[str, str]:
