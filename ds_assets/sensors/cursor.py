@@ -1,7 +1,7 @@
 """The sensor's memory between evaluations.
 
 Nothing that matters is in it: what was used is in the lake, and what was requested is in the tags
-of the runs. It saves looking at unchanged days again, and repeating a warning.
+of the runs. Dagster stores it with each evaluation, so it must not grow with the days of a game.
 """
 
 import datetime as dt
@@ -14,13 +14,11 @@ class Cursor(BaseModel):
     """What the sensor remembers. Running installations have stored it under these names.
 
     Attributes:
-        done: Fingerprint of the files of each day for which there is nothing to do.
         next: Day at which the next evaluation continues with older days.
         warned: What has been warned of, which is not repeated.
         deliveries_checked: When servers were asked whether they still hold what was delivered.
     """
 
-    done: dict[dt.date, str] = {}
     next: dt.date = dt.date.min
     warned: Annotated[set[str], Field(alias="told")] = set()
     deliveries_checked: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)

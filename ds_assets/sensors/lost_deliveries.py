@@ -62,7 +62,7 @@ def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.dat
 
 
 def _lost_in_cache(records: Records, cache: PredictionCache, now: dt.datetime) -> list[dt.date]:
-    """The days whose values have not expired yet, if the newest of them is not there."""
+    """The days whose values have not expired yet, if the newest of them is missing."""
     days = sorted(records.recorded_days("prediction_cache"))
     if not days:
         return []

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from ds_assets.core.arrivals import Arrival, Attempt
+from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.infra.lake.base import day_folder, day_of
-from ds_assets.infra.lake.provenance import refresh_raw_content
 from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
 from ds_assets.partitions import daily_partitions
 from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
@@ -27,18 +27,17 @@ Files = Mapping[dt.date, Sequence[RawObject]]
 
 def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
     """Request runs of days whose files are new or have changed, oldest first."""
-    files, cursor = _look(evaluation), evaluation.cursor
+    files = _look(evaluation)
     intents = {
         day: RunIntent(job, day, day, fingerprint(objects)) for day, objects in files.items()
     }
-    changed = {day: it for day, it in intents.items() if cursor.done.get(day) != it.files}
-    stored = changed.keys() & evaluation.records.recorded_days("user_activity").keys()
-    refresh_raw_content({day: files[day] for day in stored}, evaluation.lake)
-    attempts, busy = evaluation.attempts(changed.values()), evaluation.busy_days()
+    stored = files.keys() & evaluation.records.recorded_days("user_activity").keys()
+    evaluation.records.refresh_raw_content({day: files[day] for day in stored})
+    attempts, busy = evaluation.attempts(intents.values()), evaluation.busy_days()
     keys = daily_partitions(evaluation.game).get_partition_keys()
     partitions = set(map(dt.date.fromisoformat, keys))
     requests = []
-    for day, intent in sorted(changed.items()):
+    for day, intent in sorted(intents.items()):
         arrival = _arrival(evaluation, intent, files[day], attempts[intent.tag], busy=day in busy)
         requests += evaluation.follow(intent, arrival, partitions)
     return requests[:MAX_RUNS_PER_EVALUATION]
@@ -71,12 +70,14 @@ def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str])
 
 
 def _warn_deleted_days(evaluation: SensorEvaluation, days: set[dt.date], files: Files) -> None:
-    done = evaluation.cursor.done
-    empty = {day for day, objects in files.items() if not objects}
-    for day in sorted(set(done) & ((set(done) - days) | empty)):
-        del done[day]
+    """Warn once of recorded raw files that are gone, and forget them."""
+    remaining = days - {day for day, objects in files.items() if not objects}
+    deleted = sorted(evaluation.records.recorded_days(RAW_LOGS).keys() - remaining)
+    if deleted:
+        evaluation.records.withdraw(RAW_LOGS, deleted)
+        named = f"{deleted[0]}" if len(deleted) == 1 else f"{deleted[0]} to {deleted[-1]}"
         evaluation.warnings.append(
-            f"The raw files of {day} were deleted; the data made from them is kept."
+            f"The raw files of {named} were deleted; the data made from them is kept."
         )
 
 

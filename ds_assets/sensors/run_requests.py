@@ -133,8 +133,6 @@ class SensorEvaluation:
         self.decisions[decision] += 1
         if decision is RunDecision.RUN:
             return [intent.request(len(arrival.attempts) + 1)]
-        if decision is RunDecision.DONE:
-            self.cursor.done[intent.first] = intent.files
         if decision is RunDecision.GIVEN_UP:
             self._give_up(intent, len(arrival.attempts))
         return []

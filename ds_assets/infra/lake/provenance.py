@@ -39,6 +39,7 @@ class Records:
         self._lineages = lineages
         self._lake = lake
         self._recorded: dict[str, Mapping[dt.date, Summary]] = {}
+        self._inputs: dict[str, Mapping[dt.date, tuple[str, str]]] = {}
 
     def recorded_days(self, asset: str) -> Mapping[dt.date, Summary]:
         """The days of an asset that have a record."""
@@ -54,12 +55,12 @@ class Records:
             day: The day.
             history: Whether to list the inputs whose change leaves the day valid, and no others.
         """
-        return {
-            f"{reads.asset} {read}": recorded[read].content
+        return dict(
+            as_inputs[read]
             for reads in self._lineages[asset].reads
-            if reads.is_history is history and (recorded := self.recorded_days(reads.asset))
-            for read in reads.days(day, recorded)
-        }
+            if reads.is_history is history and (as_inputs := self._as_inputs(reads.asset))
+            for read in reads.days(day, as_inputs)
+        )
 
     def is_current(self, asset: str, day: dt.date) -> bool:
         """Whether a day was made from its inputs as they are now."""
@@ -70,12 +71,30 @@ class Records:
     def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
         """Remove the records of days, which are outdated from now on."""
         self._lake.delete(_names(asset, days, self._lake))
+        self._forget(asset)
+
+    def refresh_raw_content(self, files: Mapping[dt.date, Sequence[RawObject]]) -> None:
+        """Record the content of days' raw files, see `refresh_raw_content`."""
+        refresh_raw_content(files, self._lake)
+        self._forget(RAW_LOGS)
+
+    def _forget(self, asset: str) -> None:
         self._recorded.pop(asset, None)
+        self._inputs.pop(asset, None)
 
     def read(self, asset: str, day: dt.date) -> Provenance | None:
         """Read the record of a day; none for a day without one."""
         names = _names(asset, [day], self._lake)
         return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
+
+    def _as_inputs(self, asset: str) -> Mapping[dt.date, tuple[str, str]]:
+        """Name and fingerprint of each day as an input of others."""
+        if asset not in self._inputs:
+            recorded = self.recorded_days(asset)
+            self._inputs[asset] = {
+                day: (f"{asset} {day}", record.content) for day, record in recorded.items()
+            }
+        return self._inputs[asset]
 
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
