@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 from dagster import RunRecord
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from ds_assets.core.arrivals import Arrival, Attempt, Outcome, RunDecision, decide_run
@@ -26,6 +27,11 @@ FILES = "ds_assets/raw_files"
 """Tag of a run: the job, the days and the fingerprint of the files that it was requested for."""
 
 _PARTITION = "dagster/partition"
+_UNFINISHED = [
+    *IN_PROGRESS_RUN_STATUSES,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+]
 _OUTCOMES = {
     dg.DagsterRunStatus.SUCCESS: Outcome.SUCCEEDED,
     dg.DagsterRunStatus.FAILURE: Outcome.FAILED,
@@ -102,9 +108,14 @@ class SensorEvaluation:
         return attempts
 
     def busy_days(self) -> set[dt.date]:
-        """Days for which any run is in progress."""
-        runs = self.instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+        """Days for which any run is in progress, or waits for its turn."""
+        runs = self.instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
         return {day for run in runs for day in _days_of(run.tags)}
+
+    def is_busy(self) -> bool:
+        """Whether any run of a day is unfinished, or a backfill, which starts its runs in turn."""
+        requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+        return bool(self.busy_days() or self.instance.get_backfills(filters=requested, limit=1))
 
     def request_range(
         self, job: str, days: Sequence[dt.date], assets: Iterable[str]
@@ -166,10 +177,11 @@ def _attempt(record: RunRecord) -> Attempt:
 
 
 def _days_of(tags: Mapping[str, str]) -> list[dt.date]:
-    """Days of a run, by its tags."""
-    first = tags.get(RANGE_START) or tags.get(_PARTITION)
+    """Days of a run, by its tags; none where other code has partitions that are no days."""
+    first = tags.get(RANGE_START) or tags.get(_PARTITION, "")
     last = tags.get(RANGE_END) or first
-    if first is None or last is None:
+    try:
+        start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
+    except ValueError:
         return []
-    start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]

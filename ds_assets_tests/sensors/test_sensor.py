@@ -10,6 +10,12 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.utils import make_new_run_id
 
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
@@ -81,6 +87,18 @@ class World:
             status=dg.DagsterRunStatus.STARTED,
         )
 
+    def add_run(self, partition: str, status: str = "STARTED") -> None:
+        """Put a run on record that the sensor has not asked for."""
+        repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("other"), "other")
+        run = DagsterRun(
+            "job",
+            make_new_run_id(),
+            tags={"dagster/partition": partition},
+            status=dg.DagsterRunStatus(status),
+            remote_job_origin=RemoteJobOrigin(repository, "job"),
+        )
+        self.instance.add_run(run)
+
     def end(self, run: DagsterRun, *, well: bool) -> None:
         kind = DagsterEventType.RUN_SUCCESS if well else DagsterEventType.RUN_FAILURE
         happened = DagsterEvent(event_type_value=kind.value, job_name=run.job_name)
@@ -146,6 +164,23 @@ def test_a_new_day_is_one_run(world: World) -> None:
     assert world.days() == []
     world.end(run, well=True)
     assert world.days() == []
+
+
+@pytest.mark.parametrize("status", ["NOT_STARTED", "QUEUED", "STARTING", "CANCELING"])
+def test_a_day_is_not_run_while_another_run_of_it_is_unfinished(world: World, status: str) -> None:
+    world.add_run(str(day(3)), status)
+    world.put(3)
+    assert world.days() == []
+    assert world.reason.endswith("1 waiting for a run in progress")
+
+
+@pytest.mark.parametrize("partition", ["us-east", "2026-13-01", "2026-01-01|us", ""])
+def test_runs_of_other_code_whose_partitions_are_no_days_disturb_nothing(
+    world: World, partition: str
+) -> None:
+    world.add_run(partition)
+    world.put(3)
+    assert world.days() == names(3)
 
 
 def test_files_that_come_over_minutes_are_one_run_when_they_have_rested(world: World) -> None:
