@@ -1,7 +1,8 @@
 """Activity that arrived on a day: a row per user and event date; bad lines are quarantined."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,6 +28,7 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.activity_reports import ActivityReport, UnreadableFile, store_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
+from ds_assets.infra.lake.tables import between, stored_days
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
@@ -85,6 +87,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         missing = [day for day in days if day not in reports]
         without_missing(days, missing, f"there are no raw files in {lake}/raw", context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})
+        for day, report in reports.items():
+            if report.days_to_run_again:
+                context.log.warning(_describe_days_to_run_again(day, report))
 
     return user_activity
 
@@ -130,7 +135,9 @@ def _reduce(
     game: Game,
 ) -> Iterator[ActivityReport]:
     """Store what the reader has read of some days, and yield the report of each."""
+    to_run_again: dict[dt.date, list[dt.date]] = {}
     if game.fields.event_id is not None:
+        to_run_again = _find_days_to_run_again(files, frames.event_ids, lake, engine, game)
         engine.store(frames.event_ids, EVENT_IDS, "dt", files, lake)
     engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
     engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
@@ -154,8 +161,45 @@ def _reduce(
             changed_user_ids=int(own.loc[own["reason"].isna(), "changed_user_ids"].sum()),
             quarantined=_by_reason(bad),
             unreadable=_unreadable_files(raw, own, bad),
+            days_to_run_again=tuple(to_run_again.get(day, ())),
             **totals.get(day, _NO_EVENTS),
         )
+
+
+def _find_days_to_run_again(
+    days: Collection[dt.date],
+    event_ids: DataFrame,
+    lake: Lake,
+    engine: LakeEngine,
+    game: Game,
+) -> dict[dt.date, list[dt.date]]:
+    """Find the later days that count events which arrived, as is known now, before them.
+
+    Args:
+        days: Days that are made.
+        event_ids: Their ids; see `EventReader`.
+        lake: Holds the ids of other days, and of these days as they were before.
+        engine: Runs it.
+        game: Says over how many days an id identifies an event.
+
+    Returns:
+        Later days by the day whose ids have changed.
+    """
+    stored = stored_days(EVENT_IDS.name, lake)
+    last = max(days) + dt.timedelta(days=game.duplicate_days)
+    later = [day for day in between(stored, min(days), last) if day not in days]
+    if not any(day > min(days) for day in later):
+        return {}
+    before = engine.read([day for day in days if day in stored], EVENT_IDS, lake)
+    pairs = events.find_repeating_days(
+        before, event_ids, engine.read(later, EVENT_IDS, lake), game.duplicate_days, engine
+    )
+    to_run_again: dict[dt.date, list[dt.date]] = defaultdict(list)
+    for changed, repeated in (
+        engine.to_pandas(pairs).sort_values("repeated").itertuples(index=False)
+    ):
+        to_run_again[changed.date()].append(repeated.date())
+    return to_run_again
 
 
 def _unreadable_files(
@@ -203,6 +247,14 @@ def _totals(
     return {row.pop("dt").date(): {str(k): int(v) for k, v in row.items()} for row in totals}
 
 
+def _describe_days_to_run_again(day: dt.date, report: ActivityReport) -> str:
+    listed = ", ".join(map(str, report.days_to_run_again))
+    return (
+        f"{day}: its events have changed, and later days have some of them, too; to count each "
+        f"once, run user_activity of these days again: {listed}"
+    )
+
+
 def _metadata(report: ActivityReport) -> dict[str, object]:
     return {
         "dagster/partition_row_count": report.rows,
@@ -215,6 +267,7 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
         "duplicates": report.duplicates,
         "late_events": report.late_events,
         "changed_user_ids": report.changed_user_ids,
+        "days_to_run_again": dg.MetadataValue.json(list(map(str, report.days_to_run_again))),
         "quarantined": sum(report.quarantined.values()),
         "quarantined_share": report.quarantined_share,
         "quarantine_reasons": dg.MetadataValue.json(report.quarantined),

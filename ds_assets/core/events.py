@@ -151,6 +151,32 @@ def event_ids(events: DataFrame, probe: int, engine: Engine) -> DataFrame:
     return keys.distinct().withColumn("probe", f.lit(probe))
 
 
+def find_repeating_days(
+    before: DataFrame, after: DataFrame, later: DataFrame, days: int, engine: Engine
+) -> DataFrame:
+    """Find the days that repeat events which an earlier day no longer has, or did not have before.
+
+    Args:
+        before: The keys of some days as they were: columns dt, event_key.
+        after: The keys of these days as they are now.
+        later: The keys of days that were read before now.
+        days: Days over which an id identifies an event.
+        engine: Engine that runs it.
+
+    Returns:
+        Columns changed, repeated: pairs of days, each once.
+    """
+    f, key = engine.functions, ["dt", "event_key"]
+    old, new = before.select(*key), after.select(*key)
+    differing = old.join(new, key, "left_anti").union(new.join(old, key, "left_anti"))
+    changed = differing.select(f.col("dt").alias("changed"), "event_key")
+    repeated = later.select(f.col("dt").alias("repeated"), "event_key")
+    gap = f.datediff(f.col("repeated"), f.col("changed"))
+    pairs = repeated.join(changed, ["event_key"]).withColumn("gap", gap)
+    is_within = (f.col("gap") > 0) & (f.col("gap") <= days)
+    return pairs.where(is_within).select("changed", "repeated").distinct()
+
+
 def _identified(events: DataFrame, f: Any) -> DataFrame:
     return events.where(f.col("reason").isNull() & f.col("event_key").isNotNull())
 

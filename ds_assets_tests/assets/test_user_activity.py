@@ -234,6 +234,23 @@ def test_an_event_that_arrives_again_on_another_day_counts_once(
     assert found.events == 2 - duplicates
 
 
+def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
+    installation: Installation,
+) -> None:
+    shared, own = event(1, f"{START}T23:59:00Z"), event(2, f"{START}T10:00:00Z")
+    installation.write_logs(day(0), own)
+    installation.write_logs(day(1), event(3, f"{day(1)}T10:00:00Z"))
+    installation.write_logs(day(2), shared, event(4, f"{day(2)}T10:00:00Z"))
+    installation.run(START, day(2), FIRST_TWO)
+    assert report(installation).days_to_run_again == ()
+    installation.write_logs(day(0), own, shared)
+    assert report(installation).days_to_run_again == (day(2),)
+    assert report(installation, 2).duplicates == 1
+    assert report(installation).days_to_run_again == ()
+    installation.write_logs(day(0), own)
+    assert report(installation).days_to_run_again == (day(2),)
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     found = report(installation)

@@ -13,6 +13,7 @@ from ds_assets.core.events import (
     duplicates,
     event_ids,
     events_table,
+    find_repeating_days,
     repeated_keys,
 )
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
@@ -189,3 +190,19 @@ def test_one_event_of_each_id_is_left(
     copied = engine.to_pandas(copies(frame, engine))
     keys = [event_key for _, _, event_key, _ in rows]
     assert len(rows) - len(copied) == len(set(keys) - {None}) + keys.count(None)
+
+
+def test_days_that_repeat_an_event_that_a_day_has_gained_or_lost_are_found(
+    engine: DuckDBEngine,
+) -> None:
+    def keys(*pairs: tuple[dt.date, int]) -> Any:
+        return engine.session.createDataFrame(list(pairs), "dt date, event_key bigint")
+
+    after = [DAY + dt.timedelta(days=number) for number in (1, 2, 3, 9)]
+    before_and_after = keys((DAY, 1), (DAY, 2)), keys((DAY, 2), (DAY, 3))
+    later = keys((after[0], 1), (after[1], 2), (after[2], 3), (after[3], 3), (DAY, 3))
+    pairs = engine.to_pandas(find_repeating_days(*before_and_after, later, 7, engine))
+    assert {(a.date(), b.date()) for a, b in pairs.itertuples(index=False)} == {
+        (DAY, after[0]),
+        (DAY, after[2]),
+    }

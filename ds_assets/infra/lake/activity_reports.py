@@ -50,6 +50,8 @@ class ActivityReport(BaseModel):
     quarantined: dict[str, int]
     """Lines, and files that broke off, by reason."""
     unreadable: tuple[UnreadableFile, ...] = ()
+    days_to_run_again: tuple[dt.date, ...] = ()
+    """Later days with events whose ids this day has had since it was made before, or lost."""
     users: int
     rows: int
 

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from ds_assets.core.activity import daily_activity
 from ds_assets.core.attribute_texts import shorten, shortened
-from ds_assets.core.events import DUPLICATE, events_table
+from ds_assets.core.events import DUPLICATE, events_table, find_repeating_days
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.errors import InputError
@@ -145,6 +145,20 @@ def test_an_event_that_arrived_on_a_stored_day_is_a_duplicate(
         rows = engine.to_pandas(reader.frame)
         assert list(rows.loc[rows["reason"] == DUPLICATE, "line"]) == [1]
         assert [len(rows_of(day, EVENT_IDS, lake)) for day in days] == [4, 1, 1]
+
+
+def test_a_day_that_repeats_an_event_that_an_earlier_day_has_lost_is_found(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    with engine.events(a_game_with_ids()) as reader:
+        for day, event_id in ((NEXT_DAY, "a"), (DAY, "a")):
+            reader.read([a_file(lake, a_line(event_id), day=day)], lake)
+            engine.store(reader.event_ids, EVENT_IDS, "dt", [day], lake)
+        reader.read([a_file(lake, a_line("b"))], lake)
+        before, later = (engine.read([day], EVENT_IDS, lake) for day in (DAY, NEXT_DAY))
+        pairs = find_repeating_days(before, reader.event_ids, later, 7, engine)
+        ((changed, repeated),) = engine.to_pandas(pairs).itertuples(index=False)
+    assert (changed.date(), repeated.date()) == (DAY, NEXT_DAY)
 
 
 def test_ids_that_another_release_hashed_are_not_compared(
