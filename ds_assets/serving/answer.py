@@ -110,10 +110,12 @@ class Calendar:
     Attributes:
         zone: The game's time zone.
         active_days: Days for which a user counts as active after having been seen.
+        last_day: Last day of a game that has ended or will end.
     """
 
     zone: dt.tzinfo
     active_days: int
+    last_day: dt.date | None = None
 
     def age(self, day: int, now: float) -> int:
         """Seconds since the end of a day, at least 0.
@@ -123,6 +125,16 @@ class Calendar:
             now: Seconds since 1970-01-01, UTC.
         """
         return max(0, int(now - _end_of(day, self.zone)))
+
+    def lag_days(self, day: int, now: float) -> int:
+        """Days between a day and the newest day of the game that has ended, at least 0.
+
+        Args:
+            day: The day, as `date.toordinal()`.
+            now: Seconds since 1970-01-01, UTC.
+        """
+        yesterday = self.today(now) - dt.timedelta(days=1)
+        return max(0, min(yesterday, self.last_day or yesterday).toordinal() - day)
 
     def today(self, now: float) -> dt.date:
         """The day that is not over yet."""
@@ -147,7 +159,7 @@ class Calendar:
 
 def calendar_of(game: Game) -> Calendar:
     """The calendar of a game."""
-    return Calendar(ZoneInfo(game.time_zone), game.active_days)
+    return Calendar(ZoneInfo(game.time_zone), game.active_days, game.last_day)
 
 
 class AnswerEncoder:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+MAX_LAG_DAYS = 14
+"""Days by which predictions may lag before the service is not ready: the default horizon. Older
+predictions are about days that are over."""
+
 BreakerState = Literal["closed", "open", "half-open"]
 
 
@@ -18,6 +22,7 @@ class Health:
         age_seconds: Seconds since the end of that day.
         models: Version of each model in use, by what it predicts.
         breakers: State of each dependency's circuit breaker.
+        lag_days: Days between `as_of` and the newest day of the game that has ended.
     """
 
     degraded: tuple[str, ...] = ()
@@ -25,6 +30,12 @@ class Health:
     age_seconds: int | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
+    lag_days: int | None = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the newest predictions are too old to be used."""
+        return self.lag_days is not None and self.lag_days > MAX_LAG_DAYS
 
 
 @dataclass(frozen=True, slots=True)

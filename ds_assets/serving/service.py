@@ -126,10 +126,12 @@ class PredictionService:
         }
         if self._sources.live.load_error:
             degraded.add("live")  # it scores with an earlier day, if at all
+        now = self._clock()
         return Health(
             degraded=tuple(name for name in dependencies if name in degraded),
             as_of=dt.date.fromordinal(as_of) if as_of else None,
-            age_seconds=self._calendar.age(as_of, self._clock()) if as_of else None,
+            age_seconds=self._calendar.age(as_of, now) if as_of else None,
+            lag_days=self._calendar.lag_days(as_of, now) if as_of else None,
             models=self._newest_day.defaults.models,
             breakers={name: dependency.breaker.state for name, dependency in dependencies.items()},
         )

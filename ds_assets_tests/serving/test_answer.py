@@ -34,8 +34,30 @@ def predicted(as_of: dt.date = DAYS[0], **values: Any) -> EncodedPrediction:
 
 
 def test_the_calendar_of_a_game_is_its_own() -> None:
-    game = make_game(time_zone="Asia/Seoul", active_days=14)
-    assert calendar_of(game) == Calendar(SEOUL, 14)
+    last_day = dt.date(2026, 12, 31)
+    game = make_game(time_zone="Asia/Seoul", active_days=14, last_day=last_day)
+    assert calendar_of(game) == Calendar(SEOUL, 14, last_day)
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "last_day", "lag_days"),
+    [
+        (1, 23, None, 0),  # the day itself
+        (2, 0, None, 0),
+        (2, 23, None, 0),  # the next day is not over yet
+        (3, 0, None, 1),
+        (31, 1, None, 29),
+        (31, 1, dt.date(2026, 3, 1), 0),  # the game has ended since
+        (31, 1, dt.date(2026, 3, 4), 3),
+        (31, 1, dt.date(2026, 12, 31), 29),
+    ],
+)
+def test_a_day_lags_behind_the_newest_day_of_the_game_that_has_ended(
+    day: int, hour: int, last_day: dt.date | None, lag_days: int
+) -> None:
+    calendar = Calendar(SEOUL, ACTIVE_DAYS, last_day)
+    as_of = dt.date(2026, 3, 1).toordinal()
+    assert calendar.lag_days(as_of, seoul(day, hour)) == lag_days
 
 
 def test_an_answer_says_what_it_is_and_then_what_is_predicted() -> None:

@@ -359,8 +359,26 @@ def test_predictions_of_days_ago_are_stale_and_say_how_old_they_are(
             assert (found.status, found.age_seconds) == ("stale", 3 * 86_400)
             assert service.health().as_of == DAYS[0]
             assert service.health().age_seconds == 3 * 86_400
+            assert service.health().lag_days == 3
+            assert not service.health().is_outdated
 
     asyncio.run(run())
+
+
+def test_predictions_are_outdated_once_they_lag_by_more_than_two_weeks(
+    cache: PredictionCache, results: ResultsDatabase
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+
+    async def run(lag_days: int) -> bool:
+        now = end_of(DAYS[0] + dt.timedelta(lag_days))
+        async with serving(cache, results, Live(), clock=lambda: now) as service:
+            assert not service.health().is_outdated  # there are no data yet
+            await service.refresh()
+            assert service.health().lag_days == lag_days
+            return service.health().is_outdated
+
+    assert [asyncio.run(run(days)) for days in (14, 15, 281)] == [False, True, True]
 
 
 def test_an_unknown_user_gets_the_averages_of_all_users(

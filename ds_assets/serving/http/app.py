@@ -61,7 +61,7 @@ _HTML: Headers = [
     ("content-type", "text/html; charset=utf-8"),
     ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
 ]
-_NOT_READY = ("no_data", "leaving")
+_NOT_READY = ("no_data", "outdated", "leaving")
 _INTERNAL_ERROR = ProblemError(
     problems.FAILED, "Retry; if the error persists, contact the service operator."
 ).reply
@@ -250,6 +250,8 @@ class App:
         status = "degraded" if health.degraded else "ok"
         if health.as_of is None:
             status = "no_data"
+        if health.is_outdated:
+            status = "outdated"
         if self._is_draining.value:
             status = "leaving"
         body = msgspec.json.encode({"status": status, **msgspec.to_builtins(health)})

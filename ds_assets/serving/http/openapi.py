@@ -194,7 +194,7 @@ def _ready() -> dict[str, Any]:
         "summary": "Check that the service can answer, and list degraded dependencies",
         "responses": {
             "200": _json("Ready to serve requests.", "Ready"),
-            "503": _json("Not ready: no data loaded, or shutting down.", "Ready"),
+            "503": _json("Not ready: no data loaded, outdated data, or leaving.", "Ready"),
         },
     }
 
@@ -236,7 +236,7 @@ def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     _, requests = msgspec.json.schema_components([UserIds, ScoreRequest, Health], ref_template=_REF)
     health = requests.pop(Health.__name__)
-    state = {"type": "string", "enum": ["ok", "degraded", "no_data", "leaving"]}
+    state = {"type": "string", "enum": ["ok", "degraded", "no_data", "outdated", "leaving"]}
     answers = {"type": "array", "items": {"$ref": _REF.format(name="Answer")}}
     return {
         "Answer": _answer(),

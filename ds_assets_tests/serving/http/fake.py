@@ -52,6 +52,8 @@ def answer_of(user_id: str) -> Answer:
 class FakeBackend:
     """Gives the same answer for all users."""
 
+    lag_days = 0
+
     def __init__(self) -> None:
         self._sources: Counter[str] = Counter()
         self.groups: list[str] = []
@@ -78,6 +80,7 @@ class FakeBackend:
             degraded=("results",),
             as_of=dt.date(2026, 1, 31),
             age_seconds=3_600,
+            lag_days=self.lag_days,
             models={"churn": "2026-01-31"},
             breakers={"cache": "closed", "results": "open"},
         )

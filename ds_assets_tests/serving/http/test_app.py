@@ -227,9 +227,23 @@ def test_readiness_lists_what_is_degraded(app: App) -> None:
         "degraded": ["results"],
         "as_of": "2026-01-31",
         "age_seconds": 3_600,
+        "lag_days": 0,
         "models": {"churn": "2026-01-31"},
         "breakers": {"cache": "closed", "results": "open"},
     }
+
+
+@pytest.mark.parametrize(
+    ("lag_days", "expected"), [(14, (200, "degraded")), (15, (503, "outdated"))]
+)
+def test_the_service_is_not_ready_with_predictions_that_are_too_old_and_says_how_old(
+    app: App, monkeypatch: pytest.MonkeyPatch, lag_days: int, expected: tuple[int, str]
+) -> None:
+    monkeypatch.setattr(FakeBackend, "lag_days", lag_days)
+    reply = get(app, "/readyz")
+    assert (reply.status_code, reply.json()["status"]) == expected
+    assert reply.json()["lag_days"] == lag_days
+    assert get(app, USER).status_code == 200
 
 
 def test_metrics_count_requests_by_route(app: App) -> None:
