@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 
 from ds_assets.core.prediction_json import NO_PREDICTION, encode_members
 from ds_assets.core.tables import MODEL_VERSIONS, PREDICTED_NUMBERS, PREDICTIONS
-from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.core.user_targets import NAMES as TARGET_NAMES
 
 ALL_USERS = ""
 """The group of all users."""
+MAX_USER_GROUPS = 20
+"""Groups of a day that get models, reports and defaults of their own, the largest: an attribute may
+have thousands of values, and the defaults of all groups are read with each request."""
 AVERAGED_COLUMNS = PREDICTED_NUMBERS
 """Columns whose average says something about an unknown user."""
 SHARED_COLUMNS = ("as_of", *MODEL_VERSIONS)

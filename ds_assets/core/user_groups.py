@@ -10,11 +10,9 @@ import pandas as pd
 
 from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.encoding import CLUSTER, USER_GROUP
+from ds_assets.core.group_defaults import MAX_USER_GROUPS
 
 NO_GROUPS, BY_CLUSTER = "none", "clusters"
-MAX_USER_GROUPS = 20
-"""Groups of a day that get models, reports and defaults of their own, the largest: an attribute may
-have thousands of values, and the defaults of all groups are read with each request."""
 
 
 def with_user_groups(features: pd.DataFrame, by: str) -> pd.DataFrame:

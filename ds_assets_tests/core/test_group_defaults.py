@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ds_assets.core.group_defaults import (
     AVERAGED_COLUMNS,
     INPUT_COLUMNS,
+    MAX_USER_GROUPS,
     compute_group_defaults,
     encode_group_defaults,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import fit_encoding
+from ds_assets.core.group_defaults import MAX_USER_GROUPS
 from ds_assets.core.user_groups import (
-    MAX_USER_GROUPS,
     largest_groups,
     shorten_group,
     with_user_groups,

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from ds_assets.core.group_defaults import (
     AVERAGED_COLUMNS,
+    MAX_USER_GROUPS,
     SHARED_COLUMNS,
     with_target_averages,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.schema import PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.contracts import conform
+from ds_assets.core.group_defaults import MAX_USER_GROUPS
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import Measures
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare, promise
 from ds_assets.core.tables import PREDICTION_OUTCOMES
-from ds_assets.core.user_groups import MAX_USER_GROUPS
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
     make_card,
