@@ -29,6 +29,8 @@ RETRIES = dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS)
 takes less than a minute. The sensor handles longer outages: it runs a failed day again."""
 DATABASE_POOL = "results_database"
 """Pool of the assets that write to the results database; its limit is in dagster.yaml."""
+CLUSTER_IDS_POOL = "cluster_ids"
+"""Pool of the asset that assigns ids to clusters: two runs at once would assign the same ones."""
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
 FRESHNESS_WINDOW = dt.timedelta(hours=36)

@@ -101,8 +101,8 @@ def run_graph(
 def end_killed_runs(instance: dg.DagsterInstance) -> None:
     """Report runs whose process was killed as failed, and free their concurrency slots.
 
-    Nothing else does: the killed process cannot, and its slot in the pool of the results database
-    would block every later run.
+    Nothing else does: the killed process cannot, and its slot in a pool would
+    block every later run.
     """
     here = _process(0).rpartition(":")[0]
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):

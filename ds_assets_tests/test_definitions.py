@@ -181,10 +181,11 @@ def test_the_model_of_a_target_can_be_selected_by_its_tag(target: str) -> None:
     assert selected == {dg.AssetKey(f"{target}_model")}
 
 
-def test_only_what_writes_to_the_database_is_in_its_pool() -> None:
+def test_what_must_not_run_twice_at_once_is_in_a_pool() -> None:
     found = defs()
     pools = {name: found.resolve_assets_def(name).op.pool for name in SHAPE}
     assert {name: pool for name, pool in pools.items() if pool} == {
+        "clusters": "cluster_ids",
         "rds_results": "results_database",
         "prediction_outcomes": "results_database",
     }

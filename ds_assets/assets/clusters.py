@@ -12,6 +12,7 @@ from ds_assets.core.contracts import conform
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.daily_assets import (
+    CLUSTER_IDS_POOL,
     daily_asset,
     days_of,
     days_with,
@@ -21,7 +22,13 @@ from ds_assets.daily_assets import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.models import cards_before, store_model
+from ds_assets.infra.lake.models import (
+    cards_before,
+    next_cluster_id,
+    raise_next_cluster_id,
+    store_model,
+    stored_card,
+)
 from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
 
 TABLE = "clusters"
@@ -41,6 +48,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "models",
         {"scikitlearn", "parquet"},
         __doc__,
+        pool=CLUSTER_IDS_POOL,
         metadata=table_schema(CLUSTERS),
     )
     def clusters(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
@@ -55,16 +63,26 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     declared = declare_features(game)
-    fitted = fit_clusters(features, declared, game.clusters, _previous(day, lake), as_of=day)
+    fitted = fit_clusters(
+        features,
+        declared,
+        game.clusters,
+        _previous(day, lake),
+        as_of=day,
+        replaced=stored_card("clusters", day, ClusterCard, lake),
+        free_id=next_cluster_id(lake),
+    )
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
     store_model("clusters", day, fitted.card, fitted.onnx, lake)
+    # After the card: a run that is killed and repeated assigns the same ids.
+    raise_next_cluster_id(fitted.card.next_id, lake)
     return fitted.card
 
 
 def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
     """Card of the latest earlier day with clusters, within `LONGEST_PAUSE`.
 
-    Without one it is the latest card, which knows the ids that were assigned.
+    Without one it is the latest card, which has no clusters to continue.
     """
     latest = None
     for card in cards_before("clusters", day, ClusterCard, lake):

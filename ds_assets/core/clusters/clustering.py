@@ -8,7 +8,7 @@ the model computes is in `assignment`.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -80,7 +80,7 @@ class ClusterCard(Card):
         criterion: How the number of clusters is chosen, in words.
         silhouettes: Mean silhouette of each number of clusters that was tried.
         warnings: One sentence for each cluster that is too small or too large to use.
-        next_id: Id of the next new cluster.
+        next_id: A number above the ids of these clusters and of those that they continue.
     """
 
     k_range: ClusterRange
@@ -127,19 +127,22 @@ class FittedClusters:
     assignments: pd.DataFrame
 
 
-def fit_clusters(
+def fit_clusters(  # noqa: PLR0913  (four of them are named in every call)
     features: pd.DataFrame,
     declared: Iterable[FeatureColumn],
     k_range: ClusterRange,
     previous: ClusterCard | None,
     *,
     as_of: dt.date,
+    replaced: ClusterCard | None = None,
+    free_id: int = 1,
     seed: int = 0,
 ) -> FittedClusters:
     """Cluster the users of a day, as similar to the day before as the data allows.
 
     The number of clusters is chosen as `criterion` says. Ids are passed on so that the total
-    distance between matched centres is smallest (Hungarian method; Kuhn, 1955).
+    distance between matched centres is smallest (Hungarian method; Kuhn, 1955): first from the day
+    before, then from the card that is replaced, so that a day that is made again keeps its ids.
 
     Args:
         features: Features frame of a day.
@@ -147,6 +150,8 @@ def fit_clusters(
         k_range: Numbers of clusters to choose from; with few users, smaller numbers are used.
         previous: Card of the latest earlier day, whose ids, names and centres are continued.
         as_of: Day of the features.
+        replaced: The card of the same day that was made before; None if there is none.
+        free_id: A number above all ids that other days have assigned.
         seed: Seed of samples and of the starts of k-means.
 
     Raises:
@@ -161,10 +166,11 @@ def fit_clusters(
     with threadpool_limits(limits=1):
         day = _day(features, declared)
         blank = _make_blank_card(day, k_range, previous, as_of, seed)
-        past = _comparable(previous, day)
-        choice = choose(day.scaled, day.users, k_range, past, seed)
+        past = _past_clusters(previous, day)
+        choice = choose(day.scaled, day.users, k_range, past.centroids, seed)
         before = () if previous is None else previous.clusters
-        return _build_clusters(blank, choice, day, past, before)
+        identities = _Identities((past, _past_clusters(replaced, day)), free_id)
+        return _build_clusters(blank, choice, day, identities, before)
 
 
 def distance_features(declared: Iterable[FeatureColumn]) -> list[FeatureColumn]:
@@ -283,29 +289,51 @@ def _fill(feature: FeatureColumn, values: Array) -> float:
     return float(np.median(present)) if len(present) else 0.0
 
 
-def _comparable(previous: ClusterCard | None, day: _Day) -> Array:
-    """Yesterday's centres on today's scale, shape (clusters, features).
+class _PastClusters(NamedTuple):
+    """Centres of an earlier card on today's scale, shape (clusters, features), and their ids."""
 
-    Empty without clusters yesterday, or where they were made of other features. The weights are the
-    same on both days, so that only means and deviations differ.
+    centroids: Array
+    ids: NDArray[np.int64]
+
+
+class _Identities(NamedTuple):
+    """Where ids come from: clusters that pass them on, in this order, and the first new one."""
+
+    pasts: Sequence[_PastClusters]
+    free_id: int
+
+
+def _past_clusters(card: ClusterCard | None, day: _Day) -> _PastClusters:
+    """The clusters of a card on today's scale.
+
+    Empty without clusters, or where they were made of other features. The weights are always the
+    same, so that only means and deviations differ.
     """
     today = day.scaling
-    is_comparable = previous is not None and previous.encoding == day.encoding
-    if previous is None or previous.scaling is None or not is_comparable:
-        return np.empty((0, len(today.weight)))
-    yesterday, weight = previous.scaling, np.array(today.weight)
-    standard = np.array([cluster.centroid for cluster in previous.clusters]) / weight
-    logs = standard * np.array(yesterday.deviation) + np.array(yesterday.mean)
-    return np.asarray((logs - np.array(today.mean)) / np.array(today.deviation) * weight)
+    is_comparable = card is not None and card.encoding == day.encoding
+    if card is None or card.scaling is None or not is_comparable:
+        return _PastClusters(np.empty((0, len(today.weight))), np.empty(0, dtype=np.int64))
+    past, weight = card.scaling, np.array(today.weight)
+    standard = np.array([cluster.centroid for cluster in card.clusters]) / weight
+    logs = standard * np.array(past.deviation) + np.array(past.mean)
+    return _PastClusters(
+        np.asarray((logs - np.array(today.mean)) / np.array(today.deviation) * weight),
+        np.array([cluster.id for cluster in card.clusters]),
+    )
 
 
 def _build_clusters(
-    blank: ClusterCard, choice: Choice, day: _Day, past: Array, before: Sequence[Cluster]
+    blank: ClusterCard,
+    choice: Choice,
+    day: _Day,
+    identities: _Identities,
+    before: Sequence[Cluster],
 ) -> FittedClusters:
     if not len(choice.centroids):
         card = blank.model_copy(update={"reasons": choice.reasons})
         return FittedClusters(card, None, _assignments(day.users[:0], (), np.empty((0, 1))))
-    ids, next_id = _identify(choice.centroids, past, before, blank.next_id)
+    free_id = max(identities.free_id, blank.next_id)
+    ids = _identify(choice.centroids, identities.pasts, free_id)
     order = np.argsort(ids)
     ids, centroids = ids[order], choice.centroids[order]
     distances = distances_between(day.scaled, centroids)
@@ -319,36 +347,45 @@ def _build_clusters(
         "shares": {cluster.id: cluster.size / len(day.users) for cluster in clusters},
         "silhouettes": choice.silhouettes,
         "warnings": _warnings(clusters, len(day.users)),
-        "next_id": next_id,
+        "next_id": max(blank.next_id, int(ids.max()) + 1),
         "onnx_sha256": sha256_of([onnx]),
     }
     card = blank.model_copy(update=facts)
     return FittedClusters(card, onnx, _assignments(day.users, clusters, distances))
 
 
-def _identify(
-    centroids: Array, past: Array, before: Sequence[Cluster], next_id: int
-) -> tuple[NDArray[np.int64], int]:
-    """Ids of today's centres, and the next free id.
+def _identify(centroids: Array, pasts: Iterable[_PastClusters], free_id: int) -> NDArray[np.int64]:
+    """Ids of today's centres: those of past clusters where they match, else new ones."""
+    ids = np.zeros(len(centroids), dtype=np.int64)
+    for past in pasts:
+        unnamed = np.flatnonzero(ids == 0)
+        ids[unnamed] = _match(centroids[unnamed], past, taken=ids)
+    new = np.flatnonzero(ids == 0)
+    ids[new] = free_id + np.arange(len(new))
+    return ids
 
-    An id is passed on only to a centre within half the distance from yesterday's centre to its
-    nearest neighbour: beyond that it could as well be the neighbour's. Longer distances count as
-    that half, so that a cluster that disappeared does not break up the pairs of others.
+
+def _match(centroids: Array, past: _PastClusters, taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ids of past clusters for today's centres, 0 where none matches.
+
+    An id is passed on only to a centre within half the distance from the past centre to its nearest
+    neighbour: beyond that it could as well be the neighbour's. Longer distances count as that half,
+    so that a cluster that disappeared does not break up the pairs of others.
     """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  # slow to import
 
     ids = np.zeros(len(centroids), dtype=np.int64)
-    if len(past):
-        between = distances_between(past, past)
-        np.fill_diagonal(between, np.inf)
-        reach = between.min(axis=1) / 2
-        moved = distances_between(centroids, past)
-        for place, past_place in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
-            if moved[place, past_place] < reach[past_place]:
-                ids[place] = before[int(past_place)].id
-    new = np.flatnonzero(ids == 0)
-    ids[new] = next_id + np.arange(len(new))
-    return ids, next_id + len(new)
+    if not len(past.ids):
+        return ids
+    between = distances_between(past.centroids, past.centroids)
+    np.fill_diagonal(between, np.inf)
+    free = ~np.isin(past.ids, taken)
+    reach, free_ids = between.min(axis=1)[free] / 2, past.ids[free]
+    moved = distances_between(centroids, past.centroids[free])
+    for place, past_place in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
+        if moved[place, past_place] < reach[past_place]:
+            ids[place] = free_ids[past_place]
+    return ids
 
 
 def _clusters(

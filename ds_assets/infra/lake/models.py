@@ -30,6 +30,7 @@ CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
 BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
 CARD, MODEL = "card.json", "model.onnx"
+_NEXT_CLUSTER_ID = f"models/{CLUSTERS}/next_id"
 NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -75,6 +76,22 @@ def cards_before(
         card = stored_card(kind, day - dt.timedelta(days=back), card_kind, lake)
         if card is not None:
             yield card
+
+
+def next_cluster_id(lake: Lake) -> int:
+    """A number above all ids of clusters that were ever assigned in a lake."""
+    try:
+        return int(lake.read(_NEXT_CLUSTER_ID))
+    except FileNotFoundError:  # no clusters yet, or those of version 0.1.0
+        cards = (
+            stored_card(CLUSTERS, day, ClusterCard, lake) for day in lake.days(f"models/{CLUSTERS}")
+        )
+        return max((card.next_id for card in cards if card is not None), default=1)
+
+
+def raise_next_cluster_id(next_id: int, lake: Lake) -> None:
+    """Record that ids below a number are assigned, whatever happens to the cards."""
+    lake.write(_NEXT_CLUSTER_ID, str(max(next_id, next_cluster_id(lake))).encode())
 
 
 def stored_model(kind: str, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:

@@ -14,7 +14,6 @@ from ds_assets.core.cards import card_text, read_card
 from ds_assets.core.clusters import choice as cluster_choice
 from ds_assets.core.clusters import clustering
 from ds_assets.core.clusters.clustering import (
-    Cluster,
     ClusterCard,
     FittedClusters,
     distance_features,
@@ -173,20 +172,42 @@ def test_more_clusters_keep_the_ids_there_were_and_the_new_one_has_a_new_id(
 
 
 def test_a_cluster_that_appears_where_another_was_does_not_inherit_the_id_of_a_third() -> None:
-    before = [Cluster(id=key, name="", traits=(), size=1, centroid=()) for key in (4, 9)]
-    past = np.array([[0.0, 0.0], [10.0, 0.0]])
+    past = clustering._PastClusters(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
     today = np.array([[1.0, 0.0], [-2.0, 0.0]])
-    ids, next_id = clustering._identify(today, past, before, 12)
-    assert ids.tolist() == [4, 12]
-    assert next_id == 13
+    assert clustering._identify(today, [past], 12).tolist() == [4, 12]
 
 
 def test_ids_pass_on_where_all_users_moved_together() -> None:
-    before = [Cluster(id=key, name="", traits=(), size=1, centroid=()) for key in (4, 9, 2)]
-    past = np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]])
-    ids, next_id = clustering._identify(past[::-1] + np.array([4.0, 0.0]), past, before, 12)
-    assert ids.tolist() == [2, 9, 4]
-    assert next_id == 12
+    centroids = np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]])
+    past = clustering._PastClusters(centroids, np.array([4, 9, 2]))
+    today = centroids[::-1] + np.array([4.0, 0.0])
+    assert clustering._identify(today, [past], 12).tolist() == [2, 9, 4]
+
+
+def test_ids_of_the_card_that_is_replaced_go_to_centres_that_continue_no_other() -> None:
+    before = clustering._PastClusters(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
+    replaced = clustering._PastClusters(
+        np.array([[0.0, 0.0], [10.0, 0.0], [50.0, 0.0]]), np.array([4, 9, 12])
+    )
+    today = np.array([[51.0, 0.0], [1.0, 0.0], [90.0, 0.0]])
+    assert clustering._identify(today, [before, replaced], 20).tolist() == [12, 4, 20]
+
+
+def test_a_day_that_is_made_again_keeps_its_ids(features: pd.DataFrame) -> None:
+    first = fit_clusters(features, free_id=7)
+    assert min(cluster.id for cluster in first.card.clusters) == 7
+    again = fit_clusters(features, replaced=first.card, free_id=100)
+    assert again.card == first.card
+
+
+def test_new_ids_are_above_all_that_other_days_have_assigned(
+    features: pd.DataFrame, fitted: FittedClusters
+) -> None:
+    five = fit_clusters(features, 5, 5, previous=fitted.card, free_id=40)
+    known = {cluster.id for cluster in fitted.card.clusters}
+    new = {cluster.id for cluster in five.card.clusters} - known
+    assert min(new) == 40
+    assert five.card.next_id == max(new) + 1
 
 
 def test_an_id_that_was_given_up_never_comes_back(features: pd.DataFrame) -> None:
