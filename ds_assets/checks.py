@@ -1,12 +1,12 @@
-"""Asset checks: a day with bad data stops the run before anything is made from it.
+"""Asset checks: bad data stop a run before anything is made from them.
 
-Scope: the limits, and the messages when a day exceeds them. A check of a run over several days
-names the days that fail; assets downstream do not run.
+Scope: the checks of Dagster, and their messages. The rules for a day of activity are in
+`core.activity_checks`: a day that they refuse is left out of a run over several days, and fails a
+run that has no other day.
 """
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from statistics import median
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,14 +14,18 @@ import pandas as pd
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from ds_assets.core.activity_checks import describe_checks
+from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.checksum import checksum
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.daily_assets import days_of
 from ds_assets.game import Game
-from ds_assets.infra.lake.activity_reports import ActivityReport, read_report
+from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_predictions,
     read_rows,
@@ -30,115 +34,40 @@ from ds_assets.infra.lake.tables import (
 )
 from ds_assets.infra.results.database import ResultsDatabase
 
-MIN_EVENT_SHARE = 0.25
-"""A day with a smaller share of the usual events of its weekday is considered incomplete."""
-WEEKS_COMPARED = 4
-_MAX_NAMES = 5
-"""Names of unreadable files in a message, those of the largest."""
-MAX_QUARANTINED_SHARE = 0.05
-"""Logs with a larger share of lines in quarantine are considered broken."""
-MAX_DUPLICATE_SHARE = 0.5
-"""With a larger share ids are not unique: a day that is delivered twice as a whole has this one."""
-
-FindProblem = Callable[[dt.date, Lake], str | None]
-"""Returns what is wrong with a day; None if nothing is."""
-
 
 def build(game: Game) -> list[dg.AssetChecksDefinition]:
     """The checks of the graph."""
-
-    def no_events(day: dt.date, lake: Lake) -> str | None:
-        report = read_report(day, lake)
-        if report is None or report.events or day in game.closed_days:
-            return None
-        return "no valid events; if the game was offline, add the day to closed_days"
-
-    def few_events(day: dt.date, lake: Lake) -> str | None:
-        return None if day in game.closed_days else _few_events(day, lake, game)
-
+    demands = describe_checks(game)
     return [
-        _activity_check("has_events", "A day has events.", no_events),
-        _activity_check(
-            "has_enough_events",
-            f"A day has at least {MIN_EVENT_SHARE:.0%} of the usual events of its weekday.",
-            few_events,
-        ),
-        _activity_check(
-            "is_mostly_valid",
-            f"At most {MAX_QUARANTINED_SHARE:.0%} of a day's lines are in quarantine, or lost in "
-            "files that cannot be read.",
-            _many_quarantined,
-        ),
-        _activity_check(
-            "has_few_duplicates",
-            f"At most {MAX_DUPLICATE_SHARE:.0%} of a day's lines repeat an event.",
-            _many_duplicates,
-        ),
+        *(_activity_check(name, demand) for name, demand in demands.items()),
         _predictions_are_probabilities(),
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
     ]
 
 
-def _activity_check(
-    name: str, description: str, find_problem: FindProblem
-) -> dg.AssetChecksDefinition:
+def _activity_check(name: str, description: str) -> dg.AssetChecksDefinition:
+    """The check that shows what was found when a day was made, and stops a run of refused days."""
+
     @dg.asset_check(asset="user_activity", name=name, description=description, blocking=True)
     def check(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         days = _days(context, "user_activity", lake)
-        return _result({day: find_problem(day, lake) for day in days}, _totals(days, lake))
+        records = Records({}, lake)
+        verdicts = {day: records.verdict(day) for day in days}
+        problems = {day: _describe_finding(name, verdict) for day, verdict in verdicts.items()}
+        is_usable = any(day not in records.refused_days() for day in days)
+        return _result(problems, _totals(days, lake), is_blocking=not is_usable)
 
     return check
 
 
-def _few_events(day: dt.date, lake: Lake, game: Game) -> str | None:
-    weeks = (day - dt.timedelta(weeks=back) for back in range(1, WEEKS_COMPARED + 1))
-    past = [
-        report.events
-        for earlier in weeks
-        if earlier not in game.closed_days and (report := read_report(earlier, lake)) is not None
-    ]
-    report = read_report(day, lake)
-    if report is None or not past or report.events >= MIN_EVENT_SHARE * median(past):
+def _describe_finding(check: str, verdict: Verdict | None) -> str | None:
+    """What a check has found, with the decision of a person where there is one."""
+    if verdict is None or (finding := verdict.findings.get(check)) is None:
         return None
-    return f"{report.events} events, where this weekday usually has {median(past):.0f}"
-
-
-def _many_quarantined(day: dt.date, lake: Lake) -> str | None:
-    report = read_report(day, lake)
-    if report is None or report.quarantined_share <= MAX_QUARANTINED_SHARE:
-        return None
-    worst = max(report.quarantined, key=lambda reason: report.quarantined[reason])
-    return (
-        f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
-        f"most often: {worst}"
-    )
-
-
-def _many_duplicates(day: dt.date, lake: Lake) -> str | None:
-    report = read_report(day, lake)
-    if report is None or report.duplicates <= MAX_DUPLICATE_SHARE * report.lines:
-        return None
-    return (
-        f"{report.duplicates:,} of {report.lines:,} lines repeat the id of an event; is "
-        "fields.event_id unique, within what logs.event_id_scope says?"
-    )
-
-
-def _lost_in(report: ActivityReport) -> str:
-    """Say what is lost in files that cannot be read; nothing if all can."""
-    if not report.unreadable:
-        return ""
-    largest = sorted(report.unreadable, key=lambda file: -file.size)
-    names = ", ".join(file.name for file in largest[:_MAX_NAMES])
-    size = sum(file.size for file in largest)
-    lost = sum(file.lost_lines for file in largest)
-    return (
-        f" or in {len(largest)} files that cannot be read ({size:,} bytes, about {lost:,} lines: "
-        f"{names})"
-    )
+    return finding if verdict.by == CHECKS else f"{finding} ({verdict})"
 
 
 def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
@@ -288,12 +217,16 @@ def _totals(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
 
 
 def _result(
-    problems: Mapping[dt.date, str | None], metadata: Mapping[str, int] | None = None
+    problems: Mapping[dt.date, str | None],
+    metadata: Mapping[str, int] | None = None,
+    *,
+    is_blocking: bool = True,
 ) -> dg.AssetCheckResult:
+    """The result of a check; one with severity WARN does not stop the run."""
     failed = [f"{day}: {text}" for day, text in problems.items() if text]
     return dg.AssetCheckResult(
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.ERROR if is_blocking else dg.AssetCheckSeverity.WARN,
         description="; ".join(failed) or f"{len(problems)} day(s) checked",
         metadata={"days": len(problems), "days_that_fail": len(failed)} | dict(metadata or {}),
     )

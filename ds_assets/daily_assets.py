@@ -13,11 +13,12 @@ import dagster as dg
 
 from ds_assets.core.lineage import Lineage, lineage_of
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.verdicts import Verdict
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import recorded
+from ds_assets.infra.lake.provenance import Records, recorded
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions, days_back
 
@@ -130,43 +131,60 @@ def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -
 
 
 def days_with(
-    days: Sequence[dt.date], table: str, lake: Lake, context: dg.AssetExecutionContext
+    days: Sequence[dt.date], table: str, lake: Lake, context: dg.AssetExecutionContext, game: Game
 ) -> list[dt.date]:
-    """Days of a run for which a table that the asset reads is stored; the others are left out.
+    """Days of a run for which a table that the asset reads is stored, and that are not refused.
+
+    The others are left out.
 
     Raises:
-        dagster.Failure: it is stored for none of them.
+        dagster.Failure: there is none.
     """
-    stored = stored_days(table, lake)
-    missing = [day for day in days if day not in stored]
-    return without_missing(days, missing, f"no {table}; materialize {table} first", context)
+    lineages = lineage_of(game)
+    adopt_stored_days(lineages, lake)
+    records, stored = Records(lineages, lake), stored_days(table, lake)
+    refused = records.refused_days()
+    reasons = {day: _describe_refusal(records.verdict(day)) for day in days if day in refused} | {
+        day: f"no {table}; materialize {table} first"
+        for day in days
+        if day not in refused and day not in stored
+    }
+    return leave_out(days, reasons, context)
 
 
-def without_missing(
-    days: Sequence[dt.date],
-    missing: Sequence[dt.date],
-    sentence: str,
-    context: dg.AssetExecutionContext,
+def _describe_refusal(verdict: Verdict | None) -> str:
+    return (
+        f"user_activity is {verdict}; replace the day's files, or accept it with "
+        "`ds-assets accept DAY --reason REASON`"
+    )
+
+
+def leave_out(
+    days: Sequence[dt.date], reasons: Mapping[dt.date, str], context: dg.AssetExecutionContext
 ) -> list[dt.date]:
-    """The days without the missing ones, which are logged and recorded as left out.
+    """The days without those that cannot be made, which are logged and recorded as left out.
 
     Args:
         days: Days of the run.
-        missing: Those of them that cannot be made.
-        sentence: Why.
+        reasons: Why a day cannot be made, by day.
         context: Of the asset.
 
     Raises:
-        dagster.Failure: all are missing.
+        dagster.Failure: none of them can be made.
     """
-    if missing:
-        text = f"{', '.join(map(str, missing))}: {sentence}"
-        if len(missing) == len(days):
-            raise dg.Failure(text, allow_retries=False)
+    days_by_reason: dict[str, list[dt.date]] = {}
+    for day, reason in reasons.items():
+        days_by_reason.setdefault(reason, []).append(day)
+    texts = {
+        f"{', '.join(map(str, alike))}: {reason}": alike for reason, alike in days_by_reason.items()
+    }
+    if len(reasons) == len(days):
+        raise dg.Failure("\n".join(texts), allow_retries=False)
+    for text, alike in texts.items():
         context.log.warning(text)
-        for day in missing:
+        for day in alike:
             context.add_asset_metadata({LEFT_OUT: text}, partition_key=str(day))
-    return [day for day in days if day not in set(missing)]
+    return [day for day in days if day not in reasons]
 
 
 def in_batches(

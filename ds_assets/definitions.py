@@ -23,11 +23,13 @@ from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import (
+    accept_day,
     collect_logs,
     daily_predictions,
     deliver_again,
     judge_predictions,
     predict_again,
+    refuse_day,
     serve_predictions,
 )
 from ds_assets.resources import (
@@ -76,7 +78,10 @@ def build_defs(
                 *(target_model.build(target, game) for target in targets_of(game).values()),
             ],
             asset_checks=checks.build(game),
-            jobs=[collect, predict, again, deliver, judge, serve_predictions(game)],
+            jobs=[
+                *(collect, predict, again, deliver, judge),
+                *(accept_day(game), refuse_day(game), serve_predictions(game)),
+            ],
             schedules=[daily_collection(collect, game, settings)],
             sensors=[raw_files_sensor(game, predict, again, deliver, judge)],
             resources=_resources(settings, game) | dict(overrides or {}),

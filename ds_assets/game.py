@@ -211,6 +211,20 @@ class ClusterRange(_Part):
         return most
 
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+
+
+class Checks(_Part):
+    """Limits of the checks of a day, which is refused beyond any of them."""
+
+    max_quarantined_share: Share = 0.05
+    """Logs with a larger share of lines in quarantine are considered broken."""
+    min_event_share: Share = 0.25
+    """A day with a smaller share of the usual events of its weekday is considered incomplete."""
+    max_duplicate_share: Share = 0.5
+    """With a larger share ids are not unique; a day that is delivered twice as a whole has this."""
+
+
 Worth = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
@@ -259,6 +273,8 @@ class Game(_Part):
     """Range of the number of clusters; one number fixes it."""
     user_groups: Annotated[str, Field(validate_default=True)] = "clusters"
     """User groups with models of their own: `clusters`, `none`, or a text attribute."""
+    checks: Checks = Checks()
+    """Limits beyond which a day is refused."""
 
     @field_validator("clusters", mode="before")
     @classmethod

@@ -8,6 +8,8 @@ Libraries are imported by the function that needs them: a process that serves pr
 neither Dagster nor an engine, and one that checks the settings loads none of them.
 """
 
+import getpass
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -222,3 +224,11 @@ def _key_file(settings: Settings) -> "KeyFile":
     from ds_assets.serving.http.auth import KeyFile
 
     return KeyFile(settings.api_keys)
+
+
+def operator_name() -> str:
+    """Name of the user who runs this process; the number of one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

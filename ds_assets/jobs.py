@@ -1,8 +1,9 @@
-"""Jobs: named selections of assets, and the job that answers for given users.
+"""Jobs: named selections of assets, and jobs of the operator for given users or days.
 
 Scope: what runs together. Schedules and sensors decide when.
 """
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +12,14 @@ from typing import TypeAlias
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from ds_assets.core.verdicts import Decision
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.installation import make_service
+from ds_assets.installation import make_service, operator_name
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
@@ -72,6 +76,51 @@ def judge_predictions() -> Job:
     return dg.define_asset_job(
         JUDGE, OUTCOMES, description="Compare predictions of days with what happened afterwards."
     )
+
+
+class DayToDecide(dg.Config):
+    """The day to decide about, such as 2026-01-31, and why."""
+
+    day: str
+    reason: str
+
+
+def accept_day(game: Game) -> dg.JobDefinition:
+    """The job that lets a refused day pass."""
+    return _decision_job("accept_day", Decision.ACCEPTED, "Let a refused day pass.", game)
+
+
+def refuse_day(game: Game) -> dg.JobDefinition:
+    """The job that withdraws a day."""
+    return _decision_job("refuse_day", Decision.REFUSED, "Withdraw a day from use.", game)
+
+
+def _decision_job(name: str, decision: Decision, description: str, game: Game) -> dg.JobDefinition:
+    @dg.op(name=f"{name}_op", description=description)
+    def decide(
+        context: dg.OpExecutionContext, config: DayToDecide, lake: dg.ResourceParam[Lake]
+    ) -> None:
+        try:
+            day = _read_day(config.day)
+            verdict = decide_by_operator(day, decision, config.reason, operator_name(), lake, game)
+        except InputError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        context.log_event(
+            dg.AssetObservation("user_activity", f"{day} is {verdict}", partition=str(day))
+        )
+
+    @dg.job(name=name, description=description)
+    def job() -> None:
+        decide()
+
+    return job
+
+
+def _read_day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"day: found {text!r}; write a date, for example 2026-01-31") from None
 
 
 class UsersToAnswer(dg.Config):

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.checks import MIN_EVENT_SHARE, check_outcomes
+from ds_assets.checks import check_outcomes
+from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -52,8 +54,9 @@ def write_day(installation: Installation, number: int, events: int, broken: int 
     installation.write_logs(day(number), *lines, *(["{"] * broken))
 
 
-def run_until_features(installation: Installation, *numbers: int) -> None:
-    installation.run(day(numbers[0]), day(numbers[-1]), UNTIL_FEATURES)
+def run_until_features(installation: Installation, *numbers: int) -> str:
+    """Run days. Returns what is reported of those that were left out."""
+    return "\n".join(installation.run(day(numbers[0]), day(numbers[-1]), UNTIL_FEATURES))
 
 
 def has_features(installation: Installation, number: int) -> bool:
@@ -103,14 +106,15 @@ def test_a_day_with_far_fewer_events_than_its_weekday_has_stops(installation: In
     for weeks in range(4):
         write_day(installation, 7 * weeks, events=100)
     write_day(installation, 28, events=24)
-    sentence = f"{day(28)}: 24 events, where this weekday usually has 100"
+    run_until_features(installation, 0, 21)
+    sentence = f"user_activity: {day(28)}: 24 events, where this weekday usually has 100"
     with pytest.raises(InputError, match=sentence):
-        run_until_features(installation, 0, 28)
+        run_until_features(installation, 28)
     assert not has_features(installation, 28)
 
 
 def test_a_day_with_just_enough_events_passes(installation: Installation) -> None:
-    assert MIN_EVENT_SHARE == 0.25
+    assert installation.game.checks.min_event_share == 0.25
     for weeks in range(4):
         write_day(installation, 7 * weeks, events=100)
     write_day(installation, 28, events=25)
@@ -130,9 +134,10 @@ def test_days_on_which_the_game_was_shut_are_nothing_to_compare_with(tmp_path: P
     installation = make_installation(tmp_path, closed_days=[day(0), day(7)])
     for number, events in ((0, 0), (7, 0), (14, 100), (21, 20)):
         write_day(installation, number, events)
+    run_until_features(installation, 0, 14)
     # With the closed days among them, the usual number would be 0.
     with pytest.raises(InputError, match=f"{day(21)}: 20 events, where .* usually has 100"):
-        run_until_features(installation, 0, 21)
+        run_until_features(installation, 21)
 
 
 @pytest.mark.parametrize(("broken", "passes"), [(5, True), (6, False)])
@@ -162,15 +167,30 @@ def test_a_day_of_which_more_than_half_repeats_events_stops(
     assert has_features(installation, 0) == passes
 
 
-def test_one_bad_day_of_a_range_is_named_alone(installation: Installation) -> None:
-    write_day(installation, 0, events=5)
-    write_day(installation, 1, events=0)
-    write_day(installation, 2, events=5)
-    with pytest.raises(InputError) as caught:
-        run_until_features(installation, 0, 2)
-    assert f"user_activity: {day(1)}: no valid events" in str(caught.value)
-    assert str(day(0)) not in str(caught.value)
-    assert str(day(2)) not in str(caught.value)
+def test_one_bad_day_of_a_range_stops_itself_and_is_named(installation: Installation) -> None:
+    for number, events in enumerate((5, 0, 5)):
+        write_day(installation, number, events)
+    assert run_until_features(installation, 0, 2) == (
+        f"{day(1)}: user_activity is refused by the checks: no valid events; if the game was "
+        "offline, add the day to closed_days; replace the day's files, or accept it with "
+        "`ds-assets accept DAY --reason REASON`"
+    )
+    assert [has_features(installation, number) for number in range(3)] == [True, False, True]
+
+
+def test_a_range_with_nothing_but_bad_days_fails(installation: Installation) -> None:
+    for number in range(2):
+        write_day(installation, number, events=0)
+    sentence = f"user_activity: {day(0)}: no valid events.*{day(1)}: no valid events"
+    with pytest.raises(InputError, match=sentence):
+        run_until_features(installation, 0, 1)
+
+
+def test_a_range_whose_bad_days_fail_different_checks_fails(installation: Installation) -> None:
+    write_day(installation, 0, events=0)
+    write_day(installation, 1, events=5, broken=5)
+    with pytest.raises(InputError, match=f"{day(1)}: 50.0% of the lines are in quarantine"):
+        run_until_features(installation, 0, 1)
 
 
 def test_a_bad_day_that_is_stored_does_not_fail_the_runs_of_other_days(
@@ -182,6 +202,68 @@ def test_a_bad_day_that_is_stored_does_not_fail_the_runs_of_other_days(
     write_day(installation, 1, events=5)
     run_until_features(installation, 1)
     assert has_features(installation, 1)
+
+
+def decide(installation: Installation, number: int, decision: Decision) -> None:
+    lake, game = installation.lake, installation.game
+    decide_by_operator(day(number), decision, "a holiday", "anna", lake, game)
+
+
+def test_an_accepted_day_is_run_and_shows_who_accepted_it(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    write_day(installation, 0, events=0)
+    with pytest.raises(InputError):
+        run_until_features(installation, 0)
+    decide(installation, 0, Decision.ACCEPTED)
+    run_until_features(installation, 0)
+    assert has_features(installation, 0)
+    evaluation = run_check(installation, "user_activity", "has_events", instance)
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN
+    assert str(evaluation.description).endswith("(accepted by anna: a holiday)")
+
+
+def test_a_withdrawn_day_fails_a_run_with_the_reason(installation: Installation) -> None:
+    write_day(installation, 0, events=5)
+    run_until_features(installation, 0)
+    decide(installation, 0, Decision.REFUSED)
+    with pytest.raises(InputError, match="user_activity is refused by anna: a holiday"):
+        run_until_features(installation, 0)
+
+
+def test_a_later_day_is_made_without_a_refused_day(installation: Installation) -> None:
+    write_day(installation, 0, events=5)
+    write_day(installation, 1, events=5)
+    run_until_features(installation, 0, 1)
+    decide(installation, 0, Decision.REFUSED)
+    run_until_features(installation, 1)
+    features = pd.read_parquet(installation.lake.local(table_file("user_features", day(1))))
+    assert set(features["active_days_7d"]) == {1}
+
+
+def test_a_refused_day_is_not_usual(installation: Installation) -> None:
+    for weeks, events in enumerate((100, 10, 100, 100)):
+        write_day(installation, 7 * weeks, events)
+    assert f"{day(7)}: user_activity is refused" in run_until_features(installation, 0, 21)
+    write_day(installation, 28, events=24)
+    with pytest.raises(InputError, match=f"{day(28)}: 24 events, where .* usually has 100"):
+        run_until_features(installation, 28)
+
+
+def test_other_files_of_a_refused_day_are_evaluated_again(installation: Installation) -> None:
+    write_day(installation, 0, events=0)
+    with pytest.raises(InputError):
+        run_until_features(installation, 0)
+    write_day(installation, 0, events=5)
+    run_until_features(installation, 0)
+    assert has_features(installation, 0)
+
+
+def test_no_delivery_of_a_withdrawn_day_is_made(copy: Installation) -> None:
+    decide_by_operator(LAST, Decision.REFUSED, "half a day", "anna", copy.lake, copy.game)
+    with pytest.raises(InputError, match=f"{LAST}: user_activity is refused by anna: half a day"):
+        copy.run(LAST, assets=["rds_results", "prediction_cache"])
 
 
 def broken(rows: pa.Table, column: str, value: float | None) -> pa.Table:

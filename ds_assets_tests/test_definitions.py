@@ -222,6 +222,8 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         "deliver_again": {"rds_results", "prediction_cache"},
         "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
+        "accept_day": set(),
+        "refuse_day": set(),
     }
     schedules = [(s.name, s.job_name) for s in found.get_repository_def().schedule_defs]
     assert schedules == [("daily_collection", "collect_logs")]

@@ -9,6 +9,7 @@ import dagster as dg
 import pyarrow.compute as pc
 import pytest
 
+from ds_assets.installation import operator_name
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -143,6 +144,41 @@ def test_a_run_config_that_is_wrong_is_refused_before_the_run(
     job = copy.defs.resolve_job_def("serve_predictions")
     with pytest.raises(dg.DagsterInvalidConfigError, match=r"user_ids|answer"):
         job.execute_in_process(run_config=config)
+
+
+def decide(installation: Installation, job: str, day: str) -> dg.ExecuteInProcessResult:
+    config = {"ops": {f"{job}_op": {"config": {"day": day, "reason": "a holiday"}}}}
+    resolved = installation.defs.resolve_job_def(job)
+    return resolved.execute_in_process(run_config=config, raise_on_error=False)
+
+
+def test_a_day_is_refused_and_accepted_by_jobs_that_show_it_at_the_asset(
+    copy: Installation,
+) -> None:
+    for job, verdict in (("refuse_day", "refused"), ("accept_day", "accepted")):
+        result = decide(copy, job, str(LAST))
+        assert result.success
+        (event,) = [it for it in result.all_events if it.is_asset_observation]
+        observation = event.asset_observation_data.asset_observation
+        assert observation.partition == str(LAST)
+        sentence = f"{LAST} is {verdict} by {operator_name()}: a holiday"
+        assert observation.description == sentence
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"),
+    [
+        ("tomorrow", "day: found 'tomorrow'; write a date, for example 2026-01-31"),
+        (str(LAST), f"{LAST} is not refused; there is nothing to accept"),
+    ],
+)
+def test_a_day_that_cannot_be_accepted_fails_the_job_with_a_sentence(
+    copy: Installation, day: str, sentence: str
+) -> None:
+    (failure,) = [it for it in decide(copy, "accept_day", day).all_events if it.is_step_failure]
+    user_data = failure.step_failure_data.user_failure_data
+    assert user_data is not None
+    assert user_data.description == sentence
 
 
 def test_collecting_a_day_is_a_run_of_its_own(tmp_path: Path) -> None:

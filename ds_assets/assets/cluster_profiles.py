@@ -86,7 +86,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(CLUSTER_PROFILES),
     )
     def cluster_profiles(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
-        days = days_with(days_of(context), "predictions", lake, context)
+        days = days_with(days_of(context), "predictions", lake, context, game)
         with recording(context, days, lake, game):
             profiles_by_day = update(days, lake, game)
         report_days(

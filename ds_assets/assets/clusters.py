@@ -52,7 +52,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         metadata=table_schema(CLUSTERS),
     )
     def clusters(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
-        days = days_with(days_of(context), "user_features", lake, context)
+        days = days_with(days_of(context), "user_features", lake, context, game)
         with recording(context, days, lake, game):
             cards = materialize_days(days, lake, game)
         report_days(context, {day: _metadata(card, lake) for day, card in cards.items()})

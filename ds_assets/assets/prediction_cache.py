@@ -24,7 +24,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         cache: dg.ResourceParam[PredictionCache],
     ) -> None:
-        days = days_with(days_of(context), "predictions", lake, context)
+        days = days_with(days_of(context), "predictions", lake, context, game)
         with recording(context, days, lake, game):
             puts = fill_cache(days, lake, cache)
         report_days(

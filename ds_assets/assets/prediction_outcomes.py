@@ -12,6 +12,7 @@ import pandas as pd
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_GROUP, USER_ID
 from ds_assets.core.labels import label_days, matures_on
+from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
@@ -32,12 +33,12 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import drift_of, stored_card
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     between,
     read_predictions,
     read_target_predictions,
     store_rows,
-    stored_days,
 )
 from ds_assets.infra.results.database import ResultsDatabase
 
@@ -65,7 +66,7 @@ def update(
 ) -> dict[dt.date, DayOutcomes]:
     """Compare predictions of days with what happened; store one row per target and group."""
     parts_by_day: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
-    activity = stored_days("user_activity", lake)
+    activity = Records(lineage_of(game), lake).usable_files("user_activity")
     for target in targets_of(game).values():
         uncounted = _find_uncounted_days(target, days, activity, lake)
         counted = [day for day in activity if day not in uncounted]
@@ -107,7 +108,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
-        days = days_with(days_of(context), "predictions", lake, context)
+        days = days_with(days_of(context), "predictions", lake, context, game)
         with recording(context, days, lake, game):
             outcomes_by_day = update(days, lake, engine, game)
             deliver(outcomes_by_day, results)

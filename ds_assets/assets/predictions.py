@@ -78,7 +78,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        days = days_with(days_of(context), "clusters", lake, context)
+        days = days_with(days_of(context), "clusters", lake, context, game)
         with recording(context, days, lake, game):
             update(days, lake, engine, game)
         report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})

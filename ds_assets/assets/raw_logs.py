@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from ds_assets.core.log_names import find_misnamed_days
-from ds_assets.daily_assets import daily_asset, days_of, report_days, without_missing
+from ds_assets.daily_assets import daily_asset, days_of, leave_out, report_days
 from ds_assets.game import Game, Logs
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day
@@ -44,7 +44,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         copies = materialize_days(days, log_source, lake, context.log.info)
         missing = [day for day in days if day not in copies]
         where = f"there are no log files in {log_source.folder(missing[0])}" if missing else ""
-        without_missing(days, missing, where, context)
+        leave_out(days, dict.fromkeys(missing, where), context)
         report_days(context, {day: _metadata(copied) for day, copied in copies.items()})
         for warning in misnamed_folders(days, log_source, game.logs):
             context.log.warning(warning)

@@ -51,7 +51,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
-        days = days_with(days_of(context), "predictions", lake, context)
+        days = days_with(days_of(context), "predictions", lake, context, game)
         with recording(context, days, lake, game) as contents:
             deliveries = materialize_days(days, lake, results, context.run.run_id, game)
             contents |= {day: delivery.checksum for day, delivery in deliveries.items()}

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.populations import in_population
@@ -41,7 +42,8 @@ from ds_assets.infra.lake.models import (
     store_model,
     stored_files,
 )
-from ds_assets.infra.lake.tables import between, stored_days, table_file
+from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.tables import between, table_file
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -65,7 +67,8 @@ def update(
     def features(day: dt.date) -> pd.DataFrame:
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
-    stored, features_days = stored_days("user_activity", lake), stored_days("user_features", lake)
+    records = Records(lineage_of(game), lake)
+    stored, features_days = map(records.usable_files, ("user_activity", "user_features"))
     uncounted = _find_uncounted_days(target, days, stored, lake, game)
     activity = {day: file for day, file in stored.items() if day not in uncounted}
     if uncounted:
@@ -110,7 +113,7 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        days = days_with(days_of(context), "clusters", lake, context)
+        days = days_with(days_of(context), "clusters", lake, context, game)
         with recording(context, days, lake, game):
             cards = update(target, days, lake, engine, game)
         drifts = {d: drift_of(c, d, lake) for d, c in cards.items() if c.state == "ready"}

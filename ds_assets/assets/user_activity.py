@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,25 +10,31 @@ import dagster as dg
 import pandas as pd
 
 from ds_assets.core import activity, events
+from ds_assets.core.activity_checks import find_problems
+from ds_assets.core.activity_report import ActivityReport, UnreadableFile
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
+from ds_assets.core.lineage import lineage_of
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
+from ds_assets.core.verdicts import Decision, decide_by_checks
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     in_batches,
+    leave_out,
     recording,
     report_days,
     table_schema,
-    without_missing,
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.lake.activity_reports import ActivityReport, UnreadableFile, store_report
+from ds_assets.infra.lake.activity_reports import read_report, store_report
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records, stored_content
 from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
 from ds_assets.infra.lake.tables import between, stored_days
+from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict, store_verdict
 
 TABLE = "user_activity"
 BATCH_BYTES = 16 << 20
@@ -65,6 +71,31 @@ def materialize_days(
     return reports
 
 
+def evaluate_days(reports: Mapping[dt.date, ActivityReport], lake: Lake, game: Game) -> None:
+    """Refuse the days that a check fails for; their reasons are stored as verdicts.
+
+    Days are evaluated in their order, as refused days are not compared with.
+    """
+    lineages = lineage_of(game)
+    refused = Records(lineages, lake).refused_days() - reports.keys()
+
+    def read_earlier(day: dt.date) -> ActivityReport | None:
+        return None if day in refused else read_report(day, lake)
+
+    contents = {day: stored_content(lineages[TABLE], day, lake) for day in reports}
+    verdicts = list_verdicts(contents, lake)
+    for day in sorted(reports):
+        last = read_verdict(verdicts[day], lake) if day in verdicts else None
+        findings = find_problems(reports[day], read_earlier, game)
+        now = dt.datetime.now(dt.UTC)
+        verdict = decide_by_checks(day, contents[day], findings, last, now)
+        if verdict is not None:
+            store_verdict(verdict, lake)
+        valid = verdict or last
+        if valid is not None and valid.decision is Decision.REFUSED:
+            refused.add(day)
+
+
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `user_activity`."""
 
@@ -84,8 +115,11 @@ def build(game: Game) -> dg.AssetsDefinition:
         days = days_of(context)
         with recording(context, days, lake, game):
             reports = materialize_days(days, lake, engine, game)
+            # Before the days have a record, so that nothing uses one without its verdict.
+            evaluate_days(reports, lake, game)
         missing = [day for day in days if day not in reports]
-        without_missing(days, missing, f"there are no raw files in {lake}/raw", context)
+        where = f"there are no raw files in {lake}/raw"
+        leave_out(days, dict.fromkeys(missing, where), context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})
         for day, report in reports.items():
             if report.days_to_run_again:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ds_assets.core import features
 from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.lineage import lineage_of
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
@@ -19,7 +20,8 @@ from ds_assets.daily_assets import (
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import between, stored_days
+from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.tables import between
 
 TABLE = "user_features"
 BATCH_BYTES = 256 << 20
@@ -31,7 +33,7 @@ def materialize_days(
 ) -> dict[dt.date, int]:
     """Compute and store the `user_features` of days. Returns the number of users of each day."""
     users: dict[dt.date, int] = {}
-    stored = stored_days("user_activity", lake)
+    stored = Records(lineage_of(game), lake).usable_files("user_activity")
 
     def days_read(first: dt.date, last: dt.date) -> list[dt.date]:
         return between(stored, features.arrival_days(first, game)[0], last)
@@ -44,6 +46,11 @@ def materialize_days(
         frame = features.user_features(activity, batch, game, engine)
         users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
     return users
+
+
+def _describe(day: dt.date, records: Records) -> str:
+    verdict = records.verdict(day)
+    return "passed its checks" if verdict is None else str(verdict)
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -62,9 +69,14 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        days = days_with(days_of(context), "user_activity", lake, context)
+        days = days_with(days_of(context), "user_activity", lake, context, game)
         with recording(context, days, lake, game):
             users = materialize_days(days, lake, engine, game)
-        report_days(context, {day: {"dagster/partition_row_count": n} for day, n in users.items()})
+        records = Records(lineage_of(game), lake)
+        metadata = {
+            day: {"dagster/partition_row_count": count, "activity": _describe(day, records)}
+            for day, count in users.items()
+        }
+        report_days(context, metadata)
 
     return user_features

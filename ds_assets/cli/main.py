@@ -17,6 +17,8 @@ COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, or for a range of days in one run.",
+    "accept": "Let a day pass that a check, or an operator, has refused.",
+    "refuse": "Withdraw a day: nothing is made from it any longer.",
     "predict": "Print the predictions of users, one line of JSON each.",
     "serve": "Serve the prediction API until interrupted. API docs at /docs.",
     "keys": "Manage the keys of the API.",

@@ -47,6 +47,7 @@ class Arrival:
         used: Whether the stored data was computed from exactly these files.
         busy: Whether any run of the day is in progress, whatever its files.
         attempts: Runs for exactly these files, oldest first.
+        refused: Whether the stored data is refused.
     """
 
     day: dt.date
@@ -55,6 +56,7 @@ class Arrival:
     used: bool
     busy: bool
     attempts: tuple[Attempt, ...] = ()
+    refused: bool = False
 
 
 class RunDecision(Enum):
@@ -66,6 +68,7 @@ class RunDecision(Enum):
     ARRIVING = "waiting for the rest of its files"
     RUNNING = "waiting for a run in progress"
     PAUSED = "waiting after a failed run"
+    REFUSED = "refused"
     GIVEN_UP = "given up after failed runs"
 
 
@@ -84,6 +87,7 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
       them, its newest file is at least `SETTLED_AFTER` old. A file replaced after the marker counts
       once it is that old;
     - no run of the day is in progress;
+    - the data stored from these files is not refused: another run would not change that;
     - the stored data was not computed from these files, or a run for these files has failed since.
       It is then retried after each of the pauses `RETRY_AFTER`, and given up after the last.
 
@@ -103,6 +107,8 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
         return RunDecision.HELD
     if arrival.busy or last is Outcome.RUNNING:
         return RunDecision.RUNNING
+    if arrival.used and arrival.refused:
+        return RunDecision.REFUSED
     if last is Outcome.SUCCEEDED or (last is None and arrival.used):
         return RunDecision.DONE
     if pause := _pause(arrival.attempts, now):

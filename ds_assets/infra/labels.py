@@ -21,9 +21,9 @@ from ds_assets.infra.lake.tables import between, columns_of_days
 
 def find_stored_due_outcomes(records: Records, game: Game) -> list[dt.date]:
     """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`, ascending."""
-    predictions = sorted(records.recorded_days("predictions"))
+    predictions = sorted(records.usable_days("predictions"))
     current = {day for day in predictions if records.is_current(PREDICTION_OUTCOMES.name, day)}
-    return find_due_outcomes(predictions, records.recorded_days("user_activity"), current, game)
+    return find_due_outcomes(predictions, records.usable_days("user_activity"), current, game)
 
 
 def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> list[dt.date]:

@@ -92,7 +92,10 @@ def _arrival(
     newest = max(file.stored.modified for file in files)
     used = evaluation.records.is_current("user_activity", intent.first)
     complete = _is_complete(evaluation, intent.first, newest)
-    return Arrival(intent.first, newest, complete, used, busy, tuple(attempts))
+    refused = intent.first in evaluation.records.refused_days()
+    if intent.first in evaluation.records.accepted_days():
+        attempts = ()  # they failed because the day was refused
+    return Arrival(intent.first, newest, complete, used, busy, tuple(attempts), refused)
 
 
 def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime) -> bool | None:

@@ -144,6 +144,8 @@ class SensorEvaluation:
         self.decisions[decision] += 1
         if decision is RunDecision.RUN:
             return [intent.request(len(arrival.attempts) + 1)]
+        if decision is RunDecision.REFUSED:
+            self._report_refusal(intent)
         if decision is RunDecision.GIVEN_UP:
             self._give_up(intent, len(arrival.attempts))
         return []
@@ -156,6 +158,21 @@ class SensorEvaluation:
             if decision is not RunDecision.DONE
         )
 
+    def _report_refusal(self, intent: RunIntent) -> None:
+        day, key = intent.first, f"{intent.tag}/refused"
+        if key in self.cursor.warned:
+            return
+        self.cursor.warned.add(key)
+        message = (
+            f"user_activity of {day} is {self.records.verdict(day)}. Nothing is made from it until "
+            f"its files are replaced, or `ds-assets accept {day} --reason REASON` lets it pass."
+        )
+        self._report(day, message)
+
+    def _report(self, day: dt.date, message: str) -> None:
+        self.warnings.append(message)
+        self.observations.append(dg.AssetObservation("user_activity", message, partition=str(day)))
+
     def _give_up(self, intent: RunIntent, attempts: int) -> None:
         if intent.tag in self.cursor.warned:
             return
@@ -164,10 +181,7 @@ class SensorEvaluation:
             f"Giving up on {intent.first} to {intent.last} after {attempts} failed runs of "
             f"{intent.job} for unchanged input files. Fix the cause, then launch the run manually."
         )
-        self.warnings.append(message)
-        self.observations.append(
-            dg.AssetObservation("user_activity", message, partition=str(intent.first))
-        )
+        self._report(intent.first, message)
 
 
 def _attempt(record: RunRecord) -> Attempt:

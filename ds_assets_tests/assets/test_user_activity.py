@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
+from ds_assets.core.activity_report import ActivityReport
 from ds_assets.errors import InputError
-from ds_assets.infra.lake.activity_reports import ActivityReport, read_report
+from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.simulate import SimulationSummary
 from ds_assets_tests.assets.factories import (
     START,

@@ -16,6 +16,7 @@ from ds_assets.infra.engines import spark_session
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
+from ds_assets.installation import operator_name
 from ds_assets.local_servers.process import ServerProcess, free_port
 from ds_assets.settings import Settings
 from ds_assets_tests.assets.factories import (
@@ -316,6 +317,26 @@ def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
     missing = day(1)
     folder = installation.source(missing)
     assert err == f"left out: {missing}: there are no log files in {folder}\n"
+
+
+@pytest.mark.slow
+def test_a_refused_day_is_run_after_it_was_accepted(shell: Shell) -> None:
+    Installation(shell.home).write_logs(day(0), "{")
+    assert f"{day(0)}: no valid events" in shell.mistake("run", str(day(0)))
+    code, out, _ = shell("accept", str(day(0)), "--reason", "not open yet")
+    assert code == 0
+    user = operator_name()
+    assert out.startswith(f"{day(0)} is accepted by {user}: not open yet. The sensor runs the day")
+    assert shell("run", str(day(0)))[0] == 0
+    code, out, _ = shell("refuse", str(day(0)), "--reason", "a mistake")
+    assert out.startswith(f"{day(0)} is refused by {user}: a mistake.")
+    assert f"(refused by {user}: a mistake)" in shell.mistake("run", str(day(0)))
+
+
+@pytest.mark.parametrize("command", ["accept", "refuse"])
+def test_a_day_that_is_not_stored_cannot_be_decided_about(shell: Shell, command: str) -> None:
+    error = shell.mistake(command, str(day(0)), "--reason", "why not")
+    assert f"there is no user_activity of {day(0)} to decide about" in error
 
 
 def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: Shell) -> None:

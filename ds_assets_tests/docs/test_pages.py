@@ -17,7 +17,16 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmar
 FOLDERS = (ROOT, ROOT / "ds_assets", ROOT / "ds_assets_tests", ROOT / "benchmarks")
 """Where a path in a text may start, besides the folder of its page."""
 PATH = re.compile(r"[\w.-]+/[\w./-]*\.(?:py|md|yaml|toml|json|lua|txt)|(?:[a-z_]+/){1,}")
-STORED = ("raw/", "models/", "source/", "truth/", "_staging/", "_temporary/", "_delta_log/")
+STORED = (
+    "raw/",
+    "models/",
+    "source/",
+    "truth/",
+    "_staging/",
+    "_temporary/",
+    "_delta_log/",
+    "verdicts/",
+)
 """Folders of a lake, an installation or a log source, not of this repository."""
 OF_TESTS = {"DS_ASSETS_WRITE_FAULTS"}
 """Variables that only tests read."""

@@ -19,7 +19,10 @@ from dagster._core.utils import make_new_run_id
 
 from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.verdicts import Decision
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.provenance import recorded, stored_files
 from ds_assets.infra.lake.raw_logs import copy_day
@@ -154,6 +157,50 @@ def names(*numbers: int) -> list[str]:
 def test_nothing_new_is_skipped_with_a_reason(world: World) -> None:
     assert world.days() == []
     assert world.reason == f"{world.lake}/raw: nothing new"
+
+
+def refuse_a_day(world: World) -> None:
+    """Run a day with a single user after one with many, so that its check fails."""
+    world.put(0, users=20)
+    world.make(0)
+    world.put(7, users=1)
+    (request,) = world.tick()
+    world.end(world.start(request), well=False)
+    with pytest.raises(InputError, match="1 events, where this weekday usually has 20"):
+        world.make(7)
+
+
+def test_a_refused_day_is_not_run_again_and_reported_once_with_its_reason(world: World) -> None:
+    refuse_a_day(world)
+    assert world.days() == []
+    assert "1 refused" in world.reason
+    (observation,) = world.said
+    assert observation.partition == str(day(7))
+    assert observation.description == (
+        f"user_activity of {day(7)} is refused by the checks: 1 events, where this weekday usually "
+        "has 20. Nothing is made from it until its files are replaced, or "
+        f"`ds-assets accept {day(7)} --reason REASON` lets it pass."
+    )
+    assert world.days() == []
+    assert len(world.said) == 1
+
+
+def test_a_refused_day_whose_files_were_replaced_is_run(world: World) -> None:
+    refuse_a_day(world)
+    world.tick()
+    world.put(7, users=20)
+    assert world.days() == names(7)
+
+
+def test_an_accepted_day_is_run_from_its_features_on(world: World) -> None:
+    refuse_a_day(world)
+    world.tick()
+    decide_by_operator(
+        day(7), Decision.ACCEPTED, "a holiday", "anna", world.lake, world.installation.game
+    )
+    world.later += RETRY_AFTER[0]
+    (request,) = world.tick()
+    assert (request.partition_key, request.job_name) == (str(day(7)), PREDICT_AGAIN)
 
 
 def test_a_new_day_is_one_run(world: World) -> None:

@@ -17,7 +17,8 @@ from ds_assets.core.user_targets import join_targets
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import stored_days, table_file
+from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.tables import table_file
 
 _ROWS_PER_BATCH = 5_000
 _BUFFER_BYTES = 1 << 20
@@ -44,7 +45,7 @@ def rebuild_cache(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict
     Raises:
         InputError: no predictions are stored.
     """
-    days = [*stored_days(PREDICTIONS.name, lake)]
+    days = [*Records({}, lake).usable_files(PREDICTIONS.name)]
     if not days:
         raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
     kept = dt.timedelta(days=days_to_live)

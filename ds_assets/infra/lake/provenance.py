@@ -22,10 +22,12 @@ from ds_assets.core.provenance import (
     fingerprint_of_inputs,
     summary_of,
 )
-from ds_assets.infra.lake.base import Lake
+from ds_assets.core.verdicts import Decision, Verdict, VerdictName
+from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import card_name
 from ds_assets.infra.lake.raw_logs import RawObject, raw_objects
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import stored_days, table_file
+from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict
 
 PROVENANCE = "provenance"
 
@@ -40,12 +42,41 @@ class Records:
         self._lake = lake
         self._recorded: dict[str, Mapping[dt.date, Summary]] = {}
         self._inputs: dict[str, Mapping[dt.date, tuple[str, str]]] = {}
+        self._verdicts: Mapping[dt.date, VerdictName] | None = None
 
     def recorded_days(self, asset: str) -> Mapping[dt.date, Summary]:
         """The days of an asset that have a record."""
         if asset not in self._recorded:
             self._recorded[asset] = _recorded_days(asset, self._lake)
         return self._recorded[asset]
+
+    def refused_days(self) -> set[dt.date]:
+        """The days of `user_activity` that are refused."""
+        return self._days_with_verdict(Decision.REFUSED)
+
+    def accepted_days(self) -> set[dt.date]:
+        """The days of `user_activity` that were refused before."""
+        return self._days_with_verdict(Decision.ACCEPTED)
+
+    def verdict(self, day: dt.date) -> Verdict | None:
+        """The verdict on the present `user_activity` of a day; none if its checks have passed."""
+        name = self._newest_verdicts().get(day)
+        return None if name is None else read_verdict(name, self._lake)
+
+    def usable_days(self, asset: str) -> Mapping[dt.date, Summary]:
+        """The days of an asset that others may be made from: recorded, and not refused.
+
+        A day is refused with everything that was made for it.
+        """
+        recorded, refused = self.recorded_days(asset), self.refused_days()
+        if asset == RAW_LOGS or not refused:
+            return recorded
+        return {day: summary for day, summary in recorded.items() if day not in refused}
+
+    def usable_files(self, table: str) -> dict[dt.date, LakeObject]:
+        """The stored days of a table that are not refused, with their files, ascending."""
+        stored, refused = stored_days(table, self._lake), self.refused_days()
+        return {day: file for day, file in stored.items() if day not in refused}
 
     def inputs(self, asset: str, day: dt.date, *, history: bool = False) -> dict[str, str]:
         """Fingerprints of what a day is made from, as they are now, by asset and day.
@@ -90,20 +121,37 @@ class Records:
     def _as_inputs(self, asset: str) -> Mapping[dt.date, tuple[str, str]]:
         """Name and fingerprint of each day as an input of others."""
         if asset not in self._inputs:
-            recorded = self.recorded_days(asset)
+            usable = self.usable_days(asset)
             self._inputs[asset] = {
-                day: (f"{asset} {day}", record.content) for day, record in recorded.items()
+                day: (f"{asset} {day}", record.content) for day, record in usable.items()
             }
         return self._inputs[asset]
 
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
 
-        A delivery is outdated for every day with predictions that it does not hold.
+        A delivery is outdated for every day with predictions that it does not hold, any other asset
+        for an accepted day that it lacks. Refused days are not made again.
         """
         folders = stored_folders(self._lineages[asset])
-        stored = self._lake.days(folders[0]) if folders else self.recorded_days("predictions")
-        return [day for day in sorted(stored) if not self.is_current(asset, day)]
+        stored = (
+            self.accepted_days().union(self._lake.days(folders[0]))
+            if folders
+            else set(self.usable_days("predictions"))
+        )
+        days = sorted(stored - self.refused_days())
+        return [day for day in days if not self.is_current(asset, day)]
+
+    def _days_with_verdict(self, decision: Decision) -> set[dt.date]:
+        verdicts = self._newest_verdicts()
+        return {day for day, name in verdicts.items() if name.decision is decision}
+
+    def _newest_verdicts(self) -> Mapping[dt.date, VerdictName]:
+        if self._verdicts is None:
+            recorded = self.recorded_days("user_activity")
+            contents = {day: summary.content for day, summary in recorded.items()}
+            self._verdicts = list_verdicts(contents, self._lake)
+        return self._verdicts
 
 
 @contextmanager
@@ -162,8 +210,14 @@ def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake
 
 
 def _content(lineage: Lineage, record: Provenance, lake: Lake) -> str:
-    names = stored_files(lineage, record.day)
-    return _fingerprint_files(names, lake) if names else fingerprint_of_inputs(record.inputs)
+    if stored_files(lineage, record.day):
+        return stored_content(lineage, record.day, lake)
+    return fingerprint_of_inputs(record.inputs)
+
+
+def stored_content(lineage: Lineage, day: dt.date, lake: Lake) -> str:
+    """Fingerprint of what is stored of a day."""
+    return _fingerprint_files(stored_files(lineage, day), lake)
 
 
 def stored_files(lineage: Lineage, day: dt.date) -> list[str]:

@@ -1,0 +1,86 @@
+"""The rules by which a day of activity is refused."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from ds_assets.core.activity_checks import describe_checks, find_problems
+from ds_assets.core.activity_report import ActivityReport
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+
+
+def report(number: int, events: int, quarantined: int = 0) -> ActivityReport:
+    return ActivityReport(
+        day=FIRST_DAY + dt.timedelta(days=number),
+        raw_fingerprint="",
+        files=1,
+        lines=events + quarantined,
+        events=events,
+        duplicates=0,
+        late_events=0,
+        quarantined={"not JSON": quarantined} if quarantined else {},
+        users=events,
+        rows=events,
+    )
+
+
+def problems(
+    number: int, events: int, past: Mapping[int, int], quarantined: int = 0, **game: Any
+) -> dict[str, str]:
+    """What is wrong with a day after days with the given events."""
+    reports = {it.day: it for it in (report(n, count) for n, count in past.items())}
+    return find_problems(report(number, events, quarantined), reports.get, make_game(**game))
+
+
+def launch(events: int, half_life_days: float, days: int) -> dict[int, int]:
+    """Events of a game that halve again and again, to a tenth of those of its first day."""
+    return {n: round(events * (0.1 + 0.9 * 0.5 ** (n / half_life_days))) for n in range(days)}
+
+
+def test_a_launch_that_loses_most_of_its_events_in_days_is_not_refused() -> None:
+    for half_life_days in (1, 1.5, 2, 3, 7):
+        events = launch(100_000, half_life_days, 60)
+        for number, count in events.items():
+            past = {n: it for n, it in events.items() if n < number}
+            assert problems(number, count, past) == {}, (half_life_days, number)
+
+
+def test_an_outage_during_a_launch_is_refused() -> None:
+    events = launch(100_000, 2, 60)
+    for number in range(7, 28):
+        past = {n: it for n, it in events.items() if n < number}
+        assert list(problems(number, events[number] // 20, past)) == ["has_enough_events"]
+
+
+def test_a_refusal_during_a_launch_names_the_days_before() -> None:
+    past = {0: 1000, 1: 200, 2: 200, 3: 200, 4: 200, 5: 200, 6: 200}
+    assert problems(7, 49, past) == {
+        "has_enough_events": "49 events, where the days before it usually had 200"
+    }
+    assert problems(7, 50, past) == {}
+
+
+def test_after_four_weeks_a_busy_weekday_is_compared_with_its_own_kind_alone() -> None:
+    past = {n: 10_000 if n % 7 == 0 else 1_000 for n in range(28)}
+    assert problems(28, 2_499, past) == {
+        "has_enough_events": "2499 events, where this weekday usually has 10000"
+    }
+
+
+def test_the_limits_are_those_of_the_game_file() -> None:
+    past = dict.fromkeys(range(28), 100)
+    assert problems(28, 60, past) == {}
+    stricter = {"checks": {"min_event_share": 0.7, "max_quarantined_share": 0.01}}
+    assert list(problems(28, 60, past, quarantined=2, **stricter)) == [
+        "has_enough_events",
+        "is_mostly_valid",
+    ]
+    laxer = {"checks": {"min_event_share": 0, "max_quarantined_share": 1}}
+    assert problems(28, 1, past, quarantined=1000, **laxer) == {}
+
+
+def test_the_descriptions_name_the_limits_of_the_game_file() -> None:
+    game = make_game(checks={"max_quarantined_share": 0.2})
+    descriptions = describe_checks(game)
+    assert descriptions["is_mostly_valid"].startswith("At most 20% of a day's lines")
+    assert "25%" in descriptions["has_enough_events"]

@@ -1,0 +1,166 @@
+"""Refused and accepted days, for those that read them."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from ds_assets.core.lineage import lineage_of
+from ds_assets.core.verdicts import Decision, Verdict, decide_by_checks
+from ds_assets.errors import InputError
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.decisions import decide_by_operator
+from ds_assets.infra.lake.provenance import Records, recorded, stored_content, stored_files
+from ds_assets.infra.lake.verdicts import store_verdict
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
+from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
+
+GAME = make_game(windows=[1, 3], active_days=3, horizons={"churn": 2, "payment": 4})
+LINEAGES = lineage_of(GAME)
+ACTIVITY, FEATURES = "user_activity", "user_features"
+
+
+def day(number: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(days=number)
+
+
+@pytest.fixture(params=KINDS)
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    return make_lake(request.param, tmp_path, request)
+
+
+def store(lake: Lake, asset: str, *numbers: int, content: str = "", finding: str = "") -> None:
+    """Store days of an asset as it does; a finding is what a check has found."""
+    with recorded(asset, [day(number) for number in numbers], LINEAGES, lake, "run"):
+        for number in numbers:
+            for name in stored_files(LINEAGES[asset], day(number)):
+                lake.write(name, f"{asset} {number} {content}".encode())
+            if finding:
+                refuse_by_check(lake, number, finding)
+
+
+def refuse_by_check(lake: Lake, number: int, finding: str) -> None:
+    content = stored_content(LINEAGES[ACTIVITY], day(number), lake)
+    now = dt.datetime.now(dt.UTC)
+    verdict = decide_by_checks(day(number), content, {"has_events": finding}, None, now)
+    assert verdict is not None
+    store_verdict(verdict, lake)
+
+
+def records(lake: Lake) -> Records:
+    return Records(LINEAGES, lake)
+
+
+def outdated(lake: Lake) -> list[int]:
+    return [(it - FIRST_DAY).days for it in records(lake).outdated_days(FEATURES)]
+
+
+def refused(lake: Lake) -> list[int]:
+    return sorted((it - FIRST_DAY).days for it in records(lake).refused_days())
+
+
+def decide(lake: Lake, number: int, decision: Decision, reason: str = "why") -> Verdict:
+    return decide_by_operator(day(number), decision, reason, "anna", lake, GAME)
+
+
+def accept(lake: Lake, number: int) -> Verdict:
+    return decide(lake, number, Decision.ACCEPTED)
+
+
+def refuse(lake: Lake, number: int) -> Verdict:
+    return decide(lake, number, Decision.REFUSED)
+
+
+def make_lake_with_a_refused_day(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    store(lake, ACTIVITY, 1, finding="no valid events")
+    store(lake, ACTIVITY, 2)
+    store(lake, FEATURES, 0, 2)
+
+
+def test_a_refused_day_is_read_by_no_other(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    assert refused(lake) == [1]
+    assert list(records(lake).inputs(FEATURES, day(2))) == [
+        f"user_activity {day(0)}",
+        f"user_activity {day(2)}",
+    ]
+    assert list(records(lake).usable_files(ACTIVITY)) == [day(0), day(2)]
+    assert outdated(lake) == []
+
+
+def test_a_refused_day_is_itself_current(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    assert records(lake).is_current(ACTIVITY, day(1))
+
+
+def test_an_accepted_day_and_its_readers_are_made(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    verdict = accept(lake, 1)
+    assert (verdict.by, verdict.reason) == ("anna", "why")
+    assert verdict.findings == {"has_events": "no valid events"}
+    assert refused(lake) == []
+    assert outdated(lake) == [1, 2]
+    store(lake, FEATURES, 1, 2)
+    assert outdated(lake) == []
+
+
+def test_the_readers_of_a_withdrawn_day_are_made_again_without_it(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1, 2)
+    store(lake, FEATURES, 0, 1, 2)
+    refuse(lake, 1)
+    assert refused(lake) == [1]
+    assert outdated(lake) == [2]
+
+
+def test_a_withdrawn_day_takes_everything_that_was_made_for_it_along(lake: Lake) -> None:
+    for asset in (ACTIVITY, FEATURES):
+        store(lake, asset, 0, 1)
+    refuse(lake, 1)
+    assert list(records(lake).usable_days(FEATURES)) == [day(0)]
+
+
+def test_another_content_of_a_day_is_evaluated_again(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    store(lake, ACTIVITY, 1, content="whole")
+    assert refused(lake) == []
+    refuse(lake, 1)
+    store(lake, ACTIVITY, 1, content="whole again")
+    assert refused(lake) == []
+    store(lake, ACTIVITY, 1, content="whole")
+    assert refused(lake) == [1]
+
+
+def test_an_accepted_day_with_another_bad_content_is_refused(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    accept(lake, 1)
+    store(lake, ACTIVITY, 1, content="worse", finding="no valid events")
+    assert refused(lake) == [1]
+
+
+def test_the_last_of_several_decisions_counts_and_all_are_kept(lake: Lake) -> None:
+    make_lake_with_a_refused_day(lake)
+    accept(lake, 1)
+    refuse(lake, 1)
+    assert refused(lake) == [1]
+    accept(lake, 1)
+    assert refused(lake) == []
+    assert len(lake.entries("verdicts")) == 4
+
+
+def test_only_a_refused_day_can_be_accepted(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    with pytest.raises(InputError, match=f"{day(0)} is not refused; there is nothing to accept"):
+        accept(lake, 0)
+
+
+@pytest.mark.parametrize("decision", [*Decision])
+def test_a_day_without_activity_cannot_be_decided(lake: Lake, decision: Decision) -> None:
+    with pytest.raises(InputError, match=f"there is no user_activity of {day(5)} to decide about"):
+        decide(lake, 5, decision)
+
+
+def test_a_decision_needs_a_reason(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    with pytest.raises(InputError, match="a reason is required"):
+        decide(lake, 0, Decision.REFUSED, reason=" ")
