@@ -6,8 +6,13 @@ Scope: a range of days as one Dagster run, which the UI shows like any other.
 import datetime as dt
 import errno
 import os
+import shutil
 import socket
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -27,6 +32,47 @@ RANGE_END = "dagster/asset_partition_range_end"
 _OF_DAGSTER = ("Dagster", "RetryRequested")
 PROCESS = "ds_assets/process"
 """Tag with the machine and the process of a run."""
+_INSTANCE_FILE = Path(__file__).with_name("dagster.yaml")
+
+StepState: TypeAlias = Literal["started", "done", "failed"]
+ReportStep: TypeAlias = Callable[[str, StepState], None]
+"""Receives the name of a step, and what has become known of it."""
+_STATES: dict[DagsterEventType, StepState] = {
+    DagsterEventType.STEP_START: "started",
+    DagsterEventType.STEP_SUCCESS: "done",
+    DagsterEventType.STEP_FAILURE: "failed",
+}
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """Open the Dagster instance of DAGSTER_HOME, or without it that in the home's folder `dagster`.
+
+    The folder is created when needed, with the project's `dagster.yaml`, and DAGSTER_HOME is set
+    for the processes that this one starts.
+
+    Args:
+        home: Home of the installation.
+
+    Raises:
+        InputError: the instance cannot be opened.
+    """
+    try:
+        if not os.environ.get("DAGSTER_HOME"):
+            os.environ["DAGSTER_HOME"] = str(create_dagster_home(home))
+        return dg.DagsterInstance.get()
+    except OSError as error:
+        raise InputError(f"the home of Dagster cannot be used: {error}") from None
+    except dg.DagsterError as error:
+        raise InputError(str(error).partition("\nYou can resolve")[0]) from None
+
+
+def create_dagster_home(home: Path) -> Path:
+    """Create the folder of the installation's own Dagster instance, and return it."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / _INSTANCE_FILE.name).exists():
+        shutil.copy(_INSTANCE_FILE, folder)
+    return folder
 
 
 def materialize_days(
@@ -35,8 +81,17 @@ def materialize_days(
     first: dt.date,
     last: dt.date,
     instance: dg.DagsterInstance,
+    report_step: ReportStep | None = None,
 ) -> list[str]:
     """Materialize assets and run their checks, for each day of a range, in one run.
+
+    Args:
+        defs: The graph.
+        assets: Assets of it.
+        first: First day.
+        last: Last day.
+        instance: Where the run is recorded.
+        report_step: Receives the start and the end of each step.
 
     Returns:
         A sentence for each reason why days were left out.
@@ -50,8 +105,12 @@ def materialize_days(
     _refuse_other_days(defs, keys[0], first, last)
     end_killed_runs(instance)
     job = defs.resolve_implicit_global_asset_job_def()
+    run_id = str(uuid.uuid4())
+    if report_step:
+        instance.add_event_listener(run_id, _step_listener(report_step))
     result = job.execute_in_process(
         instance=instance,
+        run_id=run_id,
         asset_selection=keys,
         tags={RANGE_START: str(first), RANGE_END: str(last), PROCESS: _process(os.getpid())},
         # The caller reports; the run's log is stored with the instance.
@@ -83,19 +142,37 @@ def run_graph(
     first: dt.date,
     last: dt.date,
     instance: dg.DagsterInstance,
+    report_step: ReportStep,
 ) -> GraphRun:
     """Materialize a range of days, then the outcomes of all predictions that have matured.
+
+    Args:
+        defs: The graph.
+        installation: The installation that it runs on.
+        first: First day.
+        last: Last day.
+        instance: Where the runs are recorded.
+        report_step: Receives the start and the end of each step.
 
     Raises:
         InputError: the game has no such days, or a run failed.
         Unavailable: a run failed because a server cannot be used.
     """
-    left_out = materialize_days(defs, DAILY, first, last, instance)
+    left_out = materialize_days(defs, DAILY, first, last, instance, report_step)
     game, lake = installation.game, installation.lake()
     matured = find_stored_due_outcomes(Records(lineage_of(game), lake), game)
     if matured:
-        materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance)
+        materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance, report_step)
     return GraphRun(left_out, matured)
+
+
+def _step_listener(report_step: ReportStep) -> Callable[[dg.EventLogEntry], None]:
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.step_key and event.event_type in _STATES:
+            report_step(event.step_key, _STATES[event.event_type])
+
+    return listen
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:

@@ -3,13 +3,12 @@
 import datetime as dt
 from typing import Annotated
 
-import dagster as dg
 import typer
 
+from ds_assets.cli.progress import Progress
 from ds_assets.definitions import build_defs
-from ds_assets.errors import InputError
 from ds_assets.installation import load_installation
-from ds_assets.runs import run_graph
+from ds_assets.runs import open_instance, run_graph
 
 app = typer.Typer()
 _DAY = "%Y-%m-%d"
@@ -24,9 +23,10 @@ def run(
 ) -> None:
     """Run the whole graph for a day, or for a range of days in one run."""
     installation, until = load_installation(), last or first
-    with _open_instance() as instance:
+    defs = build_defs(installation)
+    with open_instance(installation.settings.home) as instance, Progress() as progress:
         done = run_graph(
-            build_defs(installation), installation, first.date(), until.date(), instance
+            defs, installation, first.date(), until.date(), instance, progress.report_step
         )
     for sentence in done.left_out:
         typer.echo(f"left out: {sentence}", err=True)
@@ -34,10 +34,3 @@ def run(
     if done.compared:
         days = ", ".join(map(str, done.compared))
         typer.echo(f"compared with what happened afterwards: predictions of {days}")
-
-
-def _open_instance() -> dg.DagsterInstance:
-    try:
-        return dg.DagsterInstance.get()
-    except dg.DagsterError as error:
-        raise InputError(str(error).partition("\nYou can resolve")[0]) from None

@@ -26,7 +26,7 @@ from ds_assets.demo.summary import print_summary, summarize
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
-from ds_assets.runs import materialize_days
+from ds_assets.runs import create_dagster_home, materialize_days
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -105,11 +105,8 @@ def _run(home: Path, json_file: Path | None, port: int | None) -> None:
 
 def _prepare(home: Path) -> Installation:
     """Make the folder an installation of its own, for this process and its children."""
-    instance = home / "dagster"
-    instance.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_PROJECT / "dagster.yaml", instance)
+    os.environ["DAGSTER_HOME"] = str(create_dagster_home(home))
     shutil.copy(GAME_FILE, home / "game.yaml")
-    os.environ["DAGSTER_HOME"] = str(instance)
     os.environ["DS_ASSETS_HOME"] = str(home)
     return load_installation({"home": home})
 

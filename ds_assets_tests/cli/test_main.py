@@ -1,12 +1,15 @@
 """The command line: what it prints, and one sentence for each mistake of its user."""
 
 import json
+import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import httpx
 import pytest
 import yaml
@@ -31,6 +34,7 @@ from ds_assets_tests.assets.factories import (
 from ds_assets_tests.infra.factories import get_rows
 
 Told = tuple[int, str, str]
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d \w+ (done after|failed after|is running for) [\d,]+ s$")
 SCRIPT = [sys.executable, "-c", "from ds_assets.cli.main import main; main()"]
 
 
@@ -86,6 +90,11 @@ def shell(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     monkeypatch.setenv("COLUMNS", "200")
     return Shell(monkeypatch, capfd, tmp_path / "home")
+
+
+def other_lines(err: str) -> list[str]:
+    """Lines of the standard error stream that are not about the progress of a run."""
+    return [line for line in err.splitlines() if not PROGRESS.match(line)]
 
 
 def check(shell: Shell) -> tuple[int, dict[str, str]]:
@@ -293,7 +302,11 @@ def test_a_setting_that_is_wrong_is_named_without_its_password(
 def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> None:
     installation = Installation(shell.home)
     installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
-    assert shell("run", str(START)) == (0, f"{START} to {START} done\n", "")
+    code, out, err = shell("run", str(START))
+    assert (code, out) == (0, f"{START} to {START} done\n")
+    steps = [line.split()[1] for line in err.splitlines() if " done after " in line]
+    assert (steps[0], steps[-1]) == ("raw_logs", "prediction_cache")
+    assert other_lines(err) == []
     code, out, err = shell("predict", "u3", "nobody")
     assert (code, err) == (0, "")
     known, unknown = map(json.loads, out.splitlines())
@@ -316,7 +329,7 @@ def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
     assert (code, out) == (0, f"{START} to {day(2)} done\n")
     missing = day(1)
     folder = installation.source(missing)
-    assert err == f"left out: {missing}: there are no log files in {folder}\n"
+    assert other_lines(err) == [f"left out: {missing}: there are no log files in {folder}"]
 
 
 @pytest.mark.slow
@@ -340,7 +353,7 @@ def test_a_day_that_is_not_stored_cannot_be_decided_about(shell: Shell, command:
 
 
 def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: Shell) -> None:
-    lines = shell.mistake("run", str(START)).splitlines()
+    lines = other_lines(shell.mistake("run", str(START)))
     folder = Installation(shell.home).source(START)
     assert lines[0] == f"ds-assets: {START}: there are no log files in {folder}"
     assert lines[1].startswith("Run id: ")
@@ -370,11 +383,40 @@ def test_a_dagster_home_that_is_not_there_is_told(shell: Shell, tmp_path: Path) 
     assert "DAGSTER_HOME" in shell.mistake("run", str(START))
 
 
-def test_a_dagster_home_that_is_not_set_is_told(
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_without_a_dagster_home_runs_are_recorded_in_a_folder_of_the_home(
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    is_empty: bool,
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    if not is_empty:
+        monkeypatch.delenv("DAGSTER_HOME")
+    assert "there are no log files in" in shell.mistake("run", str(START))
+    folder = shell.home / "dagster"
+    assert os.environ["DAGSTER_HOME"] == str(folder)
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        assert instance.get_runs_count() == 1
+        assert instance.get_settings("telemetry") == {"enabled": False}
+
+
+def test_the_dagster_file_of_the_home_may_be_changed(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME")
-    assert "DAGSTER_HOME is not set" in shell.mistake("run", str(START))
+    file = shell.home / "dagster" / "dagster.yaml"
+    file.parent.mkdir()
+    file.write_text("telemetry: {enabled: false}\n")
+    shell.mistake("run", str(START))
+    assert file.read_text() == "telemetry: {enabled: false}\n"
+
+
+def test_a_folder_for_dagster_that_cannot_be_created_is_a_mistake(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME")
+    (shell.home / "dagster").touch()
+    assert "the home of Dagster cannot be used" in shell.mistake("run", str(START))
 
 
 @pytest.mark.parametrize(
