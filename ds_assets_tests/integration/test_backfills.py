@@ -143,9 +143,9 @@ def test_a_run_whose_cache_is_empty_ends_with_the_newest_day_in_the_cache(
 
 def test_a_run_leaves_nothing_in_staging_and_no_unknown_folder() -> None:
     folders = {path.name for path in finished().settings.lake.iterdir()}
-    tables = {"raw", "user_activity", "quarantine", "user_features", "clusters", "predictions"}
-    others = {"cluster_profiles", "prediction_outcomes", "models", "provenance", "_staging"}
-    assert folders == tables | others
+    tables = {"raw", "user_activity", "event_ids", "quarantine", "user_features", "clusters"}
+    others = {"predictions", "cluster_profiles", "prediction_outcomes", "models", "provenance"}
+    assert folders == tables | others | {"_staging"}
     assert finished().lake.objects("_staging") == []
 
 
