@@ -22,7 +22,7 @@ from ds_assets.infra.lake.tables import between, columns_of_days
 def find_stored_due_outcomes(records: Records, game: Game) -> list[dt.date]:
     """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`, ascending."""
     predictions = sorted(records.usable_days("predictions"))
-    current = {day for day in predictions if records.is_current(PREDICTION_OUTCOMES.name, day)}
+    current = records.current_days(PREDICTION_OUTCOMES.name)
     return find_due_outcomes(predictions, records.usable_days("user_activity"), current, game)
 
 

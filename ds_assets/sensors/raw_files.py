@@ -90,7 +90,7 @@ def _arrival(
     busy: bool,
 ) -> Arrival:
     newest = max(file.stored.modified for file in files)
-    used = evaluation.records.is_current("user_activity", intent.first)
+    used = intent.first in evaluation.records.current_days("user_activity")
     complete = _is_complete(evaluation, intent.first, newest)
     refused = intent.first in evaluation.records.refused_days()
     if intent.first in evaluation.records.accepted_days():

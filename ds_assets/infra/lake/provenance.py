@@ -13,6 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 from ds_assets.core.lineage import RAW_LOGS, Lineage
 from ds_assets.core.provenance import (
@@ -34,21 +35,24 @@ PROVENANCE = "provenance"
 Lineages = Mapping[str, Lineage]
 
 
+Names = tuple[str, ...]
+"""Names of the records of an asset, as the lake lists them."""
+_CACHED_LISTINGS = 64
+"""A few for each asset: a sensor asks again and again, mostly about what has not changed."""
+
+
 class Records:
     """The records of all assets, each asset as it was when it was first asked for."""
 
     def __init__(self, lineages: Lineages, lake: Lake) -> None:
         self._lineages = lineages
         self._lake = lake
-        self._recorded: dict[str, Mapping[dt.date, Summary]] = {}
-        self._inputs: dict[str, Mapping[dt.date, tuple[str, str]]] = {}
+        self._listed: dict[str, Names] = {}
         self._verdicts: Mapping[dt.date, VerdictName] | None = None
 
     def recorded_days(self, asset: str) -> Mapping[dt.date, Summary]:
         """The days of an asset that have a record."""
-        if asset not in self._recorded:
-            self._recorded[asset] = _recorded_days(asset, self._lake)
-        return self._recorded[asset]
+        return _summaries(self._names(asset))
 
     def refused_days(self) -> set[dt.date]:
         """The days of `user_activity` that are refused."""
@@ -86,46 +90,16 @@ class Records:
             day: The day.
             history: Whether to list the inputs whose change leaves the day valid, and no others.
         """
-        return dict(
-            as_inputs[read]
-            for reads in self._lineages[asset].reads
-            if reads.is_history is history and (as_inputs := self._as_inputs(reads.asset))
-            for read in reads.days(day, as_inputs)
-        )
+        lineage = self._lineages[asset]
+        read = {reads.asset: self._names(reads.asset) for reads in lineage.reads}
+        return _inputs(lineage, day, read, frozenset(self.refused_days()), history=history)
 
-    def is_current(self, asset: str, day: dt.date) -> bool:
-        """Whether a day was made from its inputs as they are now."""
-        record = self.recorded_days(asset).get(day)
-        inputs = self.inputs(asset, day)
-        return record is not None and record.inputs == fingerprint_of_inputs(inputs)
-
-    def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
-        """Remove the records of days, which are outdated from now on."""
-        self._lake.delete(_names(asset, days, self._lake))
-        self._forget(asset)
-
-    def refresh_raw_content(self, files: Mapping[dt.date, Sequence[RawObject]]) -> None:
-        """Record the content of days' raw files, see `refresh_raw_content`."""
-        refresh_raw_content(files, self._lake)
-        self._forget(RAW_LOGS)
-
-    def _forget(self, asset: str) -> None:
-        self._recorded.pop(asset, None)
-        self._inputs.pop(asset, None)
-
-    def read(self, asset: str, day: dt.date) -> Provenance | None:
-        """Read the record of a day; none for a day without one."""
-        names = _names(asset, [day], self._lake)
-        return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
-
-    def _as_inputs(self, asset: str) -> Mapping[dt.date, tuple[str, str]]:
-        """Name and fingerprint of each day as an input of others."""
-        if asset not in self._inputs:
-            usable = self.usable_days(asset)
-            self._inputs[asset] = {
-                day: (f"{asset} {day}", record.content) for day, record in usable.items()
-            }
-        return self._inputs[asset]
+    def current_days(self, asset: str) -> frozenset[dt.date]:
+        """The days of an asset that were made from their inputs as they are now."""
+        lineage = self._lineages[asset]
+        read = {it.asset: self._names(it.asset) for it in lineage.reads if not it.is_history}
+        refused = frozenset(self.refused_days())
+        return _current_days(lineage, self._names(asset), tuple(read.items()), refused)
 
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
@@ -139,8 +113,27 @@ class Records:
             if folders
             else set(self.usable_days("predictions"))
         )
-        days = sorted(stored - self.refused_days())
-        return [day for day in days if not self.is_current(asset, day)]
+        return sorted(stored - self.refused_days() - self.current_days(asset))
+
+    def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
+        """Remove the records of days, which are outdated from now on."""
+        self._lake.delete(_names_of_days(asset, days, self._lake))
+        self._listed.pop(asset, None)
+
+    def refresh_raw_content(self, files: Mapping[dt.date, Sequence[RawObject]]) -> None:
+        """Record the content of days' raw files, see `refresh_raw_content`."""
+        refresh_raw_content(files, self._lake)
+        self._listed.pop(RAW_LOGS, None)
+
+    def read(self, asset: str, day: dt.date) -> Provenance | None:
+        """Read the record of a day; none for a day without one."""
+        names = _names_of_days(asset, [day], self._lake)
+        return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
+
+    def _names(self, asset: str) -> Names:
+        if asset not in self._listed:
+            self._listed[asset] = _list_names(asset, self._lake)
+        return self._listed[asset]
 
     def _days_with_verdict(self, decision: Decision) -> set[dt.date]:
         verdicts = self._newest_verdicts()
@@ -152,6 +145,62 @@ class Records:
             contents = {day: summary.content for day, summary in recorded.items()}
             self._verdicts = list_verdicts(contents, self._lake)
         return self._verdicts
+
+
+def _list_names(asset: str, lake: Lake) -> Names:
+    return tuple(lake.entries(f"{PROVENANCE}/{asset}"))
+
+
+@lru_cache(_CACHED_LISTINGS)
+def _summaries(names: Names) -> Mapping[dt.date, Summary]:
+    summaries = [summary for summary in map(summary_of, names) if summary is not None]
+    counts = Counter(summary.day for summary in summaries)
+    return {summary.day: summary for summary in summaries if counts[summary.day] == 1}
+
+
+@lru_cache(_CACHED_LISTINGS)
+def _contents(
+    asset: str, names: Names, refused: frozenset[dt.date]
+) -> Mapping[dt.date, tuple[str, str]]:
+    """Name and fingerprint of each usable day of an asset as an input of others."""
+    return {
+        day: (f"{asset} {day}", it.content)
+        for day, it in _summaries(names).items()
+        if asset == RAW_LOGS or day not in refused
+    }
+
+
+def _inputs(
+    lineage: Lineage,
+    day: dt.date,
+    read: Mapping[str, Names],
+    refused: frozenset[dt.date],
+    *,
+    history: bool,
+) -> dict[str, str]:
+    return dict(
+        contents[other]
+        for reads in lineage.reads
+        if reads.is_history is history
+        and (contents := _contents(reads.asset, read[reads.asset], refused))
+        for other in reads.days(day, contents)
+    )
+
+
+@lru_cache(_CACHED_LISTINGS)
+def _current_days(
+    lineage: Lineage,
+    names: Names,
+    read: tuple[tuple[str, Names], ...],
+    refused: frozenset[dt.date],
+) -> frozenset[dt.date]:
+    listed = dict(read)
+    return frozenset(
+        day
+        for day, record in _summaries(names).items()
+        if record.inputs
+        == fingerprint_of_inputs(_inputs(lineage, day, listed, refused, history=False))
+    )
 
 
 @contextmanager
@@ -180,7 +229,7 @@ def recorded(
         )
         for day in days
     ]
-    lake.delete(_names(asset, days, lake))
+    lake.delete(_names_of_days(asset, days, lake))
     contents: dict[dt.date, str] = {}
     yield contents
     for record in begun:
@@ -198,12 +247,12 @@ def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake
         files: All raw files of each day.
         lake: Where they are.
     """
-    recorded = _recorded_days(RAW_LOGS, lake)
+    recorded = _summaries(_list_names(RAW_LOGS, lake))
     for day, objects in files.items():
         tags = {it.name: it.stored.tag for it in objects}
         if day in recorded and recorded[day].inputs == fingerprint_of_inputs(tags):
             continue
-        lake.delete(_names(RAW_LOGS, [day], lake))
+        lake.delete(_names_of_days(RAW_LOGS, [day], lake))
         if objects:
             content = _fingerprint_files([it.stored.name for it in objects], lake)
             store_record(Provenance(asset=RAW_LOGS, day=day, content=content, inputs=tags), lake)
@@ -246,19 +295,12 @@ def sha256_of(name: str, lake: Lake) -> str:
         return ""
 
 
-def _recorded_days(asset: str, lake: Lake) -> dict[dt.date, Summary]:
-    entries = lake.entries(f"{PROVENANCE}/{asset}")
-    summaries = [summary for summary in map(summary_of, entries) if summary is not None]
-    counts = Counter(summary.day for summary in summaries)
-    return {summary.day: summary for summary in summaries if counts[summary.day] == 1}
-
-
-def _names(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]:
+def _names_of_days(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]:
     """Names of all records of days."""
     wanted = set(days)
     return [
         f"{PROVENANCE}/{asset}/{entry}"
-        for entry in lake.entries(f"{PROVENANCE}/{asset}")
+        for entry in _list_names(asset, lake)
         if (summary := summary_of(entry)) is not None and summary.day in wanted
     ]
 

@@ -91,7 +91,7 @@ def test_a_refused_day_is_read_by_no_other(lake: Lake) -> None:
 
 def test_a_refused_day_is_itself_current(lake: Lake) -> None:
     make_lake_with_a_refused_day(lake)
-    assert records(lake).is_current(ACTIVITY, day(1))
+    assert day(1) in records(lake).current_days(ACTIVITY)
 
 
 def test_an_accepted_day_and_its_readers_are_made(lake: Lake) -> None:

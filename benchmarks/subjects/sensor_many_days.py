@@ -1,0 +1,6 @@
+"""The sensor over many days: `python -m benchmarks.subjects.sensor_many_days DAYS FILES HOME`."""
+
+from benchmarks.sensor_ticks import main
+
+if __name__ == "__main__":
+    main()
