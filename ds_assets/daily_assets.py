@@ -5,7 +5,7 @@ Scope: how an asset is declared, which days a run is for, and what is reported o
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -16,9 +16,9 @@ from ds_assets.core.schema import Column, Table
 from ds_assets.core.verdicts import Verdict
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.infra.lake.adoption import adopt_stored_days
+from ds_assets.infra.lake.adoption import adopt_stored_days, open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records, recorded
+from ds_assets.infra.lake.provenance import recorded
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions, days_back
 
@@ -99,16 +99,14 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
     ]
 
 
-@contextmanager
 def recording(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], lake: Lake, game: Game
-) -> Iterator[dict[dt.date, str]]:
+) -> AbstractContextManager[dict[dt.date, str]]:
     """Record what days of an asset are made from, which is done in the context; see `recorded`."""
     lineages = lineage_of(game)
     adopt_stored_days(lineages, lake)
-    asset, run_id = context.asset_key.to_user_string(), context.run.run_id
-    with recorded(asset, days, lineages, lake, run_id) as contents:
-        yield contents
+    asset = context.asset_key.to_user_string()
+    return recorded(asset, days, lineages, lake, context.run.run_id)
 
 
 def _without_retries_of_input_errors(compute: Callable[..., None]) -> Callable[..., None]:
@@ -140,9 +138,7 @@ def days_with(
     Raises:
         dagster.Failure: there is none.
     """
-    lineages = lineage_of(game)
-    adopt_stored_days(lineages, lake)
-    records, stored = Records(lineages, lake), stored_days(table, lake)
+    records, stored = open_records(game, lake), stored_days(table, lake)
     refused = records.refused_days()
     reasons = {day: _describe_refusal(records.verdict(day)) for day in days if day in refused} | {
         day: f"no {table}; materialize {table} first"

@@ -8,12 +8,10 @@ import datetime as dt
 
 import dagster as dg
 
-from ds_assets.core.lineage import lineage_of
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
-from ds_assets.infra.lake.adoption import adopt_stored_days
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.jobs import Job
@@ -56,10 +54,8 @@ def raw_files_sensor(
     ) -> dg.SensorResult:
         end_killed_runs(context.instance)
         cursor = read_cursor(context.cursor)
-        lineages = lineage_of(game)
-        adopt_stored_days(lineages, lake)
         evaluation = SensorEvaluation(
-            game, lake, context.instance, clock(), cursor, Records(lineages, lake)
+            game, lake, context.instance, clock(), cursor, open_records(game, lake)
         )
         withdraw_lost_deliveries(evaluation, results, cache)
         requests = (

@@ -5,15 +5,18 @@ Scope: making them once, by the times of files, which was how outdated days were
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-from ds_assets.core.lineage import RAW_LOGS, Lineage
+from ds_assets.core.lineage import RAW_LOGS, Lineage, lineage_of
 from ds_assets.core.provenance import Provenance, fingerprint
+from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake, LakeObject, day_of, safe_name
 from ds_assets.infra.lake.provenance import (
     PROVENANCE,
     Lineages,
     Records,
+    record_raw_files,
     sha256_of,
     store_record,
     stored_files,
@@ -29,6 +32,13 @@ UNKNOWN_DELIVERY = fingerprint(())
 
 _Objects = Mapping[dt.date, Sequence[LakeObject]]
 """What is stored of an asset, by day."""
+
+
+def open_records(game: Game, lake: Lake) -> Records:
+    """Open the records of a lake, in which days of an earlier release have some, too."""
+    lineages = lineage_of(game)
+    adopt_stored_days(lineages, lake)
+    return Records(lineages, lake)
 
 
 def adopt_stored_days(lineages: Lineages, lake: Lake) -> None:
@@ -107,17 +117,15 @@ def _record_raw_files(days: Iterable[dt.date], lake: Lake) -> None:
     Reading the files of years would take hours.
     """
     for day in days:
-        files = raw_objects(day, lake)
-        if files:
-            copied = {
-                (safe_name(it.name), it.size): it.sha256 for it in read_manifest(day, lake).files
-            }
-            content = fingerprint(
-                text for file in files for text in (file.stored.name, _sha256(file, copied, lake))
-            )
-            tags = {file.name: file.stored.tag for file in files}
-            store_record(Provenance(asset=RAW_LOGS, day=day, content=content, inputs=tags), lake)
+        if files := raw_objects(day, lake):
+            record_raw_files(files, partial(_sha256, _copied_checksums(day, lake), lake), lake)
 
 
-def _sha256(file: RawObject, copied: Mapping[tuple[str, int], str], lake: Lake) -> str:
+def _copied_checksums(day: dt.date, lake: Lake) -> Mapping[tuple[str, int], str]:
+    """SHA-256 of each file that was copied from the source, by its name and size."""
+    entries = read_manifest(day, lake).files
+    return {(safe_name(entry.name), entry.size): entry.sha256 for entry in entries}
+
+
+def _sha256(copied: Mapping[tuple[str, int], str], lake: Lake, file: RawObject) -> str:
     return copied.get((file.name, file.stored.size)) or sha256_of(file.stored.name, lake)

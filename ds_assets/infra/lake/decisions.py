@@ -2,13 +2,11 @@
 
 import datetime as dt
 
-from ds_assets.core.lineage import lineage_of
 from ds_assets.core.verdicts import Decision, Verdict
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.infra.lake.adoption import adopt_stored_days
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.verdicts import store_verdict
 
 
@@ -31,9 +29,7 @@ def decide_by_operator(
     Raises:
         InputError: there is no reason, no `user_activity` of this day, or nothing to accept.
     """
-    lineages = lineage_of(game)
-    adopt_stored_days(lineages, lake)
-    records = Records(lineages, lake)
+    records = open_records(game, lake)
     record = records.recorded_days("user_activity").get(day)
     if not reason.strip():
         raise InputError("a reason is required, for whoever looks at the day later")

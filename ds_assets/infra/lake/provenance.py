@@ -11,7 +11,7 @@ records, which runs at the same time have left, none counts.
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -33,8 +33,6 @@ from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict
 PROVENANCE = "provenance"
 
 Lineages = Mapping[str, Lineage]
-
-
 Names = tuple[str, ...]
 """Names of the records of an asset, as the lake lists them."""
 _CACHED_LISTINGS = 64
@@ -214,9 +212,10 @@ def recorded(
     record.
 
     Yields:
-        An empty mapping, for a delivery to fill in the fingerprint of what it holds of each day.
+        An empty mapping, to fill in fingerprints of content by day: those that are known already,
+        and of what a delivery holds.
     """
-    if asset == "user_activity":
+    if any(reads.asset == RAW_LOGS for reads in lineages[asset].reads):
         refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
     records = Records(lineages, lake)
     begun = [
@@ -248,25 +247,45 @@ def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake
         lake: Where they are.
     """
     recorded = _summaries(_list_names(RAW_LOGS, lake))
-    for day, objects in files.items():
-        tags = {it.name: it.stored.tag for it in objects}
-        if day in recorded and recorded[day].inputs == fingerprint_of_inputs(tags):
-            continue
-        lake.delete(_names_of_days(RAW_LOGS, [day], lake))
-        if objects:
-            content = _fingerprint_files([it.stored.name for it in objects], lake)
-            store_record(Provenance(asset=RAW_LOGS, day=day, content=content, inputs=tags), lake)
+    changed = {
+        day: objects
+        for day, objects in files.items()
+        if day not in recorded or recorded[day].inputs != fingerprint_of_inputs(_tags(objects))
+    }
+    lake.delete(_names_of_days(RAW_LOGS, changed, lake))
+    for objects in filter(None, changed.values()):
+        record_raw_files(objects, lambda file: sha256_of(file.stored.name, lake), lake)
+
+
+def record_raw_files(
+    files: Sequence[RawObject], checksum: Callable[[RawObject], str], lake: Lake
+) -> None:
+    """Record the content of all raw files of a day.
+
+    Args:
+        files: The files; there is one at least.
+        checksum: Returns the SHA-256 of a file.
+        lake: Where they are.
+    """
+    content = fingerprint(text for file in files for text in (file.stored.name, checksum(file)))
+    record = Provenance(asset=RAW_LOGS, day=files[0].day, content=content, inputs=_tags(files))
+    store_record(record, lake)
+
+
+def _tags(files: Iterable[RawObject]) -> dict[str, str]:
+    return {file.name: file.stored.tag for file in files}
 
 
 def _content(lineage: Lineage, record: Provenance, lake: Lake) -> str:
-    if stored_files(lineage, record.day):
+    if stored_folders(lineage):
         return stored_content(lineage, record.day, lake)
     return fingerprint_of_inputs(record.inputs)
 
 
 def stored_content(lineage: Lineage, day: dt.date, lake: Lake) -> str:
     """Fingerprint of what is stored of a day."""
-    return _fingerprint_files(stored_files(lineage, day), lake)
+    names = stored_files(lineage, day)
+    return fingerprint(text for name in names for text in (name, sha256_of(name, lake)))
 
 
 def stored_files(lineage: Lineage, day: dt.date) -> list[str]:
@@ -280,10 +299,6 @@ def stored_files(lineage: Lineage, day: dt.date) -> list[str]:
 def stored_folders(lineage: Lineage) -> list[str]:
     """Folders of the tables and models of an asset; none for a delivery."""
     return [*lineage.tables, *(f"models/{kind}" for kind in lineage.models)]
-
-
-def _fingerprint_files(names: Sequence[str], lake: Lake) -> str:
-    return fingerprint(text for name in names for text in (name, sha256_of(name, lake)))
 
 
 def sha256_of(name: str, lake: Lake) -> str:
