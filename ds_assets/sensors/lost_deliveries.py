@@ -26,7 +26,7 @@ def withdraw_lost_deliveries(
     It waits while any run is in progress, which may be delivering.
     """
     cursor, now = evaluation.cursor, evaluation.now
-    if now - cursor.deliveries_checked < INTERVAL or evaluation.is_busy():
+    if now - cursor.deliveries_checked < INTERVAL or evaluation.is_busy:
         return
     cursor.deliveries_checked = now
     _withdraw(evaluation, "rds_results", lambda it: _lost_in_database(it, results))

@@ -12,7 +12,7 @@ def request_matured_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunR
 
     It waits while any run is in progress.
     """
-    if evaluation.is_busy():
+    if evaluation.is_busy:
         return []
     due = find_stored_due_outcomes(evaluation.records, evaluation.game)
     return evaluation.request_range(job, due, (PREDICTION_OUTCOMES.name,))

@@ -31,7 +31,7 @@ def predicting_assets(game: Game) -> tuple[str, ...]:
 def _request(
     evaluation: SensorEvaluation, job: str, assets: tuple[str, ...], *, newest_first: bool = False
 ) -> list[dg.RunRequest]:
-    if evaluation.is_busy():
+    if evaluation.is_busy:
         return []
     outdated = sorted({it for asset in assets for it in evaluation.records.outdated_days(asset)})
     if newest_first:

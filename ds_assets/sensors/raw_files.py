@@ -33,7 +33,7 @@ def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunReque
     }
     stored = files.keys() & evaluation.records.recorded_days("user_activity").keys()
     evaluation.records.refresh_raw_content({day: files[day] for day in stored})
-    attempts, busy = evaluation.attempts(intents.values()), evaluation.busy_days()
+    attempts, busy = evaluation.attempts(intents.values()), evaluation.busy_days
     keys = daily_partitions(evaluation.game).get_partition_keys()
     partitions = set(map(dt.date.fromisoformat, keys))
     requests = []

@@ -8,6 +8,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import dagster as dg
 from dagster import RunRecord
@@ -107,15 +108,17 @@ class SensorEvaluation:
                 attempts[record.dagster_run.tags[FILES]].append(_attempt(record))
         return attempts
 
+    @cached_property
     def busy_days(self) -> set[dt.date]:
         """Days for which any run is in progress, or waits for its turn."""
         runs = self.instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
         return {day for run in runs for day in _days_of(run.tags)}
 
+    @cached_property
     def is_busy(self) -> bool:
         """Whether any run of a day is unfinished, or a backfill, which starts its runs in turn."""
         requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-        return bool(self.busy_days() or self.instance.get_backfills(filters=requested, limit=1))
+        return bool(self.busy_days or self.instance.get_backfills(filters=requested, limit=1))
 
     def request_range(
         self, job: str, days: Sequence[dt.date], assets: Iterable[str]
