@@ -71,10 +71,15 @@ def materialize_days(
     return reports
 
 
-def evaluate_days(reports: Mapping[dt.date, ActivityReport], lake: Lake, game: Game) -> None:
+def evaluate_days(
+    reports: Mapping[dt.date, ActivityReport], lake: Lake, game: Game
+) -> dict[dt.date, str]:
     """Refuse the days that a check fails for; their reasons are stored as verdicts.
 
     Days are evaluated in their order, as refused days are not compared with.
+
+    Returns:
+        Fingerprint of the content of each day, which its verdict is about.
     """
     lineages = lineage_of(game)
     refused = Records(lineages, lake).refused_days() - reports.keys()
@@ -94,6 +99,7 @@ def evaluate_days(reports: Mapping[dt.date, ActivityReport], lake: Lake, game: G
         valid = verdict or last
         if valid is not None and valid.decision is Decision.REFUSED:
             refused.add(day)
+    return contents
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -113,10 +119,10 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_of(context)
-        with recording(context, days, lake, game):
+        with recording(context, days, lake, game) as contents:
             reports = materialize_days(days, lake, engine, game)
             # Before the days have a record, so that nothing uses one without its verdict.
-            evaluate_days(reports, lake, game)
+            contents.update(evaluate_days(reports, lake, game))
         missing = [day for day in days if day not in reports]
         where = f"there are no raw files in {lake}/raw"
         leave_out(days, dict.fromkeys(missing, where), context)
