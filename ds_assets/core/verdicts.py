@@ -48,8 +48,8 @@ class Verdict(BaseModel):
     @property
     def name(self) -> str:
         """Name of the record, which `verdict_name` reads; names ascend with time."""
-        at = self.at.astimezone(dt.UTC)
-        return f"{self.day}.{at:%Y%m%dT%H%M%S%f}.{self.content}.{self.decision}.json"
+        at = f"{self.at.astimezone(dt.UTC):%Y%m%dT%H%M%S%f}"
+        return str(VerdictName(self.day, at, self.content, self.decision))
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.by}: {self.reason}"
@@ -111,12 +111,10 @@ def decide_by_checks(
     Returns:
         A new verdict; none if the last one stands, as that of a person always does.
     """
-    is_refused = last is not None and last.decision is Decision.REFUSED
     if last is not None and last.by != CHECKS:
         return None
-    if not findings and not is_refused:
-        return None
-    if is_refused and last is not None and last.findings == findings:
+    is_refused = last is not None and last.decision is Decision.REFUSED
+    if findings == (last.findings if last is not None and is_refused else {}):
         return None
     decision = Decision.REFUSED if findings else Decision.ACCEPTED
     reason = "; ".join(findings.values()) or "no check fails any longer"
