@@ -25,8 +25,8 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     cards_before,
     next_cluster_id,
-    raise_next_cluster_id,
     store_model,
+    store_next_cluster_id,
     stored_card,
 )
 from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
@@ -63,6 +63,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     declared = declare_features(game)
+    free_id = next_cluster_id(lake)  # alone in its pool, so that no other run takes it
     fitted = fit_clusters(
         features,
         declared,
@@ -70,12 +71,12 @@ def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
         _previous(day, lake),
         as_of=day,
         replaced=stored_card("clusters", day, ClusterCard, lake),
-        free_id=next_cluster_id(lake),
+        free_id=free_id,
     )
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
     store_model("clusters", day, fitted.card, fitted.onnx, lake)
     # After the card: a run that is killed and repeated assigns the same ids.
-    raise_next_cluster_id(fitted.card.next_id, lake)
+    store_next_cluster_id(max(fitted.card.next_id, free_id), lake)
     return fitted.card
 
 

@@ -89,9 +89,9 @@ def next_cluster_id(lake: Lake) -> int:
         return max((card.next_id for card in cards if card is not None), default=1)
 
 
-def raise_next_cluster_id(next_id: int, lake: Lake) -> None:
+def store_next_cluster_id(next_id: int, lake: Lake) -> None:
     """Record that ids below a number are assigned, whatever happens to the cards."""
-    lake.write(_NEXT_CLUSTER_ID, str(max(next_id, next_cluster_id(lake))).encode())
+    lake.write(_NEXT_CLUSTER_ID, str(next_id).encode())
 
 
 def stored_model(kind: str, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
