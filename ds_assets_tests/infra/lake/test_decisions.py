@@ -1,40 +1,24 @@
 """Refused and accepted days, for those that read them."""
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
-from ds_assets.core.lineage import lineage_of
 from ds_assets.core.verdicts import Decision, Verdict, decide_by_checks
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.infra.lake.provenance import Records, recorded, stored_content, stored_files
+from ds_assets.infra.lake.provenance import Records, recorded, stored_content
 from ds_assets.infra.lake.verdicts import store_verdict
-from ds_assets_tests.core.factories import FIRST_DAY, make_game
-from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
-
-GAME = make_game(windows=[1, 3], active_days=3, horizons={"churn": 2, "payment": 4})
-LINEAGES = lineage_of(GAME)
-ACTIVITY, FEATURES = "user_activity", "user_features"
-
-
-def day(number: int) -> dt.date:
-    return FIRST_DAY + dt.timedelta(days=number)
-
-
-@pytest.fixture(params=KINDS)
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    return make_lake(request.param, tmp_path, request)
+from ds_assets_tests.core.factories import FIRST_DAY
+from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, GAME, LINEAGES, day, write
 
 
 def store(lake: Lake, asset: str, *numbers: int, content: str = "", finding: str = "") -> None:
     """Store days of an asset as it does; a finding is what a check has found."""
     with recorded(asset, [day(number) for number in numbers], LINEAGES, lake, "run"):
         for number in numbers:
-            for name in stored_files(LINEAGES[asset], day(number)):
-                lake.write(name, f"{asset} {number} {content}".encode())
+            write(lake, asset, number, content)
             if finding:
                 refuse_by_check(lake, number, finding)
 

@@ -13,12 +13,6 @@ from hypothesis import strategies as st
 from ds_assets.infra.lake.base import ABANDONED_AFTER, STAGING, Lake, day_folder, safe_name
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.transfer import BLOCK
-from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
-
-
-@pytest.fixture(params=KINDS)
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    return make_lake(request.param, tmp_path, request)
 
 
 def test_what_was_written_is_read_and_listed(lake: Lake) -> None:

@@ -1,6 +1,5 @@
 """What stored days were made from, and which of them are outdated."""
 
-import datetime as dt
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ds_assets.core.lineage import lineage_of
 from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
@@ -20,20 +18,9 @@ from ds_assets.infra.lake.provenance import (
     stored_files,
 )
 from ds_assets.infra.lake.raw_logs import raw_objects
-from ds_assets_tests.core.factories import FIRST_DAY, make_game
-from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
-
-LINEAGES = lineage_of(make_game(windows=[1, 3], active_days=3, horizons={"churn": 2, "payment": 4}))
-FEATURES, ACTIVITY = "user_features", "user_activity"
-
-
-def day(number: int) -> dt.date:
-    return FIRST_DAY + dt.timedelta(days=number)
-
-
-@pytest.fixture(params=KINDS)
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    return make_lake(request.param, tmp_path, request)
+from ds_assets_tests.core.factories import FIRST_DAY
+from ds_assets_tests.infra.lake.lakes import make_lake
+from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, LINEAGES, day, write
 
 
 def store(lake: Lake, asset: str, *numbers: int, content: str = "") -> None:
@@ -41,11 +28,6 @@ def store(lake: Lake, asset: str, *numbers: int, content: str = "") -> None:
     with recorded(asset, [day(number) for number in numbers], LINEAGES, lake, "run"):
         for number in numbers:
             write(lake, asset, number, content)
-
-
-def write(lake: Lake, asset: str, number: int, content: str = "") -> None:
-    for name in stored_files(LINEAGES[asset], day(number)):
-        lake.write(name, f"{asset} {number} {content}".encode())
 
 
 def break_off(lake: Lake, asset: str, number: int, *, is_written: bool) -> None:
