@@ -6,8 +6,9 @@ its inputs is in the asset.
 
 import datetime as dt
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ds_assets.core.game_settings import NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.tables import TARGET_PREDICTIONS
 from ds_assets.core.targets import SNAPSHOTS, Target, targets_of
 from ds_assets.game import Game
@@ -64,15 +65,29 @@ class Lineage:
         reads: What it is made from.
         tables: Tables that it stores in the lake; none for a delivery.
         models: Kinds of models that it stores in the lake.
+        settings: The game file that it is made with.
+        first_day: First day of the game; earlier ones are neither made nor read.
+        last_day: Last day of the game; later ones are not made.
     """
 
     reads: tuple[Reads, ...] = ()
     tables: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    settings: GameSettings = NO_SETTINGS
+    first_day: dt.date = dt.date.min
+    last_day: dt.date = dt.date.max
 
 
 def lineage_of(game: Game) -> Mapping[str, Lineage]:
     """The lineage of each asset by name, every asset after those that it reads."""
+    settings, last_day = settings_of(game), game.last_day or dt.date.max
+    return {
+        asset: replace(lineage, settings=settings, first_day=game.first_day, last_day=last_day)
+        for asset, lineage in _lineages(game).items()
+    }
+
+
+def _lineages(game: Game) -> Mapping[str, Lineage]:
     targets = targets_of(game).values()
     models = tuple(Reads(target.model_asset) for target in targets)
     windows = tuple(sorted({target.maturity_days for target in targets}))

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = 1
+FORMAT = 2
+AGAIN = "again-"
+"""Begins the part of a record's name that is otherwise the fingerprint of its inputs."""
 _HEX_DIGITS = 16
 
 
@@ -33,6 +35,11 @@ class Provenance(BaseModel):
         content: Fingerprint of what was stored; empty while it is being made.
         inputs: Fingerprint of each input, by asset and day; the day is outdated when one changes.
         history: Likewise of inputs whose change leaves the day valid.
+        settings: Fingerprint of the game file that the day counts as made with; empty for raw logs,
+            and in records of version 0.1.0 and before, see `AdoptedLake`.
+        kept: Why the day counts as made with this game file though it was made with another one;
+            empty if it was made with it.
+        again: Why the day has to be made again though its inputs are the same; empty if it has not.
         run_id: Dagster's run; none for a day that no run has recorded.
         recorded_at: When it was recorded, in UTC.
         package: Version of this software.
@@ -46,6 +53,9 @@ class Provenance(BaseModel):
     content: str = ""
     inputs: dict[str, str]
     history: dict[str, str] = {}
+    settings: str = ""
+    kept: str = ""
+    again: str = ""
     run_id: str | None = None
     recorded_at: dt.datetime = Field(default_factory=lambda: dt.datetime.now(dt.UTC))
     package: str = Field(default_factory=package_version)
@@ -54,7 +64,11 @@ class Provenance(BaseModel):
     @property
     def name(self) -> str:
         """Name of the record below its asset, which `summary_of` reads."""
-        return f"{self.day}.{self.content}.{fingerprint_of_inputs(self.inputs)}.json"
+        inputs = fingerprint_of_inputs(self.inputs)
+        if self.again:
+            inputs = f"{AGAIN}{fingerprint([inputs, self.again])}"
+        parts = (str(self.day), self.content, inputs, self.settings, "json")
+        return ".".join(parts if self.settings else (*parts[:3], "json"))
 
 
 class Summary(NamedTuple):
@@ -63,20 +77,27 @@ class Summary(NamedTuple):
     Attributes:
         day: The day.
         content: Fingerprint of what was stored.
-        inputs: Fingerprint of all inputs together.
+        inputs: Fingerprint of all inputs together, or a mark that the day has to be made again.
+        settings: Fingerprint of the game file; empty if the record has none.
     """
 
     day: dt.date
     content: str
     inputs: str
+    settings: str = ""
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the day has to be made again though its inputs are the same."""
+        return self.inputs.startswith(AGAIN)
 
 
 def summary_of(name: str) -> Summary | None:
     """Read the name of a record; none for anything else."""
     match name.split("."):
-        case [day, content, inputs, "json"]:
+        case [day, content, inputs, *settings, "json"] if len(settings) <= 1:
             try:
-                return Summary(dt.date.fromisoformat(day), content, inputs)
+                return Summary(dt.date.fromisoformat(day), content, inputs, *settings)
             except ValueError:
                 return None
     return None

@@ -1,6 +1,8 @@
 """Records of the days in a lake that a release without records has filled.
 
-Scope: making them once, by the times of files, which was how outdated days were found until then.
+Scope: making them once, by the times of files, which was how outdated days were found until then;
+and the assumption that stored days without a game file in their records were made with the one that
+is there when this release opens the lake for the first time.
 """
 
 import datetime as dt
@@ -13,19 +15,19 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake, LakeObject, day_of, safe_name
 from ds_assets.infra.lake.provenance import (
-    PROVENANCE,
+    ADOPTED,
     Lineages,
     Records,
+    read_adopted_settings,
     record_raw_files,
     sha256_of,
+    store_adopted_settings,
     store_record,
     stored_files,
     stored_folders,
 )
 from ds_assets.infra.lake.raw_logs import RawObject, raw_objects, read_manifest
 from ds_assets.infra.lake.raw_logs import fingerprint as raw_fingerprint
-
-_ADOPTED = f"{PROVENANCE}/adopted.json"
 
 UNKNOWN_DELIVERY = fingerprint(())
 """Content of a delivery by a release that recorded none."""
@@ -47,8 +49,14 @@ def adopt_stored_days(lineages: Lineages, lake: Lake) -> None:
     A day whose inputs are younger gets no record, and so counts as outdated. Tables are not read:
     the tag of a file stands for its content.
     """
-    if lake.exists(_ADOPTED):
+    if read_adopted_settings(lake) is not None:
         return
+    if not lake.exists(ADOPTED):
+        _record_stored_days(lineages, lake)
+    store_adopted_settings(lineages["user_activity"].settings, lake)
+
+
+def _record_stored_days(lineages: Lineages, lake: Lake) -> None:
     stored = {asset: _stored_objects(lineage, lake) for asset, lineage in lineages.items()}
     current = {
         asset: _current_days(asset, lineage, stored, lake) for asset, lineage in lineages.items()
@@ -57,7 +65,6 @@ def adopt_stored_days(lineages: Lineages, lake: Lake) -> None:
     for asset in lineages:
         if asset != RAW_LOGS:
             _record(asset, current[asset], Records(lineages, lake), lake)
-    lake.write(_ADOPTED, b"{}")
 
 
 def _stored_objects(lineage: Lineage, lake: Lake) -> _Objects:

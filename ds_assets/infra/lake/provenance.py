@@ -1,20 +1,26 @@
 """Records of what each stored day was made from, in the lake beside its tables.
 
 Scope: storing, listing and removing records, fingerprints of what is stored, and which days are
-outdated. Which asset reads which is in `core.lineage`.
+outdated. Which asset reads which is in `core.lineage`, what a change of the game file means in
+`core.game_settings`.
 
 A day has a record only while it is whole: the record goes before the day is written again, and
 comes when it is stored. So a day of a killed run has none, and is outdated. Of a day with several
 records, which runs at the same time have left, none counts.
+
+Each version of the game file that days were made with is stored once, named after its fingerprint,
+so that a listing of the records says which days were made with another one.
 """
 
 import datetime as dt
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
+from ds_assets.core.game_settings import GameSettings, find_changes, needs_again
 from ds_assets.core.lineage import RAW_LOGS, Lineage
 from ds_assets.core.provenance import (
     Provenance,
@@ -31,10 +37,15 @@ from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict
 
 PROVENANCE = "provenance"
+ADOPTED = f"{PROVENANCE}/adopted.json"
+"""Object that says which game file the days of an earlier release count as made with."""
+UNKNOWN_KEY = "game.yaml"
+"""Stands for the keys that have changed when the earlier version is lost."""
 
 Lineages = Mapping[str, Lineage]
 Names = tuple[str, ...]
 """Names of the records of an asset, as the lake lists them."""
+_NO_LINEAGE = Lineage()
 _CACHED_LISTINGS = 64
 """A few for each asset: a sensor asks again and again, mostly about what has not changed."""
 
@@ -46,6 +57,7 @@ class Records:
         self._lineages = lineages
         self._lake = lake
         self._listed: dict[str, Names] = {}
+        self._settings: dict[str, GameSettings | None] = {}
         self._verdicts: Mapping[dt.date, VerdictName] | None = None
 
     def recorded_days(self, asset: str) -> Mapping[dt.date, Summary]:
@@ -71,14 +83,18 @@ class Records:
         A day is refused with everything that was made for it.
         """
         recorded, refused = self.recorded_days(asset), self.refused_days()
-        if asset == RAW_LOGS or not refused:
+        first = self._lineages.get(asset, _NO_LINEAGE).first_day
+        if asset == RAW_LOGS or not (refused or first > min(recorded, default=first)):
             return recorded
-        return {day: summary for day, summary in recorded.items() if day not in refused}
+        return {
+            day: summary for day, summary in recorded.items() if day not in refused and day >= first
+        }
 
     def usable_files(self, table: str) -> dict[dt.date, LakeObject]:
         """The stored days of a table that are not refused, with their files, ascending."""
         stored, refused = stored_days(table, self._lake), self.refused_days()
-        return {day: file for day, file in stored.items() if day not in refused}
+        first = self._lineages.get(table, _NO_LINEAGE).first_day
+        return {day: file for day, file in stored.items() if day not in refused and day >= first}
 
     def inputs(self, asset: str, day: dt.date, *, history: bool = False) -> dict[str, str]:
         """Fingerprints of what a day is made from, as they are now, by asset and day.
@@ -93,11 +109,38 @@ class Records:
         return _inputs(lineage, day, read, frozenset(self.refused_days()), history=history)
 
     def current_days(self, asset: str) -> frozenset[dt.date]:
-        """The days of an asset that were made from their inputs as they are now."""
+        """The days of an asset that were made from their inputs, and with the game file, of now."""
         lineage = self._lineages[asset]
         read = {it.asset: self._names(it.asset) for it in lineage.reads if not it.is_history}
         refused = frozenset(self.refused_days())
-        return _current_days(lineage, self._names(asset), tuple(read.items()), refused)
+        current = _current_days(lineage, self._names(asset), tuple(read.items()), refused)
+        return current.difference(self.changed_days(asset))
+
+    def changed_days(self, asset: str) -> Mapping[dt.date, tuple[str, ...]]:
+        """The stored days of an asset that another game file made, with the keys that differ.
+
+        Only keys whose change means that the asset is made again are considered. Of a refused day
+        only `user_activity` is made again: it may pass.
+        """
+        recorded = self.recorded_days(asset)
+        changes = {
+            settings: keys
+            for settings in {summary.settings for summary in recorded.values()}
+            if (keys := self._changed_keys(asset, settings))
+        }
+        return {
+            day: changes[summary.settings]
+            for day, summary in sorted(recorded.items())
+            if summary.settings in changes
+            and self._is_made(asset, day)
+            and (asset == "user_activity" or day not in self.refused_days())
+        }
+
+    def settings_of_days(self, asset: str) -> list[GameSettings]:
+        """The versions of the game file that the stored days of an asset count as made with."""
+        recorded = self.recorded_days(asset).values()
+        settings = (self._read_settings(it) for it in {record.settings for record in recorded})
+        return [version for version in settings if version is not None]
 
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
@@ -111,7 +154,19 @@ class Records:
             if folders
             else set(self.usable_days("predictions"))
         )
-        return sorted(stored - self.refused_days() - self.current_days(asset))
+        outdated = stored - self.refused_days() - self.current_days(asset)
+        outdated |= self.changed_days(asset).keys()
+        return sorted(day for day in outdated if self._is_made(asset, day))
+
+    def mark_again(self, asset: str, days: Iterable[dt.date], reason: str) -> None:
+        """Mark recorded days as outdated, which others may be made from until they are replaced."""
+        self._replace(asset, days, {"again": reason})
+
+    def keep(self, asset: str, days: Iterable[dt.date], reason: str) -> None:
+        """Let days count as made with the present game file, though they were not."""
+        settings = self._lineages[asset].settings
+        store_settings(settings, self._lake)
+        self._replace(asset, days, {"settings": settings.fingerprint, "kept": reason})
 
     def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
         """Remove the records of days, which are outdated from now on."""
@@ -127,6 +182,36 @@ class Records:
         """Read the record of a day; none for a day without one."""
         names = _names_of_days(asset, [day], self._lake)
         return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
+
+    def _replace(self, asset: str, days: Iterable[dt.date], changes: Mapping[str, str]) -> None:
+        """Change the records of days."""
+        for name in _names_of_days(asset, days, self._lake):
+            record = Provenance.model_validate_json(self._lake.read(name))
+            self._lake.delete([name])
+            store_record(record.model_copy(update=changes), self._lake)
+        self._listed.pop(asset, None)
+
+    def _is_made(self, asset: str, day: dt.date) -> bool:
+        """Whether a day of an asset belongs to the game."""
+        lineage = self._lineages[asset]
+        return lineage.first_day <= day <= lineage.last_day
+
+    def _changed_keys(self, asset: str, settings: str) -> tuple[str, ...]:
+        now = self._lineages[asset].settings
+        if settings == now.fingerprint:
+            return ()
+        before = self._read_settings(settings)
+        if before is None:
+            return (UNKNOWN_KEY,) if settings and asset != RAW_LOGS else ()
+        return tuple(key for key in find_changes(before, now) if needs_again(key, asset))
+
+    def _read_settings(self, settings: str) -> GameSettings | None:
+        """The version of the game file with a fingerprint; none if it is lost."""
+        if settings not in self._settings:
+            self._settings[settings] = read_settings(
+                settings or read_adopted_settings(self._lake) or "", self._lake
+            )
+        return self._settings[settings]
 
     def _names(self, asset: str) -> Names:
         if asset not in self._listed:
@@ -158,13 +243,13 @@ def _summaries(names: Names) -> Mapping[dt.date, Summary]:
 
 @lru_cache(_CACHED_LISTINGS)
 def _contents(
-    asset: str, names: Names, refused: frozenset[dt.date]
+    asset: str, names: Names, refused: frozenset[dt.date], first_day: dt.date
 ) -> Mapping[dt.date, tuple[str, str]]:
     """Name and fingerprint of each usable day of an asset as an input of others."""
     return {
         day: (f"{asset} {day}", it.content)
         for day, it in _summaries(names).items()
-        if asset == RAW_LOGS or day not in refused
+        if day >= first_day and (asset == RAW_LOGS or day not in refused)
     }
 
 
@@ -180,7 +265,7 @@ def _inputs(
         contents[other]
         for reads in lineage.reads
         if reads.is_history is history
-        and (contents := _contents(reads.asset, read[reads.asset], refused))
+        and (contents := _contents(reads.asset, read[reads.asset], refused, lineage.first_day))
         for other in reads.days(day, contents)
     )
 
@@ -218,12 +303,15 @@ def recorded(
     if any(reads.asset == RAW_LOGS for reads in lineages[asset].reads):
         refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
     records = Records(lineages, lake)
+    settings = lineages[asset].settings
+    store_settings(settings, lake)
     begun = [
         Provenance(
             asset=asset,
             day=day,
             inputs=records.inputs(asset, day),
             history=records.inputs(asset, day, history=True),
+            settings=settings.fingerprint,
             run_id=run_id,
         )
         for day in days
@@ -318,6 +406,44 @@ def _names_of_days(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]
         for entry in _list_names(asset, lake)
         if (summary := summary_of(entry)) is not None and summary.day in wanted
     ]
+
+
+def store_settings(settings: GameSettings, lake: Lake) -> None:
+    """Store a version of the game file, if it is not stored already."""
+    name = _settings_file(settings.fingerprint)
+    if not lake.exists(name):
+        lake.write(name, settings.text.encode())
+
+
+def read_settings(fingerprint: str, lake: Lake) -> GameSettings | None:
+    """Read the version of the game file with a fingerprint; none if it is lost or damaged."""
+    try:
+        settings = GameSettings(lake.read(_settings_file(fingerprint)).decode())
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return settings if settings.fingerprint == fingerprint else None
+
+
+def read_adopted_settings(lake: Lake) -> str | None:
+    """Fingerprint of the game file that days count as made with whose records have none.
+
+    None before they are adopted.
+    """
+    try:
+        adopted = json.loads(lake.read(ADOPTED))
+    except FileNotFoundError:
+        return None
+    return str(adopted.get("settings", "")) or None
+
+
+def store_adopted_settings(settings: GameSettings, lake: Lake) -> None:
+    """Record that days whose records have no game file count as made with this one."""
+    store_settings(settings, lake)
+    lake.write(ADOPTED, json.dumps({"settings": settings.fingerprint}).encode())
+
+
+def _settings_file(fingerprint: str) -> str:
+    return f"{PROVENANCE}/settings/{fingerprint}.json"
 
 
 def store_record(record: Provenance, lake: Lake) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ds_assets.core.lineage import Lineage, lineage_of
+from ds_assets.game import ClusterRange, Events
 from ds_assets.infra.lake.adoption import adopt_stored_days
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
@@ -20,7 +22,7 @@ from ds_assets.infra.lake.provenance import (
 from ds_assets.infra.lake.raw_logs import raw_objects
 from ds_assets_tests.core.factories import FIRST_DAY
 from ds_assets_tests.infra.lake.lakes import make_lake
-from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, LINEAGES, day, write
+from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, GAME, LINEAGES, day, write
 
 
 def store(lake: Lake, asset: str, *numbers: int, content: str = "") -> None:
@@ -175,6 +177,114 @@ def test_nothing_of_a_lake_that_moves_from_a_folder_to_blob_is_outdated(
         blob.write(file.relative_to(tmp_path / "lake").as_posix(), file.read_bytes())
     refresh_raw_content({day(it): raw_objects(day(it), blob) for it in range(9)}, blob)
     assert all_outdated(blob) == all_outdated(folder) == {}
+
+
+def lineages_of(**changes: object) -> Mapping[str, Lineage]:
+    """The lineages of the game after a change of its game file."""
+    return lineage_of(GAME.model_copy(update=changes))
+
+
+OTHER_PURCHASES = {"events": Events(purchases=("buy",))}
+
+
+def test_days_that_another_game_file_made_are_outdated_with_the_keys_that_differ(
+    lake: Lake,
+) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    store(lake, FEATURES, 0, 1)
+    records = Records(lineages_of(**OTHER_PURCHASES), lake)
+    assert records.changed_days(ACTIVITY) == dict.fromkeys([day(0), day(1)], ("events.purchases",))
+    assert records.outdated_days(ACTIVITY) == [day(0), day(1)]
+    assert records.outdated_days(FEATURES) == []
+
+
+def test_a_setting_of_features_leaves_activity_valid(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    store(lake, FEATURES, 0)
+    records = Records(lineages_of(active_days=2), lake)
+    assert records.outdated_days(ACTIVITY) == []
+    assert records.changed_days(FEATURES) == {day(0): ("active_days",)}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"name": "Other"}, {"clusters": ClusterRange(min=2, max=4)}, {"grace_days": 1}]
+)
+def test_a_setting_for_days_from_now_on_leaves_stored_days_valid(
+    lake: Lake, changes: dict[str, object]
+) -> None:
+    assets = (ACTIVITY, FEATURES, "clusters", "churn_model")
+    for asset in assets:
+        store(lake, asset, 0)
+    records = Records(lineages_of(**changes), lake)
+    assert [asset for asset in assets if records.outdated_days(asset)] == []
+
+
+def test_a_game_file_that_is_changed_back_makes_nothing_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    with recorded(ACTIVITY, [day(1)], lineages_of(**OTHER_PURCHASES), lake, "run"):
+        write(lake, ACTIVITY, 1)
+    assert outdated(lake, ACTIVITY) == [1]
+    assert Records(lineages_of(**OTHER_PURCHASES), lake).outdated_days(ACTIVITY) == [day(0)]
+
+
+def test_days_whose_earlier_game_file_is_lost_are_outdated(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0)
+    lake.delete([it.name for it in lake.objects("provenance/settings")])
+    assert outdated(lake, ACTIVITY) == []
+    records = Records(lineages_of(**OTHER_PURCHASES), lake)
+    assert records.changed_days(ACTIVITY) == {day(0): ("game.yaml",)}
+
+
+def test_days_that_an_operator_keeps_count_as_made_with_the_present_game_file(lake: Lake) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    store(lake, FEATURES, 0, 1)
+    records = Records(lineages_of(**OTHER_PURCHASES), lake)
+    records.keep(ACTIVITY, [day(0)], "anna: renamed in the game")
+    assert records.outdated_days(ACTIVITY) == [day(1)]
+    assert records.outdated_days(FEATURES) == []
+    record = records.read(ACTIVITY, day(0))
+    assert record is not None
+    assert record.kept == "anna: renamed in the game"
+
+
+def test_a_day_that_is_marked_is_outdated_and_stays_an_input_until_it_is_replaced(
+    lake: Lake,
+) -> None:
+    store(lake, ACTIVITY, 0, 1)
+    store(lake, FEATURES, 1)
+    records = Records(LINEAGES, lake)
+    records.mark_again(ACTIVITY, [day(0)], "its events arrived before")
+    assert outdated(lake, ACTIVITY) == [0]
+    assert outdated(lake, FEATURES) == []
+    assert records.recorded_days(ACTIVITY)[day(0)].is_marked
+    store(lake, ACTIVITY, 0)
+    assert all_outdated(lake) == {}
+
+
+def test_days_before_a_later_first_day_are_neither_made_nor_read(lake: Lake) -> None:
+    store(lake, ACTIVITY, *range(8))
+    store(lake, FEATURES, *range(8))
+    records = Records(lineages_of(first_day=day(4)), lake)
+    assert records.outdated_days(FEATURES) == [day(4), day(5), day(6)]
+    assert sorted(records.usable_days(ACTIVITY)) == [day(it) for it in range(4, 8)]
+    changed = Records(lineages_of(first_day=day(4), **OTHER_PURCHASES), lake)
+    assert sorted(changed.changed_days(ACTIVITY)) == [day(it) for it in range(4, 8)]
+
+
+def test_records_without_a_game_file_are_adopted_once_with_the_present_one(tmp_path: Path) -> None:
+    lake = filled(tmp_path)
+    for file in (tmp_path / "provenance").rglob("20*.json"):
+        *parts, _, suffix = file.name.split(".")
+        if len(parts) == 3:
+            file.rename(file.with_name(".".join([*parts, suffix])))
+    (tmp_path / "provenance" / "adopted.json").write_text("{}")
+    shutil.rmtree(tmp_path / "provenance" / "settings")
+    adopt_stored_days(LINEAGES, lake)
+    assert all_outdated(lake) == {}
+    records = Records(lineages_of(**OTHER_PURCHASES), lake)
+    assert len(records.changed_days(ACTIVITY)) == 9
+    adopt_stored_days(lineages_of(**OTHER_PURCHASES), lake)
+    assert len(records.changed_days(ACTIVITY)) == 9
 
 
 def without_records(lake: FolderLake, folder: Path) -> FolderLake:
