@@ -24,6 +24,7 @@ from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.daily_assets import days_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
@@ -33,6 +34,9 @@ from ds_assets.infra.lake.tables import (
     table_file,
 )
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.sensors import given_up
+from ds_assets.sensors.cursor import Cursor
+from ds_assets.sensors.run_requests import SensorEvaluation
 
 
 def build(game: Game) -> list[dg.AssetChecksDefinition]:
@@ -43,7 +47,28 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _predictions_are_probabilities(),
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
+        *(_is_not_given_up(job, asset, game) for job, asset in given_up.FIRST_ASSETS.items()),
     ]
+
+
+def _is_not_given_up(job: str, asset: str, game: Game) -> dg.AssetChecksDefinition:
+    """The check that shows runs of a job that were given up; the sensors update it, too."""
+
+    @dg.asset_check(
+        asset=asset,
+        name=given_up.CHECK,
+        description=f"No run of {job} was given up after failing again and again.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        now = dt.datetime.now(dt.UTC)
+        evaluation = SensorEvaluation(
+            game, lake, context.instance, now, Cursor(), open_records(game, lake)
+        )
+        return given_up.check_result(given_up.find_given_up(evaluation, [job]))
+
+    return check
 
 
 def _activity_check(name: str, description: str) -> dg.AssetChecksDefinition:

@@ -8,11 +8,14 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
 SETTLED_AFTER = dt.timedelta(seconds=60)
 """A day waits while its newest file is younger than this: more files may follow."""
 RETRY_AFTER = tuple(dt.timedelta(minutes=minutes) for minutes in (2, 10, 60))
 """Pauses after failed runs for the same files. The day is given up after one more failure."""
+RETRY_GIVEN_UP_AFTER = dt.timedelta(days=1)
+"""Pause after each further failure: a day that was given up is tried again once a day."""
 
 
 class Outcome(Enum):
@@ -72,6 +75,17 @@ class RunDecision(Enum):
     GIVEN_UP = "given up after failed runs"
 
 
+def is_given_up(attempts: Iterable[Attempt]) -> bool:
+    """Whether so many runs have failed, since the last one that succeeded, that they need a person.
+
+    Args:
+        attempts: Runs for the same files, oldest first.
+    """
+    outcomes = [attempt.outcome for attempt in attempts]
+    failures = takewhile(lambda outcome: outcome is Outcome.FAILED, reversed(outcomes))
+    return sum(1 for _ in failures) > len(RETRY_AFTER)
+
+
 def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.datetime) -> RunDecision:
     """Decide whether a day needs a run, for files in a store that is polled.
 
@@ -89,7 +103,9 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
     - no run of the day is in progress;
     - the data stored from these files is not refused: another run would not change that;
     - the stored data was not computed from these files, or a run for these files has failed since.
-      It is then retried after each of the pauses `RETRY_AFTER`, and given up after the last.
+      It is then retried after each of the pauses `RETRY_AFTER`, given up after the last, and
+      retried after each `RETRY_GIVEN_UP_AFTER` from then on, since causes such as a full disk or
+      an expired credential end without a change of the files.
 
     Replacing, adding or removing a file changes the fingerprint, so the day starts over without
     attempts.
@@ -121,8 +137,7 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
 def _pause(attempts: Iterable[Attempt], now: dt.datetime) -> RunDecision | None:
     """Return the decision if failed runs keep the day from being run now; None otherwise."""
     failed = [attempt.at for attempt in attempts if attempt.outcome is Outcome.FAILED]
-    if len(failed) > len(RETRY_AFTER):
-        return RunDecision.GIVEN_UP
-    if failed and now - failed[-1] < RETRY_AFTER[len(failed) - 1]:
-        return RunDecision.PAUSED
-    return None
+    pauses = dict(enumerate(RETRY_AFTER, start=1))
+    if not failed or now - failed[-1] >= pauses.get(len(failed), RETRY_GIVEN_UP_AFTER):
+        return None
+    return RunDecision.PAUSED if len(failed) in pauses else RunDecision.GIVEN_UP

@@ -118,8 +118,19 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
     }
 
 
+def days_behind_predictions(game: Game) -> int:
+    """Days before a day that its predictions read: snapshots of its models, and their activity."""
+    oldest = max(_oldest_snapshot(target) for target in targets_of(game).values())
+    return oldest + game.lookback_days
+
+
+def _oldest_snapshot(target: Target) -> int:
+    """Age of the oldest snapshot that a model learns from, in days before the model."""
+    return target.maturity_days + target.step * (SNAPSHOTS - 1)
+
+
 def _model(target: Target) -> Lineage:
-    oldest = target.maturity_days + target.step * (SNAPSHOTS - 1)
+    oldest = _oldest_snapshot(target)
     reads = (
         Reads("clusters"),
         Reads("user_features", oldest, is_history=True),

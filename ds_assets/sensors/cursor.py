@@ -1,4 +1,4 @@
-"""The sensor's memory between evaluations.
+"""The memory of the sensors between evaluations.
 
 Nothing that matters is in it: what was used is in the lake, and what was requested is in the tags
 of the runs. Dagster stores it with each evaluation, so it must not grow with the days of a game.
@@ -9,19 +9,29 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+
 
 class Cursor(BaseModel):
-    """What the sensor remembers. Running installations have stored it under these names.
+    """What a sensor remembers. Running installations have stored it under these names.
 
     Attributes:
         next: Day at which the next evaluation continues with older days.
         warned: What has been warned of, which is not repeated.
+        given_up: Tags of intents that are reported as given up.
         deliveries_checked: When servers were asked whether they still hold what was delivered.
+        source_checked: When the log source was last found to have nothing new.
+        source_checked_until: Newest day that the log source was then searched for.
+        missing_days: Fingerprint of the missing days that are reported.
     """
 
     next: dt.date = dt.date.min
     warned: Annotated[set[str], Field(alias="told")] = set()
-    deliveries_checked: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
+    given_up: set[str] = set()
+    deliveries_checked: dt.datetime = _NEVER
+    source_checked: dt.datetime = _NEVER
+    source_checked_until: dt.date = dt.date.max
+    missing_days: str = ""
 
 
 def read_cursor(text: str | None) -> Cursor:

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from ds_assets.core.run_order import MAX_DAYS_PER_RUN
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
-from ds_assets.sensors.run_requests import MAX_DAYS_PER_RUN, SensorEvaluation
+from ds_assets.sensors.run_requests import SensorEvaluation
 
 DELIVERIES = ("rds_results", "prediction_cache")
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from ds_assets.core.arrivals import Arrival, Attempt
-from ds_assets.core.lineage import RAW_LOGS
+from ds_assets.core.lineage import RAW_LOGS, days_behind_predictions
+from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank
 from ds_assets.infra.lake.base import day_folder, day_of
-from ds_assets.infra.lake.raw_logs import MANIFEST, RAW, RawObject, fingerprint, raw_objects
-from ds_assets.partitions import daily_partitions
+from ds_assets.infra.lake.raw_logs import RAW, RawObject, fingerprint, raw_objects
+from ds_assets.sensors.given_up import is_resolved
 from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
 
-MAX_RUNS_PER_EVALUATION = 5
 NEWEST_DAYS = 7
 """Days that each evaluation looks at; it takes turns with the others."""
 OTHER_DAYS = 40
@@ -26,36 +26,57 @@ Files = Mapping[dt.date, Sequence[RawObject]]
 
 
 def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
-    """Request runs of days whose files are new or have changed, oldest first."""
-    files = _look(evaluation)
+    """Request runs of days whose files are new or have changed; see `core.run_order`."""
+    days = _list_days(evaluation)
+    newest = max(days, default=evaluation.game.first_day)
+    files = _look(evaluation, days)
     intents = {
         day: RunIntent(job, day, day, fingerprint(objects)) for day, objects in files.items()
     }
     stored = files.keys() & evaluation.records.recorded_days("user_activity").keys()
     evaluation.records.refresh_raw_content({day: files[day] for day in stored})
-    attempts, busy = evaluation.attempts(intents.values()), evaluation.busy_days
-    keys = daily_partitions(evaluation.game).get_partition_keys()
-    partitions = set(map(dt.date.fromisoformat, keys))
-    requests = []
-    for day, intent in sorted(intents.items()):
-        arrival = _arrival(evaluation, intent, files[day], attempts[intent.tag], busy=day in busy)
-        requests += evaluation.follow(intent, arrival, partitions)
-    return requests[:MAX_RUNS_PER_EVALUATION]
+    attempts = evaluation.attempts(intents.values())
+    arrivals = {
+        day: _arrival(evaluation, intent, files[day], attempts[intent.tag])
+        for day, intent in intents.items()
+    }
+    return evaluation.request_days(job, intents, arrivals, newest)
 
 
-def _look(evaluation: SensorEvaluation) -> dict[dt.date, list[RawObject]]:
-    """Files of the newest days, and of some others in turn."""
-    lake, cursor = evaluation.lake, evaluation.cursor
-    entries = lake.entries(RAW)
+def _list_days(evaluation: SensorEvaluation) -> list[dt.date]:
+    """The days with a folder in the lake, ascending."""
+    entries = evaluation.lake.entries(RAW)
     _warn_unexpected_folders(evaluation, [name for name in entries if day_of(name) is None])
-    days = sorted(filter(None, map(day_of, entries)))
-    others = days[:-NEWEST_DAYS]
+    return sorted(filter(None, map(day_of, entries)))
+
+
+def _look(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> dict[dt.date, list[RawObject]]:
+    """Files of the newest days, of those to be made next, and of some others in turn.
+
+    Args:
+        evaluation: The evaluation.
+        days: The days with a folder in the lake, ascending.
+    """
+    cursor, others = evaluation.cursor, days[:-NEWEST_DAYS]
+    chosen = _find_days_to_make(evaluation, days)
     ahead = [day for day in others if day >= cursor.next]
-    chosen = (ahead + [day for day in others if day < cursor.next])[:OTHER_DAYS]
-    cursor.next = chosen[-1] + dt.timedelta(days=1) if chosen else dt.date.min
-    files = {day: raw_objects(day, lake) for day in [*chosen, *days[-NEWEST_DAYS:]]}
+    in_turn = (ahead + [day for day in others if day < cursor.next])[: OTHER_DAYS - len(chosen)]
+    cursor.next = in_turn[-1] + dt.timedelta(days=1) if in_turn else dt.date.min
+    looked_at = sorted({*chosen, *in_turn, *days[-NEWEST_DAYS:]})
+    files = {day: raw_objects(day, evaluation.lake) for day in looked_at}
     _warn_deleted_days(evaluation, set(days), files)
     return {day: objects for day, objects in files.items() if objects}
+
+
+def _find_days_to_make(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> list[dt.date]:
+    """Find the days for the next run among those of which nothing is stored."""
+    game, made = evaluation.game, evaluation.records.recorded_days("user_activity").keys()
+    given_up = {RunIntent.of_tag(tag).first for tag in evaluation.cursor.given_up}
+    newest = max(days, default=game.first_day)
+    last = game.last_day or newest
+    new = [day for day in days if day not in made | given_up and game.first_day <= day <= last]
+    block_days = days_behind_predictions(game)
+    return sorted(new, key=lambda day: rank(day, newest, block_days))[:MAX_DAYS_PER_RUN]
 
 
 def _warn_unexpected_folders(evaluation: SensorEvaluation, names: Sequence[str]) -> None:
@@ -86,16 +107,20 @@ def _arrival(
     intent: RunIntent,
     files: Sequence[RawObject],
     attempts: Sequence[Attempt],
-    *,
-    busy: bool,
 ) -> Arrival:
+    day, records = intent.first, evaluation.records
     newest = max(file.stored.modified for file in files)
-    used = intent.first in evaluation.records.current_days("user_activity")
-    complete = _is_complete(evaluation, intent.first, newest)
-    refused = intent.first in evaluation.records.refused_days()
-    if intent.first in evaluation.records.accepted_days():
-        attempts = ()  # they failed because the day was refused
-    return Arrival(intent.first, newest, complete, used, busy, tuple(attempts), refused)
+    if attempts and (day in records.accepted_days() or is_resolved(intent, records)):
+        attempts = ()  # they failed because the day was refused, or a person has run it since
+    return Arrival(
+        day=day,
+        newest=newest,
+        complete=_is_complete(evaluation, day, newest),
+        used=day in records.current_days("user_activity"),
+        busy=day in evaluation.busy_days,
+        attempts=tuple(attempts),
+        refused=day in records.refused_days(),
+    )
 
 
 def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime) -> bool | None:
@@ -103,9 +128,8 @@ def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime
     marker = evaluation.game.logs.marker
     if marker is None:
         return None
-    names = {f"{day_folder(RAW, day)}/{name}" for name in (marker, MANIFEST)}
-    objects = evaluation.lake.objects(day_folder(RAW, day))
-    markers = [item.modified for item in objects if item.name in names]
+    folder = day_folder(RAW, day)
+    markers = [it for it in evaluation.lake.objects(folder) if it.name == f"{folder}/{marker}"]
     if not markers:
         return False
-    return True if max(markers) >= newest else None
+    return True if markers[0].modified >= newest else None

@@ -17,6 +17,7 @@ from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
 from ds_assets.sensors.cursor import read_cursor
+from ds_assets.sensors.given_up import report_given_up
 from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries
 from ds_assets.sensors.matured_predictions import request_matured_days
 from ds_assets.sensors.outdated_days import request_missing_deliveries, request_outdated_days
@@ -38,6 +39,7 @@ def raw_files_sensor(
         deliver_again: Job of days with predictions that were not delivered.
         judge_predictions: Job of earlier days whose horizon has passed.
     """
+    jobs = [job.name for job in (predict, predict_again, deliver_again, judge_predictions)]
 
     @dg.sensor(
         name="raw_files",
@@ -57,6 +59,7 @@ def raw_files_sensor(
         evaluation = SensorEvaluation(
             game, lake, context.instance, clock(), cursor, open_records(game, lake)
         )
+        report_given_up(evaluation, jobs)
         withdraw_lost_deliveries(evaluation, results, cache)
         requests = (
             request_new_days(evaluation, predict.name)
@@ -71,7 +74,7 @@ def raw_files_sensor(
             run_requests=requests,
             skip_reason=None if requests else "; ".join([*evaluation.warnings, summary]),
             cursor=cursor.model_dump_json(by_alias=True),
-            asset_events=evaluation.observations,
+            asset_events=evaluation.events,
         )
 
     return raw_files

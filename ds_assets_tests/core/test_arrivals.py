@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from ds_assets.core.arrivals import (
     RETRY_AFTER,
+    RETRY_GIVEN_UP_AFTER,
     SETTLED_AFTER,
     Arrival,
     Attempt,
     Outcome,
     RunDecision,
     decide_run,
+    is_given_up,
 )
 
 DAY = dt.date(2026, 3, 7)
@@ -83,9 +85,23 @@ def test_after_each_failure_there_is_a_pause_and_then_a_new_attempt(times: int) 
     assert decide(attempts=failed(*before, pause)) is RunDecision.RUN
 
 
-def test_after_the_last_pause_a_day_is_given_up() -> None:
-    attempts = failed(*[dt.timedelta(days=1)] * (len(RETRY_AFTER) + 1))
-    assert decide(attempts=attempts) is RunDecision.GIVEN_UP
+@pytest.mark.parametrize("more", range(3))
+def test_after_the_last_pause_a_day_is_given_up_and_tried_again_once_a_day(more: int) -> None:
+    before = [dt.timedelta(days=9)] * (len(RETRY_AFTER) + more)
+    for ago, decision in (
+        (RETRY_GIVEN_UP_AFTER - SECOND, RunDecision.GIVEN_UP),
+        (RETRY_GIVEN_UP_AFTER, RunDecision.RUN),
+    ):
+        attempts = failed(*before, ago)
+        assert decide(attempts=attempts) is decision
+        assert is_given_up(attempts)
+
+
+def test_a_day_is_not_given_up_before_its_last_retry_or_after_one_that_succeeds() -> None:
+    assert not is_given_up(failed(*[SECOND] * len(RETRY_AFTER)))
+    enough = failed(*[SECOND] * (len(RETRY_AFTER) + 1))
+    assert not is_given_up((*enough, Attempt(Outcome.SUCCEEDED, NOW)))
+    assert not is_given_up((*enough, Attempt(Outcome.RUNNING, NOW)))
 
 
 seconds = st.integers(0, 10_000).map(lambda n: n * SECOND)

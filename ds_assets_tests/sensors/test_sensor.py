@@ -17,7 +17,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.utils import make_new_run_id
 
-from ds_assets.core.arrivals import RETRY_AFTER, SETTLED_AFTER
+from ds_assets.core.arrivals import RETRY_AFTER, RETRY_GIVEN_UP_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
@@ -30,10 +30,12 @@ from ds_assets.infra.lake.tables import table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
 from ds_assets.jobs import DELIVER_AGAIN, JUDGE, PREDICT, PREDICT_AGAIN
-from ds_assets.runs import RANGE_END, RANGE_START
+from ds_assets.runs import RANGE_END, RANGE_START, materialize_days
 from ds_assets.sensors import lost_deliveries, sensor
 from ds_assets.sensors.cursor import Cursor, read_cursor
-from ds_assets.sensors.raw_files import MAX_RUNS_PER_EVALUATION, OTHER_DAYS
+from ds_assets.sensors.given_up import CHECK
+from ds_assets.sensors.raw_files import OTHER_DAYS
+from ds_assets.sensors.run_requests import MAX_RUNS_PER_EVALUATION
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
 from ds_assets_tests.infra.results.databases import execute
@@ -56,6 +58,7 @@ class World:
         self.later = 2 * SETTLED_AFTER
         self.reason = ""
         self.said: list[dg.AssetObservation] = []
+        self.checks: list[dg.AssetCheckEvaluation] = []
 
     def put(self, number: int, name: str = "events.jsonl", users: int = 1) -> None:
         """Put a raw file of a day into the lake."""
@@ -72,7 +75,11 @@ class World:
         ) as context:
             data = repository.get_sensor_def("raw_files").evaluate_tick(context)
         self.cursor, self.reason = data.cursor, data.skip_message or ""
-        self.said += [one for one in data.asset_events if isinstance(one, dg.AssetObservation)]
+        for happened in data.asset_events:
+            if isinstance(happened, dg.AssetObservation):
+                self.said.append(happened)
+            elif isinstance(happened, dg.AssetCheckEvaluation):
+                self.checks.append(happened)
         return list(data.run_requests or [])
 
     def days(self) -> list[str]:
@@ -360,6 +367,111 @@ def test_a_failed_run_is_tried_again_after_each_pause_and_given_up_visibly(world
     assert world.reason.endswith("1 given up after failed runs")
 
 
+def give_up(world: World, request: dg.RunRequest) -> None:
+    """Let a run and all its retries fail."""
+    world.end(world.start(request), well=False)
+    for world.later in RETRY_AFTER:
+        (request,) = world.tick()
+        world.end(world.start(request), well=False)
+    assert world.tick() == []
+
+
+def test_a_day_that_was_given_up_is_tried_again_once_a_day(world: World) -> None:
+    world.put(3)
+    give_up(world, *world.tick())
+    for _ in range(2):
+        world.later = RETRY_GIVEN_UP_AFTER - MINUTE
+        assert world.tick() == []
+        world.later = RETRY_GIVEN_UP_AFTER
+        (request,) = world.tick()
+        assert days_of(request) == names(3)
+        world.end(world.start(request), well=False)
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+def test_a_day_that_was_given_up_fails_a_check_until_it_is_made(
+    world: World, is_by_hand: bool
+) -> None:
+    world.put(3)
+    give_up(world, *world.tick())
+    (failing,) = world.checks
+    assert (failing.asset_key.to_user_string(), failing.check_name) == ("user_activity", CHECK)
+    assert not failing.passed
+    assert str(failing.description).startswith(f"Giving up on {day(3)} to {day(3)} after 4 failed")
+    world.later = RETRY_GIVEN_UP_AFTER
+    (request,) = world.tick()
+    if is_by_hand:
+        store_made_day(world, 3)
+    else:
+        world.end(world.start(request), well=True)
+    world.tick()
+    passing = world.checks[-1]
+    assert (passing.passed, passing.description) == (True, "no run was given up")
+    assert world.days() == []
+    assert len(world.checks) == 2
+
+
+def test_a_delivery_that_was_given_up_fails_a_check_and_is_tried_again_once_a_day(
+    world: World,
+) -> None:
+    store_made_day(world, 3)
+    assert world.tick() == []
+    world.lake.delete(
+        f"provenance/{asset}/{name}"
+        for asset in DELIVERIES
+        for name in world.lake.entries(f"provenance/{asset}")
+    )
+    (request,) = world.tick()
+    assert request.job_name == DELIVER_AGAIN
+    give_up(world, request)
+    (failing,) = world.checks
+    assert (failing.asset_key.to_user_string(), failing.passed) == ("rds_results", False)
+    world.later = RETRY_GIVEN_UP_AFTER
+    (again,) = world.tick()
+    world.end(world.start(again), well=True)
+    store(world, "rds_results", 3)
+    store(world, "prediction_cache", 3)
+    assert world.tick() == []
+    assert world.checks[-1].passed
+
+
+def test_the_check_of_runs_that_were_given_up_finds_the_same_in_a_run(world: World) -> None:
+    world.put(3)
+    give_up(world, *world.tick())
+    world.put(9)
+    assets = dg.AssetSelection.assets("user_activity")
+    materialize_days(world.installation.defs, assets, day(9), day(9), world.instance)
+    key = dg.AssetCheckKey(dg.AssetKey("user_activity"), CHECK)
+    (record,) = world.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.event is not None
+    assert record.event.asset_check_evaluation is not None
+    assert str(day(3)) in str(record.event.asset_check_evaluation.description)
+
+
+def test_days_that_were_given_up_do_not_keep_others_from_being_refreshed(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    world = make_world(tmp_path, lake, instance, monkeypatch, windows=[1, 3], active_days=3)
+    for number in (0, 39):
+        store_made_day(world, number)
+        store(world, "user_activity", number)
+    (request,) = world.tick()
+    assert (request.job_name, days_of(request)) == (PREDICT_AGAIN, names(0))
+    world.end(world.start(request), well=False)
+    for world.later in RETRY_AFTER:
+        (request,) = world.tick()
+        world.end(world.start(request), well=False)
+    (request,) = world.tick()
+    assert days_of(request) == names(39)
+
+
+def store_made_day(world: World, number: int) -> None:
+    """Store a day of everything that a run makes."""
+    for asset in ("user_activity", "user_features", "predictions", *DELIVERIES):
+        store(world, asset, number)
+
+
 def test_a_day_that_was_given_up_is_run_again_when_its_files_change(world: World) -> None:
     world.put(3)
     world.later = 10 * RETRY_AFTER[-1]
@@ -410,14 +522,102 @@ def test_a_manifest_alone_is_no_raw_file(world: World) -> None:
     assert world.days() == []
 
 
-def test_many_new_days_are_asked_for_a_few_a_tick_the_oldest_first(world: World) -> None:
-    for number in reversed(range(MAX_RUNS_PER_EVALUATION + 2)):
+def days_of(request: dg.RunRequest) -> list[str]:
+    """Days of a request, whether of one or of several."""
+    first, last = (
+        dt.date.fromisoformat(request.tags.get(tag) or str(request.partition_key))
+        for tag in (RANGE_START, RANGE_END)
+    )
+    return [str(first + dt.timedelta(days=number)) for number in range((last - first).days + 1)]
+
+
+def test_days_that_follow_each_other_share_a_run_and_what_comes_after_it_waits(
+    world: World,
+) -> None:
+    for number in (3, 4, 5, 8):
         world.put(number)
-    first = world.tick()
-    assert [one.partition_key for one in first] == names(*range(MAX_RUNS_PER_EVALUATION))
-    for request in first:
+    (request,) = world.tick()
+    assert days_of(request) == names(3, 4, 5)
+    run = world.start(request)
+    assert world.tick() == []
+    world.end(run, well=True)
+    assert world.days() == names(8)
+
+
+def test_days_apart_from_each_other_are_a_few_runs_in_an_evaluation_the_oldest_first(
+    world: World,
+) -> None:
+    apart = range(0, 2 * (MAX_RUNS_PER_EVALUATION + 2), 2)
+    for number in reversed(apart):
+        world.put(number)
+    requests = world.tick()
+    assert [one.partition_key for one in requests] == names(*apart[:MAX_RUNS_PER_EVALUATION])
+    for request in requests:
         world.start(request)
-    assert world.days() == names(MAX_RUNS_PER_EVALUATION, MAX_RUNS_PER_EVALUATION + 1)
+    assert world.days() == names(*apart[MAX_RUNS_PER_EVALUATION:])
+
+
+def test_a_run_of_several_days_that_fails_twice_is_retried_day_by_day(world: World) -> None:
+    for number in (3, 4):
+        world.put(number)
+    for pause in RETRY_AFTER[:2]:
+        (request,) = world.tick()
+        assert days_of(request) == names(3, 4)
+        world.end(world.start(request), well=False)
+        world.later = pause - MINUTE
+        assert world.tick() == []
+        world.later = pause
+    good, bad = world.tick()
+    assert (days_of(good), days_of(bad)) == (names(3), names(4))
+    world.end(world.start(good), well=True)
+    world.end(world.start(bad), well=False)
+    world.later = RETRY_AFTER[2]
+    assert world.days() == names(4)
+
+
+def test_a_first_connect_of_a_thousand_days_is_few_runs_and_todays_is_among_the_first(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    game = {
+        "first_day": day(-960),
+        "windows": [1, 3, 7, 14, 28, 90],
+        "active_days": 28,
+        "horizons": {"churn": 14, "payment": 14},
+    }
+    world = make_world(tmp_path, lake, instance, monkeypatch, **game)
+    for number in range(-960, 40):
+        world.put(number)
+    runs: list[list[str]] = []
+    while requests := world.tick():
+        (request,) = requests
+        runs.append(days_of(request))
+        run = world.start(request)
+        assert world.tick() == []
+        store(world, "user_activity", *(number_of(text) for text in runs[-1]))
+        world.end(run, well=True)
+    assert len(runs) == 33
+    assert sorted(itertools.chain(*runs)) == names(*range(-960, 40))
+    block = 90 + 14 + 11 * 7  # the windows of the oldest snapshot that today's model learns from
+    assert runs[0][0] == str(day(39 - block))
+    assert runs[5][-1] == str(day(39))
+    assert runs[6][0] == str(day(-960))
+
+
+def test_a_new_day_does_not_wait_for_a_run_of_the_days_before_what_it_reads(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    world = make_world(tmp_path, lake, instance, monkeypatch, first_day=day(-200))
+    for number in (-200, -199):
+        world.put(number)
+    world.start(*world.tick())
+    world.put(3)
+    assert world.days() == names(3)
+
+
+def number_of(text: str) -> int:
+    return (dt.date.fromisoformat(text) - day(0)).days
 
 
 def test_the_run_that_is_asked_for_is_one_that_the_job_can_do(world: World) -> None:
@@ -656,7 +856,7 @@ def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
         looked.clear()
         requests = world.tick()
         assert len(looked) <= OTHER_DAYS + 20
-        asked += [str(request.partition_key) for request in requests]
+        asked += [text for request in requests for text in days_of(request)]
         for request in requests:
             world.end(world.start(request), well=True)
         if len(asked) == 40:
