@@ -20,7 +20,6 @@ from ds_assets.assets import (
     user_features,
 )
 from ds_assets.core.targets import targets_of
-from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import (
     accept_day,
@@ -41,7 +40,6 @@ from ds_assets.resources import (
 )
 from ds_assets.schedules import daily_collection
 from ds_assets.sensors.sensor import raw_files_sensor
-from ds_assets.settings import Settings
 
 _ASSETS = (
     raw_logs,
@@ -84,7 +82,7 @@ def build_defs(
             ],
             schedules=[daily_collection(collect, game, settings)],
             sensors=[raw_files_sensor(game, predict, again, deliver, judge)],
-            resources=_resources(settings, game) | dict(overrides or {}),
+            resources=_resources(installation) | dict(overrides or {}),
             # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,
         )
@@ -105,7 +103,8 @@ def defs() -> dg.Definitions:
     return installed_defs()
 
 
-def _resources(settings: Settings, game: Game) -> dict[str, Any]:
+def _resources(installation: Installation) -> dict[str, Any]:
+    settings, game = installation.settings, installation.game
     return {
         "log_source": LogSourceResource(
             url=settings.source_url, folder=str(settings.source), day_path=game.logs.path
@@ -124,11 +123,12 @@ def _resources(settings: Settings, game: Game) -> dict[str, Any]:
             url=settings.results_url,
             days=settings.results_days,
             targets=list(game.targets),
+            name=installation.name,
         ),
         "cache": CacheResource(
             url=settings.cache_url,
             folder=str(settings.cache_folder),
-            game=game.name,
+            name=installation.name,
             days_to_live=settings.cache_days,
         ),
     }

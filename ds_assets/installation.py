@@ -42,6 +42,11 @@ class Installation:
     settings: Settings
     game: Game
 
+    @property
+    def name(self) -> str:
+        """Its name in the results database and the cache."""
+        return self.settings.installation or self.game.name
+
     def log_source(self) -> "LogSource":
         """The logs as the game writes them."""
         settings = self.settings
@@ -66,14 +71,14 @@ class Installation:
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""
         settings = self.settings
-        return open_results(settings.results_url, settings.results_days, tuple(self.game.targets))
+        return open_results(
+            settings.results_url, settings.results_days, tuple(self.game.targets), self.name
+        )
 
     def cache(self) -> "PredictionCache":
         """The prediction cache, to be closed after use."""
         settings = self.settings
-        return open_cache(
-            settings.cache_url, settings.cache_folder, self.game.name, settings.cache_days
-        )
+        return open_cache(settings.cache_url, settings.cache_folder, self.name, settings.cache_days)
 
     @contextmanager
     def service(self, timeout: float) -> Iterator["PredictionService"]:
@@ -165,31 +170,34 @@ def open_engine(
     return open_spark(spark_remote, spark_master, spark_lake, memory_limit_mb)
 
 
-def open_results(url: str, days: int, targets: Sequence[str]) -> "ResultsDatabase":
+def open_results(
+    url: str, days: int, targets: Sequence[str], installation: str
+) -> "ResultsDatabase":
     """The results database, to be closed after use.
 
     Args:
         url: SQLAlchemy URL.
         days: Days to keep; 0 keeps all.
         targets: Names of the game's own targets.
+        installation: Name of the installation.
     """
     from ds_assets.infra.results.database import ResultsDatabase
 
-    return ResultsDatabase(url, days, targets)
+    return ResultsDatabase(url, days, targets, installation)
 
 
-def open_cache(url: str, folder: Path, game: str, days_to_live: int) -> "PredictionCache":
+def open_cache(url: str, folder: Path, installation: str, days_to_live: int) -> "PredictionCache":
     """The prediction cache in Redis, or in an embedded server without a URL; to be closed.
 
     Args:
         url: Redis URL, or empty.
         folder: Folder of the embedded server, used without a URL.
-        game: Name of the game.
+        installation: Name of the installation.
         days_to_live: Days after which a prediction expires.
     """
     from ds_assets.infra.cache.prediction_cache import PredictionCache
 
-    return PredictionCache(url or folder, game, days_to_live)
+    return PredictionCache(url or folder, installation, days_to_live)
 
 
 def make_service(

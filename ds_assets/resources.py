@@ -70,11 +70,12 @@ class ResultsResource(dg.ConfigurableResource[ResultsDatabase]):
     url: str = Field(json_schema_extra=_SECRET, repr=False)
     days: int
     targets: list[str]
+    name: str
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[ResultsDatabase]:
         """The database, closed after the run."""
-        with installation.open_results(self.url, self.days, self.targets) as results:
+        with installation.open_results(self.url, self.days, self.targets, self.name) as results:
             yield results
 
 
@@ -83,12 +84,12 @@ class CacheResource(dg.ConfigurableResource[PredictionCache]):
 
     url: str = Field(json_schema_extra=_SECRET, repr=False)
     folder: str
-    game: str
+    name: str
     days_to_live: int
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PredictionCache]:
         """The cache, closed after the run."""
         where = (self.url, Path(self.folder))
-        with installation.open_cache(*where, self.game, self.days_to_live) as cache:
+        with installation.open_cache(*where, self.name, self.days_to_live) as cache:
             yield cache

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
 
     home: AbsolutePath
     """Folder for everything without an address of its own. Default: ds_assets_home."""
+    installation: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
+    """Name of the installation, which its rows and cache entries belong to. Installations that
+    share a database or a Redis need different names. Default: the name of the game."""
     game: AbsolutePath
     """The game file. Default: game.yaml in the home if it exists, else the demo's."""
     source: AbsolutePath

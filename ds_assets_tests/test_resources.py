@@ -34,8 +34,8 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
         monkeypatch.setattr(kind, "close", close)
     resources = {
         "lake": LakeResource(url="", folder=str(tmp_path), cache=""),
-        "results": ResultsResource(url="sqlite:///none.sqlite", days=0, targets=[]),
-        "cache": CacheResource(url="", folder=str(tmp_path), game="game", days_to_live=7),
+        "results": ResultsResource(url="sqlite:///none.sqlite", days=0, targets=[], name="game"),
+        "cache": CacheResource(url="", folder=str(tmp_path), name="game", days_to_live=7),
     }
     assert dg.materialize([some], resources=resources).success
     assert [type(one) for one in got] == [FolderLake, ResultsDatabase, PredictionCache]
@@ -45,8 +45,8 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
 @pytest.mark.parametrize(
     "resource",
     [
-        ResultsResource(url="mysql+pymysql://me:Hunter2@host/db", days=0, targets=[]),
-        CacheResource(url="redis://:Hunter2@host", folder="", game="game", days_to_live=7),
+        ResultsResource(url="mysql+pymysql://me:Hunter2@host/db", days=0, targets=[], name="game"),
+        CacheResource(url="redis://:Hunter2@host", folder="", name="game", days_to_live=7),
     ],
 )
 def test_a_password_is_not_in_the_text_of_a_resource(resource: object) -> None:

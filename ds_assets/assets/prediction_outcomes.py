@@ -30,6 +30,7 @@ from ds_assets.daily_assets import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import drift_of, stored_card
@@ -84,8 +85,15 @@ def update(
     return {day: _store_day(day, parts, lake) for day, parts in parts_by_day.items()}
 
 
-def deliver(outcomes_by_day: Mapping[dt.date, DayOutcomes], results: ResultsDatabase) -> None:
-    """Put outcomes into the results database."""
+def deliver(
+    outcomes_by_day: Mapping[dt.date, DayOutcomes], lake: Lake, results: ResultsDatabase
+) -> None:
+    """Put outcomes into the results database.
+
+    Raises:
+        InputError: the database's rows of the installation's name are another lake's.
+    """
+    results.claim(lake_id(lake))
     for day, outcomes in outcomes_by_day.items():
         results.put_report(PREDICTION_OUTCOMES, day, conform(PREDICTION_OUTCOMES, outcomes.rows))
 
@@ -111,7 +119,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         days = days_with(days_of(context), "predictions", lake, context, game)
         with recording(context, days, lake, game):
             outcomes_by_day = update(days, lake, engine, game)
-            deliver(outcomes_by_day, results)
+            deliver(outcomes_by_day, lake, results)
         report_days(
             context, {day: _metadata(outcomes) for day, outcomes in outcomes_by_day.items()}
         )

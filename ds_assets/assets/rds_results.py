@@ -20,6 +20,7 @@ from ds_assets.daily_assets import (
     table_schema,
 )
 from ds_assets.game import Game
+from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, read_target_predictions
@@ -29,8 +30,12 @@ from ds_assets.infra.results.database import Delivery, ResultsDatabase
 def materialize_days(
     days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str, game: Game
 ) -> dict[dt.date, Delivery]:
-    """Deliver the reports of each day, then its predictions."""
-    results.ensure_schema()
+    """Deliver the reports of each day, then its predictions.
+
+    Raises:
+        InputError: the database's rows of the installation's name are another lake's.
+    """
+    results.claim(lake_id(lake))
     return {day: _deliver(day, lake, results, run_id, game) for day in sorted(days)}
 
 

@@ -78,10 +78,10 @@ class Installation:
         return open_duckdb(self.settings.memory_limit_mb, self.settings.threads)
 
     def results(self) -> ResultsDatabase:
-        return ResultsDatabase(self.settings.results_url)
+        return self.installed.results()
 
     def cache(self) -> PredictionCache:
-        return PredictionCache(self.settings.cache_folder, self.game.name, 7)
+        return self.installed.cache()
 
     def source(self, day: dt.date) -> Path:
         return self.settings.source / f"dt={day}"

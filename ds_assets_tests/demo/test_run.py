@@ -50,7 +50,8 @@ def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path
     assert summary.days == len(lake.days("user_activity")) == 122
     assert summary.lines == summary.events + summary.lines_quarantined > 75_000
     assert (summary.as_of, summary.days_delivered) == (LAST, 2)
-    with ResultsDatabase(f"sqlite:///{home / 'results.sqlite'}") as results:
+    url, name = f"sqlite:///{home / 'results.sqlite'}", load_game(DEMO_GAME).name
+    with ResultsDatabase(url, installation=name) as results:
         rows = results.day(LAST)
     assert summary.users_predicted == rows.num_rows > 1_000
     assert sum(cluster.users for cluster in summary.clusters) == rows.num_rows

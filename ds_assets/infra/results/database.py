@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
@@ -33,7 +33,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
-from ds_assets.infra.results import publishing, reports
+from ds_assets.infra.results import installations, publishing, reports
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.base import Backend, Load
 from ds_assets.infra.results.backends.rows import read_rows
@@ -51,11 +51,11 @@ from ds_assets.infra.results.loading import load_rows
 from ds_assets.infra.results.schema import (
     DELIVERIES,
     KEY_LENGTH,
-    NEWEST_DAY,
     PLAYER_PREDICTIONS,
     SCHEMA_VERSION,
     TARGET_PREDICTION_ROWS,
     DeliveredTable,
+    newest_day,
 )
 from ds_assets.infra.results.upgrade import refuse_unknown, schema_version, upgrade
 
@@ -106,7 +106,8 @@ class Delivery:
 class ResultsDatabase:
     """The results database at one URL; nothing is connected before it is needed.
 
-    Threads may share it. The schema is created or upgraded at the first use.
+    Threads may share it. The schema is created or upgraded at the first use. Only the rows of one
+    installation are read and written.
 
     Args:
         url: SQLAlchemy URL of one of the schemes in `backends.EXAMPLES`.
@@ -114,15 +115,20 @@ class ResultsDatabase:
             deleted after a delivery, except those that this object delivered. Days of a report are
             counted back from the newest day of that report.
         targets: Names of the game's own targets, which are looked up, too.
+        installation: Name of the installation.
 
     Raises:
         InputError: The URL is not accepted.
     """
 
-    def __init__(self, url: str, days: int = 0, targets: Sequence[str] = ()) -> None:
+    def __init__(
+        self, url: str, days: int = 0, targets: Sequence[str] = (), installation: str = "main"
+    ) -> None:
         self._url = parse_url(url)
         self._days = days
         self._targets = targets
+        self._installation = installation
+        self._installation_id: int | None = None
         self._delivered: set[dt.date] = set()
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
@@ -161,6 +167,25 @@ class ResultsDatabase:
             version = schema_version(connection)
             refuse_unknown(connection, version)
             return version
+
+    def claim(self, lake: str, *, is_taking_over: bool = False) -> None:
+        """Claim the installation's name for a lake, before anything is delivered from it.
+
+        Args:
+            lake: Id of the lake.
+            is_taking_over: Whether to claim the name also if another lake has it, or the lake
+                another name.
+
+        Raises:
+            InputError: Another lake has the name, or the lake another name.
+            SchemaDiffers: The schema cannot be used, and the message says what to do.
+            ResultsUnavailable: The database cannot be used.
+        """
+        with self._transaction() as connection:
+            if installations.owner(connection, self._installation) == lake:
+                return
+        with self._transaction(writing=True) as connection:
+            installations.claim(connection, self._installation, lake, is_taking_over=is_taking_over)
 
     def deliver(
         self,
@@ -213,7 +238,8 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            return latest_rows(connection, user_ids, self._targets)
+            own = self._own_id(connection)
+            return latest_rows(connection, own, user_ids, self._targets)
 
     def defaults(self) -> pa.RecordBatch:
         """Compute the group defaults of the newest delivered day, as `compute_group_defaults` does.
@@ -222,7 +248,8 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            return query_defaults(connection, with_targets=bool(self._targets))
+            own = self._own_id(connection)
+            return query_defaults(connection, own, with_targets=bool(self._targets))
 
     def current_day(self) -> dt.date | None:
         """Find the newest delivered day; none where nothing was delivered.
@@ -231,7 +258,8 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
-            newest: dt.date | None = connection.scalar(NEWEST_DAY)
+            own = self._own_id(connection)
+            newest: dt.date | None = connection.scalar(newest_day(own))
             return newest
 
     def day(self, as_of: dt.date) -> pa.Table:
@@ -252,11 +280,13 @@ class ResultsDatabase:
 
     def _rows_of_day(self, table: DeliveredTable, as_of: dt.date) -> pa.Table:
         history = table.history
-        query = sa.select(history).where(history.c.as_of == as_of)
+        query = sa.select(*(history.c[name] for name in table.contract.names))
         ordered = query.order_by(*(history.c[name] for name in table.contract.key))
         with self._transaction() as connection:
+            own = history.c.installation_id == self._own_id(connection)
+            of_day = ordered.where(own, history.c.as_of == as_of)
             streaming = connection.execution_options(stream_results=True)
-            return read_rows(streaming.execute(ordered), table.contract)
+            return read_rows(streaming.execute(of_day), table.contract)
 
     def deliveries(self) -> list[Delivery]:
         """List the delivered days, the newest first.
@@ -264,13 +294,24 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        columns = [column for column in DELIVERIES.c if column.name != "load_id"]
+        columns = [DELIVERIES.c[field.name] for field in fields(Delivery)]
+        query = sa.select(*columns).order_by(DELIVERIES.c.as_of.desc())
         with self._transaction() as connection:
-            query = sa.select(*columns).order_by(DELIVERIES.c.as_of.desc())
+            query = query.where(DELIVERIES.c.installation_id == self._own_id(connection))
             return [
                 Delivery(**{**row, "delivered_at": row["delivered_at"].replace(tzinfo=dt.UTC)})
                 for row in connection.execute(query).mappings()
             ]
+
+    def withdraw(self, days: Sequence[dt.date]) -> None:
+        """Withdraw days, all or nothing: neither their predictions nor their reports are visible.
+
+        Raises:
+            SchemaDiffers: The schema cannot be used, and the message says what to do.
+            ResultsUnavailable: The database cannot be used.
+        """
+        _retry(lambda: self._withdraw(days))
+        self._clean_up()
 
     def put_report(self, table: Table, as_of: dt.date, rows: pa.Table) -> int:
         """Replace a day's rows of a report, all or nothing.
@@ -324,25 +365,49 @@ class ResultsDatabase:
             load_rows(connection, TARGET_PREDICTION_ROWS, load, of_targets)
             now = dt.datetime.now(dt.UTC).replace(microsecond=0)
             delivery = Delivery(as_of, run_id, rows.num_rows, checksum_of_rows.result(), now)
-            publishing.publish(connection, _row(delivery, load))
+            installation_id = self._own_id(connection, writing=True)
+            publishing.publish(connection, _row(delivery, load, installation_id))
         return delivery
 
     def _put_report(self, table: Table, as_of: dt.date, rows: pa.Table) -> None:
         with self._transaction(writing=True) as connection:
-            reports.replace_day(connection, table, as_of, rows)
+            own = self._own_id(connection, writing=True)
+            reports.replace_day(connection, own, table, as_of, rows)
             if self._days:
                 exempt = {*self._delivered, as_of}
-                reports.apply_retention(connection, table, self._days, exempt)
+                reports.apply_retention(connection, own, table, self._days, exempt)
+
+    def _withdraw(self, days: Sequence[dt.date]) -> None:
+        with self._transaction(writing=True) as connection:
+            own = self._own_id(connection, writing=True)
+            publishing.withdraw(connection, own, DELIVERIES.c.as_of.in_(days))
+            reports.delete_days(connection, own, days)
 
     def _clean_up(self) -> None:
         """Delete what is no longer needed; what fails here, the next delivery does."""
         try:
             if self._days:
                 with self._transaction(writing=True) as connection:
-                    publishing.apply_retention(connection, self._days, self._delivered)
+                    own = self._own_id(connection, writing=True)
+                    publishing.apply_retention(connection, own, self._days, self._delivered)
             publishing.delete_stale_rows(self._connected())
         except ResultsUnavailable as error:
             _log.warning("the day was delivered, but old rows could not be deleted: %s", error)
+
+    def _own_id(self, connection: sa.Connection, *, writing: bool = False) -> int:
+        """The id of the installation's rows.
+
+        Raises:
+            InputError: It is to write, and has not claimed its name.
+        """
+        if self._installation_id is None:
+            own, is_claimed = installations.find_id(connection, self._installation)
+            if not is_claimed:
+                if writing and own == installations.NO_ROWS:
+                    raise installations.not_claimed(connection, self._installation)
+                return own
+            self._installation_id = own
+        return self._installation_id
 
     @property
     def _backend(self) -> Backend:
@@ -372,6 +437,7 @@ def _retry(attempt: Callable[[], _Result]) -> _Result:
     return attempts(attempt)
 
 
-def _row(delivery: Delivery, load: Load) -> dict[str, object]:
+def _row(delivery: Delivery, load: Load, installation_id: int) -> dict[str, object]:
     naive = delivery.delivered_at.replace(tzinfo=None)
-    return {**asdict(delivery), "delivered_at": naive, "load_id": load.load_id}
+    own = {"load_id": load.load_id, "installation_id": installation_id}
+    return {**asdict(delivery), "delivered_at": naive, **own}

@@ -18,48 +18,58 @@ from ds_assets.infra.results.schema import PLAYER_PREDICTIONS, TARGET_PREDICTION
 _USERS, _TARGETS = PLAYER_PREDICTIONS.current, TARGET_PREDICTION_ROWS.current
 
 
-def query_defaults(connection: sa.Connection, *, with_targets: bool) -> pa.RecordBatch:
+def query_defaults(
+    connection: sa.Connection, installation_id: int, *, with_targets: bool
+) -> pa.RecordBatch:
     """Query what `compute_group_defaults` computes of the newest delivered day.
 
     Args:
         connection: In a transaction that reads.
+        installation_id: The installation.
         with_targets: Whether to add `targets`, by two more queries.
     """
-    rows = [{"user_id": "", **row} for row in _averages(connection) if row["as_of"] is not None]
+    rows = [
+        {"user_id": "", **row}
+        for row in _averages(connection, installation_id)
+        if row["as_of"] is not None
+    ]
     if with_targets and rows:
-        return with_target_averages(rows, _target_averages(connection))
+        return with_target_averages(rows, _target_averages(connection, installation_id))
     return pa.RecordBatch.from_pylist(rows, schema=PREDICTIONS.arrow_schema)
 
 
-def _averages(connection: sa.Connection) -> list[dict[str, Any]]:
+def _averages(connection: sa.Connection, installation_id: int) -> list[dict[str, Any]]:
     shared = [sa.func.max(_USERS.c[name]).label(name) for name in SHARED_COLUMNS]
     means = [sa.func.avg(_USERS.c[name]).label(name) for name in AVERAGED_COLUMNS]
-    group = _group(connection)
+    group, own = _group(connection), _USERS.c.installation_id == installation_id
     of_groups = (
         sa.select(group, *shared, *means)
-        .where(group.is_not(None))
+        .where(own, group.is_not(None))
         .group_by(group)
         .order_by(sa.func.count().desc(), group)
         .limit(MAX_USER_GROUPS)
     )
-    return _rows(connection, sa.select(*shared, *means), of_groups)
+    return _rows(connection, sa.select(*shared, *means).where(own), of_groups)
 
 
-def _target_averages(connection: sa.Connection) -> list[dict[str, Any]]:
+def _target_averages(connection: sa.Connection, installation_id: int) -> list[dict[str, Any]]:
     target = _TARGETS.c.target
     values = (
         target,
         sa.func.avg(_TARGETS.c.probability).label("probability"),
         sa.func.max(_TARGETS.c.model).label("model"),
     )
-    group = _group(connection)
+    group, own = _group(connection), _TARGETS.c.installation_id == installation_id
+    is_same_user = sa.and_(
+        _USERS.c.installation_id == installation_id, _USERS.c.user_id == _TARGETS.c.user_id
+    )
     of_groups = (
         sa.select(group, *values)
-        .join_from(_TARGETS, _USERS, _USERS.c.user_id == _TARGETS.c.user_id)
-        .where(group.is_not(None))
+        .join_from(_TARGETS, _USERS, is_same_user)
+        .where(own, group.is_not(None))
         .group_by(group, target)
     )
-    return _rows(connection, sa.select(*values).group_by(target), of_groups)
+    return _rows(connection, sa.select(*values).where(own).group_by(target), of_groups)
 
 
 def _group(connection: sa.Connection) -> sa.Label[bytes]:

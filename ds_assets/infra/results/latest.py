@@ -31,18 +31,23 @@ LOOK_BACK_DAYS = 60
 
 
 def latest_rows(
-    connection: sa.Connection, user_ids: Sequence[str], targets: Sequence[str]
+    connection: sa.Connection,
+    installation_id: int,
+    user_ids: Sequence[str],
+    targets: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Fetch the newest row of each user, in no order; users in none of the days have none.
 
     Args:
         connection: In a transaction that reads.
+        installation_id: The installation whose rows are looked up.
         user_ids: The users.
         targets: Names of the game's own targets, which one more query adds as `targets`.
     """
     backend_in_use(connection).prepare_lookups(connection)
     users = [{"user_id": user} for user in user_ids if _is_storable(connection, user)]
-    rows = _look_up(connection, PLAYER_PREDICTIONS, _newest_keys_sql(connection), users)
+    keys_sql = _newest_keys_sql(connection)
+    rows = _look_up(connection, installation_id, PLAYER_PREDICTIONS, keys_sql, users)
     if targets:
         keys = [
             {"as_of": str(row["as_of"]), "user_id": row["user_id"], "target": target}
@@ -50,7 +55,8 @@ def latest_rows(
             for target in targets
         ]
         keys_sql = _json_rows_sql(connection, TARGET_PREDICTIONS.key)
-        _add_targets(rows, _look_up(connection, TARGET_PREDICTION_ROWS, keys_sql, keys))
+        target_rows = _look_up(connection, installation_id, TARGET_PREDICTION_ROWS, keys_sql, keys)
+        _add_targets(rows, target_rows)
     return rows
 
 
@@ -61,6 +67,7 @@ def _is_storable(connection: sa.Connection, user_id: str) -> bool:
 
 def _look_up(
     connection: sa.Connection,
+    installation_id: int,
     table: DeliveredTable,
     keys_sql: str,
     json_rows: list[dict[str, str]],
@@ -71,9 +78,15 @@ def _look_up(
         columns=", ".join(f"stored.{column.name}" for column in columns),
         keys=f"{keys_sql} AS wanted",
         view=table.history.name,
-        condition=" AND ".join(f"stored.{name} = wanted.{name}" for name in table.contract.key),
+        condition=" AND ".join(
+            ["stored.installation_id = :installation_id"]
+            + [f"stored.{name} = wanted.{name}" for name in table.contract.key]
+        ),
     )
-    parameters = {"rows": json.dumps(json_rows, ensure_ascii=False)}
+    parameters = {
+        "rows": json.dumps(json_rows, ensure_ascii=False),
+        "installation_id": installation_id,
+    }
     result = connection.execute(sa.text(query).columns(*columns), parameters)
     return [dict(row) for row in result.mappings()]
 
@@ -82,16 +95,19 @@ def _newest_keys_sql(connection: sa.Connection) -> str:
     """SQL of the newest day on which each user of the JSON rows has a prediction."""
     first_day = (
         f"SELECT min(as_of) FROM (SELECT as_of FROM {DELIVERIES.name}"
+        " WHERE installation_id = :installation_id"
         f" ORDER BY as_of DESC LIMIT {LOOK_BACK_DAYS}) AS lately"
     )
     days = backend_in_use(connection).lookup(
         columns="delivery.as_of",
         keys=f"{DELIVERIES.name} AS delivery",
         view=PLAYER_PREDICTIONS.history.name,
-        condition="stored.as_of = delivery.as_of AND stored.user_id = users.user_id",
+        condition="stored.installation_id = :installation_id"
+        " AND stored.as_of = delivery.as_of AND stored.user_id = users.user_id",
     )
     newest_day = (
-        f"{days} WHERE delivery.as_of >= ({first_day}) ORDER BY delivery.as_of DESC LIMIT 1"
+        f"{days} WHERE delivery.installation_id = :installation_id"
+        f" AND delivery.as_of >= ({first_day}) ORDER BY delivery.as_of DESC LIMIT 1"
     )
     users = f"{_json_rows_sql(connection, ['user_id'])} AS users"
     # Without DISTINCT, MySQL would look for the day of a user again for each delivery.

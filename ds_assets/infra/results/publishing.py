@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.backends.base import Load
 from ds_assets.infra.results.connection import begin
-from ds_assets.infra.results.schema import DELIVERED_TABLES, DELIVERIES, NEWEST_DAY, STALE_LOADS
+from ds_assets.infra.results.schema import DELIVERED_TABLES, DELIVERIES, STALE_LOADS, newest_day
 
 _MAX_ROWS_PER_DELETION = 10_000
 
@@ -28,27 +28,47 @@ def publish(connection: sa.Connection, row: dict[str, object]) -> None:
         row: Of `DELIVERIES`.
     """
     lock_row(connection, DELIVERIES, row)
-    day = DELIVERIES.c.as_of == row["as_of"]
+    key = (DELIVERIES.c.installation_id, DELIVERIES.c.as_of)
+    day = sa.and_(*(column == row[column.name] for column in key))
     current = _lock_loads(connection, day)
     _record_stale(connection, [load for load in current if load.load_id != row["load_id"]])
     connection.execute(sa.update(DELIVERIES).where(day).values(row))
 
 
-def apply_retention(connection: sa.Connection, days: int, exempt: Collection[dt.date]) -> None:
+def withdraw(
+    connection: sa.Connection, installation_id: int, which: sa.ColumnElement[bool]
+) -> None:
+    """Withdraw deliveries of an installation: their rows are no longer visible.
+
+    Args:
+        connection: In a transaction that writes.
+        installation_id: The installation.
+        which: Condition of its deliveries.
+    """
+    own = DELIVERIES.c.installation_id == installation_id
+    loads = _lock_loads(connection, sa.and_(own, which))
+    _record_stale(connection, loads)
+    for load in loads:
+        day = DELIVERIES.c.as_of == load.as_of
+        connection.execute(sa.delete(DELIVERIES).where(own, day))
+
+
+def apply_retention(
+    connection: sa.Connection, installation_id: int, days: int, exempt: Collection[dt.date]
+) -> None:
     """Withdraw the days before the newest few.
 
     Args:
         connection: In a transaction that writes.
+        installation_id: The installation.
         days: Days to keep, counted back from the newest delivered one; at least 1.
         exempt: Days to keep, however old.
     """
-    newest = connection.scalar(NEWEST_DAY)
+    newest = connection.scalar(newest_day(installation_id))
     if newest is not None:
         old = DELIVERIES.c.as_of <= newest - dt.timedelta(days=days)
-        expired = _lock_loads(connection, sa.and_(old, DELIVERIES.c.as_of.not_in(exempt)))
-        _record_stale(connection, expired)
-        for load in expired:
-            connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.as_of == load.as_of))
+        expired = sa.and_(old, DELIVERIES.c.as_of.not_in(exempt))
+        withdraw(connection, installation_id, expired)
 
 
 def delete_stale_rows(engine: sa.Engine) -> None:
@@ -76,7 +96,7 @@ def lock_row(connection: sa.Connection, table: sa.Table, row: dict[str, object])
 
     Args:
         connection: In a transaction that writes.
-        table: Its primary key has one column.
+        table: The table.
         row: The values to insert; a row that is there keeps its own.
     """
     connection.execute(backend_in_use(connection).upsert_and_lock(table, row))

@@ -22,11 +22,14 @@ from ds_assets.infra.results.publishing import lock_row
 from ds_assets.infra.results.schema import REPORT_LOCKS, REPORTS
 
 
-def replace_day(connection: sa.Connection, contract: Table, as_of: dt.date, rows: pa.Table) -> None:
+def replace_day(
+    connection: sa.Connection, installation_id: int, contract: Table, as_of: dt.date, rows: pa.Table
+) -> None:
     """Replace the rows of a day, and compare what is stored with the new ones.
 
     Args:
         connection: In a transaction that writes.
+        installation_id: The installation.
         contract: One of `REPORTS`.
         as_of: The day.
         rows: Of that day and that contract.
@@ -35,19 +38,25 @@ def replace_day(connection: sa.Connection, contract: Table, as_of: dt.date, rows
         DeliveryDiffers: Something else is stored.
     """
     report = REPORTS[contract.name]
-    day = report.c.as_of == as_of
+    day = sa.and_(report.c.installation_id == installation_id, report.c.as_of == as_of)
     ordered = normalize_zeros(rows).sort_by([(name, "ascending") for name in contract.key])
     lock_row(connection, REPORT_LOCKS, {"name": contract.name})
     connection.execute(sa.delete(report).where(day))
     if ordered.num_rows:
-        connection.execute(sa.insert(report), ordered.to_pylist())
-    stored = connection.execute(sa.select(report).where(day).order_by(*report.primary_key))
+        statement = sa.insert(report).values(installation_id=installation_id)
+        connection.execute(statement, ordered.to_pylist())
+    columns = [report.c[name] for name in contract.names]
+    stored = connection.execute(sa.select(*columns).where(day).order_by(*report.primary_key))
     if not read_rows(stored, contract).equals(ordered):
         raise DeliveryDiffers.in_rows(as_of)
 
 
 def apply_retention(
-    connection: sa.Connection, contract: Table, days: int, exempt: Collection[dt.date]
+    connection: sa.Connection,
+    installation_id: int,
+    contract: Table,
+    days: int,
+    exempt: Collection[dt.date],
 ) -> None:
     """Delete a report's days before its newest few.
 
@@ -56,12 +65,28 @@ def apply_retention(
 
     Args:
         connection: In a transaction that writes.
+        installation_id: The installation.
         contract: One of `REPORTS`.
         days: Days to keep, counted back from the report's newest one; at least 1.
         exempt: Days to keep, however old.
     """
-    day = REPORTS[contract.name].c.as_of
-    newest: dt.date | None = connection.scalar(sa.select(sa.func.max(day)))
+    report = REPORTS[contract.name]
+    day, own = report.c.as_of, report.c.installation_id == installation_id
+    newest: dt.date | None = connection.scalar(sa.select(sa.func.max(day)).where(own))
     if newest is not None:
         expired = sa.and_(day <= newest - dt.timedelta(days=days), day.not_in(exempt))
-        connection.execute(sa.delete(REPORTS[contract.name]).where(expired))
+        connection.execute(sa.delete(report).where(own, expired))
+
+
+def delete_days(connection: sa.Connection, installation_id: int, days: Collection[dt.date]) -> None:
+    """Delete the rows of days from every report.
+
+    Args:
+        connection: In a transaction that writes.
+        installation_id: The installation.
+        days: The days.
+    """
+    for name, report in REPORTS.items():
+        lock_row(connection, REPORT_LOCKS, {"name": name})
+        own = report.c.installation_id == installation_id
+        connection.execute(sa.delete(report).where(own, report.c.as_of.in_(days)))

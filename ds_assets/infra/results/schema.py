@@ -9,6 +9,10 @@ rows of those loads only. So one short row publishes a day of any size in all of
 once, and a load that is incomplete or replaced is never visible.
 
 Reports are small: one table each, without loads.
+
+Several installations may share a database. Deliveries and reports have the id of their installation
+in the key. Loads do not need it: a load id is drawn at random, and the delivery that names it says
+whose it is.
 """
 
 from dataclasses import dataclass
@@ -82,16 +86,45 @@ def _load_id(comment: str) -> sa.Column[Any]:
     return sa.Column("load_id", sa.BigInteger, nullable=False, server_default="0", comment=comment)
 
 
+FIRST_INSTALLATION = 1
+"""Id of the installation that rows from before there were ids belong to."""
+
+
+def _installation_id() -> sa.Column[Any]:
+    return sa.Column(
+        "installation_id",
+        sa.Integer,
+        nullable=False,
+        server_default=str(FIRST_INSTALLATION),
+        comment="The installation, see installations.",
+    )
+
+
 METADATA = sa.MetaData()
 """Every table of the results database."""
 
 VIEWS = sa.MetaData()
 """The views, which people and programs read."""
 
+INSTALLATIONS = sa.Table(
+    "installations",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False, comment="Its id."),
+    sa.Column(
+        "name", KeyText, nullable=False, comment="Its name; empty until an installation claims it."
+    ),
+    sa.Column("lake", sa.String(32), nullable=False, comment="Id of the lake that delivers."),
+    sa.UniqueConstraint("name", name="installations_name"),
+    comment="Installations that share this database, each with rows of its own.",
+    **_MYSQL,
+)
+"""The installations that share the database. The first one is there, without a name, until an
+installation claims it."""
+
 DELIVERIES = sa.Table(
     "deliveries",
     METADATA,
-    sa.Column("as_of", sa.Date, primary_key=True, comment="The day delivered."),
+    sa.Column("as_of", sa.Date, nullable=False, comment="The day delivered."),
     sa.Column(
         "run_id", sa.String(RUN_ID_LENGTH), nullable=False, comment="Run that delivered it last."
     ),
@@ -99,6 +132,8 @@ DELIVERIES = sa.Table(
     sa.Column("checksum", sa.String(64), nullable=False, comment="SHA-256 of the day's rows."),
     sa.Column("delivered_at", sa.DateTime, nullable=False, comment="When, in UTC."),
     _load_id("The load whose rows count."),
+    _installation_id(),
+    sa.PrimaryKeyConstraint("installation_id", "as_of"),
     **_MYSQL,
 )
 """Which load of a day counts."""
@@ -125,7 +160,8 @@ def _report(contract: Table) -> sa.Table:
         contract.name,
         METADATA,
         *_sql_columns(contract),
-        sa.PrimaryKeyConstraint(*contract.key),
+        _installation_id(),
+        sa.PrimaryKeyConstraint("installation_id", *contract.key),
         sqlite_with_rowid=False,
         **_MYSQL,
     )
@@ -139,7 +175,7 @@ REPORTS = {
         PREDICTION_OUTCOMES,
     )
 }
-"""Tables of reports by name. The key of each begins with `as_of`."""
+"""Tables of reports by name. The key of each begins with `installation_id` and `as_of`."""
 
 REPORT_LOCKS = sa.Table(
     "report_locks",
@@ -150,8 +186,12 @@ REPORT_LOCKS = sa.Table(
 )
 """A row for each report, which its writer locks so that writers take turns."""
 
-NEWEST_DAY = sa.select(sa.func.max(DELIVERIES.c.as_of).label("as_of"))
-"""Query of the newest delivered day; none where nothing was delivered."""
+
+def newest_day(installation_id: int | sa.ColumnElement[int]) -> sa.Select[Any]:
+    """Query of an installation's newest delivered day; none where it delivered nothing."""
+    deliveries = DELIVERIES.alias("newest")
+    newest = sa.func.max(deliveries.c.as_of).label("as_of")
+    return sa.select(newest).where(deliveries.c.installation_id == installation_id)
 
 
 @dataclass(frozen=True)
@@ -161,8 +201,8 @@ class DeliveredTable:
     Attributes:
         contract: Its columns. The key is `user_id`, `as_of` and whatever else identifies a row.
         loads: The rows of all loads, among them some that do not count.
-        history: View of the rows of every delivered day.
-        current: View of the rows of the newest delivered day.
+        history: View of the rows of every delivered day, with their installation.
+        current: View of the rows of each installation's newest delivered day.
     """
 
     contract: Table
@@ -183,10 +223,10 @@ def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTa
         **_MYSQL,
     )
     counts = sa.and_(loads.c.as_of == DELIVERIES.c.as_of, loads.c.load_id == DELIVERIES.c.load_id)
-    rows = sa.select(*(loads.c[column] for column in contract.names)).join_from(
-        DELIVERIES, loads, counts
-    )
-    newest = rows.where(DELIVERIES.c.as_of == NEWEST_DAY.scalar_subquery())
+    columns = [*(loads.c[column] for column in contract.names), DELIVERIES.c.installation_id]
+    rows = sa.select(*columns).join_from(DELIVERIES, loads, counts)
+    newest_of_its_own = newest_day(DELIVERIES.c.installation_id).correlate(DELIVERIES)
+    newest = rows.where(DELIVERIES.c.as_of == newest_of_its_own.scalar_subquery())
     return DeliveredTable(
         contract,
         loads,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.rows import read_rows
 from ds_assets.infra.results.database import ResultsDatabase
@@ -42,7 +42,8 @@ def current_rows(database: ResultsDatabase, user_ids: Sequence[str]) -> list[dic
     """Rows of these users on the newest delivered day, in no order; unknown users have none."""
     current = PLAYER_PREDICTIONS.current
     with database._transaction() as connection:
-        query = sa.select(current).where(current.c.user_id.in_(user_ids))
+        query = sa.select(*(current.c[name] for name in PREDICTIONS.names))
+        query = query.where(current.c.user_id.in_(user_ids))
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -51,7 +52,7 @@ def read_report(
 ) -> pa.Table:
     """Rows of a report in the order of its key: of one day, or of all."""
     report = REPORTS[contract.name]
-    query = sa.select(report).order_by(*report.primary_key)
+    query = sa.select(*(report.c[name] for name in contract.names)).order_by(*report.primary_key)
     if as_of is not None:
         query = query.where(report.c.as_of == as_of)
     with database._transaction() as connection:

@@ -255,7 +255,7 @@ class MySQLBackend(Backend):
 
     def upsert_and_lock(self, table: sa.Table, row: Mapping[str, Any]) -> sa.Insert:
         """See `Backend`."""
-        (key,) = table.primary_key.columns
+        key = table.primary_key.columns[0]
         return mysql.insert(table).values(row).on_duplicate_key_update({key.name: key})
 
     def replace_view(self, connection: sa.Connection, name: str, query: str) -> None:

@@ -212,10 +212,10 @@ class PostgreSQLBackend(Backend):
 
     def upsert_and_lock(self, table: sa.Table, row: Mapping[str, Any]) -> sa.Insert:
         """See `Backend`: an update that changes nothing locks the row, DO NOTHING would not."""
-        (key,) = table.primary_key.columns
+        key = table.primary_key.columns
         statement = postgresql.insert(table).values(row)
         return statement.on_conflict_do_update(
-            index_elements=[key], set_={key.name: statement.excluded[key.name]}
+            index_elements=list(key), set_={key[0].name: statement.excluded[key[0].name]}
         )
 
     def replace_view(self, connection: sa.Connection, name: str, query: str) -> None:
