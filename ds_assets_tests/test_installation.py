@@ -18,7 +18,7 @@ from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource
 from ds_assets.installation import Installation, load_installation, load_key_file
 from ds_assets_tests.core.factories import make_game
-from ds_assets_tests.infra.factories import row, table
+from ds_assets_tests.infra.factories import put, row, table
 
 
 def installation(home: Path, **settings: Any) -> Installation:
@@ -28,7 +28,7 @@ def installation(home: Path, **settings: Any) -> Installation:
 def put_one(cache: PredictionCache) -> int:
     """Put a user into the cache. Returns how many were written."""
     day = dt.date(2026, 1, 1)
-    return cache.put_batches(day, table(row("u1", day)).to_batches()).written
+    return put(cache, day, table(row("u1", day))).written
 
 
 def test_without_addresses_everything_is_a_folder_or_in_the_process(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cachetools import TTLCache
 
 from ds_assets.core.prediction_json import EncodedPrediction, encode_record
 from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.format import Deliveries
 from ds_assets.serving.answer import NOT_ASKED, UNKNOWN, LookupResult, Source
 from ds_assets.serving.background import BackgroundTasks
 from ds_assets.serving.circuit_breaker import DependencyUnavailable
@@ -88,9 +89,9 @@ class PredictionLookup:
         return results | await self._find_fallbacks(others, deadline) if others else results
 
     async def _fetch_cached(self, user_ids: Sequence[str]) -> Sequence[EncodedPrediction | None]:
-        day, predictions = await self._sources.fetch_cached(user_ids)
-        if day is not None:
-            self._newest_day.update(day)
+        days, predictions = await self._sources.fetch_cached(user_ids)
+        if days is not None:
+            self._newest_day.update_from_cache(days)
         return predictions
 
     def _is_newest(self, user_id: str, cached: EncodedPrediction) -> bool:
@@ -136,6 +137,7 @@ class PredictionLookup:
         if not user_ids:
             return {}, True
         query = self._sources.results.latest if source == "table" else self._sources.live.score
+        deliveries = self._sources.cached_days.deliveries
 
         def work() -> tuple[Records, dict[str, LookupResult]]:
             records = query(user_ids)
@@ -148,16 +150,17 @@ class PredictionLookup:
         except DependencyUnavailable:
             return {}, False
         if records and not self._background.is_busy and self._is_cache_up:
-            self._background.start(self._store_in_cache(records))
+            self._background.start(self._store_in_cache(records, deliveries))
         return results, True
 
     @property
     def _is_cache_up(self) -> bool:
         return self._sources.dependencies["cache"].breaker.is_healthy
 
-    async def _store_in_cache(self, records: Records) -> None:
+    async def _store_in_cache(self, records: Records, deliveries: Deliveries) -> None:
+        cache = self._sources.cache
         try:
-            await self._sources.run("cache", lambda: self._sources.cache.put_records(records))
+            await self._sources.run("cache", lambda: cache.put_records(records, deliveries))
         except CacheUnavailable as error:
             _log.warning("could not store predictions of other sources in the cache: %s", error)
 

@@ -3,6 +3,7 @@
 import logging
 
 from ds_assets.core.group_defaults import GroupDefaults, encode_group_defaults
+from ds_assets.infra.cache.format import WITHDRAWN, CachedDays
 from ds_assets.infra.results.database import ResultsUnavailable
 from ds_assets.serving.background import BackgroundTasks
 from ds_assets.serving.circuit_breaker import DependencyUnavailable
@@ -29,6 +30,12 @@ class NewestDay:
         self.defaults = GroupDefaults()
         self._is_querying = False
 
+    def update_from_cache(self, days: CachedDays) -> None:
+        """Take note of the cache's newest day; an older one only if the known one was withdrawn."""
+        if days.deliveries.get(self.as_of) == WITHDRAWN:
+            self.as_of, self.defaults = 0, GroupDefaults()
+        self.update(days.newest)
+
     def update(self, defaults: GroupDefaults) -> None:
         """Take note of a day and its group defaults; older ones are ignored."""
         if defaults.as_of >= self.defaults.as_of:
@@ -42,8 +49,9 @@ class NewestDay:
         """
         cached, _ = await self._sources.fetch_cached([])
         if cached is not None:
-            self.update(cached)
-            return
+            self.update_from_cache(cached)
+            if cached.newest.as_of:
+                return
         try:
             delivered = await self._sources.call("table", self._sources.results.current_day)
         except DependencyUnavailable:

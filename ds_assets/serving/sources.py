@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.errors import Unavailable
 from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.format import CachedDays
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
 from ds_assets.serving.answer import Source
@@ -98,6 +98,7 @@ class Sources:
 
     Attributes:
         dependencies: Timeout and circuit breaker of each source.
+        cached_days: What the cache knew of days when it last answered.
         cache_hits: Users looked up in the cache and found.
         cache_misses: Users looked up in the cache and not found.
     """
@@ -107,6 +108,7 @@ class Sources:
     ) -> None:
         self.cache, self.results, self.live = cache, results, live
         self.cache_hits = self.cache_misses = 0
+        self.cached_days = CachedDays()
         cache_timeout, table_timeout, live_timeout = (
             timeout * _TIMEOUT_SHARES[source] for source in ("cache", "table", "live")
         )
@@ -122,21 +124,22 @@ class Sources:
 
     async def fetch_cached(
         self, user_ids: Sequence[str]
-    ) -> tuple[GroupDefaults | None, Sequence[EncodedPrediction | None]]:
+    ) -> tuple[CachedDays | None, Sequence[EncodedPrediction | None]]:
         """Fetch predictions from the cache, in the order of the users.
 
         Returns:
-            The newest day that the cache knows, none if it knows none; and the predictions, none
-            for each that is missing. If the cache is unavailable, everything is missing.
+            What the cache knows of days, and the predictions, none for each that is missing. If
+            the cache is unavailable, everything is missing.
         """
         try:
-            day, predictions = await self.dependencies["cache"].call(self.cache.fetch(user_ids))
+            days, predictions = await self.dependencies["cache"].call(self.cache.fetch(user_ids))
         except DependencyUnavailable:
             return None, [None] * len(user_ids)
+        self.cached_days = days
         misses = predictions.count(None)
         self.cache_hits += len(user_ids) - misses
         self.cache_misses += misses
-        return day, predictions
+        return days, predictions
 
     async def call(self, source: Source, work: Callable[[], Result]) -> Result:
         """Run blocking work of a source on its threads, within its timeout.

@@ -11,12 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from ds_assets.core.group_defaults import GroupDefaults, compute_group_defaults
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import FIELD
 from ds_assets.infra.cache.connection import LoopClient
+from ds_assets.infra.cache.format import FIRST_DELIVERY, CachedDays, Deliveries
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
@@ -27,6 +28,7 @@ _VALUES = {
     "real": 0.25,
     "date": DAYS[0],
 }
+NO_DELIVERIES: Deliveries = {}
 _GAMES = itertools.count()
 
 
@@ -71,15 +73,22 @@ def told(members: bytes) -> dict[str, Any]:
     return found
 
 
-def put(cache: PredictionCache, as_of: dt.date, predictions: pa.Table) -> CachePut:
+def put(
+    cache: PredictionCache, as_of: dt.date, predictions: pa.Table, delivery: int = FIRST_DELIVERY
+) -> CachePut:
     """Write a day's predictions to a cache."""
-    return cache.put_batches(as_of, predictions.to_batches())
+    return cache.put_batches(as_of, predictions.to_batches(), delivery)
 
 
-def put_day(cache: PredictionCache, as_of: dt.date, *rows: dict[str, Any]) -> None:
+def put_day(
+    cache: PredictionCache,
+    as_of: dt.date,
+    *rows: dict[str, Any],
+    delivery: int = FIRST_DELIVERY,
+) -> None:
     """Write a whole day to a cache, with its group defaults, as the asset does."""
-    put(cache, as_of, table(*rows))
-    cache.put_day(as_of, compute_group_defaults([table(*rows)]))
+    put(cache, as_of, table(*rows), delivery)
+    cache.put_day(as_of, compute_group_defaults([table(*rows)]), delivery)
 
 
 def numbered_rows(count: int) -> list[dict[str, Any]]:
@@ -118,19 +127,19 @@ def without_timeouts(client: LoopClient) -> LoopClient:
 
 def fetch(
     cache: PredictionCache, user_ids: Sequence[str]
-) -> tuple[GroupDefaults | None, list[dict[str, Any] | None]]:
-    """What a server of predictions reads from a cache: the newest day, and users' rows."""
-    day, values = fetch_values(cache, user_ids)
+) -> tuple[CachedDays, list[dict[str, Any] | None]]:
+    """What a server of predictions reads from a cache: the days, and users' rows."""
+    days, values = fetch_values(cache, user_ids)
     found = zip(user_ids, values, strict=True)
-    return day, [None if value is None else row_in(user_id, value) for user_id, value in found]
+    return days, [None if value is None else row_in(user_id, value) for user_id, value in found]
 
 
 def fetch_values(
     cache: PredictionCache, user_ids: Sequence[str]
-) -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
-    """What a server of predictions reads from a cache: the newest day, and users' values."""
+) -> tuple[CachedDays, list[EncodedPrediction | None]]:
+    """What a server of predictions reads from a cache: the days, and users' values."""
 
-    async def ask() -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
+    async def ask() -> tuple[CachedDays, list[EncodedPrediction | None]]:
         try:
             return await cache.fetch(user_ids)
         finally:

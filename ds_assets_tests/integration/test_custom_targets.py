@@ -236,8 +236,7 @@ def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:
         of_table = encode_group_defaults(LAST, database.defaults())
     with installation.cache() as cache:
         rebuild_cache(installation.lake, cache, days_to_live=7)
-        of_cache, _ = fetch_values(cache, [])
-    assert of_cache is not None
+        of_cache = fetch_values(cache, [])[0].newest
     assert set(of_cache.members) == set(of_table.members)
     for defaults in (of_table, of_cache):
         targets = json.loads(b"{" + defaults.of_group("no such group"))["targets"]

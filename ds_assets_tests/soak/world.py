@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.prediction_json import decode_members, encode_members
+from ds_assets.infra.cache.format import FIRST_DELIVERY
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import read_predictions, table_file
@@ -89,7 +90,7 @@ class World:
     def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
         """Put a day into the cache, as the graph does."""
         put(self.cache, day, _without(rows, is_for_table, is_for_live))
-        self.cache.put_day(day, compute_group_defaults([rows]))
+        self.cache.put_day(day, compute_group_defaults([rows]), FIRST_DELIVERY)
 
 
 def is_for_live(user_id: str) -> bool:

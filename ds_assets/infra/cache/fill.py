@@ -11,13 +11,16 @@ from ds_assets.core.group_defaults import (
     TARGET_INPUT_COLUMNS,
     compute_group_defaults,
 )
+from ds_assets.core.provenance import fingerprint
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.user_targets import join_targets
 from ds_assets.errors import InputError
+from ds_assets.infra.cache.format import FIRST_DELIVERY
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
+from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.provenance import Records, sha256_of
 from ds_assets.infra.lake.tables import table_file
 
 _ROWS_PER_BATCH = 5_000
@@ -30,7 +33,11 @@ def fill_cache(
     """Write each day's predictions to the cache, newest day first.
 
     Users of a newer day are then skipped in older ones.
+
+    Raises:
+        InputError: the cache belongs to another lake.
     """
+    cache.claim(lake_id(lake))
     return {day: _put_day(day, lake, cache) for day in sorted(days, reverse=True)}
 
 
@@ -53,10 +60,19 @@ def rebuild_cache(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict
 
 
 def _put_day(day: dt.date, lake: Lake, cache: PredictionCache) -> CachePut:
-    put = cache.put_batches(day, _read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names))
+    delivery = _number_delivery(day, lake)
+    rows = _read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names)
+    put = cache.put_batches(day, rows, delivery)
     means = compute_group_defaults(_read_day(day, lake, INPUT_COLUMNS, TARGET_INPUT_COLUMNS))
-    cache.put_day(day, means)  # last: a reader that finds the day also finds its users
+    cache.put_day(day, means, delivery)  # last: a reader that finds the day also finds its users
     return put
+
+
+def _number_delivery(day: dt.date, lake: Lake) -> int:
+    """A number of 32 bits for the content of a day, so that other content has another one."""
+    tables = (PREDICTIONS.name, TARGET_PREDICTIONS.name)
+    content = fingerprint(sha256_of(table_file(table, day), lake) for table in tables)
+    return max(FIRST_DELIVERY, int(content[:8], 16))
 
 
 def _read_day(

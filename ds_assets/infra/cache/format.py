@@ -1,31 +1,34 @@
 """The binary format of values in the cache.
 
-Scope: a row of `PREDICTIONS` with its `targets`, and the newest day's group defaults as bytes, and
-back. Keys and servers are in `prediction_cache.py`.
+Scope: a row of `PREDICTIONS` with its `targets`, and what every request reads of the days, as
+bytes, and back. Keys and servers are in `prediction_cache.py`.
 
 A value is a head of fixed size and JSON. The head holds a mark of the format, a checksum that
 starts from that of the key, so that a value is bound to its user, and the facts from which an
-answer's status follows without parsing the JSON.
+answer's status follows without parsing the JSON. Among them is the delivery that wrote the value: a
+value of a delivery that was replaced or withdrawn is a miss.
 """
 
-import datetime as dt
 import hashlib
 import struct
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
 import pyarrow as pa
 from isal.isal_zlib import crc32
 
-from ds_assets.core.group_defaults import GroupDefaults, encode_group_defaults
+from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import COLUMNS, EncodedPrediction, encode_rows
 
-_VERSION = "2"
+_VERSION = "3"
 _CHECKED = struct.Struct(">2sI")
 """Mark and checksum; the checksum covers all bytes that follow."""
-_FACTS = struct.Struct(">II?")
-"""Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; whether it has a probability."""
-_HEAD = struct.Struct(">2sIII?")
+_FACTS = struct.Struct(">III?")
+"""Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; the delivery; whether it has a
+probability."""
+_HEAD = struct.Struct(">2sIIII?")
 _BODY, _JSON = _CHECKED.size, _HEAD.size
 FORMAT = "\n".join(
     [_VERSION, _HEAD.format, *(f"{column.name} {column.type}" for column in COLUMNS)]
@@ -34,64 +37,107 @@ FORMAT = "\n".join(
 _MARK = hashlib.sha256(FORMAT.encode()).digest()[:2]
 
 
-class _StoredDefaults(msgspec.Struct):
-    """JSON of the newest day's value."""
+WITHDRAWN, UNKNOWN = 0, 1
+"""Stand for the delivery of a day that was withdrawn, and of a value of which it is not known."""
+FIRST_DELIVERY = 2
+"""Deliveries have this number or a higher one, of 32 bits."""
+Deliveries = Mapping[int, int]
+"""The delivery of each day that counts, by `date.toordinal()`."""
+_ANY: Deliveries = MappingProxyType({})
+
+
+class CachedDays(msgspec.Struct, frozen=True):
+    """What the cache knows of days, which every request reads.
+
+    Attributes:
+        newest: The group defaults of the newest complete day; without a day if there is none.
+        deliveries: The delivery of each complete day, or `WITHDRAWN`. Values of a day that is not
+            complete yet count whatever their delivery is.
+    """
+
+    newest: GroupDefaults = GroupDefaults()
+    deliveries: dict[int, int] = {}
+
+    def with_day(self, day: GroupDefaults, delivery: int, oldest: int) -> "CachedDays":
+        """Add a complete day, or replace it, and forget days before the oldest."""
+        newest = day if day.as_of >= self.newest.as_of else self.newest
+        added = self.deliveries | {day.as_of: delivery}
+        return CachedDays(newest, {day: it for day, it in added.items() if day >= oldest})
+
+    def without(self, withdrawn: Iterable[int]) -> "CachedDays":
+        """Withdraw days. If the newest is one of them, another one is, and has no defaults yet."""
+        deliveries = self.deliveries | dict.fromkeys(withdrawn, WITHDRAWN)
+        if deliveries.get(self.newest.as_of) != WITHDRAWN:
+            return CachedDays(self.newest, deliveries)
+        complete = (day for day, delivery in deliveries.items() if delivery != WITHDRAWN)
+        return CachedDays(GroupDefaults(max(complete, default=0)), deliveries)
+
+
+class _StoredDays(msgspec.Struct):
+    """JSON of the value of days."""
 
     models: dict[str, str]
     defaults: dict[str, msgspec.Raw]
+    deliveries: dict[int, int]
 
 
-def day_encoded(check: int, as_of: dt.date, defaults: pa.RecordBatch) -> bytes:
-    """Encode the value of the newest day.
-
-    Args:
-        check: Checksum of its key.
-        as_of: The day.
-        defaults: Its group defaults, as `compute_group_defaults` returns them.
-    """
-    encoded_day = encode_group_defaults(as_of, defaults)
-    raw = {group: msgspec.Raw(b"{" + text) for group, text in encoded_day.members.items()}
-    content = msgspec.json.encode(_StoredDefaults(encoded_day.models, raw))
-    return _pack(check, EncodedPrediction(encoded_day.as_of, 0, False, content))
+def days_encoded(check: int, days: CachedDays) -> bytes:
+    """Encode what is known of days; the check is the checksum of the key."""
+    newest = days.newest
+    raw = {group: msgspec.Raw(b"{" + text) for group, text in newest.members.items()}
+    content = msgspec.json.encode(_StoredDays(newest.models, raw, days.deliveries))
+    return _pack(check, EncodedPrediction(newest.as_of, 0, False, content), UNKNOWN)
 
 
 @lru_cache(maxsize=4)  # every request reads it, and it changes once a day
-def day_decoded(check: int, value: bytes | None) -> GroupDefaults | None:
-    """Decode the value of the newest day; None if it is missing, damaged or not of this key."""
+def days_decoded(check: int, value: bytes | None) -> CachedDays:
+    """Decode what is known of days: nothing if it is missing, damaged or not of this key."""
     encoded = decoded(check, value)
     if encoded is None:
-        return None
-    stored = msgspec.json.decode(encoded.members, type=_StoredDefaults)
+        return CachedDays()
+    stored = msgspec.json.decode(encoded.members, type=_StoredDays)
     members = {group: bytes(text)[1:] for group, text in stored.defaults.items()}
-    return GroupDefaults(encoded.as_of, stored.models, members)
+    return CachedDays(GroupDefaults(encoded.as_of, stored.models, members), stored.deliveries)
 
 
-def encoded(checks: list[int], rows: pa.RecordBatch) -> list[bytes]:
+def encoded(checks: list[int], rows: pa.RecordBatch, deliveries: Deliveries) -> list[bytes]:
     """Encode rows of `PREDICTIONS`, which may have the column `targets`.
 
     Args:
         checks: Checksum of each row's key.
         rows: The rows.
+        deliveries: The delivery of each day of the rows that is known.
     """
-    return list(map(_pack, checks, encode_rows(rows)))
+    predictions = encode_rows(rows)
+    numbers = [deliveries.get(prediction.as_of, UNKNOWN) for prediction in predictions]
+    return list(map(_pack, checks, predictions, numbers))
 
 
-def decoded(check: int, value: bytes | None) -> EncodedPrediction | None:
+def decoded(
+    check: int, value: bytes | None, deliveries: Deliveries = _ANY
+) -> EncodedPrediction | None:
     """Decode a value; None if it is missing, damaged, of another format or not of this key.
+
+    It is also None if it is of a delivery that no longer counts.
 
     Args:
         check: Checksum of the user's key.
         value: What the cache has for that key.
+        deliveries: The deliveries that count.
     """
     if value is None or len(value) <= _JSON:
         return None
-    mark, checksum, as_of, last_seen, has_probability = _HEAD.unpack_from(value)
+    mark, checksum, as_of, last_seen, delivery, has_probability = _HEAD.unpack_from(value)
     if mark != _MARK or checksum != crc32(value[_BODY:], check):
+        return None
+    if deliveries.get(as_of, delivery) != delivery:
         return None
     return EncodedPrediction(as_of, last_seen, has_probability, value[_JSON:])
 
 
-def _pack(check: int, prediction: EncodedPrediction) -> bytes:
-    facts = _FACTS.pack(prediction.as_of, prediction.last_seen, prediction.has_probability)
+def _pack(check: int, prediction: EncodedPrediction, delivery: int) -> bytes:
+    facts = _FACTS.pack(
+        prediction.as_of, prediction.last_seen, delivery, prediction.has_probability
+    )
     checksum = crc32(prediction.members, crc32(facts, check))
     return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, prediction.members)

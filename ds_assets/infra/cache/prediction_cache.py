@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
 
 from ds_assets.core.contracts import rows_of_day
-from ds_assets.core.group_defaults import GroupDefaults
+from ds_assets.core.group_defaults import encode_group_defaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import FIELD, TARGETS
@@ -41,17 +41,22 @@ from ds_assets.infra.cache.connection import (
 from ds_assets.infra.cache.embedded_server import EmbeddedServer
 from ds_assets.infra.cache.format import (
     FORMAT,
-    day_decoded,
-    day_encoded,
+    CachedDays,
+    Deliveries,
+    days_decoded,
+    days_encoded,
     decoded,
     encoded,
 )
 from ds_assets.infra.cache.redis_cluster import Command, ask_cluster
+from ds_assets.infra.installation_ids import name_is_taken
 
 Answer = TypeVar("Answer")
 
 _MAX_USERS_PER_CALL = 1_000
 _MAX_USERS_PER_CLUSTER_CALL = 10_000
+_CLAIM_SECONDS = 400 * 86_400
+"""Time after which the name of an installation is free that fills the cache no longer."""
 _SHARDS = 256
 """Number of slots of a cluster that a game uses: commands for many users need a common slot."""
 
@@ -79,7 +84,7 @@ class PredictionCache:
             share one server. The first one that needs it starts it, it is restarted if it was
             killed, and the last one that leaves stops it. It stores its values in the folder and
             listens on a Unix socket only.
-        game: Name of the game. Games that share a server have separate keys.
+        installation: Name of the installation. Those that share a server have separate keys.
         days_to_live: Days after which a value expires. Up to a tenth is subtracted, depending on
             the user, so that values written together do not expire together.
 
@@ -87,7 +92,7 @@ class PredictionCache:
         InputError: the URL is not valid.
     """
 
-    def __init__(self, location: str | Path, game: str, days_to_live: int) -> None:
+    def __init__(self, location: str | Path, installation: str, days_to_live: int) -> None:
         self._server: EmbeddedServer | None = None
         self._connect: Callable[[], Client]
         self._connect_loop: Callable[[], LoopClient] | None
@@ -104,11 +109,14 @@ class PredictionCache:
         self._connected: Client | None = None
         self._on_loop: LoopClient | None = None
         self._connecting = threading.Lock()
-        digest = hashlib.sha256(f"{game}\n{FORMAT}".encode()).digest()
+        self._installation = installation
+        digest = hashlib.sha256(f"{installation}\n{FORMAT}".encode()).digest()
         # Short: the key of a 36-character id then fits a smaller size class of Redis's allocator.
         short = base64.urlsafe_b64encode(digest)[:4]
         self._prefix = b"ds:%s:" % short
-        self._day_key = b"ds:{%s}" % short  # no user's key has this prefix
+        # No user's key has the prefix of these.
+        self._days_key = b"ds:{%s}" % short
+        self._owner_key = b"ds:{%s}" % hashlib.sha256(installation.encode()).hexdigest().encode()
         self._seed = crc32(digest)
         self._seconds_to_live = days_to_live * 86_400
 
@@ -141,6 +149,22 @@ class PredictionCache:
         """
         self._ask(lambda client: client.ping())
 
+    def claim(self, lake: str, *, is_taking_over: bool = False) -> None:
+        """Claim the installation's name for a lake, before the cache is filled from it.
+
+        Args:
+            lake: Id of the lake.
+            is_taking_over: Whether to claim it also if another lake has it.
+
+        Raises:
+            InputError: another lake has it.
+            CacheUnavailable: the cache cannot be used.
+        """
+        owner = self._read(self._owner_key)
+        if owner not in {None, lake.encode()} and not is_taking_over:
+            raise name_is_taken(f"the cache {self._where}", self._installation)
+        self._replace(self._owner_key, owner, lake.encode(), _CLAIM_SECONDS)
+
     @property
     def time_to_live(self) -> dt.timedelta:
         """Time after which all values written at once have expired."""
@@ -152,11 +176,12 @@ class PredictionCache:
         Raises:
             CacheUnavailable: the cache cannot be used.
         """
-        value = self._ask(lambda client: client.get(self._day_key))
-        day = day_decoded(self._check(self._day_key), cast("bytes | None", value))
-        return None if day is None else dt.date.fromordinal(day.as_of)
+        newest = self._days(self._read(self._days_key)).newest.as_of
+        return dt.date.fromordinal(newest) if newest else None
 
-    def put_batches(self, as_of: dt.date, batches: Iterable[pa.RecordBatch]) -> CachePut:
+    def put_batches(
+        self, as_of: dt.date, batches: Iterable[pa.RecordBatch], delivery: int
+    ) -> CachePut:
         """Write one day's predictions while they are read, so that a day need not fit into memory.
 
         Each user's value is replaced as a whole. Duplicate users are only detected within a batch;
@@ -166,48 +191,64 @@ class PredictionCache:
             as_of: The day.
             batches: One row per user with the columns of `PREDICTIONS`, all of this day, and where
                 the game has targets of its own with the column `targets`.
+            delivery: Number of the delivery, the same for the same predictions.
 
         Raises:
             ValueError: the rows violate the contract, or are of another day. Earlier batches may
                 have been written.
             CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
-        return self._put(_rows_of_day(as_of, pa.table(batch)) for batch in batches)
+        current = self._days(self._read(self._days_key)).deliveries
+        tables = (_rows_of_day(as_of, pa.table(batch)) for batch in batches)
+        return self._put(tables, current, {as_of.toordinal(): delivery})
 
-    def put_day(self, as_of: dt.date, defaults: pa.RecordBatch) -> None:
+    def put_day(self, as_of: dt.date, defaults: pa.RecordBatch, delivery: int) -> None:
         """Record that a day's predictions are complete, with the defaults for unknown users.
 
-        The record of a newer day is kept.
+        From then on, what other deliveries of the day wrote no longer counts. The defaults of a
+        newer day are kept.
 
         Args:
             as_of: The day.
             defaults: The result of `compute_group_defaults`.
+            delivery: Number of the delivery, as for `put_batches`.
 
         Raises:
             CacheUnavailable: the cache cannot be used.
         """
-        value = day_encoded(self._check(self._day_key), as_of, defaults)
-        entries = _Entries([self._day_key], [b"%d" % self._seconds_to_live], [value])
-        self._send(entries)
+        day = encode_group_defaults(as_of, defaults)
+        oldest = day.as_of - 2 * self.time_to_live.days  # values of older days have expired
+        self._change_days(lambda days: days.with_day(day, delivery, oldest))
 
-    def put_records(self, records: Sequence[Mapping[str, Any]]) -> CachePut:
+    def withdraw(self, days: Iterable[dt.date]) -> None:
+        """Withdraw days, all or nothing: none of their predictions counts from then on.
+
+        Raises:
+            CacheUnavailable: the cache cannot be used.
+        """
+        withdrawn = [day.toordinal() for day in days]
+        self._change_days(lambda stored: stored.without(withdrawn))
+
+    def put_records(self, records: Sequence[Mapping[str, Any]], deliveries: Deliveries) -> CachePut:
         """Write single predictions, of one or several days.
 
         Args:
             records: Values by column name of `PREDICTIONS`, and `targets` where there are any.
+            deliveries: The deliveries that counted before the predictions were read.
 
         Raises:
             CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
         schema = PREDICTIONS.arrow_schema.append(FIELD)
         rows = pa.Table.from_pylist(list(records), schema=schema)
-        newer = sum(map(self._send, self._calls([rows])))  # few records: not worth a thread
+        calls = self._calls([rows], deliveries)
+        newer = sum(self._send(call, deliveries) for call in calls)  # few: not worth a thread
         return CachePut(len(records) - newer, newer)
 
     async def fetch(
         self, user_ids: Sequence[str]
-    ) -> tuple[GroupDefaults | None, list[EncodedPrediction | None]]:
-        """Read the newest complete day and the predictions of users, in one request.
+    ) -> tuple[CachedDays, list[EncodedPrediction | None]]:
+        """Read what the cache knows of days, and the predictions of users, in one request.
 
         Only one event loop may use the cache at a time, until it calls `close_loop`.
 
@@ -215,19 +256,21 @@ class PredictionCache:
             user_ids: The users.
 
         Returns:
-            The group defaults of the newest complete day, if any, and each user's prediction. It is
-            None for a user without one, and for a value that has expired, is damaged or has another
-            format.
+            What is known of days, and each user's prediction. It is None for a user without one,
+            and for a value that has expired, is damaged, has another format, or is of a delivery
+            that no longer counts.
 
         Raises:
             CacheUnavailable: the cache cannot be used.
         """
         keys = [self._key(user_id.encode()) for user_id in user_ids]
-        day, *values = await self._fetch([self._day_key, *keys])
+        stored_days, *values = await self._fetch([self._days_key, *keys])
+        days = self._days(stored_days)
         predictions = [
-            decoded(self._check(key), value) for key, value in zip(keys, values, strict=True)
+            decoded(self._check(key), value, days.deliveries)
+            for key, value in zip(keys, values, strict=True)
         ]
-        return day_decoded(self._check(self._day_key), day), predictions
+        return days, predictions
 
     async def _fetch(self, keys: list[bytes]) -> Sequence[bytes | None]:
         if self._connect_loop is None:
@@ -245,27 +288,51 @@ class PredictionCache:
             return self._prefix + user_id
         return b"%s{%d}%s" % (self._prefix, crc32(user_id) % _SHARDS, user_id)
 
-    def _put(self, tables: Iterable[pa.Table]) -> CachePut:
+    def _days(self, value: bytes | None) -> CachedDays:
+        return days_decoded(self._check(self._days_key), value)
+
+    def _change_days(self, change: Callable[[CachedDays], CachedDays]) -> None:
+        """Change what is stored of days; several processes may do so at the same time."""
+        is_changed = False
+        while not is_changed:
+            value = self._read(self._days_key)
+            changed = days_encoded(self._check(self._days_key), change(self._days(value)))
+            is_changed = self._replace(self._days_key, value, changed, self._seconds_to_live)
+
+    def _read(self, key: bytes) -> bytes | None:
+        values: Any = self._ask(lambda client: client.mget([key]))
+        value: bytes | None = values[0]
+        return value
+
+    def _replace(self, key: bytes, before: bytes | None, value: bytes, seconds: int) -> bool:
+        """Write a value unless it has changed. Returns whether it was written."""
+        arguments: Any = (1, key, before or b"", b"%d" % seconds, value)
+        return bool(self._ask(lambda client: client.eval(_PUT_UNLESS_CHANGED, *arguments)))
+
+    def _put(
+        self, tables: Iterable[pa.Table], current: Deliveries, deliveries: Deliveries
+    ) -> CachePut:
         """Write rows. While the server executes one call, the next one is prepared."""
         users = newer = 0
         with ThreadPoolExecutor(1) as sender:
             sent: Future[int] | None = None
-            for entries in self._calls(tables):
+            for entries in self._calls(tables, deliveries):
                 newer += sent.result() if sent else 0
-                sent = sender.submit(self._send, entries)
+                sent = sender.submit(self._send, entries, current)
                 users += len(entries.keys)
             newer += sent.result() if sent else 0
         return CachePut(users - newer, newer)
 
-    def _send(self, entries: "_Entries") -> int:
-        return self._ask(partial(_put_unless_newer, entries=entries))
+    def _send(self, entries: "_Entries", current: Deliveries) -> int:
+        return self._ask(partial(_put_unless_newer, entries=entries, current=current))
 
-    def _calls(self, tables: Iterable[pa.Table]) -> Iterator["_Entries"]:
+    def _calls(self, tables: Iterable[pa.Table], deliveries: Deliveries) -> Iterator["_Entries"]:
         size = _MAX_USERS_PER_CLUSTER_CALL if self._is_cluster else _MAX_USERS_PER_CALL
         for rows in (batch for table in tables for batch in table.to_batches(size)):
             keys = [self._key(user_id) for user_id in _texts(rows["user_id"])]
             checks = list(map(self._check, keys))
-            yield _Entries(keys, list(map(self._time_to_live, checks)), encoded(checks, rows))
+            seconds = list(map(self._time_to_live, checks))
+            yield _Entries(keys, seconds, encoded(checks, rows, deliveries))
 
     def _check(self, key: bytes) -> int:
         """Return the checksum of a key, from which the checksum of its value starts."""
@@ -307,25 +374,41 @@ class PredictionCache:
             return question(self._client)
 
 
-# One atomic call for many users compares and replaces their values. The day is in bytes 7 to 10. It
-# is compared as a number because Lua compares text by locale.
+# One atomic call for many users compares and replaces their values. The day is in bytes 7 to 10,
+# the delivery in bytes 15 to 18. They are compared as numbers because Lua compares text by locale.
+# After the values come pairs of a day and its delivery that counts: a newer value of another
+# delivery is replaced.
 _PUT_UNLESS_NEWER = """
-local function day(value)
-  local a, b, c, d = string.byte(value, 7, 10)
+local function number(value, first)
+  local a, b, c, d = string.byte(value, first, first + 3)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
-local call, users, kept = redis.call, #KEYS, 0
+local call, users, kept, deliveries = redis.call, #KEYS, 0, {}
+for i = 2 * users + 1, #ARGV, 2 do
+  deliveries[tonumber(ARGV[i])] = tonumber(ARGV[i + 1])
+end
+local function is_newer(old, new)
+  local day, delivery = number(old, 7), number(old, 15)
+  return day > number(new, 7) and (deliveries[day] or delivery) == delivery
+end
 local mark = string.sub(ARGV[users + 1], 1, 2)
 local olds = call('MGET', unpack(KEYS))
 for i, key in ipairs(KEYS) do
   local old, new = olds[i], ARGV[users + i]
-  if old and #old >= 10 and string.sub(old, 1, 2) == mark and day(old) > day(new) then
+  if old and #old >= 18 and string.sub(old, 1, 2) == mark and is_newer(old, new) then
     kept = kept + 1
   else
     call('SETEX', key, ARGV[i], new)
   end
 end
 return kept
+"""
+_PUT_UNLESS_CHANGED = """
+if (redis.call('MGET', KEYS[1])[1] or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('SETEX', KEYS[1], ARGV[2], ARGV[3])
+return 1
 """
 
 
@@ -345,21 +428,23 @@ def _rows_of_day(as_of: dt.date, rows: pa.Table) -> pa.Table:
     return valid.append_column(TARGETS, rows[TARGETS])
 
 
-def _put_unless_newer(client: Client, entries: _Entries) -> int:
+def _put_unless_newer(client: Client, entries: _Entries, current: Deliveries) -> int:
     """Write values unless newer ones exist. Returns the number of newer ones that were kept."""
+    counting = [b"%d" % number for delivery in current.items() for number in delivery]
     if isinstance(client, RedisCluster):
         shards = _by_shard(entries.keys).values()
-        return sum(ask_cluster(client, [_put_shard(entries, places) for places in shards]))
+        calls = [_put_shard(entries, places, counting) for places in shards]
+        return sum(ask_cluster(client, calls))
     kept: Any = client.register_script(_PUT_UNLESS_NEWER)(
-        entries.keys, entries.seconds + entries.packed
+        entries.keys, entries.seconds + entries.packed + counting
     )
     return int(kept)
 
 
-def _put_shard(entries: _Entries, places: list[int]) -> Command:
+def _put_shard(entries: _Entries, places: list[int], counting: list[bytes]) -> Command:
     """Build the call of the script for one shard: all keys of a script must share a slot."""
     arguments = [entry[place] for entry in entries for place in places]
-    return arguments[0], ("EVAL", _PUT_UNLESS_NEWER, len(places), *arguments)
+    return arguments[0], ("EVAL", _PUT_UNLESS_NEWER, len(places), *arguments, *counting)
 
 
 def _cluster_values(client: Client, keys: list[bytes]) -> list[Any]:

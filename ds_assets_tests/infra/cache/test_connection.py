@@ -24,7 +24,17 @@ from ds_assets_tests.infra.cache.redis_servers import (
     until,
     watched_by_sentinel,
 )
-from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, put_day, row, table
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    NO_DELIVERIES,
+    fetch,
+    fresh,
+    get_rows,
+    put,
+    put_day,
+    row,
+    table,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 
@@ -231,10 +241,10 @@ def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path
         with PredictionCache(as_user(url, "ds_reader"), "game", 7) as reader:
             reader.ping()
             assert get_rows(reader, ["a"]) == [row("a")]
-            day, found = fetch(reader, ["a"])
-            assert (day is not None, found) == (True, [row("a")])
+            days, found = fetch(reader, ["a"])
+            assert (days.newest.as_of, found) == (DAYS[0].toordinal(), [row("a")])
             with pytest.raises(CacheUnavailable, match="has no permissions"):
-                reader.put_records([row("a")])
+                reader.put_records([row("a")], NO_DELIVERIES)
         with fresh(as_user(server.url, "nobody")) as cache:
             with pytest.raises(CacheUnavailable, match="invalid username-password") as caught:
                 cache.ping()

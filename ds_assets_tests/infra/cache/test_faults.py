@@ -22,7 +22,16 @@ from ds_assets_tests.faults.proxy import (
 )
 from ds_assets_tests.infra.cache.redis_servers import can_write, until
 from ds_assets_tests.infra.cache.timeouts import set_production_timeouts, set_timeouts
-from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, row, table
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    NO_DELIVERIES,
+    fetch,
+    fresh,
+    get_rows,
+    put,
+    row,
+    table,
+)
 
 pytestmark = pytest.mark.server
 MANY = [f"u{n}" for n in range(2_500)]
@@ -109,7 +118,7 @@ def test_a_connection_that_nobody_holds_any_more_is_left_after_one_wait(
         connections = proxy.connections
         proxy.fault = HALF_OPEN
         with pytest.raises(CacheUnavailable, match="Timeout"):
-            cache.put_records([row("a")])
+            cache.put_records([row("a")], NO_DELIVERIES)
         assert proxy.connections == connections
         until(lambda: can_write(cache))
         assert get_rows(cache, ["somebody"]) == [row("somebody")]

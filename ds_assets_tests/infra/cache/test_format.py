@@ -10,7 +10,14 @@ from isal.isal_zlib import crc32
 
 from ds_assets.core.group_defaults import compute_group_defaults, encode_group_defaults
 from ds_assets.core.prediction_json import COLUMNS, encode_rows
-from ds_assets.infra.cache.format import day_decoded, day_encoded, decoded, encoded
+from ds_assets.infra.cache.format import (
+    FIRST_DELIVERY,
+    CachedDays,
+    days_decoded,
+    days_encoded,
+    decoded,
+    encoded,
+)
 from ds_assets_tests.infra.factories import DAYS, row, table
 
 KEY_CHECK = 123_456_789
@@ -23,12 +30,12 @@ def rows_of(**values: Any) -> Any:
 @given(probability=st.none() | st.floats(), last_seen=st.none() | st.sampled_from(DAYS))
 def test_a_value_is_read_back_as_it_was_encoded(probability: float | None, last_seen: Any) -> None:
     rows = rows_of(churn_probability=probability, payment_probability=None, last_seen=last_seen)
-    (value,) = encoded([KEY_CHECK], rows)
+    (value,) = encoded([KEY_CHECK], rows, {})
     assert decoded(KEY_CHECK, value) == encode_rows(rows)[0]
 
 
 def test_a_value_of_another_key_is_a_miss() -> None:
-    (value,) = encoded([KEY_CHECK], rows_of())
+    (value,) = encoded([KEY_CHECK], rows_of(), {})
     assert decoded(KEY_CHECK + 1, value) is None
 
 
@@ -43,20 +50,23 @@ def test_a_value_of_the_first_version_is_a_miss() -> None:
 
 def test_the_newest_day_is_read_back_with_its_defaults_and_models() -> None:
     defaults = compute_group_defaults([table(row("a", user_group="country=KR", churn_model=None))])
-    stored = day_decoded(KEY_CHECK, day_encoded(KEY_CHECK, DAYS[0], defaults))
-    assert stored == encode_group_defaults(DAYS[0], defaults)
-    assert set(stored.members) == {"", "country=KR"}
-    assert stored.models == {"payment": "some", "cluster": "some"}
+    days = CachedDays(
+        encode_group_defaults(DAYS[0], defaults), {DAYS[0].toordinal(): FIRST_DELIVERY}
+    )
+    assert days_decoded(KEY_CHECK, days_encoded(KEY_CHECK, days)) == days
+    assert set(days.newest.members) == {"", "country=KR"}
+    assert days.newest.models == {"payment": "some", "cluster": "some"}
 
 
 def test_what_every_request_reads_of_the_day_is_small_however_many_groups_there_are() -> None:
     rows = [row(f"u{n}", user_group=f"country=c{n}") for n in range(5_000)]
-    value = day_encoded(KEY_CHECK, DAYS[0], compute_group_defaults([table(*rows)]))
+    defaults = encode_group_defaults(DAYS[0], compute_group_defaults([table(*rows)]))
+    deliveries = dict.fromkeys(range(14), 2**32 - 1)
+    value = days_encoded(KEY_CHECK, CachedDays(defaults, deliveries))
     assert len(value) < 16_384
 
 
 def test_a_day_without_defaults_is_a_day() -> None:
-    nothing = compute_group_defaults([])
-    stored = day_decoded(KEY_CHECK, day_encoded(KEY_CHECK, DAYS[0], nothing))
-    assert stored is not None
+    nothing = encode_group_defaults(DAYS[0], compute_group_defaults([]))
+    stored = days_decoded(KEY_CHECK, days_encoded(KEY_CHECK, CachedDays(nothing))).newest
     assert (stored.as_of, stored.members, stored.models) == (DAYS[0].toordinal(), {}, {})

@@ -18,14 +18,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.prediction_json import encode_record
+from ds_assets.errors import InputError
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
+from ds_assets.infra.cache.format import FIRST_DELIVERY, CachedDays
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets_tests.infra.cache.redis_servers import PASSWORD, can_write, redis_cluster, until
 from ds_assets_tests.infra.cache.timeouts import set_timeouts
 from ds_assets_tests.infra.factories import (
     DAYS,
+    NO_DELIVERIES,
     embedded_server,
     fetch,
     fetch_values,
@@ -108,17 +112,17 @@ def test_a_day_larger_than_a_batch_is_put_whole(cache: PredictionCache) -> None:
 def test_a_day_may_come_in_batches_that_are_checked_each(cache: PredictionCache) -> None:
     rows = numbered_rows(50)
     batches = table(*rows).to_batches(20)
-    assert cache.put_batches(DAYS[0], batches) == CachePut(50, 0)
+    assert cache.put_batches(DAYS[0], batches, FIRST_DELIVERY) == CachePut(50, 0)
     assert get_rows(cache, [row["user_id"] for row in rows]) == rows
     with pytest.raises(ValueError, match="hold rows of 2026-03-01"):
-        cache.put_batches(DAYS[1], batches)
-    assert cache.put_batches(DAYS[1], []) == CachePut(0, 0)
+        cache.put_batches(DAYS[1], batches, FIRST_DELIVERY)
+    assert cache.put_batches(DAYS[1], [], FIRST_DELIVERY) == CachePut(0, 0)
 
 
 def test_targets_of_a_games_own_are_kept_with_the_prediction(cache: PredictionCache) -> None:
     rows = [row("a", targets=[target("level")]), row("b", targets=[])]
-    cache.put_batches(DAYS[0], table_with_targets(*rows).to_batches())
-    cache.put_records([row("c", targets=rows[0]["targets"]), row("d")])
+    cache.put_batches(DAYS[0], table_with_targets(*rows).to_batches(), FIRST_DELIVERY)
+    cache.put_records([row("c", targets=rows[0]["targets"]), row("d")], NO_DELIVERIES)
     _, found = fetch_values(cache, "abcd")
     expected = [*rows, row("c", targets=rows[0]["targets"]), row("d")]
     said = [one and json.loads(b"{" + one.members) for one in found]
@@ -180,7 +184,7 @@ def test_days_put_in_any_order_end_with_the_newest_of_each_user(
 def test_records_of_several_days_can_be_put_at_once(cache: PredictionCache) -> None:
     put(cache, DAYS[1], table(row("b", DAYS[1])))
     records = [row("a", DAYS[2]), row("b", DAYS[0])]
-    assert cache.put_records(records) == CachePut(written=1, kept_newer=1)
+    assert cache.put_records(records, NO_DELIVERIES) == CachePut(written=1, kept_newer=1)
     assert get_rows(cache, ["a", "b"]) == [row("a", DAYS[2]), row("b", DAYS[1])]
 
 
@@ -240,34 +244,34 @@ def test_what_is_no_value_of_ours_is_a_miss_and_is_replaced(
 
 
 def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: PredictionCache) -> None:
-    assert fetch(cache, ["a"]) == (None, [None])
+    assert fetch(cache, ["a"]) == (CachedDays(), [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
     put_day(cache, DAYS[0], *rows)
-    day, found = fetch(cache, ["ü", "nobody", "a"])
+    days, found = fetch(cache, ["ü", "nobody", "a"])
     assert found == [rows[1], None, rows[0]]
-    assert day is not None
-    assert day.as_of == DAYS[0].toordinal()
-    assert {group: told(one)["churn_probability"] for group, one in day.members.items()} == {
+    assert days.newest.as_of == DAYS[0].toordinal()
+    assert {
+        group: told(one)["churn_probability"] for group, one in days.newest.members.items()
+    } == {
         "": 0.25,
         "some": 0.25,
     }
-    assert fetch(cache, []) == (day, [])
+    assert fetch(cache, []) == (days, [])
 
 
 def test_an_older_day_does_not_stand_in_front_of_a_newer_one(cache: PredictionCache) -> None:
     for day in (DAYS[1], DAYS[0]):
         put_day(cache, day, row("a", day))
-    found, _ = fetch(cache, [])
-    assert found is not None
-    assert found.as_of == DAYS[1].toordinal()
+    days, _ = fetch(cache, [])
+    assert days.newest.as_of == DAYS[1].toordinal()
 
 
 def test_a_damaged_day_is_none(cache: PredictionCache) -> None:
     put_day(cache, DAYS[0], row("a"))
-    value: Any = client_of(cache).get(cache._day_key)
+    value: Any = client_of(cache).get(cache._days_key)
     for broken in (value[:-1], value[:12], b"rubbish", b""):
-        client_of(cache).set(cache._day_key, broken)
-        assert fetch(cache, []) == (None, [])
+        client_of(cache).set(cache._days_key, broken)
+        assert fetch(cache, []) == (CachedDays(), [])
 
 
 def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
@@ -346,7 +350,7 @@ def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential(
         cache.ping,
         lambda: get_rows(cache, ["a"]),
         lambda: fetch(cache, ["a"]),
-        lambda: cache.put_records([row("a")]),
+        lambda: cache.put_records([row("a")], NO_DELIVERIES),
     ):
         with pytest.raises(CacheUnavailable) as caught:
             question()
@@ -369,7 +373,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(
         try:
             for hasty in (early, late):
                 with pytest.raises(CacheUnavailable, match="Timeout"):
-                    hasty.put_records([row("a")])
+                    hasty.put_records([row("a")], NO_DELIVERIES)
                 with pytest.raises(CacheUnavailable, match="Timeout"):
                     fetch(hasty, ["a"])
         finally:
@@ -383,3 +387,102 @@ def test_a_url_of_a_socket_is_served_like_any_other(folder: Path) -> None:
     with PredictionCache(f"unix://{folder / 'valkey.sock'}", "by url", 7) as cache:
         assert put(cache, DAYS[0], table(row("a"))) == CachePut(1, 0)
         assert get_rows(cache, ["a"]) == [row("a")]
+
+
+def test_another_lake_with_the_same_name_is_refused_until_it_takes_over(
+    cache: PredictionCache,
+) -> None:
+    cache.claim("one lake")
+    cache.claim("one lake")
+    with pytest.raises(InputError, match="with another lake: set DS_ASSETS_INSTALLATION"):
+        cache.claim("other lake")
+    cache.claim("other lake", is_taking_over=True)
+    with pytest.raises(InputError, match="`ds-assets claim`"):
+        cache.claim("one lake")
+
+
+AGAIN = FIRST_DELIVERY + 1
+
+
+def test_a_user_whom_a_later_delivery_of_the_day_lacks_is_a_miss(cache: PredictionCache) -> None:
+    put_day(cache, DAYS[0], row("stays"), row("withdrawn"))
+    put(cache, DAYS[0], table(row("stays", cluster=9)), AGAIN)
+    assert get_rows(cache, ["stays", "withdrawn"]) == [None, row("withdrawn")]
+    put_day(cache, DAYS[0], row("stays", cluster=9), delivery=AGAIN)
+    assert get_rows(cache, ["stays", "withdrawn"]) == [row("stays", cluster=9), None]
+
+
+def test_a_user_whom_a_later_delivery_of_an_older_day_lacks_is_a_miss(
+    cache: PredictionCache,
+) -> None:
+    put_day(cache, DAYS[0], row("away"), row("withdrawn"))
+    put_day(cache, DAYS[1], row("stays", DAYS[1]))
+    put_day(cache, DAYS[0], row("away"), delivery=AGAIN)
+    days, rows = fetch(cache, ["away", "withdrawn", "stays"])
+    assert days.newest.as_of == DAYS[1].toordinal()
+    assert rows == [row("away"), None, row("stays", DAYS[1])]
+
+
+def test_the_same_predictions_delivered_again_are_never_a_miss(cache: PredictionCache) -> None:
+    put_day(cache, DAYS[0], row("a"), row("b"))
+    put(cache, DAYS[0], table(row("a")))
+    assert get_rows(cache, ["a", "b"]) == [row("a"), row("b")]
+
+
+def test_users_of_a_day_that_is_being_written_are_found_before_it_is_complete(
+    cache: PredictionCache,
+) -> None:
+    put_day(cache, DAYS[0], row("a"), row("b"))
+    put(cache, DAYS[1], table(row("a", DAYS[1])), AGAIN)
+    assert get_rows(cache, ["a", "b"]) == [row("a", DAYS[1]), row("b")]
+
+
+def test_a_withdrawn_day_is_a_miss_for_all_users_at_once(cache: PredictionCache) -> None:
+    put_day(cache, DAYS[0], row("away"), row("stays"))
+    put_day(cache, DAYS[1], row("stays", DAYS[1]), row("new", DAYS[1]))
+    cache.withdraw([DAYS[1]])
+    days, rows = fetch(cache, ["away", "stays", "new"])
+    assert days.newest.as_of == DAYS[0].toordinal()
+    assert rows == [row("away"), None, None]
+    assert cache.current_day() == DAYS[0]
+
+
+def test_predictions_of_an_older_day_replace_those_of_a_withdrawn_one(
+    cache: PredictionCache,
+) -> None:
+    for day in DAYS[:2]:
+        put_day(cache, day, *(row(user, day) for user in "abc"))
+    deliveries = fetch(cache, [])[0].deliveries
+    cache.withdraw([DAYS[1]])
+    assert cache.put_records([row("a")], deliveries) == CachePut(0, 1)  # read before that
+    assert cache.put_records([row("a")], fetch(cache, [])[0].deliveries) == CachePut(1, 0)
+    assert get_rows(cache, ["a", "b"]) == [row("a"), None]
+    put_day(cache, DAYS[0], *map(row, "abc"))
+    assert get_rows(cache, ["a", "b"]) == [row("a"), row("b")]
+    assert fetch(cache, [])[0].newest.members
+
+
+def test_a_record_that_was_read_before_its_day_was_withdrawn_is_a_miss(
+    cache: PredictionCache,
+) -> None:
+    put_day(cache, DAYS[0], row("a"))
+    deliveries = fetch(cache, [])[0].deliveries
+    cache.withdraw([DAYS[0]])
+    cache.put_records([row("b")], deliveries)
+    assert get_rows(cache, ["b"]) == [None]
+
+
+def test_a_withdrawn_day_counts_again_when_it_is_delivered_again(cache: PredictionCache) -> None:
+    put_day(cache, DAYS[0], row("a"))
+    cache.withdraw([DAYS[0]])
+    put_day(cache, DAYS[0], row("a"))
+    days, rows = fetch(cache, ["a"])
+    assert (days.newest.as_of, rows) == (DAYS[0].toordinal(), [row("a")])
+
+
+def test_days_that_are_written_at_the_same_time_are_all_known(cache: PredictionCache) -> None:
+    nothing = compute_group_defaults([])
+    with ThreadPoolExecutor(len(DAYS)) as executor:
+        for _ in executor.map(lambda day: cache.put_day(day, nothing, AGAIN), DAYS):
+            pass
+    assert fetch(cache, [])[0].deliveries == {day.toordinal(): AGAIN for day in DAYS}

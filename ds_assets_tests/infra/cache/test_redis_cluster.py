@@ -20,7 +20,16 @@ from ds_assets_tests.infra.cache.redis_servers import (
     until,
 )
 from ds_assets_tests.infra.cache.timeouts import set_timeouts
-from ds_assets_tests.infra.factories import DAYS, fetch, fresh, get_rows, put, row, table
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    NO_DELIVERIES,
+    fetch,
+    fresh,
+    get_rows,
+    put,
+    row,
+    table,
+)
 
 pytestmark = pytest.mark.server
 MANY = [f"u{n}" for n in range(2_000)]
@@ -77,7 +86,7 @@ def test_a_slot_that_moves_is_followed(cache: PredictionCache, servers: list[Red
     target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[source])
     source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
     assert get_rows(cache, [newcomer]) == [None]
-    assert cache.put_records([row(newcomer)]) == CachePut(1, 0)
+    assert cache.put_records([row(newcomer)], NO_DELIVERIES) == CachePut(1, 0)
     assert get_rows(cache, [newcomer]) == [row(newcomer)]
     assert get_rows(cache, [first]) == [row(first)]
 
