@@ -29,6 +29,7 @@ from ds_assets.daily_assets import (
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_clusters,
     read_columns,
@@ -117,7 +118,9 @@ def _without_clusters(card: ClusterCard | None) -> DayProfiles:
 def _with_clusters(
     card: ClusterCard, clusters: pd.DataFrame, lake: Lake, game: Game, *, pictured: bool
 ) -> DayProfiles:
-    before = read_clusters(_week_before(card.as_of), lake)
+    week_before = _week_before(card.as_of)
+    is_refused = week_before in Records({}, lake).refused_days()
+    before = None if is_refused else read_clusters(week_before, lake)
     rows = _rows(card.as_of, clusters, before, lake, game)
     pictures = {}
     if pictured:

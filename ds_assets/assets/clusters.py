@@ -29,6 +29,7 @@ from ds_assets.infra.lake.models import (
     store_next_cluster_id,
     stored_card,
 )
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
 
 TABLE = "clusters"
@@ -85,8 +86,8 @@ def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
 
     Without one it is the latest card, which has no clusters to continue.
     """
-    latest = None
-    for card in cards_before("clusters", day, ClusterCard, lake):
+    latest, refused = None, Records({}, lake).refused_days()
+    for card in cards_before("clusters", day, ClusterCard, refused, lake):
         if card.state == "ready":
             return card
         latest = latest or card

@@ -195,7 +195,8 @@ def _with_uncounted(card: ModelCard, uncounted: Sequence[dt.date]) -> ModelCard:
 
 def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:
     """The model of the latest day before that has one, if it is not too long ago."""
-    for card in cards_before(target, day, ModelCard, lake):
+    refused = Records({}, lake).refused_days()
+    for card in cards_before(target, day, ModelCard, refused, lake):
         if card.state == "ready":
             return Champion(card, stored_files(target, card, lake, with_validation_models=True))
     return None

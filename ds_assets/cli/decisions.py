@@ -7,14 +7,15 @@ import typer
 
 from ds_assets.core.verdicts import Decision, Verdict
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.installation import load_installation, operator_name
+from ds_assets.installation import Installation, operator_name
 
 Day: TypeAlias = Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DAY")]
 
 
-def decide(day: dt.datetime, decision: Decision, reason: str) -> Verdict:
-    """Decide about a day of the installation as the user who runs this process."""
-    installation = load_installation()
+def decide(
+    installation: Installation, day: dt.datetime, decision: Decision, reason: str
+) -> Verdict:
+    """Decide about a day of an installation as the user who runs this process."""
     return decide_by_operator(
         day.date(), decision, reason, operator_name(), installation.lake(), installation.game
     )

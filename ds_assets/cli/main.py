@@ -18,10 +18,11 @@ COMMANDS = {
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, or for a range of days in one run.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
-    "refuse": "Withdraw a day: nothing is made from it any longer.",
+    "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",
     "predict": "Print the predictions of users, one line of JSON each.",
     "serve": "Serve the prediction API until interrupted. API docs at /docs.",
     "keys": "Manage the keys of the API.",
+    "claim": "Take over the rows and cache entries of the installation's name for this lake.",
     "rebuild-cache": "Refill the cache from the predictions in the lake.",
     "demo": "Run a year of real daily logs through the graph, print a summary, open the UI.",
 }

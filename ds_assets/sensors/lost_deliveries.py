@@ -1,7 +1,10 @@
-"""Deliveries that the results database or the cache has lost: their records are withdrawn.
+"""Deliveries that the results database or the cache should not have, or has lost.
+
+Those of days that were refused afterwards are withdrawn from both.
 
 A server that was replaced, emptied or restored from a backup does not hold what the lake's records
-say. Without its record a delivery is missing, and `outdated_days` requests it again.
+say: the record is withdrawn then. Without its record a delivery is missing, and `outdated_days`
+requests it again.
 """
 
 import datetime as dt
@@ -12,6 +15,7 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.adoption import UNKNOWN_DELIVERY
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.infra.withdrawal import withdraw_from_cache, withdraw_from_results
 from ds_assets.sensors.run_requests import SensorEvaluation
 
 INTERVAL = dt.timedelta(minutes=10)
@@ -31,6 +35,31 @@ def withdraw_lost_deliveries(
     cursor.deliveries_checked = now
     _withdraw(evaluation, "rds_results", lambda it: _lost_in_database(it, results))
     _withdraw(evaluation, "prediction_cache", lambda it: _lost_in_cache(it, cache, now))
+
+
+def withdraw_refused_days(
+    evaluation: SensorEvaluation, results: ResultsDatabase, cache: PredictionCache
+) -> None:
+    """Withdraw delivered days that were refused afterwards, with a warning.
+
+    It waits while any run is in progress, which may be delivering.
+    """
+    records = evaluation.records
+    if evaluation.is_busy or not records.refused_days():
+        return
+    withdrawals: dict[str, Callable[[], list[dt.date]]] = {
+        "rds_results": lambda: withdraw_from_results(records, results),
+        "prediction_cache": lambda: withdraw_from_cache(records, cache),
+    }
+    for asset, withdraw in withdrawals.items():
+        try:
+            withdrawn = withdraw()
+        except (InputError, Unavailable) as error:
+            evaluation.warnings.append(f"Refused days are not withdrawn from {asset}: {error}")
+            continue
+        if withdrawn:
+            days = ", ".join(map(str, withdrawn))
+            evaluation.warnings.append(f"{days} withdrawn from {asset}, as refused.")
 
 
 def _withdraw(

@@ -18,7 +18,7 @@ from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
 from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.given_up import report_given_up
-from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries
+from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries, withdraw_refused_days
 from ds_assets.sensors.matured_predictions import request_matured_days
 from ds_assets.sensors.outdated_days import request_missing_deliveries, request_outdated_days
 from ds_assets.sensors.raw_files import request_new_days
@@ -60,6 +60,7 @@ def raw_files_sensor(
             game, lake, context.instance, clock(), cursor, open_records(game, lake)
         )
         report_given_up(evaluation, jobs)
+        withdraw_refused_days(evaluation, results, cache)
         withdraw_lost_deliveries(evaluation, results, cache)
         requests = (
             request_new_days(evaluation, predict.name)

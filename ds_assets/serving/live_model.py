@@ -22,6 +22,7 @@ from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
@@ -223,8 +224,9 @@ class LakeModel:
             raise LiveUnavailable(f"{name} of {self._lake} cannot be read: {error}") from None
 
     def _newest_stored(self) -> tuple[dt.date, Mapping[str, str]]:
+        refused = Records({}, self._lake).refused_days()
         for day in reversed(self._lake.days(f"models/{CLUSTERS}")):
-            if (tags := self._tags(day)) is not None:
+            if day not in refused and (tags := self._tags(day)) is not None:
                 return day, tags
         raise LiveUnavailable(f"no model to score with yet: the lake {self._lake} has none")
 

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from ds_assets.cli.main import COMMANDS, main
+from ds_assets.errors import InputError
 from ds_assets.infra.engines import spark_session
+from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
@@ -343,7 +345,28 @@ def test_a_refused_day_is_run_after_it_was_accepted(shell: Shell) -> None:
     assert shell("run", str(day(0)))[0] == 0
     code, out, _ = shell("refuse", str(day(0)), "--reason", "a mistake")
     assert out.startswith(f"{day(0)} is refused by {user}: a mistake.")
+    assert (
+        f"Withdrawn from the results database: {day(0)}.\nWithdrawn from the cache: {day(0)}."
+        in out
+    )
     assert f"(refused by {user}: a mistake)" in shell.mistake("run", str(day(0)))
+
+
+def test_a_lake_that_was_made_again_takes_over_the_rows_of_the_lost_one(shell: Shell) -> None:
+    installation = Installation(shell.home).installed
+    with installation.results() as results, installation.cache() as cache:
+        results.claim("lost lake")
+        cache.claim("lost lake")
+        own = lake_id(installation.lake())
+        with pytest.raises(InputError, match="`ds-assets claim`"):
+            results.claim(own)
+        code, out, _ = shell("claim")
+        assert (code, out.partition(" is this lake's")[0]) == (
+            0,
+            f"The installation {installation.name!r}",
+        )
+        results.claim(own)
+        cache.claim(own)
 
 
 @pytest.mark.parametrize("command", ["accept", "refuse"])

@@ -10,8 +10,10 @@ import pytest
 
 from ds_assets.demo import run
 from ds_assets.demo.summary import Summary
+from ds_assets.game import load_game
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.settings import DEMO_GAME
 
 LAST = dt.date(2017, 12, 31)
 

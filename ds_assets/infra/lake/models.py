@@ -4,7 +4,7 @@ Scope: where they are stored, and how.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -69,11 +69,15 @@ def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -
 
 
 def cards_before(
-    kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake
+    kind: str, day: dt.date, card_kind: type[AnyCard], refused: Container[dt.date], lake: Lake
 ) -> Iterator[AnyCard]:
-    """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`."""
+    """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`.
+
+    Those of refused days are left out.
+    """
     for back in range(1, LONGEST_PAUSE + 1):
-        card = stored_card(kind, day - dt.timedelta(days=back), card_kind, lake)
+        earlier = day - dt.timedelta(days=back)
+        card = None if earlier in refused else stored_card(kind, earlier, card_kind, lake)
         if card is not None:
             yield card
 
