@@ -28,7 +28,9 @@ from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import largest_groups
 
 Verdict = Literal["as_promised", "outside", "useless", "too_few_users"]
-_NO_BETTER_THAN_CHANCE = 0.5
+_HARDLY_BETTER_THAN_CHANCE = 0.55
+"""AUC below which a ranking is useless. A model without any skill has 0.5 and can never be shown to
+lie below that, so the limit lies a little above."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,13 @@ def _verdict(
 ) -> Verdict:
     """Decide the verdict.
 
-    Useless: the ranking is no better than chance, or the probabilities are worse than the average
-    share. Outside: the interval of a measure does not overlap with the promised range.
+    Useless: it is beyond noise that the ranking is hardly better than chance, or that the
+    probabilities are worse than the average share. A few users prove neither. Outside: the interval
+    of a measure does not overlap with the promised range.
     """
     usual = np.full(len(part.labels), card.base_rate)
     loss = mean_difference(part.labels, part.probabilities, usual, seed)
-    if measures.auc.low <= _NO_BETTER_THAN_CHANCE or loss.low > 0:
+    if measures.auc.high < _HARDLY_BETTER_THAN_CHANCE or loss.low > 0:
         return "useless"
     bias = mean_of(part.probabilities - part.labels, seed)
     if promised is None or (promised.auc.overlaps(measures.auc) and promised.bias.overlaps(bias)):

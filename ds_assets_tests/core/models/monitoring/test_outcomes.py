@@ -1,6 +1,7 @@
 """Did it come true: verdicts on a day's predictions."""
 
 import datetime as dt
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from ds_assets.core.contracts import conform
 from ds_assets.core.group_defaults import MAX_USER_GROUPS
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.models.evaluation.metrics import Measures
+from ds_assets.core.models.evaluation.metrics import Measures, Scores, measure
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare, promise
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets_tests.core.factories import make_target
@@ -110,6 +111,50 @@ def test_what_says_less_than_the_usual_share_is_useless_however_well_it_ranks() 
     row = row_of(happened(shift=-3.0))
     assert row["auc_low"] > 0.6
     assert row["verdict"] == "useless"
+
+
+def simulated(skill: float, users: int, seed: int) -> ObservedOutcomes:
+    """Calibrated probabilities, whose log-odds have a standard deviation of `skill`."""
+    chance = np.random.default_rng([users, seed])
+    probabilities = 1 / (1 + np.exp(-chance.normal(-0.9, skill, users)))
+    labels = chance.random(users) < probabilities
+    return ObservedOutcomes(probabilities, labels, np.full(users, "", dtype=object))
+
+
+def verdicts_of(days: int, skill: float, users: int) -> Counter[str]:
+    """Verdicts on simulated days, each promised what three other such days measured."""
+    found: Counter[str] = Counter()
+    for number in range(days):
+        earlier = [simulated(skill, users, 3 * number + n + days) for n in range(3)]
+        measured = (
+            measure(one.labels, {"own": Scores(one.probabilities)}, 0)["own"] for one in earlier
+        )
+        found[row_of(simulated(skill, users, number), folds(*measured))["verdict"]] += 1
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skill", [0.4, 0.8])  # an AUC of about 0.61, and of 0.7
+def test_a_calibrated_model_of_few_users_raises_a_false_alarm_on_less_than_1_day_in_50(
+    skill: float,
+) -> None:
+    found = verdicts_of(200, skill, users=300)
+    assert found["useless"] <= 2
+    assert found["useless"] + found["outside"] <= 4
+
+
+def without_skill(users: int, spread: float, seed: int) -> ObservedOutcomes:
+    """Probabilities that have nothing to do with the outcomes, around the true share."""
+    chance = np.random.default_rng([users, seed])
+    probabilities = 1 / (1 + np.exp(-chance.normal(-0.9, spread, users)))
+    labels = chance.random(users) < probabilities.mean()
+    return ObservedOutcomes(probabilities, labels, np.full(users, "", dtype=object))
+
+
+@pytest.mark.parametrize(("users", "spread"), [(300, 1.3), (2_000, 0.8), (10_000, 0.01)])
+def test_a_model_without_skill_is_found_useless(users: int, spread: float) -> None:
+    found = Counter(row_of(without_skill(users, spread, seed))["verdict"] for seed in range(20))
+    assert found["useless"] >= 19
 
 
 @pytest.mark.parametrize("kept", [19, 20])
