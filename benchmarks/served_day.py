@@ -16,12 +16,13 @@ from pyarrow import parquet
 
 from benchmarks.measuring import Circumstances, made_once, run_child, say
 from ds_assets.core.encoding import CLUSTER, encode
+from ds_assets.core.models.card.model_card import MODEL
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
 from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.models import MODEL, day_models
+from ds_assets.infra.lake.models import day_models
 from ds_assets.infra.lake.tables import table_file
 
 COPY = "copy:" + "0" * 27

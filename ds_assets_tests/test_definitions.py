@@ -35,7 +35,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
         "models",
         {"scikitlearn", "parquet"},
         {
-            "clusters": (0, 0),
+            "clusters": (-91, 0),
             "user_features": (-91, 0),
             "user_activity": (-91, 0),
             "churn_model": (-7, -1),
@@ -45,7 +45,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
         "models",
         {"scikitlearn", "parquet"},
         {
-            "clusters": (0, 0),
+            "clusters": (-91, 0),
             "user_features": (-91, 0),
             "user_activity": (-91, 0),
             "payment_model": (-7, -1),

@@ -1,11 +1,14 @@
 """The model of a target: trained for each day on the snapshots that had matured by its end.
 
+Validation models are trained as on the day of their snapshot: with the labels that the logs that
+had arrived by then give, and the clusters of that day.
+
 Scope: gathering what a training day may see; how a model is trained is in `core.models.training`.
 """
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import dagster as dg
@@ -13,12 +16,18 @@ import pandas as pd
 
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.data.populations import in_population
-from ds_assets.core.models.data.snapshots import LabelledSnapshot
+from ds_assets.core.models.data.snapshots import (
+    LabelledSnapshot,
+    Revision,
+    validation_days,
+)
 from ds_assets.core.models.inference.batch import with_clusters
+from ds_assets.core.models.inference.onnx_model import Model
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
@@ -53,6 +62,10 @@ TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
 
 Features = Callable[[dt.date], pd.DataFrame]
+Looks = Mapping[dt.date, Sequence[dt.date]]
+"""Matured snapshots by the day at whose end one looks at their outcomes."""
+Spend = Mapping[dt.date, Mapping[dt.date, pd.Series]]
+"""Spend of the users who reached the target's measure, by these days and snapshots."""
 
 
 def update(
@@ -82,17 +95,22 @@ def update(
             and labels.is_matured(snapshot, target.horizon, activity, game)
         ]
 
-    def label_bytes(looks: tuple[dt.date, list[dt.date]]) -> int:
-        windows = (labels.label_days(snapshot, target.horizon, game) for snapshot in looks[1])
+    def label_bytes(plan: tuple[dt.date, Looks]) -> int:
+        snapshots = (snapshot for looks in plan[1].values() for snapshot in looks)
+        windows = (labels.label_days(snapshot, target.horizon, game) for snapshot in snapshots)
         return sum(activity[day].size for window in windows for day in window)
 
-    looks = [(day, complete_snapshots(day)) for day in sorted(days)]
+    plans = [(day, _plan_looks(target, day, complete_snapshots(day), game)) for day in sorted(days)]
     cards: dict[dt.date, ModelCard] = {}
-    for batch in map(dict, in_batches(looks, label_bytes, BATCH_BYTES)):
-        outcomes = outcomes_of(target, batch, list(activity), lake, engine, game)
-        for day in batch:
-            snapshots = _label_snapshots(target, day, outcomes[day], features, lake, game)
-            cards[day] = _train(target, day, snapshots, uncounted, lake, game)
+    for batch in map(dict, in_batches(plans, label_bytes, BATCH_BYTES)):
+        outcomes = outcomes_of(target, _merge(batch.values()), list(activity), lake, engine, game)
+        for day, looks in batch.items():
+            spend = {
+                look: {snapshot: outcomes[look][snapshot] for snapshot in snapshots}
+                for look, snapshots in looks.items()
+            }
+            data = _label_snapshots(target, day, spend, features, lake, game)
+            cards[day] = _train(target, day, data, uncounted, lake, game)
     return cards
 
 
@@ -136,46 +154,103 @@ def _list_snapshots(target: Target, day: dt.date, game: Game) -> list[dt.date]:
     return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
 
 
+def _plan_looks(
+    target: Target, day: dt.date, snapshots: Sequence[dt.date], game: Game
+) -> dict[dt.date, list[dt.date]]:
+    """The snapshots whose outcomes are needed as of a training day, and as of its validation days.
+
+    Returns:
+        By day, the training day first, then the latest validation day.
+    """
+    matured_on = {own: labels.matures_on(own, target.horizon, game) for own in snapshots}
+    earlier = {
+        look: [own for own in snapshots if matured_on[own] <= look]
+        for look in validation_days(matured_on)
+    }
+    return {day: list(snapshots)} | earlier
+
+
+def _merge(plans: Iterable[Looks]) -> dict[dt.date, list[dt.date]]:
+    """All looks of several training days, each once."""
+    merged: dict[dt.date, set[dt.date]] = {}
+    for looks in plans:
+        for look, snapshots in looks.items():
+            merged.setdefault(look, set()).update(snapshots)
+    return {look: sorted(snapshots) for look, snapshots in merged.items()}
+
+
+@dataclass(frozen=True)
+class _TrainingData:
+    """What a model is trained and validated on.
+
+    Attributes:
+        snapshots: Matured snapshots.
+        unclustered: Validation days without clusters, although the training day has some.
+    """
+
+    snapshots: Sequence[LabelledSnapshot]
+    unclustered: tuple[dt.date, ...]
+
+
 def _label_snapshots(
-    target: Target,
-    day: dt.date,
-    spend_by_snapshot: Mapping[dt.date, pd.Series],
-    features: Features,
-    lake: Lake,
-    game: Game,
-) -> list[LabelledSnapshot]:
-    """Features and labels of a training day's snapshots."""
-    clusters = day_model("clusters", day, ClusterCard, lake)
+    target: Target, day: dt.date, spend: Spend, features: Features, lake: Lake, game: Game
+) -> _TrainingData:
+    """Features and labels of a training day's snapshots, as known then and on validation days."""
+    clusters = {look: day_model("clusters", look, ClusterCard, lake) for look in spend}
+    unclustered = [look for look, model in clusters.items() if model is None]
     snapshots = []
-    for snapshot_day, spend in spend_by_snapshot.items():
-        clustered = with_clusters(features(snapshot_day), clusters)
-        matured = labels.matures_on(snapshot_day, target.horizon, game)
-        labelled, spent = labels_of(target, clustered["user_id"], spend)
-        grouped = with_user_groups(clustered, target.user_groups)
-        snapshot = LabelledSnapshot(snapshot_day, grouped, labelled, matured, spent)
+    for snapshot_day in spend[day]:
+        own = features(snapshot_day)
+        revisions = {
+            look: _revise(
+                target, own, clusters[look], spend[look].get(snapshot_day, spend[day][snapshot_day])
+            )
+            for look in spend
+            if look == snapshot_day or snapshot_day in spend[look]
+        }
+        current = revisions.pop(day)
+        snapshot = LabelledSnapshot(
+            snapshot_day,
+            own.assign(**{str(name): column.array for name, column in current.columns.items()}),
+            current.labels,
+            labels.matures_on(snapshot_day, target.horizon, game),
+            current.spend,
+            revisions,
+        )
         if target.population != "all":
-            snapshot = snapshot.rows(in_population(grouped, target.population))
+            snapshot = snapshot.rows(in_population(own, target.population))
             if snapshot.labels.empty:
                 continue
         snapshots.append(snapshot)
-    return snapshots
+    return _TrainingData(snapshots, () if clusters[day] is None else tuple(unclustered))
+
+
+def _revise(
+    target: Target, features: pd.DataFrame, clusters: Model[ClusterCard] | None, spend: pd.Series
+) -> Revision:
+    """Labels and clusters of a snapshot as they were known on a day."""
+    grouped = with_user_groups(with_clusters(features, clusters), target.user_groups)
+    labelled, spent = labels_of(target, grouped[USER_ID], spend)
+    columns = grouped.set_index(USER_ID)[[CLUSTER, USER_GROUP]]
+    return Revision(columns, labelled, spent)
 
 
 def _train(
     target: Target,
     day: dt.date,
-    snapshots: Sequence[LabelledSnapshot],
+    data: _TrainingData,
     uncounted: Sequence[dt.date],
     lake: Lake,
     game: Game,
 ) -> ModelCard:
     missing = sorted(
-        set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in snapshots}
+        set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in data.snapshots}
     )
     champion = _champion(target.name, day, lake)
-    trained = train(target, day, snapshots, missing=missing, champion=champion)
+    trained = train(target, day, data.snapshots, missing=missing, champion=champion)
     card = _with_uncounted(
-        trained.card, [stored_day for stored_day in uncounted if stored_day <= day]
+        trained.card.model_copy(update={"unclustered": data.unclustered}),
+        [stored_day for stored_day in uncounted if stored_day <= day],
     )
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card

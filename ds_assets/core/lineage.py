@@ -133,6 +133,7 @@ def _model(target: Target) -> Lineage:
     oldest = _oldest_snapshot(target)
     reads = (
         Reads("clusters"),
+        Reads("clusters", oldest, 1, is_history=True),  # of the validation snapshots
         Reads("user_features", oldest, is_history=True),
         Reads("user_activity", oldest, is_history=True),
         Reads(target.model_asset, LONGEST_PAUSE, 1, is_history=True),

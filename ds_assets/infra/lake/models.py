@@ -12,7 +12,12 @@ import pandas as pd
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.lineage import LONGEST_PAUSE
-from ds_assets.core.models.card.model_card import VALIDATION_PREFIX, ModelCard
+from ds_assets.core.models.card.model_card import (
+    CHOICE_PREFIX,
+    MODEL,
+    VALIDATION_PREFIX,
+    ModelCard,
+)
 from ds_assets.core.models.evaluation.drift import stability
 from ds_assets.core.models.inference.batch import (
     DayFiles,
@@ -29,7 +34,7 @@ from ds_assets.infra.lake.tables import table_file
 CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
 BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
-CARD, MODEL = "card.json", "model.onnx"
+CARD = "card.json"
 _NEXT_CLUSTER_ID = f"models/{CLUSTERS}/next_id"
 NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -181,9 +186,8 @@ def stored_files(kind: str, card: Card, lake: Lake, *, with_validation_models: b
     if card.state != "ready":
         return ModelFiles(card_text(card), None)
     names = list(card.parts) if isinstance(card, ModelCard) else []
-    wanted = [
-        name for name in names if with_validation_models or not name.startswith(VALIDATION_PREFIX)
-    ]
+    earlier = (VALIDATION_PREFIX, CHOICE_PREFIX)
+    wanted = [name for name in names if with_validation_models or not name.startswith(earlier)]
     return ModelFiles(
         card_text(card),
         _content(kind, card, MODEL, lake),

@@ -87,7 +87,7 @@ def grouped(by: str) -> DayModels:
 def sided_files() -> ModelFiles:
     """A payment model of which two groups have one of their own, and with amounts."""
     snapshots = make_small_snapshots(
-        3, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
+        5, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
     )
     paid = [
         replace(

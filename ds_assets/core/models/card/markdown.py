@@ -73,6 +73,9 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
             f"trained on {_snapshots(fold.trained_on)} whose outcomes were known on that day:"
         )
         yield _table(fold.contenders)
+    if card.unclustered:
+        days = ", ".join(map(str, card.unclustered))
+        yield f"There are no stored clusters of {days}: there the model was validated without."
     yield "In brackets: 95 % intervals of the bootstrap over users. " + _choices(card)
     yield from _apart(card)
     if card.spend is not None:
@@ -97,10 +100,27 @@ def _choices(card: ModelCard) -> str:
         decision = f" The {card.decision.kept} is delivered: {card.decision.reason}{by}."
     mixture = ""
     if card.mixture is not None:
-        half = f"{card.mixture.linear_share:.0%} of the log-odds are a linear model's"
-        alone = _of(card.mixture.difference)
-        mixture = f" {half} (log loss of boosted trees alone less the mixture's: {alone})."
-    return f"It remembers {memory}.{mixture}{calibration}{decision}"
+        mixture = f" {card.mixture.linear_share:.0%} of the log-odds are a linear model's"
+        if card.mixture.difference is not None:
+            alone = _of(card.mixture.difference)
+            mixture += f" (log loss of boosted trees alone less the mixture's: {alone})"
+        mixture += "."
+    return f"{_untouched(card)} It remembers {memory}.{mixture}{calibration}{decision}"
+
+
+def _untouched(card: ModelCard) -> str:
+    """On which snapshot choices were made, and which users are therefore untouched by them."""
+    if card.chosen_on is None:
+        is_of_first_version = card.mixture is None or card.mixture.difference is not None
+        return (
+            "Choices were made on the latest validation snapshot itself."
+            if is_of_first_version
+            else "Nothing was chosen: there is no earlier snapshot to choose on."
+        )
+    return (
+        f"Every choice was made on the snapshot {card.chosen_on}, whose outcomes were known on "
+        f"{card.folds[0].snapshot}, and none on the latter."
+    )
 
 
 def _apart(card: ModelCard) -> Iterator[str]:

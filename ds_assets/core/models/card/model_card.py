@@ -18,10 +18,13 @@ DELIVERED, GLOBAL = "delivered", "global"
 """The contender whose probabilities are delivered, and the model for all users."""
 
 AMOUNTS = "amounts.onnx"
-VALIDATION_PREFIX = "twin_"
-VALIDATION_MODEL = "twin_model.onnx"
-"""Names of the other files of a model: the model of amounts, and the validation model, made in the
-same way from what was known on the day of the validation snapshot."""
+"""File of the model of amounts."""
+VALIDATION_PREFIX, CHOICE_PREFIX = "twin_", "choice_"
+"""How the names of the files begin that are made in the same way from what was known on the day of
+the validation snapshot, and on that of the earlier snapshot on which choices are made."""
+MODEL = "model.onnx"
+VALIDATION_MODEL, CHOICE_MODEL = f"{VALIDATION_PREFIX}{MODEL}", f"{CHOICE_PREFIX}{MODEL}"
+"""Files of the models for all users."""
 
 
 class Evaluation(BaseModel):
@@ -80,7 +83,7 @@ class TrainingWindow(BaseModel):
     Attributes:
         snapshots: Number of latest snapshots that it is trained on; None for all.
         differences: Log loss with fewer snapshots minus that with all of them, by their number, on
-            the validation snapshot.
+            the snapshot on which choices are made.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,14 +97,14 @@ class Blend(BaseModel):
 
     Attributes:
         linear_share: Share of the linear model in the log-odds.
-        difference: Log loss of the boosted trees alone minus that of the blend, on the validation
-            snapshot.
+        difference: Log loss of the boosted trees alone minus that of the blend, on the snapshot on
+            which choices are made; None if nothing was chosen.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     linear_share: float
-    difference: Measure
+    difference: Measure | None
 
 
 class CalibrationCard(BaseModel):
@@ -127,8 +130,8 @@ class Decision(BaseModel):
     Attributes:
         kept: `challenger`, the model of the day, or `champion`, that of the day before.
         champion: Version of the champion, if there was one.
-        difference: Log loss of the challenger minus that of the champion on the validation
-            snapshot, which neither has seen.
+        difference: Log loss of the challenger minus that of the champion on the snapshot on which
+            choices are made, which neither has seen; None if they were not compared.
         reason: Why, in words.
     """
 
@@ -151,7 +154,7 @@ class GroupCard(BaseModel):
         model: Which model serves it.
         reason: Why, in words.
         difference: Log loss of its own model minus that of the global one, on its users of the
-            validation snapshot; None if there are too few to try.
+            snapshot on which choices are made; None if it was not tried.
         measures: How good the model that serves it is; None if there are too few users.
         file: Name of the file of its own model.
     """
@@ -180,6 +183,10 @@ class ModelCard(Card):
         trained: Day at whose end it was trained; earlier than `as_of` for a champion that stays.
         twin_trained: Day at whose end its validation model could have been trained: that of its
             validation snapshot; None without a model.
+        chosen_on: Snapshot on which every choice was made, the latest whose outcomes were known on
+            the day of the validation snapshot, so that no choice was made on that. None if nothing
+            was chosen, and in cards of version 0.1.0, which chose on the validation snapshot.
+        unclustered: Validation snapshots that were used without clusters, because none are stored.
         snapshots: Snapshots that the delivered model was trained on.
         missing_snapshots: Snapshots that should have been used but are not stored.
         rows: Training rows: active users, counted once per snapshot.
@@ -205,6 +212,8 @@ class ModelCard(Card):
     user_groups: str
     trained: dt.date
     twin_trained: dt.date | None = None
+    chosen_on: dt.date | None = None
+    unclustered: tuple[dt.date, ...] = ()
     snapshots: tuple[dt.date, ...]
     missing_snapshots: tuple[dt.date, ...]
     rows: int

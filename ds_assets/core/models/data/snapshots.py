@@ -1,14 +1,14 @@
 """Labelled snapshots, and which of them train and validate a model.
 
 The rule of this module: a label is used only once its window is over, and a model is never
-validated on a day that it, or its labels, have seen.
+validated on a day that it, its labels or its clusters have seen.
 
-Scope: the order of snapshots in time.
+Scope: the order of snapshots in time, and what was known of each on which day.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,37 @@ from numpy.typing import NDArray
 
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.arrays import Labels
+
+FOLDS = 3
+"""Validation snapshots that are reported: how good a model is differs from week to week."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What was known of a snapshot's users on an earlier day, each indexed by user_id.
+
+    Attributes:
+        columns: Columns of the features that depend on the day: the cluster and the user group.
+        labels: The labels, made from the logs that had arrived by then.
+        spend: The spend, likewise; None if the target has no amount.
+    """
+
+    columns: pd.DataFrame
+    labels: pd.Series
+    spend: pd.Series | None = None
+
+    def rows(self, chosen: NDArray[np.bool_]) -> "Revision":
+        """Select users."""
+        spend = None if self.spend is None else self.spend[chosen]
+        return Revision(self.columns[chosen], self.labels[chosen], spend)
+
+    def sort(self, users: pd.Index) -> "Revision":
+        """Put users into the order of the features."""
+        return Revision(
+            self.columns.reindex(users),
+            self.labels.reindex(users).astype(bool),
+            _sort_spend(self.spend, users),
+        )
 
 
 @dataclass(frozen=True)
@@ -29,6 +60,8 @@ class LabelledSnapshot:
         matured_on: Day at whose end the labels were known: end of the label window plus grace.
         spend: Spend of each user in the label window, indexed by user_id; None if the target has no
             amount.
+        revisions: What was known on earlier days, where that may differ, by day: logs arrive late,
+            and each day has its own clusters.
     """
 
     day: dt.date
@@ -36,6 +69,7 @@ class LabelledSnapshot:
     labels: pd.Series
     matured_on: dt.date
     spend: pd.Series | None = None
+    revisions: Mapping[dt.date, Revision] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Labels:
@@ -44,15 +78,42 @@ class LabelledSnapshot:
 
     def rows(self, chosen: NDArray[np.bool_]) -> "LabelledSnapshot":
         """Select users, with everything known about them."""
-        spend = None if self.spend is None else self.spend[chosen]
-        return LabelledSnapshot(
-            self.day, self.features[chosen], self.labels[chosen], self.matured_on, spend
+        return replace(
+            self,
+            features=self.features[chosen],
+            labels=self.labels[chosen],
+            spend=None if self.spend is None else self.spend[chosen],
+            revisions={day: revision.rows(chosen) for day, revision in self.revisions.items()},
         )
+
+    def as_known_on(self, day: dt.date) -> "LabelledSnapshot":
+        """The snapshot as a model that is trained at the end of a day sees it."""
+        revision = self.revisions.get(day)
+        if revision is None:
+            return replace(self, revisions={})
+        columns = {str(name): column.array for name, column in revision.columns.items()}
+        return LabelledSnapshot(
+            self.day,
+            self.features.assign(**columns),
+            revision.labels,
+            self.matured_on,
+            revision.spend,
+        )
+
+    def for_validation(self, known_on: dt.date | None) -> "LabelledSnapshot":
+        """The snapshot as predictions of its day saw it, with its outcomes as known on a later day.
+
+        Args:
+            known_on: The later day; None for the training day.
+        """
+        outcomes = self if known_on is None else self.as_known_on(known_on)
+        own = self.as_known_on(self.day)
+        return replace(own, labels=outcomes.labels, spend=outcomes.spend)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A validation snapshot, and the snapshots whose labels were known on its day.
+    """A validation snapshot, and the snapshots whose labels were known on its day, as known then.
 
     A model trained on the latter and validated on the former is validated as it will be used.
     """
@@ -85,23 +146,55 @@ def in_order(
     return ordered
 
 
-def folds(snapshots: Sequence[LabelledSnapshot], most: int) -> list[Fold]:
+def validation_days(matured_on: Mapping[dt.date, dt.date]) -> dict[dt.date, dt.date | None]:
+    """Days of the snapshots that validate models, the latest first.
+
+    They are the latest `FOLDS`, which are reported; the latest one whose outcomes were known on the
+    day of the first of them, on which choices are made; and the latest one whose outcomes were
+    known on the day of that, to which the calibration that is tried is fitted.
+
+    Args:
+        matured_on: By snapshot, the day at whose end its labels were known.
+
+    Returns:
+        By day, the later day as of which its outcomes are used; None for the training day.
+    """
+    ordered = sorted(matured_on, reverse=True)
+    days: dict[dt.date, dt.date | None] = dict.fromkeys(ordered[:FOLDS])
+    day = next(iter(ordered), None)
+    for _ in range(2):
+        later, day = day, None if day is None else _find_known_before(day, matured_on)
+        if day is not None:
+            days[day] = later
+    return dict(sorted(days.items(), reverse=True))
+
+
+def choice_day(matured_on: Mapping[dt.date, dt.date]) -> dt.date | None:
+    """Day of the snapshot on which choices are made for a model that is validated on the latest.
+
+    Its outcomes were known on the day of the latest; None where there is no such snapshot.
+    """
+    return _find_known_before(max(matured_on), matured_on) if matured_on else None
+
+
+def folds(snapshots: Sequence[LabelledSnapshot]) -> list[Fold]:
     """Rolling out-of-time splits, that of the latest snapshot first.
 
     Args:
         snapshots: Ascending by day.
-        most: Maximum number of folds.
 
     Returns:
-        A fold for each of the latest snapshots that has at least one to train on.
+        A fold for each of the `validation_days` that has at least one snapshot to train on.
     """
+    by_day = {snapshot.day: snapshot for snapshot in snapshots}
     usable = []
-    for validation in list(reversed(snapshots))[:most]:
+    matured_on = {snapshot.day: snapshot.matured_on for snapshot in snapshots}
+    for day, known_on in validation_days(matured_on).items():
         training = tuple(
-            snapshot for snapshot in snapshots if snapshot.matured_on <= validation.day
+            snapshot.as_known_on(day) for snapshot in snapshots if snapshot.matured_on <= day
         )
         if training:
-            usable.append(Fold(training, validation))
+            usable.append(Fold(training, by_day[day].for_validation(known_on)))
     return usable
 
 
@@ -119,6 +212,11 @@ def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[Label
     return [snapshot.rows(_hashes(snapshot.features[USER_ID]) < bound) for snapshot in snapshots]
 
 
+def _find_known_before(day: dt.date, matured_on: Mapping[dt.date, dt.date]) -> dt.date | None:
+    """The latest snapshot whose labels were known at the end of a day."""
+    return max((own for own, known_on in matured_on.items() if known_on <= day), default=None)
+
+
 def _hashes(users: pd.Series) -> NDArray[np.uint64]:
     """Hash of each id, the same on every day."""
     return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
@@ -133,14 +231,18 @@ def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
             f"found {len(users)} rows and {len(labels)} labels"
         )
     order = pd.Index(users)
-    spend = snapshot.spend
     return LabelledSnapshot(
         snapshot.day,
         features,
         labels.reindex(order).astype(bool),
         snapshot.matured_on,
-        None if spend is None else spend.reindex(order).fillna(0.0).astype(float),
+        _sort_spend(snapshot.spend, order),
+        {day: revision.sort(order) for day, revision in snapshot.revisions.items()},
     )
+
+
+def _sort_spend(spend: pd.Series | None, users: pd.Index) -> pd.Series | None:
+    return None if spend is None else spend.reindex(users).fillna(0.0).astype(float)
 
 
 def _refuse_wrong_maturity(snapshot: LabelledSnapshot, horizon: int, as_of: dt.date) -> None:

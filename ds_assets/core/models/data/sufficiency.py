@@ -40,7 +40,7 @@ def find_shortfalls(
         as_of: Training day.
         snapshots: Matured snapshots, ascending.
     """
-    split = folds(snapshots, most=1)
+    split = folds(snapshots)
     if not split:
         return [_no_history(target, as_of, snapshots)]
     training, validation = split[0].training, split[0].validation

@@ -20,8 +20,7 @@ from ds_assets.core.encoding import USER_GROUP, Encoding, encode, is_other, pred
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import (
     AMOUNTS,
-    VALIDATION_MODEL,
-    VALIDATION_PREFIX,
+    MODEL,
     ModelCard,
 )
 from ds_assets.core.models.inference.reasons import plan_reasons, reasons_of_frame
@@ -107,20 +106,25 @@ def load_prediction_model(
     )
 
 
-def load_validation_model(parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
-    """Load the validation model: trained in the same way before the validation snapshot.
+def load_earlier_model(prefix: str, parts: Mapping[str, bytes], card: ModelCard) -> PredictionModel:
+    """Load a model that was made in the same way from what was known on an earlier day.
+
+    Args:
+        prefix: How the names of its files begin: `VALIDATION_PREFIX` or `CHOICE_PREFIX`.
+        parts: Every file that the card names.
+        card: The card.
 
     Raises:
         InputError: a file is missing or not the card's.
     """
-    files = {
-        group.group: f"{VALIDATION_PREFIX}{group.file}"
-        for group in card.groups
-        if group.file is not None
+    files = {group.group: group.file for group in card.groups if group.file is not None}
+    earlier = {group: f"{prefix}{name}" for group, name in files.items()}
+    # A group that had too few users on that day is served by the model for all users.
+    groups = {
+        group: _part(name, parts, card) for group, name in earlier.items() if name in card.parts
     }
-    groups = {group: _part(name, parts, card) for group, name in files.items()}
     return PredictionModel(
-        _part(VALIDATION_MODEL, parts, card), card, groups=groups, amounts=None, onnx={}
+        _part(f"{prefix}{MODEL}", parts, card), card, groups=groups, amounts=None, onnx={}
     )
 
 

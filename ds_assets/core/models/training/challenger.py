@@ -1,10 +1,15 @@
-"""The challenger: a new model, with every choice made by what happened on later days.
+"""The challenger: a new model, with every choice made on an earlier snapshot than is reported.
+
+The choices are made on the latest snapshot whose outcomes were known on the day of the latest
+validation snapshot. So the model that is validated there was made, as a whole, from what was known
+on that day. Where there is no such snapshot yet, nothing is chosen.
 
 Scope: the training window, group models, the blend and calibration; the simpler choice stays unless
 the other is better beyond noise. `compare.py` measures the result, `champion.py` decides whether it
 replaces yesterday's model.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +17,16 @@ from functools import cached_property
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import Blend, CalibrationCard, TrainingWindow
-from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds, sampled
+from ds_assets.core.models.data.snapshots import (
+    FOLDS,
+    Fold,
+    LabelledSnapshot,
+    choice_day,
+    folds,
+    sampled,
+)
 from ds_assets.core.models.data.sufficiency import has_enough
-from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.data.training_rows import Rows, encoding_of, groups_of, rows_of
 from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.learning.calibration import (
     UNCHANGED,
@@ -26,13 +38,14 @@ from ds_assets.core.models.learning.learner import LINEAR_SHARE, fit_classifier
 from ds_assets.core.models.training.group_models import (
     Contest,
     Ensemble,
+    FoldRows,
     can_fit,
     contest,
+    decline_contest,
     fit_group,
 )
+from ds_assets.core.user_groups import largest_groups
 
-FOLDS = 3
-"""Validation snapshots, a week apart: how good a model is differs from week to week."""
 SHORTER_WINDOWS = (4, 2)
 """Numbers of snapshots that are tried beside all of them, for a game that has changed."""
 MAX_VALIDATION_ROWS = 50_000
@@ -62,13 +75,35 @@ class ValidatedFold:
 
 
 @dataclass(frozen=True)
-class Challenger:
-    """The choices for a model, and the validated models that were made with them, latest first."""
+class Choices:
+    """How a model is made.
 
-    validated: tuple[ValidatedFold, ...]
+    Attributes:
+        memory: How many snapshots it is trained on.
+        mixture: How much of it is linear.
+        contest: Which user groups have models of their own.
+        fold: The fold on which this was chosen, with the models of the choices; None if nothing
+            was chosen.
+    """
+
     memory: TrainingWindow
     mixture: Blend
     contest: Contest
+    fold: ValidatedFold | None
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """The choices for a model, and the validated models that were made with them.
+
+    Attributes:
+        validated: The folds that are reported, latest first.
+        choices: How the model is made.
+        calibration: Whether probabilities are calibrated.
+    """
+
+    validated: tuple[ValidatedFold, ...]
+    choices: Choices
     calibration: CalibrationCard
 
 
@@ -82,30 +117,58 @@ def make_challenger(
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    usable = [_thin(fold) for fold in folds(snapshots, FOLDS) if has_enough(fold)]
-    memory, latest = _remember(usable[0], seed, max_fit_rows)
-    mixture, latest = _mix(latest, seed)
-    groups = contest(
-        latest.fold,
-        latest.training,
-        latest.validation,
-        latest.ensemble.whole,
-        seed,
-        max_fit_rows,
+    usable = [_thin(fold) for fold in folds(snapshots) if has_enough(fold)]
+    chosen_on = choice_day({snapshot.day: snapshot.matured_on for snapshot in snapshots})
+    fold = next((fold for fold in usable if fold.validation.day == chosen_on), None)
+    groups = largest_groups(groups_of(usable[0].validation))
+    choices = (
+        _default_choices(groups) if fold is None else _choose(fold, groups, seed, max_fit_rows)
     )
-    latest = replace(latest, ensemble=Ensemble(latest.ensemble.whole, groups.winners))
-    earlier = [
-        _fit_fold(
-            trim_history(fold, memory),
-            list(groups.winners),
-            mixture.linear_share,
+    validated = [
+        choices.fold
+        if choices.fold is not None and fold.validation.day == chosen_on
+        else _fit_fold(
+            trim_history(fold, choices.memory),
+            list(choices.contest.winners),
+            choices.mixture.linear_share,
             seed,
             max_fit_rows,
         )
-        for fold in [*usable[1:], *_find_earlier_folds(usable)]
+        for fold in usable
     ]
-    calibration, validated = _calibrate([latest, *earlier], seed)
-    return Challenger(tuple(validated[:FOLDS]), memory, mixture, groups, calibration)
+    calibration, validated = _calibrate(validated, chosen_on, seed)
+    return Challenger(tuple(validated[:FOLDS]), _with_calibration(choices, validated), calibration)
+
+
+def _choose(fold: Fold, groups: Sequence[str], seed: int, max_fit_rows: int | None) -> Choices:
+    """Choose on a fold."""
+    memory, best = _remember(fold, seed, max_fit_rows)
+    mixture, best = _mix(best, seed)
+    whole = best.ensemble.whole
+    decided = contest(
+        best.fold, FoldRows(best.training, best.validation), whole, groups, seed, max_fit_rows
+    )
+    best = replace(best, ensemble=Ensemble(whole, decided.winners))
+    return Choices(memory, mixture, decided, best)
+
+
+def _default_choices(groups: Sequence[str]) -> Choices:
+    """The simplest options, for a game without an earlier snapshot to choose on."""
+    return Choices(
+        TrainingWindow(snapshots=None, differences={}),
+        Blend(linear_share=LINEAR_SHARE, difference=None),
+        decline_contest(groups),
+        fold=None,
+    )
+
+
+def _with_calibration(choices: Choices, validated: Sequence[ValidatedFold]) -> Choices:
+    """The choices with the calibration of their fold."""
+    if choices.fold is None:
+        return choices
+    day = choices.fold.fold.validation.day
+    (fold,) = (own for own in validated if own.fold.validation.day == day)
+    return replace(choices, fold=fold)
 
 
 def trim_history(fold: Fold, memory: TrainingWindow) -> Fold:
@@ -120,17 +183,6 @@ def _take_latest(fold: Fold, snapshots: int) -> Fold:
 def _thin(fold: Fold) -> Fold:
     (validation,) = sampled([fold.validation], MAX_VALIDATION_ROWS)
     return Fold(fold.training, validation)
-
-
-def _find_earlier_folds(usable: Sequence[Fold]) -> list[Fold]:
-    """The latest fold whose outcomes were known on the day of the first, unless it is there."""
-    validated_days = {fold.validation.day for fold in usable}
-    earlier = folds(usable[0].training, most=1)
-    return [
-        _thin(fold)
-        for fold in earlier
-        if fold.validation.day not in validated_days and has_enough(fold)
-    ]
 
 
 def _fit_fold(
@@ -180,22 +232,30 @@ def _mix(candidate: ValidatedFold, seed: int) -> tuple[Blend, ValidatedFold]:
 
 
 def _calibrate(
-    validated: list[ValidatedFold], seed: int
+    validated: list[ValidatedFold], chosen_on: dt.date | None, seed: int
 ) -> tuple[CalibrationCard, list[ValidatedFold]]:
     """Calibrate where a line helps on a snapshot on whose day its outcomes were known."""
     lines = [fit_calibration(fold.raw, fold.validation.labels) for fold in validated]
     before = [_line_before(fold, validated, lines) for fold in validated]
-    latest, tried = validated[0], before[0]
-    if tried is None:
+    tried, line = next(
+        (
+            (fold, line)
+            for fold, line in zip(validated, before, strict=True)
+            if fold.fold.validation.day == chosen_on
+        ),
+        (None, None),
+    )
+    if tried is None or line is None:
         reason = "no: there is no earlier snapshot to fit a line to"
         return CalibrationCard(line=UNCHANGED, gain=None, reason=reason), validated
-    calibrated = sigmoid(tried.log_odds(latest.raw))
-    gain = mean_difference(latest.validation.labels, calibrated, latest.probabilities, seed)
-    if gain.high >= 0 or min(lines[0].slope, tried.slope) <= 0:
+    calibrated = sigmoid(line.log_odds(tried.raw))
+    gain = mean_difference(tried.validation.labels, calibrated, tried.probabilities, seed)
+    if gain.high >= 0 or line.slope <= 0:
         reason = "no: the line of an earlier snapshot is no better beyond noise"
         return CalibrationCard(line=UNCHANGED, gain=gain, reason=reason), validated
+    latest = next(own for own in lines if own.slope > 0)
     card = CalibrationCard(
-        line=lines[0], gain=gain, reason="yes: the line of an earlier snapshot is better"
+        line=latest, gain=gain, reason="yes: the line of an earlier snapshot is better"
     )
     return card, [
         replace(fold, calibration=line or UNCHANGED)

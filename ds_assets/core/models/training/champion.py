@@ -11,16 +11,23 @@ import pandas as pd
 from ds_assets.core.cards import ModelFiles, read_card
 from ds_assets.core.encoding import mismatches
 from ds_assets.core.models.arrays import Floats, Labels
-from ds_assets.core.models.card.model_card import Decision, ModelCard
+from ds_assets.core.models.card.model_card import (
+    CHOICE_PREFIX,
+    VALIDATION_PREFIX,
+    Decision,
+    ModelCard,
+)
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.inference.onnx_model import (
+    load_earlier_model,
     load_prediction_model,
-    load_validation_model,
     probabilities,
 )
 from ds_assets.core.targets import Target
 
+_DELIVERED = ""
+"""Prefix of the files of the delivered model."""
 ROUNDING = 1e-5
 """Log loss that two models of the same trees may differ by: a stored one counts in float32."""
 
@@ -63,8 +70,7 @@ def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> 
 
 def leakage_reason(champion: Champion, validation: LabelledSnapshot) -> str | None:
     """Why a champion cannot be validated on a snapshot, in words; None if it can."""
-    card = champion.card
-    if min(card.trained, card.twin_trained or card.trained) <= validation.day:
+    if _find_unseeing(champion, validation) is not None:
         return None
     return f"the champion has seen what happened after the validation snapshot {validation.day}"
 
@@ -72,23 +78,30 @@ def leakage_reason(champion: Champion, validation: LabelledSnapshot) -> str | No
 def score_validation(champion: Champion, validation: LabelledSnapshot) -> Floats:
     """Its probabilities for users whose future it has not seen, shape (users,).
 
-    A champion that was trained after the day of the snapshot has seen some of what happened; its
-    validation model, made in the same way before an earlier snapshot, has not.
+    A champion that was trained after the day of the snapshot has seen some of what happened; a
+    model that was made in the same way before an earlier snapshot has not.
+
+    Args:
+        champion: A champion without a `leakage_reason`.
+        validation: The snapshot.
 
     Raises:
         InputError: a file is damaged, or does not fit the features.
     """
     card, files = champion.card, champion.files
     parts = dict(files.parts)
-    if _is_new_to(champion, validation) and files.onnx is not None:
+    prefix = _find_unseeing(champion, validation)
+    if not prefix and files.onnx is not None:
         return probabilities(load_prediction_model(files.onnx, parts, card), validation.features)
-    return probabilities(load_validation_model(parts, card), validation.features)
+    earlier = load_earlier_model(prefix or VALIDATION_PREFIX, parts, card)
+    return probabilities(earlier, validation.features)
 
 
 def seen_by(champion: Champion, validation: LabelledSnapshot) -> tuple[dt.date, ...]:
-    """Training snapshots of the model whose probabilities are compared."""
+    """Training snapshots of the model that is measured on the latest validation snapshot."""
     card = champion.card
-    return card.snapshots if _is_new_to(champion, validation) else card.folds[0].trained_on
+    is_new_to = _find_unseeing(champion, validation) == _DELIVERED
+    return card.snapshots if is_new_to else card.folds[0].trained_on
 
 
 def decide(
@@ -98,7 +111,7 @@ def decide(
 
     Args:
         version: Of the champion.
-        labels: Outcomes of the users of the validation snapshot, shape (users,).
+        labels: Outcomes of the users of the snapshot on which choices are made, shape (users,).
         challenger: The challenger's probabilities for them.
         champion: The champion's.
         seed: Makes the interval repeatable.
@@ -110,10 +123,18 @@ def decide(
         kept="champion" if worse else "challenger",
         champion=version,
         difference=difference,
-        reason=f"on the validation snapshot the challenger is {compared} beyond noise",
+        reason=f"on the snapshot for choices the challenger is {compared} beyond noise",
     )
 
 
-def _is_new_to(champion: Champion, validation: LabelledSnapshot) -> bool:
-    """Whether the delivered model itself was made before the day of a snapshot was over."""
-    return champion.card.trained <= validation.day
+def _find_unseeing(champion: Champion, validation: LabelledSnapshot) -> str | None:
+    """Prefix of the files of its newest model that was made before a day was over; None if none."""
+    card = champion.card
+    made_on = {
+        _DELIVERED: card.trained,
+        VALIDATION_PREFIX: card.twin_trained,
+        CHOICE_PREFIX: card.chosen_on,
+    }
+    return next(
+        (name for name, day in made_on.items() if day is not None and day <= validation.day), None
+    )

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import DELIVERED, GLOBAL, Evaluation, GroupCard, Segment
 from ds_assets.core.models.data.sufficiency import can_validate
+from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.evaluation.baselines import recency_scores
 from ds_assets.core.models.evaluation.metrics import Measures, Scores, measure
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.training.challenger import Challenger, ValidatedFold
+from ds_assets.core.models.training.group_models import TOO_FEW_USERS, GroupDecision, can_fit
 from ds_assets.core.targets import Target
 
 FIRST_WEEK_DAYS = 7
@@ -61,14 +63,34 @@ def first_week(validated: ValidatedFold, seed: int) -> Segment:
     )
 
 
-def group_cards(challenger: Challenger, seed: int) -> tuple[GroupCard, ...]:
-    """Cards of the groups, with the measures of the model that serves each."""
-    latest = challenger.validated[0]
-    return tuple(
-        card.model_copy(
-            update={"measures": _of_some(latest, latest.validation.groups == card.group, seed)}
-        )
-        for card in challenger.contest.cards
+def group_cards(challenger: Challenger, rows: Rows, seed: int) -> tuple[GroupCard, ...]:
+    """Cards of the groups, with the measures of the model that serves each.
+
+    Args:
+        challenger: The choices, and the validated models.
+        rows: Rows that the delivered model is trained on.
+        seed: Makes intervals repeatable.
+    """
+    cards = (
+        _group_card(decision, challenger.validated[0], rows, seed)
+        for decision in challenger.choices.contest.decisions
+    )
+    return tuple(cards)
+
+
+def _group_card(decision: GroupDecision, latest: ValidatedFold, rows: Rows, seed: int) -> GroupCard:
+    chosen = latest.validation.groups == decision.group
+    can_serve = decision.group in latest.ensemble.groups and can_fit(rows, decision.group)
+    is_dropped = decision.has_own_model and not can_serve
+    return GroupCard(
+        group=decision.group,
+        snapshot=latest.fold.validation.day,
+        users=int(chosen.sum()),
+        positives=int(latest.validation.labels[chosen].sum()),
+        model="group" if can_serve else "global",
+        reason=TOO_FEW_USERS if is_dropped else decision.reason,
+        difference=decision.difference,
+        measures=_of_some(latest, chosen, seed),
     )
 
 

@@ -3,20 +3,20 @@
 Scope: which groups have enough users to try, and the comparison on a later snapshot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import NamedTuple
 
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import GroupCard
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, groups_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
-from ds_assets.core.user_groups import largest_groups
+
+TOO_FEW_USERS = "too few users of each outcome for its own"
+NO_EARLIER_SNAPSHOT = "there is no earlier snapshot to choose on"
 
 
 @dataclass(frozen=True)
@@ -34,50 +34,82 @@ class Ensemble:
         return odds
 
 
+class FoldRows(NamedTuple):
+    """Encoded rows of the training snapshots of a fold, and of its validation snapshot."""
+
+    training: Rows
+    validation: Rows
+
+
+@dataclass(frozen=True)
+class GroupDecision:
+    """Which model serves a group.
+
+    Attributes:
+        group: Its name.
+        has_own_model: Whether its own model serves it.
+        reason: Why, in words.
+        difference: Log loss of its own model minus that of the global one; None if it was not
+            tried.
+    """
+
+    group: str
+    has_own_model: bool
+    reason: str
+    difference: Measure | None = None
+
+
 @dataclass(frozen=True)
 class Contest:
-    """Result of all groups' contests: their cards, and the models that won."""
+    """Result of all groups' contests: the decisions, and the models that won."""
 
-    cards: tuple[GroupCard, ...]
+    decisions: tuple[GroupDecision, ...]
     winners: Mapping[str, FittedClassifier]
 
 
 def contest(
     fold: Fold,
-    training: Rows,
-    validation: Rows,
+    rows: FoldRows,
     whole: FittedClassifier,
+    groups: Sequence[str],
     seed: int,
     max_fit_rows: int | None = None,
 ) -> Contest:
-    """Let a model of each of the largest groups compete with the global one on its later users.
+    """Let a model of each group compete with the global one on its later users.
 
     Args:
         fold: The snapshots.
-        training: Encoded rows of its training snapshots.
-        validation: Encoded rows of its validation snapshot.
+        rows: Their encoded rows.
         whole: The global model, of the same training rows.
+        groups: The groups.
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    cards, winners = [], {}
-    for group in largest_groups(validation.groups):
+    decisions, winners = [], {}
+    for group in groups:
         if not has_enough(_of_group(fold, group)):
-            few = "too few users of each outcome for its own"
-            cards.append(_fallback(group, fold, validation, few))
+            decisions.append(GroupDecision(group, has_own_model=False, reason=TOO_FEW_USERS))
             continue
-        own = validation.of_group(group)
-        trees = fit_group(training, group, whole.share, seed, max_fit_rows)
+        own = rows.validation.of_group(group)
+        trees = fit_group(rows.training, group, whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
             sigmoid(own.predict(trees.log_odds)),
             sigmoid(own.predict(whole.log_odds)),
             seed,
         )
-        cards.append(_decide(group, fold, own, difference))
-        if cards[-1].model == "group":
+        decisions.append(_decide(group, difference))
+        if decisions[-1].has_own_model:
             winners[group] = trees
-    return Contest(tuple(cards), winners)
+    return Contest(tuple(decisions), winners)
+
+
+def decline_contest(groups: Sequence[str]) -> Contest:
+    """Let the global model serve all groups, as there is no earlier snapshot to compete on."""
+    decisions = (
+        GroupDecision(group, has_own_model=False, reason=NO_EARLIER_SNAPSHOT) for group in groups
+    )
+    return Contest(tuple(decisions), {})
 
 
 def fit_group(
@@ -101,28 +133,8 @@ def _of_group(fold: Fold, group: str) -> Fold:
     return Fold(tuple(map(own, fold.training)), own(fold.validation))
 
 
-def _fallback(group: str, fold: Fold, validation: Rows, reason: str) -> GroupCard:
-    own = validation.labels[validation.groups == group]
-    return GroupCard(
-        group=group,
-        snapshot=fold.validation.day,
-        users=len(own),
-        positives=int(np.count_nonzero(own)),
-        model="global",
-        reason=reason,
-    )
-
-
-def _decide(group: str, fold: Fold, own: Rows, difference: Measure) -> GroupCard:
+def _decide(group: str, difference: Measure) -> GroupDecision:
     better = difference.high < 0
     worse = difference.low > 0
     compared = "better" if better else "worse" if worse else "no better beyond noise"
-    return GroupCard(
-        group=group,
-        snapshot=fold.validation.day,
-        users=len(own.labels),
-        positives=int(np.count_nonzero(own.labels)),
-        model="group" if better else "global",
-        reason=f"its own model is {compared}",
-        difference=difference,
-    )
+    return GroupDecision(group, better, f"its own model is {compared}", difference)

@@ -5,33 +5,39 @@ Scope: the procedure as a whole, from snapshots to a model's files and its card.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ds_assets.core.cards import library_versions, sha256_of, version_of
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import (
     AMOUNTS,
+    CHOICE_PREFIX,
     GLOBAL,
-    VALIDATION_MODEL,
+    MODEL,
     VALIDATION_PREFIX,
     Decision,
     Evaluation,
     GroupCard,
     ModelCard,
 )
-from ds_assets.core.models.data.snapshots import LabelledSnapshot, in_order, sampled
+from ds_assets.core.models.data.snapshots import FOLDS, LabelledSnapshot, in_order, sampled
 from ds_assets.core.models.data.sufficiency import DataShortfall, enough_on, find_shortfalls
 from ds_assets.core.models.data.training_rows import NO_FEATURES, Rows, encoding_of, rows_of
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.core.models.learning.spend import SpendCard, fit_amounts, validate_amounts
-from ds_assets.core.models.training.challenger import FOLDS, Challenger, make_challenger
+from ds_assets.core.models.training.challenger import (
+    Challenger,
+    ValidatedFold,
+    make_challenger,
+)
 from ds_assets.core.models.training.champion import (
     Champion,
     decide,
@@ -41,7 +47,7 @@ from ds_assets.core.models.training.champion import (
     unfit,
 )
 from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
-from ds_assets.core.models.training.group_models import fit_group
+from ds_assets.core.models.training.group_models import NO_EARLIER_SNAPSHOT, fit_group
 from ds_assets.core.targets import Target
 
 MAX_ROWS = 300_000
@@ -69,13 +75,14 @@ def train(
     """Validate a model on the latest snapshots, then train it again on all of them.
 
     A validation model sees only snapshots whose label windows were over on the day of its
-    validation snapshot: what was known on that day, as it will be known on `as_of`.
+    validation snapshot, as they were known on that day: what it would have seen then. Every choice
+    is made on an earlier snapshot than the latest, which is therefore untouched.
 
     Args:
         target: What is predicted.
         as_of: Training day.
         snapshots: Matured snapshots, in any order; features with the column `user_group`.
-        missing: Snapshots that were wanted and not there, for the card.
+        missing: Snapshots that should have been used but are not stored, for the card.
         champion: The model of the days before, which stays where the new one is worse beyond
             noise, or where there is not enough data for a new one.
         seed: Makes training repeatable.
@@ -115,21 +122,37 @@ class _Plan:
 def _decide(
     challenger: Challenger, champion: Champion | None, plan: _Plan
 ) -> tuple[Decision, Floats | None]:
-    """Which model is delivered, and what the champion says of the users of the latest fold."""
+    """Which model is delivered, and what the champion predicts for the users of the latest fold.
+
+    They are compared on the snapshot on which every choice is made, so that the latest one measures
+    whichever is kept.
+    """
     if champion is None:
-        reason = "there is no champion of the days before"
-        return Decision(kept="challenger", champion=None, difference=None, reason=reason), None
-    latest, version = challenger.validated[0], champion.card.version
-    validation = latest.fold.validation
-    fault = unfit(champion, plan.target, validation.features) or leakage_reason(
-        champion, validation
-    )
+        return _replace(None, "there is no champion of the days before"), None
+    version = champion.card.version
+    latest = challenger.validated[0].fold.validation
+    fault = unfit(champion, plan.target, latest.features) or leakage_reason(champion, latest)
     if fault is not None:
-        return Decision(kept="challenger", champion=version, difference=None, reason=fault), None
-    champion_scores = score_validation(champion, validation)
+        return _replace(version, fault), None
+    champion_scores = score_validation(champion, latest)
+    chosen = challenger.choices.fold
+    if chosen is None:
+        return _replace(version, NO_EARLIER_SNAPSHOT), champion_scores
+    fault = leakage_reason(champion, chosen.fold.validation)
+    if fault is not None:
+        return _replace(version, fault), champion_scores
     return decide(
-        version, latest.validation.labels, latest.probabilities, champion_scores, plan.seed
+        version,
+        chosen.validation.labels,
+        chosen.probabilities,
+        score_validation(champion, chosen.fold.validation),
+        plan.seed,
     ), champion_scores
+
+
+def _replace(champion: str | None, reason: str) -> Decision:
+    """Deliver the challenger without a comparison."""
+    return Decision(kept="challenger", champion=champion, difference=None, reason=reason)
 
 
 def _without_challenger(
@@ -189,10 +212,11 @@ def _finish(
     challenger: Challenger, decision: Decision, champion_scores: Floats | None, plan: _Plan
 ) -> TrainedModel:
     """The challenger, trained again on all snapshots that it remembers."""
-    memory = challenger.memory.snapshots
+    choices = challenger.choices
+    memory = choices.memory.snapshots
     kept = plan.snapshots if memory is None else plan.snapshots[-memory:]
     rows = _rows(kept)
-    groups = _with_files(group_cards(challenger, plan.seed))
+    groups = _with_files(group_cards(challenger, rows.rows, plan.seed))
     onnx, parts = _files(challenger, groups, rows.rows, plan)
     spend = _spend(challenger, plan.seed)
     if spend is not None and (amounts := fit_amounts(rows.rows, plan.seed)) is not None:
@@ -204,8 +228,9 @@ def _finish(
             challenger, {} if champion_scores is None else {"champion": champion_scores}, plan
         ),
         "first_week": first_week(challenger.validated[0], plan.seed),
-        "memory": challenger.memory,
-        "mixture": challenger.mixture,
+        "chosen_on": None if choices.fold is None else choices.fold.fold.validation.day,
+        "memory": choices.memory,
+        "mixture": choices.mixture,
         "groups": groups,
         "calibration": challenger.calibration,
         "decision": decision,
@@ -220,20 +245,32 @@ def _finish(
 def _files(
     challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
 ) -> tuple[bytes, dict[str, bytes]]:
-    """The model for all users as ONNX; by file, group models and all validation models."""
-    line, latest = challenger.calibration.line, challenger.validated[0]
-    share = challenger.mixture.linear_share
-    parts = {VALIDATION_MODEL: classifier_onnx(latest.ensemble.whole, latest.calibration)}
+    """The model for all users as ONNX; by file, group models and the models of earlier days."""
+    line, share = challenger.calibration.line, challenger.choices.mixture.linear_share
+    limit = plan.target.max_fit_rows
+    earlier = {VALIDATION_PREFIX: challenger.validated[0], CHOICE_PREFIX: challenger.choices.fold}
+    parts = {
+        f"{prefix}{name}": file
+        for prefix, validated in earlier.items()
+        if validated is not None
+        for name, file in _earlier_files(validated, groups).items()
+    }
     for card in groups:
         if card.file is not None:
-            validation_model = latest.ensemble.groups[card.group]
-            own = fit_group(rows, card.group, share, plan.seed, plan.target.max_fit_rows)
+            own = fit_group(rows, card.group, share, plan.seed, limit)
             parts[card.file] = classifier_onnx(own, line)
-            parts[f"{VALIDATION_PREFIX}{card.file}"] = classifier_onnx(
-                validation_model, latest.calibration
-            )
-    whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, plan.target.max_fit_rows)
+    whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, limit)
     return classifier_onnx(whole, line), parts
+
+
+def _earlier_files(validated: ValidatedFold, groups: Sequence[GroupCard]) -> dict[str, bytes]:
+    """The models of a fold as ONNX, by the name of the delivered model's file."""
+    models = {MODEL: validated.ensemble.whole} | {
+        card.file: validated.ensemble.groups[card.group]
+        for card in groups
+        if card.file is not None and card.group in validated.ensemble.groups
+    }
+    return {name: classifier_onnx(model, validated.calibration) for name, model in models.items()}
 
 
 def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
@@ -326,4 +363,14 @@ def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: _Encoded) -> st
     spend = b"" if rows.spend is None else rows.spend.data
     groups = json.dumps(rows.groups.tolist()).encode()
     numbers = (rows.matrix.data, rows.labels.data, spend)
-    return sha256_of([sizes.encode(), columns.encode(), groups, *numbers])
+    revisions = _revision_hashes(snapshots)
+    return sha256_of([sizes.encode(), columns.encode(), groups, *numbers, *revisions])
+
+
+def _revision_hashes(snapshots: Sequence[LabelledSnapshot]) -> Iterator[bytes]:
+    """Hashes of what was known on earlier days, which decides choices and measures."""
+    for snapshot in snapshots:
+        for day, revision in sorted(snapshot.revisions.items()):
+            frame = revision.columns.assign(labels=revision.labels, spend=revision.spend)
+            yield str(day).encode()
+            yield pd.util.hash_pandas_object(frame).to_numpy().tobytes()

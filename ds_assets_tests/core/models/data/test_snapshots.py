@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds, in_order, sampled
+from ds_assets.core.models.data.snapshots import (
+    FOLDS,
+    LabelledSnapshot,
+    Revision,
+    choice_day,
+    folds,
+    in_order,
+    sampled,
+    validation_days,
+)
 from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_snapshots, make_target
 
 
@@ -39,14 +48,14 @@ def test_a_label_is_known_after_the_horizon_and_the_grace() -> None:
 offsets = st.sets(st.integers(0, 200), min_size=1, max_size=30)
 
 
-@given(offsets, st.integers(1, 60), st.integers(0, 10), st.integers(1, 5))
-def test_a_model_is_never_judged_by_days_that_its_labels_have_seen(
-    offsets: set[int], horizon: int, grace: int, most: int
+@given(offsets, st.integers(1, 60), st.integers(0, 10))
+def test_a_model_is_never_validated_on_days_that_its_labels_have_seen(
+    offsets: set[int], horizon: int, grace: int
 ) -> None:
     days = [FIRST_DAY + dt.timedelta(days=offset) for offset in sorted(offsets)]
     wait = dt.timedelta(days=horizon + grace)
     snapshots = [bare(day, horizon + grace) for day in days]
-    found = folds(snapshots, most)
+    found = folds(snapshots)
     for fold in found:
         training, validation = days_of(fold.training), fold.validation.day
         seen = {day + dt.timedelta(days=n) for day in training for n in range(horizon + 1)}
@@ -54,20 +63,85 @@ def test_a_model_is_never_judged_by_days_that_its_labels_have_seen(
         assert not seen & judged
         assert max(training) < validation
         assert training == [day for day in days if day + wait <= validation]
-    judges = [fold.validation.day for fold in found]
-    assert judges == [day for day in reversed(days[-most:]) if days[0] + wait <= day]
+    validated = [fold.validation.day for fold in found]
+    assert validated == sorted(validated, reverse=True)
+    assert validated[:FOLDS] == [day for day in reversed(days[-FOLDS:]) if days[0] + wait <= day]
+
+
+@given(offsets, st.integers(1, 60))
+def test_choices_are_made_on_outcomes_that_were_known_on_the_latest_validation_day(
+    offsets: set[int], horizon: int
+) -> None:
+    days = [FIRST_DAY + dt.timedelta(days=offset) for offset in sorted(offsets)]
+    matured_on = {day: day + dt.timedelta(days=horizon) for day in days}
+    chosen_on = choice_day(matured_on)
+    known = [day for day in days if matured_on[day] <= days[-1]]
+    assert chosen_on == (known[-1] if known else None)
+    if chosen_on is not None:
+        assert chosen_on in validation_days(matured_on)
+        before = [day for day in days if matured_on[day] <= chosen_on]
+        looks = validation_days(matured_on)
+        assert looks[days[-1]] is None
+        assert looks[chosen_on] == days[-1]
+        assert not before or looks[before[-1]] == chosen_on
+
+
+def test_without_snapshots_there_is_nothing_to_choose_on() -> None:
+    assert choice_day({}) is None
+    assert validation_days({}) == {}
+
+
+def revised(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+    """On its own day and two weeks later other labels and clusters were known."""
+    users = pd.Index(snapshot.features["user_id"])
+    columns = pd.DataFrame({"cluster": pd.array([7] * len(users), "Int64")}, index=users)
+    revision = Revision(columns, ~snapshot.labels, None)
+    return replace(
+        snapshot,
+        features=snapshot.features.assign(cluster=pd.array([1] * len(users), "Int64")),
+        revisions={snapshot.day: revision, snapshot.day + dt.timedelta(weeks=2): revision},
+    )
+
+
+def test_a_fold_trains_on_what_was_known_on_its_day() -> None:
+    snapshots = [revised(make_snapshot(weeks(n), users=5)) for n in range(3)]
+    (fold,) = folds(snapshots)
+    assert set(fold.training[0].features["cluster"]) == {7}
+    assert fold.training[0].labels.equals(~snapshots[0].labels)
+
+
+def test_a_snapshot_validates_with_the_clusters_of_its_day_and_the_latest_outcomes() -> None:
+    snapshots = [revised(make_snapshot(weeks(n), users=5)) for n in range(3)]
+    (fold,) = folds(snapshots)
+    assert set(fold.validation.features["cluster"]) == {7}
+    assert fold.validation.labels.equals(snapshots[2].labels)
+
+
+def test_revisions_are_put_in_the_order_of_the_users_and_selected_with_them() -> None:
+    snapshot = revised(make_snapshot(FIRST_DAY, users=20))
+    shuffled = {
+        day: Revision(
+            revision.columns.sample(frac=1, random_state=1),
+            revision.labels.sample(frac=1, random_state=2),
+        )
+        for day, revision in snapshot.revisions.items()
+    }
+    (found,) = ordered([replace(snapshot, revisions=shuffled)])
+    some = found.rows(np.arange(20) < 5).as_known_on(FIRST_DAY)
+    assert list(some.labels.index) == list(some.features["user_id"])
+    assert some.labels.tolist() == (~snapshot.labels[:5]).tolist()
 
 
 def test_snapshots_of_less_than_a_label_window_have_no_fold() -> None:
     snapshots = [bare(weeks(n), 14) for n in range(2)]
-    assert folds(snapshots, most=3) == []
-    assert folds([], most=3) == []
-    (fold,) = folds([*snapshots, bare(weeks(2), 14)], most=3)
+    assert folds(snapshots) == []
+    assert folds([]) == []
+    (fold,) = folds([*snapshots, bare(weeks(2), 14)])
     assert (days_of(fold.training), fold.validation.day) == ([weeks(0)], weeks(2))
 
 
 def test_folds_begin_with_the_latest_snapshot() -> None:
-    found = folds([bare(weeks(n), 14) for n in range(6)], most=3)
+    found = folds([bare(weeks(n), 14) for n in range(6)])
     assert [fold.validation.day for fold in found] == [weeks(5), weeks(4), weeks(3)]
     assert [len(fold.training) for fold in found] == [4, 3, 2]
 

@@ -52,10 +52,10 @@ def test_nothing_is_missing_where_there_is_enough() -> None:
 def test_exactly_enough_is_enough() -> None:
     snapshots = [*five(50, 50)[:4], snapshot(weeks(4), 20, 20)]
     assert find_shortfalls(TARGET, AS_OF, snapshots) == []
-    assert has_enough(folds(snapshots, 1)[0])
+    assert has_enough(folds(snapshots)[0])
     fewer = [*snapshots[:4], snapshot(weeks(4), 19, 20)]
     assert find_shortfalls(TARGET, AS_OF, fewer)
-    assert not has_enough(folds(fewer, 1)[0])
+    assert not has_enough(folds(fewer)[0])
 
 
 def test_without_snapshots_history_is_missing_and_its_day_is_known() -> None:

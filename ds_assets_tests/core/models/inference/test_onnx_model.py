@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
-from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL
+from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, VALIDATION_PREFIX
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.inference import onnx_model
 from ds_assets.core.models.inference.onnx_model import (
@@ -19,9 +19,9 @@ from ds_assets.core.models.inference.onnx_model import (
     amounts,
     assign,
     explain,
+    load_earlier_model,
     load_model,
     load_prediction_model,
-    load_validation_model,
     probabilities,
 )
 from ds_assets.core.models.training.train import TrainedModel, train
@@ -56,7 +56,7 @@ def clusters() -> FittedClusters:
 def payment() -> TrainedModel:
     """With a model of each side's own, and with amounts."""
     snapshots = make_small_snapshots(
-        3, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
+        5, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
     )
     paid = [
         replace(
@@ -317,7 +317,7 @@ def test_a_part_that_is_not_the_cards_is_refused(payment: TrainedModel, name: st
 
 def test_the_twin_scores_with_its_own_groups(payment: TrainedModel) -> None:
     features = users_of_sides()
-    twin = load_validation_model(payment.parts, payment.card)
+    twin = load_earlier_model(VALIDATION_PREFIX, payment.parts, payment.card)
     assert set(twin.groups) == {"side=left", "side=right"}
     found = probabilities(twin, features)
     assert (found != probabilities(loaded(payment), features)).any()
@@ -326,4 +326,6 @@ def test_the_twin_scores_with_its_own_groups(payment: TrainedModel) -> None:
 
 def test_a_damaged_twin_is_refused(payment: TrainedModel) -> None:
     with pytest.raises(InputError, match="damaged or another model's"):
-        load_validation_model(payment.parts | {VALIDATION_MODEL: b"?"}, payment.card)
+        load_earlier_model(
+            VALIDATION_PREFIX, payment.parts | {VALIDATION_MODEL: b"?"}, payment.card
+        )

@@ -42,27 +42,27 @@ def flipped(snapshot: LabelledSnapshot) -> LabelledSnapshot:
 
 
 def test_a_steady_game_is_remembered_whole() -> None:
-    found = make_challenger(make_small_snapshots(8, steady), seed=0)
-    assert found.memory.snapshots is None
-    assert set(found.memory.differences) == {4, 2}
-    assert all(difference.high > 0 for difference in found.memory.differences.values())
-    assert [len(one.fold.training) for one in found.validated] == [6, 5, 4]
+    found = make_challenger(make_small_snapshots(10, steady), seed=0)
+    assert found.choices.memory.snapshots is None
+    assert set(found.choices.memory.differences) == {4, 2}
+    assert all(difference.high > 0 for difference in found.choices.memory.differences.values())
+    assert [len(one.fold.training) for one in found.validated] == [8, 7, 6]
 
 
 def test_a_game_that_has_changed_is_remembered_since_then() -> None:
-    found = make_challenger(make_small_snapshots(9, changing(4)), seed=0)
-    assert found.memory.snapshots == 2
-    assert found.memory.differences[2].high < 0
+    found = make_challenger(make_small_snapshots(11, changing(4)), seed=0)
+    assert found.choices.memory.snapshots == 2
+    assert found.choices.memory.differences[2].high < 0
     assert [len(one.fold.training) for one in found.validated] == [2, 2, 2]
     latest = found.validated[0]
-    assert [one.day for one in latest.fold.training] == [weeks(5), weeks(6)]
+    assert [one.day for one in latest.fold.training] == [weeks(7), weeks(8)]
     labels = latest.validation.labels
     assert latest.probabilities[labels].mean() > latest.probabilities[~labels].mean() + 0.3
 
 
 def test_a_shorter_memory_than_there_is_history_is_not_tried() -> None:
-    found = make_challenger(make_small_snapshots(5, steady), seed=0)
-    assert set(found.memory.differences) == {2}  # of three
+    found = make_challenger(make_small_snapshots(7, steady), seed=0)
+    assert set(found.choices.memory.differences) == {2}  # of three
 
 
 def test_the_memory_keeps_the_latest() -> None:
@@ -139,7 +139,7 @@ def test_folds_without_enough_users_are_left_out() -> None:
     nobody_left = pd.Series(np.zeros(400, dtype=bool), index=snapshots[5].labels.index)
     snapshots[5] = replace(snapshots[5], labels=nobody_left)
     found = choices(snapshots)
-    assert [one.fold.validation.day for one in found.validated] == [weeks(6), weeks(4)]
+    assert [one.fold.validation.day for one in found.validated] == [weeks(6), weeks(4), weeks(2)]
 
 
 def test_validation_users_beyond_the_most_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,8 @@ def test_winning_groups_have_models_in_every_fold() -> None:
         return rule
 
     found = choices(make_small_snapshots(5, opposite, users=600, groups="clusters"))
-    assert set(found.contest.winners) == {"cluster=1", "cluster=2"}
+    assert set(found.choices.contest.winners) == {"cluster=1", "cluster=2"}
     for one in found.validated:
         assert set(one.ensemble.groups) == {"cluster=1", "cluster=2"}
-    assert found.validated[0].ensemble.groups == found.contest.winners
+    assert found.choices.fold is not None
+    assert found.choices.fold.ensemble.groups == found.choices.contest.winners

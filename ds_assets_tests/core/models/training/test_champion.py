@@ -11,11 +11,11 @@ import pytest
 
 from ds_assets.core.cards import ModelFiles, card_text
 from ds_assets.core.models.arrays import Floats, Labels
-from ds_assets.core.models.card.model_card import VALIDATION_MODEL
+from ds_assets.core.models.card.model_card import VALIDATION_MODEL, VALIDATION_PREFIX
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.inference.onnx_model import (
+    load_earlier_model,
     load_prediction_model,
-    load_validation_model,
     probabilities,
 )
 from ds_assets.core.models.training.champion import (
@@ -103,7 +103,7 @@ def test_a_champion_that_knew_nothing_of_the_validation_days_is_scored_itself() 
 def test_a_champion_that_was_trained_later_is_judged_by_its_twin(week: int) -> None:
     validation = snapshots()[week]
     found = score_validation(champion(), validation)
-    twin = load_validation_model(model().parts, model().card)
+    twin = load_earlier_model(VALIDATION_PREFIX, model().parts, model().card)
     np.testing.assert_array_equal(found, probabilities(twin, validation.features))
     made = model()
     assert made.onnx is not None
@@ -133,9 +133,12 @@ def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("week", "known"), [(7, True), (6, True), (5, True), (4, False), (0, False)]
+    ("week", "known"),
+    [(7, True), (6, True), (5, True), (4, True), (3, True), (2, False), (0, False)],
 )
-def test_a_champion_is_not_judged_by_days_that_its_twin_has_seen(week: int, known: bool) -> None:
+def test_a_champion_is_not_validated_on_days_that_all_of_its_models_have_seen(
+    week: int, known: bool
+) -> None:
     reason = leakage_reason(champion(), snapshots()[week])
     assert (reason is None) is known
     if not known:
@@ -145,7 +148,7 @@ def test_a_champion_is_not_judged_by_days_that_its_twin_has_seen(week: int, know
 
 
 def test_a_champion_without_a_twin_is_judged_by_later_days_alone() -> None:
-    without = champion(twin_trained=None)
+    without = champion(twin_trained=None, chosen_on=None)
     assert leakage_reason(without, snapshots()[7]) is None
     assert leakage_reason(without, snapshots()[6]) is not None
 
@@ -167,7 +170,7 @@ def test_a_challenger_that_is_worse_beyond_noise_does_not_replace_the_champion()
     labels, good = drawn()
     found = decide("abc", labels, challenger=np.full(2_000, 0.5), champion=good, seed=0)
     assert (found.kept, found.champion) == ("champion", "abc")
-    assert found.reason == "on the validation snapshot the challenger is worse beyond noise"
+    assert found.reason == "on the snapshot for choices the challenger is worse beyond noise"
     assert found.difference is not None
     assert found.difference.low > 0
 
@@ -176,7 +179,7 @@ def test_a_challenger_that_is_better_replaces_the_champion() -> None:
     labels, good = drawn()
     found = decide("abc", labels, challenger=good, champion=np.full(2_000, 0.5), seed=0)
     assert (found.kept, found.champion) == ("challenger", "abc")
-    assert found.reason == "on the validation snapshot the challenger is better beyond noise"
+    assert found.reason == "on the snapshot for choices the challenger is better beyond noise"
 
 
 def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
@@ -186,4 +189,6 @@ def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
     for other in (one, shaken):
         found = decide("abc", labels, challenger=other, champion=one, seed=0)
         assert found.kept == "challenger"
-        assert found.reason == "on the validation snapshot the challenger is not worse beyond noise"
+        assert (
+            found.reason == "on the snapshot for choices the challenger is not worse beyond noise"
+        )

@@ -29,7 +29,7 @@ def challenger() -> Challenger:
 
 @cache
 def of_groups() -> Challenger:
-    return make_challenger(make_small_snapshots(4, opposite, 600, groups="clusters"), seed=0)
+    return make_challenger(make_small_snapshots(5, opposite, 600, groups="clusters"), seed=0)
 
 
 def test_contenders_are_measured_on_the_same_users() -> None:
@@ -92,7 +92,7 @@ def test_nobody_in_the_first_week_is_nobody() -> None:
 
 def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
     latest = of_groups().validated[0]
-    cards = group_cards(of_groups(), seed=0)
+    cards = group_cards(of_groups(), latest.training, seed=0)
     assert {card.group for card in cards} == {"cluster=1", "cluster=2"}
     for card in cards:
         own = latest.validation.groups == card.group
@@ -104,6 +104,8 @@ def test_groups_that_are_too_few_to_judge_have_no_measures() -> None:
     snapshots = make_small_snapshots(3, steady, groups="clusters")
     for one in snapshots:
         one.features.loc[:29, "user_group"] = "cluster=3"
-    cards = {card.group: card for card in group_cards(make_challenger(snapshots, seed=0), seed=0)}
+    found = make_challenger(snapshots, seed=0)
+    rows = found.validated[0].training
+    cards = {card.group: card for card in group_cards(found, rows, seed=0)}
     assert cards["cluster=3"].measures is None
     assert cards["cluster=1"].measures is not None

@@ -10,17 +10,19 @@ import pytest
 from ds_assets.core import user_groups
 from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import GroupCard
 from ds_assets.core.models.data.snapshots import Fold
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.learning.learner import LINEAR_SHARE, FittedClassifier, fit_classifier
 from ds_assets.core.models.training.group_models import (
     Contest,
     Ensemble,
+    FoldRows,
+    GroupDecision,
     can_fit,
     contest,
     fit_group,
 )
+from ds_assets.core.user_groups import largest_groups
 from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshot
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -56,24 +58,28 @@ def held(fold: Fold) -> tuple[Contest, Rows, FittedClassifier]:
     encoding = encoding_of(fold.training)
     training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
     whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
-    return contest(fold, training, validation, whole, seed=0), validation, whole
+    return (
+        contest(
+            fold, FoldRows(training, validation), whole, largest_groups(validation.groups), seed=0
+        ),
+        validation,
+        whole,
+    )
 
 
-def by_name(found: Contest) -> dict[str, GroupCard]:
-    return {card.group: card for card in found.cards}
+def by_name(found: Contest) -> dict[str, GroupDecision]:
+    return {decision.group: decision for decision in found.decisions}
 
 
 def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
     fold = make_fold(opposite)
     found, validation, whole = held(fold)
     assert set(found.winners) == {"cluster=1", "cluster=2"}
-    for card in found.cards:
-        assert (card.model, card.reason) == ("group", "its own model is better")
-        assert card.difference is not None
-        assert card.difference.high < 0
-        own = validation.labels[validation.groups == card.group]
-        assert (card.users, card.positives) == (len(own), own.sum())
-        assert card.snapshot == LATER
+    for decision in found.decisions:
+        assert decision.has_own_model
+        assert decision.reason == "its own model is better"
+        assert decision.difference is not None
+        assert decision.difference.high < 0
     both = Ensemble(whole, found.winners).log_odds(validation)
     assert both[validation.labels].mean() > both[~validation.labels].mean() + 2
     alone = whole.log_odds(validation.matrix)
@@ -83,8 +89,8 @@ def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
     found, validation, whole = held(make_fold(alike))
     assert found.winners == {}
-    assert {card.model for card in found.cards} == {"global"}
-    assert {card.reason for card in found.cards} <= {
+    assert not any(decision.has_own_model for decision in found.decisions)
+    assert {decision.reason for decision in found.decisions} <= {
         "its own model is worse",
         "its own model is no better beyond noise",
     }
@@ -106,18 +112,17 @@ def test_a_group_of_one_outcome_or_of_few_users_falls_back_and_says_so() -> None
     cards = by_name(held(make_fold(rule, groups=groups))[0])
     assert list(cards) == ["usual", "high", "few"]  # the largest first
     for name in ("high", "few"):
-        assert cards[name].model == "global"
+        assert not cards[name].has_own_model
         assert cards[name].reason == "too few users of each outcome for its own"
         assert cards[name].difference is None
-    assert cards["high"].positives == cards["high"].users > 0
-    assert cards["few"].users == 30
 
 
 def test_a_group_that_is_new_in_the_validation_snapshot_falls_back() -> None:
     fold = make_fold(alike)
     fold.training[0].features[USER_GROUP] = pd.array(["cluster=1"] * 600, dtype="string")
     card = by_name(held(fold)[0])["cluster=2"]
-    assert (card.model, card.reason) == ("global", "too few users of each outcome for its own")
+    assert not card.has_own_model
+    assert card.reason == "too few users of each outcome for its own"
 
 
 def test_only_the_largest_groups_are_tried_and_listed(monkeypatch: pytest.MonkeyPatch) -> None:
