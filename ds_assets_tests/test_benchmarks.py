@@ -161,20 +161,28 @@ def test_every_benchmark_is_found_by_its_file_name() -> None:
 @pytest.mark.slow
 def test_contestants_of_a_round_share_a_folder_and_say_time_and_memory(tmp_path: Path) -> None:
     simulate, compress = "subjects.simulate_game", "controls.compress_alone"
-    found = interleave(
+    measurements = interleave(
         {
             simulate: lambda folder: ["20", "2", folder / "game"],
             compress: lambda folder: [folder / "game" / "source"],
         },
         Circumstances(repetitions=1, logs=tmp_path / "logs", scratch=tmp_path),
     )
-    assert set(found[simulate][0]) == {"seconds", "peak_rss_mb", "memory_mb", "events", "lines"}
-    assert found[compress][0]["bytes"] > 0
+    assert set(measurements[simulate][0]) == {
+        "seconds",
+        "peak_rss_mb",
+        "memory_mb",
+        "events",
+        "lines",
+    }
+    assert measurements[compress][0]["bytes"] > 0
 
 
 def test_an_installations_settings_do_not_reach_what_is_measured() -> None:
-    found = environment_of_a_child({"DS_ASSETS_THREADS": "9", "DAGSTER_HOME": "x", "PATH": "/bin"})
-    assert found == {"PATH": "/bin", "PYTHONPATH": str(ROOT)}
+    environment = environment_of_a_child(
+        {"DS_ASSETS_THREADS": "9", "DAGSTER_HOME": "x", "PATH": "/bin"}
+    )
+    assert environment == {"PATH": "/bin", "PYTHONPATH": str(ROOT)}
 
 
 def test_quality_is_found_by_its_file_name_and_its_days_have_a_future() -> None:
@@ -189,10 +197,10 @@ def test_quality_is_found_by_its_file_name_and_its_days_have_a_future() -> None:
 
 def test_probabilities_that_come_true_are_calibrated_and_doubled_ones_are_not() -> None:
     rng = np.random.default_rng(0)
-    told = rng.uniform(0, 0.5, 100_000)
-    came = rng.random(100_000) < told
-    assert calibration_error(came, told) < 0.01
-    assert calibration_error(came, 2 * told) == pytest.approx(0.25, abs=0.01)
+    probabilities = rng.uniform(0, 0.5, 100_000)
+    came = rng.random(100_000) < probabilities
+    assert calibration_error(came, probabilities) < 0.01
+    assert calibration_error(came, 2 * probabilities) == pytest.approx(0.25, abs=0.01)
     assert calibration_error(came, np.full(100_000, came.mean())) < 0.01
 
 
@@ -228,9 +236,13 @@ def test_a_difference_is_sure_only_where_the_users_agree_on_it(
 def test_quality_of_a_small_game_is_measured_against_its_truth(tmp_path: Path) -> None:
     rows = list(bench_quality.simulated_rows(tmp_path / "game", 900, 38, [30]))
     assert [row.unit for row in rows] == ["share", "ECE"] * 2
-    found = [(row.unit, row.value or 0) for row in rows]
-    assert all(0.5 < share < 1.1 for unit, share in found if unit == "share"), found
-    assert all(0 < error < 0.2 for unit, error in found if unit == "ECE"), found
+    units_and_values = [(row.unit, row.value or 0) for row in rows]
+    assert all(0.5 < share < 1.1 for unit, share in units_and_values if unit == "share"), (
+        units_and_values
+    )
+    assert all(0 < error < 0.2 for unit, error in units_and_values if unit == "ECE"), (
+        units_and_values
+    )
 
 
 def test_what_takes_long_to_make_is_made_once(tmp_path: Path) -> None:
@@ -252,19 +264,19 @@ def write(file: Path, text: str) -> None:
 @pytest.mark.parametrize(("size", "requests"), [(1, 5), (2, 2), (5, 1), (6, 0)])
 def test_requests_are_all_of_one_size_and_such_as_the_api_takes(size: int, requests: int) -> None:
     ids = [f"user {number}" for number in range(5)]
-    asked = [msgspec.json.decode(one, type=UserIds) for one in questions.ids(ids, size)]
-    assert [one.user_ids for one in asked] == [
+    id_requests = [msgspec.json.decode(body, type=UserIds) for body in questions.ids(ids, size)]
+    assert [request.user_ids for request in id_requests] == [
         ids[first : first + size] for first in range(0, requests * size, size)
     ]
-    users = [{"user_id": one, "spend_7d": 1.5, "last_country": None} for one in ids]
+    users = [{"user_id": user_id, "spend_7d": 1.5, "last_country": None} for user_id in ids]
     to_score = [
-        msgspec.json.decode(one, type=ScoreRequest) for one in questions.features(users, size)
+        msgspec.json.decode(body, type=ScoreRequest) for body in questions.features(users, size)
     ]
-    assert [len(one.users) for one in to_score] == [size] * requests
+    assert [len(request.users) for request in to_score] == [size] * requests
     assert all(
-        one.features == {"spend_7d": 1.5, "last_country": None}
-        for asked in to_score
-        for one in asked.users
+        user.features == {"spend_7d": 1.5, "last_country": None}
+        for request in to_score
+        for user in request.users
     )
 
 

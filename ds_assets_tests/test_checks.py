@@ -81,8 +81,8 @@ def run_check(
     result = defs.resolve_job_def("one_check").execute_in_process(
         instance=instance, raise_on_error=False
     )
-    (found,) = result.get_asset_check_evaluations()
-    return found
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
 
 
 def test_a_day_without_a_valid_event_stops_before_its_features(installation: Installation) -> None:
@@ -282,10 +282,10 @@ def test_a_value_of_a_model_that_is_no_probability_fails_the_day(
     for value in (1.0000001, -0.1, float("nan"), float("inf"), None):
         file = copy.lake.local(table_file("predictions", LAST))
         parquet.write_table(broken(rows, f"{target}_probability", value), file)
-        found = run_check(copy, "predictions", "are_probabilities", instance)
-        assert not found.passed, value
-        assert found.severity is dg.AssetCheckSeverity.ERROR
-        assert found.description == sentence, value
+        evaluation = run_check(copy, "predictions", "are_probabilities", instance)
+        assert not evaluation.passed, value
+        assert evaluation.severity is dg.AssetCheckSeverity.ERROR
+        assert evaluation.description == sentence, value
 
 
 def test_an_active_user_without_a_row_fails_the_day(
@@ -293,9 +293,9 @@ def test_an_active_user_without_a_row_fails_the_day(
 ) -> None:
     rows = read_predictions(LAST, copy.lake)
     parquet.write_table(rows.slice(1), copy.lake.local(table_file("predictions", LAST)))
-    found = run_check(copy, "predictions", "are_probabilities", instance)
-    assert not found.passed
-    assert found.description == f"{LAST}: {len(rows) - 1} rows for {len(rows)} active users"
+    evaluation = run_check(copy, "predictions", "are_probabilities", instance)
+    assert not evaluation.passed
+    assert evaluation.description == f"{LAST}: {len(rows) - 1} rows for {len(rows)} active users"
 
 
 def test_missing_probabilities_are_no_fault_where_there_is_no_model(copy: Installation) -> None:
@@ -313,11 +313,11 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
     )
     job = dg.define_asset_job("deliver", selection)
     defs = dg.Definitions.merge(copy.defs, dg.Definitions(jobs=[job]))
-    found = defs.resolve_job_def("deliver").execute_in_process(
+    result = defs.resolve_job_def("deliver").execute_in_process(
         partition_key=str(LAST), raise_on_error=False
     )
-    assert not found.success
-    assert found.asset_materializations_for_node("rds_results") == []
+    assert not result.success
+    assert result.asset_materializations_for_node("rds_results") == []
     assert copy.delivered() == before
 
 
@@ -349,9 +349,9 @@ def test_a_database_that_holds_anything_else_than_the_predictions_fails_the_day(
     rows = read_predictions(LAST, copy.lake).num_rows
     assert run_check(copy, "rds_results", "is_complete", instance).passed
     assert tamper(copy, statement, str(LAST)) > 0
-    found = run_check(copy, "rds_results", "is_complete", instance)
-    assert not found.passed
-    assert found.description == f"{LAST}: {sentence.format(rows=rows, less=rows - 1)}"
+    evaluation = run_check(copy, "rds_results", "is_complete", instance)
+    assert not evaluation.passed
+    assert evaluation.description == f"{LAST}: {sentence.format(rows=rows, less=rows - 1)}"
 
 
 def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installation) -> None:
@@ -384,9 +384,9 @@ def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installa
 def test_a_check_alone_looks_at_the_latest_day(
     instance: dg.DagsterInstance, asset: str, name: str
 ) -> None:
-    found = run_check(finished(), asset, name, instance)
-    assert found.passed
-    assert found.metadata["days"].value == 1
+    evaluation = run_check(finished(), asset, name, instance)
+    assert evaluation.passed
+    assert evaluation.metadata["days"].value == 1
 
 
 def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
@@ -398,12 +398,14 @@ def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
     records = instance.get_records_for_run(
         run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
-    found = [
+    evaluations = [
         record.event_log_entry.dagster_event.asset_check_evaluation_data
         for record in records
         if record.event_log_entry.dagster_event
     ]
-    assert {one.check_name: one.metadata["days"].value for one in found} == {
+    assert {
+        evaluation.check_name: evaluation.metadata["days"].value for evaluation in evaluations
+    } == {
         "has_events": 3,
         "has_enough_events": 3,
         "is_mostly_valid": 3,
@@ -431,27 +433,27 @@ def outcomes(**verdicts: str) -> pd.DataFrame:
 
 
 def test_predictions_that_came_true_as_promised_pass() -> None:
-    found = check_outcomes(outcomes(churn="as_promised", payment="too_few_users"), 1)
-    assert found.passed
-    assert found.description == "1 day(s) checked"
+    result = check_outcomes(outcomes(churn="as_promised", payment="too_few_users"), 1)
+    assert result.passed
+    assert result.description == "1 day(s) checked"
     assert check_outcomes(pd.DataFrame(), 0).passed
 
 
 def test_predictions_outside_of_what_was_promised_are_a_warning_that_says_why() -> None:
-    found = check_outcomes(outcomes(churn="outside", payment="as_promised"), 1)
-    assert not found.passed
-    assert found.severity is dg.AssetCheckSeverity.WARN
-    assert found.description == (
+    result = check_outcomes(outcomes(churn="outside", payment="as_promised"), 1)
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert result.description == (
         f"{day(1)}: churn predictions are outside (AUC 0.610, promised 0.700 to 0.800; it happened "
         "to 31.0% of the users, promised 0.100 to 0.200; largest drift of a feature 0.40)"
     )
 
 
 def test_a_useless_model_is_an_error_whatever_else_is_well() -> None:
-    found = check_outcomes(outcomes(churn="outside", payment="useless"), 1)
-    assert not found.passed
-    assert found.severity is dg.AssetCheckSeverity.ERROR
-    assert {name: one.value for name, one in found.metadata.items()} == {
+    result = check_outcomes(outcomes(churn="outside", payment="useless"), 1)
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.ERROR
+    assert {name: entry.value for name, entry in result.metadata.items()} == {
         "days": 1,
         "outside": 1,
         "useless": 1,

@@ -89,13 +89,13 @@ def defs(**changes: Any) -> dg.Definitions:
     return build_defs(Installation(load_settings({"home": Path("nowhere")}), make_game(**changes)))
 
 
-def spec(found: dg.Definitions, name: str) -> dg.AssetSpec:
-    return found.resolve_assets_def(name).get_asset_spec()
+def spec(definitions: dg.Definitions, name: str) -> dg.AssetSpec:
+    return definitions.resolve_assets_def(name).get_asset_spec()
 
 
-def reads(found: dg.AssetSpec) -> dict[str, tuple[int, int]]:
+def reads(asset_spec: dg.AssetSpec) -> dict[str, tuple[int, int]]:
     offsets = {}
-    for dep in found.deps:
+    for dep in asset_spec.deps:
         mapping = dep.partition_mapping
         assert mapping is None or isinstance(mapping, dg.TimeWindowPartitionMapping)
         both = (mapping.start_offset, mapping.end_offset) if mapping else (0, 0)
@@ -104,36 +104,37 @@ def reads(found: dg.AssetSpec) -> dict[str, tuple[int, int]]:
 
 
 def test_the_graph_has_this_shape() -> None:
-    found = defs()
-    graph = found.resolve_asset_graph()
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(SHAPE)
-    specs = {name: spec(found, name) for name in SHAPE}
+    specs = {name: spec(definitions, name) for name in SHAPE}
     assert {
-        name: (one.group_name, set(one.kinds), reads(one)) for name, one in specs.items()
+        name: (asset_spec.group_name, set(asset_spec.kinds), reads(asset_spec))
+        for name, asset_spec in specs.items()
     } == SHAPE
 
 
 def test_every_asset_has_an_owner_a_description_daily_partitions_and_ranges_in_one_run() -> None:
-    found = defs()
+    definitions = defs()
     for name in SHAPE:
-        asset, one = found.resolve_assets_def(name), spec(found, name)
-        assert list(one.owners) == ["team:player-insights"]
-        assert one.description is not None
-        assert one.description.endswith(".")
-        assert isinstance(one.partitions_def, dg.DailyPartitionsDefinition)
+        asset, asset_spec = definitions.resolve_assets_def(name), spec(definitions, name)
+        assert list(asset_spec.owners) == ["team:player-insights"]
+        assert asset_spec.description is not None
+        assert asset_spec.description.endswith(".")
+        assert isinstance(asset_spec.partitions_def, dg.DailyPartitionsDefinition)
         assert asset.backfill_policy == dg.BackfillPolicy.single_run()
 
 
 def test_the_assets_of_a_game_that_goes_on_must_stay_fresh() -> None:
-    found = defs()
-    fresh = {name: spec(found, name).freshness_policy for name in SHAPE}
+    definitions = defs()
+    fresh = {name: spec(definitions, name).freshness_policy for name in SHAPE}
     expected = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=36))
     assert fresh == dict.fromkeys(SHAPE, expected)
 
 
 def test_the_assets_of_a_game_that_has_ended_need_not_be_fresh() -> None:
-    found = defs(**ENDED)
-    assert {spec(found, name).freshness_policy for name in SHAPE} == {None}
+    definitions = defs(**ENDED)
+    assert {spec(definitions, name).freshness_policy for name in SHAPE} == {None}
 
 
 def test_partitions_are_the_days_of_the_game_in_its_zone() -> None:
@@ -171,8 +172,12 @@ def test_the_columns_of_a_stored_table_are_shown_with_type_and_meaning(
         "time": "datetime",
     }
     assert [
-        (one.name, one.type, one.description, one.constraints.nullable) for one in shown.columns
-    ] == [(one.name, ui[one.type], one.description, one.nullable) for one in table.columns]
+        (column.name, column.type, column.description, column.constraints.nullable)
+        for column in shown.columns
+    ] == [
+        (column.name, ui[column.type], column.description, column.nullable)
+        for column in table.columns
+    ]
 
 
 @pytest.mark.parametrize("target", ["churn", "payment"])
@@ -183,8 +188,8 @@ def test_the_model_of_a_target_can_be_selected_by_its_tag(target: str) -> None:
 
 
 def test_what_must_not_run_twice_at_once_is_in_a_pool() -> None:
-    found = defs()
-    pools = {name: found.resolve_assets_def(name).op.pool for name in SHAPE}
+    definitions = defs()
+    pools = {name: definitions.resolve_assets_def(name).op.pool for name in SHAPE}
     assert {name: pool for name, pool in pools.items() if pool} == {
         "clusters": "cluster_ids",
         "rds_results": "results_database",
@@ -206,16 +211,16 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "prediction_outcomes:are_as_promised",
         *given_up,
     }
-    assert all(one.description for one in checks.values())
-    free = {name for name, one in checks.items() if not one.blocking}
+    assert all(check.description for check in checks.values())
+    free = {name for name, check in checks.items() if not check.blocking}
     assert free == {"prediction_outcomes:are_as_promised", *given_up}
 
 
 def test_jobs_schedule_and_sensor_are_these() -> None:
-    found, daily = defs(), set(SHAPE) - {"prediction_outcomes"}
+    definitions, daily = defs(), set(SHAPE) - {"prediction_outcomes"}
     jobs = {
         job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-        for job in found.resolve_all_job_defs()
+        for job in definitions.resolve_all_job_defs()
         if not job.name.startswith("__")
     }
     assert jobs == {
@@ -228,11 +233,11 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         "accept_day": set(),
         "refuse_day": set(),
     }
-    schedules = [(s.name, s.job_name) for s in found.get_repository_def().schedule_defs]
+    schedules = [(s.name, s.job_name) for s in definitions.get_repository_def().schedule_defs]
     assert schedules == [("daily_collection", "collect_logs")]
     sensors = [
         (s.name, [target.job_name for target in s.targets])
-        for s in found.get_repository_def().sensor_defs
+        for s in definitions.get_repository_def().sensor_defs
     ]
     reasons = ["daily_predictions", "predict_again", "deliver_again", "judge_predictions"]
     assert sensors == [("raw_files", reasons)]
@@ -246,8 +251,8 @@ def test_everything_that_is_referred_to_is_there() -> None:
 def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
     other = LakeResource(url="", folder=str(tmp_path), cache=str(tmp_path))
     installation = Installation(load_settings({"home": Path("nowhere")}), make_game())
-    found = build_defs(installation, {"lake": other})
-    resources = found.resources or {}
+    definitions = build_defs(installation, {"lake": other})
+    resources = definitions.resources or {}
     assert resources["lake"] is other
     assert set(resources) == {"log_source", "lake", "engine", "results", "cache"}
 

@@ -216,8 +216,8 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
 def test_a_broken_rule_is_one_line_with_the_key_what_was_found_and_what_is_accepted(
     tmp_path: Path, change: dict[str, Any], line: str
 ) -> None:
-    (found,) = mistakes(LEAST | change, tmp_path)
-    assert found.startswith(line)
+    (message,) = mistakes(LEAST | change, tmp_path)
+    assert message.startswith(line)
 
 
 def test_all_mistakes_of_a_target_are_shown_at_once_those_of_its_form_too(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_an_empty_mapping_misses_what_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "kind"),
     [
         ("", "NoneType"),
         ("[1]", "list"),
@@ -289,8 +289,8 @@ def test_an_empty_mapping_misses_what_is_needed(tmp_path: Path) -> None:
         ("!!set {a}", "set"),
     ],
 )
-def test_a_file_without_keys_says_what_it_holds(tmp_path: Path, text: str, found: str) -> None:
-    with pytest.raises(InputError, match=f"must contain keys and values; found {found}"):
+def test_a_file_without_keys_says_what_it_holds(tmp_path: Path, text: str, kind: str) -> None:
+    with pytest.raises(InputError, match=f"must contain keys and values; found {kind}"):
         load(text, tmp_path)
 
 

@@ -83,8 +83,8 @@ def imports(path: Path) -> Iterator[str]:
 
 def own_imports(package: Path) -> dict[str, set[str]]:
     """Modules of the package that each module imports."""
-    known = modules(package)
-    return {name: {*imports(path)} & set(known) - {name} for name, path in known.items()}
+    paths = modules(package)
+    return {name: {*imports(path)} & set(paths) - {name} for name, path in paths.items()}
 
 
 def calls(path: Path) -> set[str]:
@@ -119,13 +119,17 @@ def reached(package: Path, start: str) -> dict[str, str]:
     """Outside libraries that a part loads, also through others, with the module that does."""
     own = own_imports(package)
     waiting = [name for name in own if part(name) == start]
-    seen = set(waiting)
+    reached_modules = set(waiting)
     for name in waiting:
-        new = own[name] - seen
-        seen |= new
+        new = own[name] - reached_modules
+        reached_modules |= new
         waiting += new
     paths = modules(package)
-    return {found.split(".")[0]: name for name in seen for found in imports(paths[name])}
+    return {
+        imported.split(".")[0]: name
+        for name in reached_modules
+        for imported in imports(paths[name])
+    }
 
 
 def write(package: Path, files: dict[str, str]) -> Path:
@@ -146,16 +150,18 @@ def test_imports_go_one_way() -> None:
 
 
 def test_only_the_composition_root_opens_what_an_installation_runs_on() -> None:
-    found = {name: calls(path) & COMPOSITION for name, path in modules(PACKAGE).items()}
-    opened = {name: called for name, called in found.items() if called}
+    called_by_module = {name: calls(path) & COMPOSITION for name, path in modules(PACKAGE).items()}
+    opened = {name: called for name, called in called_by_module.items() if called}
     assert opened.pop("ds_assets.installation")
     assert opened == COMPOSED_ELSEWHERE
 
 
 def test_no_asset_imports_another() -> None:
     assets = {name for name in modules(PACKAGE) if part(name) == "assets"} - {"ds_assets.assets"}
-    found = own_imports(PACKAGE)
-    assert {name: found[name] & assets for name in assets if found[name] & assets} == {}
+    imports_of_asset = own_imports(PACKAGE)
+    assert {
+        name: imports_of_asset[name] & assets for name in assets if imports_of_asset[name] & assets
+    } == {}
 
 
 def test_only_the_definitions_import_the_assets() -> None:
@@ -168,8 +174,8 @@ def test_only_the_definitions_import_the_assets() -> None:
 
 
 def folder_of_core(module: str) -> int:
-    found = module.split(".")[2:3]
-    return CORE.index(found[0]) if found and found[0] in CORE else 0
+    folders = module.split(".")[2:3]
+    return CORE.index(folders[0]) if folders and folders[0] in CORE else 0
 
 
 def test_imports_inside_the_core_go_one_way_too() -> None:
@@ -186,7 +192,8 @@ def test_imports_inside_the_core_go_one_way_too() -> None:
 @pytest.mark.parametrize("name", [name for name in modules(PACKAGE) if part(name) == "core"])
 def test_core_imports_no_infrastructure(name: str) -> None:
     assert (
-        INFRASTRUCTURE & {found.split(".")[0] for found in imports(modules(PACKAGE)[name])} == set()
+        INFRASTRUCTURE & {imported.split(".")[0] for imported in imports(modules(PACKAGE)[name])}
+        == set()
     )
 
 

@@ -32,11 +32,11 @@ def put_one(cache: PredictionCache) -> int:
 
 
 def test_without_addresses_everything_is_a_folder_or_in_the_process(tmp_path: Path) -> None:
-    found = installation(tmp_path)
-    assert isinstance(found.lake(), FolderLake)
-    assert isinstance(found.log_source(), FolderLogSource)
-    assert isinstance(found.engine(), DuckDBEngine)
-    with found.results() as results, found.cache() as cache:
+    installed = installation(tmp_path)
+    assert isinstance(installed.lake(), FolderLake)
+    assert isinstance(installed.log_source(), FolderLogSource)
+    assert isinstance(installed.engine(), DuckDBEngine)
+    with installed.results() as results, installed.cache() as cache:
         results.ensure_schema()
         assert (tmp_path / "results.sqlite").is_file()
         assert put_one(cache) == 1
@@ -47,15 +47,18 @@ def test_an_address_takes_the_place_of_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    found = installation(
+    installed = installation(
         tmp_path,
         source_url="s3://logs/game",
         lake_url="http://127.0.0.1:1/account/lake",
         cache_url="redis://127.0.0.1:1/0",
     )
-    assert isinstance(found.lake(), BlobLake)
-    assert isinstance(found.log_source(), S3LogSource)
-    with found.cache() as cache, pytest.raises(CacheUnavailable, match=r"redis://127\.0\.0\.1:1/0"):
+    assert isinstance(installed.lake(), BlobLake)
+    assert isinstance(installed.log_source(), S3LogSource)
+    with (
+        installed.cache() as cache,
+        pytest.raises(CacheUnavailable, match=r"redis://127\.0\.0\.1:1/0"),
+    ):
         put_one(cache)
 
 

@@ -35,8 +35,8 @@ def test_a_game_that_has_ended_has_its_days_and_no_more() -> None:
 def test_days_on_which_the_clock_changes_are_days_like_others(around: dt.date) -> None:
     days = [around + dt.timedelta(days=n) for n in range(4)]
     later = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
-    found = keys(later, first_day=days[0], last_day=days[-1], time_zone=BERLIN)
-    assert found == [str(one) for one in days]
+    partition_keys = keys(later, first_day=days[0], last_day=days[-1], time_zone=BERLIN)
+    assert partition_keys == [str(day) for day in days]
 
 
 # Beta in Dagster 1.13, as `definitions` explains.

@@ -37,10 +37,10 @@ RECIPE = ROOT / "docs" / "recipes" / "feature.md"
 
 def code_blocks(recipe: Path) -> list[str]:
     """The Python of a recipe, without the indentation of the list that it stands in."""
-    found = re.findall(
+    blocks = re.findall(
         r"^   ```python\n(.*?)^   ```$", recipe.read_text(), re.DOTALL | re.MULTILINE
     )
-    return ["".join(line[3:] for line in block.splitlines(keepends=True)) for block in found]
+    return ["".join(line[3:] for line in block.splitlines(keepends=True)) for block in blocks]
 
 
 def with_feature(catalog: str, function: str, declaration: str) -> str:
@@ -67,7 +67,7 @@ def look_at(name: str) -> dict[str, Any]:
     users, declared = make_features(200), FEATURES
     fitted = fit_clusters(users, declared, ClusterRange(min=3, max=3), None, as_of=FIRST_DAY)
     profiles = cluster_profiles(FIRST_DAY, users, declared, fitted.assignments, users, None)
-    (feature,) = (one for one in declared if one.name == name)
+    (feature,) = (spec for spec in declared if spec.name == name)
     with tempfile.TemporaryDirectory() as folder:
         rows = [make_row("a", 6, events=3), make_row("a", 7, events=9), make_row("a", 8)]
         described = World(Path(folder), GAME).describe(rows, [day(8)])
@@ -90,7 +90,7 @@ def reasons_of(name: str) -> list[Any]:
     users = make_features(5).assign(**{name: 12.0})[:1]
     encoding = fit_encoding([users])
     plan = plan_reasons(encoding, declare_features(make_game()))
-    values = np.array([[float(one == name) for one in encoding.names]], dtype=np.float32)
+    values = np.array([[float(column == name) for column in encoding.names]], dtype=np.float32)
     batch = reasons_of_frame(users, plan, values).to_pylist()
     user = {str(column): value for column, value in users.iloc[0].items()}
     online = reasons_of_users([user], plan, values)
@@ -98,7 +98,7 @@ def reasons_of(name: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def feature_facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a copy of the package to which the recipe was applied makes of the feature."""
     folder = tmp_path_factory.mktemp("recipe")
     copy = shutil.copytree(
@@ -119,34 +119,36 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
     )
     assert finished.returncode == 0, finished.stderr
-    found: dict[str, Any] = json.loads(finished.stdout)
-    assert found["package"] == str(folder)
-    return found
+    output: dict[str, Any] = json.loads(finished.stdout)
+    assert output["package"] == str(folder)
+    return output
 
 
-def test_a_feature_of_the_recipe_is_a_column_with_its_description(seen: dict[str, Any]) -> None:
-    assert "busiest_day" in seen["columns"]
-    assert seen["ui"] == "Most events on one day."
+def test_a_feature_of_the_recipe_is_a_column_with_its_description(
+    feature_facts: dict[str, Any],
+) -> None:
+    assert "busiest_day" in feature_facts["columns"]
+    assert feature_facts["ui"] == "Most events on one day."
 
 
-def test_a_feature_of_the_recipe_is_computed(seen: dict[str, Any]) -> None:
-    assert seen["value"] == 9.0
+def test_a_feature_of_the_recipe_is_computed(feature_facts: dict[str, Any]) -> None:
+    assert feature_facts["value"] == 9.0
 
 
-def test_a_feature_of_the_recipe_is_given_as_a_reason(seen: dict[str, Any]) -> None:
+def test_a_feature_of_the_recipe_is_given_as_a_reason(feature_facts: dict[str, Any]) -> None:
     expected = {
         "code": "busiest_day",
         "effect": 1.0,
         "values": [12],
         "words": "most events on one day: 12",
     }
-    assert seen["reasons"] == [[expected], [expected]]
+    assert feature_facts["reasons"] == [[expected], [expected]]
 
 
 def test_a_feature_of_the_recipe_counts_in_clusters_and_their_profiles(
-    seen: dict[str, Any],
+    feature_facts: dict[str, Any],
 ) -> None:
-    assert "busiest_day" in seen["distances"]
-    assert seen["family"] == "activity"
-    assert len(seen["profiles"]) == 3
-    assert all(names[-1] == "busiest_day" for names in seen["profiles"])
+    assert "busiest_day" in feature_facts["distances"]
+    assert feature_facts["family"] == "activity"
+    assert len(feature_facts["profiles"]) == 3
+    assert all(names[-1] == "busiest_day" for names in feature_facts["profiles"])

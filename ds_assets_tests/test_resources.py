@@ -38,8 +38,8 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
         "cache": CacheResource(url="", folder=str(tmp_path), name="game", days_to_live=7),
     }
     assert dg.materialize([some], resources=resources).success
-    assert [type(one) for one in got] == [FolderLake, ResultsDatabase, PredictionCache]
-    assert {id(one) for one in closed} == {id(one) for one in got[1:]}
+    assert [type(resource) for resource in got] == [FolderLake, ResultsDatabase, PredictionCache]
+    assert {id(resource) for resource in closed} == {id(resource) for resource in got[1:]}
 
 
 @pytest.mark.parametrize(

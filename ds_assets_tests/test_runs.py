@@ -63,8 +63,8 @@ def test_days_that_are_left_out_are_told_once_with_the_first_reason(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:
     folder = installation.source(day(2))
-    said = installation.run(START, day(3), FIRST_TWO, instance)
-    assert said == [f"{day(2)}: there are no log files in {folder}"]
+    messages = installation.run(START, day(3), FIRST_TWO, instance)
+    assert messages == [f"{day(2)}: there are no log files in {folder}"]
     assert installation.lake.days("user_activity") == [START, day(1), day(3)]
 
 
@@ -129,9 +129,9 @@ def test_a_run_whose_process_was_killed_is_ended_by_the_next(
     gone.wait()
     killed = add_started(instance, f"{socket.gethostname()}:{gone.pid}")
     installation.run(START, assets=FIRST_TWO, instance=instance)
-    found = instance.get_run_by_id(killed)
-    assert found is not None
-    assert found.status is dg.DagsterRunStatus.FAILURE
+    run = instance.get_run_by_id(killed)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_run_that_lives_or_of_which_nothing_is_known_is_left_alone(
 ) -> None:
     other = add_started(instance, process)
     installation.run(START, assets=FIRST_TWO, instance=instance)
-    found = instance.get_run_by_id(other)
-    assert found is not None
-    assert found.status is dg.DagsterRunStatus.STARTED
+    run = instance.get_run_by_id(other)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.STARTED
 
 
 @pytest.mark.parametrize(

@@ -33,21 +33,21 @@ def complaint(**overrides: Any) -> str:
 
 
 def test_everything_has_a_default_below_the_home(tmp_path: Path) -> None:
-    found = load_settings()
+    settings = load_settings()
     home = tmp_path / "ds_assets_home"
-    assert (found.home, found.source, found.lake) == (home, home / "source", home / "lake")
-    assert found.results_url == f"sqlite:///{home / 'results.sqlite'}"
-    assert found.cache_folder == home / "cache"
-    assert found.api_keys == home / "api_keys.json"
+    assert (settings.home, settings.source, settings.lake) == (home, home / "source", home / "lake")
+    assert settings.results_url == f"sqlite:///{home / 'results.sqlite'}"
+    assert settings.cache_folder == home / "cache"
+    assert settings.api_keys == home / "api_keys.json"
 
 
 def test_the_working_directory_is_a_folder_like_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DS_ASSETS_LAKE", ".")
-    found = load_settings({"source": Path()})
-    assert (found.lake, found.source) == (tmp_path, tmp_path)
-    assert found.spark_lake == f"file://{tmp_path}"
+    settings = load_settings({"source": Path()})
+    assert (settings.lake, settings.source) == (tmp_path, tmp_path)
+    assert settings.spark_lake == f"file://{tmp_path}"
 
 
 def test_the_game_is_the_homes_own_where_it_has_one_and_else_the_demos(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_settings_come_from_the_environment_before_the_env_file(
     (tmp_path / ".env").write_text("DS_ASSETS_THREADS=3\nDS_ASSETS_CACHE_DAYS=4\nOTHER=x\n")
     monkeypatch.setenv("DS_ASSETS_THREADS", "5")
     monkeypatch.setenv("DS_ASSETS_CACHE_DAYS", "")
-    found = load_settings({"schedule_hour": 6})
-    assert (found.threads, found.cache_days, found.schedule_hour) == (5, 4, 6)
+    settings = load_settings({"schedule_hour": 6})
+    assert (settings.threads, settings.cache_days, settings.schedule_hour) == (5, 4, 6)
 
 
 def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(

@@ -82,9 +82,9 @@ def flaw(arrival: dt.date, line: bytes) -> str:
         "broken_garbage_time": not event.get("ts", "Z").endswith("Z"),
         "unknown_types": event["type"] not in KNOWN_TYPES,
     }
-    found = [name for name, is_so in flaws.items() if is_so]
-    assert len(found) <= 1
-    return found[0] if found else timing(arrival, dt.datetime.fromisoformat(event["ts"]))
+    names = [name for name, is_so in flaws.items() if is_so]
+    assert len(names) <= 1
+    return names[0] if names else timing(arrival, dt.datetime.fromisoformat(event["ts"]))
 
 
 def timing(arrival: dt.date, when: dt.datetime) -> str:
@@ -211,9 +211,9 @@ class TestLines:
     def test_every_clean_line_has_the_fields_of_its_type(
         self, clean: tuple[Path, SimulationSummary]
     ) -> None:
-        found = events(clean[0])
-        assert {event["type"] for event in found} == KNOWN_TYPES
-        for event in found:
+        rows = events(clean[0])
+        assert {event["type"] for event in rows} == KNOWN_TYPES
+        for event in rows:
             purchase = event["type"] == "purchase"
             keys = {"id", "ts", "type", "user", "props"}
             assert event.keys() == (keys | {"amount", "currency"} if purchase else keys)
@@ -226,10 +226,10 @@ class TestLines:
         self, clean: tuple[Path, SimulationSummary]
     ) -> None:
         out, summary = clean
-        found = events(out)
+        rows = events(out)
         assert [flaw(*line) for line in lines(out)] == ["clean"] * summary.lines
-        assert [event["ts"] for event in found] == sorted(event["ts"] for event in found)
-        assert len({event["id"] for event in found}) == summary.lines == summary.events
+        assert [event["ts"] for event in rows] == sorted(event["ts"] for event in rows)
+        assert len({event["id"] for event in rows}) == summary.lines == summary.events
 
     def test_a_level_never_falls_and_rises_by_a_level_up(
         self, clean: tuple[Path, SimulationSummary]
@@ -255,13 +255,13 @@ class TestMess:
     ) -> None:
         out, summary = messy
         unique = Counter(line for _, line in lines(out))
-        found = Counter(flaw(arrival, line) for arrival, line in lines(out))
-        found["duplicates"] = sum(count - 1 for count in unique.values())
-        found["new_fields"] = sum(b'"app":' in line for _, line in lines(out))
+        counts = Counter(flaw(arrival, line) for arrival, line in lines(out))
+        counts["duplicates"] = sum(count - 1 for count in unique.values())
+        counts["new_fields"] = sum(b'"app":' in line for _, line in lines(out))
         assert max(unique.values()) == 2
-        assert all(count > 50 for count in found.values())
-        del found["clean"]
-        assert found == {key: getattr(summary.injected, key) for key in found}
+        assert all(count > 50 for count in counts.values())
+        del counts["clean"]
+        assert counts == {key: getattr(summary.injected, key) for key in counts}
 
     def test_as_many_events_are_hit_as_were_asked_for(
         self, messy: tuple[Path, SimulationSummary]
@@ -346,8 +346,10 @@ class TestMess:
         out = tmp_path_factory.mktemp("any")
         days = tuple(START + dt.timedelta(day) for day in missing)
         mess = dict(zip(MESS, shares, strict=True))
-        asked = options(users=40, days=6, **mess, missing_days=days, new_fields=new_fields)
-        summary = simulate(asked, out)
+        simulation_options = options(
+            users=40, days=6, **mess, missing_days=days, new_fields=new_fields
+        )
+        summary = simulate(simulation_options, out)
         injected = summary.injected
         added = injected.duplicates + injected.unknown_types + injected.broken
         assert len(lines(out)) == summary.lines
@@ -406,17 +408,20 @@ class TestGroups:
         law = world.law(56)
         begins = (56 - world.installed) % 28 < 3
         for name, factor in {"US": 160, "KR": 1}.items():
-            there = world.country == list(COUNTRIES).index(name)
-            often = (law.buys / world.buys)[there]
-            assert often[begins[there]].mean() == pytest.approx(
-                factor * often[~begins[there]].mean()
+            is_inhabitant = world.country == list(COUNTRIES).index(name)
+            often = (law.buys / world.buys)[is_inhabitant]
+            assert often[begins[is_inhabitant]].mean() == pytest.approx(
+                factor * often[~begins[is_inhabitant]].mean()
             )
 
     def test_an_update_drives_away_in_some_countries(self, world: World) -> None:
-        day = next(int(one) for one in world.updates if one >= 14)
+        day = next(int(update) for update in world.updates if update >= 14)
         for name, welcome in {"TH": False, "KR": True}.items():
-            there = (world.country == list(COUNTRIES).index(name)) & (world.installed < 0)
-            on_the_day, a_week_before = world.law(day).plays[there], world.law(day - 7).plays[there]
+            is_inhabitant = (world.country == list(COUNTRIES).index(name)) & (world.installed < 0)
+            on_the_day, a_week_before = (
+                world.law(day).plays[is_inhabitant],
+                world.law(day - 7).plays[is_inhabitant],
+            )
             assert (on_the_day.mean() > a_week_before.mean()) == welcome
 
 
@@ -484,16 +489,16 @@ class TestTruth:
         world = build_world(options(users=6, **game))
         oracle = Oracle(world, horizon=3, active_days=14)
         laws = [world.law(day) for day in range(7)]
-        seen = np.random.default_rng(0).random((4, 6)) < 0.4
+        was_seen = np.random.default_rng(0).random((4, 6)) < 0.4
         # A newcomer is active on the first day for certain, and cannot be before.
-        seen |= world.installed == np.arange(4)[:, None]
-        seen &= world.installed <= np.arange(4)[:, None]
+        was_seen |= world.installed == np.arange(4)[:, None]
+        was_seen &= world.installed <= np.arange(4)[:, None]
         for day in range(4):
-            oracle.observe(np.flatnonzero(seen[day]))
+            oracle.observe(np.flatnonzero(was_seen[day]))
         active = [law.plays for law in laws]
         paying = [law.plays for law in laws[:4]] + [law.pays for law in laws[4:]]
-        nothing = np.vstack([seen, np.zeros((3, 6), bool)])
-        so_far = summed_over_paths(world.playing_at_first, laws[:4], active, seen)
+        nothing = np.vstack([was_seen, np.zeros((3, 6), bool)])
+        so_far = summed_over_paths(world.playing_at_first, laws[:4], active, was_seen)
         no_activity = summed_over_paths(world.playing_at_first, laws, active, nothing)
         no_purchase = summed_over_paths(world.playing_at_first, laws, paying, nothing)
         assert oracle.churn() == pytest.approx(no_activity / so_far)
@@ -545,10 +550,10 @@ def column(logs: Path, query: str) -> npt.NDArray[Any]:
         return np.array([row[0] for row in connection.execute(query).fetchall()])
 
 
-def rank_correlation(world: World, country: str, one: Numbers, other: Numbers) -> float:
+def rank_correlation(world: World, country: str, fact: Numbers, other: Numbers) -> float:
     """Spearman's, of two facts of the users of a country."""
-    there = world.country == list(COUNTRIES).index(country)
-    first, second = (np.argsort(np.argsort(values[there])) for values in (one, other))
+    is_inhabitant = world.country == list(COUNTRIES).index(country)
+    first, second = (np.argsort(np.argsort(values[is_inhabitant])) for values in (fact, other))
     return float(np.corrcoef(first, second)[0, 1])
 
 
@@ -563,11 +568,11 @@ def expected_and_observed(
     out: Path, logs: Path, probability: str, event_type: str, happens: bool
 ) -> tuple[Numbers, npt.NDArray[np.bool_]]:
     """Probabilities of the truth on days a horizon apart, and whether the event happened."""
-    seen = column(
+    visits = column(
         logs, f"select distinct (d::text, user_id) from events where type = '{event_type}'"
     )
     days: dict[str, set[str]] = {}
-    for day, user in seen:
+    for day, user in visits:
         days.setdefault(user, set()).add(day)
     expected, happened = [], []
     for snapshot in (START + dt.timedelta(day) for day in SNAPSHOTS):
@@ -605,7 +610,10 @@ def predicted_and_happened(world: World) -> list[tuple[Numbers, npt.NDArray[np.b
 
 
 def summed_over_paths(
-    playing_at_first: Numbers, laws: list[Law], sigmoid: list[Numbers], seen: npt.NDArray[np.bool_]
+    playing_at_first: Numbers,
+    laws: list[Law],
+    sigmoid: list[Numbers],
+    was_seen: npt.NDArray[np.bool_],
 ) -> Numbers:
     """P(what was seen) of each user, over every path of playing and gone there is.
 
@@ -614,7 +622,7 @@ def summed_over_paths(
     total = np.zeros_like(playing_at_first)
     for path in itertools.product([True, False], repeat=len(laws) + 1):
         weight = playing_at_first if path[0] else 1 - playing_at_first
-        days = zip(laws, path[:-1], path[1:], sigmoid, seen, strict=False)
+        days = zip(laws, path[:-1], path[1:], sigmoid, was_seen, strict=False)
         for law, before, playing, chance, here in days:
             stays = 1 - law.leaves if before else law.returns
             weight = weight * (stays if playing else 1 - stays)

@@ -70,11 +70,11 @@ def _look(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> dict[dt.date
 
 def _find_days_to_make(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> list[dt.date]:
     """Find the days for the next run among those of which nothing is stored."""
-    game, made = evaluation.game, evaluation.records.recorded_days("user_activity").keys()
+    game, recorded = evaluation.game, evaluation.records.recorded_days("user_activity").keys()
     given_up = {RunIntent.of_tag(tag).first for tag in evaluation.cursor.given_up}
     newest = max(days, default=game.first_day)
     last = game.last_day or newest
-    new = [day for day in days if day not in made | given_up and game.first_day <= day <= last]
+    new = [day for day in days if day not in recorded | given_up and game.first_day <= day <= last]
     block_days = days_behind_predictions(game)
     return sorted(new, key=lambda day: rank(day, newest, block_days))[:MAX_DAYS_PER_RUN]
 

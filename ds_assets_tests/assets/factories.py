@@ -194,11 +194,11 @@ def finished() -> Installation:
 
     Copy it to change it.
     """
-    home, made = shared_folder() / "finished", shared_folder() / "finished is made"
+    home, marker = shared_folder() / "finished", shared_folder() / "finished is made"
     with FileLock(shared_folder() / "finished.lock"):
-        if not made.exists():
+        if not marker.exists():
             make_played(home, users=300, days=32, seed=5)
             with few_pictures():
                 Installation(home).run(START, LAST)
-            made.touch()
+            marker.touch()
     return Installation(home)

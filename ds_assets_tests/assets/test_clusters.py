@@ -48,8 +48,10 @@ def test_ids_are_never_given_to_others_when_older_days_are_filled_in(tmp_path: P
     lake, game = FolderLake(tmp_path), make_game(clusters={"min": 3, "max": 3})
     older, old, newest = (FIRST_DAY + dt.timedelta(days=number) for number in (0, 30, 60))
     store_users([older, old, newest], lake)
-    made = [clusters.materialize_days([day], lake, game)[day] for day in (newest, old, older)]
-    assert [ids_of(card) for card in made] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    stored_clusters = [
+        clusters.materialize_days([day], lake, game)[day] for day in (newest, old, older)
+    ]
+    assert [ids_of(card) for card in stored_clusters] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
 
 
 def test_days_made_again_in_any_order_end_as_they_were(tmp_path: Path) -> None:

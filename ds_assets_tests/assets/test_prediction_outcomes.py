@@ -55,14 +55,16 @@ def of_all(outcomes: pd.DataFrame, target: str) -> dict[str, Any]:
 def shown(installation: Installation, of: dt.date) -> dict[str, Any]:
     with dg.DagsterInstance.ephemeral() as instance:
         installation.run(of, assets=("prediction_outcomes",), instance=instance)
-        found = instance.get_latest_materialization_event(dg.AssetKey("prediction_outcomes"))
-        assert found is not None
-        assert found.asset_materialization is not None
-        metadata = found.asset_materialization.metadata
+        materialization = instance.get_latest_materialization_event(
+            dg.AssetKey("prediction_outcomes")
+        )
+        assert materialization is not None
+        assert materialization.asset_materialization is not None
+        metadata = materialization.asset_materialization.metadata
         return {name: value.value for name, value in metadata.items()}
 
 
-def seen(lake: FolderLake, of: dt.date, horizon: int) -> Iterator[pd.DataFrame]:
+def activity_of_horizon(lake: FolderLake, of: dt.date, horizon: int) -> Iterator[pd.DataFrame]:
     """What was stored of the days of a horizon, as it arrived."""
     for number in range(1, horizon + 1):
         arrived = of + dt.timedelta(days=number)
@@ -74,9 +76,9 @@ def seen(lake: FolderLake, of: dt.date, horizon: int) -> Iterator[pd.DataFrame]:
 def test_a_day_whose_horizon_is_over_says_what_happened_to_its_users() -> None:
     lake = finished().lake
     predicted = read_predictions(JUDGED, lake).to_pandas()
-    churn, payment = (of_all(stored(lake, JUDGED), one) for one in ("churn", "payment"))
-    active = pd.concat(seen(lake, JUDGED, 5)).query("activities > 0")["user_id"]
-    paid = pd.concat(seen(lake, JUDGED, 7)).query("purchases > 0")["user_id"]
+    churn, payment = (of_all(stored(lake, JUDGED), target) for target in ("churn", "payment"))
+    active = pd.concat(activity_of_horizon(lake, JUDGED, 5)).query("activities > 0")["user_id"]
+    paid = pd.concat(activity_of_horizon(lake, JUDGED, 7)).query("purchases > 0")["user_id"]
     assert churn["users"] == payment["users"] == len(predicted) > 100
     assert churn["happened"] == pytest.approx(1 - predicted["user_id"].isin(active).mean())
     assert payment["happened"] == pytest.approx(predicted["user_id"].isin(paid).mean())
@@ -99,13 +101,13 @@ def test_every_group_is_judged_apart() -> None:
 
 
 def test_what_is_not_over_has_no_rows_and_says_when_it_is_known(copy: Installation) -> None:
-    for one in (HALF, LAST):
-        assert "payment" not in set(stored(copy.lake, one)["target"])
+    for as_of in (HALF, LAST):
+        assert "payment" not in set(stored(copy.lake, as_of)["target"])
     assert set(stored(copy.lake, HALF)["target"]) == {"churn"}
-    found = shown(copy, HALF)
-    assert found["churn_verdict"] == "as_promised"
-    assert "churn_missing" not in found
-    assert found["payment_missing"] == (
+    metadata = shown(copy, HALF)
+    assert metadata["churn_verdict"] == "as_promised"
+    assert "churn_missing" not in metadata
+    assert metadata["payment_missing"] == (
         f"known at the end of {day(32)}; there is no activity yet of {day(32)}"
     )
     nothing = shown(copy, LAST)
@@ -114,32 +116,36 @@ def test_what_is_not_over_has_no_rows_and_says_when_it_is_known(copy: Installati
 
 
 def test_a_day_without_a_model_has_no_rows_and_says_so(copy: Installation) -> None:
-    found = shown(copy, WITHOUT_MODEL)
+    metadata = shown(copy, WITHOUT_MODEL)
     assert stored(copy.lake, WITHOUT_MODEL).empty
     for target in ("churn", "payment"):
-        assert found[f"{target}_missing"] == "there was not enough data for predictions"
+        assert metadata[f"{target}_missing"] == "there was not enough data for predictions"
 
 
 def test_the_ui_plots_the_numbers_of_everybody_and_names_what_drifted_most(
     copy: Installation,
 ) -> None:
-    found, row = shown(copy, JUDGED), of_all(stored(copy.lake, JUDGED), "churn")
+    metadata, row = shown(copy, JUDGED), of_all(stored(copy.lake, JUDGED), "churn")
     for name in ("predicted", "happened", "auc", "log_loss", "drift"):
-        assert found[f"churn_{name}"] == pytest.approx(row[name])
-    assert found["churn_users"] == row["users"]
-    assert "churn_spend" not in found  # no amounts are predicted
-    named = dict(one.split(" ") for one in found["churn_drifted_most"].split(", "))
+        assert metadata[f"churn_{name}"] == pytest.approx(row[name])
+    assert metadata["churn_users"] == row["users"]
+    assert "churn_spend" not in metadata  # no amounts are predicted
+    named = dict(
+        name_and_drift.split(" ") for name_and_drift in metadata["churn_drifted_most"].split(", ")
+    )
     card = stored_card("churn", JUDGED, ModelCard, copy.lake)
     assert card is not None
     assert len(named) == 5
     assert set(named) <= set(card.distributions)
-    distances = [float(one) for one in named.values()]
+    distances = [float(distance) for distance in named.values()]
     assert distances == sorted(distances, reverse=True)
     assert distances[0] == pytest.approx(row["drift"], abs=0.005)
 
 
 def test_a_second_run_gives_the_same_bytes(copy: Installation) -> None:
-    files = [table_file("prediction_outcomes", one) for one in (WITHOUT_MODEL, JUDGED, HALF, LAST)]
+    files = [
+        table_file("prediction_outcomes", as_of) for as_of in (WITHOUT_MODEL, JUDGED, HALF, LAST)
+    ]
     before = [copy.lake.read(file) for file in files]
     assert judge(copy, WITHOUT_MODEL, JUDGED, HALF, LAST).keys() == {
         *(WITHOUT_MODEL, JUDGED, HALF, LAST)
@@ -158,7 +164,9 @@ def test_a_day_alone_gives_what_a_run_of_all_days_gave(copy: Installation) -> No
 def test_logs_that_come_late_but_in_time_change_what_happened(copy: Installation) -> None:
     before = of_all(stored(copy.lake, JUDGED), "churn")
     users = read_predictions(JUDGED, copy.lake)["user_id"].to_pylist()
-    active = set(pd.concat(seen(copy.lake, JUDGED, 5)).query("activities > 0")["user_id"])
+    active = set(
+        pd.concat(activity_of_horizon(copy.lake, JUDGED, 5)).query("activities > 0")["user_id"]
+    )
     back = [user for user in users if user not in active][:2]
     arrived = JUDGED + dt.timedelta(days=3)
     lines = [event(n, f"{arrived}T10:00:00Z", user) for n, user in enumerate(back)]
@@ -179,9 +187,9 @@ def test_what_arrives_after_the_horizon_changes_nothing(copy: Installation) -> N
     copy.write_logs(LAST, *lines, name="too late.jsonl")
     copy.run(LAST, assets=NEW_LOGS)
     judge(copy, JUDGED)
-    found = of_all(stored(copy.lake, JUDGED), "churn")
+    row = of_all(stored(copy.lake, JUDGED), "churn")
     assert copy.lake.read(table_file("prediction_outcomes", JUDGED)) == before
-    assert found["happened"] > 0
+    assert row["happened"] > 0
 
 
 @pytest.mark.parametrize("lost", [1, 5])
@@ -190,32 +198,32 @@ def test_a_day_of_the_horizon_that_is_gone_does_not_read_as_users_who_left(
 ) -> None:
     gone = JUDGED + dt.timedelta(days=lost)
     copy.lake.delete([table_file("user_activity", gone)])
-    found = shown(copy, JUDGED)
-    assert found["dagster/partition_row_count"] == 0
+    metadata = shown(copy, JUDGED)
+    assert metadata["dagster/partition_row_count"] == 0
     assert stored(copy.lake, JUDGED).empty
     for target in ("churn", "payment"):
-        assert found[f"{target}_missing"].endswith(f"there is no activity yet of {gone}")
+        assert metadata[f"{target}_missing"].endswith(f"there is no activity yet of {gone}")
 
 
 def test_outcomes_are_in_the_results_database_and_replace_those_before(
     copy: Installation,
 ) -> None:
     with copy.results() as database:
-        for one in stored_days("prediction_outcomes", copy.lake):
-            rows = read_rows(PREDICTION_OUTCOMES, one, copy.lake)
-            assert read_report(database, PREDICTION_OUTCOMES, one).to_pylist() == rows.to_pylist()
+        for as_of in stored_days("prediction_outcomes", copy.lake):
+            rows = read_rows(PREDICTION_OUTCOMES, as_of, copy.lake)
+            assert read_report(database, PREDICTION_OUTCOMES, as_of).to_pylist() == rows.to_pylist()
         assert read_report(database, PREDICTION_OUTCOMES, JUDGED).num_rows > 2
     copy.lake.delete([table_file("user_activity", LAST)])
     copy.run(JUDGED, assets=("prediction_outcomes",))
     with copy.results() as database:
-        found = read_report(database, PREDICTION_OUTCOMES, JUDGED)
-        assert set(found["target"].to_pylist()) == {"churn"}
+        report = read_report(database, PREDICTION_OUTCOMES, JUDGED)
+        assert set(report["target"].to_pylist()) == {"churn"}
 
 
 def test_a_range_with_days_that_were_never_predicted_judges_the_others(
     copy: Installation,
 ) -> None:
     copy.lake.delete([table_file("predictions", HALF)])
-    said = copy.run(JUDGED, HALF, assets=("prediction_outcomes",))
-    assert said == [f"{HALF}: no predictions; materialize predictions first"]
+    messages = copy.run(JUDGED, HALF, assets=("prediction_outcomes",))
+    assert messages == [f"{HALF}: no predictions; materialize predictions first"]
     assert of_all(stored(copy.lake, JUDGED), "churn")["users"] > 100

@@ -17,65 +17,67 @@ pytestmark = pytest.mark.slow
 
 
 def rows(of: dt.date) -> pd.DataFrame:
-    found: pd.DataFrame = read_predictions(of, finished().lake).to_pandas()
-    return found
+    predictions: pd.DataFrame = read_predictions(of, finished().lake).to_pandas()
+    return predictions
 
 
 def test_a_day_with_models_says_everything_of_every_user() -> None:
-    found = rows(LAST)
-    assert list(found.columns) == PREDICTIONS.names
-    assert found["user_id"].is_unique
-    told = [name for name in PREDICTIONS.names if not name.endswith("_missing")]
-    assert found[told].notna().all(axis=None)
-    assert found[["churn_missing", "payment_missing"]].isna().all(axis=None)
+    predictions = rows(LAST)
+    assert list(predictions.columns) == PREDICTIONS.names
+    assert predictions["user_id"].is_unique
+    columns = [name for name in PREDICTIONS.names if not name.endswith("_missing")]
+    assert predictions[columns].notna().all(axis=None)
+    assert predictions[["churn_missing", "payment_missing"]].isna().all(axis=None)
     for target in BUILT_IN:
-        assert found[target.probability_column].between(0, 1).all()
-        assert found[target.probability_column].nunique() > 20
+        assert predictions[target.probability_column].between(0, 1).all()
+        assert predictions[target.probability_column].nunique() > 20
 
 
 def test_a_group_is_the_users_cluster() -> None:
-    found = rows(LAST)
-    assert set(found["user_group"]) == {f"cluster={one}" for one in found["cluster"]}
-    assert (found["user_group"] == "cluster=" + found["cluster"].astype(str)).all()
+    predictions = rows(LAST)
+    assert set(predictions["user_group"]) == {
+        f"cluster={cluster}" for cluster in predictions["cluster"]
+    }
+    assert (predictions["user_group"] == "cluster=" + predictions["cluster"].astype(str)).all()
 
 
 def test_each_chance_has_its_reasons_in_words_the_strongest_first() -> None:
-    found = rows(LAST)
+    predictions = rows(LAST)
     for target in BUILT_IN:
-        told = [json.loads(text) for text in found[target.reasons_column]]
-        assert {len(reasons) for reasons in told} <= {1, 2, 3}
-        for reasons in told:
+        parsed_reasons = [json.loads(text) for text in predictions[target.reasons_column]]
+        assert {len(reasons) for reasons in parsed_reasons} <= {1, 2, 3}
+        for reasons in parsed_reasons:
             assert all(set(reason) == {"code", "effect", "values", "words"} for reason in reasons)
             effects = [abs(reason["effect"]) for reason in reasons]
             assert effects == sorted(effects, reverse=True)
-        assert found[target.reasons_column].nunique() > 20
+        assert predictions[target.reasons_column].nunique() > 20
 
 
 def test_expected_spend_is_never_negative_and_grows_with_the_chance_to_pay() -> None:
-    found = rows(LAST)
-    assert (found["expected_spend"] >= 0).all()
-    likely = found["payment_probability"] > found["payment_probability"].median()
-    spend = found.groupby(likely)["expected_spend"].mean()
+    predictions = rows(LAST)
+    assert (predictions["expected_spend"] >= 0).all()
+    likely = predictions["payment_probability"] > predictions["payment_probability"].median()
+    spend = predictions.groupby(likely)["expected_spend"].mean()
     assert spend[True] > spend[False]
 
 
 def test_a_day_without_models_has_no_numbers_and_says_what_is_missing_and_until_when() -> None:
-    found = rows(START)
+    predictions = rows(START)
     for target in BUILT_IN:
         card = stored_card(target.name, START, ModelCard, finished().lake)
         assert card is not None
-        assert found[target.missing_column].unique().tolist() == [card.missing]
+        assert predictions[target.missing_column].unique().tolist() == [card.missing]
         assert card.missing.startswith("not enough data: 0 matured snapshots")
         assert f"expected on {card.enough_on}" in card.missing
         for column in ("probability", "reasons", "model"):
-            assert found[f"{target.name}_{column}"].isna().all()
-    assert found["expected_spend"].isna().all()
+            assert predictions[f"{target.name}_{column}"].isna().all()
+    assert predictions["expected_spend"].isna().all()
 
 
 def test_too_few_payers_for_amounts_give_no_expected_spend_and_leave_the_rest() -> None:
-    found = rows(day(24))
+    predictions = rows(day(24))
     card = stored_card("payment", day(24), ModelCard, finished().lake)
     assert card is not None
     assert card.spend is None
-    assert found["expected_spend"].isna().all()
-    assert found["payment_probability"].notna().all()
+    assert predictions["expected_spend"].isna().all()
+    assert predictions["payment_probability"].notna().all()

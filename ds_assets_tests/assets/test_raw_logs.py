@@ -33,7 +33,7 @@ def metadata(installation: Installation, number: int) -> dict[str, object]:
         shown = instance.get_latest_materialization_event(dg.AssetKey("raw_logs"))
     assert shown is not None
     assert shown.asset_materialization is not None
-    return {name: one.value for name, one in shown.asset_materialization.metadata.items()}
+    return {name: entry.value for name, entry in shown.asset_materialization.metadata.items()}
 
 
 def test_a_day_without_files_fails_with_a_sentence_that_names_the_folder(
@@ -63,8 +63,8 @@ def test_a_day_that_failed_does_not_keep_others_from_running(installation: Insta
 def test_a_range_leaves_the_missing_day_out_says_so_and_copies_the_others(
     installation: Installation,
 ) -> None:
-    said = installation.run(START, day(2), ONLY)
-    assert said == [f"{day(1)}: there are no log files in {installation.source(day(1))}"]
+    messages = installation.run(START, day(2), ONLY)
+    assert messages == [f"{day(1)}: there are no log files in {installation.source(day(1))}"]
     assert installation.lake.days("raw") == [START, day(2)]
 
 

@@ -19,21 +19,21 @@ DAYS = [day(number) for number in range(32)]
 def test_every_day_has_the_profiles_of_its_clusters() -> None:
     installation = finished()
     with installation.results() as database:
-        for one in DAYS:
-            expected = read_rows(CLUSTER_PROFILES, one, installation.lake)
-            assert read_report(database, CLUSTER_PROFILES, one).equals(expected)
+        for as_of in DAYS:
+            expected = read_rows(CLUSTER_PROFILES, as_of, installation.lake)
+            assert read_report(database, CLUSTER_PROFILES, as_of).equals(expected)
         assert read_report(database, CLUSTER_PROFILES, LAST).num_rows == 3
 
 
 def test_a_day_has_every_measure_of_its_model_cards() -> None:
     installation = finished()
     with installation.results() as database:
-        found = read_report(database, MODEL_METRICS, LAST).to_pandas()
+        metrics = read_report(database, MODEL_METRICS, LAST).to_pandas()
     for target in ("churn", "payment"):
         card = stored_card(target, LAST, ModelCard, installation.lake)
         assert card is not None
         assert card.evaluation is not None
-        rows = found[(found["target"] == target) & (found["segment"] == "all")]
+        rows = metrics[(metrics["target"] == target) & (metrics["segment"] == "all")]
         assert set(rows["snapshot"]) == {fold.snapshot for fold in card.folds}
         latest = rows[rows["snapshot"] == card.evaluation.snapshot]
         assert set(latest["contender"]) == set(card.evaluation.contenders)
@@ -43,7 +43,7 @@ def test_a_day_has_every_measure_of_its_model_cards() -> None:
             [measured.value, measured.low, measured.high]
         ]
         groups = {group.group for group in card.groups if group.measures is not None}
-        apart = set(found[found["target"] == target]["segment"]) - {"all", "first_week"}
+        apart = set(metrics[metrics["target"] == target]["segment"]) - {"all", "first_week"}
         assert apart == groups
 
 

@@ -78,9 +78,9 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return installation
 
 
-def seen(installation: Installation, target: str, at: dt.date) -> dict[str, float]:
+def outcome_columns(installation: Installation, target: str, at: dt.date) -> dict[str, float]:
     lake, game = installation.lake, installation.game
-    found = outcomes_of(
+    outcomes = outcomes_of(
         targets_of(game)[target],
         {at: [START]},
         list(stored_days("user_activity", lake)),
@@ -88,32 +88,32 @@ def seen(installation: Installation, target: str, at: dt.date) -> dict[str, floa
         installation.engine,
         game,
     )
-    return {str(user): spend for user, spend in found[at][START].items()}
+    return {str(user): spend for user, spend in outcomes[at][START].items()}
 
 
 def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
     window: Installation,
 ) -> None:
-    assert set(seen(window, "churn", day(2))) == {"plays"}
+    assert set(outcome_columns(window, "churn", day(2))) == {"plays"}
     # exactly: 0.1 + 0.2 is more than that, or not, by the order in which numbers are added
-    assert seen(window, "payment", day(2)) == {"pays": 0.3}
-    assert seen(window, "payment", day(3)) == {"pays": 0.3, "late": 5.0}
+    assert outcome_columns(window, "payment", day(2)) == {"pays": 0.3}
+    assert outcome_columns(window, "payment", day(3)) == {"pays": 0.3, "late": 5.0}
 
 
 def test_without_snapshots_nothing_is_read(window: Installation) -> None:
-    found = outcomes_of(
+    outcomes = outcomes_of(
         targets_of(window.game)["churn"], {LAST: []}, [], window.lake, window.engine, window.game
     )
-    assert found == {LAST: {}}
+    assert outcomes == {LAST: {}}
 
 
 def ready_days(lake: FolderLake, target: str = "payment") -> list[dt.date]:
-    cards = [stored_card(target, one, ModelCard, lake) for one in lake.days(f"models/{target}")]
+    cards = [stored_card(target, as_of, ModelCard, lake) for as_of in lake.days(f"models/{target}")]
     return [card.as_of for card in cards if card is not None and card.state == "ready"]
 
 
 def put_away(lake: FolderLake, *days: dt.date) -> None:
-    names = [item.name for one in days for item in lake.objects(f"models/payment/dt={one}")]
+    names = [item.name for day in days for item in lake.objects(f"models/payment/dt={day}")]
     lake.delete(names)
 
 
@@ -151,11 +151,11 @@ def test_each_day_challenges_the_model_that_the_day_before_delivered() -> None:
     kept = set()
     for target in ("churn", "payment"):
         ready = ready_days(lake, target)
-        cards = [stored_card(target, one, ModelCard, lake) for one in ready]
+        cards = [stored_card(target, as_of, ModelCard, lake) for as_of in ready]
         versions = [None if card is None else card.version for card in cards]
         decisions = [None if card is None else card.decision for card in cards]
-        assert [one.champion for one in decisions if one] == [None, *versions[:-1]]
-        kept |= {one.kept for one in decisions if one}
+        assert [decision.champion for decision in decisions if decision] == [None, *versions[:-1]]
+        kept |= {decision.kept for decision in decisions if decision}
     assert kept == {"champion", "challenger"}
 
 
@@ -163,12 +163,12 @@ def test_each_day_challenges_the_model_that_the_day_before_delivered() -> None:
 def test_a_champion_that_stays_is_delivered_as_it_was() -> None:
     lake = finished().lake
     stayed = []
-    for one in ready_days(lake, "churn"):
-        card = stored_card("churn", one, ModelCard, lake)
+    for as_of in ready_days(lake, "churn"):
+        card = stored_card("churn", as_of, ModelCard, lake)
         assert card is not None
         assert card.decision is not None
         if card.decision.kept == "champion":
-            before = stored_card("churn", one - dt.timedelta(days=1), ModelCard, lake)
+            before = stored_card("churn", as_of - dt.timedelta(days=1), ModelCard, lake)
             assert before is not None
             assert (card.version, card.trained) == (before.version, before.trained)
             files, those = (
@@ -176,7 +176,7 @@ def test_a_champion_that_stays_is_delivered_as_it_was() -> None:
                 for each in (card, before)
             )
             assert (files.onnx, files.parts) == (those.onnx, those.parts)
-            stayed.append(one)
+            stayed.append(as_of)
     assert stayed
 
 

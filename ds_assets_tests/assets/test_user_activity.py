@@ -51,15 +51,15 @@ def installation(tmp_path: Path) -> Installation:
 
 
 def reports(messy: Messy) -> list[ActivityReport]:
-    found = [read_report(day(number), messy[0].lake) for number in range(DAYS)]
-    return [one for one in found if one is not None]
+    day_reports = [read_report(day(number), messy[0].lake) for number in range(DAYS)]
+    return [day_report for day_report in day_reports if day_report is not None]
 
 
 def report(installation: Installation, number: int = 0) -> ActivityReport:
     installation.run(day(number), assets=FIRST_TWO)
-    found = read_report(day(number), installation.lake)
-    assert found is not None
-    return found
+    day_report = read_report(day(number), installation.lake)
+    assert day_report is not None
+    return day_report
 
 
 def quarantine(installation: Installation, number: int = 0) -> list[dict[str, object]]:
@@ -68,21 +68,26 @@ def quarantine(installation: Installation, number: int = 0) -> list[dict[str, ob
 
 
 def test_every_line_of_a_day_is_an_event_a_duplicate_or_in_quarantine(messy: Messy) -> None:
-    found = reports(messy)
-    assert len(found) == DAYS
-    for one in found:
-        assert one.lines == one.events + one.duplicates + sum(one.quarantined.values())
-    assert sum(one.lines for one in found) == messy[1].lines
+    day_reports = reports(messy)
+    assert len(day_reports) == DAYS
+    for day_report in day_reports:
+        assert day_report.lines == day_report.events + day_report.duplicates + sum(
+            day_report.quarantined.values()
+        )
+    assert sum(day_report.lines for day_report in day_reports) == messy[1].lines
 
 
 def test_the_counts_are_what_was_put_into_the_logs(messy: Messy) -> None:
-    found, injected = reports(messy), messy[1].injected
-    assert sum(one.duplicates for one in found) == injected.duplicates > 0
-    assert sum(one.late_events for one in found) == injected.late > 0
-    quarantined = sum(sum(one.quarantined.values()) for one in found)
+    day_reports, injected = reports(messy), messy[1].injected
+    assert sum(day_report.duplicates for day_report in day_reports) == injected.duplicates > 0
+    assert sum(day_report.late_events for day_report in day_reports) == injected.late > 0
+    quarantined = sum(sum(day_report.quarantined.values()) for day_report in day_reports)
     assert quarantined == injected.broken + injected.skewed_beyond
-    reasons = {reason for one in found for reason in one.quarantined}
-    by_reason = {reason: sum(one.quarantined.get(reason, 0) for one in found) for reason in reasons}
+    reasons = {reason for day_report in day_reports for reason in day_report.quarantined}
+    by_reason = {
+        reason: sum(day_report.quarantined.get(reason, 0) for day_report in day_reports)
+        for reason in reasons
+    }
     assert by_reason["dated after its arrival day"] == injected.skewed_beyond > 0
     assert by_reason["no time"] == injected.broken_no_time > 0
     assert by_reason["not JSON"] == injected.broken_truncated > 0
@@ -90,13 +95,16 @@ def test_the_counts_are_what_was_put_into_the_logs(messy: Messy) -> None:
 
 
 def test_the_stored_rows_hold_all_events_and_the_quarantine_all_other_lines(messy: Messy) -> None:
-    for one in reports(messy):
-        file = messy[0].lake.local(f"user_activity/dt={one.day}/user_activity.parquet")
+    for day_report in reports(messy):
+        file = messy[0].lake.local(f"user_activity/dt={day_report.day}/user_activity.parquet")
         rows = parquet.read_table(file, partitioning=None)
-        assert sum(rows["events"].to_pylist()) == one.events
-        assert (rows.num_rows, len(set(rows["user_id"].to_pylist()))) == (one.rows, one.users)
-        bad = messy[0].lake.local(f"quarantine/dt={one.day}/quarantine.parquet")
-        assert parquet.read_metadata(bad).num_rows == sum(one.quarantined.values())
+        assert sum(rows["events"].to_pylist()) == day_report.events
+        assert (rows.num_rows, len(set(rows["user_id"].to_pylist()))) == (
+            day_report.rows,
+            day_report.users,
+        )
+        bad = messy[0].lake.local(f"quarantine/dt={day_report.day}/quarantine.parquet")
+        assert parquet.read_metadata(bad).num_rows == sum(day_report.quarantined.values())
 
 
 def test_a_second_run_gives_the_same_bytes(messy: Messy, tmp_path: Path) -> None:
@@ -116,13 +124,13 @@ def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
     folder.mkdir(parents=True)
     (folder / "a.jsonl.gz").write_bytes(whole)
     (folder / "b.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    found = report(installation)
-    assert found.files == 2
+    day_report = report(installation)
+    assert day_report.files == 2
     named = [row for row in quarantine(installation) if row["line"] is None]
     assert [row["file"] for row in named] == ["b.jsonl.gz"]
     # All of the whole file; and of the other what came before the break, which repeats it.
-    assert found.events == 20_000
-    assert 0 < found.duplicates < 20_000
+    assert day_report.events == 20_000
+    assert 0 < day_report.duplicates < 20_000
 
 
 @pytest.mark.parametrize(
@@ -147,12 +155,12 @@ def test_files_that_cannot_be_read_weigh_as_the_lines_that_they_probably_hold(
     sentence = rf"1 files that cannot be read \({len(lost):,} bytes, about .* lines: c.jsonl.gz\)"
     with pytest.raises(InputError, match=sentence):
         installation.run(START, assets=FIRST_TWO)
-    found = read_report(START, installation.lake)
-    assert found is not None
-    assert found.events == 2_000
-    assert [(file.name, file.size) for file in found.unreadable] == [("c.jsonl.gz", len(lost))]
-    assert 900 < found.unreadable[0].lost_lines + sum(found.quarantined.values()) < 1_100
-    assert 0.28 < found.quarantined_share < 0.38
+    day_report = read_report(START, installation.lake)
+    assert day_report is not None
+    assert day_report.events == 2_000
+    assert [(file.name, file.size) for file in day_report.unreadable] == [("c.jsonl.gz", len(lost))]
+    assert 900 < day_report.unreadable[0].lost_lines + sum(day_report.quarantined.values()) < 1_100
+    assert 0.28 < day_report.quarantined_share < 0.38
 
 
 def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(
@@ -174,9 +182,9 @@ def test_a_number_is_one_user_in_files_that_write_it_differently(
     for n, user in enumerate(users):
         lines[n] = lines[n].replace('"u1"', user)
     installation.write_logs(START, *lines)
-    found = report(installation)
-    assert (found.users, found.quarantined) == (2, {"no user id": 2})
-    assert found.changed_user_ids == 3
+    day_report = report(installation)
+    assert (day_report.users, day_report.quarantined) == (2, {"no user id": 2})
+    assert day_report.changed_user_ids == 3
 
 
 @pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
@@ -187,8 +195,8 @@ def test_a_time_at_an_end_of_the_range_is_a_line_in_quarantine_and_stops_no_day(
     lines = [event(n, f"{START}T20:00:00") for n in range(50)]
     poison = [event(50, "294247-01-10T04:00:54Z"), event(51, "290309-12-22 (BC) 00:00:00+00")]
     installation.write_logs(START, *lines, *poison)
-    found = report(installation)
-    assert (found.events, sum(found.quarantined.values())) == (50, 2)
+    day_report = report(installation)
+    assert (day_report.events, sum(day_report.quarantined.values())) == (50, 2)
 
 
 def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so(
@@ -213,8 +221,8 @@ def test_ids_that_are_unique_within_a_user_drop_no_event_of_another_user(
     users = ("alice", "bob", "carol")
     lines = [event(1, f"{START}T10:00:00Z", user, "purchase") for user in users]
     installation.write_logs(START, *lines)
-    found = report(installation)
-    assert (found.users, found.events, found.duplicates) == (3, 3, 0)
+    day_report = report(installation)
+    assert (day_report.users, day_report.events, day_report.duplicates) == (3, 3, 0)
 
 
 @pytest.mark.parametrize(("days", "duplicates"), [(None, 1), (2, 1), (1, 0)])
@@ -230,9 +238,9 @@ def test_an_event_that_arrives_again_on_another_day_counts_once(
     installation.run(START, day(2), FIRST_TWO)
     for number in (0, 2, 0):  # also if days are made again, each alone
         assert report(installation, number).duplicates == (duplicates if number else 0)
-    found = read_report(day(2), installation.lake)
-    assert found is not None
-    assert found.events == 2 - duplicates
+    day_report = read_report(day(2), installation.lake)
+    assert day_report is not None
+    assert day_report.events == 2 - duplicates
 
 
 def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
@@ -254,24 +262,24 @@ def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
 
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
-    found = report(installation)
-    assert (found.lines, found.events, found.quarantined) == (1, 1, {})
+    day_report = report(installation)
+    assert (day_report.lines, day_report.events, day_report.quarantined) == (1, 1, {})
 
 
 def test_an_empty_file_is_a_day_without_lines(tmp_path: Path) -> None:
     installation = make_installation(tmp_path, closed_days=[START])
     installation.write_logs(START)
-    found = report(installation)
-    assert (found.files, found.lines, found.events, found.rows) == (1, 0, 0, 0)
-    assert found.quarantined_share == 0.0
+    day_report = report(installation)
+    assert (day_report.files, day_report.lines, day_report.events, day_report.rows) == (1, 0, 0, 0)
+    assert day_report.quarantined_share == 0.0
 
 
 @pytest.mark.slow
 def test_an_event_that_is_in_two_files_of_a_day_counts_once(installation: Installation) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         installation.write_logs(START, event(1, f"{START}T10:00:00Z"), name=name)
-    found = report(installation)
-    assert (found.lines, found.events, found.duplicates) == (2, 1, 1)
+    day_report = report(installation)
+    assert (day_report.lines, day_report.events, day_report.duplicates) == (2, 1, 1)
 
 
 def test_what_is_left_of_a_day_without_raw_files_is_a_failure_that_says_so(

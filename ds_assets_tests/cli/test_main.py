@@ -282,7 +282,7 @@ def test_a_game_file_that_is_no_yaml_is_told(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "found"),
+    ("name", "value", "message"),
     [
         ("DS_ASSETS_THREADS", "many", "DS_ASSETS_THREADS: found 'many'"),
         ("DS_ASSETS_SCHEDULE_HOUR", "24", "DS_ASSETS_SCHEDULE_HOUR: found '24'"),
@@ -291,12 +291,12 @@ def test_a_game_file_that_is_no_yaml_is_told(shell: Shell) -> None:
     ],
 )
 def test_a_setting_that_is_wrong_is_named_without_its_password(
-    shell: Shell, name: str, value: str, found: str
+    shell: Shell, name: str, value: str, message: str
 ) -> None:
     shell.env(name, value)
     err = shell.mistake("check")
     assert "the environment has 1 mistake" in err
-    assert found in err
+    assert message in err
     assert "secret" not in err
 
 
@@ -311,8 +311,8 @@ def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> Non
     assert other_lines(err) == []
     code, out, err = shell("predict", "u3", "nobody")
     assert (code, err) == (0, "")
-    known, unknown = map(json.loads, out.splitlines())
-    assert (known["user_id"], known["status"], known["as_of"]) == (
+    user, unknown = map(json.loads, out.splitlines())
+    assert (user["user_id"], user["status"], user["as_of"]) == (
         "u3",
         "not_enough_data",
         str(START),
@@ -576,11 +576,11 @@ def test_with_every_server_down_serve_answers_that_it_is_not_ready(
 
 def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path) -> None:
     out = tmp_path / "game"
-    code, said, err = shell(
+    code, output, err = shell(
         "simulate", "--users", "20", "--days", "3", "--out", str(out), "--broken", "0.1"
     )
     assert (code, err) == (0, "")
-    assert f"lines of 3 days in {out}" in said
+    assert f"lines of 3 days in {out}" in output
     assert len(list((out / "source").iterdir())) == 3
     shell.env("DS_ASSETS_HOME", str(out))
     assert shell("check")[0] == 0
@@ -686,5 +686,5 @@ def test_api_keys_are_made_listed_and_revoked(shell: Shell) -> None:
 
 def test_the_api_is_not_served_to_others_without_a_key(shell: Shell) -> None:
     everywhere = ("--host", "0.0.0.0")  # noqa: S104  (that is what is refused)
-    told = shell.mistake("serve", *everywhere, "--port", str(free_port()))
-    assert "requires an API key" in told
+    message = shell.mistake("serve", *everywhere, "--port", str(free_port()))
+    assert "requires an API key" in message

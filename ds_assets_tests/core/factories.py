@@ -55,8 +55,8 @@ def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> 
             (days,) = feature.windows
             intensity = purchase_rate if feature.family == "spend" else rate
             size = {"active_days": 1, "spend": 9.99}.get(feature.measure, 5)
-            seen = np.maximum(np.minimum(days, tenure + 1) - recency, 0)
-            columns[feature.name] = np.round(seen * intensity * size, 2)
+            seen_days = np.maximum(np.minimum(days, tenure + 1) - recency, 0)
+            columns[feature.name] = np.round(seen_days * intensity * size, 2)
         elif feature.windows:
             short, long = feature.windows
             usual = columns[f"active_days_{long}d"] / long
@@ -103,7 +103,7 @@ def buyers(features: pd.DataFrame, seed: int = 0) -> tuple[pd.Series, pd.Series]
 
 def make_target(name: str = "churn", **changes: Any) -> Target:
     """A built-in target of a game that began on `FIRST_DAY`."""
-    (target,) = (one for one in BUILT_IN if one.name == name)
+    (target,) = (target for target in BUILT_IN if target.name == name)
     return replace(target, **{"first_day": FIRST_DAY, **changes})
 
 
@@ -142,7 +142,7 @@ def make_small_snapshot(
     *,
     horizon: int = 14,
     groups: str = "none",
-    known: Sequence[str] = ("x", "z"),
+    columns: Sequence[str] = ("x", "z"),
 ) -> LabelledSnapshot:
     """A snapshot of few features, of which some are known, and labels that follow a rule."""
     chance = np.random.default_rng(day.toordinal())
@@ -160,7 +160,7 @@ def make_small_snapshot(
     features["last_side"] = np.where(features["side"] > 0, "right", "left")
     features["cluster"] = pd.array(np.where(features["side"] > 0, 1, 2), dtype="Int64")
     labels = chance.random(users) < 1 / (1 + np.exp(-np.asarray(rule(features))))
-    shown = ["user_id", *known, "days_since_active", "days_since_purchase", "tenure_days"]
+    shown = ["user_id", *columns, "days_since_active", "days_since_purchase", "tenure_days"]
     return LabelledSnapshot(
         day,
         with_user_groups(features, groups)[[*shown, "user_group"]],

@@ -59,8 +59,8 @@ def reduce(
     events: list[tuple[Any, ...]], engine: DuckDBEngine, game: Game | None = None
 ) -> pd.DataFrame:
     frame = engine.session.createDataFrame(events, SCHEMA)
-    found = engine.to_pandas(daily_activity(frame, game or a_game(), engine))
-    return found.sort_values(["dt", "user_id", "event_date"], ignore_index=True)
+    rows = engine.to_pandas(daily_activity(frame, game or a_game(), engine))
+    return rows.sort_values(["dt", "user_id", "event_date"], ignore_index=True)
 
 
 def test_the_rows_have_the_tables_columns(engine: DuckDBEngine) -> None:
@@ -133,9 +133,9 @@ def test_lines_that_are_not_valid_are_not_counted(engine: DuckDBEngine) -> None:
 
 def test_a_late_event_is_a_row_of_its_own_date(engine: DuckDBEngine) -> None:
     events = [an_event(), an_event(event_time=NOON - dt.timedelta(days=3)), an_event()]
-    found = reduce(events, engine)
-    assert list(found["event_date"].dt.date) == [DAY - dt.timedelta(days=3), DAY]
-    assert list(found["events"]) == [1, 2]
+    rows = reduce(events, engine)
+    assert list(rows["event_date"].dt.date) == [DAY - dt.timedelta(days=3), DAY]
+    assert list(rows["events"]) == [1, 2]
 
 
 def test_days_and_users_are_kept_apart(engine: DuckDBEngine) -> None:

@@ -35,7 +35,7 @@ def make_arrival(**changes: object) -> Arrival:
 
 
 def failed(*ago: dt.timedelta) -> tuple[Attempt, ...]:
-    return tuple(Attempt(Outcome.FAILED, NOW - one) for one in ago)
+    return tuple(Attempt(Outcome.FAILED, NOW - age) for age in ago)
 
 
 def decide(**changes: object) -> RunDecision:
@@ -136,6 +136,6 @@ def test_asking_again_later_never_ends_in_a_wait_without_end(arrival: Arrival) -
     waits = (
         arrival.busy
         or arrival.complete is False
-        or any(one.outcome is Outcome.RUNNING for one in arrival.attempts[-1:])
+        or any(attempt.outcome is Outcome.RUNNING for attempt in arrival.attempts[-1:])
     )
     assert waits or later in {RunDecision.RUN, RunDecision.DONE, RunDecision.GIVEN_UP}

@@ -43,7 +43,7 @@ def test_only_equal_rows_have_an_equal_checksum(
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("rows", "other"),
     [
         ([row("a", cluster_name=None)], [row("a", cluster_name="")]),
         ([row("a", cluster=None)], [row("a", cluster=0)]),
@@ -54,9 +54,9 @@ def test_only_equal_rows_have_an_equal_checksum(
     ],
 )
 def test_what_is_nearly_the_same_is_told_apart(
-    one: list[dict[str, Any]], other: list[dict[str, Any]]
+    rows: list[dict[str, Any]], other: list[dict[str, Any]]
 ) -> None:
-    assert checksum(table(*one)) != checksum(table(*other))
+    assert checksum(table(*rows)) != checksum(table(*other))
 
 
 def test_what_databases_do_not_keep_apart_counts_as_the_same() -> None:
@@ -69,7 +69,7 @@ def test_what_databases_do_not_keep_apart_counts_as_the_same() -> None:
 
 
 def test_the_checksum_of_a_known_table_never_changes() -> None:
-    known = pa.table(
+    fixed_table = pa.table(
         {
             "user_id": ["b", "ü"],
             "as_of": [DAYS[0], DAYS[0]],
@@ -77,4 +77,6 @@ def test_the_checksum_of_a_known_table_never_changes() -> None:
             "cluster": pa.array([None, 2], pa.int32()),
         }
     )
-    assert checksum(known) == "116b2e07700eda66f4c149b06604657f28bb4f8d8a3f3edb0d488b3c4218e3c1"
+    assert (
+        checksum(fixed_table) == "116b2e07700eda66f4c149b06604657f28bb4f8d8a3f3edb0d488b3c4218e3c1"
+    )

@@ -121,8 +121,8 @@ def test_it_does_not_matter_which_category_was_never_seen(
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float64"])
 def test_a_cluster_is_a_name_whatever_dtype_a_join_left_it_in(dtype: str) -> None:
     train = frame(cluster=pd.Series([7, 7, 4], dtype="int64"))
-    found = encoded(train, then=frame(cluster=pd.Series([4, 7, 99], dtype=dtype)))
-    np.testing.assert_equal(found, [1.0, 0.0, 2.0])
+    columns = encoded(train, then=frame(cluster=pd.Series([4, 7, 99], dtype=dtype)))
+    np.testing.assert_equal(columns, [1.0, 0.0, 2.0])
 
 
 def test_users_without_a_cluster_have_a_missing_value() -> None:
@@ -131,10 +131,10 @@ def test_users_without_a_cluster_have_a_missing_value() -> None:
 
 
 def test_infinite_values_are_missing_and_enormous_ones_clipped() -> None:
-    found = encoded(frame(x=[1.0]), then=frame(x=[np.inf, -np.inf, np.nan, 1e300, -1e300]))
-    assert np.isnan(found[:3]).all()
-    assert found[3] == -found[4]
-    assert 3.4e38 < found[3] < np.inf
+    columns = encoded(frame(x=[1.0]), then=frame(x=[np.inf, -np.inf, np.nan, 1e300, -1e300]))
+    assert np.isnan(columns[:3]).all()
+    assert columns[3] == -columns[4]
+    assert 3.4e38 < columns[3] < np.inf
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=30))
@@ -181,15 +181,15 @@ def test_numbers_are_read_from_any_numeric_dtype(column: pd.Series) -> None:
 def test_text_is_read_from_any_text_dtype() -> None:
     train = frame(last_country=["KR", "KR", "US"])
     for dtype in ("str", object, "category", "string"):
-        found = frame(last_country=pd.Series(["US", "KR"], dtype=dtype))
-        assert encoded(train, then=found) == [1.0, 0.0]
+        columns = frame(last_country=pd.Series(["US", "KR"], dtype=dtype))
+        assert encoded(train, then=columns) == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("nothing", [[None, None], [np.nan, np.nan], [pd.NA, pd.NA]])
 def test_a_column_without_a_value_fits_every_type(nothing: list[object]) -> None:
     train = frame(x=[1.0], last_country=["KR"], cluster=[1])
-    found = encoded(train, then=frame(x=nothing, last_country=nothing, cluster=nothing))
-    assert np.isnan(found).all()
+    columns = encoded(train, then=frame(x=nothing, last_country=nothing, cluster=nothing))
+    assert np.isnan(columns).all()
 
 
 def test_a_column_that_never_had_a_value_is_learnt_as_missing() -> None:

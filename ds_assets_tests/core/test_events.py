@@ -61,8 +61,8 @@ def copies(
 
 
 def repeats(rows: list[tuple[Any, ...]], engine: DuckDBEngine, **changes: Any) -> set[Place]:
-    found = engine.to_pandas(copies(make_frame(rows, engine), engine, **changes))
-    return {(day.date(), file, line) for day, file, line in found.itertuples(index=False)}
+    copies_frame = engine.to_pandas(copies(make_frame(rows, engine), engine, **changes))
+    return {(day.date(), file, line) for day, file, line in copies_frame.itertuples(index=False)}
 
 
 def test_the_table_names_the_games_own_columns() -> None:
@@ -137,8 +137,10 @@ def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
         a_row(3, 3, reason="no user id", user_id_changed=None),
         a_row(1, 4, file=1),
     ]
-    found = engine.to_pandas(count_lines(make_frame(rows, engine), engine))
-    counts = found[["file", "reason", "lines", "changed_user_ids"]].fillna({"reason": "valid"})
+    line_counts = engine.to_pandas(count_lines(make_frame(rows, engine), engine))
+    counts = line_counts[["file", "reason", "lines", "changed_user_ids"]].fillna(
+        {"reason": "valid"}
+    )
     assert set(counts.itertuples(index=False, name=None)) == {
         (0, "valid", 2, 1),
         (0, "no user id", 1, 0),

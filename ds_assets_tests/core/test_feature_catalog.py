@@ -52,7 +52,11 @@ def test_measure_and_windows_are_declared(
 
 
 def test_each_family_is_declared_with_its_direction() -> None:
-    families = {name: (one.family, one.direction) for name, one in FEATURES.items() if one.family}
+    families = {
+        name: (feature.family, feature.direction)
+        for name, feature in FEATURES.items()
+        if feature.family
+    }
     assert families["active_days_7d"] == ("activity", 1)
     assert families["typical_gap"] == families["longest_gap"] == ("activity", -1)
     assert families["trend_7d_14d"] == ("trend", 1)

@@ -146,9 +146,9 @@ class World:
     def describe(self, rows: Iterable[Row], snapshots: Sequence[dt.date] = SNAPSHOTS) -> Described:
         """Features by snapshot and user."""
         self.store(rows)
-        found = list(records(self.features(snapshots)))
-        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
-        assert len(described) == len(found), "a user is described twice in one snapshot"
+        descriptions = list(records(self.features(snapshots)))
+        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in descriptions}
+        assert len(described) == len(descriptions), "a user is described twice in one snapshot"
         return described
 
 
@@ -179,36 +179,38 @@ def reference(rows: Sequence[Row], snapshots: Iterable[dt.date], game: Game) -> 
 
 
 def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, Any] | None:
-    known = [
+    aged_rows = [
         (row, (snapshot - row.event_date).days)
         for row in history
         if row.arrived <= snapshot and 0 <= (snapshot - row.event_date).days < max(game.windows)
     ]
-    seen = sorted({age for row, age in known if row.activities > 0})
-    if not seen or seen[0] > game.active_days - 1:
+    active_ages = sorted({age for row, age in aged_rows if row.activities > 0})
+    if not active_ages or active_ages[0] > game.active_days - 1:
         return None
-    gaps = [older - newer for newer, older in pairwise(seen)]
+    gaps = [older - newer for newer, older in pairwise(active_ages)]
     typical = sum(gaps) / len(gaps) if gaps else None
     return {
-        **_sums(known, seen, game),
-        "days_since_active": seen[0],
-        "days_since_purchase": min((age for row, age in known if row.purchases), default=None),
-        "tenure_days": seen[-1],
+        **_sums(aged_rows, active_ages, game),
+        "days_since_active": active_ages[0],
+        "days_since_purchase": min((age for row, age in aged_rows if row.purchases), default=None),
+        "tenure_days": active_ages[-1],
         "typical_gap": typical,
         "longest_gap": max(gaps, default=None),
-        "recency_in_gaps": seen[0] / typical if typical else None,
-        "last_country": _last(known, "last_country"),
-        "last_level": _last(known, "last_level"),
+        "recency_in_gaps": active_ages[0] / typical if typical else None,
+        "last_country": _last(aged_rows, "last_country"),
+        "last_level": _last(aged_rows, "last_level"),
     }
 
 
-def _sums(known: list[tuple[Row, int]], seen: list[int], game: Game) -> dict[str, float | None]:
+def _sums(
+    aged_rows: list[tuple[Row, int]], active_ages: list[int], game: Game
+) -> dict[str, float | None]:
     measures = ("events", "sessions", "purchases", "spend", "count_stage", "sum_seconds")
-    active = {days: len([age for age in seen if age <= days - 1]) for days in game.windows}
+    active = {days: len([age for age in active_ages if age <= days - 1]) for days in game.windows}
     return {
         **{f"active_days_{days}d": count for days, count in active.items()},
         **{
-            f"{measure}_{days}d": sum(getattr(row, measure) for row, age in known if age < days)
+            f"{measure}_{days}d": sum(getattr(row, measure) for row, age in aged_rows if age < days)
             for measure in measures
             for days in game.windows
         },
@@ -219,15 +221,15 @@ def _sums(known: list[tuple[Row, int]], seen: list[int], game: Game) -> dict[str
     }
 
 
-def _last(known: list[tuple[Row, int]], name: str) -> Any:
-    values = [(row.last_time, getattr(row, name)) for row, _ in known]
+def _last(aged_rows: list[tuple[Row, int]], name: str) -> Any:
+    values = [(row.last_time, getattr(row, name)) for row, _ in aged_rows]
     return max((pair for pair in values if pair[1] is not None), default=(None, None))[1]
 
 
-def differences(found: Described, expected: Described, rows: Sequence[Row] = ()) -> str:
+def differences(actual: Described, expected: Described, rows: Sequence[Row] = ()) -> str:
     """The first snapshot and user on which two results do not agree, with the user's history."""
-    for key in sorted(found.keys() | expected.keys()):
-        left, right = found.get(key), expected.get(key)
+    for key in sorted(actual.keys() | expected.keys()):
+        left, right = actual.get(key), expected.get(key)
         wrong = _unequal(left, right) if left and right else (left, right)
         if any(wrong):
             history = "\n".join(str(row) for row in rows if row.user_id == key[1])
@@ -300,10 +302,10 @@ def test_a_user_is_active_on_each_of_the_active_days_and_not_the_day_after_them(
     world: World,
 ) -> None:
     described = world.describe(make_row(f"seen {age} days ago", 9 - age) for age in range(7))
-    found = {
+    days_since_active = {
         user: row["days_since_active"] for (at, user), row in described.items() if at == day(9)
     }
-    assert found == {f"seen {age} days ago": age for age in range(GAME.active_days)}
+    assert days_since_active == {f"seen {age} days ago": age for age in range(GAME.active_days)}
 
 
 def test_a_window_holds_its_snapshot_and_the_days_before_it_and_no_more(world: World) -> None:

@@ -23,15 +23,15 @@ SHARES = st.none() | st.floats(0, 1)
 GROUPS = st.none() | st.sampled_from(["DE", "de", "KR"])
 
 
-def by_group(found: pa.RecordBatch) -> dict[str | None, dict[str, Any]]:
-    rows = found.to_pylist()
-    assert len({one["user_group"] for one in rows}) == len(rows)
-    return {one["user_group"]: one for one in rows}
+def by_group(batch: pa.RecordBatch) -> dict[str | None, dict[str, Any]]:
+    rows = batch.to_pylist()
+    assert len({row["user_group"] for row in rows}) == len(rows)
+    return {row["user_group"]: row for row in rows}
 
 
 def mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None
 
 
 @given(users=st.lists(st.tuples(SHARES, GROUPS), min_size=1, max_size=8), data=st.data())
@@ -42,17 +42,21 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
         row(f"u{n}", churn_probability=share, user_group=group)
         for n, (share, group) in enumerate(users)
     ]
-    told = table(*data.draw(st.permutations(rows))).select(INPUT_COLUMNS)
-    batches = told.to_batches(data.draw(st.integers(1, len(rows))))
-    found = by_group(compute_group_defaults(iter(batches)))
-    assert set(found) == {None} | {group for _, group in users}
-    for group, one in found.items():
+    input_rows = table(*data.draw(st.permutations(rows))).select(INPUT_COLUMNS)
+    batches = input_rows.to_batches(data.draw(st.integers(1, len(rows))))
+    defaults = by_group(compute_group_defaults(iter(batches)))
+    assert set(defaults) == {None} | {group for _, group in users}
+    for group, defaults_of_group in defaults.items():
         inside = [share for share, of in users if group is None or of == group]
-        assert one["churn_probability"] == pytest.approx(mean(inside))
-        assert (one["user_id"], one["as_of"], one["payment_model"]) == ("", DAYS[0], "some")
+        assert defaults_of_group["churn_probability"] == pytest.approx(mean(inside))
+        assert (
+            defaults_of_group["user_id"],
+            defaults_of_group["as_of"],
+            defaults_of_group["payment_model"],
+        ) == ("", DAYS[0], "some")
         own = {"user_id", "as_of", "user_group", "churn_model", "payment_model", "cluster_model"}
         others = set(PREDICTIONS.names) - own - set(AVERAGED_COLUMNS)
-        assert {one[name] for name in others} == {None}
+        assert {defaults_of_group[name] for name in others} == {None}
 
 
 def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
@@ -64,10 +68,10 @@ def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
         row("e", user_group="US", targets=[]),
     ]
     batches = table_with_targets(*rows).select([*INPUT_COLUMNS, TARGETS]).to_batches(2)
-    found = by_group(compute_group_defaults(batches))
+    defaults = by_group(compute_group_defaults(batches))
     mean = {"reasons": None, "missing": None, "model": "some"}
     gift, level = {"target": "gift", "probability": 0.25, **mean}, {"target": "level", **mean}
-    assert {group: one[TARGETS] for group, one in found.items()} == {
+    assert {group: defaults_of_group[TARGETS] for group, defaults_of_group in defaults.items()} == {
         None: [gift, level | {"probability": pytest.approx(0.4)}],
         "DE": [gift, level | {"probability": pytest.approx(0.2)}],
         "KR": [level | {"probability": None, "model": None}],
@@ -99,8 +103,8 @@ def test_the_models_of_a_day_are_listed_by_target_without_those_that_were_not_ma
 
 
 def test_without_rows_there_are_no_defaults() -> None:
-    found = compute_group_defaults([table().select(INPUT_COLUMNS)])
-    assert (found.num_rows, found.schema) == (0, PREDICTIONS.arrow_schema)
+    defaults = compute_group_defaults([table().select(INPUT_COLUMNS)])
+    assert (defaults.num_rows, defaults.schema) == (0, PREDICTIONS.arrow_schema)
 
 
 def test_what_is_not_a_number_says_nothing_of_others() -> None:

@@ -49,10 +49,10 @@ class Labels(World):
             frames[key] = labels.outcomes(
                 self.activity, {as_of: snapshots}, HORIZON, self.game, engine()
             )
-        found = list(records(frames[key]))
-        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
-        assert {row.pop("as_of") for row in found} <= {as_of}
-        assert len(described) == len(found)
+        rows_of_key = list(records(frames[key]))
+        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in rows_of_key}
+        assert {row.pop("as_of") for row in rows_of_key} <= {as_of}
+        assert len(described) == len(rows_of_key)
         return described
 
 
@@ -70,11 +70,11 @@ def reference(rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date)
                 after[snapshot, row.user_id].append(row)
     return {
         key: {
-            "active_days": len({row.event_date for row in seen if row.activities}),
-            "purchases": sum(row.purchases for row in seen),
-            "spend": sum(row.spend for row in seen),
+            "active_days": len({row.event_date for row in rows_of_key if row.activities}),
+            "purchases": sum(row.purchases for row in rows_of_key),
+            "spend": sum(row.spend for row in rows_of_key),
         }
-        for key, seen in after.items()
+        for key, rows_of_key in after.items()
     }
 
 
@@ -98,15 +98,17 @@ def test_outcomes_are_what_was_done_in_the_window_whatever_the_history(
 
 def test_the_window_is_the_days_after_the_snapshot_up_to_the_horizon(world: Labels) -> None:
     rows = [make_row("a", number, purchases=1, spend=2.0**number) for number in range(10)]
-    found = world.outcomes(rows, [day(2), day(3), day(6)])
-    assert found[day(6), "a"] == {"active_days": 3, "purchases": 3, "spend": 2**7 + 2**8 + 2**9}
-    assert found[day(2), "a"]["spend"] == 2**3 + 2**4 + 2**5
+    outcomes = world.outcomes(rows, [day(2), day(3), day(6)])
+    assert outcomes[day(6), "a"] == {"active_days": 3, "purchases": 3, "spend": 2**7 + 2**8 + 2**9}
+    assert outcomes[day(2), "a"]["spend"] == 2**3 + 2**4 + 2**5
 
 
-@pytest.mark.parametrize(("dated", "there"), [(6, False), (7, True), (9, True), (10, False)])
-def test_the_boundaries_of_the_window_are_exact(world: Labels, dated: int, there: bool) -> None:
-    found = world.outcomes([make_row("a", 9, dated=dated)], [day(2), day(3), day(6)])
-    assert ((day(6), "a") in found) is there
+@pytest.mark.parametrize(("dated", "is_counted"), [(6, False), (7, True), (9, True), (10, False)])
+def test_the_boundaries_of_the_window_are_exact(
+    world: Labels, dated: int, is_counted: bool
+) -> None:
+    outcomes = world.outcomes([make_row("a", 9, dated=dated)], [day(2), day(3), day(6)])
+    assert ((day(6), "a") in outcomes) is is_counted
 
 
 def test_what_arrived_after_the_training_day_is_not_seen(world: Labels) -> None:
@@ -118,8 +120,8 @@ def test_each_training_day_sees_what_had_arrived_by_then(world: Labels) -> None:
     world.store([make_row("in time", 8), make_row("late", 9, dated=8)])
     looks = {day(8): [day(5)], day(9): [day(5), day(6)]}
     frame = labels.outcomes(world.activity, looks, HORIZON, GAME, engine())
-    found = {(row["as_of"], row["snapshot"], row["user_id"]) for row in records(frame)}
-    assert found == {
+    keys = {(row["as_of"], row["snapshot"], row["user_id"]) for row in records(frame)}
+    assert keys == {
         (day(8), day(5), "in time"),
         *((day(9), snapshot, user) for snapshot in looks[day(9)] for user in ("in time", "late")),
     }
@@ -127,9 +129,9 @@ def test_each_training_day_sees_what_had_arrived_by_then(world: Labels) -> None:
 
 def test_events_that_are_no_activity_do_not_bring_a_user_back(world: Labels) -> None:
     rows = [make_row("a", 6), make_row("a", 8, activities=0, purchases=1, spend=5.0)]
-    found = world.outcomes(rows, [day(2), day(3), day(6)])
-    assert found[day(6), "a"] == {"active_days": 0, "purchases": 1, "spend": 5.0}
-    assert (day(6), "a") in churned(world.describe(rows, [day(6)]), found)
+    outcomes = world.outcomes(rows, [day(2), day(3), day(6)])
+    assert outcomes[day(6), "a"] == {"active_days": 0, "purchases": 1, "spend": 5.0}
+    assert (day(6), "a") in churned(world.describe(rows, [day(6)]), outcomes)
 
 
 def test_without_snapshots_there_are_no_outcomes(world: Labels) -> None:
@@ -175,16 +177,16 @@ def test_matured_snapshots_are_the_latest_whole_weeks_apart_and_all_matured(
     as_of: dt.date, horizon: int, count: int, grace: int
 ) -> None:
     game = make_game(grace_days=grace)
-    found = labels.matured_snapshots(as_of, horizon, count, game)
+    snapshots = labels.matured_snapshots(as_of, horizon, count, game)
     a_day = dt.timedelta(days=1)
     step = dt.timedelta(weeks=labels.weeks_apart(horizon, count, game))
-    assert len(found) <= count
-    assert all(labels.matures_on(snapshot, horizon, game) <= as_of for snapshot in found)
-    assert all(snapshot >= FIRST_DAY for snapshot in found)
-    assert all(later - earlier == step for earlier, later in pairwise(found))
-    if found:
-        assert labels.matures_on(found[-1] + a_day, horizon, game) > as_of
-        assert len(found) == count or found[0] - step < FIRST_DAY
+    assert len(snapshots) <= count
+    assert all(labels.matures_on(snapshot, horizon, game) <= as_of for snapshot in snapshots)
+    assert all(snapshot >= FIRST_DAY for snapshot in snapshots)
+    assert all(later - earlier == step for earlier, later in pairwise(snapshots))
+    if snapshots:
+        assert labels.matures_on(snapshots[-1] + a_day, horizon, game) > as_of
+        assert len(snapshots) == count or snapshots[0] - step < FIRST_DAY
     else:
         assert count == 0 or as_of - (horizon + grace) * a_day < FIRST_DAY
 
@@ -196,9 +198,11 @@ def test_snapshots_are_a_week_apart_or_as_far_as_a_long_horizon_asks_for(
     horizon: int, weeks: int
 ) -> None:
     game = make_game(first_day=dt.date(2000, 1, 1))
-    found = labels.matured_snapshots(dt.date(2020, 1, 1), horizon, 12, game)
-    assert {later - earlier for earlier, later in pairwise(found)} == {dt.timedelta(weeks=weeks)}
-    assert labels.matures_on(found[0], horizon, game) <= found[-1]
+    snapshots = labels.matured_snapshots(dt.date(2020, 1, 1), horizon, 12, game)
+    assert {later - earlier for earlier, later in pairwise(snapshots)} == {
+        dt.timedelta(weeks=weeks)
+    }
+    assert labels.matures_on(snapshots[0], horizon, game) <= snapshots[-1]
 
 
 def test_the_first_day_of_the_game_can_be_a_snapshot() -> None:
@@ -223,12 +227,12 @@ def test_who_has_not_had_the_time_to_come_back_is_never_churned(
         assert 0 < len(left) < len(population)
         assert (AS_OF - snapshot).days >= HORIZON + game.grace_days
         last = snapshot + dt.timedelta(days=HORIZON)
-        seen = {
+        returned_ids = {
             row.user_id
             for row in rows
             if row.activities and snapshot < row.event_date <= last and row.arrived <= AS_OF
         }
-        assert {user for _, user in left} == {user for _, user in population} - seen
+        assert {user for _, user in left} == {user for _, user in population} - returned_ids
 
     check()
 

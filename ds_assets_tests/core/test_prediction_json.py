@@ -17,7 +17,13 @@ from ds_assets.core.prediction_json import (
     encode_rows,
 )
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets_tests.infra.factories import row, table, table_with_targets, target, told
+from ds_assets_tests.infra.factories import (
+    decode_prediction,
+    row,
+    table,
+    table_with_targets,
+    target,
+)
 
 REASONS = [{"code": "tenure"}]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -64,33 +70,35 @@ def says(given_row: dict[str, Any]) -> dict[str, Any]:
 def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
     many: list[dict[str, Any]],
 ) -> None:
-    found = [
+    records = [
         json.loads(b"{" + member)
         for batch in table(*many).to_batches()
         for member in encode_members(batch)
     ]
-    assert found == [says(one) for one in many]
-    assert all(list(one) == [column.name for column in COLUMNS] for one in found)
+    assert records == [says(row_of_table) for row_of_table in many]
+    assert all(list(record) == [column.name for column in COLUMNS] for record in records)
 
 
-@given(one=rows())
-def test_a_single_row_of_plain_values_says_the_same(one: dict[str, Any]) -> None:
-    found = json.loads(b"{" + encode_record(one).members)
-    assert found == says(one)
-    assert list(found) == [column.name for column in COLUMNS]
+@given(plain_row=rows())
+def test_a_single_row_of_plain_values_says_the_same(plain_row: dict[str, Any]) -> None:
+    record = json.loads(b"{" + encode_record(plain_row).members)
+    assert record == says(plain_row)
+    assert list(record) == [column.name for column in COLUMNS]
 
 
-@given(one=rows())
+@given(plain_row=rows())
 def test_the_day_the_last_activity_and_whether_there_is_a_probability_are_known_without_parsing(
-    one: dict[str, Any],
+    plain_row: dict[str, Any],
 ) -> None:
-    (encoded,) = encode_rows(table(one).to_batches()[0])
-    expected = says(one)
+    (encoded,) = encode_rows(table(plain_row).to_batches()[0])
+    expected = says(plain_row)
     probabilities = (expected["churn_probability"], expected["payment_probability"])
     assert encoded.has_probability is (probabilities != (None, None))
-    assert encoded.as_of == one["as_of"].toordinal()
-    assert encoded.last_seen == (one["last_seen"].toordinal() if one["last_seen"] else 0)
-    alone = encode_record(one)
+    assert encoded.as_of == plain_row["as_of"].toordinal()
+    assert encoded.last_seen == (
+        plain_row["last_seen"].toordinal() if plain_row["last_seen"] else 0
+    )
+    alone = encode_record(plain_row)
     assert facts(alone) == facts(encoded)
 
 
@@ -98,16 +106,16 @@ def facts(prediction: EncodedPrediction) -> tuple[int, int, bool]:
     return prediction.as_of, prediction.last_seen, prediction.has_probability
 
 
-@given(one=rows())
-def test_members_are_decoded_to_the_values_of_the_columns(one: dict[str, Any]) -> None:
-    dates = {name: one[name] for name in ("as_of", "last_seen")}
-    assert decode_members(encode_record(one).members) == says(one) | dates
+@given(plain_row=rows())
+def test_members_are_decoded_to_the_values_of_the_columns(plain_row: dict[str, Any]) -> None:
+    dates = {name: plain_row[name] for name in ("as_of", "last_seen")}
+    assert decode_members(encode_record(plain_row).members) == says(plain_row) | dates
 
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_a_real_comes_back_to_its_last_bit(number: float) -> None:
-    (found,) = encode_members(table(row("a", expected_spend=number)).to_batches()[0])
-    assert json.loads(b"{" + found)["expected_spend"] == number
+    (members,) = encode_members(table(row("a", expected_spend=number)).to_batches()[0])
+    assert json.loads(b"{" + members)["expected_spend"] == number
 
 
 def test_a_part_of_a_batch_is_told_as_itself() -> None:
@@ -118,14 +126,16 @@ def test_a_part_of_a_batch_is_told_as_itself() -> None:
 
 
 def test_targets_are_the_last_member_by_name_and_each_says_what_its_row_says() -> None:
-    one = row("a", targets=[target('q"1', probability=None, missing="few days"), target("level")])
-    found = json.loads(b"{" + encode_record(one).members)
-    assert list(found) == [*(column.name for column in COLUMNS), "targets"]
-    assert found["targets"] == {
+    row_with_targets = row(
+        "a", targets=[target('q"1', probability=None, missing="few days"), target("level")]
+    )
+    record = json.loads(b"{" + encode_record(row_with_targets).members)
+    assert list(record) == [*(column.name for column in COLUMNS), "targets"]
+    assert record["targets"] == {
         'q"1': {"probability": None, "reasons": REASONS, "missing": "few days", "model": "some"},
         "level": {"probability": 0.25, "reasons": REASONS, "missing": None, "model": "some"},
     }
-    assert decode_members(encode_record(one).members)["targets"] == found["targets"]
+    assert decode_members(encode_record(row_with_targets).members)["targets"] == record["targets"]
 
 
 TARGETS = st.lists(
@@ -137,7 +147,7 @@ TARGETS = st.lists(
         missing=st.none() | TEXTS,
     ),
     max_size=3,
-    unique_by=lambda one: one["target"],
+    unique_by=lambda target_row: target_row["target"],
 )
 
 
@@ -148,8 +158,10 @@ def test_targets_in_a_table_are_those_of_single_rows(
     rows = [row(f"u{n}", targets=own) for n, own in enumerate(targets)]
     first = data.draw(st.integers(0, len(rows)))
     (batch,) = table_with_targets(*rows).to_batches()
-    found = [json.loads(b"{" + member) for member in encode_members(batch.slice(first))]
-    assert found == [json.loads(b"{" + encode_record(one).members) for one in rows[first:]]
+    records = [json.loads(b"{" + member) for member in encode_members(batch.slice(first))]
+    assert records == [
+        json.loads(b"{" + encode_record(row_of_table).members) for row_of_table in rows[first:]
+    ]
 
 
 def test_without_targets_the_json_is_what_it_is_in_a_game_that_has_none() -> None:
@@ -161,4 +173,4 @@ def test_without_targets_the_json_is_what_it_is_in_a_game_that_has_none() -> Non
 
 
 def test_of_an_unknown_user_every_column_is_null() -> None:
-    assert told(NO_PREDICTION) == dict.fromkeys(PREDICTIONS.names[1:])
+    assert decode_prediction(NO_PREDICTION) == dict.fromkeys(PREDICTIONS.names[1:])

@@ -30,9 +30,9 @@ def test_any_other_name_is_no_record(name: str) -> None:
 
 @given(INPUTS, INPUTS)
 def test_inputs_have_the_same_fingerprint_only_if_they_are_the_same(
-    one: dict[str, str], other: dict[str, str]
+    inputs: dict[str, str], other: dict[str, str]
 ) -> None:
-    assert (fingerprint_of_inputs(one) == fingerprint_of_inputs(other)) is (one == other)
+    assert (fingerprint_of_inputs(inputs) == fingerprint_of_inputs(other)) is (inputs == other)
 
 
 def test_the_order_of_inputs_does_not_matter() -> None:

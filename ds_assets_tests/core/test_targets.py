@@ -42,10 +42,10 @@ def target_names(source: str) -> Iterator[str]:
 def test_only_the_declaration_names_a_target() -> None:
     paths = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
     named = {
-        name: found
+        name: names
         for name, path in paths.items()
         if not name.startswith(MAY_NAME_TARGETS)
-        and (found := list(target_names(path.read_text(encoding="utf-8"))))
+        and (names := list(target_names(path.read_text(encoding="utf-8"))))
     }
     assert named == {}
 

@@ -15,9 +15,9 @@ from ds_assets_tests.core.factories import make_features
 
 
 def groups(by: str, **columns: object) -> list[object]:
-    found = with_user_groups(pd.DataFrame(columns), by)["user_group"]
-    assert found.dtype == "string"
-    return [None if pd.isna(one) else one for one in found]
+    group_names = with_user_groups(pd.DataFrame(columns), by)["user_group"]
+    assert group_names.dtype == "string"
+    return [None if pd.isna(group) else group for group in group_names]
 
 
 def test_a_cluster_is_a_group() -> None:
@@ -49,8 +49,8 @@ def test_an_attribute_may_be_of_any_text_dtype(dtype: str) -> None:
 
 @given(st.lists(st.text(max_size=100) | st.none(), min_size=1, max_size=10))
 def test_any_text_is_a_group_of_its_own(values: list[str | None]) -> None:
-    found = groups("country", last_country=pd.Series(values, dtype=object))
-    assert found == [None if value is None else f"country={value}" for value in values]
+    group_names = groups("country", last_country=pd.Series(values, dtype=object))
+    assert group_names == [None if value is None else f"country={value}" for value in values]
 
 
 @given(st.lists(st.text(min_size=90, max_size=300), min_size=1, max_size=10, unique=True))

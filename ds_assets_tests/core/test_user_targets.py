@@ -27,11 +27,11 @@ def test_each_user_has_the_rows_of_that_user_however_tables_are_cut_into_batches
     users: dict[str, set[str]], size: int, target_size: int
 ) -> None:
     own = {user: [target(name) for name in sorted(users[user])] for user in sorted(users)}
-    rows = target_table(*((user, one) for user, targets in own.items() for one in targets))
+    rows = target_table(*((user, target) for user, targets in own.items() for target in targets))
     batches = join_targets(table(*map(row, own)).to_batches(size), rows.to_batches(target_size))
-    found = [one for batch in batches for one in batch.to_pylist()]
-    assert {one["user_id"]: one.pop(TARGETS, []) for one in found} == own
-    assert found == [row(user) for user in own]
+    joined_rows = [row for batch in batches for row in batch.to_pylist()]
+    assert {row["user_id"]: row.pop(TARGETS, []) for row in joined_rows} == own
+    assert joined_rows == [row(user) for user in own]
 
 
 @pytest.mark.parametrize("stranger", ["a", "c", "z"])

@@ -168,9 +168,9 @@ def _at(event: Event, path: str | None) -> Any:
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     out = tmp_path_factory.mktemp("again")
-    told: list[int] = []
-    write_source(out, told.append)
-    return out, told
+    days: list[int] = []
+    write_source(out, days.append)
+    return out, days
 
 
 def test_written_again_the_files_have_the_same_bytes(

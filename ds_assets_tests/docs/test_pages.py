@@ -50,7 +50,7 @@ def anchors_of(text: str) -> set[str]:
 
 def named(pattern: str) -> dict[str, str]:
     """What the code of all pages names by a pattern, with a page that does."""
-    return {found: page for page, text in texts() for found in re.findall(pattern, code_of(text))}
+    return {name: page for page, text in texts() for name in re.findall(pattern, code_of(text))}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

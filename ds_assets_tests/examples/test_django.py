@@ -47,11 +47,11 @@ LOST = {
 
 def player(user_id: str, as_of: dt.date = NEWEST, **values: Any) -> dict[str, Any]:
     """A stored prediction of a player who was there on its day."""
-    told = {
+    reasons = {
         f"{kind}_reasons": f'[{{"code": "tenure", "effect": 1.0, "words": "{kind} & more"}}]'
         for kind in ("churn", "payment")
     }
-    return row(user_id, as_of, **{"last_seen": as_of, **told, **values})
+    return row(user_id, as_of, **{"last_seen": as_of, **reasons, **values})
 
 
 LEAVER = player("leaver", churn_probability=0.8, payment_probability=0.3)
@@ -111,9 +111,9 @@ CHANCES = st.none() | st.floats(0, 1)
 def test_means_of_others_never_lead_to_an_offer(
     status: Status, age: int | None, churn: float | None, payment: float | None
 ) -> None:
-    found = predicted(status, "default", age, churn, payment)
-    assert not is_known(found)
-    assert offer_for(found, TRUST) == PLAIN
+    prediction = predicted(status, "default", age, churn, payment)
+    assert not is_known(prediction)
+    assert offer_for(prediction, TRUST) == PLAIN
 
 
 MODELS = dg.AssetSelection.groups("models")
@@ -122,16 +122,16 @@ MODELS = dg.AssetSelection.groups("models")
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation with an early day in the lake, and players in its table and its cache."""
-    made = make_installation(tmp_path_factory.mktemp("game"))
-    made.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
-    made.run(START, assets=MODELS.upstream())
-    with made.results() as results:
+    installation = make_installation(tmp_path_factory.mktemp("game"))
+    installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
+    installation.run(START, assets=MODELS.upstream())
+    with installation.results() as results:
         for stored in (AWAY, LATE):
             results.deliver(stored["as_of"], table(stored), "run")
         results.deliver(NEWEST, table(LEAVER, PAYER, NEW), "run")
-    with made.cache() as cache:
+    with installation.cache() as cache:
         put_cached(cache)
-    return made.home
+    return installation.home
 
 
 def put_cached(cache: PredictionCache) -> None:
@@ -162,9 +162,9 @@ def opened(home: Path, variables: Mapping[str, str] | None = None) -> Iterator[C
 
 @pytest.fixture(scope="module")
 def client(home: Path) -> Iterator[Client]:
-    with opened(home) as found:
-        settled(found)
-        yield found
+    with opened(home) as opened_client:
+        settled(opened_client)
+        yield opened_client
 
 
 def page(client: Client, user_id: str) -> str:

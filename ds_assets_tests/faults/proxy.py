@@ -219,8 +219,8 @@ class _Connection:
         return ((self._client, self._server, "up"), (self._server, self._client, "down"))
 
     def _reset(self) -> None:
-        for one in (self._server, *([] if self.is_alone else [self._client])):
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for connection in (self._server, *([] if self.is_alone else [self._client])):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def _read(self, source: socket.socket, queue: "_Queue", way: Way) -> None:
         content = b"some"
@@ -267,18 +267,18 @@ def _left(fault: Fault) -> int:
 
 
 def _bound(port: int) -> socket.socket:
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((_ADDRESS, port))
-    made.setblocking(False)
-    return made
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((_ADDRESS, port))
+    listener.setblocking(False)
+    return listener
 
 
 def _connecting(port: int) -> socket.socket:
-    made = socket.socket()
-    made.setblocking(False)
-    made.connect_ex((_ADDRESS, port))
-    return made
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.connect_ex((_ADDRESS, port))
+    return connection
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -46,16 +46,16 @@ CASES = {
 
 def environment_of(setting: str, port: int) -> Mapping[str, str]:
     _, url, endpoint = CASES[setting]
-    found = {setting: url.format(port=port)}
+    environment = {setting: url.format(port=port)}
     if endpoint:
-        found[endpoint] = f"http://127.0.0.1:{port}"
+        environment[endpoint] = f"http://127.0.0.1:{port}"
     credentials = {
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_REGION": "us-east-1",
         "AZURE_STORAGE_KEY": "czNjcmV0LW9mLXRoZS10ZXN0",
     }
-    return {**os.environ, **credentials, **found}
+    return {**os.environ, **credentials, **environment}
 
 
 @pytest.mark.parametrize("fault", [BLACK_HOLE, UNREACHABLE])
@@ -78,8 +78,8 @@ def test_an_asset_whose_server_does_not_answer_fails_within_a_minute_and_names_i
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        said = {setting: process.communicate()[0] for setting, process in runs.items()}
-    for setting, text in said.items():
+        outputs = {setting: process.communicate()[0] for setting, process in runs.items()}
+    for setting, text in outputs.items():
         assert runs[setting].returncode == 1, text
         assert setting in text
         assert not {SECRET, "czNjcmV0LW9m", "Traceback"} & set(re.findall(r"[\w-]+", text)), text

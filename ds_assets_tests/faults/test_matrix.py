@@ -175,8 +175,8 @@ def make_redis(name: str, stack: ExitStack, request: pytest.FixtureRequest, home
     reader = stack.enter_context(PredictionCache(direct, name, 7))
 
     def state() -> object:
-        found = get_rows(reader, [f"u{n}" for n in range(NEW)])
-        return [one and one["churn_probability"] for one in found]
+        rows = get_rows(reader, [f"u{n}" for n in range(NEW)])
+        return [row and row["churn_probability"] for row in rows]
 
     return Subject(
         proxy,
@@ -219,11 +219,11 @@ def matrix(
                         (component, fault),
                         executor.submit(outcome, subject, variant, component in PARTIAL),
                     )
-        found: dict[tuple[str, str], str] = {}
+        outcomes: dict[tuple[str, str], str] = {}
         for cell, future in waiting.values():
             happened = future.result()
-            found[cell] = FAILS if FAILS in {happened, found.get(cell)} else happened
-        yield found
+            outcomes[cell] = FAILS if FAILS in {happened, outcomes.get(cell)} else happened
+        yield outcomes
 
 
 def outcome(subject: Subject, fault: Fault, partial: bool) -> str:
@@ -251,10 +251,10 @@ def failure_of(subject: Subject) -> str | None:
     return None
 
 
-def written(found: dict[tuple[str, str], str]) -> str:
+def written(outcomes: dict[tuple[str, str], str]) -> str:
     lines = [f"| | {' | '.join(SUBJECTS)} |", "|---" * (len(SUBJECTS) + 1) + "|"]
     for fault in FAULTS:
-        cells = [found[component, fault] for component in SUBJECTS]
+        cells = [outcomes[component, fault] for component in SUBJECTS]
         lines.append(f"| {fault} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

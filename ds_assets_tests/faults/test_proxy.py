@@ -81,10 +81,10 @@ def assert_silent(client: socket.socket) -> None:
 def test_without_a_fault_everything_passes_and_is_counted(
     proxy: FaultProxy, server: EchoServer
 ) -> None:
-    with connect(proxy) as one, connect(proxy) as other:
-        assert (echo(one), echo(other, b"x" * 200_000)) == (b"hello", b"x" * 200_000)
-        one.shutdown(socket.SHUT_WR)
-        assert one.recv(1) == b""
+    with connect(proxy) as first, connect(proxy) as other:
+        assert (echo(first), echo(other, b"x" * 200_000)) == (b"hello", b"x" * 200_000)
+        first.shutdown(socket.SHUT_WR)
+        assert first.recv(1) == b""
     assert server.ended.wait(10)
     assert (proxy.connections, proxy.passed) == (2, {"up": 200_005, "down": 200_005})
 
@@ -215,7 +215,7 @@ def test_nothing_is_left_when_it_ends_whatever_is_going_on(
         proxy.fault = fault  # type: ignore[assignment]
         with suppress(ConnectionError):
             client.sendall(b"some more")
-        threads = [one for one in threading.enumerate() if one.name == "fault proxy"]
+        threads = [thread for thread in threading.enumerate() if thread.name == "fault proxy"]
         assert len(threads) == 1
     assert not threads[0].is_alive()
     with client, suppress(ConnectionResetError):

@@ -58,9 +58,9 @@ def table(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema)
 
 
-def told(members: bytes) -> dict[str, Any]:
+def decode_prediction(members: bytes) -> dict[str, Any]:
     """What the JSON members of a prediction say; a column of JSON is the text that it was."""
-    text, place, found = members.decode(), 0, {}
+    text, place, fields = members.decode(), 0, {}
     for column in PREDICTIONS.columns[1:]:
         name = f'{"," if place else ""}"{column.name}":'
         assert text.startswith(name, place), text[place:]
@@ -68,9 +68,9 @@ def told(members: bytes) -> dict[str, Any]:
         value, place = json.JSONDecoder().raw_decode(text, begin)
         if value is not None and column.type == "date":
             value = dt.date.fromisoformat(value)
-        found[column.name] = text[begin:place] if value and column.type == "json" else value
+        fields[column.name] = text[begin:place] if value and column.type == "json" else value
     assert text[place:] == "}"
-    return found
+    return fields
 
 
 def put(
@@ -130,8 +130,8 @@ def fetch(
 ) -> tuple[CachedDays, list[dict[str, Any] | None]]:
     """What a server of predictions reads from a cache: the days, and users' rows."""
     days, values = fetch_values(cache, user_ids)
-    found = zip(user_ids, values, strict=True)
-    return days, [None if value is None else row_in(user_id, value) for user_id, value in found]
+    pairs = zip(user_ids, values, strict=True)
+    return days, [None if value is None else row_in(user_id, value) for user_id, value in pairs]
 
 
 def fetch_values(
@@ -150,9 +150,9 @@ def fetch_values(
 
 def row_in(user_id: str, value: EncodedPrediction) -> dict[str, Any]:
     """A value of the cache as the row that was put in."""
-    found = {"user_id": user_id, **told(value.members)}
-    assert found["as_of"].toordinal() == value.as_of
-    return found
+    fields = {"user_id": user_id, **decode_prediction(value.members)}
+    assert fields["as_of"].toordinal() == value.as_of
+    return fields
 
 
 def fresh(location: str | Path) -> PredictionCache:

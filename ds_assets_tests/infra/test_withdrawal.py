@@ -49,14 +49,14 @@ class Delivered:
     def cached(self) -> list[int | None]:
         """The day of each user's value in the cache, as its number."""
         return [
-            None if found is None else (found["as_of"] - day(0)).days
-            for found in fetch(self.cache, USERS)[1]
+            None if cached_row is None else (cached_row["as_of"] - day(0)).days
+            for cached_row in fetch(self.cache, USERS)[1]
         ]
 
     def tabled(self) -> dict[str, int]:
         """The day of each user's newest row in the table, as its number."""
-        found = self.results.latest(USERS)
-        return {values["user_id"]: (values["as_of"] - day(0)).days for values in found}
+        latest_rows = self.results.latest(USERS)
+        return {values["user_id"]: (values["as_of"] - day(0)).days for values in latest_rows}
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_every_day_of_a_range_is_delivered_and_the_newest_is_current() -> None:
 def test_the_first_days_say_in_words_what_they_lack_and_the_last_have_models() -> None:
     installation = finished()
     for kind in ("churn", "payment"):
-        cards = [stored_card(kind, one, ModelCard, installation.lake) for one in DAYS]
+        cards = [stored_card(kind, as_of, ModelCard, installation.lake) for as_of in DAYS]
         states = [card.state for card in cards if card is not None]
         ready = states.index("ready")
         assert len(states) == len(DAYS)
@@ -66,7 +66,7 @@ def test_the_first_days_say_in_words_what_they_lack_and_the_last_have_models() -
         assert first is not None
         (reason,) = first.reasons
         assert reason.startswith("0 matured snapshots; the first model needs two")
-    early, late = (installation.predictions(one) for one in (START, LAST))
+    early, late = (installation.predictions(as_of) for as_of in (START, LAST))
     assert early["churn_probability"].null_count == early.num_rows > 50
     assert late["churn_probability"].null_count == late["payment_probability"].null_count == 0
 
@@ -77,9 +77,9 @@ def test_ranges_and_then_days_one_by_one_in_order_give_what_one_run_over_all_giv
     # in order: the model of each day challenges that of the day before
     installation = without_newest.copy(tmp_path)
     expected = finished().delivered()
-    assert installation.delivered() == {one: expected[one] for one in DAYS[:-NEW]}
-    for one in DAYS[-NEW:]:
-        installation.run(one)
+    assert installation.delivered() == {as_of: expected[as_of] for as_of in DAYS[:-NEW]}
+    for as_of in DAYS[-NEW:]:
+        installation.run(as_of)
     assert installation.delivered() == expected
 
 
@@ -87,8 +87,8 @@ def test_days_run_in_any_order_and_once_more_in_order_give_what_one_run_over_all
     without_newest: Installation, tmp_path: Path
 ) -> None:
     installation = without_newest.copy(tmp_path)
-    for one in (LAST, day(30)):  # with a champion of days before those that are still missing
-        installation.run(one)
+    for as_of in (LAST, day(30)):  # with a champion of days before those that are still missing
+        installation.run(as_of)
     installation.run(day(32 - NEW), LAST)
     assert installation.delivered() == finished().delivered()
 
@@ -111,7 +111,7 @@ def test_days_that_do_not_fit_into_one_batch_give_the_same(
     (copy.home / "results.sqlite").unlink()
     copy.run(day(29), LAST)
     expected = finished().delivered()
-    assert copy.delivered() == {one: expected[one] for one in (day(29), day(30), LAST)}
+    assert copy.delivered() == {as_of: expected[as_of] for as_of in (day(29), day(30), LAST)}
 
 
 def test_an_old_day_that_is_run_again_changes_nothing_that_is_newer(copy: Installation) -> None:
@@ -167,8 +167,8 @@ def test_a_range_with_a_missing_day_leaves_it_out_says_so_and_delivers_the_other
 ) -> None:
     missing = day(1)
     installation, _ = make_played(tmp_path, users=60, days=3, seed=5, missing_days=(missing,))
-    said = installation.run(START, day(2))
-    assert said == [f"{missing}: there are no log files in {installation.source(missing)}"]
+    messages = installation.run(START, day(2))
+    assert messages == [f"{missing}: there are no log files in {installation.source(missing)}"]
     assert sorted(installation.delivered()) == [START, day(2)]
 
 
@@ -184,8 +184,8 @@ def test_the_first_day_of_a_game_with_one_user_goes_through(tmp_path: Path) -> N
 def test_a_day_dated_in_another_zone_belongs_to_the_games_day(tmp_path: Path) -> None:
     installation = make_installation(tmp_path, time_zone="Asia/Seoul")
     # Half past midnight in Seoul.
-    seen = dt.datetime(2026, 1, 1, 15, 30, tzinfo=dt.UTC)
-    line = f'{{"id": "e", "ts": "{seen:%Y-%m-%dT%H:%M:%SZ}", "type": "session_start",'
+    moment = dt.datetime(2026, 1, 1, 15, 30, tzinfo=dt.UTC)
+    line = f'{{"id": "e", "ts": "{moment:%Y-%m-%dT%H:%M:%SZ}", "type": "session_start",'
     installation.write_logs(day(1), f'{line} "user": {{"id": "u1"}}}}')
     installation.run(day(1), assets=["raw_logs", "user_activity"])
     file = installation.lake.local(f"user_activity/dt={day(1)}/user_activity.parquet")

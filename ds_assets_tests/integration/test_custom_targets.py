@@ -86,8 +86,8 @@ def played() -> Installation:
 def predict(installation: Installation, of: dt.date) -> None:
     """Run what follows from features, with its checks, up to the delivery."""
     models = [target.model_asset for target in custom_targets(installation.game).values()]
-    made = ["clusters", "churn_model", "payment_model", *models]
-    installation.run(of, assets=[*made, "predictions", "cluster_profiles", "rds_results"])
+    assets = ["clusters", "churn_model", "payment_model", *models]
+    installation.run(of, assets=[*assets, "predictions", "cluster_profiles", "rds_results"])
 
 
 def predict_again(installation: Installation, of: dt.date) -> None:
@@ -165,8 +165,8 @@ def test_an_answer_says_the_same_from_the_table_the_cache_and_the_live_model(
     users = sorted(set(rows["user_id"]))[:100]
     answers = asyncio.run(answers_of(installation, users))
     assert list(answers) == ["table", "cache", "rebuilt", "live"]
-    for source, found in answers.items():
-        assert found == answers["table"], source
+    for source, source_answers in answers.items():
+        assert source_answers == answers["table"], source
     for user, answer in answers["table"].items():
         own = rows[rows["user_id"] == user].set_index("target")
         assert set(answer["targets"]) == set(own.index)
@@ -193,12 +193,16 @@ async def answers_of(installation: Installation, users: list[str]) -> dict[str, 
             answers["rebuilt"] = await service.answer(users)
             features = OnlineFeatures(installation.lake.local(table_file("user_features", LAST)))
             to_score = [
-                UserToScore(user, known, None) for user, known in features.find(users).items()
+                UserToScore(user, user_features, None)
+                for user, user_features in features.find(users).items()
             ]
             answers["live"] = await service.score(to_score, reasons=True)
         finally:
             await service.close()
-    sources = {name: {one.header.source for one in found} for name, found in answers.items()}
+    sources = {
+        name: {answer.header.source for answer in source_answers}
+        for name, source_answers in answers.items()
+    }
     assert sources == {
         "table": {"table"},
         "cache": {"cache"},
@@ -206,8 +210,11 @@ async def answers_of(installation: Installation, users: list[str]) -> dict[str, 
         "live": {"live"},
     }
     return {
-        name: {one.user_id: json.loads(one.to_json()[:1] + one.members) for one in found}
-        for name, found in answers.items()
+        name: {
+            answer.user_id: json.loads(answer.to_json()[:1] + answer.members)
+            for answer in source_answers
+        }
+        for name, source_answers in answers.items()
     }
 
 
@@ -240,10 +247,12 @@ def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:
     assert set(of_cache.members) == set(of_table.members)
     for defaults in (of_table, of_cache):
         targets = json.loads(b"{" + defaults.of_group("no such group"))["targets"]
-        assert {name: one["probability"] for name, one in targets.items()} == pytest.approx(means)
-        for name, one in targets.items():
+        assert {name: target["probability"] for name, target in targets.items()} == pytest.approx(
+            means
+        )
+        for name, target in targets.items():
             version = card_of(installation, name, LAST).version
-            assert (one["reasons"], one["missing"], one["model"]) == (None, None, version)
+            assert (target["reasons"], target["missing"], target["model"]) == (None, None, version)
 
 
 def test_what_happened_is_compared_with_each_target() -> None:

@@ -39,8 +39,8 @@ def daemon(log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def runs(instance: dg.DagsterInstance) -> Counter[tuple[str, str]]:
     """Runs of the job by day and how they stand."""
-    found = instance.get_runs(dg.RunsFilter(job_name=PREDICT))
-    return Counter((run.tags["dagster/partition"], run.status.value) for run in found)
+    predict_runs = instance.get_runs(dg.RunsFilter(job_name=PREDICT))
+    return Counter((run.tags["dagster/partition"], run.status.value) for run in predict_runs)
 
 
 def wait_for(happened: object, log: Path) -> None:

@@ -95,7 +95,10 @@ def wait_for_lake(home: Path, run: BaseProcess) -> None:
 def checksums(installation: Installation) -> dict[dt.date, str]:
     """Of the rows themselves, as they are stored, for each delivered day."""
     with installation.results() as database:
-        return {one.as_of: checksum(database.day(one.as_of)) for one in database.deliveries()}
+        return {
+            delivery.as_of: checksum(database.day(delivery.as_of))
+            for delivery in database.deliveries()
+        }
 
 
 def make_reference(folder: Path) -> Reference:
@@ -205,11 +208,11 @@ def test_a_run_that_was_killed_while_it_delivered_and_run_again_ends_the_same(
 
 def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        found = make_reference(Path(folder))
-        print(f"never killed: {found.seconds:.1f} s after the first write")  # noqa: T201
+        expected = make_reference(Path(folder))
+        print(f"never killed: {expected.seconds:.1f} s after the first write")  # noqa: T201
         for number, share in enumerate(shares(kills), start=1):
             home = Path(folder) / "killed"
-            seconds, days = killed_and_run_again(found, home, share)
+            seconds, days = killed_and_run_again(expected, home, share)
             print(  # noqa: T201
                 f"kill {number}: after {seconds:.1f} s, with {days} days delivered; "
                 "run again, all days the same",

@@ -87,17 +87,17 @@ def restore(dump: Path, url: str) -> None:
         connection.commit()
 
 
-def assert_same_predictions(made: pa.Table, stored: pa.Table) -> None:
+def assert_same_predictions(new: pa.Table, stored: pa.Table) -> None:
     """Equal rows, up to the rounding of what the models compute."""
-    assert made.schema == stored.schema
-    made, stored = made.sort_by("user_id"), stored.sort_by("user_id")
+    assert new.schema == stored.schema
+    new, stored = new.sort_by("user_id"), stored.sort_by("user_id")
     for name in stored.column_names:
         if pa.types.is_floating(stored[name].type):
-            assert made[name].is_null().equals(stored[name].is_null()), name
-            difference = pc.max(pc.abs(pc.subtract(made[name], stored[name]))).as_py()
+            assert new[name].is_null().equals(stored[name].is_null()), name
+            difference = pc.max(pc.abs(pc.subtract(new[name], stored[name]))).as_py()
             assert difference is None or difference < FLOAT32_ROUNDING, name
         else:
-            assert made[name].equals(stored[name]), name
+            assert new[name].equals(stored[name]), name
 
 
 def test_its_results_database_is_migrated_with_every_delivered_row(results_url: str) -> None:

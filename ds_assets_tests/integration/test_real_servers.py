@@ -39,7 +39,7 @@ class Month:
         self.urls = urls
         self.instance = instance
 
-    def said(self) -> Iterator[str]:
+    def texts_on_record(self) -> Iterator[str]:
         """Everything that the run left on record, and that its parts say of themselves."""
         for run in self.instance.get_runs():
             yield repr(run)
@@ -91,7 +91,7 @@ def month(
 
 
 def test_real_servers_give_the_same_predictions_as_folders_and_files(month: Month) -> None:
-    expected = {one: same for one, same in finished().delivered().items() if one <= LAST}
+    expected = {day: same for day, same in finished().delivered().items() if day <= LAST}
     assert len(expected) == 24
     assert month.installation.delivered() == expected
 
@@ -118,11 +118,11 @@ def secrets_of(month: Month) -> set[str]:
 def test_no_credential_is_on_record_anywhere(month: Month) -> None:
     secrets = secrets_of(month)
     assert len(secrets) == 4
-    texts = list(month.said())
+    texts = list(month.texts_on_record())
     assert len(texts) > 100
     for text in texts:
-        found = {secret for secret in secrets if secret in text}
-        assert not found, text[:300]
+        leaked = {secret for secret in secrets if secret in text}
+        assert not leaked, text[:300]
 
 
 WRONG = "wr0ng-and-secret"
@@ -157,7 +157,7 @@ def refuse(month: Month, asset: str, setting: str, kind: type[Exception]) -> Non
         changed = Month(Installation(month.installation.home), month.urls, instance)
         with pytest.raises(kind, match=setting) as failed:
             changed.installation.run(LAST, assets=[asset], instance=instance)
-        texts = [str(failed.value), *changed.said()]
+        texts = [str(failed.value), *changed.texts_on_record()]
     for text in texts:
         assert WRONG not in text, text[:300]
         assert WRONG.encode().hex() not in text

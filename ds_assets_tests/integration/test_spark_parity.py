@@ -167,41 +167,41 @@ def by_connect(
         engine.session.stop()
 
 
-def stored(table: str, one: dt.date, installation: Installation) -> pa.Table:
-    return parquet.ParquetFile(installation.lake.local(table_file(table, one))).read()
+def stored(table: str, as_of: dt.date, installation: Installation) -> pa.Table:
+    return parquet.ParquetFile(installation.lake.local(table_file(table, as_of))).read()
 
 
-def assert_same(found: pa.Table, expected: pa.Table, tolerance: float, where: str) -> None:
+def assert_same(table: pa.Table, expected: pa.Table, tolerance: float, where: str) -> None:
     """Same rows in the same order, of the same types; reals within a tolerance."""
-    assert found.schema.names == expected.schema.names, where
-    assert found.schema.types == expected.schema.types, where
-    reals = [field.name for field in found.schema if pa.types.is_floating(field.type)]
-    others = [name for name in found.schema.names if name not in reals]
-    assert found.select(others).to_pydict() == expected.select(others).to_pydict(), where
-    left, right = (table.select(reals).to_pandas() for table in (found, expected))
+    assert table.schema.names == expected.schema.names, where
+    assert table.schema.types == expected.schema.types, where
+    reals = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    others = [name for name in table.schema.names if name not in reals]
+    assert table.select(others).to_pydict() == expected.select(others).to_pydict(), where
+    left, right = (table.select(reals).to_pandas() for table in (table, expected))
     pd.testing.assert_frame_equal(left, right, rtol=tolerance, atol=tolerance, obj=where)
 
 
-def assert_same_tables(found: Installation, expected: Installation) -> None:
+def assert_same_tables(installation: Installation, expected: Installation) -> None:
     for table in TABLES:
-        days = list(stored_days(table, found.lake))
+        days = list(stored_days(table, installation.lake))
         assert days == list(stored_days(table, expected.lake))[-len(days) :]
         assert len(days) >= NEWEST
-        for one in days:
+        for as_of in days:
             tolerance = 1e-6 if table == "predictions" else 1e-9
-            tables = stored(table, one, found), stored(table, one, expected)
-            assert_same(*tables, tolerance, f"{table} of {one}")
+            tables = stored(table, as_of, installation), stored(table, as_of, expected)
+            assert_same(*tables, tolerance, f"{table} of {as_of}")
 
 
-def assert_same_reports(found: Installation, expected: Installation) -> None:
-    for one in expected.lake.days("user_activity"):
-        reports = [read_report(one, each.lake) for each in (found, expected)]
+def assert_same_reports(installation: Installation, expected: Installation) -> None:
+    for as_of in expected.lake.days("user_activity"):
+        reports = [read_report(as_of, each.lake) for each in (installation, expected)]
         contents = [report.model_dump(exclude={"raw_fingerprint"}) for report in reports if report]
         assert contents[0] == contents[1]
 
 
 def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
-    days = [one for one in installation.lake.days("user_activity") if one <= LAST]
+    days = [as_of for as_of in installation.lake.days("user_activity") if as_of <= LAST]
     activity = engine.read(days, user_activity_table(game), installation.lake)
     looks = {LAST: [day(7), day(14), day(21)], day(20): [day(9), day(14)]}
     rows = engine.to_pandas(labels.outcomes(activity, looks, 6, game, engine))
@@ -247,9 +247,9 @@ def test_labels_are_the_same(
     assert expected["purchases"].sum() > 0
     local = SparkEngine(local_session(tmp_path), f"file://{by_spark.settings.lake}")
     for installation, engine in ((by_spark, local), by_connect):
-        found = outcomes(installation, engine, game)
+        frame = outcomes(installation, engine, game)
         pd.testing.assert_frame_equal(
-            found, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9
+            frame, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9
         )
 
 
@@ -296,6 +296,6 @@ def test_other_formats_are_read_the_same(
     for engine in (played.engine, spark):
         user_activity.materialize_days([START], lake, engine, game)
         tables.append([stored(name, START, installation) for name in TABLES[:2]])
-    for expected, found in zip(*tables, strict=True):
+    for expected, table in zip(*tables, strict=True):
         assert len(expected) > 0
-        assert_same(found, expected, 1e-9, log_format)
+        assert_same(table, expected, 1e-9, log_format)

@@ -162,13 +162,13 @@ def stays(rng: np.random.Generator, begins: Numbers, leave: Numbers, days: int) 
     """Who is a player on which day: from its beginning on, until it leaves."""
     ends = begins + rng.geometric(leave)
     day = np.arange(days)
-    there: Flags = (begins[:, None] <= day) & (day < ends[:, None])
-    return there
+    are_players: Flags = (begins[:, None] <= day) & (day < ends[:, None])
+    return are_players
 
 
-def often(rng: np.random.Generator, there: Flags, chance: Numbers) -> Flags:
+def often(rng: np.random.Generator, are_players: Flags, chance: Numbers) -> Flags:
     """On which of the days that it is a player each user comes."""
-    came: Flags = there & (rng.random(there.shape) < chance[:, None])
+    came: Flags = are_players & (rng.random(are_players.shape) < chance[:, None])
     return came
 
 
@@ -195,9 +195,12 @@ def assert_sound(played: Played, ready: Iterable[str]) -> None:
 @pytest.mark.slow
 def test_only_user_time_and_type(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    there = stays(rng, rng.uniform(-60, 50, 900), rng.beta(1, 30, 900), 74)
+    are_players = stays(rng, rng.uniform(-60, 50, 900), rng.beta(1, 30, 900), 74)
     log = Log(
-        dt.date(2025, 3, 1), 60, often(rng, there, rng.beta(2, 3, 900)), game={"active_days": 14}
+        dt.date(2025, 3, 1),
+        60,
+        often(rng, are_players, rng.beta(2, 3, 900)),
+        game={"active_days": 14},
     )
     played = play(log, tmp_path / "bare")
     assert_sound(played, {"churn"})
@@ -208,8 +211,8 @@ def test_only_user_time_and_type(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_only_purchases(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    there = stays(rng, rng.uniform(-100, 60, 1500), rng.beta(1, 60, 1500), 114)
-    bought = often(rng, there, rng.beta(1, 12, 1500))
+    are_players = stays(rng, rng.uniform(-100, 60, 1500), rng.beta(1, 60, 1500), 114)
+    bought = often(rng, are_players, rng.beta(1, 12, 1500))
     played = play(
         Log(dt.date(2025, 1, 1), 100, bought, bought, PURCHASES_ALONE), tmp_path / "purchases"
     )
@@ -227,11 +230,11 @@ def test_only_plays_with_a_score(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     skill = rng.uniform(0, 1, 1200)
     # Those who score little leave soon; how often a player comes says nothing.
-    there = stays(rng, rng.uniform(-30, 60, 1200), np.where(skill < 0.4, 0.12, 0.01), 77)
+    are_players = stays(rng, rng.uniform(-30, 60, 1200), np.where(skill < 0.4, 0.12, 0.01), 77)
     log = Log(
         first_day=dt.date(2025, 6, 1),
         days=70,
-        came=often(rng, there, np.full(1200, 0.5)),
+        came=often(rng, are_players, np.full(1200, 0.5)),
         game={
             "active_days": 7,
             "horizons": {"churn": 7},
@@ -254,8 +257,8 @@ def test_only_plays_with_a_score(tmp_path: Path) -> None:
 def test_the_first_month_after_a_launch(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     installed = np.floor(rng.exponential(9, 3000))
-    there = stays(rng, installed, rng.beta(1, 8, 3000), 37)
-    came = often(rng, there, rng.beta(3, 2, 3000)) | (installed[:, None] == np.arange(37))
+    are_players = stays(rng, installed, rng.beta(1, 8, 3000), 37)
+    came = often(rng, are_players, rng.beta(3, 2, 3000)) | (installed[:, None] == np.arange(37))
     paid = came & (rng.random(came.shape) < rng.beta(0.3, 6, 3000)[:, None])
     game = {
         "fields": {
@@ -292,9 +295,9 @@ def test_nine_of_ten_leave(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     installed = np.floor(rng.uniform(0, 60, 4000))
     loyal = rng.random(4000) < 0.05
-    there = stays(rng, installed, np.where(loyal, 0.005, 0.7), 67)
+    are_players = stays(rng, installed, np.where(loyal, 0.005, 0.7), 67)
     chance = np.where(loyal, 0.7, 0.4)
-    came = often(rng, there, chance) | (installed[:, None] == np.arange(67))
+    came = often(rng, are_players, chance) | (installed[:, None] == np.arange(67))
     game = {"active_days": 14, "horizons": {"churn": 7, "payment": 7}}
     log = Log(dt.date(2026, 1, 5), 60, came, game=game)
     played = play(log, tmp_path / "leavers")
@@ -313,8 +316,8 @@ def test_a_decade_of_seldom_buyers(tmp_path: Path) -> None:
     # Of the ten years, as many days as training and validation take: a label window, snapshots
     # two weeks apart whose labels are known on the day of the latest, and some history before.
     days = 90 + 7 * 14 + 90
-    there = stays(rng, rng.uniform(-3000, days, users), rng.beta(1, 500, users), days + 90)
-    bought = often(rng, there, rng.gamma(0.7, 0.015, users))
+    are_players = stays(rng, rng.uniform(-3000, days, users), rng.beta(1, 500, users), days + 90)
+    bought = often(rng, are_players, rng.gamma(0.7, 0.015, users))
     last = dt.date(2025, 12, 31)
     game = {
         **PURCHASES_ALONE,

@@ -12,30 +12,30 @@ from ds_assets.local_servers.install import PROGRAMS, install_missing, path_of
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without any program but those that a test puts into the folder."""
-    monkeypatch.setattr(install, "find", lambda name: _found(tmp_path / name))
-    monkeypatch.setattr(shutil, "which", lambda name: _found(tmp_path / name))
+    monkeypatch.setattr(install, "find", lambda name: existing_path(tmp_path / name))
+    monkeypatch.setattr(shutil, "which", lambda name: existing_path(tmp_path / name))
     return tmp_path
 
 
-def _found(path: Path) -> str | None:
+def existing_path(path: Path) -> str | None:
     return str(path) if path.exists() else None
 
 
 def test_nothing_is_installed_that_is_there(bare: Path) -> None:
     for program in PROGRAMS:
         (bare / program.name).touch()
-    said: list[str] = []
-    install_missing(said.append)
-    assert said == []
+    messages: list[str] = []
+    install_missing(messages.append)
+    assert messages == []
 
 
 def test_where_apt_cannot_be_used_the_command_for_the_administrator_is_told(bare: Path) -> None:
     for program in PROGRAMS[1:]:
         (bare / program.name).touch()
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(InputError, match=r"mariadbd is missing, .* manually: apt-get"):
-        install_missing(said.append)
-    assert said == ["mariadbd, for the results database, is missing: apt-get update -qq"]
+        install_missing(messages.append)
+    assert messages == ["mariadbd, for the results database, is missing: apt-get update -qq"]
 
 
 def test_an_installation_that_fails_is_told_with_what_it_said(bare: Path) -> None:

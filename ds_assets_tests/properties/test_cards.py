@@ -41,7 +41,7 @@ def model_files(lake: FolderLake, target: str, at: dt.date) -> dict[str, bytes]:
 
 def change_activity(lake: FolderLake, after: dt.date, chance: random.Random) -> None:
     """Remove, change and add activity that arrived after a day, some of it dated long before."""
-    for arrived in (one for one in lake.days("user_activity") if one > after):
+    for arrived in (as_of for as_of in lake.days("user_activity") if as_of > after):
         name = table_file("user_activity", arrived)
         table = pq.read_table(io.BytesIO(lake.read(name)))
         kept = table.take([n for n in range(table.num_rows) if chance.random() < 0.8])
@@ -62,7 +62,7 @@ def change_features_and_clusters(
     lake: FolderLake, after: dt.date, chance: random.Random, keep: dt.date | None = None
 ) -> None:
     """Replace features and clusters of days after a day by those of other days, or remove them."""
-    days = [one for one in lake.days("user_features") if one > after and one != keep]
+    days = [as_of for as_of in lake.days("user_features") if as_of > after and as_of != keep]
     for later in days:
         other = day(chance.randrange(10, 14))
         for name in [table_file("user_features", later), table_file("clusters", later)]:

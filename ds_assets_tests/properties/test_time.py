@@ -45,7 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("lake"), GAME)
 
 
-def known(row: Row, at: dt.date) -> bool:
+def is_known(row: Row, at: dt.date) -> bool:
     return row.arrived <= at and row.event_date <= at
 
 
@@ -70,10 +70,12 @@ def with_counterparts(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
 
 def assert_counterparts_are_equal(described: Described, snapshots: Sequence[dt.date]) -> int:
     """Compare every user with the counterpart, and return the number of users."""
-    seen = {key: row for key, row in described.items() if key[0] in snapshots}
-    users = {key: row for key, row in seen.items() if not key[1].startswith("counterpart of ")}
+    rows_by_key = {key: row for key, row in described.items() if key[0] in snapshots}
+    users = {
+        key: row for key, row in rows_by_key.items() if not key[1].startswith("counterpart of ")
+    }
     paired = {(at, f"counterpart of {user}"): row for (at, user), row in users.items()}
-    assert paired == {key: row for key, row in seen.items() if key not in users}
+    assert paired == {key: row for key, row in rows_by_key.items() if key not in users}
     return len(users)
 
 
@@ -83,7 +85,7 @@ def test_what_arrives_or_happens_after_a_day_changes_no_feature_and_no_populatio
     world: World, seed: int
 ) -> None:
     rows = random_histories(seed)
-    others = in_another_future(rows, lambda row: known(row, AS_OF), seed)
+    others = in_another_future(rows, lambda row: is_known(row, AS_OF), seed)
     described = world.describe(with_counterparts(rows, others))
     assert assert_counterparts_are_equal(described, [at for at in SNAPSHOTS if at <= AS_OF]) > 500
     with pytest.raises(AssertionError):  # the futures do differ
@@ -187,8 +189,8 @@ def described_lines(files: Sequence[RawObject], batches: int, lake: FolderLake) 
             reader.read([file for file in files if file.day in batch], lake)
             engine().store(frame, table, "dt", batch, lake)
     frame = engine().read(days, table, lake)
-    found = records(features.user_features(frame, days, PLAYED, engine()))
-    return {(row.pop("snapshot"), row.pop("user_id")): row for row in found}
+    rows = records(features.user_features(frame, days, PLAYED, engine()))
+    return {(row.pop("snapshot"), row.pop("user_id")): row for row in rows}
 
 
 def population(lines: LINES, game: Game, types: tuple[str, ...]) -> set[tuple[dt.date, str]]:
@@ -208,8 +210,8 @@ def test_the_order_of_lines_files_and_batches_changes_no_feature(tmp_path: Path)
     results = []
     for n, (files, batches) in enumerate([(1, 1), (3, 2)]):
         lake = FolderLake(tmp_path / str(n))
-        found = write_lines(lines, lake, random.Random(n), files)
-        results.append(described_lines(found, batches, lake))
+        frame = write_lines(lines, lake, random.Random(n), files)
+        results.append(described_lines(frame, batches, lake))
     assert results[0] == results[1]
     assert set(results[0]) == population(lines, PLAYED, ("play", "buy"))
     assert set(results[0]) < population(lines, PLAYED, ("play", "buy", "mail"))

@@ -57,7 +57,7 @@ class World:
         self.cursor: str | None = cursor.model_dump_json(by_alias=True)
         self.later = 2 * SETTLED_AFTER
         self.reason = ""
-        self.said: list[dg.AssetObservation] = []
+        self.observations: list[dg.AssetObservation] = []
         self.checks: list[dg.AssetCheckEvaluation] = []
 
     def put(self, number: int, name: str = "events.jsonl", users: int = 1) -> None:
@@ -77,7 +77,7 @@ class World:
         self.cursor, self.reason = data.cursor, data.skip_message or ""
         for happened in data.asset_events:
             if isinstance(happened, dg.AssetObservation):
-                self.said.append(happened)
+                self.observations.append(happened)
             elif isinstance(happened, dg.AssetCheckEvaluation):
                 self.checks.append(happened)
         return list(data.run_requests or [])
@@ -181,7 +181,7 @@ def test_a_refused_day_is_not_run_again_and_reported_once_with_its_reason(world:
     refuse_a_day(world)
     assert world.days() == []
     assert "1 refused" in world.reason
-    (observation,) = world.said
+    (observation,) = world.observations
     assert observation.partition == str(day(7))
     assert observation.description == (
         f"user_activity of {day(7)} is refused by the checks: 1 events, where this weekday usually "
@@ -189,7 +189,7 @@ def test_a_refused_day_is_not_run_again_and_reported_once_with_its_reason(world:
         f"`ds-assets accept {day(7)} --reason REASON` lets it pass."
     )
     assert world.days() == []
-    assert len(world.said) == 1
+    assert len(world.observations) == 1
 
 
 def test_a_refused_day_whose_files_were_replaced_is_run(world: World) -> None:
@@ -354,16 +354,17 @@ def test_a_failed_run_is_tried_again_after_each_pause_and_given_up_visibly(world
         assert world.days() == []
         world.later = pause
         requests += world.tick()
-    assert len({one.run_key for one in requests}) == len(requests) == len(RETRY_AFTER) + 1
+    assert len({request.run_key for request in requests}) == len(requests) == len(RETRY_AFTER) + 1
     world.end(world.start(requests[-1]), well=False)
     world.later = 10 * RETRY_AFTER[-1]
     assert world.days() == []
     assert f"Giving up on {day(3)} to {day(3)} after 4 failed runs of {PREDICT}" in world.reason
-    assert [(one.asset_key.to_user_string(), one.partition) for one in world.said] == [
-        ("user_activity", str(day(3)))
-    ]
+    assert [
+        (observation.asset_key.to_user_string(), observation.partition)
+        for observation in world.observations
+    ] == [("user_activity", str(day(3)))]
     assert world.days() == []
-    assert len(world.said) == 1
+    assert len(world.observations) == 1
     assert world.reason.endswith("1 given up after failed runs")
 
 
@@ -509,10 +510,10 @@ def test_a_copy_that_changes_nothing_asks_for_nothing(world: World) -> None:
     installation = world.installation
     source = FolderLogSource(installation.settings.source, installation.game.logs.path)
     installation.write_logs(day(3), event(1, f"{day(3)}T12:00:00Z"))
-    for asked in (names(3), []):
+    for days in (names(3), []):
         copy_day(day(3), source, world.lake, print)
         requests = world.tick()
-        assert [request.partition_key for request in requests] == asked
+        assert [request.partition_key for request in requests] == days
         for request in requests:
             world.end(world.start(request), well=True)
 
@@ -551,7 +552,9 @@ def test_days_apart_from_each_other_are_a_few_runs_in_an_evaluation_the_oldest_f
     for number in reversed(apart):
         world.put(number)
     requests = world.tick()
-    assert [one.partition_key for one in requests] == names(*apart[:MAX_RUNS_PER_EVALUATION])
+    assert [request.partition_key for request in requests] == names(
+        *apart[:MAX_RUNS_PER_EVALUATION]
+    )
     for request in requests:
         world.start(request)
     assert world.days() == names(*apart[MAX_RUNS_PER_EVALUATION:])
@@ -646,15 +649,15 @@ def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
 ) -> None:
     lake = open_lake("", tmp_path / "lake", tmp_path)
     world = make_world(tmp_path, lake, instance, monkeypatch, windows=[1, 3], active_days=3)
-    made = ("user_activity", "user_features", "predictions", *DELIVERIES)
-    for asset in (*made, "prediction_outcomes"):
+    asset_names = ("user_activity", "user_features", "predictions", *DELIVERIES)
+    for asset in (*asset_names, "prediction_outcomes"):
         store(world, asset, *range(10))
     assert world.days() == []
     world.put(4)
     (request,) = world.tick()
     assert request.partition_key == str(day(4))
     run = world.start(request)
-    for asset in made:
+    for asset in asset_names:
         store(world, asset, 4)
     assert world.days() == []  # while the day itself is under way
     world.end(run, well=True)
@@ -668,7 +671,7 @@ def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
     run = world.start(again)
     assert world.days() == []
     for number in range(5, 10):
-        for asset in made[1:]:
+        for asset in asset_names[1:]:
             store(world, asset, number)
     world.end(run, well=True)
     (judge,) = world.tick()  # what was predicted, and what happened, is not what was compared
@@ -840,7 +843,7 @@ def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
     assert world.tick() == []  # the first one looks for days that an older release has stored
     days = [day(number) for number in range(-60, 40)]
     files = 30 if isinstance(world.lake, FolderLake) else 20
-    put_many(world.lake, [f"raw/dt={one}/{file:03}.jsonl" for one in days for file in range(files)])
+    put_many(world.lake, [f"raw/dt={day}/{file:03}.jsonl" for day in days for file in range(files)])
     assert len(world.lake.objects("raw")) == 100 * files
     looked: list[str] = []
     kind = type(world.lake)
@@ -851,17 +854,17 @@ def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
         return listing(lake, prefix)
 
     monkeypatch.setattr(kind, "objects", counted)
-    asked = []
+    requested_days = []
     for _ in range(20):
         looked.clear()
         requests = world.tick()
         assert len(looked) <= OTHER_DAYS + 20
-        asked += [text for request in requests for text in days_of(request)]
+        requested_days += [text for request in requests for text in days_of(request)]
         for request in requests:
             world.end(world.start(request), well=True)
-        if len(asked) == 40:
+        if len(requested_days) == 40:
             break
-    assert sorted(asked) == names(*range(40))
+    assert sorted(requested_days) == names(*range(40))
     assert world.tick() == []
 
 

@@ -47,9 +47,9 @@ def asks(cache: PredictionCache, results: ResultsDatabase, live: Live) -> Iterat
 def test_many_threads_get_each_their_own_answers(asks: BlockingService) -> None:
     def ask(number: int) -> None:
         users = [f"u{number}", "stored", f"u{99 - number}", "nobody"]
-        found = asks.answer(users)
-        assert [one.user_id for one in found] == users
-        clusters = [one.values["cluster"] for one in found]
+        predictions = asks.answer(users)
+        assert [prediction.user_id for prediction in predictions] == users
+        clusters = [prediction.values["cluster"] for prediction in predictions]
         assert clusters == [number, 2, 99 - number, None]
 
     with ThreadPoolExecutor(16) as threads:
@@ -91,7 +91,7 @@ def test_afterwards_no_thread_runs_and_the_service_can_be_opened_again(
         with pytest.raises(fault) if fault else nullcontext():
             use()
     gc.collect()
-    assert not [one for one in threading.enumerate() if one.name == "ds-assets-answers"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "ds-assets-answers"]
     assert caplog.messages == []
 
 
@@ -103,7 +103,7 @@ def test_requests_during_the_closing_are_answered_or_refused(
     def ask(asks: BlockingService, number: int) -> None:
         while True:
             users = [f"u{number}", f"{len(answered)}"]
-            answered.append([one.user_id for one in asks.answer(users)] == users)
+            answered.append([prediction.user_id for prediction in asks.answer(users)] == users)
 
     service = PredictionService(cache, results, Live(), calendar_of(make_game()), PATIENCE)
     with ThreadPoolExecutor(16) as threads:
@@ -111,9 +111,9 @@ def test_requests_during_the_closing_are_answered_or_refused(
             asking = [threads.submit(ask, asks, number) for number in range(16)]
             while len(answered) < 100:
                 time.sleep(0.01)
-        for one in asking:
+        for future in asking:
             with pytest.raises(RuntimeError, match="the service is "):
-                one.result(timeout=PATIENCE)
+                future.result(timeout=PATIENCE)
     assert set(answered) == {True}
 
 

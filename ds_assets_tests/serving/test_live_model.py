@@ -36,9 +36,9 @@ def live(lake: FolderLake, clock: Callable[[], float] = lambda: 0.0) -> LakeMode
 
 def scored(model: LakeModel, users: Sequence[str], *, reasons: bool = True) -> dict[str, Any]:
     """Predictions of a live model by user."""
-    found = model.score(users, reasons=reasons)
-    assert len({one["user_id"] for one in found}) == len(found)
-    return {one["user_id"]: one for one in found}
+    predictions = model.score(users, reasons=reasons)
+    assert len({prediction["user_id"] for prediction in predictions}) == len(predictions)
+    return {prediction["user_id"]: prediction for prediction in predictions}
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def copy(tmp_path: Path) -> Installation:
 def test_the_live_model_says_what_the_batch_of_the_newest_day_said() -> None:
     lake = finished().lake
     rows = read_predictions(LAST, lake)
-    found = scored(live(lake), rows["user_id"].to_pylist())
-    assert found == {row["user_id"]: row for row in rows.to_pylist()}
+    predictions = scored(live(lake), rows["user_id"].to_pylist())
+    assert predictions == {row["user_id"]: row for row in rows.to_pylist()}
 
 
 def test_one_user_is_told_the_same_as_among_all() -> None:
@@ -61,8 +61,8 @@ def test_one_user_is_told_the_same_as_among_all() -> None:
 
 def test_reasons_are_left_out_if_nobody_asks_for_them() -> None:
     row, *_ = read_predictions(LAST, finished().lake).to_pylist()
-    (found,) = scored(live(finished().lake), [row["user_id"]], reasons=False).values()
-    assert found == {**row, "churn_reasons": None, "payment_reasons": None}
+    (prediction,) = scored(live(finished().lake), [row["user_id"]], reasons=False).values()
+    assert prediction == {**row, "churn_reasons": None, "payment_reasons": None}
 
 
 def test_files_that_only_judge_are_not_read(copy: Installation) -> None:
@@ -73,8 +73,8 @@ def test_files_that_only_judge_are_not_read(copy: Installation) -> None:
 
 
 def test_users_without_features_are_left_out() -> None:
-    known = read_predictions(LAST, finished().lake)["user_id"][0].as_py()
-    assert set(scored(live(finished().lake), [known, "nobody"])) == {known}
+    user = read_predictions(LAST, finished().lake)["user_id"][0].as_py()
+    assert set(scored(live(finished().lake), [user, "nobody"])) == {user}
     assert scored(live(finished().lake), ["nobody"]) == {}
 
 
@@ -106,13 +106,13 @@ def test_a_day_without_enough_data_answers_with_missing_probabilities(copy: Inst
             (folder / "card.json").unlink()
     rows = read_predictions(day(0), copy.lake)
     user = rows["user_id"][0].as_py()
-    found = scored(live(copy.lake), [user])[user]
-    assert (found["as_of"], found["churn_probability"]) == (day(0), None)
-    assert (found["payment_probability"], found["churn_model"]) == (None, None)
-    assert (found["expected_spend"], found["churn_reasons"]) == (None, None)
-    assert found["payment_missing"].startswith("not enough data: 0 matured snapshots")
+    prediction = scored(live(copy.lake), [user])[user]
+    assert (prediction["as_of"], prediction["churn_probability"]) == (day(0), None)
+    assert (prediction["payment_probability"], prediction["churn_model"]) == (None, None)
+    assert (prediction["expected_spend"], prediction["churn_reasons"]) == (None, None)
+    assert prediction["payment_missing"].startswith("not enough data: 0 matured snapshots")
     (stored,) = rows.filter(pc.equal(rows["user_id"], user)).to_pylist()
-    assert found == stored
+    assert prediction == stored
 
 
 @pytest.mark.parametrize("kind", ["churn", "payment", "clusters"])
@@ -155,22 +155,22 @@ def test_given_features_are_scored_as_stored_ones() -> None:
     lake = finished().lake
     rows = read_predictions(LAST, lake).to_pylist()
     given = {user["user_id"]: user for user in features_of_day(lake)}
-    found = live(lake).score_features([given[row["user_id"]] for row in rows])
-    assert found == rows
+    predictions = live(lake).score_features([given[row["user_id"]] for row in rows])
+    assert predictions == rows
     with pytest.raises(InputError, match="tenure_days: missing"):
         live(lake).score_features([{**given[rows[0]["user_id"]], "tenure_days": 1}, {}])
 
 
 def lines_by_day(lake: FolderLake) -> dict[str, dict[dt.date, list[str]]]:
     """Lines of each user in the raw logs, by arrival day."""
-    found: dict[str, dict[dt.date, list[str]]] = defaultdict(lambda: defaultdict(list))
+    lines: dict[str, dict[dt.date, list[str]]] = defaultdict(lambda: defaultdict(list))
     for folder in sorted(lake.local("raw").iterdir()):
-        for file in sorted(one for one in folder.iterdir() if not one.name.startswith("_")):
+        for file in sorted(file for file in folder.iterdir() if not file.name.startswith("_")):
             for line in b"".join(text_blocks(file)).decode().splitlines():
-                found[json.loads(line)["user"]["id"]][dt.date.fromisoformat(folder.name[3:])] += [
+                lines[json.loads(line)["user"]["id"]][dt.date.fromisoformat(folder.name[3:])] += [
                     line
                 ]
-    return found
+    return lines
 
 
 def test_events_are_scored_as_the_batch_scored_what_it_made_of_them() -> None:
@@ -181,20 +181,20 @@ def test_events_are_scored_as_the_batch_scored_what_it_made_of_them() -> None:
     for row in some:
         for arrived, own in lines[row["user_id"]].items():
             together[arrived] += own
-    found = live(lake).score_events(together, LAST)
-    assert found.records == some
-    assert found.rejected == []
+    predictions = live(lake).score_events(together, LAST)
+    assert predictions.records == some
+    assert predictions.rejected == []
 
 
 def test_events_of_a_day_that_is_not_over_are_scored_as_of_that_day() -> None:
     today = LAST + dt.timedelta(days=1)
     model = live(finished().lake)
     line = event(1, f"{today}T03:00:00Z", "somebody new")
-    found = model.score_events({today: [line, "no event"]}, today, reasons=False)
-    assert [(record["user_id"], record["as_of"]) for record in found.records] == [
+    predictions = model.score_events({today: [line, "no event"]}, today, reasons=False)
+    assert [(record["user_id"], record["as_of"]) for record in predictions.records] == [
         ("somebody new", today)
     ]
-    assert found.rejected == [RejectedLine(today, 2, "not JSON")]
+    assert predictions.rejected == [RejectedLine(today, 2, "not JSON")]
 
 
 def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() -> None:
@@ -204,8 +204,8 @@ def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() ->
         model.score_lines([line], LAST)
     assert model._loading_events is not None
     model._loading_events.join()
-    (found,) = model.score_lines([line], LAST)
-    assert (found["user_id"], found["as_of"]) == ("somebody new", LAST)
+    (prediction,) = model.score_lines([line], LAST)
+    assert (prediction["user_id"], prediction["as_of"]) == ("somebody new", LAST)
     with pytest.raises(InputError, match="event 2 cannot be used: not JSON"):
         model.score_lines([line, "no event"], LAST)
 
@@ -240,8 +240,8 @@ def test_a_new_day_is_taken_without_a_restart(copy: Installation, tmp_path: Path
 
 
 def known_on_both_days(installation: Installation) -> str:
-    users = [set(read_predictions(one, installation.lake)["user_id"].to_pylist())
-             for one in (BEFORE, LAST)]  # fmt: skip
+    users = [set(read_predictions(as_of, installation.lake)["user_id"].to_pylist())
+             for as_of in (BEFORE, LAST)]  # fmt: skip
     return str(min(users[0] & users[1]))
 
 
@@ -273,9 +273,9 @@ def test_a_day_that_changes_while_it_is_loaded_is_not_taken(
     load = day_models
 
     def changing(*args: Any) -> Any:
-        found = load(*args)
+        loaded = load(*args)
         copy.lake.write(card, copy.lake.read(card))
-        return found
+        return loaded
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "day_models", changing)
@@ -361,29 +361,29 @@ def test_threads_get_whole_days_while_days_change(copy: Installation, tmp_path: 
     user, model = known_on_both_days(copy), live(copy.lake)
     model.refresh()
     expected = {}
-    for one in (BEFORE, LAST):
-        (row,) = [row for row in read_predictions(one, copy.lake).to_pylist()
+    for as_of in (BEFORE, LAST):
+        (row,) = [row for row in read_predictions(as_of, copy.lake).to_pylist()
                   if row["user_id"] == user]  # fmt: skip
-        expected[one] = row
+        expected[as_of] = row
     stop = threading.Event()
 
     def ask(_: int) -> set[dt.date]:
-        seen = set()
+        days = set()
         while not stop.is_set():
-            found = scored(model, [user])[user]
-            assert found == expected[found["as_of"]]
-            seen.add(found["as_of"])
-        return seen
+            prediction = scored(model, [user])[user]
+            assert prediction == expected[prediction["as_of"]]
+            days.add(prediction["as_of"])
+        return days
 
     with ThreadPoolExecutor(4) as threads:
-        asked = threads.map(ask, range(4))
+        days_of_threads = threads.map(ask, range(4))
         for _ in range(3):
             bring_back = hide(copy, tmp_path / "hidden")
             model.refresh()
             bring_back()
             model.refresh()
         stop.set()
-        assert set().union(*asked) == {BEFORE, LAST}
+        assert set().union(*days_of_threads) == {BEFORE, LAST}
 
 
 def test_a_lake_that_does_not_answer_keeps_the_first_caller_only_so_long(

@@ -28,8 +28,8 @@ def stored(frame: pd.DataFrame, folder: Path) -> Path:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
-    found: list[dict[str, Any]] = plain.to_dict("records")  # type: ignore[assignment]
-    return found
+    rows: list[dict[str, Any]] = plain.to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
 def without_nan(user: dict[str, Any]) -> dict[str, Any]:
@@ -44,20 +44,20 @@ def test_every_user_is_found_with_the_values_of_the_file(
     frame = make_features(300).sample(frac=1, random_state=1)
     store = OnlineFeatures(stored(frame, tmp_path))
     assert len(store) == 300
-    found = store.find(frame["user_id"])
-    assert [without_nan(user) for user in found.values()] == [
+    rows = store.find(frame["user_id"])
+    assert [without_nan(user) for user in rows.values()] == [
         {name: row[name] for name in user}
-        for user, row in zip(found.values(), records(frame), strict=True)
+        for user, row in zip(rows.values(), records(frame), strict=True)
     ]
-    assert all(set(user) == set(frame) for user in found.values())
+    assert all(set(user) == set(frame) for user in rows.values())
 
 
 def test_users_who_are_not_there_are_left_out_and_order_and_repetition_do_not_matter(
     tmp_path: Path,
 ) -> None:
     store = OnlineFeatures(stored(make_features(3), tmp_path))
-    asked = ["user 0000002", "", "z", "user 0000000", "\ud800", "user 0000002", "user 0000000x"]
-    assert list(store.find(asked)) == ["user 0000002", "user 0000000"]
+    ids = ["user 0000002", "", "z", "user 0000000", "\ud800", "user 0000002", "user 0000000x"]
+    assert list(store.find(ids)) == ["user 0000002", "user 0000000"]
     assert store.find([]) == {}
 
 
@@ -69,8 +69,8 @@ def test_any_ids_are_found_and_no_others(ids: set[str], other: str) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         store = OnlineFeatures(stored(frame, Path(folder)))
-    found = store.find([*ids, other])
-    assert {name: user["x"] for name, user in found.items()} == {
+    rows = store.find([*ids, other])
+    assert {name: user["x"] for name, user in rows.items()} == {
         name: place for place, name in enumerate(ids)
     }
 
@@ -98,8 +98,8 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
     users = [f"user {number:07d}" for number in range(300)]
     expected = {name: without_nan(user) for name, user in store.find(users).items()}
     with ThreadPoolExecutor(8) as threads:
-        for found in threads.map(store.find, [users] * 30):
-            assert {name: without_nan(user) for name, user in found.items()} == expected
+        for rows in threads.map(store.find, [users] * 30):
+            assert {name: without_nan(user) for name, user in rows.items()} == expected
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no parquet"])

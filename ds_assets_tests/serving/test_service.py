@@ -61,8 +61,8 @@ def no_results(tmp_path: Path) -> Iterator[ResultsDatabase]:
         yield results
 
 
-def sources(found: Sequence[Prediction]) -> list[tuple[str, str]]:
-    return [(one.source, one.status) for one in found]
+def sources(predictions: Sequence[Prediction]) -> list[tuple[str, str]]:
+    return [(prediction.source, prediction.status) for prediction in predictions]
 
 
 def test_each_user_is_answered_by_the_first_source_that_knows(
@@ -71,7 +71,7 @@ def test_each_user_is_answered_by_the_first_source_that_knows(
     put(cache, DAYS[1], table(row("cached", DAYS[1], cluster=1)))
     results.deliver(DAYS[1], table(row("cached", DAYS[1]), row("stored", DAYS[1])), "run")
     live = Live(row("stored", DAYS[1]), row("scored", DAYS[1]))
-    asked = ["scored", "nobody", "cached", "stored", "cached", "nobody"]
+    ids = ["scored", "nobody", "cached", "stored", "cached", "nobody"]
     expected = [
         ("live", "ok"),
         ("default", "unknown_user"),
@@ -83,9 +83,9 @@ def test_each_user_is_answered_by_the_first_source_that_knows(
 
     async def run() -> None:
         async with serving(cache, results, live) as service:
-            found = await ask(service, *asked)
-            assert [one.user_id for one in found] == asked
-            assert sources(found) == expected
+            predictions = await ask(service, *ids)
+            assert [prediction.user_id for prediction in predictions] == ids
+            assert sources(predictions) == expected
             assert live.asked == [["scored", "nobody"]]
             assert service.health().degraded == ()
 
@@ -97,15 +97,18 @@ def test_a_user_is_found_by_any_form_of_the_id_and_answered_with_the_one_in_the_
 ) -> None:
     put_day(cache, DAYS[1], row("123", DAYS[1]))
     live = Live(row("456", DAYS[1]))
-    asked = ["123.0", " 123", "1.23e2", "0123", " "]
+    ids = ["123.0", " 123", "1.23e2", "0123", " "]
     expected = [("cache", "ok")] * 3 + [("default", "unknown_user")] * 2
 
     async def run() -> None:
         async with serving(cache, results, live) as service:
-            found = await ask(service, *asked)
-            assert ([one.user_id for one in found], sources(found)) == (asked, expected)
-            alone = [(await service.answer_one(user)).to_prediction() for user in asked]
-            assert alone == found
+            predictions = await ask(service, *ids)
+            assert ([prediction.user_id for prediction in predictions], sources(predictions)) == (
+                ids,
+                expected,
+            )
+            alone = [(await service.answer_one(user)).to_prediction() for user in ids]
+            assert alone == predictions
             events = [UserToScore("456.0", None, [{"type": "visit"}])]
             (answer,) = await service.score(events, reasons=True)
             scored = answer.to_prediction()
@@ -140,18 +143,24 @@ def test_one_user_alone_gets_the_same_answers(
 def test_the_answer_is_the_same_from_every_source(
     cache: PredictionCache, results: ResultsDatabase
 ) -> None:
-    known = row("a", churn_probability=1 / 3, payment_probability=None, cluster_name="naïve 🎮")
+    stored_row = row(
+        "a", churn_probability=1 / 3, payment_probability=None, cluster_name="naïve 🎮"
+    )
 
     async def answer(live: Live) -> Prediction:
         async with serving(cache, results, live) as service:
             return (await ask(service, "a"))[0]
 
-    from_live = asyncio.run(answer(Live(known)))
-    results.deliver(DAYS[0], table(known), "run")
+    from_live = asyncio.run(answer(Live(stored_row)))
+    results.deliver(DAYS[0], table(stored_row), "run")
     from_cache = asyncio.run(answer(Live()))
     cache._client.flushdb()
     from_table = asyncio.run(answer(Live()))
-    assert [one.source for one in (from_cache, from_table, from_live)] == ["cache", "table", "live"]
+    assert [prediction.source for prediction in (from_cache, from_table, from_live)] == [
+        "cache",
+        "table",
+        "live",
+    ]
     assert replace(from_cache, source="live") == replace(from_table, source="live") == from_live
 
 
@@ -164,8 +173,8 @@ def test_predictions_of_the_table_and_the_live_model_are_in_the_cache_the_next_t
         async with serving(cache, results, Live(row("scored", DAYS[1]))) as service:
             await service.answer(["stored", "scored"])  # and ends at once
         async with serving(cache, results, NoModel()) as service:
-            found = await ask(service, "stored", "scored")
-            assert [one.source for one in found] == ["cache", "cache"]
+            predictions = await ask(service, "stored", "scored")
+            assert [prediction.source for prediction in predictions] == ["cache", "cache"]
 
     asyncio.run(run())
 
@@ -182,9 +191,9 @@ def test_a_batch_is_one_mget_one_query_and_one_call_of_the_model(
     async def run() -> None:
         async with serving(cache, results, live) as service:
             cache._client.config_resetstat()
-            found = [one.to_prediction() for one in await service.answer(users)]
+            predictions = [answer.to_prediction() for answer in await service.answer(users)]
         expected = ["cache"] * 300 + ["table"] * 300 + ["live"] * 200 + ["default"] * 200
-        assert [one.source for one in found] == expected
+        assert [prediction.source for prediction in predictions] == expected
 
     asyncio.run(run())
     assert queries(statements) == 1
@@ -206,11 +215,11 @@ def test_users_who_are_asked_for_at_once_share_one_mget_and_misses_one_query(
         async with serving(cache, results, Live()) as service:
             await service.refresh()
             cache._client.config_resetstat()
-            found = await ask_each(service, *users)
-            assert {one.source for one in found} == {"cache"}
+            predictions = await ask_each(service, *users)
+            assert {prediction.source for prediction in predictions} == {"cache"}
             assert cache._client.info("commandstats")["cmdstat_mget"]["calls"] == 1
-            found = await ask_each(service, *["stored"] * 50)
-            assert sources(found) == [("table", "ok")] * 50
+            predictions = await ask_each(service, *["stored"] * 50)
+            assert sources(predictions) == [("table", "ok")] * 50
 
     asyncio.run(run())
     assert queries(statements) == 1
@@ -231,9 +240,9 @@ def test_requests_that_wait_for_a_slow_cache_are_answered_in_their_time(
             await service.refresh()
             monkeypatch.setattr(cache, "fetch", slow)
             began = time.monotonic()
-            found = await asyncio.gather(*(service.answer(["a"]) for _ in range(400)))
+            answers = await asyncio.gather(*(service.answer(["a"]) for _ in range(400)))
             assert time.monotonic() - began < 2.5  # one after the other they take 4
-        assert {one.to_prediction().source for (one,) in found} <= {"cache", "default"}
+        assert {answer.to_prediction().source for (answer,) in answers} <= {"cache", "default"}
 
     asyncio.run(run())
 
@@ -253,8 +262,8 @@ def test_batches_that_miss_the_same_users_share_one_query(
 
     async def run() -> None:
         async with serving(cache, results, Live()) as service:
-            found = await asyncio.gather(*(ask(service, *users) for _ in range(5)))
-            assert {one.source for batch in found for one in batch} == {"table"}
+            batches = await asyncio.gather(*(ask(service, *users) for _ in range(5)))
+            assert {prediction.source for batch in batches for prediction in batch} == {"table"}
 
     asyncio.run(run())
     assert queries(statements) == 1
@@ -326,8 +335,8 @@ def test_a_user_not_seen_for_too_long_is_inactive_and_the_answer_has_the_day(
             assert gone.age_seconds == ACTIVE_DAYS * 86_400
             assert late.status == "stale"
             for _ in range(3):
-                found = await ask(service, "gone", "late")
-                assert sources(found) == [("cache", "inactive"), ("cache", "stale")]
+                predictions = await ask(service, "gone", "late")
+                assert sources(predictions) == [("cache", "inactive"), ("cache", "stale")]
 
     asyncio.run(run())
     # Once for the answer, and once more to learn that the cache's is the newest there is.
@@ -355,8 +364,8 @@ def test_predictions_of_days_ago_are_stale_and_say_how_old_they_are(
 
     async def run() -> None:
         async with serving(cache, results, Live(), clock=lambda: end_of(DAYS[3])) as service:
-            (found,) = await ask(service, "a")
-            assert (found.status, found.age_seconds) == ("stale", 3 * 86_400)
+            (prediction,) = await ask(service, "a")
+            assert (prediction.status, prediction.age_seconds) == ("stale", 3 * 86_400)
             assert service.health().as_of == DAYS[0]
             assert service.health().age_seconds == 3 * 86_400
             assert service.health().lag_days == 3
@@ -389,11 +398,11 @@ def test_an_unknown_user_gets_the_averages_of_all_users(
 
     async def run() -> None:
         async with serving(cache, results, Live()) as service:
-            (found,) = await ask(service, "nobody")
-            assert sources([found]) == [("default", "unknown_user")]
-            assert found.values["churn_probability"] == pytest.approx(0.3)
-            assert (found.values["as_of"], found.age_seconds) == (DAYS[1], 60)
-            assert found.values["cluster"] is None
+            (prediction,) = await ask(service, "nobody")
+            assert sources([prediction]) == [("default", "unknown_user")]
+            assert prediction.values["churn_probability"] == pytest.approx(0.3)
+            assert (prediction.values["as_of"], prediction.age_seconds) == (DAYS[1], 60)
+            assert prediction.values["cluster"] is None
 
     asyncio.run(run())
 
@@ -410,22 +419,25 @@ def test_an_unknown_user_of_a_known_group_gets_the_averages_of_that_group(
 
     async def run() -> None:
         async with serving(cache, results, NoModel()) as service:
-            asked = [service.answer_one("nobody", group) for group in (*sigmoid, "country=BR")]
-            found = [(await one).to_prediction() for one in asked]
-            told = [(one.values["churn_probability"], one.values["user_group"]) for one in found]
-            assert told == [
+            coroutines = [service.answer_one("nobody", group) for group in (*sigmoid, "country=BR")]
+            predictions = [(await answer).to_prediction() for answer in coroutines]
+            values = [
+                (prediction.values["churn_probability"], prediction.values["user_group"])
+                for prediction in predictions
+            ]
+            assert values == [
                 (pytest.approx(0.2), "country=KR"),
                 (pytest.approx(0.4), "country=JP"),
                 (pytest.approx(0.3), None),
             ]
             (many,) = await service.answer(["nobody"], "country=JP")
-            assert many.to_prediction().values == found[1].values
-            (known,) = await service.answer(["ucountry=KR"], "country=JP")
-            assert known.to_prediction().values["user_group"] == "country=KR"
+            assert many.to_prediction().values == predictions[1].values
+            (answer,) = await service.answer(["ucountry=KR"], "country=JP")
+            assert answer.to_prediction().values["user_group"] == "country=KR"
             scored = await service.score(
                 [UserToScore("nobody", {"x": 1}, None, "country=JP")], reasons=True
             )
-            assert scored[0].to_prediction().values == found[1].values
+            assert scored[0].to_prediction().values == predictions[1].values
 
     asyncio.run(run())
 
@@ -440,9 +452,9 @@ def test_a_live_model_that_is_still_loading_does_not_open_its_circuit(
     async def run() -> None:
         async with serving(cache, results, Loads()) as service:
             for _ in range(MAX_FAILURES + 1):
-                asked = [UserToScore("played", None, [{"type": "visit"}])]
-                (found,) = await service.score(asked, reasons=True)
-                assert sources([found.to_prediction()]) == [("default", "not_enough_data")]
+                users = [UserToScore("played", None, [{"type": "visit"}])]
+                (prediction,) = await service.score(users, reasons=True)
+                assert sources([prediction.to_prediction()]) == [("default", "not_enough_data")]
             assert service.health().degraded == ()
 
     asyncio.run(run())
@@ -457,8 +469,8 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
         def score_features(
             self, users: Sequence[Mapping[str, Any]], *, reasons: bool
         ) -> Sequence[Mapping[str, Any]]:
-            known = super().score_features(users, reasons=reasons)
-            return [{**it, "cluster": one["x"]} for it, one in zip(known, users, strict=True)]
+            rows = super().score_features(users, reasons=reasons)
+            return [{**it, "cluster": user["x"]} for it, user in zip(rows, users, strict=True)]
 
     live = Clusters(row("played", DAYS[1]), row("known", DAYS[0]))
     users = [
@@ -469,12 +481,20 @@ def test_users_are_scored_by_features_and_by_events_in_one_request(
 
     async def run() -> None:
         async with serving(cache, results, live) as service:
-            found = [one.to_prediction() for one in await service.score(users, reasons=True)]
-            assert [one.user_id for one in found] == ["known", "played", "quiet"]
-            assert [one.source for one in found] == ["live", "live", "default"]
-            twice = [UserToScore("known", {"x": one}, None) for one in (1, 2)]
-            found = [one.to_prediction() for one in await service.score(twice, reasons=True)]
-            assert [one.values["cluster"] for one in found] == [1, 2]
+            predictions = [
+                answer.to_prediction() for answer in await service.score(users, reasons=True)
+            ]
+            assert [prediction.user_id for prediction in predictions] == [
+                "known",
+                "played",
+                "quiet",
+            ]
+            assert [prediction.source for prediction in predictions] == ["live", "live", "default"]
+            twice = [UserToScore("known", {"x": value}, None) for value in (1, 2)]
+            predictions = [
+                answer.to_prediction() for answer in await service.score(twice, reasons=True)
+            ]
+            assert [prediction.values["cluster"] for prediction in predictions] == [1, 2]
             other = [UserToScore("somebody", None, [{"type": "visit"}])]
             with pytest.raises(
                 InputError, match="an event belongs to the user 'played', who is not"
@@ -494,9 +514,9 @@ def test_no_user_is_called_unknown_while_a_source_that_might_know_is_down(
     async def run() -> None:
         async with serving(cache, table_of, live) as service:
             for _ in range(2):
-                (found,) = await ask(service, "nobody")
-                assert sources([found]) == [("default", "not_enough_data")]
-                assert found.values["churn_probability"] == 0.25
+                (prediction,) = await ask(service, "nobody")
+                assert sources([prediction]) == [("default", "not_enough_data")]
+                assert prediction.values["churn_probability"] == 0.25
             assert service.health().degraded == (down,)
 
     asyncio.run(run())
@@ -575,14 +595,18 @@ def test_a_new_day_is_served_without_a_restart_and_without_emptying_the_cache(
 
     async def run() -> None:
         async with serving(cache, results, Live()) as service:
-            assert {one.values["as_of"] for one in await ask(service, *users)} == {DAYS[0]}
+            assert {prediction.values["as_of"] for prediction in await ask(service, *users)} == {
+                DAYS[0]
+            }
             put(cache, DAYS[1], table(*(row(user, DAYS[1]) for user in users[:5])))
-            found = await ask(service, *users)  # the day is on its way
-            assert [one.values["as_of"] for one in found] == [DAYS[1]] * 5 + [DAYS[0]] * 5
-            assert {one.status for one in found} == {"ok"}
+            predictions = await ask(service, *users)  # the day is on its way
+            assert [prediction.values["as_of"] for prediction in predictions] == [DAYS[1]] * 5 + [
+                DAYS[0]
+            ] * 5
+            assert {prediction.status for prediction in predictions} == {"ok"}
             put_day(cache, DAYS[1], *(row(user, DAYS[1]) for user in users))
-            found = await ask_each(service, *users)
-            assert {one.values["as_of"] for one in found} == {DAYS[1]}
+            predictions = await ask_each(service, *users)
+            assert {prediction.values["as_of"] for prediction in predictions} == {DAYS[1]}
             assert service.health().as_of == DAYS[1]
 
     asyncio.run(run())
@@ -601,9 +625,9 @@ def test_without_the_cache_the_newest_day_is_that_of_the_table(
         async with serving(used, results, Live()) as service:
             await service.refresh()
             await all_done(service)
-            found = await ask(service, "a", "nobody")
-            assert sources(found) == [("table", "ok"), ("default", "unknown_user")]
-            assert found[1].values["churn_probability"] == 0.5
+            predictions = await ask(service, "a", "nobody")
+            assert sources(predictions) == [("table", "ok"), ("default", "unknown_user")]
+            assert predictions[1].values["churn_probability"] == 0.5
             assert service.health().as_of == DAYS[0]
             results.deliver(DAYS[1], table(row("b", DAYS[1], churn_probability=0.75)), "run")
             await service.refresh()
@@ -638,8 +662,8 @@ def test_without_the_cache_the_table_answers_and_the_health_says_so(
 
     async def run() -> None:
         async with serving(no_cache, results, Live(row("b"))) as service:
-            found = await ask(service, "a", "b")
-            assert sources(found) == [("table", "ok"), ("live", "ok")]
+            predictions = await ask(service, "a", "b")
+            assert sources(predictions) == [("table", "ok"), ("live", "ok")]
             assert service.health().degraded == ("cache",)
 
     with caplog.at_level(logging.WARNING):
@@ -683,9 +707,12 @@ def test_without_any_source_there_is_an_answer_and_the_breakers_open(
         async with serving(no_cache, no_results, NoModel()) as service:
             for _ in range(MAX_FAILURES):
                 await service.refresh()
-                (found,) = await ask(service, "a")
-                assert sources([found]) == [("default", "not_enough_data")]
-                assert (found.age_seconds, found.values["churn_probability"]) == (None, None)
+                (prediction,) = await ask(service, "a")
+                assert sources([prediction]) == [("default", "not_enough_data")]
+                assert (prediction.age_seconds, prediction.values["churn_probability"]) == (
+                    None,
+                    None,
+                )
             health = service.health()
             assert health.degraded == ("cache", "table", "live")
             assert set(health.breakers.values()) == {"open"}
@@ -701,8 +728,8 @@ def test_a_cache_that_fails_while_it_is_written_does_not_take_the_answer_with_it
 
     async def run() -> None:
         async with serving(cache, results, Live(row("b"))) as service:
-            found = await ask(service, "a", "b")
-            assert sources(found) == [("table", "ok"), ("live", "ok")]
+            predictions = await ask(service, "a", "b")
+            assert sources(predictions) == [("table", "ok"), ("live", "ok")]
 
     cache._client.config_set("maxmemory", 1)
     try:
@@ -726,8 +753,8 @@ def test_a_database_that_never_answers_delays_no_other_source(cache: PredictionC
         async with serving(cache, silent, Live(*map(row, users)), timeout=0.5) as service:
             began = asyncio.get_running_loop().time()
             for user in users:
-                (found,) = await ask_each(service, user)
-                assert (found.user_id, found.source) == (user, "live")
+                (prediction,) = await ask_each(service, user)
+                assert (prediction.user_id, prediction.source) == (user, "live")
             assert asyncio.get_running_loop().time() - began < MAX_FAILURES * 0.2 + 2
             assert service.health().degraded == ("table",)
 
@@ -750,8 +777,10 @@ def test_every_place_of_a_request_is_answered_for_the_user_asked_for(
 
     async def run() -> None:
         async with serving(cache, results, Live(row("scored", cluster=3))) as service:
-            for found in (await ask(service, *users), await ask_each(service, *users)):
-                assert [(one.user_id, one.values["cluster"]) for one in found] == expected
+            for predictions in (await ask(service, *users), await ask_each(service, *users)):
+                assert [
+                    (prediction.user_id, prediction.values["cluster"]) for prediction in predictions
+                ] == expected
 
     asyncio.run(run())
 
@@ -790,6 +819,6 @@ def test_the_longest_id_and_the_most_users_are_answered(
     async def run() -> None:
         async with serving(cache, results, NoModel()) as service:
             for source in ("table", "cache"):
-                assert {one.source for one in await ask(service, *users)} == {source}
+                assert {prediction.source for prediction in await ask(service, *users)} == {source}
 
     asyncio.run(run())

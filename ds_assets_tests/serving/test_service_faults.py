@@ -85,10 +85,10 @@ async def running(servers: Servers) -> AsyncIterator[PredictionService]:
 async def timed(service: PredictionService, *users: str) -> list[Prediction]:
     """Answer a request, and check that it takes no longer than it should."""
     began = time.monotonic()
-    one = len(users) == 1
-    found = [await service.answer_one(users[0])] if one else await service.answer(users)
+    is_single = len(users) == 1
+    predictions = [await service.answer_one(users[0])] if is_single else await service.answer(users)
     assert time.monotonic() - began < REQUEST_TIMEOUT_S + TOLERANCE_S
-    answers = [answer.to_prediction() for answer in found]
+    answers = [answer.to_prediction() for answer in predictions]
     assert [answer.user_id for answer in answers] == list(users)
     return answers
 
@@ -110,12 +110,15 @@ def test_no_answer_is_late_or_wrong_and_a_source_that_recovers_is_used_again_soo
             servers.do(fault, what)
             over = time.monotonic() + OUTAGE_S
             while time.monotonic() < over:
-                asked = ["cached", next(others), next(others), "nobody"]
-                single = await asyncio.gather(*(timed(service, user) for user in asked))
-                for found in (await timed(service, *asked), [one for (one,) in single]):
-                    known = [one.status for one in found[:3]]
-                    assert known == ["ok"] * 3
-                    assert found[3].status in {"unknown_user", "not_enough_data"}
+                ids = ["cached", next(others), next(others), "nobody"]
+                single = await asyncio.gather(*(timed(service, user) for user in ids))
+                for predictions in (
+                    await timed(service, *ids),
+                    [prediction for (prediction,) in single],
+                ):
+                    statuses = [prediction.status for prediction in predictions[:3]]
+                    assert statuses == ["ok"] * 3
+                    assert predictions[3].status in {"unknown_user", "not_enough_data"}
                 await asyncio.sleep(0.05)
             servers.do(NONE, what)
             over = time.monotonic() + RECOVERY_S

@@ -13,13 +13,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.0, help="how long; default: 1")
     minutes = parser.parse_args().minutes
     print(f"{'phase':<34} {'requests':>8} {'p50 ms':>7} {'p99 ms':>7} {'most':>7}  answers from")
-    found = soak(minutes, tell)
+    result = soak(minutes, tell)
     print(
         "memory of the worker after each round and in the end, MB:",
-        *(f"{one:.0f}" for one in found.memory_mb),
+        *(f"{megabytes:.0f}" for megabytes in result.memory_mb),
     )
-    print(*(found.faults or ["nothing is wrong"]), sep="\n")
-    return 1 if found.faults else 0
+    print(*(result.faults or ["nothing is wrong"]), sep="\n")
+    return 1 if result.faults else 0
 
 
 def tell(phase: Phase) -> None:

@@ -43,12 +43,12 @@ class Asked:
 
 
 def breaches(
-    asked: Asked, reply: Reply, world: World, *, all_is_up: bool, may_refuse: bool
+    request: Asked, reply: Reply, world: World, *, all_is_up: bool, may_refuse: bool
 ) -> list[str]:
     """What is wrong with a reply.
 
     Args:
-        asked: The request.
+        request: The request.
         reply: Its reply.
         world: The expected values.
         all_is_up: Whether nothing has been down for a while, so that known users must be answered.
@@ -58,17 +58,17 @@ def breaches(
         return []
     if reply.status != _OK:
         return [f"status {reply.status}: {reply.body[:200]!r}"]
-    answers, found = answers_of(reply), []
-    if asked.seconds > REQUEST_TIMEOUT_S + LATE:
-        found.append(f"{asked.seconds:.2f} s for {len(asked.users)} users")
-    if [answer["user_id"] for answer in answers] != list(asked.users):
+    answers, faults = answers_of(reply), []
+    if request.seconds > REQUEST_TIMEOUT_S + LATE:
+        faults.append(f"{request.seconds:.2f} s for {len(request.users)} users")
+    if [answer["user_id"] for answer in answers] != list(request.users):
         return [
-            *found,
-            f"asked for {asked.users}, answered for {[answer['user_id'] for answer in answers]}",
+            *faults,
+            f"asked for {request.users}, answered for {[answer['user_id'] for answer in answers]}",
         ]
-    for one in answers:
-        found += _of_answer(one, asked, world, all_is_up=all_is_up)
-    return found
+    for answer in answers:
+        faults += _of_answer(answer, request, world, all_is_up=all_is_up)
+    return faults
 
 
 def answers_of(reply: Reply) -> list[dict[str, Any]]:
@@ -80,33 +80,37 @@ def answers_of(reply: Reply) -> list[dict[str, Any]]:
     return answers
 
 
-def _of_answer(one: dict[str, Any], asked: Asked, world: World, *, all_is_up: bool) -> list[str]:
-    user, source = one["user_id"], one["source"]
+def _of_answer(
+    answer: dict[str, Any], request: Asked, world: World, *, all_is_up: bool
+) -> list[str]:
+    user, source = answer["user_id"], answer["source"]
     if user.startswith("nobody") or source == "default":
-        if all_is_up and not (user.startswith("nobody") and one["status"] == "unknown_user"):
-            return [f"{user} is {one['status']} while everything is up"]
-        honest = source == "default" and one["status"] in {"unknown_user", "not_enough_data"}
-        return [] if honest and one["user_group"] is None else [f"made up: {one}"]
-    day = dt.date.fromisoformat(one["as_of"])
+        if all_is_up and not (user.startswith("nobody") and answer["status"] == "unknown_user"):
+            return [f"{user} is {answer['status']} while everything is up"]
+        honest = source == "default" and answer["status"] in {"unknown_user", "not_enough_data"}
+        return [] if honest and answer["user_group"] is None else [f"made up: {answer}"]
+    day = dt.date.fromisoformat(answer["as_of"])
     if day not in world.landed:
         return [f"{user} is answered with {day}, which has not arrived yet"]
     true = world.truth[day][user]
-    if asked.features_of not in (None, day):  # they were of another day than the models
-        return _of_values(one, {name: true[name] for name in _VERSIONS})
-    return _of_age(one, day, asked) + _of_values(one, true)
+    if request.features_of not in (None, day):  # they were of another day than the models
+        return _of_values(answer, {name: true[name] for name in _VERSIONS})
+    return _of_age(answer, day, request) + _of_values(answer, true)
 
 
-def _of_age(one: dict[str, Any], day: dt.date, asked: Asked) -> list[str]:
+def _of_age(answer: dict[str, Any], day: dt.date, request: Asked) -> list[str]:
     end = end_of(day)
-    least, most = asked.sent - end - 1, asked.received - end + 1
-    if least <= one["age_seconds"] <= most:
+    least, most = request.sent - end - 1, request.received - end + 1
+    if least <= answer["age_seconds"] <= most:
         return []
-    return [f"{one['user_id']} of {day} says {one['age_seconds']} s; it is {most - 1:.0f} s old"]
+    return [
+        f"{answer['user_id']} of {day} says {answer['age_seconds']} s; it is {most - 1:.0f} s old"
+    ]
 
 
-def _of_values(one: dict[str, Any], true: Any) -> list[str]:
-    values = {name: value for name, value in one.items() if name not in _OF_ITSELF}
-    known = {name: str(value) if isinstance(value, dt.date) else value
+def _of_values(answer: dict[str, Any], true: Any) -> list[str]:
+    values = {name: value for name, value in answer.items() if name not in _OF_ITSELF}
+    expected = {name: str(value) if isinstance(value, dt.date) else value
              for name, value in true.items()}  # fmt: skip
-    wrong = [name for name in known if values.get(name) != known[name]]
-    return [f"{one['user_id']} by {one['source']}: wrong {', '.join(wrong)}"] if wrong else []
+    wrong = [name for name in expected if values.get(name) != expected[name]]
+    return [f"{answer['user_id']} by {answer['source']}: wrong {', '.join(wrong)}"] if wrong else []

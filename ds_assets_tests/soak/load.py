@@ -56,7 +56,7 @@ class Load:
 
     Attributes:
         phases: The phases; the last is the current one.
-        found: The first few violations, as sentences.
+        faults: The first few violations, as sentences.
         breaches: Number of violations.
         lost: Requests without a reply.
     """
@@ -64,7 +64,7 @@ class Load:
     port: int
     world: World
     phases: list[Phase] = field(default_factory=lambda: [Phase("start")])
-    found: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     breaches: int = 0
     lost: int = 0
     ends: bool = False
@@ -92,17 +92,21 @@ class Load:
         numbers: "itertools.count[int]",
     ) -> Reply | None:
         kind = chance.random()
-        one = chance.choice(users) if kind < 0.8 else f"nobody{next(numbers)}"
+        requested_user = chance.choice(users) if kind < 0.8 else f"nobody{next(numbers)}"
         if kind < 0.85:
-            return await self._timed([one], connection.get(f"/v1/users/{one}/prediction"))
+            return await self._timed(
+                [requested_user], connection.get(f"/v1/users/{requested_user}/prediction")
+            )
         if kind < 0.95:
-            several = [one, *chance.choices(users, k=USERS_OF_A_BATCH)]
+            several = [requested_user, *chance.choices(users, k=USERS_OF_A_BATCH)]
             return await self._timed(
                 several, connection.post("/v1/predictions", {"user_ids": several})
             )
-        day, known = self.world.landed[-1], chance.choice(users)
-        user = {"user_id": known, "features": self.world.features[day][known]}
-        return await self._timed([known], connection.post("/v1/score", {"users": [user]}), day)
+        day, scored_user = self.world.landed[-1], chance.choice(users)
+        user = {"user_id": scored_user, "features": self.world.features[day][scored_user]}
+        return await self._timed(
+            [scored_user], connection.post("/v1/score", {"users": [user]}), day
+        )
 
     async def _timed(
         self, users: Sequence[str], asking: Awaitable[Reply], features_of: dt.date | None = None
@@ -114,14 +118,18 @@ class Load:
             self.lost += 1
             self._record(phase, [f"a request was lost: {error!r}"])
             return None
-        asked = Asked(users, sent, time.time(), features_of)
-        phase.seconds.append(asked.seconds)
-        phase.sources.update(one["source"] for one in answers_of(reply))
+        request = Asked(users, sent, time.time(), features_of)
+        phase.seconds.append(request.seconds)
+        phase.sources.update(answer["source"] for answer in answers_of(reply))
         all_is_up = phase.all_is_up and self.phases[-1] is phase
-        wrong = breaches(asked, reply, self.world, all_is_up=all_is_up, may_refuse=phase.may_refuse)
+        wrong = breaches(
+            request, reply, self.world, all_is_up=all_is_up, may_refuse=phase.may_refuse
+        )
         self._record(phase, wrong)
         return reply
 
-    def _record(self, phase: Phase, found: Sequence[str]) -> None:
-        self.breaches += len(found)
-        self.found += [f"{phase.name}: {one}" for one in found][: MAX_REPORTED - len(self.found)]
+    def _record(self, phase: Phase, faults: Sequence[str]) -> None:
+        self.breaches += len(faults)
+        self.faults += [f"{phase.name}: {fault}" for fault in faults][
+            : MAX_REPORTED - len(self.faults)
+        ]

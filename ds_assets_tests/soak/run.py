@@ -106,7 +106,7 @@ class _Soak:
     def __init__(self, world: World, api: _Api, say: Callable[[Phase], None]) -> None:
         self._world, self._api, self._say = world, api, say
         self._load = Load(api.port, world)
-        self._found = Soaked(self._load.phases)
+        self._result = Soaked(self._load.phases)
         self._asking = Connection(api.port)
 
     async def whole(self, seconds: float) -> Soaked:
@@ -116,14 +116,14 @@ class _Soak:
             await self._until("it is ready", self._is_ready)
             asking = asyncio.create_task(self._load.run())
             for step in itertools.cycle([*self._round(), self._record_memory]):
-                if self._found.memory_mb and time.monotonic() > over:
+                if self._result.memory_mb and time.monotonic() > over:
                     break
                 await step()
             await self._record_memory()
         await self._leave()
         await asking
         self._conclude()
-        return self._found
+        return self._result
 
     def _round(self) -> Iterator[Step]:
         """The phases of one round."""
@@ -154,7 +154,7 @@ class _Soak:
         status, degraded = await self._readiness()
         self._load.phases[-1].note = f"degraded: {', '.join(degraded) or 'nothing'}"
         if status != 200 or not {*parts} - {"live"} <= {*degraded}:
-            self._found.faults.append(f"{name}: readiness is {status}, degraded: {degraded}")
+            self._result.faults.append(f"{name}: readiness is {status}, degraded: {degraded}")
 
     async def _is_back(
         self, parts: list[str], name: str, do: Callable[[ServerProcess], None]
@@ -167,7 +167,7 @@ class _Soak:
     async def _new_day(self) -> None:
         self._begin("a new day and its models land")
         day = await asyncio.to_thread(self._world.land)
-        users = [one for one in self._world.users if one[-1] not in "37"]
+        users = [user for user in self._world.users if user[-1] not in "37"]
 
         async def is_served() -> bool:
             reply = await self._asking.get(f"/v1/users/{users[0]}/prediction")
@@ -187,24 +187,24 @@ class _Soak:
         users = self._world.users[:200]
         clients = TOO_MUCH * MAX_ANSWERS_IN_FLIGHT // len(users)
         self._begin(f"{clients} clients ask for {len(users)} users", may_refuse=True)
-        over, seen, slowest = time.monotonic() + OVERLOAD_SECONDS, Counter[int](), [0.0]
+        over, statuses, slowest = time.monotonic() + OVERLOAD_SECONDS, Counter[int](), [0.0]
 
         async def ask() -> None:
             async with Connection(self._api.port) as connection:
                 while time.monotonic() < over:
                     sent = time.monotonic()
                     reply = await connection.post("/v1/predictions", {"user_ids": users})
-                    seen[reply.status] += 1
+                    statuses[reply.status] += 1
                     slowest[0] = max(slowest[0], time.monotonic() - sent)
                     if reply.status == 503 and reply.headers.get("retry-after") != "1":
-                        seen[-1] += 1
+                        statuses[-1] += 1
 
         await asyncio.gather(*(ask() for _ in range(clients)))
-        note = f"{seen[200]:,} answered, {seen[503]:,} refused, within {slowest[0]:.2f} s"
+        note = f"{statuses[200]:,} answered, {statuses[503]:,} refused, within {slowest[0]:.2f} s"
         self._load.phases[-1].note = note
         await self._until("all is used", self._is_whole)
-        if set(seen) != {200, 503} or slowest[0] > REQUEST_TIMEOUT_S + LATE:
-            self._found.faults.append(f"overload: {dict(seen)}, slowest {slowest[0]:.2f} s")
+        if set(statuses) != {200, 503} or slowest[0] > REQUEST_TIMEOUT_S + LATE:
+            self._result.faults.append(f"overload: {dict(statuses)}, slowest {slowest[0]:.2f} s")
 
     async def _leave(self) -> None:
         self._begin("shutdown")
@@ -220,7 +220,7 @@ class _Soak:
         while not await is_so():
             if time.monotonic() - began > BACK_WITHIN:
                 name = self._load.phases[-1].name
-                self._found.faults.append(f"{name}: {BACK_WITHIN:g} s later not: {what}")
+                self._result.faults.append(f"{name}: {BACK_WITHIN:g} s later not: {what}")
                 return
             await asyncio.sleep(0.05)
         note = f"{what} after {time.monotonic() - began:.1f} s"
@@ -240,17 +240,17 @@ class _Soak:
         """Record the memory of the worker, whose process id is in its metrics."""
         text = (await self._asking.get("/metrics")).body.decode()
         worker = text.partition('worker="')[2].partition('"')[0]
-        self._found.memory_mb.append(_memory_mb(int(worker)))
+        self._result.memory_mb.append(_memory_mb(int(worker)))
 
     def _conclude(self) -> None:
         self._say(self._load.phases[-1])
-        found = self._found
-        found.faults += self._load.found
-        if self._load.breaches > len(self._load.found):
-            found.faults.append(f"and {self._load.breaches - len(self._load.found):,} more")
-        growth = found.memory_mb[-1] - found.memory_mb[0]
+        result = self._result
+        result.faults += self._load.faults
+        if self._load.breaches > len(self._load.faults):
+            result.faults.append(f"and {self._load.breaches - len(self._load.faults):,} more")
+        growth = result.memory_mb[-1] - result.memory_mb[0]
         if growth > MAX_GROWTH_MB:
-            found.faults.append(f"memory grew by {growth:.0f} MB: {found.memory_mb}")
+            result.faults.append(f"memory grew by {growth:.0f} MB: {result.memory_mb}")
 
 
 def _memory_mb(process: int) -> float:

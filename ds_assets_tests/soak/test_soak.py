@@ -6,5 +6,5 @@ from ds_assets_tests.soak.run import soak
 @pytest.mark.slow
 @pytest.mark.server
 def test_the_api_answers_truly_and_in_time_whatever_goes_away_or_comes_back() -> None:
-    found = soak(minutes=1, say=lambda _: None)
-    assert found.faults == []
+    result = soak(minutes=1, say=lambda _: None)
+    assert result.faults == []

@@ -52,7 +52,7 @@ class World:
         features: Features of each user and day, as a request sends them.
     """
 
-    made: Installation
+    installation: Installation
     servers: Mapping[str, ServerProcess]
     environment: Mapping[str, str]
     lake: Lake
@@ -78,10 +78,10 @@ class World:
         answers for them.
         """
         day = self.days[min(len(self.landed), len(self.days) - 1)]
-        rows = read_predictions(day, self.made.lake)
+        rows = read_predictions(day, self.installation.lake)
         for folder in _LANDS:
-            for one in self.made.lake.objects(f"{folder}/dt={day}/"):
-                self.lake.write(one.name, self.made.lake.read(one.name))
+            for item in self.installation.lake.objects(f"{folder}/dt={day}/"):
+                self.lake.write(item.name, self.installation.lake.read(item.name))
         self.landed.append(day)  # from here on an answer may be of this day
         self.results.deliver(day, _without(rows, is_for_live), f"run of {day}")
         self.fill_cache(day, rows)
@@ -108,10 +108,12 @@ def made_world(folder: Path) -> Iterator[World]:
     """A game up to yesterday; no day has arrived yet."""
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     start = last - dt.timedelta(days=PLAYED_DAYS - 1)
-    made, _ = make_played(folder / "game", users=USERS, days=PLAYED_DAYS, start=start, seed=11)
+    installation, _ = make_played(
+        folder / "game", users=USERS, days=PLAYED_DAYS, start=start, seed=11
+    )
     days = [last - dt.timedelta(days=back) for back in reversed(range(SERVED_DAYS))]
-    made.run(start, last, _HISTORY)
-    made.run(days[0], last, _PREDICTED)
+    installation.run(start, last, _HISTORY)
+    installation.run(days[0], last, _PREDICTED)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         redis = stack.enter_context(RedisServer(folder / "redis"))
         mysql = stack.enter_context(MySQLServer(folder / "mysql"))
@@ -120,27 +122,27 @@ def made_world(folder: Path) -> Iterator[World]:
         lake = make_blob_lake(blob.url, folder)
         environment = {
             "DS_ASSETS_HOME": str(folder / "service"),
-            "DS_ASSETS_GAME": str(made.home / "game.yaml"),
+            "DS_ASSETS_GAME": str(installation.home / "game.yaml"),
             "DS_ASSETS_LAKE_URL": str(lake),
             "DS_ASSETS_RESULTS_URL": mysql.url,
             "DS_ASSETS_CACHE_URL": redis.url,
             "AZURE_STORAGE_KEY": blob.key,
         }
         yield World(
-            made,
+            installation,
             {"cache": redis, "table": mysql, "live": blob},
             environment,
             lake,
             stack.enter_context(ResultsDatabase(mysql.url)),
-            stack.enter_context(PredictionCache(redis.url, made.game.name, 7)),
+            stack.enter_context(PredictionCache(redis.url, installation.game.name, 7)),
             days,
-            {day: _truth(day, made.lake) for day in days},
-            {day: _features(day, made.lake) for day in days},
+            {day: _truth(day, installation.lake) for day in days},
+            {day: _features(day, installation.lake) for day in days},
         )
 
 
 def _without(rows: pa.Table, *left_out: Callable[[str], bool]) -> pa.Table:
-    kept = [not any(one(user) for one in left_out) for user in rows["user_id"].to_pylist()]
+    kept = [not any(rule(user) for rule in left_out) for user in rows["user_id"].to_pylist()]
     return rows.filter(pa.array(kept))
 
 

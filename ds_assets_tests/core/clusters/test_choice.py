@@ -74,9 +74,9 @@ def test_yesterdays_clusters_are_given_up_when_one_of_them_has_become_tiny() -> 
 
 def test_where_all_break_a_guard_the_one_that_breaks_the_fewest_is_taken() -> None:
     scaled = blobs(TRIANGLE, (990, 6, 6))
-    found = chosen(scaled, 2, 3)
-    assert found.silhouettes[3] > found.silhouettes[2]
-    assert sizes(scaled, found) == [12, 990]
+    choice = chosen(scaled, 2, 3)
+    assert choice.silhouettes[3] > choice.silhouettes[2]
+    assert sizes(scaled, choice) == [12, 990]
 
 
 def test_guards_hold_on_all_users_though_the_sample_says_otherwise(
@@ -85,9 +85,9 @@ def test_guards_hold_on_all_users_though_the_sample_says_otherwise(
     scaled = blobs(TRIANGLE, (500, 500, 8))
     lucky = np.r_[0:20, 500:520, 1_000:1_008]  # every one of the eight is in the sample
     monkeypatch.setattr(cluster_choice, "_sample", lambda *_: lucky)
-    found = chosen(scaled, 2, 3)
-    assert found.silhouettes[3] > found.silhouettes[2]
-    assert len(found.centroids) == 2
+    choice = chosen(scaled, 2, 3)
+    assert choice.silhouettes[3] > choice.silhouettes[2]
+    assert len(choice.centroids) == 2
 
 
 def test_the_criterion_is_a_sentence_with_every_limit() -> None:
@@ -114,7 +114,7 @@ def crowds(draw: st.DrawFn) -> pd.DataFrame:
 def test_whatever_the_days_no_cluster_is_empty_and_what_breaks_a_guard_is_said(
     days: list[pd.DataFrame], least: int
 ) -> None:
-    card, seen = None, set[int]()
+    card, earlier_ids = None, set[int]()
     for number, users in enumerate(days):
         as_of = FIRST_DAY + pd.Timedelta(days=number)
         before: set[int] = {cluster.id for cluster in card.clusters} if card else set()
@@ -124,8 +124,8 @@ def test_whatever_the_days_no_cluster_is_empty_and_what_breaks_a_guard_is_said(
         assert len(card.warnings) == len(unusable(own, len(users)))
         assert not card.clusters or sum(card.shares.values()) == pytest.approx(1.0)
         today = {cluster.id for cluster in card.clusters}
-        assert not (today - before) & seen
-        seen |= today
+        assert not (today - before) & earlier_ids
+        earlier_ids |= today
 
 
 def renumbered(users: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +135,8 @@ def renumbered(users: pd.DataFrame) -> pd.DataFrame:
 def test_a_launch_month_and_a_log_of_times_alone_make_clusters_that_keep_the_guards() -> None:
     everybody = make_features(3_000)
     launch = everybody.assign(tenure_days=everybody["tenure_days"].clip(upper=29))
-    told = ("active_days", "events", "days_since_active", "tenure", "typical", "trend", "last")
-    untold = [name for name in everybody.columns if not name.startswith((*told, "user_id"))]
+    prefixes = ("active_days", "events", "days_since_active", "tenure", "typical", "trend", "last")
+    untold = [name for name in everybody.columns if not name.startswith((*prefixes, "user_id"))]
     bare = everybody.assign(**dict.fromkeys(untold, 0.0)).assign(days_since_purchase=np.nan)
     for users in (launch, bare):
         card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
@@ -148,7 +148,7 @@ def test_a_mass_of_users_who_are_alike_is_one_cluster_that_the_card_warns_of() -
     mass = make_features(1).sample(2_900, replace=True, random_state=0)
     users = renumbered(pd.concat([mass, make_features(100, 1)]))
     card = fit_clusters(users, FEATURES, ClusterRange(), None, as_of=FIRST_DAY).card
-    giant = max(card.clusters, key=lambda one: one.size)
+    giant = max(card.clusters, key=lambda cluster: cluster.size)
     assert card.shares[giant.id] > 0.9
     assert card.warnings[0] == (
         f"cluster {giant.id}, {giant.name}, has {giant.size:,} users; 30 to 90% of 3,000 are wanted"

@@ -109,10 +109,10 @@ def test_clusters_are_those_of_scikit_learn_on_the_scaled_features(
     reference = KMeans(4, init=centroids, n_init=1).fit(day.scaled)
     np.testing.assert_allclose(reference.cluster_centers_, centroids, atol=1e-3)
     near = reference.transform(day.scaled)
-    found = fitted.assignments
+    assignments = fitted.assignments
     ids = np.array([cluster.id for cluster in fitted.card.clusters])
-    assert (ids[near.argmin(axis=1)] == found["cluster"]).mean() > 0.999
-    np.testing.assert_allclose(near.min(axis=1), found["distance"], atol=1e-2)
+    assert (ids[near.argmin(axis=1)] == assignments["cluster"]).mean() > 0.999
+    np.testing.assert_allclose(near.min(axis=1), assignments["distance"], atol=1e-2)
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_rows_and_columns(
@@ -204,21 +204,21 @@ def test_new_ids_are_above_all_that_other_days_have_assigned(
     features: pd.DataFrame, fitted: FittedClusters
 ) -> None:
     five = fit_clusters(features, 5, 5, previous=fitted.card, free_id=40)
-    known = {cluster.id for cluster in fitted.card.clusters}
-    new = {cluster.id for cluster in five.card.clusters} - known
+    ids = {cluster.id for cluster in fitted.card.clusters}
+    new = {cluster.id for cluster in five.card.clusters} - ids
     assert min(new) == 40
     assert five.card.next_id == max(new) + 1
 
 
 def test_an_id_that_was_given_up_never_comes_back(features: pd.DataFrame) -> None:
     card = fit_clusters(features, 5, 5).card
-    yesterday = seen = {cluster.id for cluster in card.clusters}
+    yesterday = earlier_ids = {cluster.id for cluster in card.clusters}
     for number in (3, 6, 2, 5):
         card = fit_clusters(features, number, number, card).card
         today = {cluster.id for cluster in card.clusters}
-        assert not (today - yesterday) & seen
-        yesterday, seen = today, seen | today
-    assert seen == set(range(1, card.next_id))
+        assert not (today - yesterday) & earlier_ids
+        yesterday, earlier_ids = today, earlier_ids | today
+    assert earlier_ids == set(range(1, card.next_id))
 
 
 def test_ids_go_on_after_a_day_with_too_few_users(
@@ -345,9 +345,9 @@ def test_each_family_of_features_weighs_the_same(features: pd.DataFrame) -> None
 
 
 def test_missing_values_stand_for_what_they_mean() -> None:
-    known = np.array([1.0, np.nan, 3.0])
+    values = np.array([1.0, np.nan, 3.0])
     declared = {feature.name: feature for feature in FEATURES}
-    assert clustering._fill(declared["days_since_purchase"], known) == 90
-    assert clustering._fill(declared["trend_7d_14d"], known) == 0
-    assert clustering._fill(declared["typical_gap"], known) == 2
-    assert clustering._fill(declared["typical_gap"], known[1:2]) == 0
+    assert clustering._fill(declared["days_since_purchase"], values) == 90
+    assert clustering._fill(declared["trend_7d_14d"], values) == 0
+    assert clustering._fill(declared["typical_gap"], values) == 2
+    assert clustering._fill(declared["typical_gap"], values[1:2]) == 0

@@ -35,10 +35,12 @@ def picture_of(
     declared: Sequence[FeatureColumn] = FEATURES,
     **predicted: object,
 ) -> bytes:
-    found = fitted(features, number, declared)
+    fitted_clusters = fitted(features, number, declared)
     predictions = pd.DataFrame({"user_id": features["user_id"], **predicted})
-    rows = cluster_profiles(FIRST_DAY, features, declared, found.assignments, predictions, None)
-    return profiles_picture(rows, declared, found.card.deviations)
+    rows = cluster_profiles(
+        FIRST_DAY, features, declared, fitted_clusters.assignments, predictions, None
+    )
+    return profiles_picture(rows, declared, fitted_clusters.card.deviations)
 
 
 def week(*clusters: int, first: int = 0) -> pd.DataFrame:
@@ -68,9 +70,9 @@ def test_profiles_say_names_sizes_and_values_beside_those_of_all_users(written: 
     features = make_features(600)
     picture_of(features, churn_probability=0.25)
     card = fitted(features).card
-    for one in card.clusters:
-        assert one.name in written
-        assert f"{one.size:,} users, {one.size / 600:.0%}" in written
+    for cluster in card.clusters:
+        assert cluster.name in written
+        assert f"{cluster.size:,} users, {cluster.size / 600:.0%}" in written
     assert written.count("25%") >= 4
     assert {"all users", "will leave", "known for", "last seen", "trend"} <= set(written)
     assert "will pay" not in written

@@ -45,12 +45,12 @@ def profiles(
 def test_each_cluster_has_a_row_with_its_size_and_share(
     features: pd.DataFrame, clusters: pd.DataFrame
 ) -> None:
-    found = profiles(features, clusters)
-    assert conform(CLUSTER_PROFILES, found).num_rows == 3
-    assert found["cluster"].tolist() == [1, 2, 3]
-    assert found["users"].tolist() == clusters.groupby("cluster").size().tolist()
-    assert found["share"].sum() == pytest.approx(1.0)
-    assert set(found["as_of"]) == {DAY}
+    rows = profiles(features, clusters)
+    assert conform(CLUSTER_PROFILES, rows).num_rows == 3
+    assert rows["cluster"].tolist() == [1, 2, 3]
+    assert rows["users"].tolist() == clusters.groupby("cluster").size().tolist()
+    assert rows["share"].sum() == pytest.approx(1.0)
+    assert set(rows["as_of"]) == {DAY}
 
 
 def test_values_of_a_cluster_are_those_of_its_users(
@@ -60,9 +60,9 @@ def test_values_of_a_cluster_are_those_of_its_users(
     predictions = predicted(
         features, churn_probability=chance, payment_probability=1 - chance, expected_spend=chance
     )
-    found = profiles(features, clusters, predictions)
+    rows = profiles(features, clusters, predictions)
     users = clusters.merge(features, on="user_id").merge(predictions, on="user_id")
-    for row in found.to_dict("records"):
+    for row in rows.to_dict("records"):
         own = users[users["cluster"] == row["cluster"]]
         assert row["cluster_name"] == own["cluster_name"].iloc[0]
         assert row["churn_probability"] == pytest.approx(own["churn_probability"].mean())
@@ -80,19 +80,19 @@ def test_values_of_a_cluster_are_those_of_its_users(
 
 def test_what_is_not_predicted_is_missing(features: pd.DataFrame, clusters: pd.DataFrame) -> None:
     predictions = predicted(features, churn_probability=None, payment_probability=0.5)
-    found = conform(CLUSTER_PROFILES, profiles(features, clusters, predictions))
-    assert found["churn_probability"].null_count == found["expected_spend"].null_count == 3
-    assert found["payment_probability"].to_pylist() == [0.5] * 3
+    rows = conform(CLUSTER_PROFILES, profiles(features, clusters, predictions))
+    assert rows["churn_probability"].null_count == rows["expected_spend"].null_count == 3
+    assert rows["payment_probability"].to_pylist() == [0.5] * 3
 
 
 def test_users_who_stayed_came_and_went_add_up_to_both_weeks(
     features: pd.DataFrame, clusters: pd.DataFrame
 ) -> None:
     before = clusters.assign(cluster=clusters["cluster"].to_numpy()[::-1])[100:]
-    found = profiles(features, clusters, week_before=before)
-    assert (found["stayed"] + found["came"] == found["users"]).all()
+    rows = profiles(features, clusters, week_before=before)
+    assert (rows["stayed"] + rows["came"] == rows["users"]).all()
     sizes = before.groupby("cluster").size()
-    assert (found["stayed"] + found["went"]).tolist() == sizes.tolist()
+    assert (rows["stayed"] + rows["went"]).tolist() == sizes.tolist()
     alone = profiles(features, clusters)
     assert alone[["stayed", "came", "went"]].isna().all(axis=None)
 
@@ -104,7 +104,7 @@ def test_a_day_without_clusters_has_no_rows(features: pd.DataFrame, clusters: pd
 
 def test_the_order_of_rows_changes_no_bit(features: pd.DataFrame, clusters: pd.DataFrame) -> None:
     predictions = predicted(features, churn_probability=np.random.default_rng(2).random(600))
-    shuffled = [one.sample(frac=1, random_state=4) for one in (features, clusters, predictions)]
+    shuffled = [frame.sample(frac=1, random_state=4) for frame in (features, clusters, predictions)]
     pd.testing.assert_frame_equal(
         profiles(features, clusters, predictions), profiles(*shuffled), check_exact=True
     )
@@ -116,9 +116,9 @@ def test_unknown_and_enormous_values_make_profiles_all_the_same(
     odd = features.assign(typical_gap=np.nan)
     odd.loc[:9, "spend_28d"] = np.inf
     odd.loc[10:19, "sessions_28d"] = 1e300
-    found = profiles(odd, clusters)
-    assert np.isfinite(found["spend"]).all()
-    assert all(json.loads(text)["typical_gap"] == [None, None] for text in found["typical_values"])
+    rows = profiles(odd, clusters)
+    assert np.isfinite(rows["spend"]).all()
+    assert all(json.loads(text)["typical_gap"] == [None, None] for text in rows["typical_values"])
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,5 @@ def test_profiles_are_of_their_day() -> None:
     users = make_features(60)
     day = dt.date(2025, 5, 5)
     fitted = fit_clusters(users, FEATURES, ClusterRange(min=2, max=2), None, as_of=day)
-    found = cluster_profiles(day, users, FEATURES, fitted.assignments, predicted(users), None)
-    assert set(found["as_of"]) == {day}
+    rows = cluster_profiles(day, users, FEATURES, fitted.assignments, predicted(users), None)
+    assert set(rows["as_of"]) == {day}

@@ -30,10 +30,10 @@ def make_measures(auc: float = 0.75, bias: float | None = 0.01) -> Measures:
     """Of a model, or of a rule that only ranks."""
     ranking = ("pr_auc", "lift_1", "lift_5", "lift_10")
     sigmoid = () if bias is None else ("log_loss", "brier", "ece")
-    found = {name: make_measure(0.3) for name in (*ranking, *sigmoid)}
+    measures = {name: make_measure(0.3) for name in (*ranking, *sigmoid)}
     if bias is not None:
-        found["bias"] = make_measure(bias, 0.04)
-    return Measures(auc=make_measure(auc), **found)
+        measures["bias"] = make_measure(bias, 0.04)
+    return Measures(auc=make_measure(auc), **measures)
 
 
 def make_evaluation(weeks_before: int = 0, **contenders: Measures) -> Evaluation:

@@ -25,9 +25,9 @@ from ds_assets_tests.core.factories import (
 NO_MODELS = DayModels(FIRST_DAY, clusters=None, targets={})
 
 
-def files_of(made: TrainedModel | FittedClusters) -> ModelFiles:
-    parts = made.parts if isinstance(made, TrainedModel) else {}
-    return ModelFiles(card_text(made.card), made.onnx, tuple(sorted(parts.items())))
+def files_of(model: TrainedModel | FittedClusters) -> ModelFiles:
+    parts = model.parts if isinstance(model, TrainedModel) else {}
+    return ModelFiles(card_text(model.card), model.onnx, tuple(sorted(parts.items())))
 
 
 @cache
@@ -69,8 +69,8 @@ def make_day_files(
 
 def day_files(**changes: ModelFiles) -> DayFiles:
     """Files of a day that has all models; others by the target's name."""
-    made = {"churn": churn_files(), "payment": payment_files(), **changes}
-    return DayFiles(FIRST_DAY, cluster_files(), tuple(made.items()))
+    files = {"churn": churn_files(), "payment": payment_files(), **changes}
+    return DayFiles(FIRST_DAY, cluster_files(), tuple(files.items()))
 
 
 @cache
@@ -79,8 +79,8 @@ def grouped(by: str) -> DayModels:
         replace(snapshot, features=with_user_groups(snapshot.features.assign(cluster=1), by))
         for snapshot in make_snapshots(3)
     ]  # fmt: skip
-    made = train(make_target(user_groups=by), snapshots[-1].matured_on, snapshots)
-    return load_day(make_day_files(clusters=cluster_files(), churn=files_of(made)))
+    model = train(make_target(user_groups=by), snapshots[-1].matured_on, snapshots)
+    return load_day(make_day_files(clusters=cluster_files(), churn=files_of(model)))
 
 
 @cache

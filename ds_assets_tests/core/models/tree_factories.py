@@ -38,18 +38,18 @@ def make_trees(
         HistGradientBoostingRegressor,
     )
 
-    known = make_matrix(rows, seed) if matrix is None else matrix
+    inputs = make_matrix(rows, seed) if matrix is None else matrix
     chance = np.random.default_rng([seed, 1])
-    filled = np.nan_to_num(known[:, :8])
-    score = filled[:, 0] * filled[:, 4] + filled[:, 2] - np.isnan(known[:, 5]) + filled[:, 6]
-    score = score + chance.normal(size=len(known))
+    filled = np.nan_to_num(inputs[:, :8])
+    score = filled[:, 0] * filled[:, 4] + filled[:, 2] - np.isnan(inputs[:, 5]) + filled[:, 6]
+    score = score + chance.normal(size=len(inputs))
     learner = {
         "classifier": HistGradientBoostingClassifier,
         "regressor": HistGradientBoostingRegressor,
     }[kind]
     chosen = {"max_iter": 30, "max_leaf_nodes": 12, "max_depth": 5, "max_features": 0.5}
     model = learner(**{**chosen, **parameters}, early_stopping=False, random_state=seed)
-    empty = np.isnan(known).all(axis=0)
+    empty = np.isnan(inputs).all(axis=0)
     labels = score if kind == "regressor" else score > np.quantile(score, 0.6)
     with threadpool_limits(1):
-        return model.fit(np.where(empty, np.float32(0), known), labels)
+        return model.fit(np.where(empty, np.float32(0), inputs), labels)

@@ -46,8 +46,8 @@ def assert_works(url: str, game: str = "game") -> None:
         expected = [row("b"), row("a"), None]
         assert get_rows(cache, ["b", "a", "nobody"]) == expected
         put_day(cache, DAYS[0], row("a"))
-        day, found = fetch(cache, ["b", "a", "nobody"])
-        assert found == expected
+        day, rows = fetch(cache, ["b", "a", "nobody"])
+        assert rows == expected
         assert day is not None
 
 
@@ -221,9 +221,9 @@ def test_a_server_is_reached_over_tls_and_must_be_who_it_says(
 
 def rule(name: str) -> list[str]:
     """What the document lets a user do, with the password of these tests."""
-    found = re.search(rf"^    user ({name} .*)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    assert found
-    return found[1].replace(">PASSWORD", f">{PASSWORD}").split()
+    match = re.search(rf"^    user ({name} .*)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    assert match
+    return match[1].replace(">PASSWORD", f">{PASSWORD}").split()
 
 
 def as_user(url: str, name: str) -> str:
@@ -241,8 +241,8 @@ def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path
         with PredictionCache(as_user(url, "ds_reader"), "game", 7) as reader:
             reader.ping()
             assert get_rows(reader, ["a"]) == [row("a")]
-            days, found = fetch(reader, ["a"])
-            assert (days.newest.as_of, found) == (DAYS[0].toordinal(), [row("a")])
+            days, rows = fetch(reader, ["a"])
+            assert (days.newest.as_of, rows) == (DAYS[0].toordinal(), [row("a")])
             with pytest.raises(CacheUnavailable, match="has no permissions"):
                 reader.put_records([row("a")], NO_DELIVERIES)
         with fresh(as_user(server.url, "nobody")) as cache:

@@ -64,8 +64,8 @@ def test_a_server_that_is_killed_under_an_event_loop_is_started_again(tmp_path: 
 
     with fresh(tmp_path) as cache:
         put(cache, DAYS[0], table(row("a")))
-        (found,) = asyncio.run(ask(cache))
-    assert found is not None
+        (answer,) = asyncio.run(ask(cache))
+    assert answer is not None
 
 
 def test_values_outlast_the_last_process_and_the_server_does_not(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_processes_share_one_server_which_the_last_of_them_stops(tmp_path: Path)
         put(cache, DAYS[0], table(row("a")))
     users = [python(USER, tmp_path) for _ in range(2)]
     with users[0] as killed, users[1] as last:
-        said = [user.stdout.readline().split() for user in users if user.stdout]
-        assert said[0] == said[1]
-        assert said[0][0] == str(DAYS[0].toordinal())
+        lines = [user.stdout.readline().split() for user in users if user.stdout]
+        assert lines[0] == lines[1]
+        assert lines[0][0] == str(DAYS[0].toordinal())
         killed.kill()
         killed.wait()
         assert is_running(tmp_path)

@@ -30,6 +30,7 @@ from ds_assets_tests.infra.cache.timeouts import set_timeouts
 from ds_assets_tests.infra.factories import (
     DAYS,
     NO_DELIVERIES,
+    decode_prediction,
     embedded_server,
     fetch,
     fetch_values,
@@ -44,7 +45,6 @@ from ds_assets_tests.infra.factories import (
     table,
     table_with_targets,
     target,
-    told,
 )
 
 
@@ -93,8 +93,8 @@ def test_values_come_back_in_the_order_asked_for(cache: PredictionCache) -> None
         "ü": row("ü", churn_probability=None, cluster=None, cluster_name=None, churn_model=""),
     }
     assert put(cache, DAYS[0], table(*rows.values())) == CachePut(written=2, kept_newer=0)
-    asked = ["ü", "nobody", "a", "ü", "A"]
-    assert get_rows(cache, asked) == [rows["ü"], None, rows["a"], rows["ü"], None]
+    ids = ["ü", "nobody", "a", "ü", "A"]
+    assert get_rows(cache, ids) == [rows["ü"], None, rows["a"], rows["ü"], None]
     assert get_rows(cache, []) == []
 
 
@@ -123,11 +123,13 @@ def test_targets_of_a_games_own_are_kept_with_the_prediction(cache: PredictionCa
     rows = [row("a", targets=[target("level")]), row("b", targets=[])]
     cache.put_batches(DAYS[0], table_with_targets(*rows).to_batches(), FIRST_DELIVERY)
     cache.put_records([row("c", targets=rows[0]["targets"]), row("d")], NO_DELIVERIES)
-    _, found = fetch_values(cache, "abcd")
+    _, values = fetch_values(cache, "abcd")
     expected = [*rows, row("c", targets=rows[0]["targets"]), row("d")]
-    said = [one and json.loads(b"{" + one.members) for one in found]
-    assert said == [json.loads(b"{" + encode_record(one).members) for one in expected]
-    assert ["targets" in one for one in said if one] == [True, False, True, False]
+    records = [value and json.loads(b"{" + value.members) for value in values]
+    assert records == [
+        json.loads(b"{" + encode_record(row_of_table).members) for row_of_table in expected
+    ]
+    assert ["targets" in record for record in records if record] == [True, False, True, False]
 
 
 def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
@@ -146,16 +148,18 @@ def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
         puts = [
             writers.submit(put_users, day) for _ in range(3) for day in (DAYS[1], DAYS[0], DAYS[2])
         ]
-        while not all(one.done() for one in puts):
-            for seen in get_rows(cache, users[::7]):
-                assert seen
-                day = seen["as_of"]
-                assert {seen["cluster_name"], seen["churn_model"]} == {str(day)}
-                assert (seen["payment_model"], seen["cluster"]) == (str(day), day.day)
-                assert day >= last[seen["user_id"]]
-                last[seen["user_id"]] = day
-    assert sum(one.result().kept_newer for one in puts) > 0
-    assert {one and one["as_of"] for one in get_rows(cache, users)} == {DAYS[2]}
+        while not all(future.done() for future in puts):
+            for stored_row in get_rows(cache, users[::7]):
+                assert stored_row
+                day = stored_row["as_of"]
+                assert {stored_row["cluster_name"], stored_row["churn_model"]} == {str(day)}
+                assert (stored_row["payment_model"], stored_row["cluster"]) == (str(day), day.day)
+                assert day >= last[stored_row["user_id"]]
+                last[stored_row["user_id"]] = day
+    assert sum(future.result().kept_newer for future in puts) > 0
+    assert {stored_row and stored_row["as_of"] for stored_row in get_rows(cache, users)} == {
+        DAYS[2]
+    }
 
 
 def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: PredictionCache) -> None:
@@ -247,11 +251,12 @@ def test_an_event_loop_gets_the_day_and_the_values_in_one_request(cache: Predict
     assert fetch(cache, ["a"]) == (CachedDays(), [None])
     rows = [row("a"), row("ü", cluster_name="naïve 🎮")]
     put_day(cache, DAYS[0], *rows)
-    days, found = fetch(cache, ["ü", "nobody", "a"])
-    assert found == [rows[1], None, rows[0]]
+    days, cached_rows = fetch(cache, ["ü", "nobody", "a"])
+    assert cached_rows == [rows[1], None, rows[0]]
     assert days.newest.as_of == DAYS[0].toordinal()
     assert {
-        group: told(one)["churn_probability"] for group, one in days.newest.members.items()
+        group: decode_prediction(members)["churn_probability"]
+        for group, members in days.newest.members.items()
     } == {
         "": 0.25,
         "some": 0.25,
@@ -281,18 +286,18 @@ def test_a_question_that_was_given_up_leaves_no_answer_to_the_next(
     put(cache, DAYS[0], table(*numbered_rows(len(users))))
 
     async def hurry() -> list[Any]:
-        found: list[Any] = []
+        answers: list[Any] = []
         for user in users[:50]:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.0005):
                     await cache.fetch(users)
-            found += (await cache.fetch([user]))[1]
+            answers += (await cache.fetch([user]))[1]
         await cache.close_loop()
-        return found
+        return answers
 
-    found = asyncio.run(hurry())
-    rows = [row_in(user, one) for user, one in zip(users, found, strict=False)]
-    assert [one["cluster"] for one in rows] == list(range(50))
+    values = asyncio.run(hurry())
+    rows = [row_in(user, value) for user, value in zip(users, values, strict=False)]
+    assert [row["cluster"] for row in rows] == list(range(50))
 
 
 def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> None:
@@ -300,18 +305,18 @@ def test_many_on_an_event_loop_get_each_their_own(cache: PredictionCache) -> Non
     put(cache, DAYS[0], table(*numbered_rows(len(users))))
 
     async def ask() -> list[Any]:
-        asked = await asyncio.gather(*(cache.fetch([user]) for user in users))
+        replies = await asyncio.gather(*(cache.fetch([user]) for user in users))
         await cache.close_loop()
-        return [found for _, (found,) in asked]
+        return [value for _, (value,) in replies]
 
-    found = asyncio.run(ask())
-    rows = [row_in(user, one) for user, one in zip(users, found, strict=True)]
-    assert [one["cluster"] for one in rows] == list(range(100))
+    values = asyncio.run(ask())
+    rows = [row_in(user, value) for user, value in zip(users, values, strict=True)]
+    assert [row["cluster"] for row in rows] == list(range(100))
 
 
 def test_games_that_share_a_server_do_not_see_each_other(location: str | Path) -> None:
-    with fresh(location) as one, fresh(location) as other:
-        put(one, DAYS[0], table(row("a")))
+    with fresh(location) as first, fresh(location) as other:
+        put(first, DAYS[0], table(row("a")))
         assert get_rows(other, ["a"]) == [None]
 
 

@@ -62,11 +62,11 @@ def test_users_lie_on_every_server(cache: PredictionCache, servers: list[RedisSe
 
 
 def sizes(servers: list[RedisServer]) -> list[int]:
-    found = []
+    member_sizes = []
     for server in servers:
         with client_of(server) as client:
-            found.append(client.dbsize())
-    return found
+            member_sizes.append(client.dbsize())
+    return member_sizes
 
 
 def test_a_slot_that_moves_is_followed(cache: PredictionCache, servers: list[RedisServer]) -> None:

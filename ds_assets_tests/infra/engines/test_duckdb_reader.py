@@ -95,10 +95,10 @@ def a_line(**changes: Any) -> bytes:
 
 
 def reason_of(line: bytes, folder: Path, **changes: Any) -> str | None:
-    found = read({"a": line}, make_game(**changes), folder)
-    assert len(found.events) == 1
-    assert found.reasons == [found.events[0]["reason"]] * len(found.bad)
-    reason = found.events[0]["reason"]
+    parsed = read({"a": line}, make_game(**changes), folder)
+    assert len(parsed.events) == 1
+    assert parsed.reasons == [parsed.events[0]["reason"]] * len(parsed.bad)
+    reason = parsed.events[0]["reason"]
     return None if reason is None else str(reason)
 
 
@@ -325,8 +325,8 @@ def test_a_clock_may_run_ahead_by_the_skew_and_no_more(clock_skew: int, tmp_path
     limit = dt.datetime.combine(DAY, dt.time()) + dt.timedelta(days=1, minutes=clock_skew)
     times = [limit, limit + dt.timedelta(microseconds=1)]
     lines = b"\n".join(a_line(at=time.isoformat()) for time in times)
-    found = read({"a": lines}, make_game(clock_skew_minutes=clock_skew), tmp_path)
-    assert [event["reason"] for event in found.events] == [None, "dated after its arrival day"]
+    parsed = read({"a": lines}, make_game(clock_skew_minutes=clock_skew), tmp_path)
+    assert [event["reason"] for event in parsed.events] == [None, "dated after its arrival day"]
 
 
 def test_a_late_event_keeps_its_own_date(tmp_path: Path) -> None:
@@ -336,22 +336,22 @@ def test_a_late_event_keeps_its_own_date(tmp_path: Path) -> None:
 
 def test_blank_lines_are_nothing_and_count_in_line_numbers(tmp_path: Path) -> None:
     content = b"\n".join([b"", a_line(), b"  ", b"\t", b"broken", b"", a_line()])
-    found = read({"a": content}, make_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == ["", None, "", "", "not JSON", "", None]
-    assert found.bad == [("a", 5, "not JSON")]
+    parsed = read({"a": content}, make_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == ["", None, "", "", "not JSON", "", None]
+    assert parsed.bad == [("a", 5, "not JSON")]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_a_byte_order_mark_is_no_part_of_the_first_line(end: bytes, tmp_path: Path) -> None:
     content = "\ufeff".encode() + a_line() + end + b"broken" + end
-    found = read({"a": content}, make_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == [None, "not JSON"]
-    assert found.bad == [("a", 2, "not JSON")]
+    parsed = read({"a": content}, make_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == [None, "not JSON"]
+    assert parsed.bad == [("a", 2, "not JSON")]
 
 
 def test_windows_line_ends_are_line_ends(tmp_path: Path) -> None:
-    found = read({"a": a_line() + b"\r\n\r\n" + a_line() + b"\r\n"}, make_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == [None, "", None]
+    parsed = read({"a": a_line() + b"\r\n\r\n" + a_line() + b"\r\n"}, make_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == [None, "", None]
 
 
 def test_quarantine_shows_the_beginning_of_a_line(tmp_path: Path) -> None:
@@ -367,9 +367,9 @@ def test_field_and_file_names_may_hold_odd_characters(tmp_path: Path) -> None:
     game = make_game(fields=fields, properties={}, attributes={})
     line = {"the $user": {"@id": "u"}, "at-[0]": "2026-03-10", "쿠키 *": "x"}
     files = {'it\'s a "file", 쿠키.gz': json.dumps(line).encode() + b"\n{}"}
-    found = read(files, game, tmp_path)
-    assert [event["user_id"] for event in found.valid] == ["u"]
-    assert found.bad == [('it\'s a "file", 쿠키.gz', 2, "no user id")]
+    parsed = read(files, game, tmp_path)
+    assert [event["user_id"] for event in parsed.valid] == ["u"]
+    assert parsed.bad == [('it\'s a "file", 쿠키.gz', 2, "no user id")]
 
 
 # --- time -----------------------------------------------------------------------------------------
@@ -487,9 +487,9 @@ def test_lines_are_counted_in_each_file_of_many_read_at_once(tmp_path: Path) -> 
         lines.insert(at, b"broken")
         files[f"file {number}"] = gzip.compress(b"\n".join(lines), 1)
         expected.append((f"file {number}", at + 1, "not JSON"))
-    found = read(files, make_game(properties={}, attributes={}), tmp_path)
-    assert found.bad == expected
-    users = [event["user_id"] for event in found.valid if event["file"] == 0]
+    parsed = read(files, make_game(properties={}, attributes={}), tmp_path)
+    assert parsed.bad == expected
+    users = [event["user_id"] for event in parsed.valid if event["file"] == 0]
     assert users == [f"u{n}" for n in range(60_000)]
 
 
@@ -498,17 +498,17 @@ def test_a_large_file_read_by_several_threads_keeps_its_order(tmp_path: Path) ->
     note = "x" * 2_000
     lines = [a_line(user={"id": str(n)}, note=note) for n in range(40_000)]
     lines[30_000] = b"broken"
-    found = read({"a": b"\n".join(lines)}, make_game(), tmp_path)
-    assert found.bad == [("a", 30_001, "not JSON")]
-    assert [event["user_id"] for event in found.valid[29_990:]] == [
+    parsed = read({"a": b"\n".join(lines)}, make_game(), tmp_path)
+    assert parsed.bad == [("a", 30_001, "not JSON")]
+    assert [event["user_id"] for event in parsed.valid[29_990:]] == [
         str(n) for n in range(29_990, 40_000) if n != 30_000
     ]
 
 
 def test_empty_files_have_no_lines(tmp_path: Path) -> None:
-    found = read({"a": b"", "b": gzip.compress(b""), "c": a_line()}, make_game(), tmp_path)
-    assert [(event["file"], event["reason"]) for event in found.events] == [(2, None)]
-    assert found.bad == []
+    parsed = read({"a": b"", "b": gzip.compress(b""), "c": a_line()}, make_game(), tmp_path)
+    assert [(event["file"], event["reason"]) for event in parsed.events] == [(2, None)]
+    assert parsed.bad == []
 
 
 def test_only_empty_files_give_empty_tables(tmp_path: Path) -> None:
@@ -521,12 +521,12 @@ def test_a_truncated_file_gives_its_lines_and_one_row_of_quarantine(
 ) -> None:
     lines = b"".join(a_line(id=f"{n:x}", minutes=n * n) + b"\n" for n in range(30_000))
     whole = compress(lines)
-    found = read({"cut": whole[: len(whole) // 2], "whole": a_line()}, make_game(), tmp_path)
-    ((name, line, reason),) = found.bad
+    parsed = read({"cut": whole[: len(whole) // 2], "whole": a_line()}, make_game(), tmp_path)
+    ((name, line, reason),) = parsed.bad
     assert (name, line) == ("cut", None)
     assert reason.startswith("the file is damaged: ")
-    assert 5_000 < len(found.valid) < 30_000
-    assert len(found.valid) == len(found.events)
+    assert 5_000 < len(parsed.valid) < 30_000
+    assert len(parsed.valid) == len(parsed.events)
 
 
 # --- CSV ------------------------------------------------------------------------------------------
@@ -543,9 +543,9 @@ def a_record(country: str = "KR", user: str = "u1", amount: str = "") -> bytes:
 
 
 def test_a_record_becomes_an_event_with_its_typed_facts(tmp_path: Path) -> None:
-    found = read({"a": HEADER + a_record(amount="4.99")}, csv_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == ["", None]
-    (event,) = found.valid
+    parsed = read({"a": HEADER + a_record(amount="4.99")}, csv_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == ["", None]
+    (event,) = parsed.valid
     facts = ("u1", UTC_MOMENT, DAY, "battle", KEY_OF_E1, 4.99, 7.0, "KR", 3.0)
     assert tuple(value for name, value in event.items() if name not in NUMBERING) == facts
 
@@ -594,35 +594,35 @@ def test_the_first_field_may_be_quoted(user: str, tmp_path: Path) -> None:
 )
 def test_each_fault_of_a_record_has_its_reason(record: bytes, reason: str, tmp_path: Path) -> None:
     content = HEADER + a_record() + record + a_record()
-    found = read({"a": content}, csv_game(), tmp_path)
-    assert found.bad == [("a", 3, reason)]
-    assert len(found.valid) == 2
+    parsed = read({"a": content}, csv_game(), tmp_path)
+    assert parsed.bad == [("a", 3, reason)]
+    assert len(parsed.valid) == 2
 
 
 def test_files_of_a_day_may_have_different_headers(tmp_path: Path) -> None:
     other = b"\xef\xbb\xbftype,extra,at,user.id\nchat,x,2026-03-10T12:00:00Z,u2\n"
-    found = read({"a": HEADER + a_record(), "b": other, "c": b""}, csv_game(), tmp_path)
-    valid = {(event["file"], event["user_id"], event["event_type"]) for event in found.valid}
+    parsed = read({"a": HEADER + a_record(), "b": other, "c": b""}, csv_game(), tmp_path)
+    valid = {(event["file"], event["user_id"], event["event_type"]) for event in parsed.valid}
     assert valid == {(0, "u1", "battle"), (1, "u2", "chat")}
 
 
 def test_lines_are_counted_in_files_of_different_headers(tmp_path: Path) -> None:
     other = b"type,at,user.id\nbroken\nchat,2026-03-10T12:00:00Z,u2\n"
     files = {"b": other, "a": HEADER + a_record() + b"x\n", "c": other}
-    found = read(files, csv_game(), tmp_path)
-    assert [(name, line) for name, line, _ in found.bad] == [("b", 2), ("a", 3), ("c", 2)]
+    parsed = read(files, csv_game(), tmp_path)
+    assert [(name, line) for name, line, _ in parsed.bad] == [("b", 2), ("a", 3), ("c", 2)]
 
 
 def test_a_header_that_stands_again_is_no_record(tmp_path: Path) -> None:
     content = HEADER + a_record() + HEADER + "\ufeff".encode() + HEADER + b"\n" + a_record()
-    found = read({"a": content}, csv_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == ["", None, "", "", "", None]
+    parsed = read({"a": content}, csv_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == ["", None, "", "", "", None]
 
 
 def test_a_windows_file_is_read_like_any_other(tmp_path: Path) -> None:
     content = (HEADER + a_record() + HEADER + a_record()).replace(b"\n", b"\r\n")
-    found = read({"a": "\ufeff".encode() + content}, csv_game(), tmp_path)
-    assert [event["reason"] for event in found.events] == ["", None, "", None]
+    parsed = read({"a": "\ufeff".encode() + content}, csv_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == ["", None, "", None]
 
 
 def test_a_quoted_header_names_its_columns(tmp_path: Path) -> None:
@@ -632,8 +632,8 @@ def test_a_quoted_header_names_its_columns(tmp_path: Path) -> None:
 
 
 def test_a_file_without_the_users_column_is_quarantined_line_by_line(tmp_path: Path) -> None:
-    found = read({"a": b"at,type\n2026-03-10,x\n2026-03-10,y\n"}, csv_game(), tmp_path)
-    assert found.bad == [("a", 2, "no user id"), ("a", 3, "no user id")]
+    parsed = read({"a": b"at,type\n2026-03-10,x\n2026-03-10,y\n"}, csv_game(), tmp_path)
+    assert parsed.bad == [("a", 2, "no user id"), ("a", 3, "no user id")]
 
 
 # --- Parquet --------------------------------------------------------------------------------------
@@ -662,12 +662,12 @@ def parquet_game(**changes: Any) -> Game:
 
 
 def test_rows_become_events_with_nested_fields(tmp_path: Path) -> None:
-    found = read({"a": a_table()}, parquet_game(), tmp_path)
-    (event,) = found.valid
+    parsed = read({"a": a_table()}, parquet_game(), tmp_path)
+    (event,) = parsed.valid
     assert (event["user_id"], event["event_time"]) == ("u1", UTC_MOMENT)
     assert (event["amount"], event["property_minutes"]) == (4.99, None)
     assert (event["attribute_country"], event["attribute_level"]) == ("KR", 3.0)
-    assert found.bad == [("a", 2, "no user id")]
+    assert parsed.bad == [("a", 2, "no user id")]
     ((content,),) = CONNECTION.execute(
         "SELECT content FROM raw_lines WHERE reason <> ''"
     ).fetchall()
@@ -689,12 +689,12 @@ def test_a_typed_time_without_zone_is_the_games_own(zone: str, tmp_path: Path) -
 
 def test_a_missing_column_is_a_reason_and_files_may_differ(tmp_path: Path) -> None:
     files = {"a": a_table(type=None), "b": a_table(minutes=[1, 2], extra=["x", "y"])}
-    found = read(files, parquet_game(), tmp_path)
-    assert [reason for name, _, reason in found.bad if name == "a"] == [
+    parsed = read(files, parquet_game(), tmp_path)
+    assert [reason for name, _, reason in parsed.bad if name == "a"] == [
         "no event type",
         "no user id",
     ]
-    assert [(event["file"], event["property_minutes"]) for event in found.valid] == [(1, 1.0)]
+    assert [(event["file"], event["property_minutes"]) for event in parsed.valid] == [(1, 1.0)]
 
 
 @pytest.mark.parametrize(
@@ -712,23 +712,23 @@ def test_a_number_of_any_type_is_one_user_and_a_missing_one_is_none(
     ids: pa.Array, tmp_path: Path
 ) -> None:
     table = a_table(user=pa.StructArray.from_arrays([ids], ["id"]))
-    found = read({"a": table}, parquet_game(attributes={}), tmp_path)
-    assert [event["user_id"] for event in found.valid] == ["123"]
-    assert found.reasons == ["no user id"]
+    parsed = read({"a": table}, parquet_game(attributes={}), tmp_path)
+    assert [event["user_id"] for event in parsed.valid] == ["123"]
+    assert parsed.reasons == ["no user id"]
 
 
 @pytest.mark.parametrize("user", [[{"id": True}] * 2, [{"id": {"a": 1}}] * 2, [{"id": [1]}] * 2])
 def test_a_user_column_of_another_kind_is_refused(user: Any, tmp_path: Path) -> None:
-    found = read({"a": a_table(user=user)}, parquet_game(), tmp_path)
-    assert found.reasons == ["the user id is neither text nor a number"] * 2
+    parsed = read({"a": a_table(user=user)}, parquet_game(), tmp_path)
+    assert parsed.reasons == ["the user id is neither text nor a number"] * 2
 
 
 def test_damaged_files_are_reported_and_the_others_read(tmp_path: Path) -> None:
     whole = a_table()
     files = {"cut": whole[:-20], "text": b"hello", "empty": b"", "whole": whole}
-    found = read(files, parquet_game(), tmp_path)
-    assert [event["file"] for event in found.valid] == [3]
-    assert {name for name, line, _ in found.bad if line is None} == {"cut", "text", "empty"}
+    parsed = read(files, parquet_game(), tmp_path)
+    assert [event["file"] for event in parsed.valid] == [3]
+    assert {name for name, line, _ in parsed.bad if line is None} == {"cut", "text", "empty"}
 
 
 def test_a_nested_value_that_cannot_be_read_damages_its_file_alone(tmp_path: Path) -> None:
@@ -736,14 +736,14 @@ def test_a_nested_value_that_cannot_be_read_damages_its_file_alone(tmp_path: Pat
     columns = {"at": [UTC_MOMENT] * 2_000, "type": ["x"] * 2_000, "id": None, "amount": None}
     broken = bytearray(a_table(user=users, **columns))
     broken[40:60] = bytes(20)
-    found = read({"broken": bytes(broken), "whole": a_table()}, parquet_game(), tmp_path)
-    assert [event["file"] for event in found.valid] == [1]
-    assert ("broken", None) in {(name, line) for name, line, _ in found.bad}
+    parsed = read({"broken": bytes(broken), "whole": a_table()}, parquet_game(), tmp_path)
+    assert [event["file"] for event in parsed.valid] == [1]
+    assert ("broken", None) in {(name, line) for name, line, _ in parsed.bad}
 
 
 def test_only_damaged_files_give_no_events(tmp_path: Path) -> None:
-    found = read({"a": b"hello"}, parquet_game(), tmp_path)
-    assert (found.events, len(found.bad)) == ([], 1)
+    parsed = read({"a": b"hello"}, parquet_game(), tmp_path)
+    assert (parsed.events, len(parsed.bad)) == ([], 1)
 
 
 # --- whatever the lines ---------------------------------------------------------------------------
@@ -780,15 +780,15 @@ def test_every_line_is_an_event_or_nothing_or_in_quarantine_at_its_place(
         f"file {number}": compress(b"".join(line + end for _, line in lines))
         for number, lines in enumerate(files)
     }
-    found = read(content, make_game(), tmp_path_factory.mktemp("lines"))
-    assert [event["reason"] for event in found.events] == [r for lines in files for r, _ in lines]
-    assert found.bad == [
+    parsed = read(content, make_game(), tmp_path_factory.mktemp("lines"))
+    assert [event["reason"] for event in parsed.events] == [r for lines in files for r, _ in lines]
+    assert parsed.bad == [
         (f"file {number}", at, reason)
         for number, lines in enumerate(files)
         for at, (reason, _) in enumerate(lines, start=1)
         if reason
     ]
-    assert UNREADABLE not in "".join(event["user_id"] or "" for event in found.valid)
+    assert UNREADABLE not in "".join(event["user_id"] or "" for event in parsed.valid)
 
 
 ENDS_OF_TIME = [
@@ -825,10 +825,10 @@ def test_a_time_at_an_end_of_the_range_is_one_line_in_quarantine(
     at = {"iso8601": noon.isoformat(), "epoch_seconds": seconds}.get(time_format, seconds * 1_000)
     lines = [a_line(at=at), *(a_line(at=time) for time in ENDS_OF_TIME)]
     game = make_game(time_zone=zone, logs=Logs.model_validate({"time_format": time_format}))
-    found = read({"a": b"\n".join(lines)}, game, tmp_path, day=DAY + dt.timedelta(days=1))
-    assert [event["line"] for event in found.valid] == [1]
-    assert len(found.bad) == len(ENDS_OF_TIME)
-    assert set(found.reasons) <= {"an impossible time", "dated after its arrival day"}
+    parsed = read({"a": b"\n".join(lines)}, game, tmp_path, day=DAY + dt.timedelta(days=1))
+    assert [event["line"] for event in parsed.valid] == [1]
+    assert len(parsed.bad) == len(ENDS_OF_TIME)
+    assert set(parsed.reasons) <= {"an impossible time", "dated after its arrival day"}
 
 
 VALUES = st.recursive(
@@ -871,10 +871,10 @@ def test_no_value_in_any_field_stops_the_reader_and_no_line_is_lost(
     lines = [json.dumps(valid | changed).encode() for changed in [{"user": user}, *facts]]
     logs = Logs.model_validate({"time_format": time_format})
     game = make_game(time_zone=zone, logs=logs, **more)
-    found = read({"a": b"\n".join(lines)}, game, tmp_path_factory.mktemp("poison"))
-    assert [event["line"] for event in found.events] == list(range(1, len(lines) + 1))
-    assert len(found.valid) + len(found.bad) == len(lines)
-    for event in found.valid:
+    parsed = read({"a": b"\n".join(lines)}, game, tmp_path_factory.mktemp("poison"))
+    assert [event["line"] for event in parsed.events] == list(range(1, len(lines) + 1))
+    assert len(parsed.valid) + len(parsed.bad) == len(lines)
+    for event in parsed.valid:
         assert event["user_id"]
         assert event["event_date"] <= DAY + dt.timedelta(days=1)
         for name in ("amount", "property_minutes", "attribute_level"):

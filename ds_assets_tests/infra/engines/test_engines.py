@@ -296,24 +296,24 @@ def test_times_are_the_games_own_wherever_they_are_written(
     assert [row["moment"] for row in rows_of(DAY, MOMENTS, lake)] == [first, last, None]
     schema = parquet.read_schema(lake.local(table_file("moments", DAY)))
     assert schema.types == MOMENTS.arrow_schema.types
-    found = engine.to_pandas(engine.read([DAY], MOMENTS, lake))
-    assert sorted(found["moment"].dropna()) == [pd.Timestamp(first), pd.Timestamp(last)]
+    stored_frame = engine.to_pandas(engine.read([DAY], MOMENTS, lake))
+    assert sorted(stored_frame["moment"].dropna()) == [pd.Timestamp(first), pd.Timestamp(last)]
 
 
 def test_what_was_written_is_read_with_its_day(engine: LakeEngine, lake: FolderLake) -> None:
     days = [DAY, NEXT_DAY]
     store_scores([(DAY, "a", 1.0, 1), (NEXT_DAY, "a", None, 2)], days, engine, lake)
     rows = engine.to_pandas(engine.read(days, SCORES, lake))
-    found = rows.sort_values("dt", ignore_index=True)
-    assert list(found.columns) == ["dt", *SCORES.names]
-    assert list(found["dt"]) == [pd.Timestamp(DAY), pd.Timestamp(NEXT_DAY)]
-    assert list(found["times"]) == [1, 2]
+    frame = rows.sort_values("dt", ignore_index=True)
+    assert list(frame.columns) == ["dt", *SCORES.names]
+    assert list(frame["dt"]) == [pd.Timestamp(DAY), pd.Timestamp(NEXT_DAY)]
+    assert list(frame["times"]) == [1, 2]
 
 
 def test_no_days_are_an_empty_frame(engine: LakeEngine, lake: FolderLake) -> None:
-    found = engine.to_pandas(engine.read([], SCORES, lake))
-    assert list(found.columns) == ["dt", *SCORES.names]
-    assert found.empty
+    frame = engine.to_pandas(engine.read([], SCORES, lake))
+    assert list(frame.columns) == ["dt", *SCORES.names]
+    assert frame.empty
 
 
 def test_a_day_without_a_column_is_named(engine: LakeEngine, lake: FolderLake) -> None:
@@ -333,8 +333,8 @@ def test_a_function_makes_rows_of_the_rows_of_all_days(
 ) -> None:
     days = [DAY, NEXT_DAY]
     store_scores([(DAY, "a", 1.5, 1), (NEXT_DAY, "b", None, 2)], days, engine, lake)
-    made = engine.map(engine.read(days, SCORES, lake), double, SCORES)
-    found = engine.to_pandas(made).sort_values("user_id")
-    assert list(found.columns) == SCORES.names
-    assert found["score"].fillna(-1).tolist() == [3.0, -1.0]
+    mapped = engine.map(engine.read(days, SCORES, lake), double, SCORES)
+    frame = engine.to_pandas(mapped).sort_values("user_id")
+    assert list(frame.columns) == SCORES.names
+    assert frame["score"].fillna(-1).tolist() == [3.0, -1.0]
     assert engine.to_pandas(engine.map(engine.read([], SCORES, lake), double, SCORES)).empty

@@ -51,7 +51,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 def raw_lines(lake: FolderLake) -> Iterator[tuple[dt.date, str]]:
     """Every line of the raw logs with its arrival day, in the order in which the batch reads."""
     for folder in sorted(lake.local("raw").iterdir()):
-        for file in sorted(one for one in folder.iterdir() if not one.name.startswith("_")):
+        for file in sorted(file for file in folder.iterdir() if not file.name.startswith("_")):
             for line in b"".join(text_blocks(file)).decode().splitlines():
                 yield dt.date.fromisoformat(folder.name.removeprefix("dt=")), line
 
@@ -59,16 +59,16 @@ def raw_lines(lake: FolderLake) -> Iterator[tuple[dt.date, str]]:
 def stored_features(lake: FolderLake) -> dict[str, dict[str, Any]]:
     frame = pd.read_parquet(lake.local(table_file("user_features", LAST)))
     plain = frame.astype(object).where(frame.notna(), None)
-    users = [{str(name): value for name, value in one.items()} for one in plain.to_dict("records")]
+    users = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
     return {user["user_id"]: user for user in users}
 
 
 def user_of(line: str) -> str | None:
     try:
-        found = json.loads(line)["user"]["id"]
+        user_id = json.loads(line)["user"]["id"]
     except (ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, str) else None
+    return user_id if isinstance(user_id, str) else None
 
 
 @pytest.mark.slow
@@ -78,16 +78,16 @@ def test_features_are_those_of_the_batch_and_rejected_is_what_is_in_quarantine(
     lines: Lines = defaultdict(list)
     for arrived, line in raw_lines(played.lake):
         lines[arrived].append(line)
-    found = event_features(played.game).of(lines, LAST)
-    assert {user["user_id"]: user for user in found.users} == stored_features(played.lake)
+    computed = event_features(played.game).of(lines, LAST)
+    assert {user["user_id"]: user for user in computed.users} == stored_features(played.lake)
     quarantine = pd.concat(
         pd.read_parquet(file).assign(day=dt.date.fromisoformat(file.parent.name[3:]))
         for file in played.lake.local("quarantine").rglob("*.parquet")
     )
-    assert Counter((one.day, one.reason) for one in found.rejected) == Counter(
+    assert Counter((line.day, line.reason) for line in computed.rejected) == Counter(
         zip(quarantine["day"], quarantine["reason"], strict=True)
     )
-    assert len(found.rejected) > 20
+    assert len(computed.rejected) > 20
 
 
 @pytest.mark.slow
@@ -130,10 +130,10 @@ def a_line(user: str = "a", day: dt.date = FIRST, **changes: Any) -> str:
 
 def test_each_active_user_has_the_features_of_the_table() -> None:
     lines = [a_line("b"), a_line("a"), a_line("a", type="buy", amount=2.5, country="KR")]
-    found = event_features(make_game()).of({FIRST: lines}, FIRST)
-    assert [user["user_id"] for user in found.users] == ["a", "b"]
-    assert list(found.users[0]) == user_features_table(make_game()).names
-    first, second = found.users
+    computed = event_features(make_game()).of({FIRST: lines}, FIRST)
+    assert [user["user_id"] for user in computed.users] == ["a", "b"]
+    assert list(computed.users[0]) == user_features_table(make_game()).names
+    first, second = computed.users
     assert (first["spend_7d"], first["last_country"], first["events_1d"]) == (2.5, "KR", 2.0)
     assert (second["spend_7d"], second["last_country"]) == (0.0, None)
 
@@ -159,24 +159,24 @@ def test_a_poisonous_event_is_named_and_other_users_have_their_features(zone: st
     times = ["294247-01-10T04:00:54Z", "290309-12-22 (BC) 00:00:00+00", "9999-12-31"]
     lines = [a_line("a", time=time) for time in times]
     features = event_features(make_game().model_copy(update={"time_zone": zone}))
-    found = features.of({FIRST: [*lines, a_line("b")]}, FIRST)
-    assert [user["user_id"] for user in found.users] == ["b"]
-    assert [rejected.line for rejected in found.rejected] == [1, 2, 3]
+    computed = features.of({FIRST: [*lines, a_line("b")]}, FIRST)
+    assert [user["user_id"] for user in computed.users] == ["b"]
+    assert [rejected.line for rejected in computed.rejected] == [1, 2, 3]
 
 
 def test_a_line_over_several_lines_keeps_the_numbers_of_those_after_it() -> None:
     whole = json.dumps(json.loads(a_line("a")), indent=1)
-    found = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)
-    assert [user["user_id"] for user in found.users] == ["a"]
-    assert found.rejected == [RejectedLine(FIRST, 2, "not JSON")]
+    computed = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)
+    assert [user["user_id"] for user in computed.users] == ["a"]
+    assert computed.rejected == [RejectedLine(FIRST, 2, "not JSON")]
 
 
 def test_who_is_not_active_on_the_day_has_no_features() -> None:
     features = event_features(make_game())
     lines = {FIRST: [a_line("a"), a_line("b", type="other")]}
     for days, users in ((0, ["a"]), (4, ["a"]), (5, []), (-1, [])):
-        found = features.of(lines, FIRST + dt.timedelta(days=days))
-        assert [user["user_id"] for user in found.users] == users
+        computed = features.of(lines, FIRST + dt.timedelta(days=days))
+        assert [user["user_id"] for user in computed.users] == users
 
 
 def test_nothing_gives_nothing_also_after_something() -> None:
@@ -184,15 +184,15 @@ def test_nothing_gives_nothing_also_after_something() -> None:
     assert len(features.of({FIRST: [a_line(), "?"]}, FIRST).users) == 1
     empty: list[Lines] = [{}, {FIRST: []}, {FIRST: [""]}]
     for nothing in empty:
-        found = features.of(nothing, FIRST)
-        assert (found.users, found.rejected) == ([], [])
+        computed = features.of(nothing, FIRST)
+        assert (computed.users, computed.rejected) == ([], [])
 
 
 def test_lines_of_csv_open_with_their_header() -> None:
     lines = ["time,user,type,amount", f"{FIRST}T10:00:00Z,a,buy,3", f"{FIRST}T10:00:00Z,a,login,"]
-    found = event_features(make_game("csv")).of({FIRST: [*lines, "x"]}, FIRST)
-    assert [(user["user_id"], user["spend_1d"]) for user in found.users] == [("a", 3.0)]
-    assert found.rejected == [RejectedLine(FIRST, 4, "not CSV: 1 columns, the header has 4")]
+    computed = event_features(make_game("csv")).of({FIRST: [*lines, "x"]}, FIRST)
+    assert [(user["user_id"], user["spend_1d"]) for user in computed.users] == [("a", 3.0)]
+    assert computed.rejected == [RejectedLine(FIRST, 4, "not CSV: 1 columns, the header has 4")]
 
 
 def test_a_row_of_parquet_comes_as_an_object_of_json() -> None:
@@ -214,7 +214,7 @@ def test_games_share_an_engine_and_nothing_else() -> None:
 
 def test_no_file_is_left_behind() -> None:
     def files() -> set[str]:
-        return {one.name for one in Path(tempfile.gettempdir()).glob("ds_assets*")}
+        return {file.name for file in Path(tempfile.gettempdir()).glob("ds_assets*")}
 
     before = files()
     event_features(make_game()).of({FIRST: [a_line()] * 1_000}, FIRST)

@@ -174,12 +174,12 @@ def test_deleting_leaves_no_object_and_twice_is_no_error(lake: Lake) -> None:
 def test_readers_see_the_old_content_or_the_new_and_never_a_part(lake: Lake) -> None:
     contents = [bytes([value]) * 200_000 for value in range(20)]
     lake.write("t/a", contents[0])
-    seen: set[bytes] = set()
+    read_contents: set[bytes] = set()
     done = threading.Event()
 
     def read() -> None:
         while not done.is_set():
-            seen.add(lake.read("t/a"))
+            read_contents.add(lake.read("t/a"))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -187,8 +187,8 @@ def test_readers_see_the_old_content_or_the_new_and_never_a_part(lake: Lake) -> 
         lake.write("t/a", content)
     done.set()
     reader.join()
-    assert seen
-    assert seen <= set(contents)
+    assert read_contents
+    assert read_contents <= set(contents)
 
 
 def test_what_a_killed_process_left_in_staging_is_removed_when_it_is_old(tmp_path: Path) -> None:
@@ -228,6 +228,6 @@ def test_a_safe_name_stays_in_its_folder(name: str, safe: str) -> None:
 def test_different_names_stay_different_and_inside(names: list[str]) -> None:
     safe = [safe_name(name) for name in names]
     assert len(set(safe)) == len(names)
-    for one in safe:
-        assert not one.startswith("/")
-        assert not {"..", ".", ""} & set(one.split("/"))
+    for name in safe:
+        assert not name.startswith("/")
+        assert not {"..", ".", ""} & set(name.split("/"))

@@ -64,9 +64,9 @@ def test_a_model_comes_back_with_the_card_that_it_was_stored_with(lake: FolderLa
     put(lake, trained())
     assert trained().card.state == "ready"
     assert stored_card("payment", READY_DAY, ModelCard, lake) == trained().card
-    found = day_model("payment", READY_DAY, ModelCard, lake)
-    assert found is not None
-    assert found.card == trained().card
+    model = day_model("payment", READY_DAY, ModelCard, lake)
+    assert model is not None
+    assert model.card == trained().card
 
 
 def test_all_files_of_a_model_come_back_as_they_were_stored(lake: FolderLake) -> None:
@@ -135,8 +135,8 @@ def test_storing_twice_leaves_the_same_bytes(lake: FolderLake) -> None:
 
 def test_a_day_without_a_card_has_no_model(lake: FolderLake) -> None:
     assert stored_card("clusters", READY_DAY, ClusterCard, lake) is None
-    found = day_models(READY_DAY, lake)
-    assert (found.as_of, found.clusters, found.targets) == (READY_DAY, None, {})
+    models = day_models(READY_DAY, lake)
+    assert (models.as_of, models.clusters, models.targets) == (READY_DAY, None, {})
 
 
 def test_the_models_of_a_day_are_complete_with_the_last_card(lake: FolderLake) -> None:

@@ -47,7 +47,7 @@ def outdated(lake: Lake, asset: str) -> list[int]:
 
 def all_outdated(lake: Lake) -> Mapping[str, list[int]]:
     assets = [it for it in LINEAGES if it != "raw_logs"]
-    return {it: found for it in assets if (found := outdated(lake, it))}
+    return {it: reasons for it in assets if (reasons := outdated(lake, it))}
 
 
 def test_a_day_is_outdated_when_an_input_has_another_content(lake: Lake) -> None:

@@ -220,9 +220,9 @@ def test_raw_files_are_the_logs_without_the_manifest_by_their_name_below_the_day
     place.put("b.jsonl", b"one")
     place.put("13h/a.jsonl", b"two")
     place.copy()
-    found = raw_objects(DAY, place.lake)
-    assert [(one.day, one.name) for one in found] == [(DAY, "13h/a.jsonl"), (DAY, "b.jsonl")]
-    assert [place.lake.read(one.stored.name) for one in found] == [b"two", b"one"]
+    files = raw_objects(DAY, place.lake)
+    assert [(file.day, file.name) for file in files] == [(DAY, "13h/a.jsonl"), (DAY, "b.jsonl")]
+    assert [place.lake.read(file.stored.name) for file in files] == [b"two", b"one"]
 
 
 def test_the_fingerprint_changes_when_a_file_is_added_replaced_or_removed(place: Place) -> None:
@@ -302,18 +302,18 @@ def test_objects_of_any_name_arrive_below_their_day(
         s3.put_object(Bucket=BUCKET, Key=f"odd/dt={DAY}/{key}", Body=content)
     copied = copy_day(DAY, S3LogSource(s3, f"s3://{BUCKET}/odd", "dt=%Y-%m-%d"), lake, quiet)
     assert {file.name for file in copied.manifest.files} == set(ODD_KEYS)
-    found = raw_objects(DAY, lake)
-    assert {one.name: lake.read(one.stored.name).decode() for one in found} == {
+    files = raw_objects(DAY, lake)
+    assert {file.name: lake.read(file.stored.name).decode() for file in files} == {
         "%2E%2E/%2E%2E/up.jsonl": "../../up.jsonl",
         "%/top.jsonl": "/top.jsonl",
         "a/%/b.jsonl": "a//b.jsonl",
         "100%25/쿠키 1.jsonl": "100%/쿠키 1.jsonl",
         "empty.jsonl": "",
     }
-    assert all(one.stored.name.startswith(f"raw/dt={DAY}/") for one in found)
-    local = lake.local_files(one.stored.name for one in found)
+    assert all(file.stored.name.startswith(f"raw/dt={DAY}/") for file in files)
+    local = lake.local_files(file.stored.name for file in files)
     assert [path.read_bytes().decode() for path in local] == [
-        lake.read(one.stored.name).decode() for one in found
+        lake.read(file.stored.name).decode() for file in files
     ]
     assert all(path.is_relative_to(tmp_path) for path in local)
 
@@ -340,10 +340,10 @@ def test_an_object_that_is_the_folder_of_another_is_named(place: Place, tmp_path
 def test_many_files_are_copied_and_how_far_the_copy_is_is_told(place: Place) -> None:
     for number in range(30):
         place.put(f"{number:02}.jsonl", b"x" * number)
-    said: list[str] = []
-    copied = copy_day(DAY, place.source, place.lake, said.append)
+    messages: list[str] = []
+    copied = copy_day(DAY, place.source, place.lake, messages.append)
     assert copied.files == len(raw_objects(DAY, place.lake)) == 30
-    assert said[-1] == f"{DAY}: 30 of 30 files copied, 0.0 of 0.0 MB"
+    assert messages[-1] == f"{DAY}: 30 of 30 files copied, 0.0 of 0.0 MB"
 
 
 class BrokenSource(FolderLogSource):

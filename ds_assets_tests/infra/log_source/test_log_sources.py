@@ -86,10 +86,10 @@ def test_a_days_files_are_found_where_the_game_file_says(
     store.put(f"{folder}/13h/a.jsonl", b"a")
     store.put(f"{folder}0/other.jsonl", b"of another day")
     source = store.source(pattern)
-    found = source.objects(DAY)
-    assert [(item.name, item.size) for item in found] == [("13h/a.jsonl", 1), ("b.jsonl", 2)]
+    objects = source.objects(DAY)
+    assert [(item.name, item.size) for item in objects] == [("13h/a.jsonl", 1), ("b.jsonl", 2)]
     assert source.folder(DAY) == f"{source}".rstrip("/") + f"/{folder}"
-    assert b"".join(source.blocks(found[1])) == b"bb"
+    assert b"".join(source.blocks(objects[1])) == b"bb"
 
 
 def test_a_day_without_a_folder_has_no_files(store: Store) -> None:
@@ -113,8 +113,8 @@ def test_the_folders_beside_a_days_folder_are_listed(
         store.put(f"{folder}{name}/events.jsonl", b"x")
     store.put(f"{folder}file.jsonl", b"x")
     store.put("elsewhere/events.jsonl", b"x")
-    found = set(store.source(pattern).siblings(DAY))
-    assert found - {"elsewhere"} == {"day=2026-03-07", "7", "other"}
+    folders = set(store.source(pattern).siblings(DAY))
+    assert folders - {"elsewhere"} == {"day=2026-03-07", "7", "other"}
 
 
 def test_there_are_no_folders_where_nothing_is(store: Store) -> None:
@@ -137,9 +137,9 @@ def test_names_may_hold_spaces_percent_signs_and_every_alphabet(store: Store) ->
     for name in names:
         store.put(f"dt=2026-03-07/{name}", name.encode())
     source = store.source()
-    found = source.objects(DAY)
-    assert sorted(item.name for item in found) == sorted(names)
-    for item in found:
+    objects = source.objects(DAY)
+    assert sorted(item.name for item in objects) == sorted(names)
+    for item in objects:
         assert b"".join(source.blocks(item)) == item.name.encode()
 
 
@@ -183,8 +183,8 @@ def test_logs_may_lie_at_the_top_of_a_bucket(s3: Any, address: str) -> None:
 
 def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
     source = S3LogSource(s3, "s3://no-such-bucket/logs", "dt=%Y-%m-%d")
-    said = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
-    with pytest.raises(InputError, match=said):
+    message = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
+    with pytest.raises(InputError, match=message):
         source.objects(DAY)
 
 

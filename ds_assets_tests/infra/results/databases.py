@@ -34,7 +34,9 @@ def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:
 
 def metrics(as_of: dt.date, *measures: str, value: float = 0.5) -> pa.Table:
     """A report of a day, one row per measure."""
-    rows = [row_of(MODEL_METRICS, as_of=as_of, measure=one, value=value) for one in measures]
+    rows = [
+        row_of(MODEL_METRICS, as_of=as_of, measure=measure, value=value) for measure in measures
+    ]
     return pa.Table.from_pylist(rows, schema=MODEL_METRICS.arrow_schema)
 
 
@@ -108,6 +110,6 @@ def execute(url: str, *statements: str) -> list[Any]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
             result = connection.exec_driver_sql(statement)
-            rows = [tuple(found) for found in result] if result.returns_rows else []
+            rows = [tuple(row) for row in result] if result.returns_rows else []
     engine.dispose()
     return rows

@@ -34,13 +34,13 @@ def decisions(tree: ast.AST) -> Iterator[str]:
 
 def test_nothing_but_the_backends_and_old_migrations_knows_the_products() -> None:
     own = {RESULTS / "backends", RESULTS / "migrations" / "versions"}
-    found = {
+    decisions_by_file = {
         str(path.relative_to(RESULTS)): list(decisions(ast.parse(path.read_text())))
         for path in RESULTS.rglob("*.py")
         if not own & {*path.parents}
     }
-    assert len(found) > 10
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert len(decisions_by_file) > 10
+    assert {name: lines for name, lines in decisions_by_file.items() if lines} == {}
 
 
 @pytest.mark.parametrize(

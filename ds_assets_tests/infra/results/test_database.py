@@ -71,8 +71,8 @@ def test_ids_that_differ_in_case_or_spaces_or_form_are_different_users(
 ) -> None:
     ids = ["a", "A", "a ", "á", "a\u0301", "'; --", "\\", "%s", "x" * KEY_LENGTH, "🎮" * KEY_LENGTH]
     database.deliver(DAYS[0], table(*map(row, ids)), "run")
-    assert sorted(found["user_id"] for found in current_rows(database, ids)) == sorted(ids)
-    assert [found["user_id"] for found in current_rows(database, ["A"])] == ["A"]
+    assert sorted(row["user_id"] for row in current_rows(database, ids)) == sorted(ids)
+    assert [row["user_id"] for row in current_rows(database, ["A"])] == ["A"]
 
 
 def test_a_user_id_that_is_too_long_is_refused(database: ResultsDatabase) -> None:
@@ -103,7 +103,7 @@ def test_what_a_database_cannot_hold_is_refused(
 def test_ids_that_are_numbers_are_kept_as_their_text(database: ResultsDatabase) -> None:
     rows = pd.DataFrame([row("1"), row("2")]).assign(user_id=[7, 2**62])
     database.deliver(DAYS[0], rows, "run")
-    assert {found["user_id"] for found in current_rows(database, ["7", str(2**62)])} == {
+    assert {row["user_id"] for row in current_rows(database, ["7", str(2**62)])} == {
         "7",
         str(2**62),
     }
@@ -196,7 +196,7 @@ def test_days_older_than_those_kept_go_with_the_next_delivery(url: str) -> None:
             everything.deliver(as_of, day(as_of), "run")
     with ResultsDatabase(url, days=2) as database:
         database.deliver(DAYS[4], day(DAYS[4]), "run")
-        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+        assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[4], DAYS[3]]
         assert database.day(DAYS[0]).num_rows == 0
     assert stored(url) == [("2026-03-04", 3), ("2026-03-05", 3)]
 
@@ -209,7 +209,7 @@ def test_a_day_that_is_asked_for_stays_for_the_run_however_old(url: str) -> None
         assert len(database.deliveries()) == 3
     with ResultsDatabase(url, days=1) as database:
         database.deliver(DAYS[3], day(DAYS[3]), "next run")
-        assert [one.as_of for one in database.deliveries()] == [DAYS[4], DAYS[3]]
+        assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[4], DAYS[3]]
 
 
 def test_delivering_twice_leaves_the_same_rows_as_once(database: ResultsDatabase) -> None:
@@ -231,7 +231,7 @@ def test_an_older_day_is_stored_and_never_becomes_current(database: ResultsDatab
     database.deliver(DAYS[3], day(DAYS[3], users=2), "new")
     database.deliver(DAYS[1], day(DAYS[1]), "backfill")
     assert database.current_day() == DAYS[3]
-    assert {found["as_of"] for found in current_rows(database, ["u00000", "u00002"])} == {DAYS[3]}
+    assert {row["as_of"] for row in current_rows(database, ["u00000", "u00002"])} == {DAYS[3]}
     assert len(current_rows(database, ["u00000", "u00002"])) == 1
     assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[3], DAYS[1]]
 
@@ -255,12 +255,12 @@ def test_days_delivered_in_any_order_end_the_same(
 def test_more_users_than_one_query_takes_are_all_answered(database: ResultsDatabase) -> None:
     database.deliver(DAYS[0], day(DAYS[0], users=2_500), "run")
     ids = [f"u{n:05}" for n in range(2_600)]
-    assert sorted(found["user_id"] for found in current_rows(database, ids)) == ids[:2_500]
+    assert sorted(row["user_id"] for row in current_rows(database, ids)) == ids[:2_500]
 
 
 def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url: str) -> None:
     database.deliver(DAYS[0], day(DAYS[0], users=6_000, churn=0.0), "run")
-    seen: list[tuple[Any, ...]] = []
+    states: list[tuple[Any, ...]] = []
     done = threading.Event()
 
     def read() -> None:
@@ -271,7 +271,7 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
         )
         while not done.is_set():
             with engine.connect() as connection:
-                seen.extend(map(tuple, connection.exec_driver_sql(query)))
+                states.extend(map(tuple, connection.exec_driver_sql(query)))
         engine.dispose()
 
     thread = threading.Thread(target=read)
@@ -280,9 +280,9 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
         database.deliver(as_of, day(as_of, users=6_000, churn=float(number)), "run")
     done.set()
     thread.join()
-    assert len(seen) > 10
-    assert {count for _, _, count in seen} == {6_000}
-    assert [str(as_of) for as_of, _, _ in seen] == sorted(str(as_of) for as_of, _, _ in seen)
+    assert len(states) > 10
+    assert {count for _, _, count in states} == {6_000}
+    assert [str(as_of) for as_of, _, _ in states] == sorted(str(as_of) for as_of, _, _ in states)
 
 
 def deliver_and_stop(pipe: "Connection[Any, Any]", url: str, rows: pa.Table) -> None:

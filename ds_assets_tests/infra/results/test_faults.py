@@ -112,25 +112,25 @@ class Readers:
         engine.dispose()
 
     def _look(self, connection: sa.Connection, newest: dt.date) -> dt.date:
-        found = self._versions(connection, "player_predictions_current")
-        if len(found) != 1:
-            self.complaints.append(f"current has the days {sorted(found)}")
-        if found and min(found) < newest:
-            self.complaints.append(f"current went back from {newest} to {min(found)}")
+        versions_of_day = self._versions(connection, "player_predictions_current")
+        if len(versions_of_day) != 1:
+            self.complaints.append(f"current has the days {sorted(versions_of_day)}")
+        if versions_of_day and min(versions_of_day) < newest:
+            self.complaints.append(f"current went back from {newest} to {min(versions_of_day)}")
         self._versions(connection, "player_predictions")
         self.looks += 1
-        return max(newest, *found)
+        return max(newest, *versions_of_day)
 
     def _versions(self, connection: sa.Connection, view: str) -> dict[dt.date, Any]:
         query = f"SELECT as_of, churn_probability, count(*) FROM {view} GROUP BY 1, 2"
-        found: dict[dt.date, list[Any]] = defaultdict(list)
+        versions_of_day: dict[dt.date, list[Any]] = defaultdict(list)
         for as_of, churn, rows in connection.exec_driver_sql(query):
-            found[as_of].append((churn, rows))
+            versions_of_day[as_of].append((churn, rows))
         connection.rollback()
-        for as_of, versions in found.items():
+        for as_of, versions in versions_of_day.items():
             if len(versions) != 1 or versions[0][1] != USERS:
                 self.complaints.append(f"{view} of {as_of} has {versions}")
-        return found
+        return versions_of_day
 
 
 class Points:
@@ -182,14 +182,14 @@ def deliver(database: ResultsDatabase, as_of: dt.date, version: int) -> None:
 def versions(url: str) -> dict[dt.date, int]:
     """The version of each day, every row of which must be there, and whose record must say so."""
     with ResultsDatabase(url) as database:
-        found = {}
+        version_of_day = {}
         for delivery in database.deliveries():
             version = int(delivery.run_id.removeprefix("run "))
             rows = database.day(delivery.as_of).sort_by("user_id")
             assert rows.equals(day(delivery.as_of, USERS, churn=float(version)))
             assert delivery.row_count == USERS
-            found[delivery.as_of] = version
-    return found
+            version_of_day[delivery.as_of] = version
+    return version_of_day
 
 
 def assert_nothing_is_left_over(url: str) -> None:
@@ -226,9 +226,13 @@ def strike_at_every_point(
                     except ResultsUnavailable:
                         outcomes.append(False)
                 recover()
-                found = versions(url)
-                assert found[YESTERDAY] == 0
-                assert found[TODAY] == number if outcomes[-1] else found[TODAY] in {before, number}
+                stored_versions = versions(url)
+                assert stored_versions[YESTERDAY] == 0
+                assert (
+                    stored_versions[TODAY] == number
+                    if outcomes[-1]
+                    else stored_versions[TODAY] in {before, number}
+                )
                 if points.passed < at:
                     break
             deliver(database, TODAY, 1_000)
@@ -381,7 +385,7 @@ def test_deliveries_beside_each_other_each_leave_a_whole_day(
             for thread in threads:
                 thread.join()
         assert faults == []
-        asked = {as_of for plan in plans for as_of in plan}
-        assert set(versions(url)) == asked | {YESTERDAY}
+        planned_days = {as_of for plan in plans for as_of in plan}
+        assert set(versions(url)) == planned_days | {YESTERDAY}
         deliver(database, TODAY, 9_999)
     assert_nothing_is_left_over(url)

@@ -55,8 +55,8 @@ def test_each_reads_its_own_rows_of_the_same_days(url: str) -> None:
         assert staging.current_day() == DAYS[1]
         assert [delivery.as_of for delivery in staging.deliveries()] == [DAYS[1], DAYS[0]]
         for database, user, day in ((live, "player", 2), (staging, "tester", 1)):
-            (found,) = database.latest(["player", "tester"])
-            assert (found["user_id"], found["as_of"]) == (user, DAYS[day])
+            (latest_row,) = database.latest(["player", "tester"])
+            assert (latest_row["user_id"], latest_row["as_of"]) == (user, DAYS[day])
             assert database.day(DAYS[0])["user_id"].to_pylist() == [user]
             assert database.target_predictions(DAYS[0])["user_id"].to_pylist() == [user]
             assert set(database.defaults()["as_of"].to_pylist()) == {DAYS[day]}
@@ -100,7 +100,7 @@ def test_a_day_is_withdrawn_with_its_reports_and_may_be_delivered_again(url: str
         live.put_report(CLUSTER_PROFILES, DAYS[1], profiles)
         live.withdraw([DAYS[1]])
         assert live.current_day() == DAYS[0]
-        assert [found["as_of"] for found in live.latest(["player"])] == [DAYS[0]]
+        assert [latest_row["as_of"] for latest_row in live.latest(["player"])] == [DAYS[0]]
         assert read_report(live, CLUSTER_PROFILES).num_rows == 0
         assert execute(url, "SELECT count(*) FROM player_prediction_loads") == [(1,)]
         live.deliver(DAYS[1], own_rows("player", 1)[0], "run")
@@ -141,7 +141,7 @@ def test_rows_from_before_there_were_ids_belong_to_the_first_that_claims(url: st
         assert live.current_day() == DAYS[1]  # for a reader, before anything is delivered
     with installation(url, "live", LIVE) as live, installation(url, "staging", STAGING) as staging:
         assert live.current_day() == DAYS[1]
-        assert [found["user_id"] for found in live.latest(["old"])] == ["old"]
+        assert [latest_row["user_id"] for latest_row in live.latest(["old"])] == ["old"]
         assert staging.current_day() is None
         assert staging.latest(["old"]) == []
 

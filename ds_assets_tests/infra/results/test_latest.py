@@ -28,8 +28,8 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResultsD
 
 
 def by_user(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    assert len({one["user_id"] for one in rows}) == len(rows)
-    return {one["user_id"]: one for one in rows}
+    assert len({row["user_id"] for row in rows}) == len(rows)
+    return {row["user_id"]: row for row in rows}
 
 
 def test_each_user_has_the_newest_row_whichever_day_it_is_of(results: ResultsDatabase) -> None:
@@ -122,8 +122,8 @@ def test_a_games_own_targets_are_those_of_the_day_of_the_row_by_one_more_query(
 def test_a_target_that_the_game_no_longer_has_is_not_looked_up(results: ResultsDatabase) -> None:
     deliver_with_targets(results, DAYS[0], table(row("stays")), stays=["level", "gift"])
     with ResultsDatabase(url_of(results), targets=["level"]) as database:
-        (found,) = database.latest(["stays"])
-    assert [own["target"] for own in found[TARGETS]] == ["level"]
+        (latest_row,) = database.latest(["stays"])
+    assert [own["target"] for own in latest_row[TARGETS]] == ["level"]
 
 
 def nodes(plan: Any) -> Iterator[dict[str, Any]]:
@@ -212,14 +212,14 @@ def test_a_lookup_is_by_the_whole_key_whatever_the_planner_knows(results: Result
         assert not any("ANY(" in use for use in uses)  # SQLite's for a column that is passed over
 
 
-def means(found: pa.RecordBatch) -> dict[str | None, Any]:
-    return {one["user_group"]: pytest.approx(one, nan_ok=True) for one in plain(found)}
+def means(batch: pa.RecordBatch) -> dict[str | None, Any]:
+    return {row["user_group"]: pytest.approx(row, nan_ok=True) for row in plain(batch)}
 
 
-def plain(found: pa.RecordBatch) -> list[dict[str, Any]]:
+def plain(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return [
-        {name: str(value) if name == "as_of" else value for name, value in one.items()}
-        for one in found.to_pylist()
+        {name: str(value) if name == "as_of" else value for name, value in row.items()}
+        for row in batch.to_pylist()
     ]
 
 
@@ -234,7 +234,7 @@ def test_defaults_are_those_of_the_rows_of_the_newest_day(results: ResultsDataba
         row("e", DAYS[1], user_group="DE", churn_probability=0.3, churn_model=None),
     )
     results.deliver(DAYS[1], rows, "run")
-    expected = {one["user_group"]: one for one in plain(compute_group_defaults([rows]))}
+    expected = {row["user_group"]: row for row in plain(compute_group_defaults([rows]))}
     assert set(expected) == {None, "DE", "de", "dé"}
     assert means(results.defaults()) == expected
 
@@ -243,7 +243,7 @@ def test_defaults_are_those_of_the_largest_groups(results: ResultsDatabase) -> N
     groups = [f"country=c{n:03d}" for n in range(100)]
     rows = table(*(row(f"u{n}", user_group=g) for n, g in enumerate([*groups, groups[-1]])))
     results.deliver(DAYS[0], rows, "run")
-    expected = {one["user_group"]: one for one in plain(compute_group_defaults([rows]))}
+    expected = {row["user_group"]: row for row in plain(compute_group_defaults([rows]))}
     assert {None, groups[0], groups[-1]} < set(expected)
     assert means(results.defaults()) == expected
 
@@ -255,25 +255,25 @@ def test_defaults_have_the_means_of_the_games_own_targets(results: ResultsDataba
         for user, group, chance in users
     ]
     targets = [
-        {"user_id": one["user_id"], "as_of": DAYS[0], **own} for one in rows for own in one[TARGETS]
+        {"user_id": row["user_id"], "as_of": DAYS[0], **own} for row in rows for own in row[TARGETS]
     ]
     stored = pa.Table.from_pylist(targets, schema=TARGET_PREDICTIONS.arrow_schema)
-    plain_rows = table(*({**one} for one in rows))
+    plain_rows = table(*({**row} for row in rows))
     with ResultsDatabase(url_of(results), targets=["gift", "level"]) as database:
         assert database.defaults().num_rows == 0
         database.deliver(DAYS[0], plain_rows, "run", stored)
-        found = database.defaults()
+        defaults = database.defaults()
     expected = compute_group_defaults([table_with_targets(*rows)])
-    assert target_means(found) == {
+    assert target_means(defaults) == {
         group: {name: pytest.approx(mean) for name, mean in own.items()}
         for group, own in target_means(expected).items()
     }
-    assert set(target_means(found)) == {None, "DE", "de"}
+    assert set(target_means(defaults)) == {None, "DE", "de"}
     assert results.defaults().schema.names == PREDICTIONS.names
 
 
-def target_means(found: pa.RecordBatch) -> dict[str | None, dict[str, float | None]]:
+def target_means(batch: pa.RecordBatch) -> dict[str | None, dict[str, float | None]]:
     return {
-        one["user_group"]: {own["target"]: own["probability"] for own in one[TARGETS]}
-        for one in found.to_pylist()
+        row["user_group"]: {own["target"]: own["probability"] for own in row[TARGETS]}
+        for row in batch.to_pylist()
     }

@@ -33,7 +33,7 @@ from ds_assets_tests.infra.results.databases import (
     read_report,
     storable,
 )
-from ds_assets_tests.infra.results.databases import metrics as made
+from ds_assets_tests.infra.results.databases import metrics as metric_rows
 from ds_assets_tests.infra.results.processes import running
 
 TODAY = DAYS[2]
@@ -44,7 +44,7 @@ def table_of(contract: Table, *rows: dict[str, Any]) -> pa.Table:
 
 
 def put(database: ResultsDatabase, as_of: dt.date, *measures: str, value: float = 0.5) -> int:
-    return database.put_report(MODEL_METRICS, as_of, made(as_of, *measures, value=value))
+    return database.put_report(MODEL_METRICS, as_of, metric_rows(as_of, *measures, value=value))
 
 
 def measures(database: ResultsDatabase, as_of: dt.date | None = TODAY) -> list[str]:
@@ -123,13 +123,13 @@ def test_whatever_a_report_holds_comes_back_to_the_last_bit_in_the_order_of_its_
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        (made(TODAY, "x" * 192), "measure has 192 characters in a row; .* takes 191"),
-        (made(TODAY, ""), "measure is empty in a row"),
-        (made(TODAY, "auc", value=math.inf), "value is infinite"),
-        (made(TODAY, "auc", value=math.nan), "value is missing in 1 rows"),
-        (made(TODAY, "auc", "auc"), "2 rows but 1 different as_of and target"),
-        (made(DAYS[0], "auc"), "model_metrics of 2026-03-03 hold rows of 2026-03-01"),
-        (made(TODAY, "auc").drop_columns(["low"]), "missing: low; unknown: none"),
+        (metric_rows(TODAY, "x" * 192), "measure has 192 characters in a row; .* takes 191"),
+        (metric_rows(TODAY, ""), "measure is empty in a row"),
+        (metric_rows(TODAY, "auc", value=math.inf), "value is infinite"),
+        (metric_rows(TODAY, "auc", value=math.nan), "value is missing in 1 rows"),
+        (metric_rows(TODAY, "auc", "auc"), "2 rows but 1 different as_of and target"),
+        (metric_rows(DAYS[0], "auc"), "model_metrics of 2026-03-03 hold rows of 2026-03-01"),
+        (metric_rows(TODAY, "auc").drop_columns(["low"]), "missing: low; unknown: none"),
     ],
 )
 def test_what_cannot_be_stored_is_refused_and_the_day_stays(
@@ -249,7 +249,7 @@ def test_a_writer_killed_before_its_commit_leaves_the_day_and_the_turn_to_the_ne
 
 def test_writers_beside_each_other_take_turns_and_readers_see_one_whole_report(url: str) -> None:
     versions = {"abc": 0.1, "cdef": 0.2, "g": 0.3}  # with measures of their own, too
-    seen: list[tuple[str, frozenset[float]]] = []
+    states: list[tuple[str, frozenset[float]]] = []
     faults: list[BaseException] = []
     done = threading.Event()
 
@@ -267,9 +267,9 @@ def test_writers_beside_each_other_take_turns_and_readers_see_one_whole_report(u
         with ResultsDatabase(url) as own:
             while not done.is_set():
                 for as_of in DAYS[:4]:
-                    found = read_report(own, MODEL_METRICS, as_of)
-                    letters = "".join(found["measure"].to_pylist())
-                    seen.append((letters, frozenset(found["value"].to_pylist())))
+                    report = read_report(own, MODEL_METRICS, as_of)
+                    letters = "".join(report["measure"].to_pylist())
+                    states.append((letters, frozenset(report["value"].to_pylist())))
 
     with ResultsDatabase(url) as database:
         database.ensure_schema()
@@ -283,8 +283,8 @@ def test_writers_beside_each_other_take_turns_and_readers_see_one_whole_report(u
     reader.join()
     assert faults == []
     whole = {(letters, frozenset({value})) for letters, value in versions.items()}
-    assert set(seen) <= whole | {("", frozenset())}
-    assert len(set(seen)) > 1
+    assert set(states) <= whole | {("", frozenset())}
+    assert len(set(states)) > 1
 
 
 def test_days_older_than_those_kept_go_counted_by_the_reports_own_newest(url: str) -> None:

@@ -115,14 +115,17 @@ def schema(url: str) -> Any:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     look = sa.inspect(engine)
     tables = [name for name in look.get_table_names() if name != "alembic_version"]
-    columns = {name: [dict(one) for one in look.get_columns(name)] for name in tables}
-    for found in columns.values():
-        found.sort(key=lambda column: str(column["name"]))  # new ones come last in old tables
-    for column in (column for found in columns.values() for column in found):
+    columns = {name: [dict(column) for column in look.get_columns(name)] for name in tables}
+    for table_columns in columns.values():
+        table_columns.sort(
+            key=lambda column: str(column["name"])
+        )  # new ones come last in old tables
+    for column in (column for table_columns in columns.values() for column in table_columns):
         column["type"] = repr(column["type"])
     keys = {name: look.get_pk_constraint(name)["constrained_columns"] for name in tables}
     views = {
-        name: [one["name"] for one in look.get_columns(name)] for name in look.get_view_names()
+        name: [column["name"] for column in look.get_columns(name)]
+        for name in look.get_view_names()
     }
     engine.dispose()
     return columns, keys, views
@@ -155,11 +158,11 @@ def test_the_code_names_the_newest_version_and_there_is_one_line_of_them() -> No
 def test_an_older_database_keeps_its_days(url: str, make: Callable[[str], None]) -> None:
     make(url)
     with ResultsDatabase(url) as database:
-        assert [found["user_id"] for found in current_rows(database, ["old", "older"])] == ["old"]
+        assert [row["user_id"] for row in current_rows(database, ["old", "older"])] == ["old"]
         (stored,) = database.day(DAYS[1]).to_pylist()
-        known = {"user_id": "old", "as_of": DAYS[1], "churn_probability": 0.25}
-        assert stored == dict.fromkeys(PREDICTIONS.names) | known
-        assert [one.row_count for one in database.deliveries()] == [1]
+        expected_row = {"user_id": "old", "as_of": DAYS[1], "churn_probability": 0.25}
+        assert stored == dict.fromkeys(PREDICTIONS.names) | expected_row
+        assert [delivery.row_count for delivery in database.deliveries()] == [1]
         database.deliver(DAYS[1], day(DAYS[1]), "new")
         assert database.day(DAYS[1]).equals(day(DAYS[1]))
     rows = execute(url, "SELECT count(*) FROM player_prediction_loads WHERE as_of = '2026-03-02'")
@@ -194,7 +197,7 @@ def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(
         assert database.day(DAYS[1])["user_id"].to_pylist() == ["old"]
         assert database.put_report(MODEL_METRICS, DAYS[1], metrics(DAYS[1], "auc")) == 1
         database.deliver(DAYS[2], table(row("new", DAYS[2], last_seen=DAYS[0])), "run")
-        assert {one["user_id"]: one["last_seen"] for one in database.latest(["old", "new"])} == {
+        assert {row["user_id"]: row["last_seen"] for row in database.latest(["old", "new"])} == {
             "old": None,
             "new": DAYS[0],
         }

@@ -52,8 +52,8 @@ class Transport(httpx.AsyncBaseTransport):
         path, _, query = request.url.raw_path.decode().partition("?")
         exchange = Exchange(request)
         client = f"{self._client}:1"
-        asked = Request(request.method, unquote(path), query, client, request.headers)
-        await self._app(asked, exchange)
+        wire_request = Request(request.method, unquote(path), query, client, request.headers)
+        await self._app(wire_request, exchange)
         return exchange.reply
 
 
@@ -62,8 +62,8 @@ async def client_of(app: App, client: str = "127.0.0.1") -> AsyncIterator[httpx.
     """Open an application, and a client of it."""
     await app.open()
     transport = Transport(app, client)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http_client:
+        yield http_client
     await app.close()
 
 
@@ -85,7 +85,7 @@ class Service(ServerProcess):
         self.log = folder / "log.txt"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        options = [str(one) for one in (port, workers, self.keys.path, rate, at_once)]
+        options = [str(argument) for argument in (port, workers, self.keys.path, rate, at_once)]
         command = [sys.executable, "-m", "ds_assets_tests.serving.http.fake", *options]
         super().__init__(command, self.log, self._lives)
 

@@ -42,7 +42,7 @@ _VALUES = {
 
 
 _HEADER = AnswerHeader("ok", "cache", 3_600, b'"status":"ok","source":"cache","age_seconds":3600')
-_MEMBERS = msgspec.json.encode({one.name: _VALUES.get(one.name) for one in COLUMNS})[1:]
+_MEMBERS = msgspec.json.encode({column.name: _VALUES.get(column.name) for column in COLUMNS})[1:]
 
 
 def answer_of(user_id: str) -> Answer:
@@ -69,11 +69,11 @@ class FakeBackend:
         self._sources["cache"] += len(user_ids)
         return list(map(answer_of, user_ids))
 
-    async def score(self, asked: ScoreRequest) -> list[Answer]:
-        user_ids = [user.user_id for user in asked.users]
+    async def score(self, request: ScoreRequest) -> list[Answer]:
+        user_ids = [user.user_id for user in request.users]
         if IMPOSSIBLE in user_ids:
             raise InputError("the feature `age` must be a number")
-        return await self.answer(user_ids, asked.users[0].user_group if asked.users else "")
+        return await self.answer(user_ids, request.users[0].user_group if request.users else "")
 
     def health(self) -> Health:
         return Health(
@@ -102,5 +102,5 @@ def fake_app(keys: Path, rate: int, max_in_flight: int, shared: Shared) -> App:
 
 if __name__ == "__main__":
     port, workers, keys, rate, max_in_flight = sys.argv[1:]
-    made = partial(fake_app, Path(keys), int(rate), int(max_in_flight))
-    serve(made, KeyFile(Path(keys)), "127.0.0.1", int(port), int(workers))
+    make_app = partial(fake_app, Path(keys), int(rate), int(max_in_flight))
+    serve(make_app, KeyFile(Path(keys)), "127.0.0.1", int(port), int(workers))

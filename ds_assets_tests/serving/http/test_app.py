@@ -26,12 +26,12 @@ USER = "/v1/users/u1/prediction"
 SECRET = "a secret of the service"  # noqa: S105  (what a fault of the fake says)
 
 
-def asked(
+def run_client(
     app: App, ask: Callable[[httpx.AsyncClient], Awaitable[Any]], client: str = "127.0.0.1"
 ) -> Any:
     async def whole() -> Any:
-        async with client_of(app, client) as found:
-            return await ask(found)
+        async with client_of(app, client) as http_client:
+            return await ask(http_client)
 
     return asyncio.run(whole())
 
@@ -48,23 +48,23 @@ def app(tmp_path: Path) -> App:
 
 def get(app: App, path: str, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    reply: httpx.Response = asked(app, lambda client: client.get(path, headers=named))
+    reply: httpx.Response = run_client(app, lambda client: client.get(path, headers=named))
     return reply
 
 
 def post(app: App, path: str, body: Any) -> httpx.Response:
-    reply: httpx.Response = asked(app, lambda client: client.post(path, json=body))
+    reply: httpx.Response = run_client(app, lambda client: client.post(path, json=body))
     return reply
 
 
 def problem(reply: httpx.Response) -> tuple[int, str]:
     assert reply.headers["content-type"] == "application/problem+json"
-    told = reply.json()
-    assert set(told) == {"type", "title", "status", "detail"}
-    assert told["status"] == reply.status_code
+    body = reply.json()
+    assert set(body) == {"type", "title", "status", "detail"}
+    assert body["status"] == reply.status_code
     assert SECRET not in reply.text
     assert "Traceback" not in reply.text
-    return reply.status_code, told["type"].removeprefix("/docs#")
+    return reply.status_code, body["type"].removeprefix("/docs#")
 
 
 @pytest.mark.parametrize("user_id", ["u1", "a/b", "é", "%", "?x=1", " ", '"', "\x00"])
@@ -87,7 +87,7 @@ def test_a_client_can_reuse_an_answer_and_ask_whether_it_is_current(app: App) ->
 
 def test_many_users_are_answered_in_their_order_and_repeated_ids_repeatedly(app: App) -> None:
     reply = post(app, "/v1/predictions", {"user_ids": ["b", "a", "b"]})
-    assert [one["user_id"] for one in reply.json()["predictions"]] == ["b", "a", "b"]
+    assert [prediction["user_id"] for prediction in reply.json()["predictions"]] == ["b", "a", "b"]
     assert reply.headers["cache-control"] == "no-store"
     assert post(app, "/v1/predictions", {"user_ids": []}).json() == {"predictions": []}
 
@@ -95,7 +95,7 @@ def test_many_users_are_answered_in_their_order_and_repeated_ids_repeatedly(app:
 def test_users_are_scored(app: App) -> None:
     users = [{"user_id": "a", "features": {"x": 1}}, {"user_id": "b", "events": []}]
     reply = post(app, "/v1/score", {"users": users})
-    assert [one["user_id"] for one in reply.json()["predictions"]] == ["a", "b"]
+    assert [prediction["user_id"] for prediction in reply.json()["predictions"]] == ["a", "b"]
 
 
 def test_the_user_group_can_be_sent_with_every_kind_of_request(
@@ -161,7 +161,7 @@ def test_users_that_cannot_be_scored_are_refused_with_the_message_of_the_backend
 def test_each_invalid_request_gets_its_kind_of_problem(
     app: App, method: str, path: str, expected: tuple[int, str], allowed: str | None
 ) -> None:
-    reply = asked(app, lambda client: client.request(method, path))
+    reply = run_client(app, lambda client: client.request(method, path))
     assert problem(reply) == expected
     assert reply.headers.get("allow") == allowed
 
@@ -181,18 +181,20 @@ def test_other_machines_need_a_key_except_for_health_and_documentation(
 
     async def statuses(client: httpx.AsyncClient) -> dict[str, int]:
         paths = (USER, "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json")
-        found = {path: (await client.get(path)).status_code for path in paths}
+        status_codes = {path: (await client.get(path)).status_code for path in paths}
         for path in ("/v1/predictions", "/v1/score"):
             reply = await client.post(path, json={})
             assert reply.headers["www-authenticate"] == "Bearer"
-            found[path] = problem(reply)[0]
-        return found
+            status_codes[path] = problem(reply)[0]
+        return status_codes
 
-    found = asked(app, statuses, client="192.0.2.7")
-    assert {path for path, status in found.items() if status == 401} == {
+    codes_by_path = run_client(app, statuses, client="192.0.2.7")
+    assert {path for path, status in codes_by_path.items() if status == 401} == {
         *(USER, "/metrics", "/v1/predictions", "/v1/score")
     }
-    assert {found[path] for path in ("/healthz", "/readyz", "/docs", "/openapi.json")} == {200}
+    assert {codes_by_path[path] for path in ("/healthz", "/readyz", "/docs", "/openapi.json")} == {
+        200
+    }
 
 
 def test_requests_beyond_the_limit_are_refused_at_once_and_the_others_answered(app: App) -> None:
@@ -201,7 +203,7 @@ def test_requests_beyond_the_limit_are_refused_at_once_and_the_others_answered(a
         replies = await asyncio.gather(*(client.get(slow) for _ in range(5)), client.get("/readyz"))
         return [*replies, await client.get(USER)]
 
-    *replies, ready, later = asked(app, all_at_once)
+    *replies, ready, later = run_client(app, all_at_once)
     statuses = sorted(reply.status_code for reply in replies)
     assert statuses == [200, 200, 503, 503, 503]
     assert (ready.status_code, later.status_code) == (200, 200)
@@ -216,7 +218,7 @@ def test_a_failed_request_does_not_count_as_in_flight_any_more(app: App) -> None
             await client.get(f"/v1/users/{BROKEN}/prediction")
         return (await client.get(USER)).status_code
 
-    assert asked(app, many) == 200
+    assert run_client(app, many) == 200
 
 
 def test_readiness_lists_what_is_degraded(app: App) -> None:
@@ -254,7 +256,7 @@ def test_metrics_count_requests_by_route(app: App) -> None:
         assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
         return reply.text
 
-    text = asked(app, some)
+    text = run_client(app, some)
     name = 'ds_assets_http_requests_total{route="'
     assert f'{name}/v1/users/{{user_id}}/prediction",status="200"' in text
     assert f'{name}other",status="404"' in text

@@ -25,8 +25,8 @@ def filter_query(_context: schemathesis.HookContext, query: dict[str, Any] | Non
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("service")) as found:
-        yield found
+    with Service(tmp_path_factory.mktemp("service")) as running_service:
+        yield running_service
 
 
 @pytest.mark.server

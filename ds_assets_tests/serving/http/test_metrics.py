@@ -29,10 +29,10 @@ def test_requests_are_counted_by_route_and_status() -> None:
     for status in (200, 200, 404):
         figures.record("/a", status, 0.001)
     figures.record("/b", 200, 0.001)
-    found = samples(render_metrics({"1": snapshot(figures)}))
+    metrics = samples(render_metrics({"1": snapshot(figures)}))
     name = "ds_assets_http_requests_total"
-    assert [found[name, *labels, "1"] for labels in (("/a", "200"), ("/a", "404"))] == [2, 1]
-    assert found[name, "/b", "200", "1"] == 1
+    assert [metrics[name, *labels, "1"] for labels in (("/a", "200"), ("/a", "404"))] == [2, 1]
+    assert metrics[name, "/b", "200", "1"] == 1
 
 
 @pytest.mark.parametrize(
@@ -41,27 +41,27 @@ def test_requests_are_counted_by_route_and_status() -> None:
 def test_the_time_of_a_request_lies_in_the_bucket_of_its_bound(seconds: float, bound: str) -> None:
     figures = RequestMetrics()
     figures.record("/a", 200, seconds)
-    found = samples(render_metrics({"1": snapshot(figures)}))
+    metrics = samples(render_metrics({"1": snapshot(figures)}))
     name = "ds_assets_http_request_seconds"
     bounds = [*map(str, BOUNDS), "+Inf"]
-    counted = [found[f"{name}_bucket", bound, "/a", "1"] for bound in bounds]
-    assert counted == [float(bounds.index(one) >= bounds.index(bound)) for one in bounds]
-    assert found[f"{name}_sum", "/a", "1"] == seconds
-    assert found[f"{name}_count", "/a", "1"] == 1
+    counted = [metrics[f"{name}_bucket", bound, "/a", "1"] for bound in bounds]
+    assert counted == [float(bounds.index(limit) >= bounds.index(bound)) for limit in bounds]
+    assert metrics[f"{name}_sum", "/a", "1"] == seconds
+    assert metrics[f"{name}_count", "/a", "1"] == 1
 
 
 def test_answers_and_health_are_exposed() -> None:
     health = Health(("table",), None, 60, {"churn": "v1"}, {"table": "open", "cache": "closed"})
-    found = samples(render_metrics({"8": snapshot(health=health)}))
-    assert found["ds_assets_answers_total", "live", "8"] == 2
-    assert found["ds_assets_cache_hits_total", "8"] == 7
-    assert found["ds_assets_cache_misses_total", "8"] == 2
-    assert found["ds_assets_http_requests_at_once", "8"] == 3
-    assert found["ds_assets_breaker_state", "table", "open", "8"] == 1
-    assert found["ds_assets_breaker_state", "table", "closed", "8"] == 0
-    assert found["ds_assets_degraded", "table", "8"] == 1
-    assert found["ds_assets_data_age_seconds", "8"] == 60
-    assert found["ds_assets_model_info", "churn", "v1", "8"] == 1
+    metrics = samples(render_metrics({"8": snapshot(health=health)}))
+    assert metrics["ds_assets_answers_total", "live", "8"] == 2
+    assert metrics["ds_assets_cache_hits_total", "8"] == 7
+    assert metrics["ds_assets_cache_misses_total", "8"] == 2
+    assert metrics["ds_assets_http_requests_at_once", "8"] == 3
+    assert metrics["ds_assets_breaker_state", "table", "open", "8"] == 1
+    assert metrics["ds_assets_breaker_state", "table", "closed", "8"] == 0
+    assert metrics["ds_assets_degraded", "table", "8"] == 1
+    assert metrics["ds_assets_data_age_seconds", "8"] == 60
+    assert metrics["ds_assets_model_info", "churn", "v1", "8"] == 1
 
 
 def test_without_data_there_is_no_age() -> None:

@@ -49,8 +49,8 @@ def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() 
     text = msgspec.json.encode(api).decode()
     references = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', text))
     assert references <= set(api["components"]["schemas"])
-    operations = [told for methods in api["paths"].values() for told in methods.values()]
-    assert len({told["operationId"] for told in operations}) == len(operations) == 6
+    operations = [operation for methods in api["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == 6
 
 
 class Reader(HTMLParser):
@@ -76,7 +76,7 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
     inside = {link[1:] for link in reader.links if link.startswith("#")}
     assert inside <= reader.names
     assert {link for link in reader.links if link and link[0] != "#"} == {"/openapi.json"}
-    assert {one.name for one in PROBLEMS} <= reader.names
+    assert {problem.name for problem in PROBLEMS} <= reader.names
 
 
 def test_the_page_tells_every_path_and_every_field() -> None:

@@ -135,12 +135,12 @@ def test_users_to_score_come_with_features_or_events() -> None:
         b'{"users": [{"user_id": "a", "features": {"days": 3, "country": "KR", "x": null}},'
         b' {"user_id": "b", "events": [{"type": "login", "more": [1]}]}], "reasons": false}'
     )
-    asked = decode_body(TO_SCORE, body)
-    first, second = asked.users
+    request = decode_body(TO_SCORE, body)
+    first, second = request.users
     assert first.features == {"days": 3.0, "country": "KR", "x": None}
     assert (first.events, second.features) == (msgspec.UNSET, msgspec.UNSET)
     assert second.events == [{"type": "login", "more": [1]}]
-    assert not asked.reasons
+    assert not request.reasons
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,14 @@ MAX_START_SECONDS = 3
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("service")) as found:
-        yield found
+    with Service(tmp_path_factory.mktemp("service")) as running_service:
+        yield running_service
 
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
-    with service.client() as found:
-        yield found
+    with service.client() as http_client:
+        yield http_client
 
 
 def worker_of(metrics: str) -> int:
@@ -119,7 +119,7 @@ def test_a_key_is_used_too_often_in_one_second_only(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a policy of Linux")
 def test_no_thread_of_a_worker_interrupts_another(client: httpx.Client) -> None:
     worker = worker_of(client.get("/metrics").text)
-    threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
+    threads = [int(task.name) for task in Path(f"/proc/{worker}/task").iterdir()]
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
 
 
@@ -157,12 +157,15 @@ def test_workers_tell_of_each_other_and_one_that_is_killed_is_replaced(tmp_path:
 def test_a_service_that_is_told_to_end_answers_everybody_who_has_asked(tmp_path: Path) -> None:
     with Service(tmp_path) as service, ThreadPoolExecutor(20) as pool:
         clients = [service.client() for _ in range(20)]
-        slow = [pool.submit(one.get, f"/v1/users/{SLOW}/prediction") for one in clients]
+        slow = [
+            pool.submit(client_connection.get, f"/v1/users/{SLOW}/prediction")
+            for client_connection in clients
+        ]
         time.sleep(0.5)
         service.stop()
-        assert [one.result().status_code for one in slow] == [200] * 20
-        for one in clients:
-            one.close()
+        assert [future.result().status_code for future in slow] == [200] * 20
+        for client_connection in clients:
+            client_connection.close()
     assert service.log.read_text() == "closed\n"
 
 
@@ -193,7 +196,7 @@ def test_no_request_is_lost_of_clients_that_ask_without_a_pause_while_it_ends(
         asking = [pool.submit(request_until_sent_away, service, ends_at) for _ in range(10)]
         time.sleep(1)
         service.stop()
-        assert [sent_away for _, sent_away in (one.result() for one in asking)] == [True] * 10
+        assert [sent_away for _, sent_away in (future.result() for future in asking)] == [True] * 10
     assert service.log.read_text() == "closed\n"
 
 

@@ -23,13 +23,13 @@ DRIFT = {"spend_7d": 0.412, "events_7d": 0.05, "a": 0.04, "b": 0.03, "c": 0.02, 
 
 def tables(text: str) -> list[list[list[str]]]:
     """Cells of each Markdown table."""
-    found: list[list[list[str]]] = []
+    tables_of_text: list[list[list[str]]] = []
     for block in text.split("\n\n"):
         lines = block.split("\n")
         if lines[0].startswith("|"):
             assert all(line.startswith("|") and line.endswith("|") for line in lines), block
-            found.append([line.split("|")[1:-1] for line in lines])
-    return found
+            tables_of_text.append([line.split("|")[1:-1] for line in lines])
+    return tables_of_text
 
 
 def assert_well_formed(text: str) -> None:
@@ -75,8 +75,8 @@ def test_every_number_of_the_card_is_there() -> None:
     for fold in card.folds:
         assert f"{fold.users:,} users of {fold.snapshot} ({fold.base_rate:.1%} positive)" in text
         for measures in fold.contenders.values():
-            for name, found in measures:
-                assert found is None or name == "bias" or shown(found) in text
+            for name, measure in measures:
+                assert measure is None or name == "bias" or shown(measure) in text
     assert f"{card.rows:,} rows of {len(card.snapshots)} snapshots" in text
     assert "30.0% of them positive" in text
     assert "1 were missing" in text

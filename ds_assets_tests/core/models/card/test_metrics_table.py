@@ -27,13 +27,13 @@ def measures(rows: pd.DataFrame, contender: str, segment: str) -> set[str]:
 def one_row(
     rows: pd.DataFrame, contender: str, segment: str, snapshot: dt.date, measure: str
 ) -> pd.Series:
-    (found,) = (
+    (row,) = (
         row
         for _, row in rows.iterrows()
         if (row["contender"], row["segment"], row["snapshot"], row["measure"])
         == (contender, segment, snapshot, measure)
     )
-    return found
+    return row
 
 
 def test_each_contender_of_each_fold_has_a_row_for_each_measure() -> None:

@@ -55,15 +55,15 @@ def test_a_model_is_never_validated_on_days_that_its_labels_have_seen(
     days = [FIRST_DAY + dt.timedelta(days=offset) for offset in sorted(offsets)]
     wait = dt.timedelta(days=horizon + grace)
     snapshots = [bare(day, horizon + grace) for day in days]
-    found = folds(snapshots)
-    for fold in found:
+    validation_folds = folds(snapshots)
+    for fold in validation_folds:
         training, validation = days_of(fold.training), fold.validation.day
-        seen = {day + dt.timedelta(days=n) for day in training for n in range(horizon + 1)}
+        label_days = {day + dt.timedelta(days=n) for day in training for n in range(horizon + 1)}
         judged = {validation + dt.timedelta(days=n) for n in range(1, horizon + 1)}
-        assert not seen & judged
+        assert not label_days & judged
         assert max(training) < validation
         assert training == [day for day in days if day + wait <= validation]
-    validated = [fold.validation.day for fold in found]
+    validated = [fold.validation.day for fold in validation_folds]
     assert validated == sorted(validated, reverse=True)
     assert validated[:FOLDS] == [day for day in reversed(days[-FOLDS:]) if days[0] + wait <= day]
 
@@ -75,8 +75,8 @@ def test_choices_are_made_on_outcomes_that_were_known_on_the_latest_validation_d
     days = [FIRST_DAY + dt.timedelta(days=offset) for offset in sorted(offsets)]
     matured_on = {day: day + dt.timedelta(days=horizon) for day in days}
     chosen_on = choice_day(matured_on)
-    known = [day for day in days if matured_on[day] <= days[-1]]
-    assert chosen_on == (known[-1] if known else None)
+    matured_days = [day for day in days if matured_on[day] <= days[-1]]
+    assert chosen_on == (matured_days[-1] if matured_days else None)
     if chosen_on is not None:
         assert chosen_on in validation_days(matured_on)
         before = [day for day in days if matured_on[day] <= chosen_on]
@@ -126,8 +126,8 @@ def test_revisions_are_put_in_the_order_of_the_users_and_selected_with_them() ->
         )
         for day, revision in snapshot.revisions.items()
     }
-    (found,) = ordered([replace(snapshot, revisions=shuffled)])
-    some = found.rows(np.arange(20) < 5).as_known_on(FIRST_DAY)
+    (ordered_snapshot,) = ordered([replace(snapshot, revisions=shuffled)])
+    some = ordered_snapshot.rows(np.arange(20) < 5).as_known_on(FIRST_DAY)
     assert list(some.labels.index) == list(some.features["user_id"])
     assert some.labels.tolist() == (~snapshot.labels[:5]).tolist()
 
@@ -141,9 +141,9 @@ def test_snapshots_of_less_than_a_label_window_have_no_fold() -> None:
 
 
 def test_folds_begin_with_the_latest_snapshot() -> None:
-    found = folds([bare(weeks(n), 14) for n in range(6)])
-    assert [fold.validation.day for fold in found] == [weeks(5), weeks(4), weeks(3)]
-    assert [len(fold.training) for fold in found] == [4, 3, 2]
+    validation_folds = folds([bare(weeks(n), 14) for n in range(6)])
+    assert [fold.validation.day for fold in validation_folds] == [weeks(5), weeks(4), weeks(3)]
+    assert [len(fold.training) for fold in validation_folds] == [4, 3, 2]
 
 
 def ordered(snapshots: Sequence[LabelledSnapshot], as_of: dt.date = AS_OF) -> list[Any]:
@@ -151,28 +151,28 @@ def ordered(snapshots: Sequence[LabelledSnapshot], as_of: dt.date = AS_OF) -> li
 
 
 def test_snapshots_and_their_users_are_put_in_order() -> None:
-    one, two = make_snapshots(2, users=20, pays=True)
+    earlier, later = make_snapshots(2, users=20, pays=True)
     shuffled = replace(
-        two,
-        features=two.features.sample(frac=1, random_state=1),
-        labels=two.labels.sample(frac=1, random_state=2),
-        spend=None if two.spend is None else two.spend.sample(frac=1, random_state=3),
+        later,
+        features=later.features.sample(frac=1, random_state=1),
+        labels=later.labels.sample(frac=1, random_state=2),
+        spend=None if later.spend is None else later.spend.sample(frac=1, random_state=3),
     )
-    first, second = ordered([shuffled, one])
+    first, second = ordered([shuffled, earlier])
     assert days_of([first, second]) == [weeks(0), weeks(1)]
-    pd.testing.assert_frame_equal(second.features, two.features)
-    pd.testing.assert_series_equal(second.labels, two.labels, check_names=False)
-    assert two.spend is not None
-    pd.testing.assert_series_equal(second.spend, two.spend, check_names=False)
-    np.testing.assert_array_equal(second.outcomes, two.labels)
+    pd.testing.assert_frame_equal(second.features, later.features)
+    pd.testing.assert_series_equal(second.labels, later.labels, check_names=False)
+    assert later.spend is not None
+    pd.testing.assert_series_equal(second.spend, later.spend, check_names=False)
+    np.testing.assert_array_equal(second.outcomes, later.labels)
 
 
 def test_who_is_not_in_the_spend_spent_nothing() -> None:
     snapshot = make_snapshot(FIRST_DAY, 5)
     users = snapshot.features["user_id"]
     spend = pd.Series([3.0, 9.0], index=pd.Index([users[1], "somebody else"]))
-    (found,) = ordered([replace(snapshot, spend=spend)])
-    assert found.spend.tolist() == [0.0, 3.0, 0.0, 0.0, 0.0]
+    (ordered_snapshot,) = ordered([replace(snapshot, spend=spend)])
+    assert ordered_snapshot.spend.tolist() == [0.0, 3.0, 0.0, 0.0, 0.0]
 
 
 def test_what_was_given_stays_as_it_was() -> None:
@@ -229,11 +229,11 @@ def test_some_users_of_a_snapshot_keep_all_that_is_known_of_them() -> None:
 
 def test_a_sample_has_the_same_users_in_each_snapshot() -> None:
     snapshots = make_snapshots(4, users=2_000)
-    found = sampled(snapshots, 2_000)
-    users = [set(one.features["user_id"]) for one in found]
+    samples = sampled(snapshots, 2_000)
+    users = [set(sample.features["user_id"]) for sample in samples]
     assert all(user == users[0] for user in users)
     assert sum(map(len, users)) == pytest.approx(2_000, rel=0.2)
-    assert days_of(found) == days_of(snapshots)
+    assert days_of(samples) == days_of(snapshots)
 
 
 def test_a_sample_of_few_rows_is_all_of_them() -> None:

@@ -88,9 +88,9 @@ def test_with_the_history_that_is_promised_days_are_no_longer_missing(
 ) -> None:
     target = make_target(horizon=horizon, grace=grace)
     today = FIRST_DAY + dt.timedelta(days=days)
-    found = find_shortfalls(target, today, as_known_on(today, target))
-    promised = enough_on(found)
-    if not found:
+    shortfalls = find_shortfalls(target, today, as_known_on(today, target))
+    promised = enough_on(shortfalls)
+    if not shortfalls:
         assert promised is None
         return
     assert promised is not None
@@ -124,31 +124,31 @@ def test_users_who_are_too_few_to_judge_by_are_said_and_nobody_knows_when_more_w
 
 
 def test_everything_that_is_missing_is_told_at_once() -> None:
-    found = find_shortfalls(make_target("payment"), AS_OF, five(10, 15))
-    assert [one.words for one in found] == [
+    shortfalls = find_shortfalls(make_target("payment"), AS_OF, five(10, 15))
+    assert [shortfall.words for shortfall in shortfalls] == [
         "10 users who paid in the training snapshots up to 2024-01-15, 50 are needed",
         "15 users who did not pay in the training snapshots up to 2024-01-15, 50 are needed",
         "10 users who paid in the validation snapshot 2024-01-29, 20 are needed",
         "15 users who did not pay in the validation snapshot 2024-01-29, 20 are needed",
     ]
-    assert [one.enough_on is None for one in found] == [False, False, True, True]
-    assert enough_on(found) is None
+    assert [shortfall.enough_on is None for shortfall in shortfalls] == [False, False, True, True]
+    assert enough_on(shortfalls) is None
 
 
 def test_nobody_can_say_when_what_never_happened_will_happen() -> None:
-    found = find_shortfalls(TARGET, AS_OF, five(0, 30))
-    assert found[0].words.startswith("0 users who left in the training snapshots")
-    assert found[0].enough_on is None
-    assert found[1].enough_on is not None
-    assert enough_on(found) is None
+    shortfalls = find_shortfalls(TARGET, AS_OF, five(0, 30))
+    assert shortfalls[0].words.startswith("0 users who left in the training snapshots")
+    assert shortfalls[0].enough_on is None
+    assert shortfalls[1].enough_on is not None
+    assert enough_on(shortfalls) is None
 
 
 def test_a_day_that_is_years_away_is_not_foreseen() -> None:
     # one in ninety weeks: the next forty-nine take a lifetime
     snapshots = [snapshot(weeks(n), 1) for n in range(92)]
-    found = find_shortfalls(TARGET, weeks(100), snapshots)
-    assert [one.enough_on for one in found] == [None, None]
-    assert enough_on(found) is None
+    shortfalls = find_shortfalls(TARGET, weeks(100), snapshots)
+    assert [shortfall.enough_on for shortfall in shortfalls] == [None, None]
+    assert enough_on(shortfalls) is None
 
 
 def test_the_latest_of_all_days_is_the_day() -> None:

@@ -53,7 +53,7 @@ def test_without_spend_in_one_snapshot_there_is_none() -> None:
 
 
 def test_snapshots_with_other_columns_are_refused_by_name() -> None:
-    one, two = make_snapshots(2, users=20)
-    lacking = replace(two, features=two.features.drop(columns="spend_7d"))
+    earlier, later = make_snapshots(2, users=20)
+    lacking = replace(later, features=later.features.drop(columns="spend_7d"))
     with pytest.raises(InputError, match="spend_7d: missing"):
-        encoding_of([one, lacking])
+        encoding_of([earlier, lacking])

@@ -23,30 +23,30 @@ def column(*values: object) -> pd.DataFrame:
 
 def test_the_same_rows_have_not_drifted() -> None:
     features = make_features(500)
-    found = drift(features, features.sample(frac=1, random_state=0))
-    assert set(found) == set(features.columns) - {"user_id"}
-    assert set(found.values()) == {0.0}
+    drifts = drift(features, features.sample(frac=1, random_state=0))
+    assert set(drifts) == set(features.columns) - {"user_id"}
+    assert set(drifts.values()) == {0.0}
 
 
 def test_other_users_of_the_same_kind_have_hardly_drifted() -> None:
-    found = drift(make_features(5_000), make_features(5_000, seed=1))
-    assert max(found.values()) < 0.02
+    drifts = drift(make_features(5_000), make_features(5_000, seed=1))
+    assert max(drifts.values()) < 0.02
 
 
 def test_a_shifted_feature_comes_first_and_the_others_stay_where_they_were() -> None:
     features = make_features(2_000)
     shifted = features.assign(tenure_days=features["tenure_days"] * 3 + 50)
-    found = drift(features, shifted)
-    name, largest = next(iter(found.items()))
+    drifts = drift(features, shifted)
+    name, largest = next(iter(drifts.items()))
     assert name == "tenure_days"
     assert largest > DRIFTED
-    assert sum(found.values()) == largest
+    assert sum(drifts.values()) == largest
 
 
 def test_features_come_in_the_order_of_their_drift_and_then_of_their_names() -> None:
     features = make_features(300)
-    found = list(drift(features, make_features(300, seed=3).assign(events_7d=0.0)).items())
-    assert found == sorted(found, key=lambda item: (-item[1], item[0]))
+    drifts = list(drift(features, make_features(300, seed=3).assign(events_7d=0.0)).items())
+    assert drifts == sorted(drifts, key=lambda item: (-item[1], item[0]))
 
 
 def test_the_index_is_that_of_its_plain_definition() -> None:
@@ -109,23 +109,25 @@ values = st.lists(st.floats() | st.none(), min_size=1, max_size=30)
 def test_no_values_make_the_distance_infinite_or_negative(
     then: list[float | None], now: list[float | None]
 ) -> None:
-    one, other = (column(*found).astype({"x": "float64"}) for found in (then, now))
-    found = drift(one, other)["x"]
-    assert np.isfinite(found)
-    assert found >= 0
-    assert drift(one, one) == {"x": 0.0}
+    earlier, later = (
+        column(*values_of_column).astype({"x": "float64"}) for values_of_column in (then, now)
+    )
+    distance = drift(earlier, later)["x"]
+    assert np.isfinite(distance)
+    assert distance >= 0
+    assert drift(earlier, earlier) == {"x": 0.0}
 
 
 @given(values)
 def test_shares_add_up_and_survive_json(then: list[float | None]) -> None:
     frame = column(*then).astype({"x": "float64"})
     encoding = fit_encoding([frame])
-    known = distributions(encode(frame, encoding), encoding)["x"]
-    assert sum(known.shares) == pytest.approx(1.0)
-    assert len(known.shares) == len(known.edges) + 2
-    assert list(known.edges) == sorted(set(known.edges))
-    assert Distribution.model_validate_json(known.model_dump_json()) == known
-    assert json.loads(known.model_dump_json())["shares"] == list(known.shares)
+    shares = distributions(encode(frame, encoding), encoding)["x"]
+    assert sum(shares.shares) == pytest.approx(1.0)
+    assert len(shares.shares) == len(shares.edges) + 2
+    assert list(shares.edges) == sorted(set(shares.edges))
+    assert Distribution.model_validate_json(shares.model_dump_json()) == shares
+    assert json.loads(shares.model_dump_json())["shares"] == list(shares.shares)
 
 
 def test_bins_hold_about_as_many_rows_each() -> None:

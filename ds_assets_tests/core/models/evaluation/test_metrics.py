@@ -56,13 +56,13 @@ def plain_ece(labels: Labels, probabilities: Floats) -> float:
     """Distance of mean probability and share in each tenth of the users, weighted by its size."""
     order = np.argsort(probabilities, kind="stable")
     tenth = np.array([place * 10 // len(labels) for place in range(len(labels))])
-    found = 0.0
+    error = 0.0
     for number in range(10):
         users = order[tenth == number]
         if len(users):
             gap = probabilities[users].mean() - labels[users].mean()
-            found += len(users) / len(labels) * abs(gap)
-    return found
+            error += len(users) / len(labels) * abs(gap)
+    return error
 
 
 judged = st.lists(
@@ -84,15 +84,15 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(judged)
 def test_measures_are_those_of_scikit_learn(rows: list[tuple[bool, float]]) -> None:
     labels, scores = columns(rows)
-    found = measured(labels, scores)
-    assert found.log_loss is not None
-    assert found.brier is not None
-    assert found.bias is not None
-    assert found.auc.value == pytest.approx(roc_auc_score(labels, scores))
-    assert found.pr_auc.value == pytest.approx(average_precision_score(labels, scores))
-    assert found.log_loss.value == pytest.approx(log_loss(labels, scores))
-    assert found.brier.value == pytest.approx(brier_score_loss(labels, scores))
-    assert found.bias.value == pytest.approx(scores.mean() - labels.mean())
+    measures = measured(labels, scores)
+    assert measures.log_loss is not None
+    assert measures.brier is not None
+    assert measures.bias is not None
+    assert measures.auc.value == pytest.approx(roc_auc_score(labels, scores))
+    assert measures.pr_auc.value == pytest.approx(average_precision_score(labels, scores))
+    assert measures.log_loss.value == pytest.approx(log_loss(labels, scores))
+    assert measures.brier.value == pytest.approx(brier_score_loss(labels, scores))
+    assert measures.bias.value == pytest.approx(scores.mean() - labels.mean())
 
 
 @pytest.mark.slow
@@ -101,12 +101,12 @@ def test_lifts_and_calibration_errors_are_those_of_their_plain_definitions(
     rows: list[tuple[bool, float]],
 ) -> None:
     labels, scores = columns(rows)
-    found = measured(labels, scores)
-    assert found.ece is not None
-    assert found.lift_1.value == pytest.approx(plain_lift(labels, scores, 0.01))
-    assert found.lift_5.value == pytest.approx(plain_lift(labels, scores, 0.05))
-    assert found.lift_10.value == pytest.approx(plain_lift(labels, scores, 0.10))
-    assert found.ece.value == pytest.approx(plain_ece(labels, scores))
+    measures = measured(labels, scores)
+    assert measures.ece is not None
+    assert measures.lift_1.value == pytest.approx(plain_lift(labels, scores, 0.01))
+    assert measures.lift_5.value == pytest.approx(plain_lift(labels, scores, 0.05))
+    assert measures.lift_10.value == pytest.approx(plain_lift(labels, scores, 0.10))
+    assert measures.ece.value == pytest.approx(plain_ece(labels, scores))
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 9])
@@ -114,13 +114,17 @@ def test_lifts_and_calibration_errors_are_those_of_their_plain_definitions(
 def test_measures_of_many_users_are_right_with_and_without_ties(decimals: int) -> None:
     labels, probabilities = drawn(1_234)
     scores = probabilities.round(decimals)
-    found = measured(labels, scores)
-    assert found.ece is not None
-    assert found.auc.value == pytest.approx(roc_auc_score(labels, scores))
-    assert found.pr_auc.value == pytest.approx(average_precision_score(labels, scores))
-    for share, lift in {0.01: found.lift_1, 0.05: found.lift_5, 0.10: found.lift_10}.items():
+    measures = measured(labels, scores)
+    assert measures.ece is not None
+    assert measures.auc.value == pytest.approx(roc_auc_score(labels, scores))
+    assert measures.pr_auc.value == pytest.approx(average_precision_score(labels, scores))
+    for share, lift in {
+        0.01: measures.lift_1,
+        0.05: measures.lift_5,
+        0.10: measures.lift_10,
+    }.items():
         assert lift.value == pytest.approx(plain_lift(labels, scores, share))
-    assert found.ece.value == pytest.approx(plain_ece(labels, scores))
+    assert measures.ece.value == pytest.approx(plain_ece(labels, scores))
 
 
 @given(judged, st.data())
@@ -130,8 +134,8 @@ def test_areas_of_weighted_rows_are_those_of_scikit_learn(
     labels, scores = columns(rows)
     counts = st.lists(st.integers(1, 5), min_size=len(rows), max_size=len(rows))
     weights = np.array(data.draw(counts), dtype=np.float64)
-    found = metrics._compute_measures(metrics._prepare(labels, Scores(scores)), weights[None, :])
-    (auc,), (precision,) = found["auc"], found["pr_auc"]
+    measures = metrics._compute_measures(metrics._prepare(labels, Scores(scores)), weights[None, :])
+    (auc,), (precision,) = measures["auc"], measures["pr_auc"]
     assert auc == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
     expected = average_precision_score(labels, scores, sample_weight=weights)
     assert precision == pytest.approx(expected)
@@ -163,11 +167,11 @@ def test_an_interval_holds_its_value_and_narrows_with_more_users() -> None:
 
 def test_the_interval_has_the_width_that_theory_gives_a_mean() -> None:
     labels, probabilities = drawn(2_000)
-    found = measured(labels, probabilities).brier
-    assert found is not None
+    brier = measured(labels, probabilities).brier
+    assert brier is not None
     errors = (probabilities - labels) ** 2
     expected = 2 * 1.96 * errors.std() / np.sqrt(len(errors))
-    assert found.high - found.low == pytest.approx(expected, rel=0.2)
+    assert brier.high - brier.low == pytest.approx(expected, rel=0.2)
 
 
 def test_telling_only_a_thousand_scores_apart_moves_no_end_of_an_interval_visibly(
@@ -194,9 +198,9 @@ def test_how_many_resamples_are_held_at_once_does_not_matter(
     assert_alike(measured(labels, probabilities), whole)
 
 
-def assert_alike(found: Measures, expected: Measures) -> None:
-    for name, one in found:
-        assert one.model_dump() == pytest.approx(getattr(expected, name).model_dump()), name
+def assert_alike(measures: Measures, expected: Measures) -> None:
+    for name, actual in measures:
+        assert actual.model_dump() == pytest.approx(getattr(expected, name).model_dump()), name
 
 
 def test_the_same_seed_gives_the_same_intervals() -> None:
@@ -224,41 +228,41 @@ def test_what_only_ranks_has_no_measure_that_needs_a_probability() -> None:
 def test_a_rule_may_know_nothing_of_some_users() -> None:
     labels, scores = drawn(100)
     scores[:50] = -np.inf
-    found = measure(labels, {"rule": Scores(scores, False)}, seed=0)["rule"]
-    assert found.auc.value == pytest.approx(
+    measures = measure(labels, {"rule": Scores(scores, False)}, seed=0)["rule"]
+    assert measures.auc.value == pytest.approx(
         roc_auc_score(labels, np.where(np.isinf(scores), -1, scores))
     )
 
 
 def test_scores_that_say_nothing_rank_like_chance() -> None:
     labels, _ = drawn(500)
-    found = measured(labels, np.full(500, 0.5))
-    assert found.auc.low == found.auc.value == found.auc.high == 0.5
-    assert found.lift_1.value == pytest.approx(1.0)
-    assert found.lift_1.high - found.lift_1.low == pytest.approx(0.0, abs=1e-12)
+    measures = measured(labels, np.full(500, 0.5))
+    assert measures.auc.low == measures.auc.value == measures.auc.high == 0.5
+    assert measures.lift_1.value == pytest.approx(1.0)
+    assert measures.lift_1.high - measures.lift_1.low == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_perfect_ranking_finds_nobody_else_at_the_top() -> None:
     labels = np.arange(1_000) < 200
-    found = measured(labels, np.where(labels, 0.9, 0.1))
-    assert (found.auc.value, found.pr_auc.value) == (1.0, 1.0)
-    assert found.lift_10.value == pytest.approx(5.0)
+    measures = measured(labels, np.where(labels, 0.9, 0.1))
+    assert (measures.auc.value, measures.pr_auc.value) == (1.0, 1.0)
+    assert measures.lift_10.value == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("certain", [0.0, 1.0])
 def test_certainty_that_is_wrong_is_a_large_loss_and_no_infinite_one(certain: float) -> None:
     labels = np.array([True, False, True, False])
-    found = measured(labels, np.full(4, certain))
-    assert found.log_loss is not None
-    assert 10 < found.log_loss.value < 20
+    measures = measured(labels, np.full(4, certain))
+    assert measures.log_loss is not None
+    assert 10 < measures.log_loss.value < 20
 
 
 def test_two_users_are_enough_to_measure() -> None:
     labels = np.array([True, False])
     contenders = {"one": Scores(np.array([0.9, 0.1])), "rule": Scores(np.array([0.0, 1.0]), False)}
-    found = measure(labels, contenders, seed=0)
-    assert found["one"].auc == Measure(value=1.0, low=1.0, high=1.0)
-    assert found["rule"].auc == Measure(value=0.0, low=0.0, high=0.0)
+    measures = measure(labels, contenders, seed=0)
+    assert measures["one"].auc == Measure(value=1.0, low=1.0, high=1.0)
+    assert measures["rule"].auc == Measure(value=0.0, low=0.0, high=0.0)
 
 
 @pytest.mark.parametrize("label", [True, False])
@@ -274,9 +278,9 @@ def test_users_of_one_outcome_cannot_be_measured(label: bool) -> None:
 def test_intervals_overlap_where_they_have_a_point_in_common(
     other: tuple[float, float], overlaps: bool
 ) -> None:
-    one = Measure(value=0.4, low=0.3, high=0.5)
-    two = Measure(value=other[0], low=other[0], high=other[1])
-    assert one.overlaps(two) is two.overlaps(one) is overlaps
+    left = Measure(value=0.4, low=0.3, high=0.5)
+    right = Measure(value=other[0], low=other[0], high=other[1])
+    assert left.overlaps(right) is right.overlaps(left) is overlaps
 
 
 def test_log_losses_are_those_of_what_happened() -> None:
@@ -287,21 +291,23 @@ def test_log_losses_are_those_of_what_happened() -> None:
 def test_a_better_contender_has_a_difference_below_nought_beyond_noise() -> None:
     labels, probabilities = drawn(2_000)
     worse = np.full(2_000, labels.mean())
-    found = mean_difference(labels, probabilities, worse, seed=0)
-    assert found.high < 0
+    difference = mean_difference(labels, probabilities, worse, seed=0)
+    assert difference.high < 0
     turned = mean_difference(labels, worse, probabilities, seed=0)
     assert turned.low > 0
-    assert turned.value == -found.value
-    assert found.value == pytest.approx(log_loss(labels, probabilities) - log_loss(labels, worse))
+    assert turned.value == -difference.value
+    assert difference.value == pytest.approx(
+        log_loss(labels, probabilities) - log_loss(labels, worse)
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_contenders_that_differ_by_noise_alone_are_not_told_apart(seed: int) -> None:
     labels, probabilities = drawn(1_000, seed)
     shaken = np.random.default_rng([seed, 9]).normal(0, 0.05, (2, 1_000))
-    one, two = np.clip(probabilities + shaken, 0.01, 0.99)
-    found = mean_difference(labels, one, two, seed=0)
-    assert found.low < 0 < found.high
+    left, right = np.clip(probabilities + shaken, 0.01, 0.99)
+    difference = mean_difference(labels, left, right, seed=0)
+    assert difference.low < 0 < difference.high
 
 
 def test_the_same_contender_twice_differs_by_nothing() -> None:
@@ -313,11 +319,9 @@ def test_the_same_contender_twice_differs_by_nothing() -> None:
 @pytest.mark.parametrize("draw", [np.random.Generator.normal, np.random.Generator.exponential])
 def test_the_interval_of_a_mean_is_that_of_theory(draw: Callable[..., Floats]) -> None:
     values = draw(np.random.default_rng(0), size=1_000)
-    found = mean_of(values, seed=0)
-    assert found.value == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(
-        2 * 1.96 * values.std() / np.sqrt(1_000), rel=0.2
-    )
+    mean = mean_of(values, seed=0)
+    assert mean.value == pytest.approx(values.mean())
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(1_000), rel=0.2)
 
 
 def test_the_mean_of_one_user_has_no_width() -> None:

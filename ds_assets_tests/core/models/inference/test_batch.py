@@ -51,9 +51,9 @@ def churn() -> TargetModel:
 
 
 def clusters() -> Model[ClusterCard]:
-    found = models().clusters
-    assert found is not None
-    return found
+    model = models().clusters
+    assert model is not None
+    return model
 
 
 def features_of(users: int = 50) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def test_a_user_alone_is_given_what_the_same_user_is_given_among_others() -> Non
 
 
 @pytest.mark.parametrize(
-    ("ago", "seen"),
+    ("ago", "expected"),
     [
         (0, FIRST_DAY),
         (3, FIRST_DAY - dt.timedelta(3)),
@@ -119,14 +119,14 @@ def test_a_user_alone_is_given_what_the_same_user_is_given_among_others() -> Non
     ],
 )
 def test_each_user_was_seen_so_many_days_ago_if_there_is_such_a_day(
-    ago: float, seen: dt.date | None
+    ago: float, expected: dt.date | None
 ) -> None:
     features = features_of(3).assign(days_since_active=[ago, 1, 2])
     for given in (features, features.astype({"days_since_active": "Float64"})):
-        found = conform(PREDICTIONS, predict(given, NO_MODELS))["last_seen"].to_pylist()
-        assert found == [seen, FIRST_DAY - dt.timedelta(1), FIRST_DAY - dt.timedelta(2)]
+        days = conform(PREDICTIONS, predict(given, NO_MODELS))["last_seen"].to_pylist()
+        assert days == [expected, FIRST_DAY - dt.timedelta(1), FIRST_DAY - dt.timedelta(2)]
     only = predict(features[:1], NO_MODELS)
-    assert conform(PREDICTIONS, only)["last_seen"].to_pylist() == [seen]
+    assert conform(PREDICTIONS, only)["last_seen"].to_pylist() == [expected]
 
 
 def test_no_users_are_no_rows() -> None:
@@ -144,8 +144,8 @@ def test_features_that_a_model_needs_and_that_are_missing_are_all_named() -> Non
 def test_the_cluster_becomes_a_feature_and_is_missing_without_a_cluster_model() -> None:
     features = make_features(10)
     assert with_clusters(features, None)["cluster"].isna().all()
-    found = with_clusters(features, clusters())["cluster"]
-    assert found.to_list() == assign(clusters(), features)[0].tolist()
+    cluster_column = with_clusters(features, clusters())["cluster"]
+    assert cluster_column.to_list() == assign(clusters(), features)[0].tolist()
     assert "cluster" not in features
 
 
@@ -186,7 +186,7 @@ def test_users_have_the_group_that_models_are_made_for() -> None:
     of_country = predict(features, grouped("country"))["user_group"]
     expected = [f"country={country}" if isinstance(country, str) else None
                 for country in features["last_country"]]  # fmt: skip
-    assert [None if pd.isna(one) else one for one in of_country] == expected
+    assert [None if pd.isna(group) else group for group in of_country] == expected
     rows = predict(features, grouped("clusters"))
     assert list(rows["user_group"]) == [f"cluster={cluster}" for cluster in rows["cluster"]]
     assert predict(features, models())["user_group"].isna().all()
@@ -207,10 +207,19 @@ def test_a_batch_of_days_is_predicted_by_the_models_of_each() -> None:
     later = FIRST_DAY + dt.timedelta(days=1)
     days = (day_files(), make_day_files(later, churn=churn_files()))
     features = features_of(20).assign(dt=[FIRST_DAY, later] * 10)
-    found = list(Predictor(days, FEATURES)(features))
-    assert [set(one["as_of"]) for one in found] == [{FIRST_DAY}, {later}]
-    assert [one["cluster"].isna().all() for one in found] == [False, True]
-    assert all(set(one["user_id"]).isdisjoint(other["user_id"]) for one, other in pairwise(found))
+    predictions_by_day = list(Predictor(days, FEATURES)(features))
+    assert [set(predictions["as_of"]) for predictions in predictions_by_day] == [
+        {FIRST_DAY},
+        {later},
+    ]
+    assert [predictions["cluster"].isna().all() for predictions in predictions_by_day] == [
+        False,
+        True,
+    ]
+    assert all(
+        set(predictions["user_id"]).isdisjoint(other["user_id"])
+        for predictions, other in pairwise(predictions_by_day)
+    )
 
 
 def test_models_are_loaded_once_for_all_batches_of_a_day() -> None:
@@ -230,6 +239,6 @@ def test_a_cluster_card_without_a_model_gives_no_clusters() -> None:
 
 
 def test_no_model_is_made_of_a_missing_file() -> None:
-    found = load_day(day_files(churn=lacking_files())).targets["churn"]
-    assert found.model is None
-    assert found.card.state == "not_enough_data"
+    model = load_day(day_files(churn=lacking_files())).targets["churn"]
+    assert model.model is None
+    assert model.card.state == "not_enough_data"

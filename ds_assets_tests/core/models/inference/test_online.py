@@ -69,15 +69,15 @@ DAYS = ["whole", "sides", "countries", "of clusters", "no clusters", "clusters a
 def frame_of(day: str, users: int = 60) -> pd.DataFrame:
     if day != "sides":
         return make_features(users, seed=9)
-    features = make_small_snapshot(FIRST_DAY, lambda one: one["x"], users).features
+    features = make_small_snapshot(FIRST_DAY, lambda frame: frame["x"], users).features
     sides = np.array(["left", "right", None, "up"], dtype=object)
     return features.assign(last_side=np.resize(sides, users)).drop(columns="user_group")
 
 
 def records(frame: pd.DataFrame) -> list[Record]:
     plain = frame.astype(object).where(frame.notna(), None)
-    found: list[Record] = plain.to_dict("records")  # type: ignore[assignment]
-    return found
+    rows: list[Record] = plain.to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
 def alone(user: User) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     frame, models = frame_of(day), days()[day]
     expected = records(predict(frame, models))
     assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
-    assert all(list(one) == PREDICTIONS.names for one in expected)
+    assert all(list(prediction) == PREDICTIONS.names for prediction in expected)
 
 
 @pytest.mark.parametrize("day", ["whole", "countries", "of clusters"])
@@ -121,16 +121,16 @@ def test_of_a_games_own_targets_users_are_told_what_the_batch_says(targets: list
     frame = frame_of("whole")
     models = load_day(day_files(level=own_files(), first_level=own_files()))
     scorer = OnlineScorer(models, FEATURES, targets)
-    found = {
+    own_targets = {
         (user["user_id"], own.pop("target")): own
         for user in scorer.score(records(frame), reasons=True)
         for own in user["targets"]
     }
     expected = pd.concat(batch.predict_targets(frame, models, targets, FEATURES))
     rows = records(expected.drop(columns="as_of"))
-    assert found == {(row.pop("user_id"), row.pop("target")): row for row in rows}
-    assert len({own["probability"] for own in found.values()}) > 20
-    assert {name for _, name in found} == {target.name for target in targets}
+    assert own_targets == {(row.pop("user_id"), row.pop("target")): row for row in rows}
+    assert len({own["probability"] for own in own_targets.values()}) > 20
+    assert {name for _, name in own_targets} == {target.name for target in targets}
     plain = OnlineScorer(models, FEATURES).score(records(frame), reasons=True)
     assert plain == records(predict(frame, models))
 
@@ -265,8 +265,8 @@ def test_what_no_model_reads_need_not_be_known() -> None:
     scorer = OnlineScorer(days()["clusters alone"], FEATURES)
     user = {feature.name: None for feature in scorer.features}
     assert "last_country" not in user
-    (found,) = scorer.score([user], reasons=True)
-    assert (found["user_id"], found["cluster"] is None) == (None, False)
+    (prediction,) = scorer.score([user], reasons=True)
+    assert (prediction["user_id"], prediction["cluster"] is None) == (None, False)
 
 
 def test_a_group_is_made_of_an_attribute_that_no_model_reads() -> None:
@@ -300,5 +300,5 @@ def test_threads_share_a_scorer() -> None:
     scorer, users = OnlineScorer(days()["whole"], FEATURES), records(frame_of("whole"))
     expected = scorer.score(users, reasons=True)
     with ThreadPoolExecutor(8) as threads:
-        found = threads.map(lambda _: scorer.score(users, reasons=True), range(40))
-        assert all(one == expected for one in found)
+        score_lists = threads.map(lambda _: scorer.score(users, reasons=True), range(40))
+        assert all(predictions == expected for predictions in score_lists)

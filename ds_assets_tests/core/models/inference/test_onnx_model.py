@@ -69,26 +69,26 @@ def payment() -> TrainedModel:
 
 def users_of_sides(users: int = 90) -> pd.DataFrame:
     """Left, right, nobody's and a new side."""
-    features = make_small_snapshot(AS_OF, lambda one: one["x"], users).features
+    features = make_small_snapshot(AS_OF, lambda frame: frame["x"], users).features
     sides = np.array(["left", "right", None], dtype=object)
     return features.assign(last_side=np.resize(sides, users)).drop(columns="user_group")
 
 
-def loaded(made: TrainedModel) -> PredictionModel:
-    assert made.onnx is not None
-    return load_prediction_model(made.onnx, made.parts, made.card)
+def loaded(model: TrainedModel) -> PredictionModel:
+    assert model.onnx is not None
+    return load_prediction_model(model.onnx, model.parts, model.card)
 
 
-def loaded_clusters(made: FittedClusters) -> onnx_model.Model[Any]:
-    assert made.onnx is not None
-    return load_model(made.onnx, made.card)
+def loaded_clusters(fitted_clusters: FittedClusters) -> onnx_model.Model[Any]:
+    assert fitted_clusters.onnx is not None
+    return load_model(fitted_clusters.onnx, fitted_clusters.card)
 
 
 def test_probabilities_are_one_a_row_between_nought_and_one(churn: TrainedModel) -> None:
-    found = probabilities(loaded(churn), make_features(400, seed=9))
-    assert found.shape == (400,)
-    assert found.dtype == np.float64
-    assert ((found >= 0) & (found <= 1)).all()
+    chances = probabilities(loaded(churn), make_features(400, seed=9))
+    assert chances.shape == (400,)
+    assert chances.dtype == np.float64
+    assert ((chances >= 0) & (chances <= 1)).all()
 
 
 def test_a_row_is_scored_the_same_alone_in_a_batch_and_in_any_order(
@@ -124,7 +124,7 @@ def test_never_seen_infinite_and_missing_values_are_scored(churn: TrainedModel) 
 def leaving_without_a_side() -> TrainedModel:
     """Users without a side leave, those of the right stay."""
     snapshots = make_small_snapshots(
-        3, lambda _: lambda users: -4 * users["side"], 600, known=("x", "last_side")
+        3, lambda _: lambda users: -4 * users["side"], 600, columns=("x", "last_side")
     )
     return train(make_target(), AS_OF, [without_left(snapshot) for snapshot in snapshots])
 
@@ -140,7 +140,9 @@ def test_a_category_never_seen_changes_nobodys_chance_though_a_missing_one_does(
     leaving_without_a_side: TrainedModel,
 ) -> None:
     model = loaded(leaving_without_a_side)
-    users = make_small_snapshot(AS_OF, lambda one: one["x"], known=("x", "last_side")).features
+    users = make_small_snapshot(
+        AS_OF, lambda frame: frame["x"], columns=("x", "last_side")
+    ).features
     right, new, missing = (
         probabilities(model, users.assign(last_side=pd.Series([side] * len(users), dtype="str")))
         for side in ("right", "up", None)
@@ -151,7 +153,9 @@ def test_a_category_never_seen_changes_nobodys_chance_though_a_missing_one_does(
 
 def test_no_reason_names_a_category_never_seen(leaving_without_a_side: TrainedModel) -> None:
     model = loaded(leaving_without_a_side)
-    users = make_small_snapshot(AS_OF, lambda one: one["x"], known=("x", "last_side")).features
+    users = make_small_snapshot(
+        AS_OF, lambda frame: frame["x"], columns=("x", "last_side")
+    ).features
     named, new = (
         explain(model, users.assign(last_side=side), FEATURES).to_pylist()
         for side in ("right", "up")
@@ -201,8 +205,8 @@ def test_a_card_without_a_model_says_why() -> None:
 
 def test_a_feature_added_since_training_does_not_matter(churn: TrainedModel) -> None:
     features = make_features(20)
-    found = probabilities(loaded(churn), features.assign(count_new_7d=1.0))
-    np.testing.assert_array_equal(found, probabilities(loaded(churn), features))
+    chances = probabilities(loaded(churn), features.assign(count_new_7d=1.0))
+    np.testing.assert_array_equal(chances, probabilities(loaded(churn), features))
 
 
 def test_loading_a_model_tells_nobody_and_leaves_no_trace(tmp_path: Path) -> None:
@@ -214,24 +218,24 @@ def test_loading_a_model_tells_nobody_and_leaves_no_trace(tmp_path: Path) -> Non
     assert list(tmp_path.rglob("*")) == []
 
 
-def whole_alone(made: TrainedModel) -> PredictionModel:
+def whole_alone(model: TrainedModel) -> PredictionModel:
     """The model for all users, without the group models."""
-    return replace(loaded(made), groups={})
+    return replace(loaded(model), groups={})
 
 
 def test_each_user_is_answered_by_the_model_of_the_group(payment: TrainedModel) -> None:
     features = users_of_sides()
     model = loaded(payment)
     assert set(model.groups) == {"side=left", "side=right"}
-    found = probabilities(model, features)
+    chances = probabilities(model, features)
     whole = probabilities(whole_alone(payment), features)
     of_nobody = features["last_side"].isna().to_numpy()
-    np.testing.assert_array_equal(found[of_nobody], whole[of_nobody])
-    assert (found[~of_nobody] != whole[~of_nobody]).mean() > 0.9
+    np.testing.assert_array_equal(chances[of_nobody], whole[of_nobody])
+    assert (chances[~of_nobody] != whole[~of_nobody]).mean() > 0.9
     high = (features["x"] > 0.5).to_numpy()
     for side, says in {"left": False, "right": True}.items():
         own = (features["last_side"] == side).to_numpy() & high
-        assert bool(found[own].mean() > 0.5) is says
+        assert bool(chances[own].mean() > 0.5) is says
 
 
 @pytest.mark.parametrize("side", ["up", "", "LEFT", "\x00", None])
@@ -266,11 +270,11 @@ def test_reasons_are_those_of_the_model_that_answers(payment: TrainedModel) -> N
 
 
 def test_amounts_are_never_negative_and_those_of_the_card(payment: TrainedModel) -> None:
-    found = amounts(loaded(payment), users_of_sides())
-    assert found is not None
-    assert found.shape == (90,)
-    assert (found >= 0).all()
-    assert found.mean() == pytest.approx(2.1, rel=0.3)
+    expected_spend = amounts(loaded(payment), users_of_sides())
+    assert expected_spend is not None
+    assert expected_spend.shape == (90,)
+    assert (expected_spend >= 0).all()
+    assert expected_spend.mean() == pytest.approx(2.1, rel=0.3)
     spend = payment.card.spend
     assert spend is not None
     doubled = payment.card.model_copy(
@@ -278,13 +282,13 @@ def test_amounts_are_never_negative_and_those_of_the_card(payment: TrainedModel)
     )
     twice = amounts(replace(loaded(payment), card=doubled), users_of_sides())
     assert twice is not None
-    np.testing.assert_allclose(twice, 2 * found)
+    np.testing.assert_allclose(twice, 2 * expected_spend)
 
 
 def test_no_users_have_no_amounts_and_no_reasons(payment: TrainedModel) -> None:
-    found = amounts(loaded(payment), users_of_sides()[:0])
-    assert found is not None
-    assert found.shape == (0,)
+    expected_spend = amounts(loaded(payment), users_of_sides()[:0])
+    assert expected_spend is not None
+    assert expected_spend.shape == (0,)
     assert explain(loaded(payment), users_of_sides()[:0], FEATURES).to_pylist() == []
 
 
@@ -295,9 +299,9 @@ def test_a_model_without_amounts_has_none(churn: TrainedModel) -> None:
 def test_bad_values_have_finite_amounts_and_chances(payment: TrainedModel) -> None:
     features = users_of_sides(6).assign(x=[np.inf, -np.inf, np.nan, 1e300, -1e300, 0.0])
     assert np.isfinite(probabilities(loaded(payment), features)).all()
-    found = amounts(loaded(payment), features)
-    assert found is not None
-    assert np.isfinite(found).all()
+    expected_spend = amounts(loaded(payment), features)
+    assert expected_spend is not None
+    assert np.isfinite(expected_spend).all()
 
 
 @pytest.mark.parametrize("name", [AMOUNTS, "group_1.onnx"])
@@ -319,9 +323,9 @@ def test_the_twin_scores_with_its_own_groups(payment: TrainedModel) -> None:
     features = users_of_sides()
     twin = load_earlier_model(VALIDATION_PREFIX, payment.parts, payment.card)
     assert set(twin.groups) == {"side=left", "side=right"}
-    found = probabilities(twin, features)
-    assert (found != probabilities(loaded(payment), features)).any()
-    assert np.corrcoef(found, probabilities(loaded(payment), features))[0, 1] > 0.9
+    chances = probabilities(twin, features)
+    assert (chances != probabilities(loaded(payment), features)).any()
+    assert np.corrcoef(chances, probabilities(loaded(payment), features))[0, 1] > 0.9
 
 
 def test_a_damaged_twin_is_refused(payment: TrainedModel) -> None:

@@ -73,13 +73,13 @@ def explained(effects: dict[str, float] | None = None, /, **user: Any) -> list[d
     given_effects = effects or dict.fromkeys(user, 0.1)
     values = np.array([[given_effects.get(str(name), 0.0) for name in frame]], dtype=np.float32)
     (text,) = reasons(frame, encoding_of(frame), values).to_pylist()
-    found: list[dict[str, Any]] = json.loads(text)
-    return found
+    reasons_of_user: list[dict[str, Any]] = json.loads(text)
+    return reasons_of_user
 
 
 def words(**user: Any) -> str:
-    (found,) = explained(**user)
-    return str(found["words"])
+    (reason,) = explained(**user)
+    return str(reason["words"])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def words(**user: Any) -> str:
 def test_reasons_are_said_in_words_from_the_users_own_values(
     user: dict[str, Any], expected: str
 ) -> None:
-    assert expected in {one["words"] for one in explained(**user)}
+    assert expected in {reason["words"] for reason in explained(**user)}
 
 
 @pytest.mark.parametrize(
@@ -176,22 +176,24 @@ def test_reasons_are_said_in_words_from_the_users_own_values(
 def test_a_feature_that_the_game_no_longer_declares_is_given_under_its_plain_name(
     feature: str, value: float | str | None, code: str, expected: str
 ) -> None:
-    found = explained({feature: 0.4, "events_7d": 0.1}, **{feature: value, "events_7d": 1.0})
-    assert [(one["code"], one["words"]) for one in found] == [
+    reasons_of_user = explained(
+        {feature: 0.4, "events_7d": 0.1}, **{feature: value, "events_7d": 1.0}
+    )
+    assert [(reason["code"], reason["words"]) for reason in reasons_of_user] == [
         (code, expected),
         ("events", "1 event in the last 7 days"),
     ]
 
 
 def test_a_first_day_at_the_edge_of_what_features_see_may_not_be_the_first() -> None:
-    known = {"events_90d": 1.0}
+    values = {"events_90d": 1.0}
     effects = {"tenure_days": 1.0}
     for days, expected in (
         (44.0, "first seen 44 days ago"),
         (80.0, "first seen 80 days ago or before"),
     ):
-        (found,) = explained(effects, tenure_days=days, **known)
-        assert found["words"] == expected
+        (reason,) = explained(effects, tenure_days=days, **values)
+        assert reason["words"] == expected
 
 
 def test_a_reason_has_a_code_an_effect_and_the_values_that_its_words_say() -> None:
@@ -209,8 +211,8 @@ def test_a_reason_has_a_code_an_effect_and_the_values_that_its_words_say() -> No
 def test_the_three_largest_effects_are_told_whatever_their_sign() -> None:
     user = {"events_7d": 1.0, "spend_7d": 1.0, "tenure_days": 1.0, "last_country": "KR"}
     effects = {"events_7d": -0.4, "spend_7d": 0.5, "tenure_days": 0.1, "last_country": -0.2}
-    found = explained(effects, **user)
-    assert [(one["code"], one["effect"]) for one in found] == [
+    top_reasons = explained(effects, **user)
+    assert [(reason["code"], reason["effect"]) for reason in top_reasons] == [
         ("spend", 0.5),
         ("events", -0.4),
         ("country", -0.2),
@@ -220,20 +222,24 @@ def test_the_three_largest_effects_are_told_whatever_their_sign() -> None:
 def test_equal_effects_stand_in_the_order_of_their_codes() -> None:
     user = {"tenure_days": 1.0, "spend_7d": 1.0, "last_zone": "x", "last_country": "KR"}
     effects = {"tenure_days": 0.2, "spend_7d": -0.2, "last_zone": 0.2004, "last_country": 0.2}
-    assert [one["code"] for one in explained(effects, **user)] == ["country", "spend", "tenure"]
+    assert [reason["code"] for reason in explained(effects, **user)] == [
+        "country",
+        "spend",
+        "tenure",
+    ]
 
 
 def test_windows_of_one_thing_are_one_reason_with_the_sum_of_their_effects() -> None:
     user = {f"events_{days}d": 1.0 for days in (1, 3, 7, 14, 28)}
-    (found,) = explained(dict.fromkeys(user, 0.1), **user)
-    assert (found["code"], found["effect"]) == ("events", 0.5)
+    (reason,) = explained(dict.fromkeys(user, 0.1), **user)
+    assert (reason["code"], reason["effect"]) == ("events", 0.5)
 
 
 def test_what_moves_nothing_is_no_reason() -> None:
     user = {"events_7d": 1.0, "tenure_days": 2.0, "spend_7d": 1.0, "spend_28d": 1.0}
     assert explained({"tenure_days": 0.004}, **user) == []
-    found = explained({"events_7d": 0.1, "spend_7d": 0.3, "spend_28d": -0.3}, **user)
-    assert [one["code"] for one in found] == ["events"]
+    top_reasons = explained({"events_7d": 0.1, "spend_7d": 0.3, "spend_28d": -0.3}, **user)
+    assert [reason["code"] for reason in top_reasons] == ["events"]
 
 
 def test_every_feature_of_the_table_has_a_stable_code() -> None:
@@ -269,18 +275,18 @@ attribute_names = st.from_regex(r"[a-z][a-z0-9_]{0,47}", fullmatch=True) | st.sa
 
 @given(attribute_names, attribute_names)
 def test_two_attributes_never_share_a_code_with_each_other_or_with_other_features(
-    one: str, other: str
+    name: str, other: str
 ) -> None:
     game = make_game(
-        attributes=dict.fromkeys((one, other), Attribute(field="field")),
+        attributes=dict.fromkeys((name, other), Attribute(field="field")),
         events=Events(counted=("x",)),
         properties={"x": "field"},
     )
-    mine, others_code = (code_of(f"last_{name}", game) for name in (one, other))
-    attributes = {f"last_{one}", f"last_{other}"}
+    mine, others_code = (code_of(f"last_{name}", game) for name in (name, other))
+    attributes = {f"last_{name}", f"last_{other}"}
     others = {*user_features_table(game).names, "cluster", "user_group"} - attributes
     assert mine not in {code_of(name, game) for name in others}
-    assert (mine == others_code) == (one == other)
+    assert (mine == others_code) == (name == other)
 
 
 anything = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, -1.0, 1e15, 1e300, -1e-300]))
@@ -289,22 +295,24 @@ anything = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, -1.0, 1e15, 1e300, 
 @given(st.dictionaries(st.text(max_size=20) | st.sampled_from(user_features_table(GAME).names),
                        anything, min_size=1, max_size=9))  # fmt: skip
 def test_any_numbers_of_any_features_are_said_without_missing_ones(user: dict[str, float]) -> None:
-    found = explained(None, **user)
-    assert 1 <= len(found) <= 3
-    for one in found:
-        assert one["words"]
+    user_reasons = explained(None, **user)
+    assert 1 <= len(user_reasons) <= 3
+    for reason in user_reasons:
+        assert reason["words"]
         for part in ("nan", "inf", "none"):
             names = " ".join(user).lower().replace("_", " ")
-            said = one["words"].lower().replace("none in the last", "").replace("none on the", "")
-            assert part in names or part not in said
+            words_without_none = (
+                reason["words"].lower().replace("none in the last", "").replace("none on the", "")
+            )
+            assert part in names or part not in words_without_none
 
 
 @given(st.text())
 def test_any_text_of_an_attribute_is_json(text: str) -> None:
-    (found,) = explained(last_country=text)
+    (reason,) = explained(last_country=text)
     shown = text if len(text) <= 60 else text[:59] + "…"
-    assert found["values"] == [shown]
-    assert found["words"] == f"country {shown}"
+    assert reason["values"] == [shown]
+    assert reason["words"] == f"country {shown}"
 
 
 def test_half_of_a_character_pair_is_said_as_a_question_mark() -> None:
@@ -318,20 +326,26 @@ def test_half_of_a_character_pair_is_said_as_a_question_mark() -> None:
 def test_text_is_read_from_any_dtype_and_may_be_missing(dtype: str) -> None:
     frame = pd.DataFrame({"last_country": pd.Series(["KR", None], dtype=dtype)})
     encoding = Encoding(features=(Feature(name="last_country", type="text"),))
-    found = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
-    assert [json.loads(one)[0]["words"] for one in found] == ["country KR", "country unknown"]
+    reason_texts = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
+    assert [json.loads(text)[0]["words"] for text in reason_texts] == [
+        "country KR",
+        "country unknown",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "Int64", "object"])
 def test_numbers_are_read_from_any_dtype_and_may_be_missing(dtype: Any) -> None:
     frame = pd.DataFrame({"cluster": pd.Series([3, None], dtype="Int64").astype(dtype)})
     encoding = Encoding(features=(Feature(name="cluster", type="id"),))
-    found = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
-    assert [json.loads(one)[0]["words"] for one in found] == ["in cluster 3", "in no cluster"]
+    reason_texts = reasons(frame, encoding, np.ones((2, 1), np.float32)).to_pylist()
+    assert [json.loads(text)[0]["words"] for text in reason_texts] == [
+        "in cluster 3",
+        "in no cluster",
+    ]
 
 
 def users(count: int, seed: int) -> tuple[pd.DataFrame, Encoding, Any]:
-    frame = make_features(count, seed, GAME).assign(cluster=lambda one: one.index % 4)
+    frame = make_features(count, seed, GAME).assign(cluster=lambda table: table.index % 4)
     encoding = fit_encoding([frame])
     chance = np.random.default_rng(seed)
     values = chance.normal(0, 0.2, (count, len(encoding.features))).astype(np.float32)
@@ -358,17 +372,17 @@ def test_a_user_has_the_same_reasons_alone_and_among_others(
 def test_saying_the_same_once_changes_no_word(pairs: list[tuple[float, float]]) -> None:
     frame = pd.DataFrame(pairs, columns=["spend_28d", "spend_7d"])
     values = np.ones(frame.shape, dtype=np.float32)
-    said = []
+    reason_lists = []
     for few in (1, 1_000):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "_MIN_ROWS_TO_GROUP", few)
-            said.append(reasons(frame, encoding_of(frame), values).to_pylist())
-    assert said[0] == said[1]
+            reason_lists.append(reasons(frame, encoding_of(frame), values).to_pylist())
+    assert reason_lists[0] == reason_lists[1]
 
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in user.items()} for user in found]
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in user.items()} for user in rows]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -415,9 +429,9 @@ def test_reasons_of_a_model_are_those_that_move_it_most() -> None:
     encoding = fit_encoding([frame])
     matrix = encode(frame, encoding)
     values, _ = shap_values(load_trees(as_onnx(make_trees(matrix=matrix))), matrix)
-    found = reasons(frame, encoding, values).to_pylist()
+    reason_texts = reasons(frame, encoding, values).to_pylist()
     sums = pd.DataFrame(values.T).groupby([code_of(name) for name in encoding.names]).sum().T
-    for (_, effects), text in zip(sums.iterrows(), found, strict=True):
+    for (_, effects), text in zip(sums.iterrows(), reason_texts, strict=True):
         first, *_ = json.loads(text)
         assert abs(first["effect"]) == pytest.approx(effects.abs().max(), abs=0.006)
         assert first["effect"] == pytest.approx(effects[first["code"]], abs=0.006)

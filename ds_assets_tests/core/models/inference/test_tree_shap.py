@@ -36,7 +36,7 @@ def changed(file: bytes, **attributes: Any) -> bytes:
     """The file with some attributes of its ensemble replaced."""
     proto = onnx.load_model_from_string(file)
     (node,) = proto.graph.node
-    kept = [one for one in node.attribute if one.name not in attributes]
+    kept = [attribute for attribute in node.attribute if attribute.name not in attributes]
     del node.attribute[:]
     node.attribute.extend(kept)
     node.attribute.extend(onnx.helper.make_attribute(*item) for item in attributes.items())
@@ -53,23 +53,25 @@ def by_enumeration(model: Any, row: NDArray[np.float32]) -> NDArray[np.float64]:
             others = [other for other in features if other != feature]
             for size in range(len(features)):
                 share = 1 / (len(features) * comb(len(others), size))
-                for known in itertools.combinations(others, size):
-                    gain = expected(nodes, row, {*known, feature}) - expected(nodes, row, {*known})
+                for coalition in itertools.combinations(others, size):
+                    gain = expected(nodes, row, {*coalition, feature}) - expected(
+                        nodes, row, {*coalition}
+                    )
                     values[feature] += share * gain
     return values
 
 
-def expected(nodes: Any, row: NDArray[np.float32], known: set[int], at: int = 0) -> float:
+def expected(nodes: Any, row: NDArray[np.float32], coalition: set[int], at: int = 0) -> float:
     node = nodes[at]
     if node["is_leaf"]:
         return float(node["value"])
     small, large = int(node["left"]), int(node["right"])
-    if node["feature_idx"] in known:
+    if node["feature_idx"] in coalition:
         value = row[node["feature_idx"]]
         is_small = node["missing_go_to_left"] if np.isnan(value) else value <= node["num_threshold"]
-        return expected(nodes, row, known, small if is_small else large)
+        return expected(nodes, row, coalition, small if is_small else large)
     counts = nodes["count"][small], nodes["count"][large]
-    both = [expected(nodes, row, known, child) for child in (small, large)]
+    both = [expected(nodes, row, coalition, child) for child in (small, large)]
     return float(np.average(both, weights=counts))
 
 
@@ -189,7 +191,9 @@ def test_trees_with_too_many_splits_are_refused() -> None:
 
 def test_a_file_that_does_not_count_training_rows_is_refused(file: bytes) -> None:
     (node,) = onnx.load_model_from_string(file).graph.node
-    (rows,) = (one.floats for one in node.attribute if one.name == "nodes_hitrates")
+    (rows,) = (
+        attribute.floats for attribute in node.attribute if attribute.name == "nodes_hitrates"
+    )
     for wrong in ([1.0] * len(rows), [0.0] * len(rows)):
         with pytest.raises(InputError, match="lacks the number of training rows of each node"):
             load_trees(changed(file, nodes_hitrates=wrong))
@@ -197,11 +201,13 @@ def test_a_file_that_does_not_count_training_rows_is_refused(file: bytes) -> Non
 
 def test_other_splits_and_more_outputs_are_refused(file: bytes) -> None:
     (node,) = onnx.load_model_from_string(file).graph.node
-    found = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
-    modes = [mode.replace(b"_LEQ", b"_LT") for mode in found["nodes_modes"]]
+    attributes = {
+        attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
+    }
+    modes = [mode.replace(b"_LEQ", b"_LT") for mode in attributes["nodes_modes"]]
     with pytest.raises(InputError, match="'at most'"):
         load_trees(changed(file, nodes_modes=modes))
-    classes = [0, 1, *found["class_ids"][2:]]
+    classes = [0, 1, *attributes["class_ids"][2:]]
     with pytest.raises(InputError, match="one output"):
         load_trees(changed(file, class_ids=classes))
 

@@ -73,9 +73,9 @@ def test_any_outcomes_have_a_line_that_is_no_worse_than_none(log_odds: Floats, b
     line = fit_calibration(log_odds, labels)
     assert np.isfinite([line.slope, line.intercept]).all()
 
-    def loss(one: Calibration) -> float:
-        signed = np.where(labels, 1, -1) * one.log_odds(log_odds)
-        penalty = ((one.slope - 1) ** 2 + one.intercept**2) / 2
+    def loss(calibration: Calibration) -> float:
+        signed = np.where(labels, 1, -1) * calibration.log_odds(log_odds)
+        penalty = ((calibration.slope - 1) ** 2 + calibration.intercept**2) / 2
         return float(np.logaddexp(0, -signed).sum() + penalty)
 
     assert loss(line) <= loss(UNCHANGED) + 1e-6
@@ -87,5 +87,5 @@ def test_no_change_is_no_change() -> None:
 
 
 def test_chances_of_extreme_log_odds_stay_between_nought_and_one() -> None:
-    found = sigmoid(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
-    np.testing.assert_array_equal(found, [0.0, 0.0, 0.5, 1.0, 1.0])
+    chances = sigmoid(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
+    np.testing.assert_array_equal(chances, [0.0, 0.0, 0.5, 1.0, 1.0])

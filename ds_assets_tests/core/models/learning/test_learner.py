@@ -46,16 +46,16 @@ def test_leaves_grow_with_the_rows() -> None:
 
 def test_what_happened_has_the_higher_log_odds() -> None:
     matrix = make_matrix(1_000)
-    found = classifier(matrix).log_odds(matrix)
-    assert found.shape == (1_000,)
+    log_odds = classifier(matrix).log_odds(matrix)
+    assert log_odds.shape == (1_000,)
     labels = labels_of(matrix)
-    assert found[labels].min() > found[~labels].mean()
+    assert log_odds[labels].min() > log_odds[~labels].mean()
 
 
 def test_values_are_near_those_that_were_learnt() -> None:
     matrix = make_matrix(1_000)
-    found = regressor(matrix).values(matrix)
-    assert np.abs(found - np.nan_to_num(matrix[:, 0])).mean() < 0.1
+    values = regressor(matrix).values(matrix)
+    assert np.abs(values - np.nan_to_num(matrix[:, 0])).mean() < 0.1
 
 
 def test_no_rows_give_no_answers() -> None:
@@ -106,7 +106,7 @@ def test_the_number_of_threads_does_not_matter(fit: Fit, monkeypatch: pytest.Mon
 
 
 def threads_of(api: str) -> set[int]:
-    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == api}
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == api}
 
 
 def test_few_rows_get_one_thread_and_many_as_many_as_there_are() -> None:
@@ -143,8 +143,8 @@ def test_learning_side_by_side_leaves_threads_as_they_were() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         before = {api: threads_of(api) for api in ("blas", "openmp")}
-        for one in [pool.submit(first), pool.submit(second)]:
-            one.result()
+        for future in [pool.submit(first), pool.submit(second)]:
+            future.result()
         assert {api: threads_of(api) for api in before} == before
 
 

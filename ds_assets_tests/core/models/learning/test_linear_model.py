@@ -30,13 +30,13 @@ def split(users: int = 1_000) -> tuple[Rows, Rows]:
 
 def test_linear_model_learns_what_recency_alone_cannot_say() -> None:
     training, validation = split()
-    found = chances_of(training, validation.matrix)
-    assert found.shape == (1_000,)
-    assert ((found > 0) & (found < 1)).all()
-    assert found.mean() == pytest.approx(validation.labels.mean(), abs=0.05)
+    chances = chances_of(training, validation.matrix)
+    assert chances.shape == (1_000,)
+    assert ((chances > 0) & (chances < 1)).all()
+    assert chances.mean() == pytest.approx(validation.labels.mean(), abs=0.05)
     recency = recency_scores(make_target(), make_snapshot(FIRST_DAY, 1_000).features)
     assert (
-        roc_auc_score(validation.labels, found) > roc_auc_score(validation.labels, recency) + 0.05
+        roc_auc_score(validation.labels, chances) > roc_auc_score(validation.labels, recency) + 0.05
     )
 
 
@@ -52,9 +52,9 @@ def test_a_missing_value_can_say_more_than_any_number() -> None:
     matrix = chance.normal(size=(400, 1)).astype(np.float32)
     labels = chance.random(400) < 0.5
     matrix[labels & (chance.random(400) < 0.9)] = np.nan
-    missing, known = np.array([[np.nan]], np.float32), np.array([[0.0]], np.float32)
+    missing, present = np.array([[np.nan]], np.float32), np.array([[0.0]], np.float32)
     assert sigmoid(fit_linear(matrix, labels).log_odds(missing))[0] > 0.8
-    assert sigmoid(fit_linear(matrix, labels).log_odds(known))[0] < 0.3
+    assert sigmoid(fit_linear(matrix, labels).log_odds(present))[0] < 0.3
 
 
 def test_empty_constant_and_enormous_columns_leave_a_linear_model_finite() -> None:
@@ -70,9 +70,9 @@ def test_empty_constant_and_enormous_columns_leave_a_linear_model_finite() -> No
     ).astype(np.float32)
     labels = matrix[:, 3] > 0
     strange = np.array([[1.0, -largest, np.nan, np.nan], [np.nan, 9.9, largest, 3.0]], np.float32)
-    found = sigmoid(fit_linear(matrix, labels).log_odds(strange))
-    assert np.isfinite(found).all()
-    assert found[1] > 0.5
+    chances = sigmoid(fit_linear(matrix, labels).log_odds(strange))
+    assert np.isfinite(chances).all()
+    assert chances[1] > 0.5
 
 
 def labels_of(matrix: Matrix) -> np.ndarray:
@@ -83,8 +83,8 @@ def test_steps_say_nearly_what_the_line_says() -> None:
     matrix = make_matrix(2_000)
     model = fit_linear(matrix, labels_of(matrix))
     unseen = make_matrix(500, 3)
-    found = model.intercept + binned_contribution(bin_contributions(model, matrix), unseen)
-    assert np.corrcoef(found, model.log_odds(unseen))[0, 1] > 0.95
+    log_odds = model.intercept + binned_contribution(bin_contributions(model, matrix), unseen)
+    assert np.corrcoef(log_odds, model.log_odds(unseen))[0, 1] > 0.95
 
 
 def test_steps_add_on_average_what_the_line_adds() -> None:
@@ -138,7 +138,7 @@ def test_many_rows_are_thinned_out_and_both_outcomes_stay(monkeypatch: pytest.Mo
     monkeypatch.setattr("ds_assets.core.models.learning.linear_model.MAX_ROWS", 100)
     matrix = make_matrix(1_000)
     labels = labels_of(matrix)
-    found = fit_linear(matrix, labels).log_odds(matrix)
-    assert roc_auc_score(labels, found) > 0.8
+    log_odds = fit_linear(matrix, labels).log_odds(matrix)
+    assert roc_auc_score(labels, log_odds) > 0.8
     rare = np.arange(1_000) == 1
     assert np.isfinite(fit_linear(matrix, rare).log_odds(matrix)).all()

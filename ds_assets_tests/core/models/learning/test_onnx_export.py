@@ -22,31 +22,33 @@ def run(model: bytes, matrix: NDArray[np.float32]) -> dict[str, Any]:
 
 def attributes(model: bytes) -> dict[str, Any]:
     (node,) = onnx.load_model_from_string(model).graph.node
-    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    return {
+        attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
+    }
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_file_says_what_the_classifier_says_whatever_is_missing(seed: int) -> None:
     trees, unseen = make_trees(seed), make_matrix(500, seed + 10)
-    found = run(as_onnx(trees), unseen)
-    assert set(found) == {"label", "probabilities"}
-    np.testing.assert_allclose(found["probabilities"], trees.predict_proba(unseen), atol=1e-5)
-    np.testing.assert_array_equal(found["label"], trees.predict(unseen))
+    outputs = run(as_onnx(trees), unseen)
+    assert set(outputs) == {"label", "probabilities"}
+    np.testing.assert_allclose(outputs["probabilities"], trees.predict_proba(unseen), atol=1e-5)
+    np.testing.assert_array_equal(outputs["label"], trees.predict(unseen))
 
 
 def test_the_file_says_what_the_regressor_says() -> None:
     trees, unseen = make_trees(kind="regressor"), make_matrix(500, 10)
-    found = run(as_onnx(trees, 2.0, 1.0), unseen)
-    assert set(found) == {"variable"}
-    np.testing.assert_allclose(found["variable"][:, 0], 2 * trees.predict(unseen) + 1, atol=1e-5)
+    outputs = run(as_onnx(trees, 2.0, 1.0), unseen)
+    assert set(outputs) == {"variable"}
+    np.testing.assert_allclose(outputs["variable"][:, 0], 2 * trees.predict(unseen) + 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(0.7, -0.4), (1.3, 2.0), (0.0, -1.0)])
 def test_a_calibration_is_part_of_the_trees(slope: float, intercept: float) -> None:
     trees, unseen = make_trees(), make_matrix(500, 10)
-    found = run(as_onnx(trees, slope, intercept), unseen)["probabilities"][:, 1]
+    chances = run(as_onnx(trees, slope, intercept), unseen)["probabilities"][:, 1]
     expected = sigmoid(slope * trees.decision_function(unseen) + intercept)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(chances, expected, atol=1e-5)
 
 
 def test_without_calibration_leaves_are_as_they_were_learnt() -> None:
@@ -57,23 +59,29 @@ def test_without_calibration_leaves_are_as_they_were_learnt() -> None:
 
 
 def test_each_node_knows_how_many_training_rows_came_to_it() -> None:
-    found = attributes(as_onnx(make_trees(rows=700)))
+    attributes_of_node = attributes(as_onnx(make_trees(rows=700)))
     rows = dict(
         zip(
-            zip(found["nodes_treeids"], found["nodes_nodeids"], strict=True),
-            found["nodes_hitrates"],
+            zip(
+                attributes_of_node["nodes_treeids"],
+                attributes_of_node["nodes_nodeids"],
+                strict=True,
+            ),
+            attributes_of_node["nodes_hitrates"],
             strict=True,
         )
     )
-    assert {rows[tree, 0] for tree in found["nodes_treeids"]} == {700.0}
-    leaves = zip(found["class_treeids"], found["class_nodeids"], strict=True)
-    assert sum(rows[leaf] for leaf in leaves) == 700 * len(set(found["nodes_treeids"]))
+    assert {rows[tree, 0] for tree in attributes_of_node["nodes_treeids"]} == {700.0}
+    leaves = zip(
+        attributes_of_node["class_treeids"], attributes_of_node["class_nodeids"], strict=True
+    )
+    assert sum(rows[leaf] for leaf in leaves) == 700 * len(set(attributes_of_node["nodes_treeids"]))
 
 
 def test_a_model_that_found_nothing_to_split_by_says_the_base_rate() -> None:
     constant = np.ones((100, 9), dtype=np.float32)
-    found = run(as_onnx(make_trees(matrix=constant)), make_matrix(50)[:, :9])["probabilities"]
-    np.testing.assert_allclose(found, [[0.6, 0.4]] * 50, atol=1e-6)
+    chances = run(as_onnx(make_trees(matrix=constant)), make_matrix(50)[:, :9])["probabilities"]
+    np.testing.assert_allclose(chances, [[0.6, 0.4]] * 50, atol=1e-6)
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:
@@ -85,15 +93,15 @@ def test_the_file_of_a_mixture_says_what_trees_and_steps_say_together(share: flo
     matrix, unseen = make_matrix(1_000), make_matrix(500, 10)
     fitted = fit_classifier(matrix, np.nan_to_num(matrix[:, 0]) > 0, share, 0)
     line = Calibration(slope=0.8, intercept=0.1)
-    found = run(classifier_onnx(fitted, line), unseen)["probabilities"][:, 1]
-    np.testing.assert_allclose(found, sigmoid(line.log_odds(fitted.log_odds(unseen))), atol=1e-5)
+    chances = run(classifier_onnx(fitted, line), unseen)["probabilities"][:, 1]
+    np.testing.assert_allclose(chances, sigmoid(line.log_odds(fitted.log_odds(unseen))), atol=1e-5)
 
 
 def test_every_node_of_a_mixture_knows_its_training_rows() -> None:
     matrix = make_matrix(1_000)
     fitted = fit_classifier(matrix, np.nan_to_num(matrix[:, 0]) > 0, 0.5, 0)
     load_trees(classifier_onnx(fitted, UNCHANGED))  # which refuses a file without them
-    found = attributes(classifier_onnx(fitted, UNCHANGED))
-    assert len(set(found["nodes_treeids"])) == hyper_parameters(1_000)["max_iter"] + len(
-        fitted.steps
-    )
+    attributes_of_node = attributes(classifier_onnx(fitted, UNCHANGED))
+    assert len(set(attributes_of_node["nodes_treeids"])) == hyper_parameters(1_000)[
+        "max_iter"
+    ] + len(fitted.steps)

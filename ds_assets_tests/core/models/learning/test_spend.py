@@ -37,9 +37,9 @@ def with_whales(rows: Rows) -> Rows:
 
 
 def fitted(rows: Rows) -> FittedAmounts:
-    found = fit_amounts(rows, seed=0)
-    assert found is not None
-    return found
+    fitted_amounts = fit_amounts(rows, seed=0)
+    assert fitted_amounts is not None
+    return fitted_amounts
 
 
 def judged(rows: Rows, validation: Rows, chance: float = 1 / 3) -> SpendCard:
@@ -50,12 +50,12 @@ def judged(rows: Rows, validation: Rows, chance: float = 1 / 3) -> SpendCard:
 
 def test_amounts_follow_what_was_spent() -> None:
     rows, later = make_rows(), make_rows(seed=1)
-    found = fitted(rows).amounts(later.matrix)
+    amounts = fitted(rows).amounts(later.matrix)
     assert later.spend is not None
     paid = later.labels
-    assert np.corrcoef(found[paid], later.spend[paid])[0, 1] > 0.6
+    assert np.corrcoef(amounts[paid], later.spend[paid])[0, 1] > 0.6
     assert fitted(rows).payers == rows.labels.sum()
-    assert (found >= 0).all()
+    assert (amounts >= 0).all()
 
 
 def test_a_few_whales_move_nobodys_expectation_much() -> None:
@@ -71,10 +71,12 @@ def test_the_cap_is_the_quantile_and_what_lies_above_is_told() -> None:
     rows = make_rows()
     assert rows.spend is not None
     spend = rows.spend[rows.labels]
-    found = fitted(rows)
-    assert found.cap == np.quantile(spend, 0.99)
-    assert found.above_cap == pytest.approx(1 - np.minimum(spend, found.cap).sum() / spend.sum())
-    assert 0 < found.above_cap < 0.05
+    fitted_amounts = fitted(rows)
+    assert fitted_amounts.cap == np.quantile(spend, 0.99)
+    assert fitted_amounts.above_cap == pytest.approx(
+        1 - np.minimum(spend, fitted_amounts.cap).sum() / spend.sum()
+    )
+    assert 0 < fitted_amounts.above_cap < 0.05
 
 
 def test_the_factor_makes_amounts_add_up_to_what_was_spent_below_the_cap() -> None:
@@ -130,9 +132,9 @@ def test_purchases_of_nothing_count_as_nothing() -> None:
     rows = make_rows()
     assert rows.spend is not None
     half = np.where(np.arange(len(rows.spend)) % 2, rows.spend, 0.0)
-    found = fitted(with_spend(rows, half))
-    assert found.payers == rows.labels.sum()
-    assert found.amounts(rows.matrix).mean() < fitted(rows).amounts(rows.matrix).mean() / 2
+    fitted_amounts = fitted(with_spend(rows, half))
+    assert fitted_amounts.payers == rows.labels.sum()
+    assert fitted_amounts.amounts(rows.matrix).mean() < fitted(rows).amounts(rows.matrix).mean() / 2
 
 
 def test_users_of_whom_nobody_paid_can_judge() -> None:
@@ -156,25 +158,25 @@ def test_one_user_can_judge() -> None:
 
 
 def test_amounts_are_never_negative_and_never_without_number() -> None:
-    found = amounts_of(np.array([-3.0, 0.0, np.log(11.0)]), factor=2.0)
-    np.testing.assert_allclose(found, [0.0, 0.0, 20.0])
+    amounts = amounts_of(np.array([-3.0, 0.0, np.log(11.0)]), factor=2.0)
+    np.testing.assert_allclose(amounts, [0.0, 0.0, 20.0])
 
 
 def test_enormous_amounts_are_safe() -> None:
     rows = make_rows()
     assert rows.spend is not None
-    found = fitted(with_spend(rows, rows.spend * 1e12))
-    assert np.isfinite(found.amounts(rows.matrix)).all()
-    assert isinstance(found.trees, FittedRegressor)
+    fitted_amounts = fitted(with_spend(rows, rows.spend * 1e12))
+    assert np.isfinite(fitted_amounts.amounts(rows.matrix)).all()
+    assert isinstance(fitted_amounts.trees, FittedRegressor)
 
 
 def test_refunds_beyond_what_was_paid_are_safe() -> None:
     rows = make_rows()
     assert rows.spend is not None
     spend = np.where(rows.labels & (np.arange(2_000) % 40 == 0), -30.0, rows.spend)
-    found = fitted(with_spend(rows, spend))
-    assert np.isfinite(found.amounts(rows.matrix)).all()
-    assert 0 <= found.above_cap < 0.1
+    fitted_amounts = fitted(with_spend(rows, spend))
+    assert np.isfinite(fitted_amounts.amounts(rows.matrix)).all()
+    assert 0 <= fitted_amounts.above_cap < 0.1
     card = judged(with_spend(rows, spend), with_spend(rows, spend))
     assert card.factor > 0
     assert 0 < card.top_share < 1

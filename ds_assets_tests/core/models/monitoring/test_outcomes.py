@@ -42,15 +42,18 @@ def happened(
 
 
 def folds(*measures: Measures) -> ModelCard:
-    found = (make_evaluation(number, delivered=one) for number, one in enumerate(measures))
-    return make_card(folds=tuple(found))
+    evaluations = (
+        make_evaluation(number, delivered=measures_of_fold)
+        for number, measures_of_fold in enumerate(measures)
+    )
+    return make_card(folds=tuple(evaluations))
 
 
 def compared(
-    found: ObservedOutcomes, card: ModelCard | None = None, **changes: Any
+    outcomes: ObservedOutcomes, card: ModelCard | None = None, **changes: Any
 ) -> pd.DataFrame:
     return compare(
-        make_target(), DAY, found, card or promising(), changes.pop("drift", DRIFT), **changes
+        make_target(), DAY, outcomes, card or promising(), changes.pop("drift", DRIFT), **changes
     )
 
 
@@ -59,14 +62,14 @@ def promising() -> ModelCard:
     return folds(make_measures(0.79, 0.0))
 
 
-def row_of(found: ObservedOutcomes, card: ModelCard | None = None) -> dict[str, Any]:
-    row = compared(found, card).iloc[0]
+def row_of(outcomes: ObservedOutcomes, card: ModelCard | None = None) -> dict[str, Any]:
+    row = compared(outcomes, card).iloc[0]
     return {str(name): value for name, value in row.items()}
 
 
 def test_what_came_as_promised_is_told_with_both() -> None:
-    found = happened()
-    row = row_of(found)
+    outcomes = happened()
+    row = row_of(outcomes)
     assert row["verdict"] == "as_promised"
     assert (row["as_of"], row["target"], row["segment"], row["users"]) == (
         DAY,
@@ -74,13 +77,13 @@ def test_what_came_as_promised_is_told_with_both() -> None:
         "all",
         2_000,
     )
-    assert row["predicted"] == found.probabilities.mean()
-    assert row["happened"] == found.labels.mean()
+    assert row["predicted"] == outcomes.probabilities.mean()
+    assert row["happened"] == outcomes.labels.mean()
     assert row["auc_low"] < row["auc"] < row["auc_high"]
     assert (row["promised_auc_low"], row["promised_auc_high"]) == pytest.approx((0.74, 0.84))
     assert row["promised_happened_low"] == pytest.approx(row["predicted"] - 0.02)
     assert row["promised_happened_high"] == pytest.approx(row["predicted"] + 0.02)
-    assert row["brier"] == pytest.approx(((found.probabilities - found.labels) ** 2).mean())
+    assert row["brier"] == pytest.approx(((outcomes.probabilities - outcomes.labels) ** 2).mean())
     assert 0 < row["log_loss"] < 1
     assert 0 < row["ece"] < 0.1
     assert row["drift"] == 0.41
@@ -123,14 +126,15 @@ def simulated(skill: float, users: int, seed: int) -> ObservedOutcomes:
 
 def verdicts_of(days: int, skill: float, users: int) -> Counter[str]:
     """Verdicts on simulated days, each promised what three other such days measured."""
-    found: Counter[str] = Counter()
+    verdict_counts: Counter[str] = Counter()
     for number in range(days):
         earlier = [simulated(skill, users, 3 * number + n + days) for n in range(3)]
         measured = (
-            measure(one.labels, {"own": Scores(one.probabilities)}, 0)["own"] for one in earlier
+            measure(outcomes.labels, {"own": Scores(outcomes.probabilities)}, 0)["own"]
+            for outcomes in earlier
         )
-        found[row_of(simulated(skill, users, number), folds(*measured))["verdict"]] += 1
-    return found
+        verdict_counts[row_of(simulated(skill, users, number), folds(*measured))["verdict"]] += 1
+    return verdict_counts
 
 
 @pytest.mark.slow
@@ -138,9 +142,9 @@ def verdicts_of(days: int, skill: float, users: int) -> Counter[str]:
 def test_a_calibrated_model_of_few_users_raises_a_false_alarm_on_less_than_1_day_in_50(
     skill: float,
 ) -> None:
-    found = verdicts_of(200, skill, users=300)
-    assert found["useless"] <= 2
-    assert found["useless"] + found["outside"] <= 4
+    verdict_counts = verdicts_of(200, skill, users=300)
+    assert verdict_counts["useless"] <= 2
+    assert verdict_counts["useless"] + verdict_counts["outside"] <= 4
 
 
 def without_skill(users: int, spread: float, seed: int) -> ObservedOutcomes:
@@ -153,8 +157,10 @@ def without_skill(users: int, spread: float, seed: int) -> ObservedOutcomes:
 
 @pytest.mark.parametrize(("users", "spread"), [(300, 1.3), (2_000, 0.8), (10_000, 0.01)])
 def test_a_model_without_skill_is_found_useless(users: int, spread: float) -> None:
-    found = Counter(row_of(without_skill(users, spread, seed))["verdict"] for seed in range(20))
-    assert found["useless"] >= 19
+    verdict_counts = Counter(
+        row_of(without_skill(users, spread, seed))["verdict"] for seed in range(20)
+    )
+    assert verdict_counts["useless"] >= 19
 
 
 @pytest.mark.parametrize("kept", [19, 20])
@@ -169,18 +175,18 @@ def test_too_few_users_of_an_outcome_have_no_measures(kept: int, label: bool) ->
 
 
 def test_one_user_is_too_few_and_no_error() -> None:
-    found = compared(happened(1))
-    assert found["verdict"].to_list() == ["too_few_users"]
-    conform(PREDICTION_OUTCOMES, found)
+    rows = compared(happened(1))
+    assert rows["verdict"].to_list() == ["too_few_users"]
+    conform(PREDICTION_OUTCOMES, rows)
 
 
 def test_the_promise_reaches_from_the_lowest_to_the_highest_of_the_folds() -> None:
     card = folds(make_measures(0.8, 0.0), make_measures(0.7, 0.1), make_measures(0.75, -0.2))
-    found = promise(card)
-    assert found is not None
-    assert (found.auc.low, found.auc.high) == pytest.approx((0.65, 0.85))
-    assert (found.bias.low, found.bias.high) == pytest.approx((-0.22, 0.12))
-    assert found.auc.value == 0.8
+    promised = promise(card)
+    assert promised is not None
+    assert (promised.auc.low, promised.auc.high) == pytest.approx((0.65, 0.85))
+    assert (promised.bias.low, promised.bias.high) == pytest.approx((-0.22, 0.12))
+    assert promised.auc.value == 0.8
 
 
 def test_a_wider_promise_is_easier_to_keep() -> None:
@@ -206,12 +212,12 @@ def test_a_card_that_was_never_judged_promises_nothing() -> None:
 
 def test_each_group_has_a_row_and_users_without_one_are_among_all() -> None:
     groups = np.array(["country=US", "country=KR", ""] * 500, dtype=object)
-    found = compared(happened(1_500, groups=groups))
-    assert found["segment"].to_list() == ["all", "country=KR", "country=US"]
-    assert found["users"].to_list() == [1_500, 500, 500]
+    rows = compared(happened(1_500, groups=groups))
+    assert rows["segment"].to_list() == ["all", "country=KR", "country=US"]
+    assert rows["users"].to_list() == [1_500, 500, 500]
     whole = happened(1_500, groups=groups)
     alone = row_of(whole.of(groups == "country=KR"))
-    of_group = found.iloc[1]
+    of_group = rows.iloc[1]
     assert of_group["auc"] == alone["auc"]
     assert of_group["happened"] == alone["happened"]
 
@@ -226,18 +232,18 @@ def test_only_the_largest_groups_have_rows() -> None:
 
 def test_nothing_is_promised_of_a_group() -> None:
     groups = np.array(["country=US", "country=KR"] * 1_000, dtype=object)
-    found = compared(happened(groups=groups), folds(make_measures(0.95, 0.0)))
-    assert found["verdict"].to_list() == ["outside", "as_promised", "as_promised"]
-    assert found["promised_auc_low"].isna().to_list() == [False, True, True]
+    rows = compared(happened(groups=groups), folds(make_measures(0.95, 0.0)))
+    assert rows["verdict"].to_list() == ["outside", "as_promised", "as_promised"]
+    assert rows["promised_auc_low"].isna().to_list() == [False, True, True]
 
 
 def test_spend_is_told_where_it_was_predicted() -> None:
     spend, expected = np.full(2_000, 3.0), np.full(2_000, 2.5)
     groups = np.array(["a=1", "a=2"] * 1_000, dtype=object)
     spend[::2] = 1.0
-    found = compared(happened(expected_spend=expected, spend=spend, groups=groups))
-    assert found["predicted_spend"].to_list() == [2.5, 2.5, 2.5]
-    assert found["spend"].to_list() == [2.0, 1.0, 3.0]
+    rows = compared(happened(expected_spend=expected, spend=spend, groups=groups))
+    assert rows["predicted_spend"].to_list() == [2.5, 2.5, 2.5]
+    assert rows["spend"].to_list() == [2.0, 1.0, 3.0]
 
 
 @pytest.mark.parametrize("spend", [None, np.full(2_000, 3.0)])

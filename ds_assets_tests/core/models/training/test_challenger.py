@@ -42,27 +42,29 @@ def flipped(snapshot: LabelledSnapshot) -> LabelledSnapshot:
 
 
 def test_a_steady_game_is_remembered_whole() -> None:
-    found = make_challenger(make_small_snapshots(10, steady), seed=0)
-    assert found.choices.memory.snapshots is None
-    assert set(found.choices.memory.differences) == {4, 2}
-    assert all(difference.high > 0 for difference in found.choices.memory.differences.values())
-    assert [len(one.fold.training) for one in found.validated] == [8, 7, 6]
+    trained_challenger = make_challenger(make_small_snapshots(10, steady), seed=0)
+    assert trained_challenger.choices.memory.snapshots is None
+    assert set(trained_challenger.choices.memory.differences) == {4, 2}
+    assert all(
+        difference.high > 0 for difference in trained_challenger.choices.memory.differences.values()
+    )
+    assert [len(validated.fold.training) for validated in trained_challenger.validated] == [8, 7, 6]
 
 
 def test_a_game_that_has_changed_is_remembered_since_then() -> None:
-    found = make_challenger(make_small_snapshots(11, changing(4)), seed=0)
-    assert found.choices.memory.snapshots == 2
-    assert found.choices.memory.differences[2].high < 0
-    assert [len(one.fold.training) for one in found.validated] == [2, 2, 2]
-    latest = found.validated[0]
-    assert [one.day for one in latest.fold.training] == [weeks(7), weeks(8)]
+    trained_challenger = make_challenger(make_small_snapshots(11, changing(4)), seed=0)
+    assert trained_challenger.choices.memory.snapshots == 2
+    assert trained_challenger.choices.memory.differences[2].high < 0
+    assert [len(validated.fold.training) for validated in trained_challenger.validated] == [2, 2, 2]
+    latest = trained_challenger.validated[0]
+    assert [snapshot.day for snapshot in latest.fold.training] == [weeks(7), weeks(8)]
     labels = latest.validation.labels
     assert latest.probabilities[labels].mean() > latest.probabilities[~labels].mean() + 0.3
 
 
 def test_a_shorter_memory_than_there_is_history_is_not_tried() -> None:
-    found = make_challenger(make_small_snapshots(7, steady), seed=0)
-    assert set(found.choices.memory.differences) == {2}  # of three
+    trained_challenger = make_challenger(make_small_snapshots(7, steady), seed=0)
+    assert set(trained_challenger.choices.memory.differences) == {2}  # of three
 
 
 def test_the_memory_keeps_the_latest() -> None:
@@ -74,13 +76,13 @@ def test_the_memory_keeps_the_latest() -> None:
 
 
 def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
-    found = make_challenger(make_small_snapshots(10, rising, users=600), seed=0)
-    card = found.calibration
+    trained_challenger = make_challenger(make_small_snapshots(10, rising, users=600), seed=0)
+    card = trained_challenger.calibration
     assert card.reason.startswith("yes")
     assert card.gain is not None
     assert card.gain.high < 0
     assert card.line.intercept > 0.2
-    latest = found.validated[0]
+    latest = trained_challenger.validated[0]
     assert latest.calibration not in (UNCHANGED, card.line)
     raw = 1 / (1 + np.exp(-latest.raw))
     share = latest.validation.labels.mean()
@@ -88,19 +90,21 @@ def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
 
 
 def test_calibrated_probabilities_are_left_as_they_are() -> None:
-    found = make_challenger(make_small_snapshots(8, steady), seed=0)
-    assert found.calibration.line == UNCHANGED
-    assert found.calibration.gain is not None
-    assert "no better beyond noise" in found.calibration.reason
-    assert all(one.calibration == UNCHANGED for one in found.validated)
+    trained_challenger = make_challenger(make_small_snapshots(8, steady), seed=0)
+    assert trained_challenger.calibration.line == UNCHANGED
+    assert trained_challenger.calibration.gain is not None
+    assert "no better beyond noise" in trained_challenger.calibration.reason
+    assert all(validated.calibration == UNCHANGED for validated in trained_challenger.validated)
 
 
 def test_one_judged_snapshot_cannot_be_calibrated() -> None:
-    found = make_challenger(make_small_snapshots(3, rising), seed=0)
-    assert len(found.validated) == 1
-    assert found.calibration.gain is None
-    assert found.calibration.line == UNCHANGED
-    assert found.calibration.reason == "no: there is no earlier snapshot to fit a line to"
+    trained_challenger = make_challenger(make_small_snapshots(3, rising), seed=0)
+    assert len(trained_challenger.validated) == 1
+    assert trained_challenger.calibration.gain is None
+    assert trained_challenger.calibration.line == UNCHANGED
+    assert (
+        trained_challenger.calibration.reason == "no: there is no earlier snapshot to fit a line to"
+    )
 
 
 @pytest.mark.parametrize("horizon", [14, 20])
@@ -129,24 +133,30 @@ def choices(snapshots: Sequence[LabelledSnapshot]) -> Challenger:
 
 
 def test_no_model_is_trained_on_labels_of_its_validation_days() -> None:
-    found = choices(make_small_snapshots(8, steady))
-    for one in found.validated:
-        assert all(part.matured_on <= one.fold.validation.day for part in one.fold.training)
+    trained_challenger = choices(make_small_snapshots(8, steady))
+    for validated in trained_challenger.validated:
+        assert all(
+            part.matured_on <= validated.fold.validation.day for part in validated.fold.training
+        )
 
 
 def test_folds_without_enough_users_are_left_out() -> None:
     snapshots = make_small_snapshots(7, steady)
     nobody_left = pd.Series(np.zeros(400, dtype=bool), index=snapshots[5].labels.index)
     snapshots[5] = replace(snapshots[5], labels=nobody_left)
-    found = choices(snapshots)
-    assert [one.fold.validation.day for one in found.validated] == [weeks(6), weeks(4), weeks(2)]
+    trained_challenger = choices(snapshots)
+    assert [validated.fold.validation.day for validated in trained_challenger.validated] == [
+        weeks(6),
+        weeks(4),
+        weeks(2),
+    ]
 
 
 def test_validation_users_beyond_the_most_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(challenger, "MAX_VALIDATION_ROWS", 200)
-    found = choices(make_small_snapshots(4, steady))
-    assert 120 < len(found.validated[0].validation.labels) < 280
-    assert len(found.validated[0].training.labels) == 800
+    trained_challenger = choices(make_small_snapshots(4, steady))
+    assert 120 < len(trained_challenger.validated[0].validation.labels) < 280
+    assert len(trained_challenger.validated[0].training.labels) == 800
 
 
 def test_winning_groups_have_models_in_every_fold() -> None:
@@ -156,9 +166,12 @@ def test_winning_groups_have_models_in_every_fold() -> None:
 
         return rule
 
-    found = choices(make_small_snapshots(5, opposite, users=600, groups="clusters"))
-    assert set(found.choices.contest.winners) == {"cluster=1", "cluster=2"}
-    for one in found.validated:
-        assert set(one.ensemble.groups) == {"cluster=1", "cluster=2"}
-    assert found.choices.fold is not None
-    assert found.choices.fold.ensemble.groups == found.choices.contest.winners
+    trained_challenger = choices(make_small_snapshots(5, opposite, users=600, groups="clusters"))
+    assert set(trained_challenger.choices.contest.winners) == {"cluster=1", "cluster=2"}
+    for validated in trained_challenger.validated:
+        assert set(validated.ensemble.groups) == {"cluster=1", "cluster=2"}
+    assert trained_challenger.choices.fold is not None
+    assert (
+        trained_challenger.choices.fold.ensemble.groups
+        == trained_challenger.choices.contest.winners
+    )

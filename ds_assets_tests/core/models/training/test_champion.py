@@ -51,9 +51,11 @@ def model() -> TrainedModel:
 
 
 def champion(**changes: Any) -> Champion:
-    made = model()
-    files = ModelFiles(card_text(made.card), made.onnx, tuple(made.parts.items()))
-    return Champion(made.card.model_copy(update=changes), files)
+    trained_model = model()
+    files = ModelFiles(
+        card_text(trained_model.card), trained_model.onnx, tuple(trained_model.parts.items())
+    )
+    return Champion(trained_model.card.model_copy(update=changes), files)
 
 
 def test_a_champion_is_read_from_its_files() -> None:
@@ -92,23 +94,23 @@ def test_a_champion_that_cannot_read_the_features_cannot_stay_and_names_them_all
 
 
 def test_a_champion_that_knew_nothing_of_the_validation_days_is_scored_itself() -> None:
-    found = score_validation(champion(), snapshots()[7])
-    made = model()
-    assert made.onnx is not None
-    stored = load_prediction_model(made.onnx, made.parts, made.card)
-    np.testing.assert_array_equal(found, probabilities(stored, snapshots()[7].features))
+    scores = score_validation(champion(), snapshots()[7])
+    trained_model = model()
+    assert trained_model.onnx is not None
+    stored = load_prediction_model(trained_model.onnx, trained_model.parts, trained_model.card)
+    np.testing.assert_array_equal(scores, probabilities(stored, snapshots()[7].features))
 
 
 @pytest.mark.parametrize("week", [5, 6])
 def test_a_champion_that_was_trained_later_is_judged_by_its_twin(week: int) -> None:
     validation = snapshots()[week]
-    found = score_validation(champion(), validation)
+    scores = score_validation(champion(), validation)
     twin = load_earlier_model(VALIDATION_PREFIX, model().parts, model().card)
-    np.testing.assert_array_equal(found, probabilities(twin, validation.features))
-    made = model()
-    assert made.onnx is not None
-    stored = load_prediction_model(made.onnx, made.parts, made.card)
-    assert (found != probabilities(stored, validation.features)).any()
+    np.testing.assert_array_equal(scores, probabilities(twin, validation.features))
+    trained_model = model()
+    assert trained_model.onnx is not None
+    stored = load_prediction_model(trained_model.onnx, trained_model.parts, trained_model.card)
+    assert (scores != probabilities(stored, validation.features)).any()
 
 
 def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
@@ -133,15 +135,15 @@ def test_the_twin_is_what_could_be_trained_on_its_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("week", "known"),
+    ("week", "is_independent"),
     [(7, True), (6, True), (5, True), (4, True), (3, True), (2, False), (0, False)],
 )
 def test_a_champion_is_not_validated_on_days_that_all_of_its_models_have_seen(
-    week: int, known: bool
+    week: int, is_independent: bool
 ) -> None:
     reason = leakage_reason(champion(), snapshots()[week])
-    assert (reason is None) is known
-    if not known:
+    assert (reason is None) is is_independent
+    if not is_independent:
         assert reason == (
             f"the champion has seen what happened after the validation snapshot {weeks(week)}"
         )
@@ -168,27 +170,28 @@ def drawn(users: int = 2_000) -> tuple[Labels, Floats]:
 
 def test_a_challenger_that_is_worse_beyond_noise_does_not_replace_the_champion() -> None:
     labels, good = drawn()
-    found = decide("abc", labels, challenger=np.full(2_000, 0.5), champion=good, seed=0)
-    assert (found.kept, found.champion) == ("champion", "abc")
-    assert found.reason == "on the snapshot for choices the challenger is worse beyond noise"
-    assert found.difference is not None
-    assert found.difference.low > 0
+    decision = decide("abc", labels, challenger=np.full(2_000, 0.5), champion=good, seed=0)
+    assert (decision.kept, decision.champion) == ("champion", "abc")
+    assert decision.reason == "on the snapshot for choices the challenger is worse beyond noise"
+    assert decision.difference is not None
+    assert decision.difference.low > 0
 
 
 def test_a_challenger_that_is_better_replaces_the_champion() -> None:
     labels, good = drawn()
-    found = decide("abc", labels, challenger=good, champion=np.full(2_000, 0.5), seed=0)
-    assert (found.kept, found.champion) == ("challenger", "abc")
-    assert found.reason == "on the snapshot for choices the challenger is better beyond noise"
+    decision = decide("abc", labels, challenger=good, champion=np.full(2_000, 0.5), seed=0)
+    assert (decision.kept, decision.champion) == ("challenger", "abc")
+    assert decision.reason == "on the snapshot for choices the challenger is better beyond noise"
 
 
 def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
     labels, good = drawn()
     shaken = np.clip(good + np.random.default_rng(1).normal(0, 0.02, 2_000), 0.01, 0.99)
-    one = np.clip(good, 0.01, 0.99)
-    for other in (one, shaken):
-        found = decide("abc", labels, challenger=other, champion=one, seed=0)
-        assert found.kept == "challenger"
+    clipped = np.clip(good, 0.01, 0.99)
+    for other in (clipped, shaken):
+        decision = decide("abc", labels, challenger=other, champion=clipped, seed=0)
+        assert decision.kept == "challenger"
         assert (
-            found.reason == "on the snapshot for choices the challenger is not worse beyond noise"
+            decision.reason
+            == "on the snapshot for choices the challenger is not worse beyond noise"
         )

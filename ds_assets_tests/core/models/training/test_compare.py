@@ -35,17 +35,22 @@ def of_groups() -> Challenger:
 def test_contenders_are_measured_on_the_same_users() -> None:
     latest = challenger().validated[0]
     other = np.full(400, 0.5)
-    found = evaluate(latest, make_target(), latest.probabilities, {"champion": other}, seed=0)
-    assert list(found.contenders) == ["delivered", "champion", "logistic_regression", "recency"]
+    evaluation = evaluate(latest, make_target(), latest.probabilities, {"champion": other}, seed=0)
+    assert list(evaluation.contenders) == [
+        "delivered",
+        "champion",
+        "logistic_regression",
+        "recency",
+    ]
     labels = latest.validation.labels
-    assert (found.users, found.positives) == (400, labels.sum())
-    assert found.snapshot == latest.fold.validation.day
-    assert found.trained_on == tuple(one.day for one in latest.fold.training)
+    assert (evaluation.users, evaluation.positives) == (400, labels.sum())
+    assert evaluation.snapshot == latest.fold.validation.day
+    assert evaluation.trained_on == tuple(snapshot.day for snapshot in latest.fold.training)
     alone = measure(labels, {"delivered": Scores(latest.probabilities)}, seed=0)
-    assert found.measures == alone["delivered"]
-    assert found.contenders["champion"].auc.value == 0.5
-    assert found.contenders["logistic_regression"].auc.value > 0.8
-    assert found.contenders["recency"].log_loss is None
+    assert evaluation.measures == alone["delivered"]
+    assert evaluation.contenders["champion"].auc.value == 0.5
+    assert evaluation.contenders["logistic_regression"].auc.value > 0.8
+    assert evaluation.contenders["recency"].log_loss is None
 
 
 def test_recency_is_that_of_the_target() -> None:
@@ -59,35 +64,35 @@ def test_recency_is_that_of_the_target() -> None:
 
 def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
     latest = of_groups().validated[0]
-    found = evaluate(latest, make_target(), latest.probabilities, {}, seed=0)
-    assert "global" in found.contenders
-    assert found.measures.auc.low > found.contenders["global"].auc.high
+    evaluation = evaluate(latest, make_target(), latest.probabilities, {}, seed=0)
+    assert "global" in evaluation.contenders
+    assert evaluation.measures.auc.low > evaluation.contenders["global"].auc.high
 
 
 def test_users_of_the_first_week_are_judged_apart() -> None:
     latest = challenger().validated[0]
     new = (latest.fold.validation.features["tenure_days"] < 7).to_numpy()
-    found = first_week(latest, seed=0)
-    assert (found.users, found.positives) == (new.sum(), latest.validation.labels[new].sum())
-    assert found.snapshot == latest.fold.validation.day
-    assert found.measures is not None
+    measures = first_week(latest, seed=0)
+    assert (measures.users, measures.positives) == (new.sum(), latest.validation.labels[new].sum())
+    assert measures.snapshot == latest.fold.validation.day
+    assert measures.measures is not None
     scores = {"own": Scores(latest.probabilities[new])}
-    assert found.measures == measure(latest.validation.labels[new], scores, seed=0)["own"]
+    assert measures.measures == measure(latest.validation.labels[new], scores, seed=0)["own"]
 
 
 def test_too_few_users_of_the_first_week_have_no_measures() -> None:
     latest = make_challenger(make_small_snapshots(3, steady, users=200), seed=0).validated[0]
-    found = first_week(latest, seed=0)
-    assert 0 < found.users < 40
-    assert found.measures is None
+    measures = first_week(latest, seed=0)
+    assert 0 < measures.users < 40
+    assert measures.measures is None
 
 
 def test_nobody_in_the_first_week_is_nobody() -> None:
     snapshots = make_small_snapshots(3, steady)
-    for one in snapshots:
-        one.features["tenure_days"] += 7
-    found = first_week(make_challenger(snapshots, seed=0).validated[0], seed=0)
-    assert (found.users, found.positives, found.measures) == (0, 0, None)
+    for snapshot in snapshots:
+        snapshot.features["tenure_days"] += 7
+    measures = first_week(make_challenger(snapshots, seed=0).validated[0], seed=0)
+    assert (measures.users, measures.positives, measures.measures) == (0, 0, None)
 
 
 def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
@@ -102,10 +107,10 @@ def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
 
 def test_groups_that_are_too_few_to_judge_have_no_measures() -> None:
     snapshots = make_small_snapshots(3, steady, groups="clusters")
-    for one in snapshots:
-        one.features.loc[:29, "user_group"] = "cluster=3"
-    found = make_challenger(snapshots, seed=0)
-    rows = found.validated[0].training
-    cards = {card.group: card for card in group_cards(found, rows, seed=0)}
+    for snapshot in snapshots:
+        snapshot.features.loc[:29, "user_group"] = "cluster=3"
+    trained_challenger = make_challenger(snapshots, seed=0)
+    rows = trained_challenger.validated[0].training
+    cards = {card.group: card for card in group_cards(trained_challenger, rows, seed=0)}
     assert cards["cluster=3"].measures is None
     assert cards["cluster=1"].measures is not None

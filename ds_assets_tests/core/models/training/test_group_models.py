@@ -49,8 +49,8 @@ def make_fold(
         make_small_snapshot(day, rule, users, groups=by) for day in (FIRST_DAY, LATER)
     )
     if not isinstance(groups, str):
-        for one in (training, validation):
-            one.features[USER_GROUP] = groups(one.features).astype("string")
+        for snapshot in (training, validation):
+            snapshot.features[USER_GROUP] = groups(snapshot.features).astype("string")
     return Fold((training,), validation)
 
 
@@ -67,30 +67,30 @@ def held(fold: Fold) -> tuple[Contest, Rows, FittedClassifier]:
     )
 
 
-def by_name(found: Contest) -> dict[str, GroupDecision]:
-    return {decision.group: decision for decision in found.decisions}
+def by_name(group_contest: Contest) -> dict[str, GroupDecision]:
+    return {decision.group: decision for decision in group_contest.decisions}
 
 
 def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
     fold = make_fold(opposite)
-    found, validation, whole = held(fold)
-    assert set(found.winners) == {"cluster=1", "cluster=2"}
-    for decision in found.decisions:
+    group_contest, validation, whole = held(fold)
+    assert set(group_contest.winners) == {"cluster=1", "cluster=2"}
+    for decision in group_contest.decisions:
         assert decision.has_own_model
         assert decision.reason == "its own model is better"
         assert decision.difference is not None
         assert decision.difference.high < 0
-    both = Ensemble(whole, found.winners).log_odds(validation)
+    both = Ensemble(whole, group_contest.winners).log_odds(validation)
     assert both[validation.labels].mean() > both[~validation.labels].mean() + 2
     alone = whole.log_odds(validation.matrix)
     assert alone[validation.labels].mean() < alone[~validation.labels].mean() + 1
 
 
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
-    found, validation, whole = held(make_fold(alike))
-    assert found.winners == {}
-    assert not any(decision.has_own_model for decision in found.decisions)
-    assert {decision.reason for decision in found.decisions} <= {
+    group_contest, validation, whole = held(make_fold(alike))
+    assert group_contest.winners == {}
+    assert not any(decision.has_own_model for decision in group_contest.decisions)
+    assert {decision.reason for decision in group_contest.decisions} <= {
         "its own model is worse",
         "its own model is no better beyond noise",
     }
@@ -128,16 +128,18 @@ def test_a_group_that_is_new_in_the_validation_snapshot_falls_back() -> None:
 def test_only_the_largest_groups_are_tried_and_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(user_groups, "MAX_USER_GROUPS", 2)
     names = np.array(["a"] * 200 + ["b"] * 100 + ["c"] * 200 + ["d"] * 100, dtype=object)
-    found = held(make_fold(alike, groups=lambda features: pd.Series(names, features.index)))[0]
-    cards = by_name(found)
+    group_contest = held(
+        make_fold(alike, groups=lambda features: pd.Series(names, features.index))
+    )[0]
+    cards = by_name(group_contest)
     assert list(cards) == ["a", "c"]
     assert cards["a"].difference is not None
     assert cards["c"].difference is not None
 
 
 def test_without_groups_there_is_no_contest() -> None:
-    found, _, _ = held(make_fold(alike, groups="none"))
-    assert found == Contest((), {})
+    group_contest, _, _ = held(make_fold(alike, groups="none"))
+    assert group_contest == Contest((), {})
 
 
 def test_a_group_can_have_a_model_where_both_outcomes_are_there() -> None:
@@ -153,5 +155,5 @@ def test_a_model_of_a_group_has_seen_its_users_alone() -> None:
     training = rows_of(fold.training, encoding_of(fold.training))
     own = training.of_group("cluster=1")
     whole = fit_classifier(own.matrix, own.labels, LINEAR_SHARE, seed=0)
-    found = fit_group(training, "cluster=1", LINEAR_SHARE, seed=0).log_odds(training.matrix)
-    np.testing.assert_array_equal(found, whole.log_odds(training.matrix))
+    log_odds = fit_group(training, "cluster=1", LINEAR_SHARE, seed=0).log_odds(training.matrix)
+    np.testing.assert_array_equal(log_odds, whole.log_odds(training.matrix))

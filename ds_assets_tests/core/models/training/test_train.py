@@ -82,19 +82,26 @@ def with_leavers(snapshot: LabelledSnapshot, count: int) -> LabelledSnapshot:
     return replace(snapshot, labels=labels)
 
 
-def champion_of(made: TrainedModel) -> Champion:
-    return Champion(made.card, ModelFiles(card_text(made.card), made.onnx, (*made.parts.items(),)))
+def champion_of(trained_model: TrainedModel) -> Champion:
+    return Champion(
+        trained_model.card,
+        ModelFiles(
+            card_text(trained_model.card), trained_model.onnx, (*trained_model.parts.items(),)
+        ),
+    )
 
 
-def predicted(made: TrainedModel, features: pd.DataFrame) -> Floats:
-    assert made.onnx is not None
-    return probabilities(load_prediction_model(made.onnx, made.parts, made.card), features)
+def predicted(trained_model: TrainedModel, features: pd.DataFrame) -> Floats:
+    assert trained_model.onnx is not None
+    return probabilities(
+        load_prediction_model(trained_model.onnx, trained_model.parts, trained_model.card), features
+    )
 
 
 def whole_of_it(**changes: Any) -> list[LabelledSnapshot]:
     """Snapshots of users with groups that differ, and with spend."""
-    made = make_small_snapshots(5, opposite, 600, groups="clusters", **changes)
-    return [with_spend(one) for one in made]
+    snapshots = make_small_snapshots(5, opposite, 600, groups="clusters", **changes)
+    return [with_spend(snapshot) for snapshot in snapshots]
 
 
 PAYMENT: dict[str, Any] = {"name": "payment", "user_groups": "clusters"}
@@ -142,7 +149,7 @@ def test_a_card_names_every_choice_and_every_file() -> None:
     assert set(card.distributions) == set(card.encoding.names)
     own = {group.file for group in card.groups}
     assert own == {"group_1.onnx", "group_2.onnx"}
-    earlier = {f"{prefix}{one}" for one in own for prefix in ("twin_", "choice_")}
+    earlier = {f"{prefix}{name}" for name in own for prefix in ("twin_", "choice_")}
     assert set(parts) == own | earlier | {AMOUNTS, VALIDATION_MODEL, CHOICE_MODEL}
     assert card.parts == {name: sha256_of([file]) for name, file in parts.items()}
     assert payment_model().onnx is not None
@@ -241,12 +248,12 @@ def test_the_delivered_model_learns_from_the_snapshot_that_judged_it() -> None:
 
 @pytest.mark.slow
 def test_the_delivered_model_learns_from_what_it_remembers_alone() -> None:
-    rules: Callable[[int], Rule] = lambda n: lambda one: (3 if n < 5 else -3) * one["x"]  # noqa: E731
-    made = trained(make_small_snapshots(11, rules), as_of=weeks(14))
-    assert made.card.memory is not None
-    assert made.card.memory.snapshots == 2
-    assert made.card.snapshots == (weeks(9), weeks(10))
-    assert made.card.rows == 800
+    rules: Callable[[int], Rule] = lambda n: lambda features: (3 if n < 5 else -3) * features["x"]  # noqa: E731
+    trained_model = trained(make_small_snapshots(11, rules), as_of=weeks(14))
+    assert trained_model.card.memory is not None
+    assert trained_model.card.memory.snapshots == 2
+    assert trained_model.card.snapshots == (weeks(9), weeks(10))
+    assert trained_model.card.rows == 800
 
 
 def test_without_snapshots_there_is_not_enough_data() -> None:
@@ -272,7 +279,7 @@ def test_a_model_that_nobody_can_judge_is_not_delivered() -> None:
 
 
 def test_what_is_missing_is_said_in_users_and_not_in_rows() -> None:
-    model = trained([with_leavers(one, 41) for one in small()])
+    model = trained([with_leavers(snapshot, 41) for snapshot in small()])
     assert model.onnx is None
     assert model.card.positives == 5 * 41
     assert model.card.reasons == (
@@ -290,13 +297,13 @@ def test_too_few_users_to_judge_by_are_too_few() -> None:
 
 
 def test_exactly_enough_is_enough() -> None:
-    snapshots = [with_leavers(one, 50) for one in small()]
+    snapshots = [with_leavers(snapshot, 50) for snapshot in small()]
     snapshots[4] = with_leavers(snapshots[4], 20)
     assert trained(snapshots).card.state == "ready"
 
 
 def test_one_outcome_alone_is_not_enough_and_everything_missing_is_told_at_once() -> None:
-    model = trained([with_leavers(one, 0) for one in small()], name="payment")
+    model = trained([with_leavers(snapshot, 0) for snapshot in small()], name="payment")
     assert model.card.base_rate == 0.0
     assert model.card.enough_on is None
     assert model.card.reasons == (
@@ -306,14 +313,17 @@ def test_one_outcome_alone_is_not_enough_and_everything_missing_is_told_at_once(
 
 
 def test_snapshots_without_users_are_too_little_and_no_error() -> None:
-    snapshots = [replace(one, features=one.features[:0], labels=one.labels[:0]) for one in small()]
+    snapshots = [
+        replace(snapshot, features=snapshot.features[:0], labels=snapshot.labels[:0])
+        for snapshot in small()
+    ]
     assert trained(snapshots).card.state == "not_enough_data"
 
 
-def assert_same(one: TrainedModel, other: TrainedModel) -> None:
-    assert one.card == other.card
-    assert one.onnx == other.onnx
-    assert one.parts == other.parts
+def assert_same(trained_model: TrainedModel, other: TrainedModel) -> None:
+    assert trained_model.card == other.card
+    assert trained_model.onnx == other.onnx
+    assert trained_model.parts == other.parts
 
 
 def test_the_same_input_gives_the_same_bytes_and_card() -> None:
@@ -323,12 +333,12 @@ def test_the_same_input_gives_the_same_bytes_and_card() -> None:
 def test_the_order_of_rows_labels_and_snapshots_does_not_matter() -> None:
     shuffled = [
         replace(
-            one,
-            features=one.features.sample(frac=1, random_state=1),
-            labels=one.labels.sample(frac=1, random_state=2),
-            spend=None if one.spend is None else one.spend.sample(frac=1, random_state=3),
+            snapshot,
+            features=snapshot.features.sample(frac=1, random_state=1),
+            labels=snapshot.labels.sample(frac=1, random_state=2),
+            spend=None if snapshot.spend is None else snapshot.spend.sample(frac=1, random_state=3),
         )
-        for one in reversed(whole_of_it())
+        for snapshot in reversed(whole_of_it())
     ]
     assert_same(trained(shuffled, **PAYMENT), payment_model())
 
@@ -360,8 +370,8 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("no_model")
 def test_another_way_of_making_it_gives_another_version(changes: dict[str, Any]) -> None:
-    made = trained(whole_of_it(), **{**PAYMENT, **changes})
-    assert made.card.version != trained(whole_of_it(), **PAYMENT).card.version
+    trained_model = trained(whole_of_it(), **{**PAYMENT, **changes})
+    assert trained_model.card.version != trained(whole_of_it(), **PAYMENT).card.version
 
 
 def another_label(snapshot: LabelledSnapshot) -> LabelledSnapshot:
@@ -403,7 +413,7 @@ def test_anything_that_changed_gives_another_fingerprint(
 
 @pytest.mark.slow
 def test_a_snapshot_that_took_part_in_a_choice_alone_is_in_the_fingerprint() -> None:
-    rules: Callable[[int], Rule] = lambda n: lambda one: (3 if n < 5 else -3) * one["x"]  # noqa: E731
+    rules: Callable[[int], Rule] = lambda n: lambda features: (3 if n < 5 else -3) * features["x"]  # noqa: E731
     snapshots = make_small_snapshots(11, rules)
     first = trained(snapshots, as_of=weeks(14)).card
     second = trained([another_label(snapshots[0]), *snapshots[1:]], as_of=weeks(14)).card
@@ -431,16 +441,18 @@ def yesterdays() -> TrainedModel:
 
 
 def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
-    made = trained(small(7), as_of=weeks(9), champion=champion_of(yesterdays()))
-    decision = made.card.decision
+    trained_model = trained(small(7), as_of=weeks(9), champion=champion_of(yesterdays()))
+    decision = trained_model.card.decision
     assert decision is not None
     assert (decision.kept, decision.champion) == ("challenger", yesterdays().card.version)
     assert decision.reason == "on the snapshot for choices the challenger is not worse beyond noise"
-    assert made.card.version != yesterdays().card.version
-    assert made.card.trained == weeks(9)
-    latest, *earlier = made.card.folds
+    assert trained_model.card.version != yesterdays().card.version
+    assert trained_model.card.trained == weeks(9)
+    latest, *earlier = trained_model.card.folds
     assert "champion" in latest.contenders
-    assert all("champion" not in one.contenders for one in earlier)  # it has seen them
+    assert all(
+        "champion" not in evaluation.contenders for evaluation in earlier
+    )  # it has seen them
 
 
 def kept() -> TrainedModel:
@@ -451,13 +463,13 @@ def kept() -> TrainedModel:
 
 
 def spoilt() -> list[LabelledSnapshot]:
-    return [flipped(one) if one.day < weeks(5) else one for one in small(8)]
+    return [flipped(snapshot) if snapshot.day < weeks(5) else snapshot for snapshot in small(8)]
 
 
 def test_a_challenger_that_is_worse_leaves_the_champion_as_it_was() -> None:
-    made, before = kept(), yesterdays()
-    assert (made.onnx, made.parts) == (before.onnx, before.parts)
-    card = made.card
+    trained_model, before = kept(), yesterdays()
+    assert (trained_model.onnx, trained_model.parts) == (before.onnx, before.parts)
+    card = trained_model.card
     assert card.decision is not None
     assert (card.decision.kept, card.decision.champion) == ("champion", before.card.version)
     assert (
@@ -514,9 +526,9 @@ def test_a_champion_is_never_judged_by_days_that_it_has_seen(latest: int) -> Non
     snapshots = small(latest + 1)
     card = trained(snapshots, as_of=weeks(9), champion=champion_of(yesterdays())).card
     assert card.decision is not None
-    seen = latest < 3  # a model of week 3 made the choices
-    assert ("champion" in card.folds[0].contenders) is not seen
-    if seen:
+    has_leaked = latest < 3  # a model of week 3 made the choices
+    assert ("champion" in card.folds[0].contenders) is not has_leaked
+    if has_leaked:
         assert card.decision.reason == (
             f"the champion has seen what happened after the validation snapshot {weeks(latest)}"
         )
@@ -548,14 +560,18 @@ def test_a_champion_that_does_not_fit_is_replaced_and_says_why(
 def test_without_data_for_a_challenger_the_champion_stays(
     snapshots: list[LabelledSnapshot],
 ) -> None:
-    made = trained(snapshots, as_of=weeks(9), champion=champion_of(yesterdays()))
+    trained_model = trained(snapshots, as_of=weeks(9), champion=champion_of(yesterdays()))
     before = yesterdays()
-    assert (made.onnx, made.parts) == (before.onnx, before.parts)
-    assert (made.card.state, made.card.as_of, made.card.trained) == ("ready", weeks(9), AS_OF)
-    assert made.card.folds == before.card.folds
-    assert made.card.decision is not None
-    assert made.card.decision.kept == "champion"
-    assert made.card.decision.reason.startswith(
+    assert (trained_model.onnx, trained_model.parts) == (before.onnx, before.parts)
+    assert (trained_model.card.state, trained_model.card.as_of, trained_model.card.trained) == (
+        "ready",
+        weeks(9),
+        AS_OF,
+    )
+    assert trained_model.card.folds == before.card.folds
+    assert trained_model.card.decision is not None
+    assert trained_model.card.decision.kept == "champion"
+    assert trained_model.card.decision.reason.startswith(
         f"there is not enough data for a challenger: {len(snapshots)} matured snapshot"
     )
 
@@ -573,16 +589,18 @@ def test_without_data_a_champion_that_does_not_fit_does_not_stay(
     snapshots: list[LabelledSnapshot], changes: dict[str, Any]
 ) -> None:
     champion = champion_of(yesterdays())
-    made = trained(snapshots, as_of=weeks(9), champion=champion, **changes)
-    assert made.onnx is None
-    assert made.card.state == "not_enough_data"
+    trained_model = trained(snapshots, as_of=weeks(9), champion=champion, **changes)
+    assert trained_model.onnx is None
+    assert trained_model.card.state == "not_enough_data"
 
 
 @pytest.mark.slow
 def test_a_payment_model_without_spend_has_no_amounts() -> None:
-    made = trained([replace(one, spend=None) for one in whole_of_it()], **PAYMENT)
-    assert made.card.spend is None
-    assert AMOUNTS not in made.parts
+    trained_model = trained(
+        [replace(snapshot, spend=None) for snapshot in whole_of_it()], **PAYMENT
+    )
+    assert trained_model.card.spend is None
+    assert AMOUNTS not in trained_model.parts
 
 
 def peculiar(users: int) -> LabelledSnapshot:
@@ -624,7 +642,7 @@ def test_the_onnx_model_says_what_the_trees_say(snapshot: LabelledSnapshot) -> N
 
 @pytest.mark.slow
 def test_a_calibrated_file_says_calibrated_probabilities() -> None:
-    rules: Callable[[int], Rule] = lambda n: lambda one: one["x"] + 0.35 * n - 2  # noqa: E731
+    rules: Callable[[int], Rule] = lambda n: lambda features: features["x"] + 0.35 * n - 2  # noqa: E731
     snapshots = make_small_snapshots(10, rules, users=600)
     model = trained(snapshots, as_of=weeks(13))
     assert model.card.calibration is not None
@@ -634,8 +652,8 @@ def test_a_calibrated_file_says_calibrated_probabilities() -> None:
     rows = rows_of(kept, model.card.encoding)
     fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
     raw = fitted.log_odds(rows.matrix)
-    found = predicted(model, pd.concat([one.features for one in kept]))
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-line.log_odds(raw))), atol=1e-5)
+    chances = predicted(model, pd.concat([snapshot.features for snapshot in kept]))
+    np.testing.assert_allclose(chances, 1 / (1 + np.exp(-line.log_odds(raw))), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -643,7 +661,7 @@ def test_leaving_is_learnt_out_of_time_as_well_as_the_noise_allows() -> None:
     """A model of 300 users a week reaches what the labels' own chances reach, less a little."""
     model = trained(make_snapshots(6), as_of=weeks(9))
     unseen = make_features(2_000, seed=7)
-    found = predicted(model, unseen)
+    chances = predicted(model, unseen)
     labels = leavers(unseen, seed=7).to_numpy()
-    assert found[labels].mean() > found[~labels].mean() + 0.2
-    assert found.mean() == pytest.approx(labels.mean(), abs=0.05)
+    assert chances[labels].mean() > chances[~labels].mean() + 0.2
+    assert chances.mean() == pytest.approx(labels.mean(), abs=0.05)

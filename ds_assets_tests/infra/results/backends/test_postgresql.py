@@ -57,7 +57,7 @@ def test_text_that_it_cannot_store_is_refused_and_the_day_stays(url: str) -> Non
 def test_a_user_whose_id_it_cannot_store_is_not_found(url: str) -> None:
     with ResultsDatabase(url) as database:
         database.deliver(DAYS[0], table(row("a")), "run")
-        assert [found["user_id"] for found in database.latest(["a\0", "a"])] == ["a"]
+        assert [row["user_id"] for row in database.latest(["a\0", "a"])] == ["a"]
 
 
 def test_a_lookup_reads_the_rows_of_the_users_alone(url: str) -> None:
