@@ -19,6 +19,7 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import adopt_stored_days, open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import recorded
+from ds_assets.infra.lake.refresh import describe_days
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions, days_back
 
@@ -133,7 +134,7 @@ def days_with(
 ) -> list[dt.date]:
     """Days of a run for which a table that the asset reads is stored, and that are not refused.
 
-    The others are left out.
+    The others are left out, and so are days that would mix inputs of different game files.
 
     Raises:
         dagster.Failure: there is none.
@@ -145,7 +146,16 @@ def days_with(
         for day in days
         if day not in refused and day not in stored
     }
+    asset = context.asset_key.to_user_string()
+    for day in days:
+        if day not in reasons and (changed := records.find_changed_inputs(asset, day)):
+            reasons[day] = _describe_changed_inputs(changed)
     return leave_out(days, reasons, context)
+
+
+def _describe_changed_inputs(changed: Mapping[str, Sequence[dt.date]]) -> str:
+    inputs = " and ".join(f"{describe_days(days)} of {asset}" for asset, days in changed.items())
+    return f"{inputs} were made with another game.yaml; run `ds-assets refresh`"
 
 
 def _describe_refusal(verdict: Verdict | None) -> str:

@@ -28,6 +28,7 @@ from ds_assets.jobs import (
     deliver_again,
     judge_predictions,
     predict_again,
+    refresh,
     refuse_day,
     serve_predictions,
 )
@@ -78,7 +79,7 @@ def build_defs(
             asset_checks=checks.build(game),
             jobs=[
                 *(collect, predict, again, deliver, judge),
-                *(accept_day(game), refuse_day(game), serve_predictions(game)),
+                *(accept_day(game), refuse_day(game), refresh(game), serve_predictions(game)),
             ],
             schedules=[daily_collection(collect, game, settings)],
             sensors=[raw_files_sensor(game, predict, again, deliver, judge)],

@@ -12,12 +12,15 @@ from typing import TypeAlias
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from ds_assets.core.game_settings import ACTIVITY
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
+from ds_assets.infra.lake.refresh import keep_activity, keep_days_without_files, request_refresh
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.installation import make_service, operator_name
 from ds_assets.serving.answer import Prediction
@@ -110,6 +113,36 @@ def _decision_job(name: str, decision: Decision, description: str, game: Game) -
         )
 
     @dg.job(name=name, description=description)
+    def job() -> None:
+        decide()
+
+    return job
+
+
+class DaysToKeep(dg.Config):
+    """Why `user_activity` that another game file made stays as it is; empty to make it again."""
+
+    keep: str = ""
+
+
+def refresh(game: Game) -> dg.JobDefinition:
+    """The job by which the operator decides about days that another game file made."""
+    description = "Have the sensor make the days again that another game.yaml made."
+
+    @dg.op(name="refresh_op", description=description)
+    def decide(
+        context: dg.OpExecutionContext, config: DaysToKeep, lake: dg.ResourceParam[Lake]
+    ) -> None:
+        by = operator_name()
+        if config.keep.strip():
+            days = [*open_records(game, lake).changed_days(ACTIVITY)]
+            keep_activity(days, f"{by}: {config.keep.strip()}", game, lake)
+            context.log.info("kept %d days of user_activity", len(days))
+        for day in keep_days_without_files(game, lake):
+            context.log.warning("%s stays as it is, because its raw files are gone", day)
+        request_refresh(game, by, lake)
+
+    @dg.job(name="refresh", description=description)
     def job() -> None:
         decide()
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -19,17 +19,36 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
+from ds_assets.core.game_settings import ACTIVITY, FEATURES
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.run_order import MAX_DAYS_PER_RUN
+from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.game import Game
 from ds_assets.infra.labels import find_stored_due_outcomes
+from ds_assets.infra.lake.adoption import open_records
+from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.refresh import find_days_without_files
 from ds_assets.installation import Installation
-from ds_assets.jobs import DAILY, OUTCOMES
+from ds_assets.jobs import DAILY, OUTCOMES, PREDICT
+from ds_assets.partitions import daily_partitions
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 _OF_DAGSTER = ("Dagster", "RetryRequested")
+_RUNS_OBSERVED = 20
+_REFRESHED = (
+    (ACTIVITY, dg.AssetSelection.assets(ACTIVITY)),
+    (FEATURES, dg.AssetSelection.assets(FEATURES)),
+    ("clusters", dg.AssetSelection.assets("clusters").downstream() - OUTCOMES),
+    ("rds_results", dg.AssetSelection.assets("rds_results", "prediction_cache")),
+    ("prediction_outcomes", OUTCOMES),
+)
+"""What is made again, in this order: the days of an asset that are outdated, and what to run.
+
+All activity comes before features, and all features before models, which learn from many days."""
 PROCESS = "ds_assets/process"
 """Tag with the machine and the process of a run."""
 _INSTANCE_FILE = Path(__file__).with_name("dagster.yaml")
@@ -164,6 +183,84 @@ def run_graph(
     if matured:
         materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance, report_step)
     return GraphRun(left_out, matured)
+
+
+def refresh_days(
+    defs: dg.Definitions,
+    installation: Installation,
+    instance: dg.DagsterInstance,
+    report_step: ReportStep,
+) -> list[str]:
+    """Make all outdated days again, in order, in runs of up to `MAX_DAYS_PER_RUN` days.
+
+    Stopped and started again, it continues: the days that remain are those that are still outdated.
+
+    Args:
+        defs: The graph.
+        installation: The installation that it runs on.
+        instance: Where the runs are recorded.
+        report_step: Receives the start and the end of each step.
+
+    Returns:
+        A sentence for each reason why days were left out.
+
+    Raises:
+        InputError: a run failed.
+        Unavailable: a run failed because a server cannot be used.
+    """
+    game, lake = installation.game, installation.lake()
+    left_out: list[str] = []
+    for asset, selection in _REFRESHED:
+        done: set[dt.date] = set()
+        while remaining := [
+            day for day in find_outdated_days(asset, game, lake) if day not in done
+        ]:
+            near = [day for day in remaining if (day - remaining[0]).days < MAX_DAYS_PER_RUN]
+            left_out += materialize_days(defs, selection, near[0], near[-1], instance, report_step)
+            done.update(near)
+    return list(dict.fromkeys(left_out))
+
+
+def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
+    """Find the days to make again of an asset of `_REFRESHED`, and of those made with it."""
+    records = open_records(game, lake)
+    if asset == "prediction_outcomes":
+        return find_stored_due_outcomes(records, game)
+    made_together = {
+        "clusters": predicting_assets(game)[1:],
+        "rds_results": ("rds_results", "prediction_cache"),
+    }
+    assets = made_together.get(asset, (asset,))
+    outdated = {day for together in assets for day in records.outdated_days(together)}
+    if asset == ACTIVITY:
+        outdated.difference_update(find_days_without_files(outdated, lake))
+    partitions = set(daily_partitions(game).get_partition_keys())
+    return sorted(day for day in outdated if str(day) in partitions)
+
+
+def predicting_assets(game: Game) -> tuple[str, ...]:
+    """The assets from features to predictions, and the profiles of clusters."""
+    models = (target.model_asset for target in targets_of(game).values())
+    return (FEATURES, "clusters", *models, "predictions", "cluster_profiles")
+
+
+def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta | None:
+    """How long it takes to make days from their raw files, by the latest runs of days.
+
+    None without such runs.
+    """
+    succeeded = dg.RunsFilter(job_name=PREDICT, statuses=[dg.DagsterRunStatus.SUCCESS])
+    runs = instance.get_run_records(succeeded, limit=_RUNS_OBSERVED)
+    seconds = sum((run.end_time or 0.0) - (run.start_time or 0.0) for run in runs)
+    made_days = sum(_count_days(run.dagster_run.tags) for run in runs)
+    return dt.timedelta(seconds=seconds * days / made_days) if made_days and seconds else None
+
+
+def _count_days(tags: Mapping[str, str]) -> int:
+    if RANGE_START not in tags:
+        return 1
+    first, last = (dt.date.fromisoformat(tags[name]) for name in (RANGE_START, RANGE_END))
+    return (last - first).days + 1
 
 
 def _step_listener(report_step: ReportStep) -> Callable[[dg.EventLogEntry], None]:

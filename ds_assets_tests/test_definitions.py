@@ -231,6 +231,7 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
         "accept_day": set(),
+        "refresh": set(),
         "refuse_day": set(),
     }
     schedules = [(s.name, s.job_name) for s in definitions.get_repository_def().schedule_defs]

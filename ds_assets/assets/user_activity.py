@@ -118,18 +118,23 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
-        days = days_of(context)
+        requested = days_of(context)
+        missing = [day for day in requested if not list_raw_day(day, lake).logs]
+        where = f"there are no raw files in {lake}/raw"
+        # What is stored of the others, and its record, stays as it is.
+        days = leave_out(requested, dict.fromkeys(missing, where), context)
         with recording(context, days, lake, game) as contents:
             reports = materialize_days(days, lake, engine, game)
             # Before the days have a record, so that nothing uses one without its verdict.
             contents.update(evaluate_days(reports, lake, game))
-        missing = [day for day in days if day not in reports]
-        where = f"there are no raw files in {lake}/raw"
-        leave_out(days, dict.fromkeys(missing, where), context)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})
+        records = Records(lineage_of(game), lake)
         for day, report in reports.items():
-            if report.days_to_run_again:
-                context.log.warning(_describe_days_to_run_again(day, report))
+            later_days = [it for it in report.days_to_run_again if it not in reports]
+            if later_days:
+                reason = f"{day} has other events than before, and this day has some of them, too"
+                records.mark_again(TABLE, later_days, reason)
+                context.log.warning(_describe_days_to_run_again(day, later_days))
 
     return user_activity
 
@@ -287,11 +292,11 @@ def _totals(
     return {row.pop("dt").date(): {str(k): int(v) for k, v in row.items()} for row in totals}
 
 
-def _describe_days_to_run_again(day: dt.date, report: ActivityReport) -> str:
-    listed = ", ".join(map(str, report.days_to_run_again))
+def _describe_days_to_run_again(day: dt.date, later_days: Sequence[dt.date]) -> str:
     return (
         f"{day}: its events have changed, and later days have some of them, too; to count each "
-        f"once, run user_activity of these days again: {listed}"
+        "once, the sensor or `ds-assets refresh` makes user_activity of these days again: "
+        f"{', '.join(map(str, later_days))}"
     )
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run the whole graph for a day, or for a range of days in one run.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
     "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",
+    "refresh": "Explain what a changed game.yaml means, and make outdated days again.",
     "predict": "Print the predictions of users, one line of JSON each.",
     "serve": "Serve the prediction API until interrupted. API docs at /docs.",
     "keys": "Manage the keys of the API.",

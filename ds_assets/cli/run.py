@@ -7,6 +7,8 @@ import typer
 
 from ds_assets.cli.progress import Progress
 from ds_assets.definitions import build_defs
+from ds_assets.infra.lake.adoption import open_records
+from ds_assets.infra.lake.refresh import describe_changed_days, find_changed_days
 from ds_assets.installation import load_installation
 from ds_assets.runs import open_instance, run_graph
 
@@ -24,6 +26,9 @@ def run(
     """Run the whole graph for a day, or for a range of days in one run."""
     installation, until = load_installation(), last or first
     defs = build_defs(installation)
+    changed = find_changed_days(open_records(installation.game, installation.lake()))
+    if changed:
+        typer.echo(f"warning: {describe_changed_days(changed, None)}", err=True)
     with open_instance(installation.settings.home) as instance, Progress() as progress:
         done = run_graph(
             defs, installation, first.date(), until.date(), instance, progress.report_step

@@ -30,10 +30,13 @@ def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunReque
     days = _list_days(evaluation)
     newest = max(days, default=evaluation.game.first_day)
     files = _look(evaluation, days)
+    recorded = evaluation.records.recorded_days("user_activity")
+    marks = {day: it.inputs for day, it in recorded.items() if it.is_marked}
     intents = {
-        day: RunIntent(job, day, day, fingerprint(objects)) for day, objects in files.items()
+        day: RunIntent(job, day, day, f"{fingerprint(objects)}{marks.get(day, '')}")
+        for day, objects in files.items()
     }
-    stored = files.keys() & evaluation.records.recorded_days("user_activity").keys()
+    stored = files.keys() & recorded.keys()
     evaluation.records.refresh_raw_content({day: files[day] for day in stored})
     attempts = evaluation.attempts(intents.values())
     arrivals = {
@@ -69,8 +72,9 @@ def _look(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> dict[dt.date
 
 
 def _find_days_to_make(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> list[dt.date]:
-    """Find the days for the next run among those of which nothing is stored."""
-    game, recorded = evaluation.game, evaluation.records.recorded_days("user_activity").keys()
+    """Find the days for the next run among those of which nothing is stored, or that are marked."""
+    game, records = evaluation.game, evaluation.records.recorded_days("user_activity")
+    recorded = {day for day, record in records.items() if not record.is_marked}
     given_up = {RunIntent.of_tag(tag).first for tag in evaluation.cursor.given_up}
     newest = max(days, default=game.first_day)
     last = game.last_day or newest

@@ -192,7 +192,7 @@ class SensorEvaluation:
         return [_days_of(tags) for tags in runs if _SEPARATOR in tags.get(FILES, "")]
 
     def request_range(
-        self, job: str, days: Sequence[dt.date], assets: Iterable[str]
+        self, job: str, days: Sequence[dt.date], assets: Iterable[str], cause: str = ""
     ) -> list[dg.RunRequest]:
         """Request one run for the first of some days and those near it; given up ones are skipped.
 
@@ -200,13 +200,14 @@ class SensorEvaluation:
             job: The job to run.
             days: The days that need it, ascending; none need nothing.
             assets: The assets that are made; other inputs of theirs are another intent.
+            cause: What else the run is for; another cause is another intent.
         """
         remaining, assets = list(days), list(assets)
         while remaining:
             first = remaining[0]
             near = [day for day in remaining if (day - first).days < MAX_DAYS_PER_RUN]
             inputs = (self.records.inputs(asset, day) for asset in assets for day in near)
-            files = fingerprint(map(fingerprint_of_inputs, inputs))
+            files = fingerprint([*map(fingerprint_of_inputs, inputs), *filter(None, [cause])])
             intent = RunIntent(job, first, near[-1], files)
             attempts = tuple(self.attempts([intent])[intent.tag])
             arrival = Arrival(first, self.now, True, used=False, busy=False, attempts=attempts)

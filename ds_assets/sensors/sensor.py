@@ -13,9 +13,11 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.lake.refresh import find_changed_days
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
+from ds_assets.sensors.changed_settings import request_changed_days
 from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.given_up import report_given_up
 from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries, withdraw_refused_days
@@ -62,12 +64,17 @@ def raw_files_sensor(
         report_given_up(evaluation, jobs)
         withdraw_refused_days(evaluation, results, cache)
         withdraw_lost_deliveries(evaluation, results, cache)
-        requests = (
-            request_new_days(evaluation, predict.name)
-            or request_outdated_days(evaluation, predict_again.name)
-            or request_missing_deliveries(evaluation, deliver_again.name)
-            or request_matured_days(evaluation, judge_predictions.name)
-        )
+        if changed := find_changed_days(evaluation.records):
+            requests = request_changed_days(
+                evaluation, changed, predict.name, predict_again.name
+            ) or request_missing_deliveries(evaluation, deliver_again.name)
+        else:
+            requests = (
+                request_new_days(evaluation, predict.name)
+                or request_outdated_days(evaluation, predict_again.name)
+                or request_missing_deliveries(evaluation, deliver_again.name)
+                or request_matured_days(evaluation, judge_predictions.name)
+            )
         for warning in evaluation.warnings:
             context.log.warning(warning)
         summary = f"{lake}/{RAW}: {evaluation.summary() or 'nothing new'}"

@@ -136,11 +136,10 @@ class Records:
             and (asset == "user_activity" or day not in self.refused_days())
         }
 
-    def settings_of_days(self, asset: str) -> list[GameSettings]:
-        """The versions of the game file that the stored days of an asset count as made with."""
-        recorded = self.recorded_days(asset).values()
-        settings = (self._read_settings(it) for it in {record.settings for record in recorded})
-        return [version for version in settings if version is not None]
+    def newest_settings(self, asset: str) -> GameSettings | None:
+        """The game file that the newest stored day of an asset counts as made with."""
+        recorded = self.recorded_days(asset)
+        return self._read_settings(recorded[max(recorded)].settings) if recorded else None
 
     def outdated_days(self, asset: str) -> list[dt.date]:
         """Stored days that were made from other inputs than there are now, ascending.
@@ -162,11 +161,28 @@ class Records:
         """Mark recorded days as outdated, which others may be made from until they are replaced."""
         self._replace(asset, days, {"again": reason})
 
-    def keep(self, asset: str, days: Iterable[dt.date], reason: str) -> None:
-        """Let days count as made with the present game file, though they were not."""
-        settings = self._lineages[asset].settings
-        store_settings(settings, self._lake)
-        self._replace(asset, days, {"settings": settings.fingerprint, "kept": reason})
+    def keep(self, asset: str, day: dt.date, reason: str) -> str:
+        """Let a day count as made with the present game file, though it was not.
+
+        Returns:
+            Fingerprint of its content.
+        """
+        lineage = self._lineages[asset]
+        store_settings(lineage.settings, self._lake)
+        content = stored_content(lineage, day, self._lake)
+        changes = {"settings": lineage.settings.fingerprint, "kept": reason, "content": content}
+        self._replace(asset, [day], changes)
+        return content
+
+    def find_changed_inputs(self, asset: str, day: dt.date) -> dict[str, list[dt.date]]:
+        """Find the days that an asset would read for a day, and that another game file made."""
+        inputs: dict[str, list[dt.date]] = {}
+        for reads in self._lineages[asset].reads:
+            first, last = (day - dt.timedelta(it) for it in (reads.earliest, reads.latest))
+            changed = self.changed_days(reads.asset)
+            if within := [read for read in changed if first <= read <= last]:
+                inputs[reads.asset] = within
+        return inputs
 
     def withdraw(self, asset: str, days: Iterable[dt.date]) -> None:
         """Remove the records of days, which are outdated from now on."""

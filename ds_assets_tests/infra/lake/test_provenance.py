@@ -239,7 +239,7 @@ def test_days_that_an_operator_keeps_count_as_made_with_the_present_game_file(la
     store(lake, ACTIVITY, 0, 1)
     store(lake, FEATURES, 0, 1)
     records = Records(lineages_of(**OTHER_PURCHASES), lake)
-    records.keep(ACTIVITY, [day(0)], "anna: renamed in the game")
+    records.keep(ACTIVITY, day(0), "anna: renamed in the game")
     assert records.outdated_days(ACTIVITY) == [day(1)]
     assert records.outdated_days(FEATURES) == []
     record = records.read(ACTIVITY, day(0))
