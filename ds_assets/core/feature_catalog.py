@@ -8,6 +8,7 @@ A function that computes a feature is given the engine's column functions as `f`
 aggregate expression over the days of one user that a snapshot sees (`features.known_days`).
 """
 
+import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -125,6 +126,22 @@ def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
     return (
         *numeric,
         *(_attribute(name, kind, codes) for name, kind in game.attributes.items()),
+    )
+
+
+def find_filling_features(day: dt.date, game: Game) -> frozenset[str]:
+    """Features whose window on a day reaches back before the first day of the game's logs.
+
+    Such a window still grows from day to day, for reasons that have nothing to do with users.
+    Attributes are never among them: their latest value needs no whole window.
+    """
+    days_of_logs = (day - game.first_day).days + 1
+    attributes = {f"last_{name}" for name in game.attributes}
+    return frozenset(
+        feature.name
+        for feature in declare_features(game)
+        if feature.name not in attributes
+        and max(feature.windows, default=game.lookback_days) > days_of_logs
     )
 
 

@@ -1,10 +1,11 @@
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from ds_assets import core
 from ds_assets.core.clusters.clustering import distance_features
-from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.feature_catalog import declare_features, find_filling_features
 from ds_assets.game import Events
 from ds_assets_tests.core.factories import make_game
 
@@ -80,3 +81,15 @@ def test_no_module_of_the_core_takes_names_apart_by_regular_expressions() -> Non
     }
     # These are about what players and other programs write, and know no feature.
     assert with_patterns == {"log_names.py", "user_ids.py"}
+
+
+def test_a_window_is_filling_until_the_logs_reach_back_as_far() -> None:
+    game = make_game(windows=(7, 28), active_days=28)
+    first = game.first_day
+    on_the_first_day = find_filling_features(first, game)
+    assert {"spend_7d", "spend_28d", "trend_7d_28d", "tenure_days"} <= on_the_first_day
+    assert "last_country" not in on_the_first_day
+    a_week = find_filling_features(first + dt.timedelta(days=6), game)
+    assert "spend_7d" not in a_week
+    assert {"spend_28d", "trend_7d_28d", "tenure_days"} <= a_week
+    assert find_filling_features(first + dt.timedelta(days=27), game) == frozenset()

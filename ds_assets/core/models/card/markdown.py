@@ -3,7 +3,7 @@
 Scope: the wording. Every number in it is the card's.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from ds_assets.core.models.card.model_card import GroupCard, ModelCard
@@ -82,6 +82,8 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
         yield _spend(card.spend)
     if drift:
         yield _drift(drift)
+    if card.filling:
+        yield _filling(card.filling)
 
 
 def _choices(card: ModelCard) -> str:
@@ -159,6 +161,13 @@ def _drift(drift: Mapping[str, float]) -> str:
     return (
         "Drift of the day's features against the training snapshots "
         f"(PSI; above {DRIFTED:g} is much): {named}."
+    )
+
+
+def _filling(features: Sequence[str]) -> str:
+    return (
+        f"Window still filling, so without drift: {', '.join(features)}. No training snapshot has "
+        "as many days of logs before it."
     )
 
 

@@ -201,7 +201,8 @@ class ModelCard(Card):
         calibration: Whether probabilities were calibrated.
         decision: Whether it replaced the model of the day before.
         spend: The model of amounts; None if there are too few.
-        distributions: How each feature was distributed over the training rows.
+        distributions: How each feature was distributed over the training rows with a complete
+            window.
         hyper_parameters: Hyperparameters of the learner.
         parts: SHA-256 of each other file, by its name.
     """
@@ -236,6 +237,13 @@ class ModelCard(Card):
     def evaluation(self) -> Evaluation | None:
         """How good it is on the latest snapshot; none without a model."""
         return self.folds[0] if self.folds else None
+
+    @property
+    def filling(self) -> list[str]:
+        """Features without drift, as no training row had a complete window."""
+        if not self.distributions:
+            return []  # no model
+        return [name for name in self.encoding.names if name not in self.distributions]
 
     @property
     def missing(self) -> str:

@@ -62,6 +62,7 @@ class LabelledSnapshot:
             amount.
         revisions: What was known on earlier days, where that may differ, by day: logs arrive late,
             and each day has its own clusters.
+        filling: Features whose windows began before the first day of logs.
     """
 
     day: dt.date
@@ -70,6 +71,7 @@ class LabelledSnapshot:
     matured_on: dt.date
     spend: pd.Series | None = None
     revisions: Mapping[dt.date, Revision] = field(default_factory=dict)
+    filling: frozenset[str] = frozenset()
 
     @property
     def outcomes(self) -> Labels:
@@ -238,6 +240,7 @@ def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
         snapshot.matured_on,
         _sort_spend(snapshot.spend, order),
         {day: revision.sort(order) for day, revision in snapshot.revisions.items()},
+        snapshot.filling,
     )
 
 

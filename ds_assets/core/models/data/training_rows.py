@@ -73,3 +73,16 @@ def groups_of(snapshot: LabelledSnapshot) -> NDArray[np.object_]:
 def encoding_of(snapshots: Sequence[LabelledSnapshot]) -> Encoding:
     """Fit the encoding to the rows of snapshots."""
     return fit_encoding([snapshot.features for snapshot in snapshots])
+
+
+def complete_windows(snapshots: Sequence[LabelledSnapshot]) -> dict[str, NDArray[np.bool_]]:
+    """By feature, which rows of stacked snapshots had a complete window, shape (rows,).
+
+    Without the features whose windows were complete in all of them.
+    """
+    sizes = [len(snapshot.labels) for snapshot in snapshots]
+    filling = frozenset().union(*(snapshot.filling for snapshot in snapshots))
+    return {
+        name: np.repeat([name not in snapshot.filling for snapshot in snapshots], sizes)
+        for name in filling
+    }

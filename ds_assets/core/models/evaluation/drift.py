@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ds_assets.core.encoding import Encoding, encode
@@ -33,20 +34,29 @@ class Distribution(BaseModel):
     shares: tuple[float, ...]
 
 
-def distributions(matrix: Matrix, encoding: Encoding) -> dict[str, Distribution]:
+def distributions(
+    matrix: Matrix, encoding: Encoding, complete: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Distribution]:
     """Distribution of each feature, in bins of about equally many training rows.
 
     Args:
         matrix: Encoded features, shape (rows, features), at least one row.
         encoding: Names of the features.
+        complete: By feature, which rows had a complete window, shape (rows,); without a feature
+            whose windows all were. Other values say how old the game was, and are left out.
+
+    Returns:
+        By feature; without those that have no row with a complete window.
     """
-    return {name: _distribution(matrix[:, place]) for place, name in enumerate(encoding.names)}
+    values = {name: matrix[:, place] for place, name in enumerate(encoding.names)}
+    values |= {name: values[name][rows] for name, rows in complete.items() if name in values}
+    return {name: _distribution(column) for name, column in values.items() if len(column)}
 
 
 def stability(
     distributions: Mapping[str, Distribution], features: pd.DataFrame, encoding: Encoding
 ) -> dict[str, float]:
-    """Population stability index of each feature, the largest first.
+    """Population stability index of each feature that has a distribution, the largest first.
 
     The sum over bins of (share now - share then) log(share now / share then); see Yurdakul,
     Statistical Properties of Population Stability Index, 2018.
@@ -65,6 +75,7 @@ def stability(
     indexes = {
         name: _distance(distributions[name], matrix[:, place])
         for place, name in enumerate(encoding.names)
+        if name in distributions
     }
     return dict(sorted(indexes.items(), key=lambda item: (-item[1], item[0])))
 

@@ -28,7 +28,13 @@ from ds_assets.core.models.card.model_card import (
 )
 from ds_assets.core.models.data.snapshots import FOLDS, LabelledSnapshot, in_order, sampled
 from ds_assets.core.models.data.sufficiency import DataShortfall, enough_on, find_shortfalls
-from ds_assets.core.models.data.training_rows import NO_FEATURES, Rows, encoding_of, rows_of
+from ds_assets.core.models.data.training_rows import (
+    NO_FEATURES,
+    Rows,
+    complete_windows,
+    encoding_of,
+    rows_of,
+)
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
@@ -235,7 +241,7 @@ def _finish(
         "calibration": challenger.calibration,
         "decision": decision,
         "spend": spend if AMOUNTS in parts else None,
-        "distributions": distributions(rows.rows.matrix, rows.encoding),
+        "distributions": distributions(rows.rows.matrix, rows.encoding, complete_windows(kept)),
         "onnx_sha256": sha256_of([onnx]),
         "parts": {name: sha256_of([parts[name]]) for name in sorted(parts)},
     }

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard, Segment
+from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
@@ -168,3 +169,12 @@ def test_no_name_of_a_group_breaks_the_table(name: str) -> None:
 )
 def test_weird_names_of_groups_stay_in_their_cell(name: str, cell: str) -> None:
     assert tables(words(with_group(f"country={name}"), {}))[-1][2][0] == f" {cell} "
+
+
+def test_features_whose_window_is_still_filling_are_named() -> None:
+    card = make_full_card()
+    names = card.encoding.names
+    compared = {name: Distribution(edges=(), shares=(1.0, 0.0)) for name in names[2:]}
+    text = words(card.model_copy(update={"distributions": compared}), DRIFT)
+    assert f"Window still filling, so without drift: {names[0]}, {names[1]}. " in text
+    assert "still filling" not in words(card, DRIFT)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from ds_assets.core.encoding import encode
-from ds_assets.core.models.data.training_rows import encoding_of, groups_of, rows_of
+from ds_assets.core.models.data.training_rows import (
+    complete_windows,
+    encoding_of,
+    groups_of,
+    rows_of,
+)
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import FIRST_DAY, make_snapshot, make_snapshots
 
@@ -57,3 +62,12 @@ def test_snapshots_with_other_columns_are_refused_by_name() -> None:
     lacking = replace(later, features=later.features.drop(columns="spend_7d"))
     with pytest.raises(InputError, match="spend_7d: missing"):
         encoding_of([earlier, lacking])
+
+
+def test_a_row_has_a_complete_window_where_its_snapshot_has() -> None:
+    young, old = make_snapshots(2, users=3)
+    young = replace(young, filling=frozenset({"spend_28d"}))
+    ((name, rows),) = complete_windows([young, old]).items()
+    assert name == "spend_28d"
+    assert rows.tolist() == [False] * 3 + [True] * 3
+    assert complete_windows([old]) == {}

@@ -14,7 +14,7 @@ from ds_assets_tests.core.factories import make_features
 
 def drift(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, float]:
     encoding = fit_encoding([then])
-    return stability(distributions(encode(then, encoding), encoding), now, encoding)
+    return stability(distributions(encode(then, encoding), encoding, {}), now, encoding)
 
 
 def column(*values: object) -> pd.DataFrame:
@@ -122,7 +122,7 @@ def test_no_values_make_the_distance_infinite_or_negative(
 def test_shares_add_up_and_survive_json(then: list[float | None]) -> None:
     frame = column(*then).astype({"x": "float64"})
     encoding = fit_encoding([frame])
-    shares = distributions(encode(frame, encoding), encoding)["x"]
+    shares = distributions(encode(frame, encoding), encoding, {})["x"]
     assert sum(shares.shares) == pytest.approx(1.0)
     assert len(shares.shares) == len(shares.edges) + 2
     assert list(shares.edges) == sorted(set(shares.edges))
@@ -133,7 +133,24 @@ def test_shares_add_up_and_survive_json(then: list[float | None]) -> None:
 def test_bins_hold_about_as_many_rows_each() -> None:
     frame = column(*np.random.default_rng(0).exponential(size=10_000))
     encoding = fit_encoding([frame])
-    shares = distributions(encode(frame, encoding), encoding)["x"].shares
+    shares = distributions(encode(frame, encoding), encoding, {})["x"].shares
     assert len(shares) == 11
     np.testing.assert_allclose(shares[:-1], 0.1, atol=0.001)
     assert shares[-1] == 0
+
+
+def test_rows_whose_window_is_filling_are_not_compared() -> None:
+    then, now = column(*[1.0] * 50, *range(50)), column(*range(50))
+    encoding = fit_encoding([then])
+    complete = {"x": np.arange(100) >= 50}
+    of_complete = distributions(encode(then, encoding), encoding, complete)
+    assert stability(of_complete, now, encoding)["x"] == pytest.approx(0.0)
+    assert drift(then, now)["x"] > DRIFTED
+
+
+def test_a_feature_whose_window_was_never_complete_has_no_drift() -> None:
+    frame = column(*range(20))
+    encoding = fit_encoding([frame])
+    compared = distributions(encode(frame, encoding), encoding, {"x": np.zeros(20, dtype=bool)})
+    assert compared == {}
+    assert stability(compared, frame, encoding) == {}
