@@ -33,9 +33,15 @@ from ds_assets.infra.lake.tables import (
     read_target_predictions,
     table_file,
 )
+from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.day_folders import DayFolders
+from ds_assets.infra.missing_days import find_holes, find_missing_days
+from ds_assets.infra.newest_logs import newest_day
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.sensors import given_up
 from ds_assets.sensors.cursor import Cursor
+from ds_assets.sensors.log_source import CHECK as MISSING_DAYS
+from ds_assets.sensors.log_source import missing_days_result
 from ds_assets.sensors.run_requests import SensorEvaluation
 
 
@@ -47,8 +53,27 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _predictions_are_probabilities(),
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
+        _has_no_missing_days(game),
         *(_is_not_given_up(job, asset, game) for job, asset in given_up.FIRST_ASSETS.items()),
     ]
+
+
+def _has_no_missing_days(game: Game) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="raw_logs",
+        name=MISSING_DAYS,
+        description="Every day of the game so far has logs, or is in closed_days.",
+    )
+    def check(
+        log_source: dg.ResourceParam[LogSource], lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        made_days = open_records(game, lake).recorded_days("user_activity")
+        holes = find_holes(newest_day(game), made_days, lake, game)
+        folders = DayFolders(log_source, game.logs.path)
+        missing = find_missing_days(holes, folders, game)
+        return missing_days_result(missing, str(log_source))
+
+    return check
 
 
 def _is_not_given_up(job: str, asset: str, game: Game) -> dg.AssetChecksDefinition:

@@ -1,4 +1,4 @@
-"""Dagster's definitions: assets, checks, jobs, schedule, sensor and resources, put together."""
+"""Dagster's definitions: assets, checks, jobs, sensors and resources, put together."""
 
 import warnings
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ from ds_assets.resources import (
     LogSourceResource,
     ResultsResource,
 )
-from ds_assets.schedules import daily_collection
+from ds_assets.sensors.log_source import log_source_sensor
 from ds_assets.sensors.sensor import raw_files_sensor
 
 _ASSETS = (
@@ -81,8 +81,10 @@ def build_defs(
                 *(collect, predict, again, deliver, judge),
                 *(accept_day(game), refuse_day(game), refresh(game), serve_predictions(game)),
             ],
-            schedules=[daily_collection(collect, game, settings)],
-            sensors=[raw_files_sensor(game, predict, again, deliver, judge)],
+            sensors=[
+                log_source_sensor(game, collect, settings),
+                raw_files_sensor(game, predict, again, deliver, judge),
+            ],
             resources=_resources(installation) | dict(overrides or {}),
             # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,

@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     """Address of the lake as Spark sees it: `abfss://…`, `wasbs://…`, `s3a://…`, `file:///…`.
     Default: the lake's folder."""
     schedule_hour: Annotated[int, Field(ge=0, le=23)] = 2
-    """Hour of the day, in the game's time zone, at which the previous day's logs are copied."""
+    """Hour of the day, in the game's time zone, from which the previous day's logs are copied."""
+    recheck_days: Annotated[int, Field(ge=1, le=365)] = 3
+    """Newest days whose files in the source are compared with the copies again and again."""
     api_keys: AbsolutePath
     """File with the hashes of the API keys. Default: api_keys.json in the home."""
     requests_per_key: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000

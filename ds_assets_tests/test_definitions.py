@@ -209,14 +209,19 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "predictions:are_probabilities",
         "rds_results:is_complete",
         "prediction_outcomes:are_as_promised",
+        "raw_logs:has_no_missing_days",
         *given_up,
     }
     assert all(check.description for check in checks.values())
     free = {name for name, check in checks.items() if not check.blocking}
-    assert free == {"prediction_outcomes:are_as_promised", *given_up}
+    assert free == {
+        "prediction_outcomes:are_as_promised",
+        "raw_logs:has_no_missing_days",
+        *given_up,
+    }
 
 
-def test_jobs_schedule_and_sensor_are_these() -> None:
+def test_jobs_and_sensors_are_these() -> None:
     definitions, daily = defs(), set(SHAPE) - {"prediction_outcomes"}
     jobs = {
         job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
@@ -234,14 +239,12 @@ def test_jobs_schedule_and_sensor_are_these() -> None:
         "refresh": set(),
         "refuse_day": set(),
     }
-    schedules = [(s.name, s.job_name) for s in definitions.get_repository_def().schedule_defs]
-    assert schedules == [("daily_collection", "collect_logs")]
     sensors = [
         (s.name, [target.job_name for target in s.targets])
         for s in definitions.get_repository_def().sensor_defs
     ]
     reasons = ["daily_predictions", "predict_again", "deliver_again", "judge_predictions"]
-    assert sensors == [("raw_files", reasons)]
+    assert sorted(sensors) == [("log_source", ["collect_logs"]), ("raw_files", reasons)]
 
 
 def test_everything_that_is_referred_to_is_there() -> None:

@@ -29,7 +29,7 @@ from ds_assets.installation import Installation
 def run(days: Sequence[dt.date], installed: Installation) -> None:
     """Everything from the source's logs to the cache."""
     lake, engine, game = installed.lake(), installed.engine(), installed.game
-    raw_logs.materialize_days(days, installed.log_source(), lake, print)
+    raw_logs.materialize_days(days, installed.log_source(), lake, game, print)
     user_activity.materialize_days(days, lake, engine, game)
     user_features.materialize_days(days, lake, engine, game)
     clusters.materialize_days(days, lake, game)

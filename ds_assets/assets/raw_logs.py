@@ -1,34 +1,57 @@
 """Raw logs of a day, copied byte for byte from the log source to the lake, with a manifest."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
-from ds_assets.core.log_names import find_misnamed_days
 from ds_assets.daily_assets import daily_asset, days_of, leave_out, report_days
-from ds_assets.game import Game, Logs
+from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.raw_logs import Copied, ProgressCallback, copy_day
+from ds_assets.infra.lake.raw_logs import (
+    Copied,
+    IncompleteDayError,
+    ProgressCallback,
+    copy_day,
+    raw_objects,
+)
 from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.day_folders import DayFolders
+from ds_assets.infra.missing_days import WHAT_TO_DO
 
 _MAX_NAMES = 20
-"""Names of folders or ignored files that are listed."""
+"""Names of ignored files that are listed."""
 
 
 def materialize_days(
-    days: Sequence[dt.date], source: LogSource, lake: Lake, report: ProgressCallback
-) -> dict[dt.date, Copied]:
+    days: Sequence[dt.date], source: LogSource, lake: Lake, game: Game, report: ProgressCallback
+) -> tuple[dict[dt.date, Copied], dict[dt.date, str]]:
     """Copy the new and changed files of each day.
 
-    Days without source files are not in the result.
+    Returns:
+        What was copied of each day, and the reason of each day that has no logs or is not complete.
+        A day with logs in the lake that the source has not, or has no longer, is not left out.
     """
-    copies = {day: copy_day(day, source, lake, report) for day in days}
-    return {
-        day: copied
-        for day, copied in copies.items()
-        if any(file.in_source for file in copied.manifest.files)
-    }
+    copies: dict[dt.date, Copied] = {}
+    reasons: dict[dt.date, str] = {}
+    for day in days:
+        try:
+            copied = copy_day(day, source, lake, report, game.logs.marker)
+        except IncompleteDayError as error:
+            reasons[day] = str(error)
+            continue
+        if any(file.in_source for file in copied.manifest.files):
+            copies[day] = copied
+        elif logs := raw_objects(day, lake):
+            report(f"{day}: the source has no log files; {len(logs)} in the lake are used")
+            copies[day] = copied
+        else:
+            reasons[day] = ""
+    without_logs = [day for day, reason in reasons.items() if not reason]
+    if without_logs:
+        where = source.folder(without_logs[0])
+        reasons |= dict.fromkeys(without_logs, f"there are no log files in {where}; {WHAT_TO_DO}")
+    return copies, reasons
 
 
 def build(game: Game) -> dg.AssetsDefinition:
@@ -41,28 +64,15 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
     ) -> None:
         days = days_of(context)
-        copies = materialize_days(days, log_source, lake, context.log.info)
-        missing = [day for day in days if day not in copies]
-        where = f"there are no log files in {log_source.folder(missing[0])}" if missing else ""
-        leave_out(days, dict.fromkeys(missing, where), context)
+        copies, reasons = materialize_days(days, log_source, lake, game, context.log.info)
+        leave_out(days, reasons, context)
         report_days(context, {day: _metadata(copied) for day, copied in copies.items()})
-        for warning in misnamed_folders(days, log_source, game.logs):
+        folders = DayFolders(log_source, game.logs.path)
+        folders.find_days(days)
+        for warning in folders.describe_misnamed():
             context.log.warning(warning)
 
     return raw_logs
-
-
-def misnamed_folders(days: Sequence[dt.date], source: LogSource, logs: Logs) -> Iterator[str]:
-    """Yield a sentence for each place in the source whose folders look like days but are not."""
-    places = {source.folder(day).rpartition("/")[0]: day for day in days}
-    for place, day in places.items():
-        pattern = logs.path.rpartition("/")[2]
-        if names := find_misnamed_days(source.siblings(day), pattern):
-            listed = ", ".join(names[:_MAX_NAMES])
-            yield (
-                f"{place}: {len(names)} folders look like days and are not collected, because "
-                f"logs.path names days {logs.path}: {listed}"
-            )
 
 
 def _metadata(copied: Copied) -> dict[str, object]:

@@ -90,9 +90,10 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
     """Decide whether a day needs a run, for files in a store that is polled.
 
     The decision is stateless. Called repeatedly with the current facts, it is `RUN` until a run for
-    exactly these files is on record, and never again after that. A caller that loses its state or
-    dies between two steps therefore neither misses nor repeats a run, provided that each run is
-    recorded with its files (a fingerprint of names and ETags) before it starts.
+    exactly these files is on record, and after that only if what the run stored is lost, a day
+    later. A caller that loses its state or dies between two steps therefore neither misses nor
+    repeats a run, provided that each run is recorded with its files (a fingerprint of names and
+    ETags) before it starts.
 
     A day is run when
 
@@ -125,13 +126,22 @@ def decide_run(arrival: Arrival, partitions: Collection[dt.date], now: dt.dateti
         return RunDecision.RUNNING
     if arrival.used and arrival.refused:
         return RunDecision.REFUSED
-    if last is Outcome.SUCCEEDED or (last is None and arrival.used):
+    if _is_done(arrival, now):
         return RunDecision.DONE
     if pause := _pause(arrival.attempts, now):
         return pause
     settled = now - arrival.newest >= SETTLED_AFTER
     complete = settled if arrival.complete is None else arrival.complete
     return RunDecision.RUN if complete else RunDecision.ARRIVING
+
+
+def _is_done(arrival: Arrival, now: dt.datetime) -> bool:
+    """Return whether the data is stored, or a run for it has succeeded within a day."""
+    if not arrival.attempts:
+        return arrival.used
+    last = arrival.attempts[-1]
+    is_recent = now - last.at < RETRY_GIVEN_UP_AFTER
+    return last.outcome is Outcome.SUCCEEDED and (arrival.used or is_recent)
 
 
 def _pause(attempts: Iterable[Attempt], now: dt.datetime) -> RunDecision | None:

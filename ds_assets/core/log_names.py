@@ -15,6 +15,8 @@ _UNFINISHED = (
 _COMPANIONS = (".crc", ".md5", ".sha1", ".sha256")
 """Ends of the names of files that hold the checksum of another file."""
 _OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
+_YEAR = re.compile(r"(?:.*=)?(?:19|20)\d\d")
+"""A folder of a year, with the days in folders of its own below it."""
 _DATE = re.compile(r"(?<!\d)\d{4}\D?\d{1,2}\D?\d{1,2}(?!\d)")
 
 
@@ -58,7 +60,11 @@ def find_misnamed_days(folders: Iterable[str], pattern: str) -> list[str]:
 
 
 def _looks_like_day(name: str, pattern: str) -> bool:
-    return _parse(name, pattern) is not None or _DATE.search(name) is not None
+    return (
+        _parse(name, pattern) is not None
+        or _DATE.search(name) is not None
+        or _YEAR.fullmatch(name) is not None
+    )
 
 
 def _parse(name: str, pattern: str) -> str | None:

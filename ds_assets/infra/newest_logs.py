@@ -31,7 +31,7 @@ def find_source_days(source: LogSource, game: Game) -> list[dt.date]:
     parents: set[str] = set()
     while (parent := _parent(day, game)) not in parents and len(parents) < _MAX_FOLDERS:
         parents.add(parent)
-        if days := sorted(_parse_days(source.siblings(day), parent, game.logs.path)):
+        if days := sorted(_parse_days(source.folders(parent), parent, game.logs.path)):
             return days
         day = max(game.first_day, day.replace(day=1) - dt.timedelta(days=1))
     return []

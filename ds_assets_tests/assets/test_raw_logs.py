@@ -1,21 +1,21 @@
 """Raw logs of days, as the graph copies them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from ds_assets.assets.raw_logs import misnamed_folders
 from ds_assets.errors import InputError
-from ds_assets.game import Logs
 from ds_assets.infra.lake.raw_logs import read_manifest
+from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
+from ds_assets.infra.missing_days import WHAT_TO_DO
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
 from ds_assets_tests.conftest import BUCKET
 
 ONLY = ("raw_logs",)
-LOGS = Logs()
 
 
 @pytest.fixture
@@ -42,7 +42,10 @@ def test_a_day_without_files_fails_with_a_sentence_that_names_the_folder(
     with pytest.raises(InputError) as caught:
         installation.run(day(1), assets=ONLY)
     folder = installation.source(day(1))
-    assert str(caught.value).startswith(f"{day(1)}: there are no log files in {folder}\n")
+    assert str(caught.value).startswith(
+        f"{day(1)}: there are no log files in {folder}; {WHAT_TO_DO}\n"
+    )
+    assert "add the day to closed_days" in WHAT_TO_DO
 
 
 def test_a_day_whose_only_files_are_no_logs_is_a_day_without_files(
@@ -64,7 +67,8 @@ def test_a_range_leaves_the_missing_day_out_says_so_and_copies_the_others(
     installation: Installation,
 ) -> None:
     messages = installation.run(START, day(2), ONLY)
-    assert messages == [f"{day(1)}: there are no log files in {installation.source(day(1))}"]
+    where = installation.source(day(1))
+    assert messages == [f"{day(1)}: there are no log files in {where}; {WHAT_TO_DO}"]
     assert installation.lake.days("raw") == [START, day(2)]
 
 
@@ -105,7 +109,9 @@ def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
     source = installation.settings.source
     for name in ("dt=2026-1-1", "day=2026-01-02", "notes"):
         (source / name).mkdir()
-    (warning,) = misnamed_folders([START, day(2)], FolderLogSource(source, "dt=%Y-%m-%d"), LOGS)
+    folders = DayFolders(FolderLogSource(source, "dt=%Y-%m-%d"), "dt=%Y-%m-%d")
+    folders.find_days([START, day(2)])
+    (warning,) = folders.describe_misnamed()
     assert warning == (
         f"{source}: 2 folders look like days and are not collected, because logs.path names days "
         "dt=%Y-%m-%d: day=2026-01-02, dt=2026-1-1"
@@ -117,16 +123,51 @@ def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
     assert warning in logged
 
 
-def test_a_day_whose_files_have_all_left_the_source_fails_and_the_lake_keeps_them(
+def test_a_day_whose_files_have_all_left_the_source_is_run_from_those_in_the_lake(
     installation: Installation,
 ) -> None:
     installation.run(START, assets=ONLY)
     (installation.source(START) / "events.jsonl").unlink()
-    with pytest.raises(InputError, match="there are no log files in"):
-        installation.run(START, assets=ONLY)
+    installation.run(START, assets=("raw_logs", "user_activity"))
     assert installation.lake.exists(f"raw/dt={START}/events.jsonl")
     (entry,) = read_manifest(START, installation.lake).files
     assert not entry.in_source
+    assert installation.lake.days("user_activity") == [START]
+
+
+def test_a_day_that_was_put_straight_into_the_lake_is_run_without_a_source(
+    installation: Installation,
+) -> None:
+    content = (installation.source(START) / "events.jsonl").read_bytes()
+    shutil.rmtree(installation.settings.source)
+    installation.lake.write(f"raw/dt={START}/events.jsonl", content)
+    installation.run(START, assets=("raw_logs", "user_activity"))
+    assert installation.lake.days("user_activity") == [START]
+
+
+def test_a_day_without_its_marker_in_the_source_is_not_copied_until_it_has_one(
+    tmp_path: Path,
+) -> None:
+    marked = make_installation(tmp_path / "marked", logs={"marker": "_SUCCESS"})
+    marked.write_logs(START, event(1, f"{START}T10:00:00Z"))
+    with pytest.raises(InputError, match=f"dt={START} has no _SUCCESS, so it is not complete"):
+        marked.run(START, assets=ONLY)
+    assert marked.lake.days("raw") == []
+    marked.write_logs(START, name="_SUCCESS")
+    marked.run(START, assets=ONLY)
+    assert marked.lake.read(f"raw/dt={START}/_SUCCESS") == b""
+
+
+def test_a_check_names_the_days_without_logs(installation: Installation) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        installation.run(START, day(2), ONLY, instance)
+        key = dg.AssetCheckKey(dg.AssetKey("raw_logs"), "has_no_missing_days")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.event is not None
+    evaluation = record.event.asset_check_evaluation
+    assert evaluation is not None
+    assert not evaluation.passed
+    assert str(evaluation.description).startswith(f"no logs of {day(1)}, {day(3)} to {day(39)} in ")
 
 
 @pytest.mark.slow

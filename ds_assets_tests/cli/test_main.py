@@ -19,6 +19,7 @@ from ds_assets.errors import InputError
 from ds_assets.infra.engines import spark_session
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.missing_days import WHAT_TO_DO
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.results.schema import SCHEMA_VERSION
 from ds_assets.installation import operator_name
@@ -378,7 +379,7 @@ def test_a_day_that_is_not_stored_cannot_be_decided_about(shell: Shell, command:
 def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: Shell) -> None:
     lines = other_lines(shell.mistake("run", str(START)))
     folder = Installation(shell.home).source(START)
-    assert lines[0] == f"ds-assets: {START}: there are no log files in {folder}"
+    assert lines[0] == f"ds-assets: {START}: there are no log files in {folder}; {WHAT_TO_DO}"
     assert lines[1].startswith("Run id: ")
     assert len(lines) == 2
 

@@ -73,6 +73,16 @@ def test_a_run_that_succeeded_is_the_last_one() -> None:
     assert decide(attempts=attempts) is RunDecision.DONE
 
 
+def test_what_a_run_stored_and_was_lost_is_made_again_a_day_later() -> None:
+    for ago, decision in (
+        (RETRY_GIVEN_UP_AFTER - SECOND, RunDecision.DONE),
+        (RETRY_GIVEN_UP_AFTER, RunDecision.RUN),
+    ):
+        succeeded = (Attempt(Outcome.SUCCEEDED, NOW - ago),)
+        assert decide(attempts=succeeded) is decision
+        assert decide(attempts=succeeded, used=True) is RunDecision.DONE
+
+
 def test_a_run_that_failed_after_its_first_step_is_not_taken_for_done() -> None:
     assert decide(used=True, attempts=failed(RETRY_AFTER[0])) is RunDecision.RUN
 

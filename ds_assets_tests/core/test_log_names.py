@@ -82,6 +82,8 @@ def test_nothing_in_a_working_folder_is_a_log_wherever_it_stands(
         "dt=2026-02-01 (copy)",
         "dt=2026-02-01.bak",
         "dt=2026_02_01",
+        "2026",
+        "year=2026",
     ],
 )
 def test_a_folder_that_is_named_almost_like_a_day_is_found(name: str) -> None:

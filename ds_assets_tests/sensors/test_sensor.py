@@ -405,6 +405,7 @@ def test_a_day_that_was_given_up_fails_a_check_until_it_is_made(
         store_made_day(world, 3)
     else:
         world.end(world.start(request), well=True)
+        world.later = SETTLED_AFTER
     world.tick()
     passing = world.checks[-1]
     assert (passing.passed, passing.description) == (True, "no run was given up")

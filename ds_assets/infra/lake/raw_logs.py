@@ -51,6 +51,30 @@ class ManifestEntry(BaseModel):
     """Whether the source still had it when the day was last copied."""
 
 
+class IncompleteDayError(Exception):
+    """The source has no marker of a day yet, so that files may follow."""
+
+
+@dataclass(frozen=True)
+class SourceDay:
+    """The files of a day in the log source.
+
+    Attributes:
+        logs: The logs, sorted by name.
+        marker: The file that marks the day as complete; None without it, or without markers.
+        ignored: Names of the files that are not logs; see `is_log`.
+    """
+
+    logs: tuple[SourceObject, ...]
+    marker: SourceObject | None
+    ignored: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of names, sizes and tags; see `Manifest.fingerprint`."""
+        return _fingerprint_of_copy(self.logs, self.marker.tag if self.marker else "")
+
+
 class Manifest(BaseModel):
     """The log files of a day that are in the lake."""
 
@@ -58,6 +82,13 @@ class Manifest(BaseModel):
 
     day: dt.date
     files: tuple[ManifestEntry, ...] = ()
+    marker: str = ""
+    """The source's tag of the marker that was copied; empty without one."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what was copied; equal to that of the source's day if it has not changed."""
+        return _fingerprint_of_copy([file for file in self.files if file.in_source], self.marker)
 
     @property
     def gone(self) -> tuple[ManifestEntry, ...]:
@@ -121,7 +152,13 @@ class Copied(BaseModel):
     stop=stop_after_attempt(_COPY_ATTEMPTS),
     reraise=True,
 )
-def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallback) -> Copied:
+def copy_day(
+    day: dt.date,
+    source: LogSource,
+    lake: Lake,
+    report: ProgressCallback,
+    marker: str | None = None,
+) -> Copied:
     """Copy the source's new and changed files of a day, several at once.
 
     A file that was removed from the source stays in the lake, and the manifest says so; see
@@ -132,6 +169,7 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
         source: Where to copy from.
         lake: Where to copy to.
         report: Receives the progress from time to time.
+        marker: Name of the file without which a day is not complete. It is copied after the logs.
 
     Returns:
         The new manifest and what was copied. Nothing is written for a day that never had a file.
@@ -140,11 +178,14 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
         SourceChangedError: a file changed during each attempt; the lake is unchanged.
         LakeDiffers: the lake holds something other than what was written to it. The manifest does
             not list it, so that the next copy replaces it.
+        IncompleteDayError: the source has logs of the day, and no marker.
         InputError: the names of two files cannot both be in the lake.
     """
     before = {entry.name: entry for entry in read_manifest(day, lake).files}
-    listed = source.objects(day)
-    objects = [item for item in listed if is_log(item.name)]
+    listed = list_source_day(day, source, marker)
+    objects = listed.logs
+    if marker and objects and listed.marker is None:
+        raise IncompleteDayError(f"{source.folder(day)} has no {marker}, so it is not complete")
     _refuse_collisions(objects, source, day)
     stored = {item.name for item in lake.objects(day_folder(RAW, day))}
     unchanged = {
@@ -160,15 +201,35 @@ def copy_day(day: dt.date, source: LogSource, lake: Lake, report: ProgressCallba
         for name, entry in before.items()
         if name not in unchanged and name not in copied
     }
+    if listed.marker:
+        with lake.receiving() as receive:
+            receive(_lake_name(day, listed.marker.name), source.blocks(listed.marker))
     entries = sorted((unchanged | copied | removed).values(), key=lambda entry: entry.name)
-    manifest = Manifest(day=day, files=tuple(entries))
+    marker_tag = listed.marker.tag if listed.marker else ""
+    manifest = Manifest(day=day, files=tuple(entries), marker=marker_tag)
     if entries:
         lake.write(_manifest_name(day), manifest.model_dump_json(indent=1).encode())
     return Copied(
         manifest=manifest,
         files=len(changed),
         size=sum(item.size for item in changed),
-        ignored=tuple(item.name for item in listed if not is_log(item.name)),
+        ignored=listed.ignored,
+    )
+
+
+def list_source_day(day: dt.date, source: LogSource, marker: str | None) -> SourceDay:
+    """List the files of a day in the log source.
+
+    Args:
+        day: The day.
+        source: The log source.
+        marker: Name of the file that marks a day as complete.
+    """
+    files = source.objects(day)
+    return SourceDay(
+        logs=tuple(file for file in files if is_log(file.name)),
+        marker=next((file for file in files if file.name == marker), None),
+        ignored=tuple(file.name for file in files if not is_log(file.name)),
     )
 
 
@@ -233,6 +294,11 @@ def fingerprint(objects: Iterable[RawObject]) -> str:
     """Hash the names and tags of a day's raw files; empty for a day without any."""
     text = "\n".join(f"{item.stored.name} {item.stored.tag}" for item in objects)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
+
+
+def _fingerprint_of_copy(files: Iterable[SourceObject | ManifestEntry], marker_tag: str) -> str:
+    text = "\n".join([marker_tag, *(f"{file.name} {file.size} {file.tag}" for file in files)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_copy(entry: ManifestEntry | None, item: SourceObject) -> bool:

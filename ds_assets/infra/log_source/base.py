@@ -20,12 +20,14 @@ class SourceObject:
         key: Its full name in the source.
         size: Its size in bytes.
         tag: Changes when the content does.
+        modified: When it was written.
     """
 
     name: str
     key: str
     size: int
     tag: str
+    modified: dt.datetime
 
 
 class SourceChangedError(Exception):
@@ -47,8 +49,8 @@ class LogSource(Protocol):
         """List the files of a day, whether or not they are logs, sorted by name."""
         ...
 
-    def siblings(self, day: dt.date) -> list[str]:
-        """List the names of the folders beside that of a day, which may include its own."""
+    def folders(self, parent: str) -> list[str]:
+        """List the names of the folders directly below one; the top is the empty text."""
         ...
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:

@@ -34,10 +34,9 @@ class FolderLogSource:
         files = (path for path in folder.rglob("*") if path.is_file())
         return sorted((_source_object(path, folder) for path in files), key=lambda item: item.name)
 
-    def siblings(self, day: dt.date) -> list[str]:
+    def folders(self, parent: str) -> list[str]:
         """See `LogSource`."""
-        parent = (self._root / day.strftime(self._day_path)).parent
-        return [path.name for path in parent.glob("*") if path.is_dir()]
+        return [path.name for path in (self._root / parent).glob("*") if path.is_dir()]
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
         """See `LogSource`."""
@@ -59,4 +58,5 @@ def _changed_if_missing(path: Path) -> Iterator[None]:
 def _source_object(path: Path, folder: Path) -> SourceObject:
     stat = path.stat()
     name = path.relative_to(folder).as_posix()
-    return SourceObject(name, str(path), stat.st_size, file_tag(stat))
+    modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+    return SourceObject(name, str(path), stat.st_size, file_tag(stat), modified)

@@ -45,7 +45,11 @@ class S3LogSource:
         prefix = f"{self._prefix}{day.strftime(self._day_path)}/"
         objects = (
             SourceObject(
-                entry["Key"].removeprefix(prefix), entry["Key"], entry["Size"], entry["ETag"]
+                entry["Key"].removeprefix(prefix),
+                entry["Key"],
+                entry["Size"],
+                entry["ETag"],
+                entry["LastModified"],
             )
             for page in self._pages(Prefix=prefix)
             for entry in page.get("Contents", ())
@@ -53,10 +57,9 @@ class S3LogSource:
         )
         return sorted(objects, key=lambda item: item.name)
 
-    def siblings(self, day: dt.date) -> list[str]:
+    def folders(self, parent: str) -> list[str]:
         """See `LogSource`."""
-        prefix = f"{self._prefix}{day.strftime(self._day_path)}".rpartition("/")[0]
-        prefix = f"{prefix}/" if prefix else ""
+        prefix = f"{self._prefix}{parent}/" if parent else self._prefix
         return [
             entry["Prefix"].removeprefix(prefix).rstrip("/")
             for page in self._pages(Prefix=prefix, Delimiter="/")

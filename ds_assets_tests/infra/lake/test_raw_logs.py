@@ -26,6 +26,7 @@ from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
 
 DAY = dt.date(2026, 3, 7)
+NOW = dt.datetime(2026, 3, 8, tzinfo=dt.UTC)
 
 
 class Place:
@@ -327,7 +328,7 @@ class NamedSource(FolderLogSource):
 
     def objects(self, day: dt.date) -> list[SourceObject]:
         del day
-        return [SourceObject(name, name, 1, "tag") for name in self.names]
+        return [SourceObject(name, name, 1, "tag", NOW) for name in self.names]
 
 
 def test_an_object_that_is_the_folder_of_another_is_named(place: Place, tmp_path: Path) -> None:

@@ -113,12 +113,22 @@ def test_the_folders_beside_a_days_folder_are_listed(
         store.put(f"{folder}{name}/events.jsonl", b"x")
     store.put(f"{folder}file.jsonl", b"x")
     store.put("elsewhere/events.jsonl", b"x")
-    folders = set(store.source(pattern).siblings(DAY))
+    folders = set(store.source(pattern).folders(folder.rstrip("/")))
     assert folders - {"elsewhere"} == {"day=2026-03-07", "7", "other"}
 
 
+def test_a_file_was_modified_when_it_was_written(store: Store) -> None:
+    store.put("dt=2026-03-07/a.jsonl", b"x")
+    (item,) = store.source().objects(DAY)
+    assert item.modified.tzinfo is not None
+    if isinstance(store, S3Store):
+        assert abs(dt.datetime.now(dt.UTC) - item.modified) < dt.timedelta(minutes=5)
+    else:
+        assert item.modified == dt.datetime.fromtimestamp(1, dt.UTC)
+
+
 def test_there_are_no_folders_where_nothing_is(store: Store) -> None:
-    assert store.source("%Y/%m/%d").siblings(DAY) == []
+    assert store.source("%Y/%m/%d").folders("2026/03") == []
 
 
 def test_the_tag_changes_with_the_content_and_with_nothing_else(store: Store) -> None:

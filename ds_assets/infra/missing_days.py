@@ -1,0 +1,65 @@
+"""Days of the game without logs: neither in the lake nor in the log source.
+
+Scope: finding and describing them.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from ds_assets.game import Game
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.log_source.day_folders import DayFolders
+
+WHAT_TO_DO = (
+    "until it has logs, features lack its events, and labels whose window contains it do not "
+    "mature, so that models learn from older snapshots; upload the files, or add the day to "
+    "closed_days if the game was offline"
+)
+"""What a day without logs means, and what to do."""
+_MAX_RANGES = 10
+
+
+def find_holes(
+    newest: dt.date, made_days: Iterable[dt.date], lake: Lake, game: Game
+) -> list[dt.date]:
+    """Find the days of the game without logs in the lake, ascending.
+
+    Args:
+        newest: The newest day to look for.
+        made_days: Days that were made from logs, which may have been deleted since.
+        lake: The lake.
+        game: The game.
+    """
+    stored = {*lake.days(RAW), *made_days}
+    count = (newest - game.first_day).days + 1
+    days = (game.first_day + dt.timedelta(days=number) for number in range(count))
+    return [day for day in days if day not in stored]
+
+
+def find_missing_days(holes: Sequence[dt.date], folders: DayFolders, game: Game) -> list[dt.date]:
+    """Find the days without logs in the lake that the log source does not have, either.
+
+    Closed days are not missing.
+    """
+    in_source = set(folders.find_days(holes))
+    return [day for day in holes if day not in in_source and day not in game.closed_days]
+
+
+def describe_missing_days(days: Sequence[dt.date], source: str) -> str:
+    """Say which days are missing, what it means, and what to do."""
+    if not days:
+        return "every day has logs, or waits to be collected"
+    return f"no logs of {_list_ranges(days)} in {source} and the lake: {WHAT_TO_DO}"
+
+
+def _list_ranges(days: Sequence[dt.date]) -> str:
+    ranges: list[list[dt.date]] = []
+    for day in days:
+        if ranges and day == ranges[-1][-1] + dt.timedelta(days=1):
+            ranges[-1].append(day)
+        else:
+            ranges.append([day])
+    listed = [f"{it[0]}" if len(it) == 1 else f"{it[0]} to {it[-1]}" for it in ranges]
+    more = [f"{len(listed) - _MAX_RANGES} more ranges"] if len(listed) > _MAX_RANGES else []
+    return ", ".join([*listed[:_MAX_RANGES], *more])
