@@ -52,6 +52,7 @@ class DuckDBEngine:
         # A progress bar would be written into the middle of log lines.
         self._connection.execute("SET enable_progress_bar = false")
         self._views = count()
+        self._reader: DuckDBEventReader | None = None
         # If it is not closed, DuckDB's bindings report a leak when the process ends.
         atexit.register(self._connection.close)
 
@@ -83,13 +84,18 @@ class DuckDBEngine:
 
     @contextmanager
     def events(self, game: Game) -> Iterator["DuckDBEventReader"]:
-        """See `LakeEngine`."""
-        # Unique names: the session caches the columns of a name, and games have different ones.
-        reader = DuckDBEventReader(self._connection, self, game, f"raw_{next(self._views)}")
+        """See `LakeEngine`. The last game's reader is kept: planning its queries is slow."""
+        reader, self._reader = self._reader, None
+        if reader is None or reader.game != game:
+            if reader:
+                reader.close()
+            # Unique names: the session caches the columns of a name, and games have different ones.
+            reader = DuckDBEventReader(self._connection, self, game, f"raw_{next(self._views)}")
         try:
             yield reader
         finally:
-            reader.close()
+            reader.read_files([])
+            self._reader = reader
 
     def own_reader(self, game: Game) -> "DuckDBEventReader":
         """Open a reader with its own connection, which is kept until the process ends."""
@@ -154,7 +160,7 @@ class DuckDBEventReader:
     ) -> None:
         self.connection = connection
         self.name = name
-        self._game = game
+        self.game = game
         create_lines(connection, [], game, f"{name}_lines")
         connection.execute(
             f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
@@ -173,7 +179,7 @@ class DuckDBEventReader:
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
         paths = lake.local_files(raw_object.stored.name for raw_object in objects)
-        compared = find_compared_days({file.day for file in objects}, self._game, lake)
+        compared = find_compared_days({file.day for file in objects}, self.game, lake)
         self.read_files(
             [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)],
             lake.local_files(table_file(EVENT_IDS.name, day) for day in compared),
@@ -188,7 +194,7 @@ class DuckDBEventReader:
             files: Files of any number of days.
             event_ids: Stored days of `EVENT_IDS`, by which events that arrived before are found.
         """
-        damaged = create_lines(self.connection, files, self._game, f"{self.name}_lines")
+        damaged = create_lines(self.connection, files, self.game, f"{self.name}_lines")
         self._fill("earlier", self._select_earlier(event_ids))
         self._fill("repeated", self._repeated)
         duplicates = self._fill("duplicates", self._duplicates)
