@@ -30,7 +30,11 @@ class MySQLServer(ServerProcess):
         self._socket = folder / "socket"
         self._password = secrets.token_urlsafe(16)
         self.port = free_port()
-        self.url = f"mysql+pymysql://owner:{self._password}@127.0.0.1:{self.port}/player_insights"
+        # Without TLS, for which the client would load all certificates at each connection.
+        self.url = (
+            f"mysql+pymysql://owner:{self._password}@127.0.0.1:{self.port}/player_insights"
+            "?ssl_disabled=true"
+        )
         command = [path_of("mariadbd"), "--no-defaults", "--user=root", "--skip-name-resolve"]
         place = ["--bind-address=127.0.0.1", f"--port={self.port}", f"--datadir={self._data}"]
         more = [f"--socket={self._socket}", "--character-set-server=utf8mb4", "--local-infile=1"]

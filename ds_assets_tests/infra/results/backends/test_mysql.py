@@ -105,11 +105,17 @@ def test_a_server_is_trusted_by_its_certificate(tmp_path: Path) -> None:
         "--require-secure-transport=1",
     ]
     with MySQLServer(tmp_path / "server", options) as server:
-        with ResultsDatabase(f"{server.url}?ssl_ca={ours.file}") as database:
+        trusting, distrusting = (
+            sa.make_url(server.url)
+            .set(query={"ssl_ca": str(authority.file)})
+            .render_as_string(hide_password=False)
+            for authority in (ours, other)
+        )
+        with ResultsDatabase(trusting) as database:
             database.deliver(DAYS[0], day(DAYS[0]), "run")
             assert database.current_day() == DAYS[0]
         with (
-            ResultsDatabase(f"{server.url}?ssl_ca={other.file}") as database,
+            ResultsDatabase(distrusting) as database,
             pytest.raises(ResultsUnavailable, match=r"certificate verify failed.*ssl_ca") as caught,
         ):
             database.current_day()
