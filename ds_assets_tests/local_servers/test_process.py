@@ -9,7 +9,8 @@ from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 def test_a_server_answers_when_it_has_started_and_no_more_when_it_has_ended(tmp_path: Path) -> None:
     port = free_port()
-    code = f"import http.server as h; h.HTTPServer(('127.0.0.1', {port}), None).serve_forever()"
+    # Not a server of HTTP, which would ask for the name of its address.
+    code = f"import socketserver as s; s.TCPServer(('127.0.0.1', {port}), None).serve_forever()"
     server = ServerProcess(
         [sys.executable, "-c", code], tmp_path / "log.txt", lambda: accepts(port)
     )
