@@ -124,6 +124,7 @@ def feature_facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return output
 
 
+@pytest.mark.slow
 def test_a_feature_of_the_recipe_is_a_column_with_its_description(
     feature_facts: dict[str, Any],
 ) -> None:

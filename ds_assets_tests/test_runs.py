@@ -122,6 +122,7 @@ def add_started(instance: dg.DagsterInstance, process: str) -> str:
     return run_id
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_ended_by_the_next(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_run_whose_process_was_killed_is_ended_by_the_next(
     assert run.status is dg.DagsterRunStatus.FAILURE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "process",
     [f"{socket.gethostname()}:{os.getpid()}", f"another machine:{2**22 + 1}", ""],

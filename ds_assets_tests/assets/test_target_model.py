@@ -91,6 +91,7 @@ def outcome_columns(installation: Installation, target: str, at: dt.date) -> dic
     return {str(user): spend for user, spend in outcomes[at][START].items()}
 
 
+@pytest.mark.slow
 def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
     window: Installation,
 ) -> None:

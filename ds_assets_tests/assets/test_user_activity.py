@@ -133,6 +133,7 @@ def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
     assert 0 < day_report.duplicates < 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [bz2.compress, lambda whole: b"\x1f\x8b" + whole[::-1], lambda whole: whole[::2] + whole[1::2]],
@@ -199,6 +200,7 @@ def test_a_time_at_an_end_of_the_range_is_a_line_in_quarantine_and_stops_no_day(
     assert (day_report.events, sum(day_report.quarantined.values())) == (50, 2)
 
 
+@pytest.mark.slow
 def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so(
     installation: Installation,
 ) -> None:
@@ -225,6 +227,7 @@ def test_ids_that_are_unique_within_a_user_drop_no_event_of_another_user(
     assert (day_report.users, day_report.events, day_report.duplicates) == (3, 3, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "duplicates"), [(None, 1), (2, 1), (1, 0)])
 def test_an_event_that_arrives_again_on_another_day_counts_once(
     days: int | None, duplicates: int, tmp_path: Path
@@ -243,6 +246,7 @@ def test_an_event_that_arrives_again_on_another_day_counts_once(
     assert day_report.events == 2 - duplicates
 
 
+@pytest.mark.slow
 def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
     installation: Installation,
 ) -> None:

@@ -407,6 +407,7 @@ def test_a_dagster_home_that_is_not_there_is_told(shell: Shell, tmp_path: Path) 
     assert "DAGSTER_HOME" in shell.mistake("run", str(START))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_without_a_dagster_home_runs_are_recorded_in_a_folder_of_the_home(
     shell: Shell,

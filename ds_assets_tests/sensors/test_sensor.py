@@ -177,6 +177,7 @@ def refuse_a_day(world: World) -> None:
         world.make(7)
 
 
+@pytest.mark.slow
 def test_a_refused_day_is_not_run_again_and_reported_once_with_its_reason(world: World) -> None:
     refuse_a_day(world)
     assert world.days() == []
@@ -192,6 +193,7 @@ def test_a_refused_day_is_not_run_again_and_reported_once_with_its_reason(world:
     assert len(world.observations) == 1
 
 
+@pytest.mark.slow
 def test_a_refused_day_whose_files_were_replaced_is_run(world: World) -> None:
     refuse_a_day(world)
     world.tick()
@@ -199,6 +201,7 @@ def test_a_refused_day_whose_files_were_replaced_is_run(world: World) -> None:
     assert world.days() == names(7)
 
 
+@pytest.mark.slow
 def test_an_accepted_day_is_run_from_its_features_on(world: World) -> None:
     refuse_a_day(world)
     world.tick()
@@ -624,6 +627,7 @@ def number_of(text: str) -> int:
     return (dt.date.fromisoformat(text) - day(0)).days
 
 
+@pytest.mark.slow
 def test_the_run_that_is_asked_for_is_one_that_the_job_can_do(world: World) -> None:
     world.put(0)
     (request,) = world.tick()

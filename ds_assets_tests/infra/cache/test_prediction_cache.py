@@ -219,6 +219,7 @@ def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: Predi
     assert put(cache, DAYS[0], table(row("a"))) == CachePut(1, 0)
 
 
+@pytest.mark.slow
 def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
     put(cache, DAYS[0], table(row("a"), row("b")))
     key = cache._key(b"a")
