@@ -15,6 +15,7 @@ from ds_assets.core.labels import label_days, matures_on
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.models.learning.spend import SpendComparison, compare_spend
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
@@ -54,11 +55,13 @@ class DayOutcomes:
     Attributes:
         rows: The columns of `PREDICTION_OUTCOMES`; without a row for what is not over yet.
         drift: Stability index of each feature, by target, the largest first.
+        spend: Total spend beside the predicted one, by target with an amount.
         missing: Why a target has no rows, in words.
     """
 
     rows: pd.DataFrame
     drift: dict[str, dict[str, float]]
+    spend: dict[str, SpendComparison]
     missing: dict[str, str]
 
 
@@ -129,10 +132,11 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 @dataclass(frozen=True)
 class _Compared:
-    """Rows and drift of a target."""
+    """Rows, drift and total spend of a target; the last is None where none was predicted."""
 
     rows: pd.DataFrame
     drift: dict[str, float]
+    spend: SpendComparison | None
 
 
 def _find_uncounted_days(
@@ -182,7 +186,9 @@ def _compare_with_outcomes(
         return "there was not enough data for predictions"
     drift = drift_of(card, day, lake)
     observed = _observe(target, rows, spend)
-    return _Compared(compare(target, day, observed, card, drift), drift)
+    expected, spent = observed.expected_spend, observed.spend
+    total = None if expected is None or spent is None else compare_spend(expected, spent, seed=0)
+    return _Compared(compare(target, day, observed, card, drift), drift, total)
 
 
 def _read_predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
@@ -220,7 +226,8 @@ def _store_day(day: dt.date, parts: Mapping[str, _Compared | str], lake: Lake) -
     store_rows(conform(PREDICTION_OUTCOMES, rows), TABLE, day, lake)
     drift = {target: part.drift for target, part in compared.items()}
     missing = {target: part for target, part in parts.items() if isinstance(part, str)}
-    return DayOutcomes(rows, drift, missing)
+    spend = {target: part.spend for target, part in compared.items() if part.spend is not None}
+    return DayOutcomes(rows, drift, spend, missing)
 
 
 def _metadata(outcomes: DayOutcomes) -> dict[str, object]:
@@ -234,6 +241,10 @@ def _metadata(outcomes: DayOutcomes) -> dict[str, object]:
         shown |= {f"{target}_{name}": value for name, value in finite.items()}
         shown[f"{target}_users"] = int(row["users"])
         shown[f"{target}_verdict"] = str(row["verdict"])
+    for target, total in outcomes.spend.items():
+        ends = {"": total.ratio.value, "_low": total.ratio.low, "_high": total.ratio.high}
+        shown |= {f"{target}_spend_ratio{end}": value for end, value in ends.items()}
+        shown[f"{target}_spend_verdict"] = total.verdict
     for about, drift in outcomes.drift.items():
         largest = list(drift.items())[:_DRIFTS_SHOWN]
         shown[f"{about}_drifted_most"] = ", ".join(f"{name} {index:.2f}" for name, index in largest)

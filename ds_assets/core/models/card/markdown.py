@@ -9,7 +9,7 @@ from html import escape
 from ds_assets.core.models.card.model_card import GroupCard, ModelCard
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
-from ds_assets.core.models.learning.spend import SpendCard
+from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
 from ds_assets.core.targets import Target
 
 _CONTENDERS = {
@@ -149,10 +149,18 @@ def _spend(spend: SpendCard) -> str:
     return (
         f"Expected spend: the probability times a likely amount, learnt from {spend.payers:,} rows "
         f"with spend, capped at {spend.cap:,.2f}; {spend.above_cap:.1%} of the spend is above the "
-        f"cap. On the validation snapshot {spend.predicted:,.2f} per user were expected and "
+        f"cap, which a factor makes up for. On the validation snapshot {spend.predicted:,.2f} per "
+        "user were expected and "
         f"{_of(spend.happened)} observed, {spend.top_share:.0%} of it from the tenth of users with "
-        "the highest expectation."
+        f"the highest expectation.{_spend_verdict(spend.comparison)}"
     )
+
+
+def _spend_verdict(comparison: SpendComparison | None) -> str:
+    if comparison is None:
+        return ""
+    verdict = comparison.verdict.replace("_", " ")
+    return f" Observed over predicted total: {_of(comparison.ratio)}, {verdict}."
 
 
 def _drift(drift: Mapping[str, float]) -> str:

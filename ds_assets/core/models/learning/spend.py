@@ -1,9 +1,11 @@
 """What a user will spend, given a purchase: boosted trees on the spend of users who paid.
 
-Scope: amounts, and limiting the influence of a few very large ones.
+Scope: amounts, limiting the influence of a few very large ones, and comparing totals.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +19,24 @@ LARGEST = 0.99
 """Quantile of the payers' spend at which amounts are capped."""
 MIN_PAYERS = 50
 """Least number of rows with spend: fewer cannot fill two leaves of 20 rows."""
+MAX_ABOVE_CAP = 0.5
+"""Share above the cap that is made up for: beyond it, a handful of purchases decide the total."""
 TOP = 0.10
+SpendVerdict = Literal["as_predicted", "more_than_predicted", "less_than_predicted"]
+
+
+class SpendComparison(BaseModel):
+    """The total spend of users beside the predicted one.
+
+    Attributes:
+        ratio: Observed total divided by the predicted one, with its interval.
+        verdict: Whether they differ beyond noise.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ratio: Measure
+    verdict: SpendVerdict
 
 
 class SpendCard(BaseModel):
@@ -26,12 +45,16 @@ class SpendCard(BaseModel):
     Attributes:
         payers: Training rows with a purchase.
         cap: Amount at which spend is capped, in the unit of the reports.
-        above_cap: Share of the training rows' spend above the cap, which is not predicted.
-        factor: Factor on the trees' amounts that makes their sum equal the capped spend of the
-            payers of the validation snapshot.
-        predicted: Mean expected spend of the users of the validation snapshot.
+        above_cap: Share of the training rows' spend above the cap, which the trees do not predict.
+        factor: Factor on the trees' amounts: the capped spend of the payers of all validation
+            snapshots over the trees' sum for them, and for the spend above the cap.
+        predicted: Mean expected spend of the users of the validation snapshot, with a factor from
+            earlier snapshots alone.
         happened: Their mean spend, including the part above the cap.
         top_share: Share of that spend by the tenth of users with the highest expected spend.
+        comparison: Their total spend beside the predicted one; None in cards of version 0.1.0,
+            whose factor left the spend above the cap out and was taken from the same snapshot, and
+            where nothing was predicted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +66,7 @@ class SpendCard(BaseModel):
     predicted: float
     happened: Measure
     top_share: float
+    comparison: SpendComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -85,23 +109,78 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     return FittedAmounts(trees, len(spend), cap, above)
 
 
+@dataclass(frozen=True)
+class PayerTotals:
+    """Totals of the payers of a snapshot: their capped spend, and the trees' amounts for them."""
+
+    capped: float
+    foreseen: float
+
+
+def total_payers(fitted: FittedAmounts, rows: Rows) -> PayerTotals:
+    """Total what payers spent, and what the trees say of them, before any factor."""
+    spend = np.zeros(len(rows.labels)) if rows.spend is None else rows.spend
+    paid = rows.labels
+    capped = np.clip(spend[paid], 0.0, fitted.cap)
+    return PayerTotals(float(capped.sum()), float(rows.predict(fitted.amounts)[paid].sum()))
+
+
+def factor_of(totals: Iterable[PayerTotals], above_cap: float) -> float:
+    """Factor on the trees' amounts that makes their total the whole spend, not only the capped.
+
+    The trees' means of logarithms lie below the means of amounts, which later snapshots show with
+    little noise once amounts are capped. How much is spent above the cap takes many payers to know,
+    and so comes from all training rows.
+
+    Args:
+        totals: Of snapshots that the trees were not trained on.
+        above_cap: Share of the training rows' spend above the cap.
+    """
+    rise = 1.0 / (1.0 - min(above_cap, MAX_ABOVE_CAP))
+    listed = list(totals)
+    foreseen = sum(total.foreseen for total in listed)
+    capped = sum(total.capped for total in listed)
+    return rise * capped / foreseen if foreseen else rise
+
+
+def compare_spend(expected: Floats, spend: Floats, seed: int) -> SpendComparison | None:
+    """Compare the total spend of users with the predicted one; None if none was predicted.
+
+    Args:
+        expected: Expected spend of each user, shape (users,).
+        spend: Their spend, shape (users,).
+        seed: Makes the interval repeatable.
+    """
+    predicted = float(expected.mean())
+    if predicted <= 0.0:
+        return None
+    excess = mean_of(spend - expected, seed)
+    ratio = Measure(
+        value=1.0 + excess.value / predicted,
+        low=1.0 + excess.low / predicted,
+        high=1.0 + excess.high / predicted,
+    )
+    if ratio.low > 1.0:
+        return SpendComparison(ratio=ratio, verdict="more_than_predicted")
+    if ratio.high < 1.0:
+        return SpendComparison(ratio=ratio, verdict="less_than_predicted")
+    return SpendComparison(ratio=ratio, verdict="as_predicted")
+
+
 def validate_amounts(
-    fitted: FittedAmounts, validation: Rows, probabilities: Floats, seed: int
+    fitted: FittedAmounts, validation: Rows, probabilities: Floats, factor: float, seed: int
 ) -> SpendCard:
-    """Measure amounts on a later snapshot than they were learnt from.
+    """Measure amounts on a later snapshot than they and their factor were learnt from.
 
     Args:
         fitted: The model of amounts.
         validation: Rows with spend of a validation snapshot.
         probabilities: Probability that each of them pays, shape (rows,).
+        factor: Factor on the amounts, as `factor_of` computes it from earlier snapshots.
         seed: Makes the interval repeatable.
     """
     spend = np.zeros(len(probabilities)) if validation.spend is None else validation.spend
-    amounts, paid = validation.predict(fitted.amounts), validation.labels
-    foreseen = float(amounts[paid].sum())
-    capped = np.clip(spend[paid], 0.0, fitted.cap)
-    factor = float(capped.sum()) / foreseen if foreseen else 1.0
-    expected = probabilities * amounts * factor
+    expected = probabilities * validation.predict(fitted.amounts) * factor
     top = np.argsort(-expected, kind="stable")[: max(1, round(TOP * len(expected)))]
     came = np.maximum(spend, 0.0)
     return SpendCard(
@@ -112,4 +191,5 @@ def validate_amounts(
         predicted=float(expected.mean()),
         happened=mean_of(spend, seed),
         top_share=float(came[top].sum() / came.sum()) if came.any() else 0.0,
+        comparison=compare_spend(expected, spend, seed),
     )

@@ -38,7 +38,14 @@ from ds_assets.core.models.data.training_rows import (
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
-from ds_assets.core.models.learning.spend import SpendCard, fit_amounts, validate_amounts
+from ds_assets.core.models.learning.spend import (
+    FittedAmounts,
+    SpendCard,
+    factor_of,
+    fit_amounts,
+    total_payers,
+    validate_amounts,
+)
 from ds_assets.core.models.training.challenger import (
     Challenger,
     ValidatedFold,
@@ -224,8 +231,9 @@ def _finish(
     rows = _rows(kept)
     groups = _with_files(group_cards(challenger, rows.rows, plan.seed))
     onnx, parts = _files(challenger, groups, rows.rows, plan)
-    spend = _spend(challenger, plan.seed)
-    if spend is not None and (amounts := fit_amounts(rows.rows, plan.seed)) is not None:
+    spend = None
+    amounts = fit_amounts(rows.rows, plan.seed)
+    if amounts is not None and (spend := _spend(challenger, amounts, plan.seed)) is not None:
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
     facts = {
         "state": "ready",
@@ -240,7 +248,7 @@ def _finish(
         "groups": groups,
         "calibration": challenger.calibration,
         "decision": decision,
-        "spend": spend if AMOUNTS in parts else None,
+        "spend": spend,
         "distributions": distributions(rows.rows.matrix, rows.encoding, complete_windows(kept)),
         "onnx_sha256": sha256_of([onnx]),
         "parts": {name: sha256_of([parts[name]]) for name in sorted(parts)},
@@ -297,13 +305,34 @@ def _evaluations(
     )
 
 
-def _spend(challenger: Challenger, seed: int) -> SpendCard | None:
-    """How good amounts are that were learnt on the latest fold; None where payers are too few."""
-    latest = challenger.validated[0]
-    fitted = fit_amounts(latest.training, seed)
-    if fitted is None:
+def _spend(challenger: Challenger, delivered: FittedAmounts, seed: int) -> SpendCard | None:
+    """How good amounts are on the latest fold; None where payers are too few.
+
+    There the factor comes from folds whose outcomes were known on its day, or from the training
+    rows where there are none. The factor of the delivered amounts comes from all folds.
+    """
+    fitted = {
+        number: amounts
+        for number, fold in enumerate(challenger.validated)
+        if (amounts := fit_amounts(fold.training, seed)) is not None
+    }
+    if 0 not in fitted:
         return None
-    return validate_amounts(fitted, latest.validation, latest.probabilities, seed)
+    latest, amounts = challenger.validated[0], fitted[0]
+    totals = {
+        number: total_payers(own, challenger.validated[number].validation)
+        for number, own in fitted.items()
+    }
+    day = latest.fold.validation.day
+    earlier = [
+        total
+        for number, total in totals.items()
+        if challenger.validated[number].fold.validation.matured_on <= day
+    ] or [total_payers(amounts, latest.training)]
+    factor = factor_of(earlier, amounts.above_cap)
+    card = validate_amounts(amounts, latest.validation, latest.probabilities, factor, seed)
+    final = factor_of(totals.values(), delivered.above_cap)
+    return card.model_copy(update={"factor": final})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard, Segment
 from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure
+from ds_assets.core.models.learning.spend import compare_spend
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
     DAY,
@@ -178,3 +180,14 @@ def test_features_whose_window_is_still_filling_are_named() -> None:
     text = words(card.model_copy(update={"distributions": compared}), DRIFT)
     assert f"Window still filling, so without drift: {names[0]}, {names[1]}. " in text
     assert "still filling" not in words(card, DRIFT)
+
+
+def test_total_spend_is_shown_beside_the_predicted_one_where_it_was_compared() -> None:
+    card = make_full_card()
+    assert "Observed over predicted total" not in words(card, DRIFT)
+    assert card.spend is not None
+    comparison = compare_spend(np.full(100, 2.0), np.arange(100) / 25, seed=0)
+    spend = card.spend.model_copy(update={"comparison": comparison})
+    text = words(card.model_copy(update={"spend": spend}), DRIFT)
+    assert "Observed over predicted total: 0.990 (" in text
+    assert "), as predicted." in text
