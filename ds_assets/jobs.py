@@ -35,6 +35,8 @@ JUDGE = "judge_predictions"
 OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 DAILY = dg.AssetSelection.all() - OUTCOMES
 """The assets of a day at its end; the outcomes of its predictions are known later."""
+PREDICTED = dg.AssetSelection.assets("user_features").downstream() - OUTCOMES
+"""The assets of a day whose activity is stored."""
 
 Job: TypeAlias = UnresolvedAssetJobDefinition
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""
@@ -60,7 +62,7 @@ def predict_again() -> Job:
     """The job of stored days whose activity is unchanged, but that of an earlier day is not."""
     return dg.define_asset_job(
         PREDICT_AGAIN,
-        dg.AssetSelection.assets("user_features").downstream() - OUTCOMES,
+        PREDICTED,
         description="Refresh predictions of days after the activity of an earlier day changed.",
     )
 

@@ -21,7 +21,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.core.game_settings import ACTIVITY, FEATURES
 from ds_assets.core.lineage import lineage_of
-from ds_assets.core.run_order import MAX_DAYS_PER_RUN
+from ds_assets.core.run_order import MAX_DAYS_PER_RUN, split_into_runs
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
@@ -32,7 +32,7 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import find_days_without_files
 from ds_assets.installation import Installation
-from ds_assets.jobs import DAILY, OUTCOMES, PREDICT
+from ds_assets.jobs import DAILY, OUTCOMES, PREDICT, PREDICTED
 from ds_assets.partitions import daily_partitions
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -148,10 +148,12 @@ class GraphRun:
 
     Attributes:
         left_out: A sentence for each day that was left out.
+        refreshed: Later days that were made again, as they look back on the days of the run.
         compared: Days whose predictions were compared with what happened afterwards.
     """
 
     left_out: list[str]
+    refreshed: list[dt.date]
     compared: list[dt.date]
 
 
@@ -163,7 +165,7 @@ def run_graph(
     instance: dg.DagsterInstance,
     report_step: ReportStep,
 ) -> GraphRun:
-    """Materialize a range of days, then the outcomes of all predictions that have matured.
+    """Materialize a range of days, what it makes outdated, and outcomes of matured predictions.
 
     Args:
         defs: The graph.
@@ -179,10 +181,17 @@ def run_graph(
     """
     left_out = materialize_days(defs, DAILY, first, last, instance, report_step)
     game, lake = installation.game, installation.lake()
+    later = [
+        day
+        for day in find_outdated_days(FEATURES, game, lake)
+        if 0 < (day - last).days <= game.lookback_days
+    ]
+    for days in split_into_runs(later, lambda _: 0):
+        materialize_days(defs, PREDICTED, days[0], days[-1], instance, report_step)
     matured = find_stored_due_outcomes(Records(lineage_of(game), lake), game)
     if matured:
         materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance, report_step)
-    return GraphRun(left_out, matured)
+    return GraphRun(left_out, later, matured)
 
 
 def refresh_days(

@@ -18,6 +18,7 @@ from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.log_source.base import SourceUnavailable
+from ds_assets.infra.missing_days import WHAT_TO_DO
 from ds_assets.installation import Installation as Installed
 from ds_assets.runs import PROCESS, materialize_days
 from ds_assets.settings import load_settings
@@ -64,7 +65,7 @@ def test_days_that_are_left_out_are_told_once_with_the_first_reason(
 ) -> None:
     folder = installation.source(day(2))
     messages = installation.run(START, day(3), FIRST_TWO, instance)
-    assert messages == [f"{day(2)}: there are no log files in {folder}"]
+    assert messages == [f"{day(2)}: there are no log files in {folder}; {WHAT_TO_DO}"]
     assert installation.lake.days("user_activity") == [START, day(1), day(3)]
 
 
@@ -75,7 +76,7 @@ def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
         installation.run(day(2), assets=FIRST_TWO, instance=instance)
     (run,) = instance.get_runs()
     assert str(caught.value).splitlines() == [
-        f"{day(2)}: there are no log files in {installation.source(day(2))}",
+        f"{day(2)}: there are no log files in {installation.source(day(2))}; {WHAT_TO_DO}",
         f"Run id: {run.run_id}",
     ]
     assert capfd.readouterr().err == ""

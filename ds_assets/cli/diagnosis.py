@@ -4,6 +4,7 @@ Scope: finding. The command `check` prints what is found. No table, folder or fi
 installation is created or changed.
 """
 
+import datetime as dt
 import os
 import tempfile
 import threading
@@ -18,13 +19,19 @@ from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.engines.line_rules import text_fields
 from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
+from ds_assets.infra.lake.base import day_of
 from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.log_source.day_folders import DayFolders
+from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
 from ds_assets.infra.newest_logs import find_newest_files, find_source_days, newest_day
 from ds_assets.installation import Installation
 from ds_assets.settings import find_unknown_variables
 
 TIMEOUT_SECONDS = 60.0
 """For all places together, which are opened side by side."""
+
+_MAX_NAMES = 20
+"""Names of folders that a line lists."""
 
 Kind = Literal["mistake", "unavailable", "warning"]
 
@@ -166,14 +173,27 @@ def _probe_source(installation: Installation) -> Result:
         return Finding(
             "warning", f"{missing}; create it, or set DS_ASSETS_SOURCE or DS_ASSETS_SOURCE_URL"
         )
-    source = installation.log_source()
-    if days := find_source_days(source, installation.game):
-        return f"usable, newest day {days[-1]}"
-    example = source.folder(newest_day(installation.game))
-    return Finding(
-        "warning",
-        f"it has no folder of a day, such as {example}; correct it or logs.path of the game file",
-    )
+    source, game = installation.log_source(), installation.game
+    folders = DayFolders(source, game.logs.path)
+    if not (days := find_source_days(source, game)):
+        folders.find_days([newest_day(game)])
+        example = source.folder(newest_day(game))
+        place = f"it has no folder of a day, such as {example}"
+        text = f"{place}; correct it or logs.path of the game file"
+        return Finding("warning", "; ".join([text, *folders.describe_misnamed()]))
+    usable = f"usable, newest day {days[-1]}"
+    problems = [*_find_missing_days(installation, days[-1], folders), *folders.describe_misnamed()]
+    return Finding("warning", "; ".join([usable, *problems])) if problems else usable
+
+
+def _find_missing_days(
+    installation: Installation, newest: dt.date, folders: DayFolders
+) -> list[str]:
+    """A sentence for the days before the newest one that neither the lake nor the source has."""
+    lake, game = installation.lake(), installation.game
+    holes = find_holes(newest, lake.days("user_activity"), lake, game)
+    missing = find_missing_days([*holes, newest], folders, game)
+    return [describe_missing_days(missing, str(installation.log_source()))] if missing else []
 
 
 def _probe_lake(installation: Installation) -> Result:
@@ -183,7 +203,11 @@ def _probe_lake(installation: Installation) -> Result:
         if not settings.lake.exists():
             return "not created yet; the first run creates it"
     days = installation.lake().days(RAW)
-    return f"usable, newest day {days[-1]}" if days else "usable, without logs yet"
+    usable = f"usable, newest day {days[-1]}" if days else "usable, without logs yet"
+    if others := [name for name in installation.lake().entries(RAW) if day_of(name) is None]:
+        listed = ", ".join(others[:_MAX_NAMES])
+        return Finding("warning", f"{usable}; not read, as no dt=YYYY-MM-DD: {RAW}/ {listed}")
+    return usable
 
 
 def _probe_results(installation: Installation) -> Result:

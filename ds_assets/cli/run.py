@@ -8,7 +8,7 @@ import typer
 from ds_assets.cli.progress import Progress
 from ds_assets.definitions import build_defs
 from ds_assets.infra.lake.adoption import open_records
-from ds_assets.infra.lake.refresh import describe_changed_days, find_changed_days
+from ds_assets.infra.lake.refresh import describe_changed_days, describe_days, find_changed_days
 from ds_assets.installation import load_installation
 from ds_assets.runs import open_instance, run_graph
 
@@ -36,6 +36,8 @@ def run(
     for sentence in done.left_out:
         typer.echo(f"left out: {sentence}", err=True)
     typer.echo(f"{first.date()} to {until.date()} done")
+    if done.refreshed:
+        typer.echo(f"made again, as they look back on these days: {describe_days(done.refreshed)}")
     if done.compared:
         days = ", ".join(map(str, done.compared))
         typer.echo(f"compared with what happened afterwards: predictions of {days}")

@@ -156,6 +156,19 @@ def test_check_opens_every_place_and_names_the_newest_day(shell: Shell) -> None:
     assert lines["cache"].endswith("/cache: usable")
 
 
+def test_check_names_missing_days_and_folders_that_are_nearly_days(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    for number in (0, 2):
+        installation.write_logs(day(number), event(1, f"{day(number)}T10:00:00Z"))
+    (shell.home / "source" / "2026").mkdir()
+    FolderLake(shell.home / "lake").write("raw/date=2026-01-01/a.jsonl", b"{}\n")
+    code, lines = check(shell)
+    assert code == 0
+    assert f"warning: usable, newest day {day(2)}; no logs of {day(1)} in " in lines["source"]
+    assert lines["source"].endswith("logs.path names days dt=%Y-%m-%d: 2026")
+    assert lines["lake"].endswith("not read, as no dt=YYYY-MM-DD: raw/ date=2026-01-01")
+
+
 def test_check_creates_nothing(shell: Shell) -> None:
     before = sorted(shell.home.rglob("*"))
     check(shell)
@@ -332,7 +345,29 @@ def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
     assert (code, out) == (0, f"{START} to {day(2)} done\n")
     missing = day(1)
     folder = installation.source(missing)
-    assert other_lines(err) == [f"left out: {missing}: there are no log files in {folder}"]
+    assert other_lines(err) == [
+        f"left out: {missing}: there are no log files in {folder}; {WHAT_TO_DO}"
+    ]
+
+
+@pytest.mark.slow
+def test_a_run_of_an_old_day_makes_the_later_days_again_that_look_back_on_it(
+    shell: Shell,
+) -> None:
+    installation = Installation(shell.home)
+    for number in range(3):
+        lines = (event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(30))
+        installation.write_logs(day(number), *lines)
+    assert shell("run", str(START), str(day(2)))[0] == 0
+    late = event(99, f"{START}T11:00:00Z", "a late user")
+    installation.write_logs(START, late, name="late.jsonl")
+    code, out, _ = shell("run", str(START))
+    assert code == 0
+    assert out.splitlines() == [
+        f"{START} to {START} done",
+        f"made again, as they look back on these days: 2 days ({day(1)} to {day(2)})",
+    ]
+    assert len(installation.predictions(day(2))) == 31
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pyarrow import parquet
 from ds_assets.assets import target_model, user_activity, user_features
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.missing_days import WHAT_TO_DO
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -168,7 +169,8 @@ def test_a_range_with_a_missing_day_leaves_it_out_says_so_and_delivers_the_other
     missing = day(1)
     installation, _ = make_played(tmp_path, users=60, days=3, seed=5, missing_days=(missing,))
     messages = installation.run(START, day(2))
-    assert messages == [f"{missing}: there are no log files in {installation.source(missing)}"]
+    folder = installation.source(missing)
+    assert messages == [f"{missing}: there are no log files in {folder}; {WHAT_TO_DO}"]
     assert sorted(installation.delivered()) == [START, day(2)]
 
 
