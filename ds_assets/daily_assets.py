@@ -92,8 +92,9 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
     """Dagster's form of what an asset reads: one range of days for each other asset."""
     ranges: dict[str, tuple[int, int]] = {}
     for reads in lineage.reads:
-        earliest, latest = ranges.get(reads.asset, (reads.earliest, reads.latest))
-        ranges[reads.asset] = max(earliest, reads.earliest), min(latest, reads.latest)
+        earliest, latest = reads.offsets
+        widest = ranges.get(reads.asset, reads.offsets)
+        ranges[reads.asset] = max(widest[0], earliest), min(widest[1], latest)
     return [
         dg.AssetDep(asset, partition_mapping=days_back(*span) if span != (0, 0) else None)
         for asset, span in ranges.items()

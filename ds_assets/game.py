@@ -237,7 +237,7 @@ class Game(_Part):
     last_day: Day | None = None
     """Last day with logs, for a game that has ended."""
     closed_days: frozenset[Day] = frozenset()
-    """Days on which the game was offline, which may have no events."""
+    """Days on which the game was offline: windows and horizons do not count them."""
     time_zone: str = "UTC"
     """Time zone of the days, and of times without a zone."""
     logs: Logs = Logs()
@@ -371,7 +371,7 @@ class Game(_Part):
         return self.lookback_days if days is None else days
 
     def maturity_days(self, horizon: int) -> int:
-        """Days after a snapshot until a label over `horizon` days has matured."""
+        """Open days after a snapshot until a label over `horizon` of them has matured."""
         return horizon + self.grace_days
 
 

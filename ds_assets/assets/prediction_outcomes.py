@@ -72,7 +72,7 @@ def update(
     parts_by_day: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
     activity = Records(lineage_of(game), lake).usable_files("user_activity")
     for target in targets_of(game).values():
-        uncounted = _find_uncounted_days(target, days, activity, lake)
+        uncounted = _find_uncounted_days(target, days, activity, lake, game)
         counted = [day for day in activity if day not in uncounted]
         waiting = {day: _find_missing_days(day, target, counted, game) for day in days}
         over = [day for day, absent in waiting.items() if not absent]
@@ -140,10 +140,10 @@ class _Compared:
 
 
 def _find_uncounted_days(
-    target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake
+    target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake, game: Game
 ) -> list[dt.date]:
     """Stored days without the target's events, among those that outcomes are made of."""
-    last = max(days) + dt.timedelta(days=target.maturity_days)
+    last = matures_on(max(days), target.horizon, game)
     return days_without_counts(target, between(activity, min(days), last), lake)
 
 

@@ -41,7 +41,7 @@ def update(
         features = engine.read(batch, user_features_table(game), lake)
         _predict_targets(batch, features, lake, engine, game)
         files = tuple(day_files(day, lake) for day in batch)
-        predictor = Predictor(files, declare_features(game))
+        predictor = Predictor(files, declare_features(game), game.closed_days)
         predicted = engine.map(features, predictor, PREDICTIONS)
         rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
     return rows

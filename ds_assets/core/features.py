@@ -8,11 +8,13 @@ The rule of this file: features of day D see only what arrived and happened on o
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, frame_of_days
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.measures import stored_measures
+from ds_assets.core.open_days import is_open, open_days_between, subtract_open_days
 from ds_assets.game import Game
 
 
@@ -22,7 +24,7 @@ def arrival_days(snapshot: dt.date, game: Game) -> tuple[dt.date, dt.date]:
     One day more than the longest window: with a clock that runs ahead, an event can arrive on the
     day before its own date.
     """
-    return snapshot - dt.timedelta(days=game.lookback_days), snapshot
+    return subtract_open_days(snapshot, game.lookback_days, game.closed_days), snapshot
 
 
 def user_features(
@@ -30,8 +32,8 @@ def user_features(
 ) -> DataFrame:
     """Describe each user who is active at each snapshot.
 
-    A user is active who has an activity event dated in the `active_days` days that end with the
-    snapshot and that arrived by then.
+    A user is active who has an activity event dated in the `active_days` open days that end with
+    the snapshot and that arrived by then.
 
     Args:
         activity: dt and the columns of `user_activity_table(game)`, at least for the arrival days
@@ -43,7 +45,15 @@ def user_features(
     Returns:
         snapshot and the columns of `user_features_table(game)`.
     """
+    if snapshots:
+        game = _with_closed_days(arrival_days(min(snapshots), game)[0], max(snapshots), game)
     return features_at(activity, frame_of_days(snapshots, "snapshot", engine), game, engine)
+
+
+def _with_closed_days(first: dt.date, last: dt.date, game: Game) -> Game:
+    """The game with those closed days alone that lie in a range: each costs a term of a query."""
+    closed = frozenset(day for day in game.closed_days if first <= day <= last)
+    return game.model_copy(update={"closed_days": closed})
 
 
 def features_at(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:
@@ -62,26 +72,29 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
 
     Returns:
         Columns snapshot, user_id, event_date; the sum of each measure that is stored; `last_` and
-        the name of each attribute; `age`, days from the event date to the snapshot; `active_date`,
-        the event date of a day with activity, else null; `active_days`, 1 on such a day, else 0;
-        `gap`, on such a day, days since the user's previous one.
+        the name of each attribute; `age`, open days from the event date to the snapshot;
+        `active_date`, the event date of a day with activity, else null; `active_days`, 1 on such a
+        day, else 0; `gap`, on such a day, open days since the user's previous one. A closed day has
+        the age of the open day before it. It is not an active day, but a user with an event then
+        has been seen.
     """
     f = engine.functions
     days = _select_arrived(activity, snapshots, game, engine)
     is_active = f.col("activities") > 0
-    active_date = f.when(is_active, f.col("event_date"))
+    is_active_day = is_active & is_open(f, f.col("event_date"), game.closed_days)
+    age = _age(game, f)
     order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
     before = order.rowsBetween(engine.window.unboundedPreceding, -1)
-    gap = f.datediff(f.col("event_date"), f.max(active_date).over(before))
+    gap = f.min(f.when(is_active, age)).over(before) - age
     # A single step: each further step of a frame costs planning time, whatever it does.
     return days.select(
         *("snapshot", "user_id", "event_date"),
         *(measure.name for measure in stored_measures(game)),
         *(f"last_{name}" for name in game.attributes),
-        f.datediff(f.col("snapshot"), f.col("event_date")).alias("age"),
-        active_date.alias("active_date"),
-        f.when(is_active, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
-        f.when(is_active, gap).alias("gap"),
+        age.alias("age"),
+        f.when(is_active, f.col("event_date")).alias("active_date"),
+        f.when(is_active_day, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
+        f.when(is_active_day, gap).alias("gap"),
     )
 
 
@@ -94,7 +107,7 @@ def _select_arrived(
         snapshots,
         (f.col("dt") <= f.col("snapshot"))
         & (f.col("event_date") <= f.col("snapshot"))
-        & (f.datediff(f.col("snapshot"), f.col("event_date")) < game.lookback_days),
+        & (_age(game, f) < game.lookback_days),
     )
     return arrived.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
@@ -108,3 +121,8 @@ def _select_arrived(
             for name in game.attributes
         ),
     )
+
+
+def _age(game: Game, f: Any) -> Any:
+    """Open days from the event date to the snapshot."""
+    return open_days_between(f, f.col("event_date"), f.col("snapshot"), game.closed_days)

@@ -75,9 +75,10 @@ GAME_KEYS = (
     *_declare(Consequence.NOTHING, "days after it are not run", "last_day"),
     *_declare(
         Consequence.INPUTS,
-        "label windows are others; checks use it for days that are made from now on",
+        "windows of features and labels do not count it; checks use it for days that are made from "
+        "now on",
         "closed_days",
-        assets=("prediction_outcomes",),
+        assets=(FEATURES, "prediction_outcomes"),
     ),
     *_declare(
         Consequence.AGAIN,

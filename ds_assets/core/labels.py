@@ -10,12 +10,16 @@ from typing import Any
 
 from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.game import Game
 
 
 def matures_on(snapshot: dt.date, horizon: int, game: Game) -> dt.date:
-    """Day at whose end the label of a snapshot is known."""
-    return snapshot + dt.timedelta(days=game.maturity_days(horizon))
+    """Day at whose end the label of a snapshot is known.
+
+    Horizon and grace are open days: on a closed day no user can come back, and no log comes late.
+    """
+    return add_open_days(snapshot, game.maturity_days(horizon), game.closed_days)
 
 
 def weeks_apart(horizon: int, count: int, game: Game) -> int:
@@ -24,7 +28,8 @@ def weeks_apart(horizon: int, count: int, game: Game) -> int:
     The earliest of `count` snapshots has to be matured on the day of the latest, else no model
     could be trained on the one and validated on the other.
     """
-    return max(1, -(-game.maturity_days(horizon) // (7 * max(1, count - 1))))
+    wait = most_days(game.maturity_days(horizon), game.closed_days)
+    return max(1, -(-wait // (7 * max(1, count - 1))))
 
 
 def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> list[dt.date]:
@@ -32,14 +37,14 @@ def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> l
 
     Args:
         as_of: Training day.
-        horizon: Length of the label window, in days.
+        horizon: Length of the label window, in open days.
         count: Most snapshots to name.
-        game: Its grace for late logs, and its first day.
+        game: Its grace for late logs, its closed days, and its first day.
 
     Returns:
         Days, ascending, of which none lies before the game's first day.
     """
-    latest = as_of - dt.timedelta(days=game.maturity_days(horizon))
+    latest = subtract_open_days(as_of, game.maturity_days(horizon), game.closed_days)
     step = dt.timedelta(weeks=weeks_apart(horizon, count, game))
     days = (latest - number * step for number in range(count))
     return sorted(day for day in days if day >= game.first_day)
@@ -48,9 +53,10 @@ def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> l
 def label_days(snapshot: dt.date, horizon: int, game: Game) -> list[dt.date]:
     """Arrival days without which a label would be a guess: those of its window and of the grace.
 
-    A day on which the game was shut brings nothing, and need not be there.
+    On a closed day nothing arrives, and it need not be stored.
     """
-    days = (snapshot + dt.timedelta(days=n + 1) for n in range(game.maturity_days(horizon)))
+    last = matures_on(snapshot, horizon, game)
+    days = (snapshot + dt.timedelta(days=n + 1) for n in range((last - snapshot).days))
     return [day for day in days if day not in game.closed_days]
 
 
@@ -69,7 +75,10 @@ def outcomes(
     engine: Engine,
     counts: Sequence[str] = (),
 ) -> DataFrame:
-    """What happened in the label window of each snapshot: the `horizon` days after it.
+    """What happened in the label window of each snapshot: the `horizon` open days after it.
+
+    The window becomes longer by the closed days in it. Events that are dated on one of them, as
+    where the game was closed for some hours, count as well: they did happen.
 
     A user of the snapshot's population without a row here did nothing in the window. That is
     an outcome only because the window is over, which this function insists on.
@@ -79,8 +88,8 @@ def outcomes(
             last training day at least.
         snapshots: Matured snapshots of each training day: the day at whose end one looks; what
             arrived later is not seen.
-        horizon: Length of the label window, in days.
-        game: Its grace for late logs.
+        horizon: Length of the label window, in open days.
+        game: Its grace for late logs, and its closed days.
         engine: Engine that runs it.
         counts: Columns of counted events that are added up.
 
@@ -94,14 +103,21 @@ def outcomes(
     for as_of, days in snapshots.items():
         _refuse_unmatured(sorted(days), horizon, as_of, game)
     f = engine.functions
-    pairs = sorted({(as_of, day) for as_of, days in snapshots.items() for day in days})
-    looks = engine.session.createDataFrame(pairs, "as_of date, snapshot date")
-    age = f.datediff(f.col("event_date"), f.col("snapshot"))
+    windows = sorted(
+        {
+            (as_of, day, add_open_days(day, horizon, game.closed_days))
+            for as_of, days in snapshots.items()
+            for day in days
+        }
+    )
+    looks = engine.session.createDataFrame(windows, "as_of date, snapshot date, until date")
+    date = f.col("event_date")
+    is_within = (date > f.col("snapshot")) & (date <= f.col("until"))
 
     def counted(events: Any) -> list[Any]:
         return [f.sum(events).alias("events")] if counts else []
 
-    after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & (age >= 1) & (age <= horizon))
+    after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & is_within)
     dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ds_assets.core.game_settings import NO_SETTINGS, GameSettings, settings_of
+from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.core.tables import TARGET_PREDICTIONS
 from ds_assets.core.targets import SNAPSHOTS, Target, targets_of
 from ds_assets.game import Game
@@ -34,7 +35,7 @@ class Reads:
             next model learns from the correction anyway.
         windows: Numbers of days, from the first one on, that are read together or not at all; none
             where each day is read that is there.
-        closed_days: Days that a window does not wait for.
+        closed_days: Days that do not count in these numbers, and that a window does not wait for.
     """
 
     asset: str
@@ -42,19 +43,43 @@ class Reads:
     latest: int = 0
     is_history: bool = False
     windows: tuple[int, ...] = ()
-    closed_days: Container[dt.date] = frozenset()
+    closed_days: frozenset[dt.date] = frozenset()
 
     def days(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
         """The days that are read for a day, ascending, given those that are stored."""
-        span = range(self.earliest, self.latest - 1, -1)
-        days = [day - dt.timedelta(days=back) for back in span]
-        if self.windows:
-            complete = (it for it in self.windows if self._is_complete(days[:it], stored))
-            days = days[: max(complete, default=0)]
-        return [read for read in days if read in stored]
+        return [read for read in self._span(day, stored) if read in stored]
+
+    def closed_days_in(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
+        """The closed days among them, stored or not: that they are closed is an input, too."""
+        if not self.closed_days:
+            return []
+        return [read for read in self._span(day, stored) if read in self.closed_days]
+
+    @property
+    def offsets(self) -> tuple[int, int]:
+        """The first and the last day that can be read: `earliest` and `latest` in all days."""
+        earliest, latest = self.earliest, self.latest
+        return (
+            most_days(earliest, self.closed_days) if earliest > 0 else earliest,
+            -most_days(-latest, self.closed_days) if latest < 0 else latest,
+        )
+
+    def _span(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
+        """All days from the first to the last one."""
+        if not self.windows:
+            last = day - dt.timedelta(days=self.latest)
+            return _days_between(subtract_open_days(day, self.earliest, self.closed_days), last)
+        first = day - dt.timedelta(days=self.earliest)
+        ends = (add_open_days(day, count, self.closed_days) for count in self.windows)
+        spans = (_days_between(first, end) for end in ends)
+        return max((span for span in spans if self._is_complete(span, stored)), key=len, default=[])
 
     def _is_complete(self, window: Iterable[dt.date], stored: Container[dt.date]) -> bool:
         return all(day in stored or day in self.closed_days for day in window)
+
+
+def _days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 @dataclass(frozen=True)
@@ -100,7 +125,10 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
     return {
         RAW_LOGS: Lineage(),
         "user_activity": Lineage((Reads(RAW_LOGS),), ("user_activity",)),
-        "user_features": Lineage((Reads("user_activity", game.lookback_days),), ("user_features",)),
+        "user_features": Lineage(
+            (Reads("user_activity", game.lookback_days, closed_days=game.closed_days),),
+            ("user_features",),
+        ),
         "clusters": Lineage((features, clusters_before), ("clusters",), ("clusters",)),
         **{target.model_asset: _model(target) for target in targets},
         "predictions": Lineage(
@@ -121,12 +149,12 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
 def days_behind_predictions(game: Game) -> int:
     """Days before a day that its predictions read: snapshots of its models, and their activity."""
     oldest = max(_oldest_snapshot(target) for target in targets_of(game).values())
-    return oldest + game.lookback_days
+    return oldest + most_days(game.lookback_days, game.closed_days)
 
 
 def _oldest_snapshot(target: Target) -> int:
     """Age of the oldest snapshot that a model learns from, in days before the model."""
-    return target.maturity_days + target.step * (SNAPSHOTS - 1)
+    return most_days(target.maturity_days, target.closed_days) + target.step * (SNAPSHOTS - 1)
 
 
 def _model(target: Target) -> Lineage:

@@ -86,7 +86,7 @@ class Target:
 
     Attributes:
         name: Its name in columns, files and assets.
-        horizon: Length of the label window, in days.
+        horizon: Length of the label window, in open days.
         label: Which users are positive.
         baseline: The rule of thumb that its model has to beat.
         population: Users that it is predicted for.
@@ -97,6 +97,7 @@ class Target:
         amount_column: Column of the spend that is predicted with it; none where none is.
         grace: Days to wait for late logs after the label window.
         first_day: First day of the game's logs.
+        closed_days: Days that neither of them counts.
         step: Days from one snapshot to the next.
         user_groups: Which users get models of their own, as in `with_user_groups`.
     """
@@ -112,12 +113,13 @@ class Target:
     amount_column: str | None = None
     grace: int = 0
     first_day: dt.date = dt.date.min
+    closed_days: frozenset[dt.date] = frozenset()
     step: int = 7
     user_groups: str = "none"
 
     @property
     def maturity_days(self) -> int:
-        """Days after a snapshot until its labels are known."""
+        """Open days after a snapshot until its labels are known."""
         return self.horizon + self.grace
 
     @property
@@ -172,6 +174,7 @@ def _in_game(target: Target, game: Game) -> Target:
         target,
         grace=game.grace_days,
         first_day=game.first_day,
+        closed_days=game.closed_days,
         step=7 * labels.weeks_apart(target.horizon, SNAPSHOTS, game),
         user_groups=game.user_groups,
     )

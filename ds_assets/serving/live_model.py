@@ -205,7 +205,9 @@ class LakeModel:
         try:
             models = day_models(day, self._lake, self._targets)
             own_targets = custom_targets(self._game).values()
-            scorer = OnlineScorer(models, declare_features(self._game), own_targets)
+            scorer = OnlineScorer(
+                models, declare_features(self._game), own_targets, self._game.closed_days
+            )
             loaded = _Day(tags, scorer, self._load_features(day))
         except (InputError, LiveUnavailable):
             self._damaged = tags, self._clock()

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from ds_assets.core import features
 from ds_assets.core.attribute_texts import shorten
-from ds_assets.core.engine import DataFrame
+from ds_assets.core.engine import DataFrame, frame_of_days
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
@@ -35,6 +35,9 @@ GAME = make_game(
     properties={"seconds": "seconds"},
 )
 GAME_OF_ONE_LENGTH = GAME.model_copy(update={"active_days": 4, "windows": (2, 4)})
+GAME_WITH_CLOSED_DAYS = GAME.model_copy(
+    update={"closed_days": frozenset(FIRST_DAY + dt.timedelta(days=n) for n in (2, 5, 7, 8, 40))}
+)
 SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (4, 6, 7, 8, 9))
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -180,26 +183,38 @@ def reference(rows: Sequence[Row], snapshots: Iterable[dt.date], game: Game) -> 
 
 def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, Any] | None:
     aged_rows = [
-        (row, (snapshot - row.event_date).days)
+        (row, _open_days(row.event_date, snapshot, game))
         for row in history
-        if row.arrived <= snapshot and 0 <= (snapshot - row.event_date).days < max(game.windows)
+        if row.arrived <= snapshot >= row.event_date
+        and _open_days(row.event_date, snapshot, game) < max(game.windows)
     ]
-    active_ages = sorted({age for row, age in aged_rows if row.activities > 0})
-    if not active_ages or active_ages[0] > game.active_days - 1:
+    dates = {row.event_date: age for row, age in aged_rows if row.activities > 0}
+    ages = sorted(dates.values())
+    if not ages or ages[0] > game.active_days - 1:
         return None
-    gaps = [older - newer for newer, older in pairwise(active_ages)]
-    typical = sum(gaps) / len(gaps) if gaps else None
+    # A closed day is not an active day, but a user with an event then is known.
+    active_ages = sorted(age for date, age in dates.items() if date not in game.closed_days)
+    gaps = [
+        min(earlier for earlier_date, earlier in dates.items() if earlier_date < date) - age
+        for date, age in dates.items()
+        if date not in game.closed_days and date != min(dates)
+    ]
+    typical = (ages[-1] - ages[0]) / (len(active_ages) - 1) if len(active_ages) > 1 else None
     return {
         **_sums(aged_rows, active_ages, game),
-        "days_since_active": active_ages[0],
+        "days_since_active": ages[0],
         "days_since_purchase": min((age for row, age in aged_rows if row.purchases), default=None),
-        "tenure_days": active_ages[-1],
+        "tenure_days": ages[-1],
         "typical_gap": typical,
         "longest_gap": max(gaps, default=None),
-        "recency_in_gaps": active_ages[0] / typical if typical else None,
+        "recency_in_gaps": ages[0] / typical if typical else None,
         "last_country": _last(aged_rows, "last_country"),
         "last_level": _last(aged_rows, "last_level"),
     }
+
+
+def _open_days(first: dt.date, last: dt.date, game: Game) -> int:
+    return (last - first).days - sum(first < closed <= last for closed in game.closed_days)
 
 
 def _sums(
@@ -248,7 +263,7 @@ def _same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-@pytest.mark.parametrize("game", [GAME, GAME_OF_ONE_LENGTH])
+@pytest.mark.parametrize("game", [GAME, GAME_OF_ONE_LENGTH, GAME_WITH_CLOSED_DAYS])
 def test_features_are_what_their_meanings_say_whatever_the_history(
     game: Game, tmp_path: Path
 ) -> None:
@@ -263,6 +278,25 @@ def test_features_are_what_their_meanings_say_whatever_the_history(
         assert not differences(stored.describe(rows), expected, rows)
 
     check()
+
+
+def test_users_look_after_a_maintenance_as_they_did_before_it(tmp_path: Path) -> None:
+    rows = [make_row("a", number, events=number) for number in (2, 4)]
+    stored = World(tmp_path, GAME_WITH_CLOSED_DAYS)
+    described = stored.describe([*rows, make_row("b", 6)], [day(6), day(7), day(8)])
+    assert described[day(6), "a"]["days_since_active"] == 1  # day 5 was closed
+    assert described[day(7), "a"] == described[day(8), "a"] == described[day(6), "a"]
+    assert described[day(8), "b"]["events_1d"] == 1
+
+
+def test_a_maintenance_in_each_week_of_a_year_can_be_planned(tmp_path: Path) -> None:
+    closed = frozenset(FIRST_DAY - dt.timedelta(days=7 * n) for n in range(52))
+    stored = World(tmp_path, GAME.model_copy(update={"closed_days": closed}))
+    frame = features.features_at(
+        stored.activity, frame_of_days([day(9)], "snapshot", engine()), stored.game, engine()
+    )
+    stored.store([make_row("a", 8)])
+    assert [row["days_since_active"] for row in records(frame)] == [1]
 
 
 def test_several_snapshots_at_once_give_the_same_as_one_at_a_time(world: World) -> None:

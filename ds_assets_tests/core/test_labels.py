@@ -268,6 +268,55 @@ def test_a_day_missing_in_the_window_or_its_grace_does_not_read_as_users_who_lef
     assert labels.is_matured(day(0), HORIZON, [day(number) for number in stored], game) is expected
 
 
-def test_a_label_does_not_need_a_day_on_which_the_game_was_shut() -> None:
-    shut = GAME.model_copy(update={"closed_days": frozenset({day(2)})})
-    assert labels.label_days(day(0), HORIZON, shut) == [day(1), day(3)]
+def closed_on(*numbers: int, **changes: Any) -> Game:
+    closed = frozenset(day(number) for number in numbers)
+    return GAME.model_copy(update={"closed_days": closed, **changes})
+
+
+def test_a_label_waits_one_day_longer_for_a_closed_day_and_does_not_need_it_stored() -> None:
+    assert labels.label_days(day(0), HORIZON, closed_on(2)) == [day(1), day(3), day(4)]
+    assert labels.matures_on(day(0), HORIZON, closed_on(2, 4, grace_days=1)) == day(6)
+
+
+def test_users_who_come_back_after_a_maintenance_as_long_as_the_horizon_have_not_left(
+    tmp_path: Path,
+) -> None:
+    rows = [make_row("back", 3), make_row("back", 8), make_row("gone", 3)]
+    for game, left in ((GAME, {"back", "gone"}), (closed_on(4, 5, 6), {"gone"})):
+        world = Labels(tmp_path / str(len(left)), game)
+        outcomes = world.outcomes(rows, [day(3)])
+        assert {user for _, user in churned(world.describe(rows, [day(3)]), outcomes)} == left
+
+
+def test_what_is_dated_on_a_closed_day_did_happen(tmp_path: Path) -> None:
+    outcomes = Labels(tmp_path, closed_on(5)).outcomes([make_row("tester", 5)], [day(4)])
+    assert outcomes[day(4), "tester"]["active_days"] == 1
+
+
+@given(
+    as_of=DAYS,
+    horizon=st.integers(1, 30),
+    count=st.integers(1, 8),
+    closed=st.sets(st.integers(-60, 60), max_size=20),
+)
+def test_with_closed_days_snapshots_are_still_the_latest_that_are_matured(
+    as_of: dt.date, horizon: int, count: int, closed: set[int]
+) -> None:
+    game = closed_on(*closed, first_day=day(-500))
+    snapshots = labels.matured_snapshots(as_of, horizon, count, game)
+    assert len(snapshots) == count
+    assert all(labels.matures_on(snapshot, horizon, game) <= as_of for snapshot in snapshots)
+    assert labels.matures_on(snapshots[-1] + dt.timedelta(days=1), horizon, game) > as_of
+    if count > 1:  # so that a model can be trained on the first and validated on the last
+        assert labels.matures_on(snapshots[0], horizon, game) <= snapshots[-1]
+
+
+@given(horizon=st.integers(1, 30), closed=st.sets(st.integers(1, 40), max_size=20))
+def test_a_label_window_holds_as_many_open_days_as_the_horizon_says(
+    horizon: int, closed: set[int]
+) -> None:
+    game = closed_on(*closed)
+    window = labels.label_days(day(0), horizon, game)
+    assert len(window) == horizon
+    assert game.closed_days.isdisjoint(window)
+    assert window[-1] == labels.matures_on(day(0), horizon, game)

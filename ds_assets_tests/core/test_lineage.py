@@ -85,5 +85,27 @@ def test_a_window_with_a_hole_is_not_read(missing: int) -> None:
     assert outcomes_read(*{1, 2} - {missing}, 3, 4) == []
 
 
-def test_a_window_does_not_wait_for_a_day_on_which_the_game_was_closed() -> None:
-    assert outcomes_read(1, closed_days=[str(day(2))]) == days(1)
+def test_a_window_does_not_wait_for_a_closed_day_and_is_longer_by_it() -> None:
+    assert outcomes_read(1, closed_days=[str(day(2))]) == []
+    assert outcomes_read(1, 3, closed_days=[str(day(2))]) == days(1, 3)
+    assert outcomes_read(1, 2, 3, closed_days=[str(day(2))]) == days(1, 2, 3)
+    assert outcomes_read(0, 1, 2, 3, closed_days=[str(day(1))]) == days(1, 2, 3)
+
+
+def test_features_reach_back_further_over_closed_days() -> None:
+    game = make_game(closed_days=days(130, 150))
+    (activity,) = lineage_of(game)["user_features"].reads
+    read = activity.days(day(200), days(*range(400)))
+    assert (read[0], read[-1]) == arrival_days(day(200), game)
+    assert len(read) == game.lookback_days + 3
+    assert activity.closed_days_in(day(200), read) == days(130, 150)
+    assert activity.offsets == (game.lookback_days + 2, 0)
+
+
+def test_a_closed_day_is_an_input_of_the_outcomes_whose_window_holds_it() -> None:
+    lineage = lineage_of(make_game(horizons={"churn": 2, "payment": 4}, closed_days=days(2, 9)))
+    *_, activity = lineage["prediction_outcomes"].reads
+    stored = days(1, 3, 4, 5, 6)
+    assert activity.closed_days_in(day(0), stored) == days(2)
+    assert activity.closed_days_in(day(3), stored) == []
+    assert activity.offsets == (-1, -5)

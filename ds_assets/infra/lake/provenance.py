@@ -46,6 +46,8 @@ Lineages = Mapping[str, Lineage]
 Names = tuple[str, ...]
 """Names of the records of an asset, as the lake lists them."""
 _NO_LINEAGE = Lineage()
+_CLOSED = "closed"
+"""Stands for the content of a closed day: a day that is made from it is outdated if it opens."""
 _CACHED_LISTINGS = 64
 """A few for each asset: a sensor asks again and again, mostly about what has not changed."""
 
@@ -277,13 +279,15 @@ def _inputs(
     *,
     history: bool,
 ) -> dict[str, str]:
-    return dict(
-        contents[other]
-        for reads in lineage.reads
-        if reads.is_history is history
-        and (contents := _contents(reads.asset, read[reads.asset], refused, lineage.first_day))
-        for other in reads.days(day, contents)
-    )
+    inputs: dict[str, str] = {}
+    for reads in lineage.reads:
+        if reads.is_history is history:
+            contents = _contents(reads.asset, read[reads.asset], refused, lineage.first_day)
+            inputs |= dict(contents[other] for other in reads.days(day, contents))
+            inputs |= {
+                f"closed_days {other}": _CLOSED for other in reads.closed_days_in(day, contents)
+            }
+    return inputs
 
 
 @lru_cache(_CACHED_LISTINGS)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds
+from ds_assets.core.open_days import add_open_days
 from ds_assets.core.targets import Target
 
 MIN_TRAINING_USERS = 50
@@ -90,15 +91,19 @@ def _no_history(
     target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]
 ) -> DataShortfall:
     """The validation snapshot is whole steps after the first, once its labels are known."""
-    wait = target.maturity_days
-    between = math.ceil(wait / target.step) * target.step
     first = snapshots[0].day if snapshots else target.first_day
+    wait = (_matures_on(first, target) - first).days
+    second = first + dt.timedelta(days=math.ceil(wait / target.step) * target.step)
     noun = "snapshot" if len(snapshots) == 1 else "snapshots"
     return DataShortfall(
         f"{len(snapshots)} matured {noun}; the first model needs two: one to train on, and one to "
         "validate on from a day on which the outcomes of the first were known",
-        max(first + dt.timedelta(days=between + wait), as_of + dt.timedelta(days=1)),
+        max(_matures_on(second, target), as_of + dt.timedelta(days=1)),
     )
+
+
+def _matures_on(day: dt.date, target: Target) -> dt.date:
+    return add_open_days(day, target.maturity_days, target.closed_days)
 
 
 def _few_users(

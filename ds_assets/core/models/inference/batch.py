@@ -4,7 +4,7 @@ Scope: which model gives which column; where models and features come from is el
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from ds_assets.core.models.inference.onnx_model import (
     load_prediction_model,
     probabilities,
 )
+from ds_assets.core.open_days import find_open_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, Target
 from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
@@ -138,16 +139,19 @@ class Predictor:
     Attributes:
         days: Files of each day's models.
         declared: The game's features, for the words of the reasons.
+        closed_days: The game's closed days, which features do not count.
     """
 
     days: tuple[DayFiles, ...]
     declared: tuple[FeatureColumn, ...]
+    closed_days: frozenset[dt.date] = frozenset()
 
     def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Predict a batch: the columns of user_features, and `dt`, their day."""
         files = {day.as_of: day for day in self.days}
         for day, rows in features.groupby("dt"):
-            yield predict(rows, load_day(files[pd.Timestamp(str(day)).date()]), self.declared)
+            models = load_day(files[pd.Timestamp(str(day)).date()])
+            yield predict(rows, models, self.declared, self.closed_days)
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,10 @@ def with_clusters(features: pd.DataFrame, clusters: Model[ClusterCard] | None) -
 
 
 def predict(
-    features: pd.DataFrame, models: DayModels, declared: Iterable[FeatureColumn]
+    features: pd.DataFrame,
+    models: DayModels,
+    declared: Iterable[FeatureColumn],
+    closed_days: Collection[dt.date] = (),
 ) -> pd.DataFrame:
     """Predict for each user of a features frame.
 
@@ -221,6 +228,7 @@ def predict(
         features: Features frame of any number of users, not necessarily of the models' day.
         models: The models to apply.
         declared: The game's features, for the words of the reasons.
+        closed_days: The game's closed days, which features do not count.
 
     Returns:
         The columns of `PREDICTIONS`; a probability without a model is missing, as is a cluster.
@@ -238,7 +246,7 @@ def predict(
             "user_id": users["user_id"],
             **models.same_for_all,
             "last_seen": pd.Series(
-                last_seen(_ago(users), models.as_of), index=users.index, dtype=object
+                last_seen(_ago(users), models.as_of, closed_days), index=users.index, dtype=object
             ),
             **target_columns(predicted),
             "cluster": users["cluster"],
@@ -302,14 +310,21 @@ def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]
     return columns
 
 
-def last_seen(ago: Iterable[float], as_of: dt.date) -> list[dt.date | None]:
+def last_seen(
+    ago: Iterable[float], as_of: dt.date, closed_days: Collection[dt.date] = ()
+) -> list[dt.date | None]:
     """Day on which each user was last active; none where no such day can be.
 
     Args:
-        ago: Days since then; not a number where nobody knows.
+        ago: Open days since then; not a number where nobody knows.
         as_of: The day from which they count.
+        closed_days: The closed days.
     """
-    return [as_of - dt.timedelta(days) if 0 <= days < as_of.toordinal() else None for days in ago]
+    longest = as_of.toordinal() - len(closed_days)
+    return [
+        find_open_day(as_of, int(days), closed_days) if 0 <= days < longest else None
+        for days in ago
+    ]
 
 
 def _ago(features: pd.DataFrame) -> list[float]:

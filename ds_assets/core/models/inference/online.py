@@ -9,7 +9,7 @@ Scope: reading and encoding users one by one, and predicting for them.
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -86,6 +86,7 @@ class OnlineScorer:
         models: The models.
         declared: The game's features, for the words of the reasons.
         targets: The game's own targets.
+        closed_days: The game's closed days, which features do not count.
 
     Attributes:
         models: The models.
@@ -93,9 +94,14 @@ class OnlineScorer:
     """
 
     def __init__(
-        self, models: DayModels, declared: Iterable[FeatureColumn], targets: Iterable[Target] = ()
+        self,
+        models: DayModels,
+        declared: Iterable[FeatureColumn],
+        targets: Iterable[Target] = (),
+        closed_days: Collection[dt.date] = (),
     ) -> None:
         self.models, self._declared = models, tuple(declared)
+        self._closed_days = closed_days
         self._own_targets = sorted(targets, key=attrgetter("name"))
         loaded = _models_in_use(models, (*BUILT_IN, *self._own_targets))
         used = [model for model in (models.clusters, *loaded.values()) if model is not None]
@@ -140,7 +146,9 @@ class OnlineScorer:
         same = self._same_for_all | {"as_of": day}
         columns: dict[str, Iterable[Any]] = {
             **{name: [value] * len(users) for name, value in same.items()},
-            "last_seen": last_seen((_number(user.get(AGO)) for user in users), day),
+            "last_seen": last_seen(
+                (_number(user.get(AGO)) for user in users), day, self._closed_days
+            ),
             USER_ID: [user.get(USER_ID) for user in users],
             **{n: nothing if c is None else c for n, c in target_columns(predicted).items()},
             CLUSTER: rows.clusters,

@@ -18,6 +18,7 @@ from ds_assets.core.models.inference.batch import (
     load_day,
     with_clusters,
 )
+from ds_assets.core.models.inference.batch import predict as predict_open
 from ds_assets.core.models.inference.onnx_model import (
     Model,
     amounts,
@@ -127,6 +128,13 @@ def test_each_user_was_seen_so_many_days_ago_if_there_is_such_a_day(
         assert days == [expected, FIRST_DAY - dt.timedelta(1), FIRST_DAY - dt.timedelta(2)]
     only = predict(features[:1], NO_MODELS)
     assert conform(PREDICTIONS, only)["last_seen"].to_pylist() == [expected]
+
+
+def test_days_on_which_the_game_was_closed_lie_between_a_user_was_seen_and_the_day() -> None:
+    features = features_of(3).assign(days_since_active=[0, 1, 2])
+    closed = frozenset(FIRST_DAY - dt.timedelta(n) for n in (0, 2))
+    rows = predict_open(features, NO_MODELS, FEATURES, closed)
+    assert rows["last_seen"].to_list() == [FIRST_DAY - dt.timedelta(n) for n in (1, 3, 4)]
 
 
 def test_no_users_are_no_rows() -> None:

@@ -1,0 +1,66 @@
+"""Windows and horizons that closed days make longer."""
+
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_assets.core.open_days import (
+    add_open_days,
+    find_open_day,
+    most_days,
+    subtract_open_days,
+)
+from ds_assets_tests.core.factories import FIRST_DAY
+
+
+def day(number: int) -> dt.date:
+    return FIRST_DAY + dt.timedelta(days=number)
+
+
+CLOSED = st.frozensets(st.integers(-40, 40).map(day), max_size=30)
+COUNTS = st.integers(0, 40)
+NUMBERS = st.integers(-50, 50)
+
+
+def count_open(first: dt.date, last: dt.date, closed: frozenset[dt.date]) -> int:
+    """Open days after one day, up to and with another, one by one."""
+    days = [first + dt.timedelta(days=n + 1) for n in range((last - first).days)]
+    return len([it for it in days if it not in closed])
+
+
+@given(number=NUMBERS, count=COUNTS, closed=CLOSED)
+def test_so_many_open_days_lie_up_to_the_day_that_is_found_and_it_is_open(
+    number: int, count: int, closed: frozenset[dt.date]
+) -> None:
+    end = add_open_days(day(number), count, closed)
+    assert count_open(day(number), end, closed) == count
+    assert not count or end not in closed
+    assert (end - day(number)).days <= most_days(count, closed)
+
+
+@given(number=NUMBERS, count=COUNTS, closed=CLOSED)
+def test_so_many_open_days_lie_after_the_day_that_is_found_and_it_is_the_latest(
+    number: int, count: int, closed: frozenset[dt.date]
+) -> None:
+    begin = subtract_open_days(day(number), count, closed)
+    assert count_open(begin, day(number), closed) == count
+    assert not count or count_open(begin + dt.timedelta(1), day(number), closed) == count - 1
+
+
+@given(number=NUMBERS, ago=COUNTS, closed=CLOSED)
+def test_the_day_from_which_so_many_open_days_have_passed_is_open(
+    number: int, ago: int, closed: frozenset[dt.date]
+) -> None:
+    last_seen = find_open_day(day(number), ago, closed)
+    assert last_seen not in closed
+    assert count_open(last_seen, day(number), closed) == ago
+
+
+@given(count=COUNTS, closed=CLOSED)
+def test_the_longest_window_is_as_long_as_one_that_there_is(
+    count: int, closed: frozenset[dt.date]
+) -> None:
+    starts = [day(number) for number in range(-90, 50)]
+    lengths = {(add_open_days(start, count, closed) - start).days for start in starts}
+    assert max(lengths) == most_days(count, closed)
