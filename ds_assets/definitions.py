@@ -30,6 +30,7 @@ from ds_assets.jobs import (
     predict_again,
     refresh,
     refuse_day,
+    remove_expired_days,
     serve_predictions,
 )
 from ds_assets.resources import (
@@ -39,6 +40,7 @@ from ds_assets.resources import (
     LogSourceResource,
     ResultsResource,
 )
+from ds_assets.schedules import daily_retention
 from ds_assets.sensors.log_source import log_source_sensor
 from ds_assets.sensors.sensor import raw_files_sensor
 
@@ -67,6 +69,7 @@ def build_defs(
     settings, game = installation.settings, installation.game
     collect, predict, again = collect_logs(), daily_predictions(), predict_again()
     deliver, judge = deliver_again(), judge_predictions()
+    remove = remove_expired_days(game, installation.retention)
     with warnings.catch_warnings():
         # Backfill policies and partition mappings before the first day are beta in Dagster 1.13
         # without an alternative; the warning would be of no use to users.
@@ -80,7 +83,9 @@ def build_defs(
             jobs=[
                 *(collect, predict, again, deliver, judge),
                 *(accept_day(game), refuse_day(game), refresh(game), serve_predictions(game)),
+                remove,
             ],
+            schedules=[daily_retention(remove, game, settings, installation.retention)],
             sensors=[
                 log_source_sensor(game, collect, settings),
                 raw_files_sensor(game, predict, again, deliver, judge),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ds_assets.infra.cache.prediction_cache import PredictionCache
     from ds_assets.infra.engines.base import LakeEngine
     from ds_assets.infra.lake.base import Lake
+    from ds_assets.infra.lake.retention import Retention
     from ds_assets.infra.log_source.base import LogSource
     from ds_assets.infra.results.database import ResultsDatabase
     from ds_assets.serving.http.app import App
@@ -46,6 +47,19 @@ class Installation:
     def name(self) -> str:
         """Its name in the results database and the cache."""
         return self.settings.installation or self.game.name
+
+    @property
+    def retention(self) -> "Retention":
+        """How long the lake keeps what it stores."""
+        from ds_assets.infra.lake.retention import Retention
+
+        settings = self.settings
+        return Retention(
+            raw=settings.raw_days,
+            quarantine=settings.quarantine_days,
+            tables=settings.table_days,
+            models=settings.model_days,
+        )
 
     def log_source(self) -> "LogSource":
         """The logs as the game writes them."""
@@ -112,7 +126,10 @@ def load_installation(overrides: Mapping[str, Any] | None = None) -> Installatio
         InputError: a setting or the game file is not valid. The message names every mistake.
     """
     settings = load_settings(overrides)
-    return Installation(settings, load_game(settings.game))
+    installation = Installation(settings, load_game(settings.game))
+    if any((settings.raw_days, settings.quarantine_days, settings.table_days, settings.model_days)):
+        installation.retention.refuse_too_few_days(installation.game)
+    return installation
 
 
 def load_key_file() -> "KeyFile":

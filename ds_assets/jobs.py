@@ -17,10 +17,12 @@ from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake import retention as retention_of_lake
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.refresh import keep_activity, keep_days_without_files, request_refresh
+from ds_assets.infra.lake.retention import Retention
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.installation import make_service, operator_name
 from ds_assets.serving.answer import Prediction
@@ -156,6 +158,30 @@ def _read_day(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise InputError(f"day: found {text!r}; write a date, for example 2026-01-31") from None
+
+
+def remove_expired_days(game: Game, retention: Retention) -> dg.JobDefinition:
+    """The job that removes what is older than the retention of the lake demands."""
+    description = "Remove from the lake what is older than DS_ASSETS_RAW_DAYS and its like demand."
+
+    @dg.op(name="remove_expired_days_op", description=description)
+    def remove(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+        texts = {
+            kind: f"{removed.days:,} days before {removed.first_kept} removed: "
+            f"{removed.files:,} files of {removed.size:,} bytes"
+            for kind, removed in retention_of_lake.remove_expired_days(
+                retention, lake, game
+            ).items()
+        }
+        for kind, text in texts.items():
+            context.log.info("%s: %s", kind, text)
+        context.add_output_metadata(texts)
+
+    @dg.job(name="remove_expired_days", description=description)
+    def job() -> None:
+        remove()
+
+    return job
 
 
 class UsersToAnswer(dg.Config):

@@ -67,6 +67,14 @@ class Settings(BaseSettings):
     """Redis URL of the cache. Default: an embedded server with its file in the home."""
     cache_days: Annotated[int, Field(ge=1, le=365)] = 7
     """Days after which a cached prediction expires."""
+    raw_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """Days of raw files that the lake keeps, counted back from the newest; 0 keeps all."""
+    quarantine_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """The same for lines that were not used."""
+    table_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """The same for activity, features, clusters, predictions and what is made from them."""
+    model_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """The same for models."""
     memory_limit_mb: Annotated[int, Field(ge=128)] = 2048
     """Memory limit of the embedded engine; beyond it data is spilled to disk."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2

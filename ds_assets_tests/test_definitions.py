@@ -238,7 +238,10 @@ def test_jobs_and_sensors_are_these() -> None:
         "accept_day": set(),
         "refresh": set(),
         "refuse_day": set(),
+        "remove_expired_days": set(),
     }
+    schedules = [(s.name, s.job_name) for s in definitions.get_repository_def().schedule_defs]
+    assert schedules == [("daily_retention", "remove_expired_days")]
     sensors = [
         (s.name, [target.job_name for target in s.targets])
         for s in definitions.get_repository_def().sensor_defs

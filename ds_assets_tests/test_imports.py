@@ -23,6 +23,7 @@ LAYERS = {
     "checks": 7,
     "jobs": 7,
     "runs": 7,
+    "schedules": 7,
     "sensors": 7,
     "definitions": 8,
     "simulate": 9,

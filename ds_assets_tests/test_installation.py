@@ -72,6 +72,19 @@ def test_api_keys_can_be_managed_without_a_valid_game_file(
         load_installation()
 
 
+def test_a_retention_that_is_too_short_for_the_game_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_TABLE_DAYS", "30")
+    with pytest.raises(InputError, match="DS_ASSETS_TABLE_DAYS is 30, and features, labels and"):
+        load_installation({"home": tmp_path})
+
+
+def test_the_name_is_that_of_the_game_or_of_the_setting(tmp_path: Path) -> None:
+    assert installation(tmp_path).name == make_game().name
+    assert installation(tmp_path, installation="staging").name == "staging"
+
+
 def test_loading_an_installation_loads_no_library_of_a_server() -> None:
     code = (
         "import sys; from ds_assets.installation import load_installation; load_installation(); "

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pyarrow.compute as pc
 import pytest
 
+from ds_assets.definitions import build_defs
 from ds_assets.installation import operator_name
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -195,3 +197,23 @@ def test_age_counts_from_the_end_of_the_as_of_day(copy: Installation, user: str)
     end = dt.datetime.combine(LAST + dt.timedelta(days=1), dt.time(), dt.UTC)
     expected = (dt.datetime.now(dt.UTC) - end).total_seconds()
     assert row["age_seconds"] == pytest.approx(max(expected, 0), abs=60)
+
+
+def test_expired_days_are_removed_and_counted_in_the_ui(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path)
+    for number in range(4):
+        installation.lake.write(f"user_activity/dt={day(number)}/user_activity.parquet", b"x")
+        installation.lake.write(f"quarantine/dt={day(number)}/quarantine.parquet", b"x")
+    expiring = replace(
+        installation.installed,
+        settings=installation.settings.model_copy(update={"quarantine_days": 1}),
+    )
+    job = build_defs(expiring).resolve_job_def("remove_expired_days")
+    result = job.execute_in_process()
+    assert installation.lake.days("quarantine") == [day(3)]
+    assert len(installation.lake.days("user_activity")) == 4
+    (metadata,) = [
+        it.step_output_data.metadata for it in result.all_events if it.is_successful_output
+    ]
+    text = f"3 days before {day(3)} removed: 3 files of 3 bytes"
+    assert {name: value.value for name, value in metadata.items()} == {"quarantine": text}

@@ -65,7 +65,11 @@ _MODELS = ("churn_model", "payment_model", "predictions")
 _TARGET_MODELS = ("NAME_model", "predictions")
 
 GAME_KEYS = (
-    *_declare(Consequence.NOTHING, "shown, and part of the keys of the cache", "name"),
+    *_declare(
+        Consequence.NOTHING,
+        "shown; deliveries need DS_ASSETS_INSTALLATION with the former name from then on",
+        "name",
+    ),
     *_declare(
         Consequence.INPUTS,
         "days before it are no longer read, or collected and read",

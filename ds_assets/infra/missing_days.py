@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import first_kept_days
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.log_source.day_folders import DayFolders
 
@@ -25,6 +26,8 @@ def find_holes(
 ) -> list[dt.date]:
     """Find the days of the game without logs in the lake, ascending.
 
+    Days that the retention has removed are no holes.
+
     Args:
         newest: The newest day to look for.
         made_days: Days that were made from logs, which may have been deleted since.
@@ -32,8 +35,9 @@ def find_holes(
         game: The game.
     """
     stored = {*lake.days(RAW), *made_days}
-    count = (newest - game.first_day).days + 1
-    days = (game.first_day + dt.timedelta(days=number) for number in range(count))
+    first = max(game.first_day, first_kept_days(lake).get("tables", game.first_day))
+    count = (newest - first).days + 1
+    days = (first + dt.timedelta(days=number) for number in range(count))
     return [day for day in days if day not in stored]
 
 

@@ -47,10 +47,11 @@ def request_new_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunReque
 
 
 def _list_days(evaluation: SensorEvaluation) -> list[dt.date]:
-    """The days with a folder in the lake, ascending."""
+    """The days with a folder in the lake, ascending, without those whose tables were removed."""
     entries = evaluation.lake.entries(RAW)
     _warn_unexpected_folders(evaluation, [name for name in entries if day_of(name) is None])
-    return sorted(filter(None, map(day_of, entries)))
+    first = evaluation.records.first_kept_day
+    return sorted(day for day in map(day_of, entries) if day is not None and day >= first)
 
 
 def _look(evaluation: SensorEvaluation, days: Sequence[dt.date]) -> dict[dt.date, list[RawObject]]:

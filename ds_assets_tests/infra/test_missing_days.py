@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ds_assets.game import Fields, Game
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.retention import Retention, remove_expired_days
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
@@ -42,3 +43,11 @@ def test_missing_days_are_listed_as_ranges_with_what_they_mean_and_what_to_do() 
 
 def test_without_missing_days_that_is_said() -> None:
     assert describe_missing_days([], "x") == "every day has logs, or waits to be collected"
+
+
+def test_days_that_the_retention_removed_are_not_looked_for(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    for day in DAYS[:5]:
+        lake.write(f"user_activity/dt={day}/user_activity.parquet", b"")
+    remove_expired_days(Retention(tables=2), lake, GAME)
+    assert find_holes(DAYS[6], made_days=[], lake=lake, game=GAME) == DAYS[3:7]

@@ -26,6 +26,7 @@ from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.provenance import recorded, stored_files
 from ds_assets.infra.lake.raw_logs import copy_day
+from ds_assets.infra.lake.retention import Retention, remove_expired_days
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
@@ -315,6 +316,20 @@ def test_a_day_whose_files_are_all_gone_is_told_once_and_not_run(world: World) -
     )
     assert world.days() == []
     assert "deleted" not in world.reason
+
+
+def test_days_that_the_retention_removed_are_neither_run_nor_reported(world: World) -> None:
+    for number in range(2):
+        world.put(number)
+        store(world, "user_activity", number)
+    world.tick()
+    gone = remove_expired_days(Retention(raw=1), world.lake, world.installation.game)
+    assert gone["raw"].days == 1
+    assert world.days() == []
+    assert "deleted" not in world.reason
+    remove_expired_days(Retention(tables=1), world.lake, world.installation.game)
+    world.put(0)  # the raw files may be kept for longer than what was made from them
+    assert world.days() == []
 
 
 def test_a_path_that_names_no_day_is_told_once_and_the_others_run(world: World) -> None:

@@ -196,8 +196,7 @@ class BlobLake:
             for name, staged in adopted.items():
                 self._copy(staged, name)
         finally:
-            # With a hierarchical namespace, folders are objects and must be empty to be deleted.
-            self.delete([item.name for item in reversed(self.objects(folder))])
+            self.delete_folder(folder)
 
     def _remove_abandoned(self) -> None:
         oldest = dt.datetime.now(dt.UTC) - ABANDONED_AFTER
@@ -225,6 +224,11 @@ class BlobLake:
         for name in names:
             with suppress(FileNotFoundError), self._clear_errors(name):
                 self._container.delete_blob(name)
+
+    def delete_folder(self, folder: str) -> None:
+        """See `Lake`."""
+        # With a hierarchical namespace, folders are objects and must be empty to be deleted.
+        self.delete([*(item.name for item in reversed(self.objects(folder))), folder])
 
     @cached_property
     def _container(self) -> "ContainerClient":

@@ -104,6 +104,10 @@ class Lake(Protocol):
         """Delete objects; missing ones are ignored."""
         ...
 
+    def delete_folder(self, folder: str) -> None:
+        """Delete a folder and the objects below it, one after the other; it may be missing."""
+        ...
+
 
 def day_folder(table: str, day: dt.date) -> str:
     """Return the folder of one day of a table."""

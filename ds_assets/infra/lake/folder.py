@@ -118,6 +118,11 @@ class FolderLake:
         for name in names:
             (self._root / name).unlink(missing_ok=True)
 
+    def delete_folder(self, folder: str) -> None:
+        """See `Lake`."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._root / folder)
+
 
 def _lake_object(path: Path, name: str) -> LakeObject:
     stat = path.stat()

@@ -18,7 +18,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
+
+import msgspec
 
 from ds_assets.core.game_settings import GameSettings, find_changes, needs_again
 from ds_assets.core.lineage import RAW_LOGS, Lineage
@@ -37,6 +39,8 @@ from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict
 
 PROVENANCE = "provenance"
+FIRST_KEPT_DAYS = "retention.json"
+"""Object with the first day that the retention has kept, by kind of data; see `retention`."""
 ADOPTED = f"{PROVENANCE}/adopted.json"
 """Object that says which game file the days of an earlier release count as made with."""
 UNKNOWN_KEY = "game.yaml"
@@ -209,10 +213,29 @@ class Records:
             store_record(record.model_copy(update=changes), self._lake)
         self._listed.pop(asset, None)
 
+    @property
+    def first_kept_day(self) -> dt.date:
+        """The first day whose tables the retention has kept; earlier ones were removed."""
+        return self._first_kept.get("tables", dt.date.min)
+
+    @cached_property
+    def _first_kept(self) -> Mapping[str, dt.date]:
+        return first_kept_days(self._lake)
+
     def _is_made(self, asset: str, day: dt.date) -> bool:
-        """Whether a day of an asset belongs to the game."""
+        """Whether a day of an asset belongs to the game, and the retention keeps its inputs."""
         lineage = self._lineages[asset]
-        return lineage.first_day <= day <= lineage.last_day
+        if not lineage.first_day <= day <= lineage.last_day or day < self.first_kept_day:
+            return False
+        return all(
+            self._is_kept(reads.asset, day - dt.timedelta(days=reads.earliest))
+            for reads in lineage.reads
+            if not reads.is_history
+        )
+
+    def _is_kept(self, asset: str, day: dt.date) -> bool:
+        first = self._first_kept.get("raw" if asset == RAW_LOGS else "tables")
+        return first is None or day >= first
 
     def _changed_keys(self, asset: str, settings: str) -> tuple[str, ...]:
         now = self._lineages[asset].settings
@@ -246,6 +269,13 @@ class Records:
             contents = {day: summary.content for day, summary in recorded.items()}
             self._verdicts = list_verdicts(contents, self._lake)
         return self._verdicts
+
+
+def first_kept_days(lake: Lake) -> dict[str, dt.date]:
+    """Read the first day that the retention has kept, by kind of data; none where all is kept."""
+    if not lake.exists(FIRST_KEPT_DAYS):
+        return {}
+    return msgspec.json.decode(lake.read(FIRST_KEPT_DAYS), type=dict[str, dt.date])
 
 
 def _list_names(asset: str, lake: Lake) -> Names:

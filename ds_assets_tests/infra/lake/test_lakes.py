@@ -171,6 +171,15 @@ def test_deleting_leaves_no_object_and_twice_is_no_error(lake: Lake) -> None:
     assert not lake.exists("t/a")
 
 
+def test_a_deleted_folder_leaves_no_object_and_no_day_and_twice_is_no_error(lake: Lake) -> None:
+    for name in ("t/dt=2026-01-01/a", "t/dt=2026-01-01/b/c", "t/dt=2026-01-02/a"):
+        lake.write(name, b"")
+    lake.delete_folder("t/dt=2026-01-01")
+    lake.delete_folder("t/dt=2026-01-01")
+    assert [item.name for item in lake.objects("t")] == ["t/dt=2026-01-02/a"]
+    assert lake.days("t") == [dt.date(2026, 1, 2)]
+
+
 def test_readers_see_the_old_content_or_the_new_and_never_a_part(lake: Lake) -> None:
     contents = [bytes([value]) * 200_000 for value in range(20)]
     lake.write("t/a", contents[0])
