@@ -18,6 +18,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
+from ds_assets.infra.cache.fill import rebuild_cache
 from ds_assets.infra.lake.models import day_models, stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
@@ -113,6 +114,28 @@ def test_its_results_database_is_migrated_with_every_delivered_row(results_url: 
     for report in (CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES):
         ((rows,),) = execute(results_url, f"SELECT count(*) FROM {report.name}")
         assert rows > 0, report.name
+
+
+def test_its_rows_belong_to_the_installation_that_delivers_first(results_url: str) -> None:
+    with (
+        ResultsDatabase(results_url, installation="live") as live,
+        ResultsDatabase(results_url, installation="staging") as staging,
+    ):
+        assert live.current_day() == staging.current_day() == LAST  # nobody has claimed them
+        live.claim("lake of live")
+        staging.claim("lake of staging")
+        assert live.current_day() == LAST
+        assert staging.deliveries() == []
+    for report in (CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES):
+        query = f"SELECT DISTINCT installation_id FROM {report.name}"
+        assert execute(results_url, query) == [(1,)], report.name
+
+
+def test_its_cache_is_not_read_and_is_filled_again(copy: Installation) -> None:
+    with copy.cache() as cache:
+        assert cache.current_day() is None
+        rebuild_cache(copy.lake, cache, days_to_live=7)
+        assert cache.current_day() == LAST
 
 
 def test_its_tables_cards_and_models_are_read(old: Installation) -> None:

@@ -48,6 +48,8 @@ _TRANSIENT = frozenset({1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 20
 """Codes of connections that were lost or refused, and of locks that others hold."""
 _DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370})
 """Codes of what an account may not do."""
+_BINARY_LOG_FORMAT = 1665
+"""Code of a change that the binary log, with the format STATEMENT, cannot take."""
 _LOCAL_FILES_FORBIDDEN = frozenset({1148, 3948, 4166})
 """Codes by which MySQL and MariaDB say that LOAD DATA LOCAL is not allowed."""
 _MAX_WARNINGS_SHOWN = 3
@@ -213,6 +215,11 @@ class MySQLBackend(Backend):
 
     def explain(self, error: BaseException, url: sa.URL) -> str:
         """See `Backend`."""
+        if _code(error) == _BINARY_LOG_FORMAT:
+            return (
+                "its binary log has the format STATEMENT, which cannot take a delivery: set "
+                "binlog_format to MIXED or ROW (see docs/results.md)"
+            )
         reason = str(error.args[-1]).replace(f"'{url.username}'", "of that address")
         is_untrusted = "CERTIFICATE_VERIFY_FAILED" in reason
         return f"{reason}; see ssl_ca in docs/results.md" if is_untrusted else reason

@@ -96,6 +96,24 @@ def test_a_lookup_reads_the_rows_of_the_users_alone(url: str) -> None:
 
 
 @pytest.mark.server
+def test_a_binary_log_of_statements_is_refused_in_words_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    options = ["--log-bin", "--server-id=1", "--binlog-format=STATEMENT"]
+    with MySQLServer(tmp_path / "server", options) as server:
+        with (
+            ResultsDatabase(server.url) as database,
+            pytest.raises(ResultsUnavailable, match="set binlog_format to MIXED or ROW"),
+        ):
+            database.deliver(DAYS[0], day(DAYS[0]), "run")
+        execute(server.url, "SET GLOBAL binlog_format = 'MIXED'")
+        with ResultsDatabase(server.url) as database:
+            assert database.deliveries() == []
+            database.deliver(DAYS[0], day(DAYS[0]), "run")
+            assert database.current_day() == DAYS[0]
+
+
+@pytest.mark.server
 def test_a_server_is_trusted_by_its_certificate(tmp_path: Path) -> None:
     ours, other = Authority(tmp_path / "ours"), Authority(tmp_path / "other")
     options = [
