@@ -42,7 +42,7 @@ def outdated(lake: Lake) -> dict[str, list[dt.date]]:
     """Days that would be made again, by asset."""
     records = Records(LINEAGES, lake)
     days = {asset: records.outdated_days(asset) for asset in LINEAGES if asset != RAW_LOGS}
-    return {asset: found for asset, found in days.items() if found}
+    return {asset: outdated_days for asset, outdated_days in days.items() if outdated_days}
 
 
 def days_after(first: int) -> list[dt.date]:
