@@ -1,9 +1,10 @@
 """With a server that never answers, each asset fails within a minute, with a message."""
 
+import multiprocessing
 import os
 import re
-import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ds_assets.errors import Unavailable
 from ds_assets.infra.lake.tables import store_rows
-from ds_assets_tests.assets.factories import day, make_installation
+from ds_assets_tests.assets.factories import Installation, day, make_installation
 from ds_assets_tests.faults.proxy import BLACK_HOLE, UNREACHABLE, FaultProxy, Plain
 from ds_assets_tests.infra.factories import row, table
 
@@ -20,18 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 MAX_SECONDS = 60
 SECRET = "s3cret-of-the-test"  # noqa: S105  (of a server that does not answer)
-RUN = """
-import sys
-import time
-from pathlib import Path
-from ds_assets.errors import Unavailable
-from ds_assets_tests.assets.factories import Installation, day
-started = time.monotonic()
-try:
-    Installation(Path(sys.argv[1])).run(day(0), assets=[sys.argv[2]])
-except Unavailable as error:
-    sys.exit(f"{error}\\nafter {time.monotonic() - started:.0f} s")
-"""
+# Runs are processes of their own, forked from one that has imported what they need.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["ds_assets.definitions", "ds_assets_tests.assets.factories"])
 CASES = {
     "DS_ASSETS_SOURCE_URL": ("raw_logs", "s3://logs/game", "AWS_ENDPOINT_URL_S3"),
     "DS_ASSETS_LAKE_URL": ("raw_logs", "http://127.0.0.1:{port}/private/lake", None),
@@ -58,6 +51,19 @@ def environment_of(setting: str, port: int) -> Mapping[str, str]:
     return {**os.environ, **credentials, **environment}
 
 
+def run_asset(home: Path, asset: str, environment: Mapping[str, str], output: Path) -> None:
+    """Run an asset whose server is not available, and exit with the message of its failure."""
+    os.environ.update(environment)
+    with output.open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    started = time.monotonic()
+    try:
+        Installation(home).run(day(0), assets=[asset])
+    except Unavailable as error:
+        sys.exit(f"{error}\nafter {time.monotonic() - started:.0f} s")
+
+
 @pytest.mark.parametrize("fault", [BLACK_HOLE, UNREACHABLE])
 def test_an_asset_whose_server_does_not_answer_fails_within_a_minute_and_names_it(
     fault: Plain, redis_url: str, tmp_path: Path
@@ -71,16 +77,17 @@ def test_an_asset_whose_server_does_not_answer_fails_within_a_minute_and_names_i
             store_rows(table(row("u1", day(0))), "predictions", day(0), installation.lake)
             proxy = stack.enter_context(FaultProxy(port))
             proxy.fault = fault
-            runs[setting] = subprocess.Popen(  # noqa: S603  (this very test's)
-                [sys.executable, "-c", RUN, str(installation.home), asset],
-                env=environment_of(setting, proxy.port),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+            environment = environment_of(setting, proxy.port)
+            runs[setting] = _PROCESSES.Process(
+                target=run_asset,
+                args=(installation.home, asset, environment, tmp_path / f"{setting}.txt"),
             )
-        outputs = {setting: process.communicate()[0] for setting, process in runs.items()}
-    for setting, text in outputs.items():
-        assert runs[setting].returncode == 1, text
+            runs[setting].start()
+        for run in runs.values():
+            run.join()
+    for setting, run in runs.items():
+        text = (tmp_path / f"{setting}.txt").read_text(encoding="utf-8")
+        assert run.exitcode == 1, text
         assert setting in text
         assert not {SECRET, "czNjcmV0LW9m", "Traceback"} & set(re.findall(r"[\w-]+", text)), text
         (seconds,) = re.findall(r"^after (\d+) s$", text, re.MULTILINE)
