@@ -74,6 +74,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _as_logged(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+class LeaveOut(_Part):
+    """Lines that are not events of the game: those with one of some values in a field."""
+
+    field: FieldPath
+    values: Annotated[tuple[Annotated[str, BeforeValidator(_as_logged)], ...], Field(min_length=1)]
+
+
 class Logs(_Part):
     """Where the log files of a day are in the source, and their format."""
 
@@ -83,6 +96,8 @@ class Logs(_Part):
     time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
     null_user_ids: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
     """User ids that stand for no user, beside null, undefined, none, nan and the empty text."""
+    leave_out: tuple[LeaveOut, ...] = ()
+    """Lines that are not events of the game; they are counted, and are not faults."""
     event_id_scope: Literal["user", "game"] = "user"
     """Where ids of events are unique: among the events of a user, or of the whole game."""
     duplicate_days: Annotated[int, Field(ge=0, le=3650, strict=True)] | None = None

@@ -62,6 +62,14 @@ def test_the_lookback_is_the_longest_window_and_maturity_the_horizon_with_the_gr
     assert (game.lookback_days, game.maturity_days(14)) == (30, 16)
 
 
+def test_values_by_which_lines_are_left_out_are_compared_as_they_stand_in_a_line(
+    tmp_path: Path,
+) -> None:
+    rule = {"field": "is_bot", "values": [True, 1, "yes"]}
+    game = load(LEAST | {"logs": {"leave_out": [rule]}}, tmp_path)
+    assert game.logs.leave_out[0].values == ("true", "1", "yes")
+
+
 def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
     clusters = load(LEAST | {"clusters": 5}, tmp_path).clusters
     assert (clusters.min, clusters.max) == (5, 5)
@@ -87,6 +95,18 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
         ({"time_zone": ""}, "time_zone: found ''; must be the name of a time zone"),
         ({"logs": {"path": "%Y-%m"}}, "logs.path: found '%Y-%m'; must hold %Y, %m and %d, for"),
         ({"logs": {"format": "xml"}}, "logs.format: found 'xml'; Input should be 'jsonl', 'csv'"),
+        (
+            {"logs": {"leave_out": {"type": ["page"]}}},
+            "logs.leave_out: found {'type': ['page']}; must be a list",
+        ),
+        (
+            {"logs": {"leave_out": [{"field": "type", "values": "page"}]}},
+            "logs.leave_out.0.values: found 'page'; must be a list",
+        ),
+        (
+            {"logs": {"leave_out": [{"field": "type", "values": []}]}},
+            "logs.leave_out.0.values: found []; must have at least one entry",
+        ),
         ({"logs": "jsonl"}, "logs: found 'jsonl'; must be keys with values"),
         ({"fields": MONEY}, "currencies: found {}; required with fields.currency, for example"),
         (

@@ -41,6 +41,7 @@ BATCH_BYTES = 16 << 20
 """Raw bytes that are read at once; a larger day is read by itself."""
 
 _EVENT = "event"  # stands for a missing reason
+_NO_LINES = {events.NOTHING, events.LEFT_OUT}  # reasons of lines that are not the game's
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
 
 
@@ -166,7 +167,7 @@ class _Frames:
             activity=activity.daily_activity(lines, game, engine),
             quarantine=bad_lines,
             event_ids=event_ids,
-            lines=events.count_lines(lines, engine),
+            lines=events.count_lines(lines, game, engine),
             bad_lines=events.count_bad_lines(bad_lines, engine),
         )
 
@@ -201,9 +202,11 @@ def _reduce(
             files=len(raw.logs),
             gone_files=len(raw.gone),
             ignored_files=len(raw.ignored),
-            lines=sum(by_reason.values()) - by_reason.get(events.NOTHING, 0),
+            lines=sum(by_reason[reason] for reason in by_reason if reason not in _NO_LINES),
+            left_out_lines=by_reason.get(events.LEFT_OUT, 0),
             duplicates=by_reason.get(events.DUPLICATE, 0),
             changed_user_ids=int(own.loc[own["reason"].isna(), "changed_user_ids"].sum()),
+            cut_texts=int(own.loc[own["reason"].isna(), "cut_texts"].sum()),
             quarantined=_by_reason(bad),
             unreadable=_unreadable_files(raw, own, bad),
             days_to_run_again=tuple(to_run_again.get(day, ())),
@@ -258,9 +261,10 @@ def _unreadable_files(
         bad_lines: The day's rows of `events.count_bad_lines`.
     """
     content = lines[lines["reason"].fillna(_EVENT) != events.NOTHING]
-    counts = content.groupby("file")["lines"].sum()
+    # What is left out would not be lost, so the bytes are those per line of the game.
+    counts = content[content["reason"] != events.LEFT_OUT].groupby("file")["lines"].sum()
     is_text = content["reason"] != events.NOT_TEXT
-    garbled = set(counts.index) - set(content.loc[is_text, "file"])
+    garbled = set(content["file"]) - set(content.loc[is_text, "file"])
     damaged = set(bad_lines.loc[bad_lines["damages"] > 0, "file"])
     files = [
         RawFileLines(
@@ -307,11 +311,13 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
         "gone_from_source": report.gone_files,
         "ignored_files": report.ignored_files,
         "lines": report.lines,
+        "left_out_lines": report.left_out_lines,
         "events": report.events,
         "users": report.users,
         "duplicates": report.duplicates,
         "late_events": report.late_events,
         "changed_user_ids": report.changed_user_ids,
+        "cut_texts": report.cut_texts,
         "days_to_run_again": dg.MetadataValue.json(list(map(str, report.days_to_run_again))),
         "quarantined": sum(report.quarantined.values()),
         "quarantined_share": report.quarantined_share,

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_rules import text_fields
+from ds_assets.infra.engines.line_rules import LEAVE_OUT, text_fields
 from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
 from ds_assets.infra.lake.base import day_of
 from ds_assets.infra.lake.raw_logs import RAW
@@ -250,6 +250,8 @@ def _refuse_unwritable(folder: Path, setting: str) -> None:
 
 def _key(name: str) -> str:
     """The key of the game file for a name of `text_fields`."""
+    if name.startswith(LEAVE_OUT):
+        return f"logs.leave_out.{name.removeprefix(LEAVE_OUT)}.field"
     kind, _, rest = name.partition("_")
     if kind == "property":
         return f"properties.{rest}"

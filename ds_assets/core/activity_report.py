@@ -35,6 +35,9 @@ class ActivityReport(BaseModel):
     ignored_files: int = 0
     """Files in the day's folder that are not logs, such as those of working folders."""
     lines: int
+    """Lines of the game, without those that are left out by rule."""
+    left_out_lines: int = 0
+    """Lines that are not events of the game, by `logs.leave_out` of the game file."""
     events: int
     """Valid events, without duplicates."""
     duplicates: int
@@ -42,6 +45,8 @@ class ActivityReport(BaseModel):
     """Events that are dated before the day."""
     changed_user_ids: int = 0
     """Events whose line has the user id in another form than the one that is stored."""
+    cut_texts: int = 0
+    """Texts of attributes of events that were cut, being too long."""
     quarantined: dict[str, int]
     """Lines, and files that broke off, by reason."""
     unreadable: tuple[UnreadableFile, ...] = ()

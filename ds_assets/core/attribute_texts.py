@@ -25,5 +25,9 @@ def shorten(text: str) -> str:
 def shortened(f: Any, text: Any) -> Any:
     """The same as an expression of an engine, whose column functions are `f`."""
     kept, digest = f.substring(text, 1, _KEPT_LENGTH), f.substring(f.md5(text), 1, _DIGEST_LENGTH)
-    is_long = f.length(text) > f.lit(MAX_ATTRIBUTE_LENGTH)
-    return f.when(is_long, f.concat(kept, f.lit(_MARK), digest)).otherwise(text)
+    return f.when(is_long(f, text), f.concat(kept, f.lit(_MARK), digest)).otherwise(text)
+
+
+def is_long(f: Any, text: Any) -> Any:
+    """Whether a text is cut, as an expression of an engine."""
+    return f.length(text) > f.lit(MAX_ATTRIBUTE_LENGTH)

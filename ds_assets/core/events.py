@@ -5,9 +5,11 @@ read is up to each engine.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ds_assets.core.attribute_texts import is_long
 from ds_assets.core.engine import DataFrame, Engine
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.user_ids import NULL_USER_IDS
@@ -26,6 +28,12 @@ NULL_EVENT_IDS = (*NULL_USER_IDS, "0", "0.0", "00000000-0000-0000-0000-000000000
 
 DUPLICATE = "duplicate"
 """Reason of an event that repeats another one: counted, but neither an event nor quarantined."""
+
+LEFT_OUT = "left out"
+"""Reason of a line that a rule of the game file leaves out, likewise."""
+
+NO_FAULTS = (NOTHING, DUPLICATE, LEFT_OUT)
+"""Reasons of lines that are not quarantined."""
 
 
 @dataclass(frozen=True)
@@ -181,20 +189,29 @@ def _identified(events: DataFrame, f: Any) -> DataFrame:
     return events.where(f.col("reason").isNull() & f.col("event_key").isNotNull())
 
 
-def count_lines(events: DataFrame, engine: Engine) -> DataFrame:
+def count_lines(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """Count the lines of each raw file by reason.
 
     Args:
         events: The events frame.
+        game: Declares the attributes.
         engine: Engine that runs it.
 
     Returns:
-        Columns dt, file, reason, lines, changed_user_ids.
+        Columns dt, file, reason, lines, changed_user_ids, cut_texts.
     """
     f = engine.functions
-    changed = f.sum(f.when(f.col("user_id_changed"), f.lit(1)).otherwise(f.lit(0)))
-    lines = f.count("*").alias("lines")
-    return events.groupBy("dt", "file", "reason").agg(lines, changed.alias("changed_user_ids"))
+    texts = [name for name, kind in game.attributes.items() if kind.type == "text"]
+
+    def count(conditions: Iterable[Any]) -> Any:
+        ones = (f.when(condition, f.lit(1)).otherwise(f.lit(0)) for condition in conditions)
+        return f.sum(sum(ones, f.lit(0)))
+
+    return events.groupBy("dt", "file", "reason").agg(
+        f.count("*").alias("lines"),
+        count([f.col("user_id_changed")]).alias("changed_user_ids"),
+        count(is_long(f, f.col(f"attribute_{name}")) for name in texts).alias("cut_texts"),
+    )
 
 
 def count_bad_lines(bad_lines: DataFrame, engine: Engine) -> DataFrame:

@@ -105,6 +105,12 @@ GAME_KEYS = (
     ),
     *_declare(
         Consequence.AGAIN,
+        "other lines are events of the game",
+        "logs.leave_out",
+        assets=(ACTIVITY,),
+    ),
+    *_declare(
+        Consequence.AGAIN,
         "other events are duplicates",
         *("logs.event_id_scope", "logs.duplicate_days"),
         assets=(ACTIVITY,),

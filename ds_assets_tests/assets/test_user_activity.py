@@ -264,6 +264,42 @@ def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
     assert report(installation).days_to_run_again == (day(2),)
 
 
+def test_lines_that_are_left_out_by_a_rule_are_counted_and_are_no_fault(tmp_path: Path) -> None:
+    rules = [
+        {"field": "type", "values": ["identify", "page"]},
+        {"field": "context.environment", "values": ["test"]},
+        {"field": "is_bot", "values": [True]},
+    ]
+    installation = make_installation(tmp_path, logs={"leave_out": rules})
+    ours = event(1, f"{START}T10:00:00Z")
+    lines = [ours, *(event(n, f"{START}T11:00:00Z", kind="identify") for n in range(2, 9))]
+    tested = '{"type": "session_start", "context": {"environment": "test"}}'
+    bot = '{"ts": "never", "type": "session_start", "user": {"id": "u1"}, "is_bot": true}'
+    page = '{"type": "page", "anonymous": "a1"}'
+    installation.write_logs(START, *lines, *[page] * 20, tested, bot)
+    of_day = report(installation)
+    assert (of_day.lines, of_day.events, of_day.users, of_day.left_out_lines) == (1, 1, 1, 29)
+    assert (of_day.duplicates, of_day.quarantined, of_day.quarantined_share) == (0, {}, 0.0)
+    assert quarantine(installation) == []
+
+
+def test_a_line_that_cannot_be_parsed_is_not_left_out_by_a_rule(tmp_path: Path) -> None:
+    rules = [{"field": "type", "values": ["page"]}]
+    installation = make_installation(
+        tmp_path, logs={"leave_out": rules}, checks={"max_quarantined_share": 1.0}
+    )
+    installation.write_logs(START, event(1, f"{START}T10:00:00Z"), '{"type": "page"')
+    of_day = report(installation)
+    assert (of_day.left_out_lines, of_day.quarantined) == (0, {"not JSON": 1})
+
+
+def test_texts_that_are_cut_are_counted(installation: Installation) -> None:
+    long = '"user": {"id": "u1", "country": "' + "X" * 300 + '"}'
+    lines = [event(n, f"{START}T10:00:00Z") for n in range(3)]
+    installation.write_logs(START, *lines[:2], lines[2].replace('"user": {"id": "u1"}', long))
+    assert report(installation).cut_texts == 1
+
+
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     day_report = report(installation)

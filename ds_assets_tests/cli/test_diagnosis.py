@@ -40,6 +40,22 @@ def test_each_event_type_is_named_by_its_key_and_the_most_similar_one() -> None:
     ]
 
 
+def test_a_field_by_which_lines_are_left_out_is_named_if_no_line_has_it() -> None:
+    rules = [{"field": "type", "values": ["page"]}, {"field": "enviroment", "values": ["test"]}]
+    values = {"user_id": 9, "event_time": 9, "event_type": 9, "leave_out_0": 9, "leave_out_1": 0}
+    game = Game.model_validate(
+        {
+            "name": "game",
+            "first_day": "2026-01-01",
+            "fields": {"user_id": "u", "event_time": "t", "event_type": "e"},
+            "logs": {"leave_out": rules},
+        }
+    )
+    assert find_unused_names(game, LogSample(9, values, frozenset())) == [
+        "logs.leave_out.1.field: no line has the field enviroment"
+    ]
+
+
 def test_nothing_is_found_where_every_name_is_used() -> None:
     sample = LogSample(
         9, USED | {"attribute_home_country": 1}, frozenset({"buy", "win_1", "level"})

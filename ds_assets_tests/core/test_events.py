@@ -23,7 +23,7 @@ DAY = dt.date(2026, 3, 10)
 NEXT_DAY = dt.date(2026, 3, 11)
 SCHEMA = (
     "dt date, file bigint, line bigint, reason string, user_id string, user_id_changed boolean, "
-    "event_time timestamp_ntz, event_key bigint"
+    "event_time timestamp_ntz, event_key bigint, attribute_country string"
 )
 
 Place = tuple[dt.date, int, int]
@@ -44,6 +44,7 @@ def a_row(line: int, event_key: int | None, **changes: Any) -> tuple[Any, ...]:
         "user_id_changed": False,
         "event_time": dt.datetime(2026, 3, 10, 12, 0),  # noqa: DTZ001
         "event_key": event_key,
+        "attribute_country": None,
     }
     return tuple((row | changes).values())
 
@@ -137,7 +138,7 @@ def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
         a_row(3, 3, reason="no user id", user_id_changed=None),
         a_row(1, 4, file=1),
     ]
-    line_counts = engine.to_pandas(count_lines(make_frame(rows, engine), engine))
+    line_counts = engine.to_pandas(count_lines(make_frame(rows, engine), make_game(), engine))
     counts = line_counts[["file", "reason", "lines", "changed_user_ids"]].fillna(
         {"reason": "valid"}
     )
@@ -146,6 +147,12 @@ def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
         (0, "no user id", 1, 0),
         (1, "valid", 1, 0),
     }
+
+
+def test_texts_that_are_too_long_are_counted_with_the_lines(engine: DuckDBEngine) -> None:
+    rows = [a_row(n, n, attribute_country="X" * length) for n, length in enumerate((100, 101, 300))]
+    counts = engine.to_pandas(count_lines(make_frame(rows, engine), make_game(), engine))
+    assert counts["cut_texts"].to_list() == [2]
 
 
 def test_invalid_lines_and_damages_are_counted_by_file_and_reason(engine: DuckDBEngine) -> None:

@@ -241,7 +241,7 @@ _BAD_LINES = f"""
     FROM {{lines}} JOIN
         (SELECT generate_subscripts(names, 1) - 1 AS file, unnest(names) AS name
          FROM (SELECT CAST(? AS VARCHAR[]) AS names)) USING (file)
-    WHERE reason NOT IN ('{events.NOTHING}', '{events.DUPLICATE}')"""
+    WHERE reason NOT IN {events.NO_FAULTS}"""
 
 
 def open_duckdb(memory_limit_mb: int, threads: int) -> DuckDBEngine:

@@ -11,7 +11,7 @@ from functools import cache
 import duckdb
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import MAX_NUMBER, NOT_TEXT, NULL_EVENT_IDS
+from ds_assets.core.events import LEFT_OUT, MAX_NUMBER, NOT_TEXT, NULL_EVENT_IDS
 from ds_assets.core.user_ids import (
     BLANKS,
     FLOAT,
@@ -25,6 +25,8 @@ from ds_assets.game import Game
 _EARLIEST = dt.date(2000, 1, 1)
 _IMPOSSIBLE_OFFSET = ":[0-9.]+ ?[+-](1[5-9]|[2-9][0-9])"
 """Regular expression of a time with an offset of 15 hours or more, which DuckDB accepts."""
+LEAVE_OUT = "leave_out_"
+"""Beginning of the names of fields by which lines are left out."""
 WHITE = "' ' || chr(9) || chr(10) || chr(13)"
 
 
@@ -32,6 +34,7 @@ def text_fields(game: Game) -> dict[str, str]:
     """Return the path of each field read from a line; its column is `text_` and the name."""
     fields = {name: path for name, path in game.fields.model_dump().items() if path}
     fields |= {f"property_{name}": path for name, path in game.properties.items()}
+    fields |= {f"{LEAVE_OUT}{n}": rule.field for n, rule in enumerate(game.logs.leave_out)}
     return fields | {f"attribute_{name}": kind.field for name, kind in game.attributes.items()}
 
 
@@ -51,7 +54,8 @@ def typed_lines(source: str, game: Game) -> str:
     return f"""
         SELECT dt, file, line, reason, user_id, user_id <> text_user_id AS user_id_changed,
                event_time, CAST(event_time AS DATE) AS event_date,
-               event_type, {_event_key(game)} AS event_key, {names}, CASE WHEN reason IS NOT NULL
+               event_type, {_event_key(game)} AS event_key, {names},
+               CASE WHEN reason <> '{LEFT_OUT}'
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, {_user_id()} AS user_id, {_local_time(game)} AS event_time,
@@ -167,6 +171,7 @@ def _plausible(game: Game) -> str:
         *(f"NOT {_holds_nul(column)}" for column in _stored_texts(game)),
         f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
+        *(f"NOT {test}" for test in _left_out(game)),
         *numbers,
     ]
     return " AND ".join(tests)
@@ -174,12 +179,21 @@ def _plausible(game: Game) -> str:
 
 def _reason(game: Game) -> str:
     """Return the SQL of the reason why a line is invalid; null if it is valid."""
-    cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
+    left_out = [(test, LEFT_OUT) for test in _left_out(game)]
+    cases = [*left_out, *_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
     whens = " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
     return (
         f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {literal(NOT_TEXT)} "
         f"WHEN malformed IS NOT NULL THEN malformed {whens} END"
     )
+
+
+def _left_out(game: Game) -> list[str]:
+    """Return the SQL of each rule by which lines are left out."""
+    return [
+        f"coalesce(text_{LEAVE_OUT}{n} IN ({', '.join(map(literal, rule.values))}), false)"
+        for n, rule in enumerate(game.logs.leave_out)
+    ]
 
 
 def _wrong_user(game: Game) -> list[tuple[str, str]]:

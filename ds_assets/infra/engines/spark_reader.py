@@ -107,8 +107,7 @@ class SparkEventReader:
         checked = whole.join(marked, ["dt", "file", "line"], "left").withColumn("reason", reason)
         self.frame = checked.select(*events_table(self._game).names)
         self.event_ids = events.event_ids(self.frame, hash_probe(), self._engine)
-        # A line with a reason is never a duplicate.
-        self.bad_lines = lines.where(f.col("reason") != events.NOTHING).select(
+        self.bad_lines = lines.where(~f.col("reason").isin(*events.NO_FAULTS)).select(
             "dt", f.col("name").alias("file"), "line", "reason", "content"
         )
 

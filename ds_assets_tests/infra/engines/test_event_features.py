@@ -110,11 +110,11 @@ def test_some_users_alone_have_the_features_that_they_have_among_all(played: Ins
 FIRST = dt.date(2024, 3, 1)
 
 
-def make_game(file_format: str = "jsonl") -> Game:
+def make_game(file_format: str = "jsonl", **logs: Any) -> Game:
     return Game(
         name="Test game",
         first_day=FIRST,
-        logs=Logs.model_validate({"format": file_format}),
+        logs=Logs.model_validate({"format": file_format, **logs}),
         fields=Fields(user_id="user", event_time="time", event_type="type", amount="amount"),
         events=Events(activity=("login",), purchases=("buy",)),
         attributes={"country": Attribute(field="country")},
@@ -169,6 +169,18 @@ def test_a_line_over_several_lines_keeps_the_numbers_of_those_after_it() -> None
     computed = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)
     assert [user["user_id"] for user in computed.users] == ["a"]
     assert computed.rejected == [RejectedLine(FIRST, 2, "not JSON")]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_an_event_that_a_rule_leaves_out_is_neither_counted_nor_rejected(file_format: str) -> None:
+    game = make_game(file_format, leave_out=[{"field": "type", "values": ["page"]}])
+    header = ["user,time,type,amount,country"] if file_format == "csv" else []
+    lines = [f"a,{FIRST}T10:00:00Z,{kind},," for kind in ("login", "page")]
+    if file_format != "csv":
+        lines = [a_line(), a_line(type="page")]
+    features = event_features(game).of({FIRST: [*header, *lines]}, FIRST)
+    assert features.rejected == []
+    assert [user["events_1d"] for user in features.users] == [1.0]
 
 
 def test_who_is_not_active_on_the_day_has_no_features() -> None:
