@@ -228,7 +228,7 @@ class Records:
         if not lineage.first_day <= day <= lineage.last_day or day < self.first_kept_day:
             return False
         return all(
-            self._is_kept(reads.asset, day - dt.timedelta(days=reads.earliest))
+            self._is_kept(reads.asset, day - dt.timedelta(days=reads.offsets[0]))
             for reads in lineage.reads
             if not reads.is_history
         )

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 import msgspec
 
 from ds_assets.core.lineage import LONGEST_PAUSE, RAW_LOGS, lineage_of
+from ds_assets.core.open_days import most_days
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.targets import targets_of
 from ds_assets.errors import InputError
@@ -105,16 +106,25 @@ def remove_expired_days(retention: Retention, lake: Lake, game: Game) -> dict[st
 def _minimum_days(game: Game) -> Mapping[str, int]:
     """Days of each kind of data that the newest day, and making it again, needs."""
     lineages = lineage_of(game)
-    earliest = max(reads.earliest for lineage in lineages.values() for reads in lineage.reads)
-    matured = max(target.maturity_days for target in targets_of(game).values())
+    all_reads = [reads for lineage in lineages.values() for reads in lineage.reads]
+    earliest = max(reads.offsets[0] for reads in all_reads)
+    earliest_model = max(reads.offsets[0] for reads in all_reads if lineages[reads.asset].models)
+    horizons = [target.maturity_days for target in targets_of(game).values()]
+    matured = most_days(max(horizons), game.closed_days)
     return {
         "raw": game.duplicate_days + 1,
         "quarantine": 1,
         # The features of the oldest training snapshot can be made again.
-        "tables": earliest + game.lookback_days + 1,
-        # The cards of predictions that are compared with what happened, after a pause as well.
-        "models": matured + LONGEST_PAUSE + 1,
+        "tables": earliest + _lookback_days(game) + 1,
+        # Clusters of validation snapshots, and the cards of predictions that are compared with
+        # what happened, after a pause as well.
+        "models": max(earliest_model, matured + LONGEST_PAUSE) + 1,
     }
+
+
+def _lookback_days(game: Game) -> int:
+    """All days, closed ones as well, that features look back."""
+    return most_days(game.lookback_days, game.closed_days)
 
 
 def _folders(game: Game) -> Mapping[str, list[str]]:
@@ -155,7 +165,7 @@ def _first_recorded_days(first: Mapping[str, dt.date], game: Game) -> Iterator[t
     for asset in lineage_of(game):
         # Features that stay were made from activity of the days before.
         is_read = asset == "user_activity"
-        back = dt.timedelta(days=game.lookback_days if is_read else 0)
+        back = dt.timedelta(days=_lookback_days(game) if is_read else 0)
         if asset != RAW_LOGS:
             yield asset, first["tables"] - back
 
