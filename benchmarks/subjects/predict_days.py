@@ -1,8 +1,9 @@
 """The graph up to predictions: `python -m benchmarks.subjects.predict_days GAME HOME DAY...`.
 
-GAME is a folder with `source/` and `game.yaml`. All logs are read; features are made for the days
-that the predictions of the named days need, and models for the named days only. What an earlier
-call left in HOME is reused, except the models: they may be made again with another `game.yaml`.
+GAME is a folder with `source/` and `game.yaml`. All logs are read; features and clusters are made
+for the days that the predictions of the named days need, models for the named days only. What an
+earlier call left in HOME is reused, except the models: they may be made again with another
+`game.yaml`.
 """
 
 import datetime as dt
@@ -23,7 +24,7 @@ from ds_assets.installation import load_installation
 from ds_assets.runs import materialize_days
 
 LOGS = dg.AssetSelection.assets("raw_logs", "user_activity")
-FEATURES = dg.AssetSelection.assets("user_features")
+FEATURES = dg.AssetSelection.assets("user_features", "clusters")
 MODELS = dg.AssetSelection.groups("models") | dg.AssetSelection.assets("predictions")
 
 
