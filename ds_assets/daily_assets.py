@@ -194,6 +194,11 @@ def leave_out(
     return [day for day in days if day not in reasons]
 
 
+def warn(text: str) -> None:
+    """Log a warning in the run that is in progress."""
+    dg.get_dagster_logger().warning(text)
+
+
 def in_batches(
     items: Iterable[Item], size: Callable[[Item], int], most: int
 ) -> Iterator[list[Item]]:

@@ -19,15 +19,17 @@ from ds_assets.daily_assets import (
     recording,
     report_days,
     table_schema,
+    warn,
 )
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
+    Warn,
     cards_before,
     next_cluster_id,
+    readable_card,
     store_model,
     store_next_cluster_id,
-    stored_card,
 )
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
@@ -64,30 +66,38 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     features = pd.read_parquet(lake.local(table_file("user_features", day)))
     declared = declare_features(game)
-    free_id = next_cluster_id(lake)  # alone in its pool, so that no other run takes it
+    unreadable: list[str] = []
+
+    def note(text: str) -> None:
+        unreadable.append(text)
+        warn(text)
+
+    previous = _previous(day, lake, note)
+    free_id = next_cluster_id(lake, warn)  # alone in its pool, so that no other run takes it
     fitted = fit_clusters(
         features,
         declared,
         game.clusters,
-        _previous(day, lake),
+        previous,
         as_of=day,
-        replaced=stored_card("clusters", day, ClusterCard, lake),
+        replaced=readable_card("clusters", day, ClusterCard, lake, warn),
         free_id=free_id,
     )
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
-    store_model("clusters", day, fitted.card, fitted.onnx, lake)
+    card = fitted.card.model_copy(update={"warnings": (*fitted.card.warnings, *unreadable)})
+    store_model("clusters", day, card, fitted.onnx, lake)
     # After the card: a run that is killed and repeated assigns the same ids.
-    store_next_cluster_id(max(fitted.card.next_id, free_id), lake)
-    return fitted.card
+    store_next_cluster_id(max(card.next_id, free_id), lake)
+    return card
 
 
-def _previous(day: dt.date, lake: Lake) -> ClusterCard | None:
+def _previous(day: dt.date, lake: Lake, note: Warn) -> ClusterCard | None:
     """Card of the latest earlier day with clusters, within `LONGEST_PAUSE`.
 
     Without one it is the latest card, which has no clusters to continue.
     """
     latest, refused = None, Records({}, lake).refused_days()
-    for card in cards_before("clusters", day, ClusterCard, refused, lake):
+    for card in cards_before("clusters", day, ClusterCard, refused, lake, note):
         if card.state == "ready":
             return card
         latest = latest or card

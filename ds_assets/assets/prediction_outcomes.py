@@ -28,7 +28,9 @@ from ds_assets.daily_assets import (
     recording,
     report_days,
     table_schema,
+    warn,
 )
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.installation_ids import lake_id
@@ -178,13 +180,19 @@ def _compare_with_outcomes(
     target: Target, day: dt.date, spend: pd.Series, lake: Lake
 ) -> _Compared | str:
     """Compare a day's predictions with what happened; words where there are none."""
-    card = stored_card(target.name, day, ModelCard, lake)
+    try:
+        card = stored_card(target.name, day, ModelCard, lake)
+        drift = {} if card is None or card.state != "ready" else drift_of(card, day, lake)
+    except InputError as error:
+        warn(str(error))
+        return f"the model that made the predictions cannot be read: {error}"
     rows = _read_predicted(target, day, lake)
     if card is not None and card.definition != target.definition:
         return "the target was defined otherwise when the predictions were made"
+    if card is not None and card.horizon != target.horizon:
+        return f"the horizon was {card.horizon} days when the predictions were made"
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
-    drift = drift_of(card, day, lake)
     observed = _observe(target, rows, spend)
     expected, spent = observed.expected_spend, observed.spend
     total = None if expected is None or spent is None else compare_spend(expected, spent, seed=0)

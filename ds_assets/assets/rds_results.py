@@ -18,11 +18,12 @@ from ds_assets.daily_assets import (
     recording,
     report_days,
     table_schema,
+    warn,
 )
 from ds_assets.game import Game
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, read_target_predictions
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
 
@@ -68,7 +69,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 def _deliver(
     day: dt.date, lake: Lake, results: ResultsDatabase, run_id: str, game: Game
 ) -> Delivery:
-    cards = [stored_card(name, day, ModelCard, lake) for name in targets_of(game)]
+    cards = [readable_card(name, day, ModelCard, lake, warn) for name in targets_of(game)]
     metrics = metrics_of(card for card in cards if card is not None)
     results.put_report(MODEL_METRICS, day, conform(MODEL_METRICS, metrics))
     results.put_report(CLUSTER_PROFILES, day, read_rows(CLUSTER_PROFILES, day, lake))

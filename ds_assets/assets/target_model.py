@@ -29,7 +29,7 @@ from ds_assets.core.models.data.snapshots import (
 )
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.inference.onnx_model import Model
-from ds_assets.core.models.training.champion import Champion
+from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.core.user_groups import with_user_groups
@@ -40,12 +40,15 @@ from ds_assets.daily_assets import (
     in_batches,
     recording,
     report_days,
+    warn,
 )
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
+    Warn,
     cards_before,
     day_model,
     drift_of,
@@ -197,7 +200,7 @@ def _label_snapshots(
     target: Target, day: dt.date, spend: Spend, features: Features, lake: Lake, game: Game
 ) -> _TrainingData:
     """Features and labels of a training day's snapshots, as known then and on validation days."""
-    clusters = {look: day_model("clusters", look, ClusterCard, lake) for look in spend}
+    clusters = {look: _load_clusters(look, lake) for look in spend}
     unclustered = [look for look, model in clusters.items() if model is None]
     snapshots = []
     for snapshot_day in spend[day]:
@@ -248,10 +251,18 @@ def _train(
     missing = sorted(
         set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in data.snapshots}
     )
-    champion = _champion(target.name, day, lake)
+    unreadable: list[str] = []
+
+    def note(text: str) -> None:
+        unreadable.append(text)
+        warn(text)
+
+    champion = _find_champion(target.name, day, lake, note)
     trained = train(target, day, data.snapshots, missing=missing, champion=champion)
     card = _with_uncounted(
-        trained.card.model_copy(update={"unclustered": data.unclustered}),
+        _with_unreadable(trained.card, unreadable).model_copy(
+            update={"unclustered": data.unclustered}
+        ),
         [stored_day for stored_day in uncounted if stored_day <= day],
     )
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
@@ -270,13 +281,39 @@ def _with_uncounted(card: ModelCard, uncounted: Sequence[dt.date]) -> ModelCard:
     return card.model_copy(update={"reasons": (*card.reasons, reason)})
 
 
-def _champion(target: str, day: dt.date, lake: Lake) -> Champion | None:
-    """The model of the latest day before that has one, if it is not too long ago."""
+def _find_champion(target: str, day: dt.date, lake: Lake, note: Warn) -> Champion | None:
+    """The model of the latest day before that has one, if it is not too long ago.
+
+    Without a model that can be read there is no champion: the new one is used without comparison.
+    """
     refused = Records({}, lake).refused_days()
-    for card in cards_before(target, day, ModelCard, refused, lake):
+    for card in cards_before(target, day, ModelCard, refused, lake, note):
         if card.state == "ready":
-            return Champion(card, stored_files(target, card, lake, with_validation_models=True))
+            try:
+                files = stored_files(target, card, lake, with_validation_models=True)
+                refuse_unreadable(files, card)
+            except InputError as error:
+                note(f"the model of {card.as_of} is no champion: {error}")
+            else:
+                return Champion(card, files)
     return None
+
+
+def _load_clusters(day: dt.date, lake: Lake) -> Model[ClusterCard] | None:
+    """The clusters of a day; None for a day without, or whose clusters cannot be read."""
+    try:
+        return day_model("clusters", day, ClusterCard, lake)
+    except InputError as error:
+        warn(str(error))
+        return None
+
+
+def _with_unreadable(card: ModelCard, unreadable: Sequence[str]) -> ModelCard:
+    """The card with the models of the days before that could not be read."""
+    if not unreadable or card.decision is None:
+        return card
+    reason = "; ".join([card.decision.reason, *unreadable])
+    return card.model_copy(update={"decision": card.decision.model_copy(update={"reason": reason})})
 
 
 def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:

@@ -4,6 +4,8 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict
 
+from ds_assets.core.stored_documents import StoredDocument
+
 
 class UnreadableFile(BaseModel):
     """A raw file that cannot be read to its end, or whose lines are not text.
@@ -21,7 +23,7 @@ class UnreadableFile(BaseModel):
     lost_lines: int
 
 
-class ActivityReport(BaseModel):
+class ActivityReport(StoredDocument):
     """Counts of a day's raw files, their lines and their events."""
 
     model_config = ConfigDict(frozen=True)

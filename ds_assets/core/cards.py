@@ -12,17 +12,17 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict
 
 from ds_assets.core.encoding import Encoding
-from ds_assets.errors import InputError, describe_mistakes
+from ds_assets.core.stored_documents import StoredDocument, read_document
 
 State = Literal["ready", "not_enough_data"]
 
 _LIBRARIES = ("numpy", "onnx", "pandas", "scikit-learn", "scipy", "skl2onnx")
 
 
-class Card(BaseModel):
+class Card(StoredDocument):
     """The fields that all model cards share.
 
     Attributes:
@@ -82,12 +82,10 @@ def read_card(kind: type[AnyCard], text: str | bytes, where: str) -> AnyCard:
         where: Name of the card for messages.
 
     Raises:
-        InputError: the text is not a valid card; the message names it and lists every mistake.
+        InputError: the text is not a valid card, or that of a newer release; the message names it
+            and lists every mistake.
     """
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        raise InputError(describe_mistakes(f"the model card {where}", error)) from None
+    return read_document(kind, text, f"the model card {where}")
 
 
 @cache

@@ -12,7 +12,9 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from ds_assets.core.stored_documents import StoredDocument
 
 FORMAT = 2
 AGAIN = "again-"
@@ -26,7 +28,7 @@ def package_version() -> str:
     return version("ds_assets")
 
 
-class Provenance(BaseModel):
+class Provenance(StoredDocument):
     """What a day of an asset was made from.
 
     Attributes:
@@ -52,7 +54,7 @@ class Provenance(BaseModel):
     day: dt.date
     content: str = ""
     inputs: dict[str, str]
-    history: dict[str, str] = {}
+    history: dict[str, str] = Field(default_factory=dict)
     settings: str = ""
     kept: str = ""
     again: str = ""

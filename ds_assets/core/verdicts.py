@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
+
+from ds_assets.core.stored_documents import StoredDocument
 
 CHECKS = "the checks"
 """Author of the verdicts that no person has given."""
@@ -22,7 +24,7 @@ class Decision(StrEnum):
     ACCEPTED = "accepted"
 
 
-class Verdict(BaseModel):
+class Verdict(StoredDocument):
     """The decision on a day.
 
     Attributes:
@@ -43,7 +45,7 @@ class Verdict(BaseModel):
     reason: str
     by: str = CHECKS
     at: dt.datetime
-    findings: dict[str, str] = {}
+    findings: dict[str, str] = Field(default_factory=dict)
 
     @property
     def name(self) -> str:

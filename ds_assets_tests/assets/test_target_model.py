@@ -124,14 +124,14 @@ def test_the_champion_is_the_latest_model_of_the_days_before_with_its_twins(
 ) -> None:
     lake = finished().copy(tmp_path).lake
     ready = ready_days(lake)
-    assert target_model._champion("payment", ready[0], lake) is None
-    before = target_model._champion("payment", LAST, lake)
+    assert target_model._find_champion("payment", ready[0], lake, print) is None
+    before = target_model._find_champion("payment", LAST, lake, print)
     assert before is not None
     assert before.card.as_of == day(30)
     assert before.files == stored_files("payment", before.card, lake, with_validation_models=True)
     assert "twin_model.onnx" in dict(before.files.parts)
     put_away(lake, day(30), day(29))
-    earlier = target_model._champion("payment", LAST, lake)
+    earlier = target_model._find_champion("payment", LAST, lake, print)
     assert earlier is not None
     assert earlier.card.as_of == day(28)
 
@@ -141,9 +141,9 @@ def test_a_model_from_before_a_long_pause_is_no_champion(tmp_path: Path) -> None
     lake = finished().copy(tmp_path).lake
     newest = max(ready_days(lake))
     last_chance = newest + dt.timedelta(days=LONGEST_PAUSE)
-    assert target_model._champion("payment", last_chance, lake) is not None
+    assert target_model._find_champion("payment", last_chance, lake, print) is not None
     too_late = last_chance + dt.timedelta(days=1)
-    assert target_model._champion("payment", too_late, lake) is None
+    assert target_model._find_champion("payment", too_late, lake, print) is None
 
 
 @pytest.mark.slow
@@ -191,3 +191,61 @@ def test_a_champion_of_another_horizon_does_not_answer_where_there_is_too_little
     card = target_model.update(churn, [LAST], installation.lake, installation.engine, longer)[LAST]
     assert (card.state, card.horizon) == ("not_enough_data", 20)
     assert card.reasons[0].startswith("2 matured snapshots; the first model needs two")
+
+
+def spoil(lake: FolderLake, name: str, how: str) -> None:
+    """Leave an object as a damaged disk or another release leaves it."""
+    content = lake.read(name)
+    if how == "missing":
+        lake.delete([name])
+    elif how == "unknown key":
+        lake.write(name, content.replace(b"{", b'{"from_the_future": 1,', 1))
+    elif how == "newer format":
+        lake.write(name, content.replace(b'"format": 1', b'"format": 99', 1))
+    else:
+        lake.write(name, content[: len(content) // 2] if how == "truncated" else b"\xff\x00")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "how"),
+    [
+        ("card.json", "unknown key"),
+        ("card.json", "newer format"),
+        ("card.json", "truncated"),
+        ("card.json", "damaged"),
+        ("model.onnx", "missing"),
+        ("model.onnx", "truncated"),
+        ("twin_model.onnx", "damaged"),
+        ("twin_model.onnx", "missing"),
+    ],
+)
+def test_a_model_that_cannot_be_read_is_a_warning_and_an_earlier_one_is_the_champion(
+    tmp_path: Path, file: str, how: str
+) -> None:
+    lake = finished().copy(tmp_path).lake
+    spoil(lake, f"models/payment/dt={day(30)}/{file}", how)
+    warnings: list[str] = []
+    champion = target_model._find_champion("payment", LAST, lake, warnings.append)
+    assert champion is not None
+    assert champion.card.as_of == day(29)
+    (warning,) = warnings
+    assert str(day(30)) in warning
+
+
+@pytest.mark.slow
+def test_without_any_model_that_can_be_read_the_day_trains_a_new_one_and_says_why(
+    tmp_path: Path,
+) -> None:
+    installation = finished().copy(tmp_path)
+    lake = installation.lake
+    for earlier in range(24, 31):
+        for kind in ("payment", "churn", "clusters"):
+            spoil(lake, f"models/{kind}/dt={day(earlier)}/card.json", "unknown key")
+    installation.run(LAST, assets=["clusters", "churn_model", "payment_model", "predictions"])
+    card = stored_card("payment", LAST, ModelCard, lake)
+    assert card is not None
+    assert card.state == "ready"
+    assert card.decision is not None
+    assert "there is no champion" in card.decision.reason
+    assert "from_the_future: unknown key" in card.decision.reason

@@ -194,3 +194,15 @@ def test_the_game_file_of_the_demo_is_understood() -> None:
     file = Path(__file__).parents[2] / "ds_assets" / "demo" / "game.yaml"
     game = Game.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     assert find_changes(settings_of(game), settings_of(game)) == []
+
+
+def test_the_docs_list_every_key_with_what_its_change_means() -> None:
+    docs = Path(__file__).parents[2] / "docs" / "operations.md"
+    rows = [
+        f"| `{it.key}` | {it.consequence} | {', '.join(f'`{asset}`' for asset in it.assets)} | "
+        f"{it.effect} |"
+        for it in GAME_KEYS
+    ]
+    start = "| key | a change is | assets | effect |\n|---|---|---|---|\n"
+    _, _, table = docs.read_text(encoding="utf-8").partition(start)
+    assert table.split("\n\n")[0].splitlines() == rows

@@ -6,6 +6,7 @@ Scope: storing and reading them. Their fields are in `core.activity_report`.
 import datetime as dt
 
 from ds_assets.core.activity_report import ActivityReport
+from ds_assets.core.stored_documents import read_document
 from ds_assets.infra.lake.base import Lake, day_folder
 
 
@@ -15,9 +16,13 @@ def store_report(report: ActivityReport, lake: Lake) -> None:
 
 
 def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
-    """A day's report; None for a day without `user_activity`."""
+    """A day's report; None for a day without `user_activity`.
+
+    Raises:
+        InputError: it is damaged, or of a newer release.
+    """
     try:
-        return ActivityReport.model_validate_json(lake.read(_name(day)))
+        return read_document(ActivityReport, lake.read(_name(day)), _name(day))
     except FileNotFoundError:
         return None
 

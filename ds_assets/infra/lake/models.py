@@ -4,7 +4,7 @@ Scope: where they are stored, and how.
 """
 
 import datetime as dt
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -31,6 +31,8 @@ from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
 from ds_assets.infra.lake.tables import table_file
 
+Warn = Callable[[str], None]
+"""Receives a sentence about what cannot be read, and is done without."""
 CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
 BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
@@ -73,27 +75,44 @@ def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -
         return None
 
 
+def readable_card(
+    kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake, warn: Warn
+) -> AnyCard | None:
+    """The card of a day; None for a day without one, or with one that cannot be read."""
+    try:
+        return stored_card(kind, day, card_kind, lake)
+    except InputError as error:
+        warn(str(error))
+        return None
+
+
 def cards_before(
-    kind: str, day: dt.date, card_kind: type[AnyCard], refused: Container[dt.date], lake: Lake
+    kind: str,
+    day: dt.date,
+    card_kind: type[AnyCard],
+    refused: Container[dt.date],
+    lake: Lake,
+    warn: Warn,
 ) -> Iterator[AnyCard]:
     """Cards of the days before, the latest first, as far back as `LONGEST_PAUSE`.
 
-    Those of refused days are left out.
+    Those of refused days, and those that cannot be read, are left out.
     """
     for back in range(1, LONGEST_PAUSE + 1):
         earlier = day - dt.timedelta(days=back)
-        card = None if earlier in refused else stored_card(kind, earlier, card_kind, lake)
+        card = None if earlier in refused else readable_card(kind, earlier, card_kind, lake, warn)
         if card is not None:
             yield card
 
 
-def next_cluster_id(lake: Lake) -> int:
+def next_cluster_id(lake: Lake, warn: Warn) -> int:
     """A number above all ids of clusters that were ever assigned in a lake."""
     try:
         return int(lake.read(_NEXT_CLUSTER_ID))
-    except FileNotFoundError:  # no clusters yet, or those of version 0.1.0
+    except (FileNotFoundError, ValueError):  # none yet, those of version 0.1.0, or a damaged file
         cards = (
-            stored_card(CLUSTERS, day, ClusterCard, lake) for day in lake.days(f"models/{CLUSTERS}")
+            readable_card(CLUSTERS, day, ClusterCard, lake, warn)
+            for day in lake.days(f"models/{CLUSTERS}")
         )
         return max((card.next_id for card in cards if card is not None), default=1)
 

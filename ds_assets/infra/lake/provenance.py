@@ -31,6 +31,7 @@ from ds_assets.core.provenance import (
     fingerprint_of_inputs,
     summary_of,
 )
+from ds_assets.core.stored_documents import read_document
 from ds_assets.core.verdicts import Decision, Verdict, VerdictName
 from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import card_name
@@ -203,12 +204,12 @@ class Records:
     def read(self, asset: str, day: dt.date) -> Provenance | None:
         """Read the record of a day; none for a day without one."""
         names = _names_of_days(asset, [day], self._lake)
-        return Provenance.model_validate_json(self._lake.read(names[0])) if names else None
+        return read_record(names[0], self._lake) if names else None
 
     def _replace(self, asset: str, days: Iterable[dt.date], changes: Mapping[str, str]) -> None:
         """Change the records of days."""
         for name in _names_of_days(asset, days, self._lake):
-            record = Provenance.model_validate_json(self._lake.read(name))
+            record = read_record(name, self._lake)
             self._lake.delete([name])
             store_record(record.model_copy(update=changes), self._lake)
         self._listed.pop(asset, None)
@@ -456,6 +457,15 @@ def _names_of_days(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]
         for entry in _list_names(asset, lake)
         if (summary := summary_of(entry)) is not None and summary.day in wanted
     ]
+
+
+def read_record(name: str, lake: Lake) -> Provenance:
+    """Read the record of a day.
+
+    Raises:
+        InputError: it is damaged, or of a newer release.
+    """
+    return read_document(Provenance, lake.read(name), name)
 
 
 def store_settings(settings: GameSettings, lake: Lake) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ds_assets.core.log_names import is_log
+from ds_assets.core.stored_documents import StoredDocument, read_document
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
 from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject
@@ -75,7 +76,7 @@ class SourceDay:
         return _fingerprint_of_copy(self.logs, self.marker.tag if self.marker else "")
 
 
-class Manifest(BaseModel):
+class Manifest(StoredDocument):
     """The log files of a day that are in the lake."""
 
     model_config = ConfigDict(frozen=True)
@@ -239,7 +240,7 @@ def read_manifest(day: dt.date, lake: Lake) -> Manifest:
         content = lake.read(_manifest_name(day))
     except FileNotFoundError:
         return Manifest(day=day)
-    return Manifest.model_validate_json(content)
+    return read_document(Manifest, content, _manifest_name(day))
 
 
 def list_raw_day(day: dt.date, lake: Lake) -> RawDay:

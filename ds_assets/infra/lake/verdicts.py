@@ -7,6 +7,7 @@ Scope: storing and reading them. What they mean is in `core.verdicts`, which day
 import datetime as dt
 from collections.abc import Mapping
 
+from ds_assets.core.stored_documents import read_document
 from ds_assets.core.verdicts import Verdict, VerdictName, newest_verdicts
 from ds_assets.infra.lake.base import Lake
 
@@ -24,5 +25,9 @@ def list_verdicts(contents: Mapping[dt.date, str], lake: Lake) -> dict[dt.date, 
 
 
 def read_verdict(name: VerdictName, lake: Lake) -> Verdict:
-    """Read a verdict."""
-    return Verdict.model_validate_json(lake.read(f"{VERDICTS}/{name}"))
+    """Read a verdict.
+
+    Raises:
+        InputError: it is damaged, or of a newer release.
+    """
+    return read_document(Verdict, lake.read(f"{VERDICTS}/{name}"), f"{VERDICTS}/{name}")

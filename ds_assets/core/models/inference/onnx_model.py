@@ -147,7 +147,10 @@ def _session(onnx: bytes, expected: str | None, card: Card) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = _THREADS
     options.log_severity_level = _ERRORS_ONLY
-    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001  (its classes are private, and share no other base)
+        raise InputError(f"the file of model {card.version} cannot be loaded: {error}") from None
 
 
 def _onnxruntime() -> Any:

@@ -13,6 +13,7 @@ from ds_assets.core.encoding import mismatches
 from ds_assets.core.models.arrays import Floats, Labels
 from ds_assets.core.models.card.model_card import (
     CHOICE_PREFIX,
+    MODEL,
     VALIDATION_PREFIX,
     Decision,
     ModelCard,
@@ -47,6 +48,20 @@ def read_champion(files: ModelFiles, day: dt.date) -> Champion:
         InputError: the card is damaged.
     """
     return Champion(read_card(ModelCard, files.card, f"of {day}"), files)
+
+
+def refuse_unreadable(files: ModelFiles, card: ModelCard) -> None:
+    """Refuse the files of a model that cannot be compared with another one.
+
+    Raises:
+        InputError: a file is missing, damaged, or cannot be loaded by this release.
+    """
+    parts = dict(files.parts)
+    if files.onnx is not None:
+        load_prediction_model(files.onnx, parts, card)
+    for prefix in (VALIDATION_PREFIX, CHOICE_PREFIX):
+        if f"{prefix}{MODEL}" in card.parts:
+            load_earlier_model(prefix, parts, card)
 
 
 def unfit(champion: Champion, target: Target, features: pd.DataFrame | None) -> str | None:
