@@ -103,8 +103,8 @@ class Logs(_Part):
     duplicate_days: Annotated[int, Field(ge=0, le=3650, strict=True)] | None = None
     """Earlier arrival days that an event id is looked for in; the longest window if omitted."""
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
-    """Name of the file that marks a day's folder in the lake as complete. Without a marker a day is
-    complete when its files have not changed for a while."""
+    """Name of the file that marks a folder of a day as complete, in source and lake. Without
+    a marker a day is complete when its files have not changed for a while."""
 
     @field_validator("path")
     @classmethod
