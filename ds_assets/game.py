@@ -138,10 +138,23 @@ class Events(_Part):
     activity: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Types that count as activity of the user; every type if the key is omitted."""
     purchases: tuple[str, ...] = ()
+    """Types that are purchases if their amount is above 0, or is not given."""
+    free_purchases: Annotated[bool, Field(strict=True)] = False
+    """Whether an amount of 0 is a purchase, too."""
+    refunds: tuple[str, ...] = ()
+    """Types that take a purchase back: their amount reduces spend, with either sign."""
     sessions: tuple[str, ...] = ()
     """Types that start a session."""
     counted: tuple[Name, ...] = ()
     """Types with a count, and therefore features, of their own."""
+
+    @field_validator("refunds")
+    @classmethod
+    def _are_not_purchases(cls, refunds: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        both = sorted({*refunds} & {*info.data.get("purchases", ())})
+        if both:
+            raise ValueError(f"{both[0]} is also in purchases; list it in one of them")
+        return refunds
 
     @field_validator("counted")
     @classmethod
@@ -308,6 +321,14 @@ class Game(_Part):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError("must be the name of a time zone, for example 'Asia/Seoul'") from error
         return zone
+
+    @field_validator("events")
+    @classmethod
+    def _have_what_refunds_need(cls, events: Events, info: ValidationInfo) -> Events:
+        fields = info.data.get("fields")
+        if events.refunds and fields is not None and fields.amount is None:
+            raise ValueError("refunds needs fields.amount, the field of what is taken back")
+        return events
 
     @field_validator("last_day")
     @classmethod

@@ -143,6 +143,14 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
             {"events": {"counted": ["a", "b", "a"]}},
             "events.counted: found ['a', 'b', 'a']; list each type once",
         ),
+        (
+            {"events": {"refunds": ["refund"]}},
+            "events: found {'refunds': ['refund']}; refunds needs fields.amount, the field of what",
+        ),
+        (
+            {"events": {"purchases": ["buy"], "refunds": ["buy"]}},
+            "events.refunds: found ['buy']; buy is also in purchases; list it in one of them",
+        ),
         ({"properties": {"a" * 49: "x"}}, f"properties.{'a' * 49}.[key]: found '{'a' * 49}'; use"),
         (
             {"attributes": {"time": {"field": "x"}}},

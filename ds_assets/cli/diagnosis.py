@@ -261,6 +261,7 @@ def _key(name: str) -> str:
 def _event_types(game: Game) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the keys of the game file that list event types, with the types."""
     for key, kinds in game.events.model_dump().items():
-        yield f"events.{key}", kinds or ()
+        if not isinstance(kinds, bool):
+            yield f"events.{key}", kinds or ()
     for name, target in game.targets.items():
         yield f"targets.{name}.event", target.event or ()

@@ -5,8 +5,8 @@ Scope: `user_activity`, the only reduction of events; everything downstream read
 
 from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine
-from ds_assets.core.game_tables import stored_activity_table
-from ds_assets.core.measures import count_types, stored_measures
+from ds_assets.core.game_tables import REFUNDS, has_refunds, stored_activity_table
+from ds_assets.core.measures import count_activities, count_refunds, count_types, stored_measures
 from ds_assets.game import Game
 
 
@@ -23,11 +23,11 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         own day is in a row of its own event date.
     """
     f = engine.functions
-    activities = game.events.activity
     valid = events.where(f.col("reason").isNull())
     grouped = valid.groupBy("dt", "user_id", "event_date").agg(
         *(measure.aggregate(f).alias(measure.name) for measure in stored_measures(game)),
-        (f.count("*") if activities is None else count_types(activities, f)).alias("activities"),
+        count_activities(game.events, f).alias("activities"),
+        *([count_refunds(game.events, f).alias(REFUNDS)] if has_refunds(game) else []),
         *(count_types((name,), f).alias(f"count_{name}") for name in game.target_event_types),
         *(
             latest_attribute(f, name, "event_time", f"attribute_{name}", game).alias(f"last_{name}")

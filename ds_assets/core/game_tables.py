@@ -7,6 +7,14 @@ from ds_assets.core.measures import stored_measures
 from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
 
+REFUNDS = "refunds"
+"""Column of `user_activity` with the number of events that reduce spend."""
+
+
+def has_refunds(game: Game) -> bool:
+    """Whether purchases of a game can be taken back, as far as is known."""
+    return game.fields.amount is not None
+
 
 def user_activity_table(game: Game) -> Table:
     """What arrived on one day: a row for each user and event date."""
@@ -38,17 +46,25 @@ def user_activity_table(game: Game) -> Table:
 
 
 def stored_activity_table(game: Game) -> Table:
-    """`user_activity` as it is stored: with the events that targets count, which are no features.
+    """`user_activity` as it is stored: with the events that only labels count, not features.
 
     A column is named after the type of its events and not after a target, so that it keeps its
     meaning when targets change.
     """
     table = user_activity_table(game)
+    refunds = Column(
+        REFUNDS,
+        "integer",
+        "Refunds on the event date, for labels; missing in days of earlier versions.",
+        nullable=True,
+        is_recent=True,
+    )
     counts = (
         Column(f"count_{name}", "integer", f"Events of type {name}, for targets.")
         for name in game.target_event_types
     )
-    return replace(table, columns=(*table.columns, *counts))
+    own = (refunds,) if has_refunds(game) else ()
+    return replace(table, columns=(*table.columns, *own, *counts))
 
 
 def user_features_table(game: Game) -> Table:

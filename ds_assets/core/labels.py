@@ -10,6 +10,7 @@ from typing import Any
 
 from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.game_tables import REFUNDS, has_refunds
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.game import Game
 
@@ -94,7 +95,8 @@ def outcomes(
         counts: Columns of counted events that are added up.
 
     Returns:
-        Columns as_of, snapshot, user_id, active_days, purchases, spend and, with `counts`, their
+        Columns as_of, snapshot, user_id, active_days, purchases (0 where refunds took back all that
+        was spent), spend and, with `counts`, their
         sum as events; the same whatever the order of the rows.
 
     Raises:
@@ -118,17 +120,21 @@ def outcomes(
         return [f.sum(events).alias("events")] if counts else []
 
     after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & is_within)
+    refunds = f.sum(f.coalesce(f.col(REFUNDS), f.lit(0))) if has_refunds(game) else f.lit(0)
     dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         f.sum("purchases").alias("purchases"),
         exact_sum(f, f.col("spend")).alias("spend"),
+        refunds.alias("refunds"),
         *counted(sum((f.col(name) for name in counts), f.lit(0))),
     )
     was_there = f.when(f.col("activities") > 0, f.lit(1)).otherwise(f.lit(0))
+    spend = exact_sum(f, f.col("spend"))
+    is_taken_back = (f.sum("refunds") > 0) & (spend <= 0)
     return dates.groupBy("as_of", "snapshot", "user_id").agg(
         f.sum(was_there).alias("active_days"),
-        f.sum("purchases").alias("purchases"),
-        exact_sum(f, f.col("spend")).alias("spend"),
+        f.when(is_taken_back, f.lit(0)).otherwise(f.sum("purchases")).alias("purchases"),
+        spend.alias("spend"),
         *counted(f.col("events")),
     )
 

@@ -16,7 +16,7 @@ from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.feature_columns import Family, Topic
 from ds_assets.core.topics import purchases_topic, sums_topic
 from ds_assets.core.wording import SPENT, counted, spoken, summed
-from ds_assets.game import Game
+from ds_assets.game import Events, Game
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             purchases_topic(game.lookback_days),
             family="spend",
             profile=9,
-            aggregate=partial(count_types, game.events.purchases),
+            aggregate=partial(_count_purchases, game.events),
         ),
         StoredMeasure(
             "spend",
@@ -110,7 +110,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             sums_topic("spend", SPENT),
             family="spend",
             profile=8,
-            aggregate=partial(_spend, game.events.purchases),
+            aggregate=partial(_spend, game.events),
         ),
         *(_counted_events(name) for name in game.events.counted),
         *(_summed_property(name) for name in game.properties),
@@ -126,8 +126,30 @@ def _count_all(f: Any) -> Any:
     return f.count("*")
 
 
-def _spend(purchases: Sequence[str], f: Any) -> Any:
-    return _total(f, f.when(_is_any_of(purchases, f), f.col("amount")))
+def count_activities(events: Events, f: Any) -> Any:
+    """Number of events that are activity of the user; a refund is one of the shop."""
+    if events.activity is not None:
+        return count_types(events.activity, f)
+    return f.count(f.when(~_is_any_of(events.refunds, f), f.lit(1)))
+
+
+def count_refunds(events: Events, f: Any) -> Any:
+    """Number of events that reduce spend."""
+    is_negative = _is_any_of(events.purchases, f) & (f.col("amount") < 0)
+    return f.count(f.when(_is_any_of(events.refunds, f) | is_negative, f.lit(1)))
+
+
+def _count_purchases(events: Events, f: Any) -> Any:
+    amount = f.col("amount")
+    is_paid = amount >= 0 if events.free_purchases else amount > 0
+    is_purchase = _is_any_of(events.purchases, f) & (amount.isNull() | is_paid)
+    return f.count(f.when(is_purchase, f.lit(1)))
+
+
+def _spend(events: Events, f: Any) -> Any:
+    amount = f.col("amount")
+    paid = f.when(_is_any_of(events.purchases, f), amount)
+    return _total(f, paid.when(_is_any_of(events.refunds, f), -f.abs(amount)))
 
 
 def _sum_of_property(name: str, f: Any) -> Any:

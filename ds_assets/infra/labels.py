@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ds_assets.core import labels
-from ds_assets.core.game_tables import stored_activity_table
+from ds_assets.core.game_tables import REFUNDS, stored_activity_table
 from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTION_OUTCOMES
@@ -103,7 +103,7 @@ def outcomes_of(
 
 def _label_table(target: Target, game: Game) -> Table:
     """The columns of `user_activity` that labels are made from."""
-    names = {"user_id", "event_date", "activities", "purchases", "spend"}
+    names = {"user_id", "event_date", "activities", "purchases", "spend", REFUNDS}
     names.update(target.label.count_columns)
     table = stored_activity_table(game)
     return replace(table, columns=tuple(column for column in table.columns if column.name in names))

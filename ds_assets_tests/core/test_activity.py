@@ -1,12 +1,15 @@
 import datetime as dt
+import random
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ds_assets.core.activity import daily_activity, day_totals
 from ds_assets.core.attribute_texts import shorten
-from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
@@ -26,13 +29,19 @@ def engine() -> DuckDBEngine:
 
 
 def a_game(**changes: Any) -> Game:
+    """A game with amounts only where it has refunds."""
     meanings = {
         "activity": ("login", "battle"),
         "purchases": ("buy", "gift"),
         "sessions": ("login",),
         "counted": ("battle",),
     }
-    return make_game(events=Events(**(meanings | changes)), properties={"minutes": "minutes"})
+    amount = {"amount": "amount"} if "refunds" in changes else {}
+    return make_game(
+        events=Events(**(meanings | changes)),
+        properties={"minutes": "minutes"},
+        fields={"user_id": "user", "event_time": "time", "event_type": "type", **amount},
+    )
 
 
 def an_event(event_type: str = "login", **changes: Any) -> tuple[Any, ...]:
@@ -85,6 +94,65 @@ def test_every_type_is_activity_where_the_game_names_none(engine: DuckDBEngine) 
 def test_only_amounts_of_purchases_are_spent(engine: DuckDBEngine) -> None:
     events = [an_event("buy", amount=5.0), an_event("gift"), an_event("chat", amount=9.0)]
     assert reduce(events, engine).iloc[0]["spend"] == 5.0
+
+
+REFUNDED = {"purchases": ("buy",), "refunds": ("refund",), "activity": None}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "amount", "purchases", "spend"),
+    [
+        ("buy", 5.0, 1, 5.0),
+        ("buy", None, 1, 0.0),
+        ("buy", 0.0, 0, 0.0),
+        ("buy", -5.0, 0, -5.0),
+        ("refund", 5.0, 0, -5.0),
+        ("refund", -5.0, 0, -5.0),
+        ("refund", None, 0, 0.0),
+        ("chat", -5.0, 0, 0.0),
+    ],
+)
+def test_a_purchase_has_an_amount_above_zero_or_none_and_a_refund_reduces_spend(
+    event_type: str, amount: float | None, purchases: int, spend: float, engine: DuckDBEngine
+) -> None:
+    row = reduce([an_event(event_type, amount=amount)], engine, a_game(**REFUNDED)).iloc[0]
+    assert (row["purchases"], row["spend"]) == (purchases, spend)
+
+
+def test_a_purchase_for_nothing_counts_where_the_game_says_so(engine: DuckDBEngine) -> None:
+    free = a_game(**REFUNDED, free_purchases=True)
+    row = reduce([an_event("buy", amount=0.0), an_event("buy", amount=-1.0)], engine, free).iloc[0]
+    assert row["purchases"] == 1
+
+
+def test_a_refund_is_no_activity_of_the_user(engine: DuckDBEngine) -> None:
+    row = reduce([an_event("refund", amount=5.0)], engine, a_game(**REFUNDED)).iloc[0]
+    assert (row["events"], row["activities"]) == (1, 0)
+
+
+def test_refunds_are_counted_for_labels_where_amounts_are_known(engine: DuckDBEngine) -> None:
+    events = [an_event("buy", amount=amount) for amount in (5.0, -5.0)]
+    game = a_game(**REFUNDED)
+    rows = reduce([*events, an_event("refund", amount=1.0)], engine, game)
+    assert list(rows["refunds"]) == [2]
+    assert list(rows.columns) == ["dt", *stored_activity_table(game).names]
+
+
+@settings(max_examples=5, derandomize=True)  # each plans its queries
+@given(amounts=st.lists(st.integers(-8, 8), min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_purchases_and_spend_are_the_same_in_any_order(
+    amounts: list[int], seed: int, engine: DuckDBEngine
+) -> None:
+    kinds = ("buy", "refund", "chat")
+    events = [an_event(kinds[n % 3], amount=amount / 4) for n, amount in enumerate(amounts)]
+    shuffled = random.Random(seed).sample(events, len(events))
+    game = a_game(**REFUNDED)
+    pd.testing.assert_frame_equal(reduce(events, engine, game), reduce(shuffled, engine, game))
+    paid = [amount / 4 for amount in amounts[::3]]
+    taken_back = [abs(amount) / 4 for amount in amounts[1::3]]
+    row = reduce(events, engine, game).iloc[0]
+    assert row["spend"] == sum(paid) - sum(taken_back)
+    assert row["purchases"] == len([amount for amount in paid if amount > 0])
 
 
 def test_properties_are_summed_and_missing_ones_are_nothing(engine: DuckDBEngine) -> None:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core import labels
+from ds_assets.core.game_tables import stored_activity_table
 from ds_assets.game import Game
+from ds_assets.infra.lake.folder import FolderLake
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 from ds_assets_tests.core.test_features import (
     GAME,
@@ -29,6 +31,7 @@ from ds_assets_tests.core.test_features import (
 
 HORIZON = 3
 AS_OF = day(9)
+PAID = GAME.model_copy(update={"fields": GAME.fields.model_copy(update={"amount": "amount"})})
 PATIENT = GAME.model_copy(update={"grace_days": 2})
 DAYS = st.integers(-40, 40).map(day)
 
@@ -132,6 +135,51 @@ def test_events_that_are_no_activity_do_not_bring_a_user_back(world: Labels) -> 
     outcomes = world.outcomes(rows, [day(2), day(3), day(6)])
     assert outcomes[day(6), "a"] == {"active_days": 0, "purchases": 1, "spend": 5.0}
     assert (day(6), "a") in churned(world.describe(rows, [day(6)]), outcomes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "purchases", "spend"),
+    [
+        ([(7, 1, 5.0, 0)], 1, 5.0),
+        ([(7, 1, 5.0, 0), (8, 0, -2.0, 1)], 1, 3.0),
+        ([(7, 1, 5.0, 0), (9, 0, -5.0, 1)], 0, 0.0),
+        ([(7, 1, 5.0, 0), (10, 0, -5.0, 1)], 1, 5.0),
+        ([(7, 0, -5.0, 1)], 0, -5.0),
+        ([(7, 1, 0.0, 0)], 1, 0.0),
+        ([(7, 1, 0.0, None)], 1, 0.0),
+    ],
+    ids=[
+        "paid",
+        "partly taken back",
+        "taken back within the horizon",
+        "taken back after it",
+        "an earlier purchase is taken back",
+        "the amount is not known",
+        "of an earlier version",
+    ],
+)
+def test_a_purchase_that_is_taken_back_within_the_horizon_is_none(
+    rows: list[tuple[int, int, float, int | None]], purchases: int, spend: float
+) -> None:
+    schema = (
+        "dt date, user_id string, event_date date, activities bigint, purchases bigint, "
+        "spend double, refunds bigint"
+    )
+    days = [(day(number), "a", day(number), 1, *counts) for number, *counts in rows]
+    activity = engine().session.createDataFrame(days, schema)
+    looks = {day(20): [day(6)]}
+    (outcome,) = records(labels.outcomes(activity, looks, HORIZON, PAID, engine()))
+    assert (outcome["purchases"], outcome["spend"]) == (purchases, spend)
+
+
+def test_days_of_an_earlier_version_have_no_refunds_and_can_be_read(tmp_path: Path) -> None:
+    world = World(tmp_path, PAID)
+    world.store([make_row("a", 7, purchases=1, spend=5.0)])
+    table = stored_activity_table(PAID)
+    activity = engine().read([day(7)], table, FolderLake(tmp_path))
+    assert engine().to_pandas(activity)["refunds"].isna().all()
+    (outcome,) = records(labels.outcomes(activity, {AS_OF: [day(6)]}, HORIZON, PAID, engine()))
+    assert outcome["purchases"] == 1
 
 
 def test_without_snapshots_there_are_no_outcomes(world: Labels) -> None:

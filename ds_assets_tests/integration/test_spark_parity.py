@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from ds_assets.assets import predictions, user_activity, user_features
 from ds_assets.core import labels
-from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.game_tables import stored_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.spark import SparkEngine, open_spark
@@ -22,7 +22,14 @@ from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.lake.tables import stored_days, table_file
-from ds_assets_tests.assets.factories import START, Installation, day, event, make_played
+from ds_assets_tests.assets.factories import (
+    QUICK,
+    START,
+    Installation,
+    day,
+    event,
+    make_played,
+)
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_session, spark_defaults
 
@@ -46,6 +53,12 @@ MESS: dict[str, Any] = {
     "unknown_types": 0.05,
     "new_fields": True,
     "missing_days": (WITHOUT_LOGS,),
+}
+RULES: dict[str, Any] = {
+    "grace_days": 0,
+    "closed_days": [WITHOUT_LOGS, day(20), day(22)],
+    "logs": {"leave_out": [{"field": "user.id", "values": ["cut7", "cut8", 7]}]},
+    "events": {**QUICK["events"], "refunds": ["ad_view"]},
 }
 AMOUNTS = ("0.1234565", "1.0000005", "1e15", "1e400", "-0.0", "1e-9", '"7"', "true", "null", "[]")
 TIMES = (
@@ -112,7 +125,7 @@ def put_messy_files(installation: Installation) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The logs of a game, of which nothing has been read."""
     home = tmp_path_factory.mktemp("played") / "home"
-    installation, _ = make_played(home, {"grace_days": 0}, users=350, days=DAYS, seed=11, **MESS)
+    installation, _ = make_played(home, RULES, users=350, days=DAYS, seed=11, **MESS)
     put_messy_files(installation)
     return installation
 
@@ -202,7 +215,7 @@ def assert_same_reports(installation: Installation, expected: Installation) -> N
 
 def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
     days = [as_of for as_of in installation.lake.days("user_activity") if as_of <= LAST]
-    activity = engine.read(days, user_activity_table(game), installation.lake)
+    activity = engine.read(days, stored_activity_table(game), installation.lake)
     looks = {LAST: [day(7), day(14), day(21)], day(20): [day(9), day(14)]}
     rows = engine.to_pandas(labels.outcomes(activity, looks, 6, game, engine))
     whole = rows.astype(dict.fromkeys(("active_days", "purchases"), "int64"))
@@ -215,6 +228,9 @@ def test_the_game_holds_every_kind_of_mess(by_duckdb: Installation) -> None:
     assert report is not None
     assert report.files == 7
     assert report.duplicates > 40
+    assert report.left_out_lines > 10
+    refunds = stored("user_activity", MESSY_DAY, by_duckdb)["refunds"]
+    assert sum(refunds.to_pylist()) > 0
     assert len(report.quarantined) >= 10
     assert sum("damaged" in reason for reason in report.quarantined) == 2
     probabilities = stored("predictions", LAST, by_duckdb)["churn_probability"]

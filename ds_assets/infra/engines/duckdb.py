@@ -303,11 +303,18 @@ def _select(files: Mapping[dt.date, Path], table: Table) -> str:
     if not files:
         nulls = ", ".join(f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
         return f"SELECT CAST(NULL AS DATE) AS dt, {nulls} WHERE false"
+    stored: set[str] = set()
     for day, file in files.items():
-        refuse_missing_columns(day, parquet.read_schema(file).names, table)
+        names = parquet.read_schema(file).names
+        refuse_missing_columns(day, names, table)
+        stored.update(names)
+    columns = (
+        c.name if c.name in stored else f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}"
+        for c in table.columns
+    )
     paths = ", ".join(_literal(path) for path in files.values())
     return (
-        f"SELECT dt, {', '.join(table.names)} FROM read_parquet([{paths}], "
+        f"SELECT dt, {', '.join(columns)} FROM read_parquet([{paths}], "
         "union_by_name = true, hive_partitioning = true, hive_types = {dt: DATE})"
     )
 

@@ -37,12 +37,13 @@ def between(days: Iterable[dt.date], first: dt.date, last: dt.date) -> list[dt.d
 
 
 def refuse_missing_columns(day: dt.date, stored: Iterable[str], table: Table) -> None:
-    """Refuse a stored day without all columns of its table.
+    """Refuse a stored day without all columns of its table, apart from recent ones.
 
     Raises:
         InputError: a column is missing.
     """
-    missing = sorted(set(table.names) - set(stored))
+    required = {column.name for column in table.columns if not column.is_recent}
+    missing = sorted(required - set(stored))
     if missing:
         raise InputError(
             f"{table.name} of {day} lacks {', '.join(missing)}, which the game file or the "
