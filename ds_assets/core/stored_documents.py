@@ -23,6 +23,10 @@ Upgrade = Callable[[Document], Document]
 AnyDocument = TypeVar("AnyDocument", bound="StoredDocument")
 
 
+class NewerFormatError(InputError):
+    """A document is intact, and of a newer release."""
+
+
 class StoredDocument(BaseModel):
     """A document that is stored in the lake.
 
@@ -51,8 +55,8 @@ def read_document(kind: type[AnyDocument], text: str | bytes, where: str) -> Any
         where: Name of the document for messages.
 
     Raises:
-        InputError: it is damaged, or a newer release has written it in a format that this one does
-            not know. The message names it.
+        NewerFormatError: a newer release has written it in a format that this one does not know.
+        InputError: it is damaged. The message names it.
     """
     try:
         document = json.loads(text)
@@ -73,7 +77,7 @@ def _upgrade(kind: type[AnyDocument], document: Document, where: str) -> Documen
     if not isinstance(stored, int):
         return document
     if stored > present:
-        raise InputError(
+        raise NewerFormatError(
             f"{where} was stored by a newer release (format {stored}; this one reads up to "
             f"{present}); install that release again, or materialize the day again"
         )

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from pydantic import ValidationError
 
 from ds_assets.core.arrivals import Arrival, Attempt
 from ds_assets.core.lineage import days_behind_predictions
 from ds_assets.core.provenance import fingerprint
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank
+from ds_assets.core.stored_documents import NewerFormatError
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
@@ -199,7 +199,9 @@ def _arrival(
 def _read_copied(day: dt.date, lake: Lake) -> Manifest:
     try:
         return read_manifest(day, lake)
-    except ValidationError:  # another program has put a file of this name into the lake
+    except NewerFormatError:
+        raise
+    except InputError:  # another program has put a file of this name into the lake
         return Manifest(day=day)
 
 

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ds_assets.core.log_names import is_log
-from ds_assets.core.stored_documents import StoredDocument, read_document
+from ds_assets.core.stored_documents import NewerFormatError, StoredDocument, read_document
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
 from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject
@@ -281,7 +281,9 @@ def _gone_objects(manifest: _StoredManifest) -> frozenset[tuple[str, int]]:
     """
     try:
         files = read_manifest(manifest.day, manifest.lake).gone
-    except ValidationError:  # another program has put a file of this name into the lake
+    except NewerFormatError:
+        raise
+    except InputError:  # another program has put a file of this name into the lake
         return frozenset()
     return frozenset((safe_name(file.name), file.size) for file in files)
 

@@ -181,6 +181,16 @@ def test_a_file_that_was_put_into_the_lake_counts_beside_those_of_the_source(pla
     assert counting(place.lake) == (["a.jsonl", "b.jsonl", "own.jsonl"], [])
 
 
+def test_a_manifest_of_a_newer_release_is_named_and_not_taken_for_another_programs(
+    place: Place,
+) -> None:
+    place.put("a.jsonl", b"1")
+    place.copy()
+    place.lake.write(f"raw/dt={DAY}/_manifest.json", b'{"format": 99}')
+    with pytest.raises(InputError, match=r"_manifest\.json was stored by a newer release"):
+        raw_objects(DAY, place.lake)
+
+
 def test_a_manifest_of_another_program_takes_no_file_away(place: Place) -> None:
     place.lake.write(f"raw/dt={DAY}/own.jsonl", b"two")
     place.lake.write(f"raw/dt={DAY}/_manifest.json", b'{"files": ["other.jsonl"]}')
