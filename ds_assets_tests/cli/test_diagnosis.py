@@ -41,7 +41,7 @@ def test_each_event_type_is_named_by_its_key_and_the_most_similar_one() -> None:
 
 
 def test_a_field_by_which_lines_are_left_out_is_named_if_no_line_has_it() -> None:
-    rules = [{"field": "type", "values": ["page"]}, {"field": "enviroment", "values": ["test"]}]
+    rules = [{"field": "type", "values": ["page"]}, {"field": "realm", "values": ["test"]}]
     values = {"user_id": 9, "event_time": 9, "event_type": 9, "leave_out_0": 9, "leave_out_1": 0}
     game = Game.model_validate(
         {
@@ -52,7 +52,7 @@ def test_a_field_by_which_lines_are_left_out_is_named_if_no_line_has_it() -> Non
         }
     )
     assert find_unused_names(game, LogSample(9, values, frozenset())) == [
-        "logs.leave_out.1.field: no line has the field enviroment"
+        "logs.leave_out.1.field: no line has the field realm"
     ]
 
 

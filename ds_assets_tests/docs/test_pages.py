@@ -10,7 +10,10 @@ from typer.main import get_command
 
 from ds_assets.cli import keys
 from ds_assets.cli.main import COMMANDS
-from ds_assets.settings import Settings
+from ds_assets.core.lineage import lineage_of
+from ds_assets.game import load_game
+from ds_assets.infra.lake.provenance import stored_folders
+from ds_assets.settings import DEMO_GAME, Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"])
@@ -18,8 +21,17 @@ FOLDERS = (ROOT, ROOT / "ds_assets", ROOT / "ds_assets_tests", ROOT / "benchmark
 """Where a path in a text may start, besides the folder of its page."""
 PATH = re.compile(r"[\w.-]+/[\w./-]*\.(?:py|md|yaml|toml|json|lua|txt)|(?:[a-z_]+/){1,}")
 STORED = (
+    *(
+        f"{folder}/"
+        for lineage in lineage_of(load_game(DEMO_GAME)).values()
+        for folder in stored_folders(lineage)
+    ),
     "raw/",
+    "quarantine/",
+    "event_ids/",
     "models/",
+    "provenance/",
+    "lake_cache/",
     "source/",
     "truth/",
     "_staging/",
