@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast soak servers lint types hooks bench bench-quality bench-serving pictures \
+.PHONY: demo test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
 	diagram features lock clean
 
 demo: $(VENV)/.demo
@@ -35,6 +35,11 @@ test-fast: $(VENV)/.test
 MINUTES ?= 1
 soak: servers
 	$(BIN)/python -m ds_assets_tests.soak --minutes $(MINUTES)
+
+# Simulate a year of operation in which everything goes wrong sooner or later. SEED=N repeats one.
+DAYS ?= 365
+rehearsal: $(VENV)/.test
+	$(BIN)/python -m ds_assets_tests.rehearsal --days $(DAYS) $(if $(SEED),--seed $(SEED))
 
 # Install the programs of the private servers that tests start, where they are missing.
 servers: $(VENV)/.test

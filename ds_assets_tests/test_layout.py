@@ -11,6 +11,7 @@ ACROSS = {
     "faults": "every server with every fault",
     "integration": "the whole graph",
     "properties": "rules of time that hold for all of it",
+    "rehearsal": "a year of operation",
     "soak": "the service under load",
 }
 """Folders of tests that belong to no module, with what they are about."""
