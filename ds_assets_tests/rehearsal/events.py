@@ -70,10 +70,8 @@ def accept_few(world: World) -> None:
 
 
 def withdraw_day(world: World) -> None:
-    """Refuse yesterday, which was delivered, and accept it again two days later."""
-    day = world.today - dt.timedelta(1)
-    if day not in world.records.current_days("predictions"):
-        return
+    """Refuse the newest day that was delivered, and accept it again two days later."""
+    day = max(world.records.current_days("prediction_cache"))
     decide(world, day, Decision.REFUSED)
     world.plan(2, lambda: decide(world, day, Decision.ACCEPTED))
 
@@ -120,7 +118,7 @@ def kill_run(world: World) -> None:
     """Kill a run of yesterday at any moment."""
     yesterday = world.today - dt.timedelta(1)
     process = world.start_run(yesterday, yesterday)
-    process.join(world.chance.uniform(0.5, 8.0))
+    process.join(world.chance.uniform(0.0, 4.0))
     process.kill()
     process.join()
 

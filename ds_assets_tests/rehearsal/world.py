@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -156,9 +157,12 @@ class World:
         )
 
     def start_run(self, first: dt.date, last: dt.date) -> BaseProcess:
-        """Start `ds-assets run` in a process of its own."""
+        """Start `ds-assets run` in a process of its own, and wait until its run has started."""
         process = _PROCESSES.Process(target=_run_command, args=[self.home, first, last])
         process.start()
+        started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+        while process.is_alive() and not self.instance.get_runs(started, limit=1):
+            time.sleep(0.05)
         return process
 
     def find_unaccounted_days(self) -> list[str]:
