@@ -101,4 +101,7 @@ def _lost_in_cache(records: Records, cache: PredictionCache, now: dt.datetime) -
     current = cache.current_day()
     if current is not None and current >= days[-1]:
         return []
-    return [day for day in days if days[-1] - day < cache.time_to_live]
+    # Counted from the newest predictions: days that were found lost, and wait for their delivery,
+    # have no record.
+    served = max(records.usable_days("predictions"), default=days[-1])
+    return [day for day in days if served - day < cache.time_to_live]

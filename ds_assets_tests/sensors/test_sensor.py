@@ -19,12 +19,14 @@ from dagster._core.utils import make_new_run_id
 
 from ds_assets.core.arrivals import RETRY_AFTER, RETRY_GIVEN_UP_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.provenance import Provenance
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.provenance import recorded, stored_files
+from ds_assets.infra.lake.provenance import recorded, store_record, stored_files
 from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.infra.lake.retention import Retention, remove_expired_days
 from ds_assets.infra.lake.tables import table_file
@@ -779,6 +781,20 @@ def test_what_a_lost_cache_held_is_delivered_again_until_it_would_have_expired(
         cache._client.flushdb()
         delivered.later = 2 * cache.time_to_live
         assert delivered.tick() == []
+
+
+@pytest.mark.slow
+def test_a_lost_cache_is_found_once_while_its_delivery_waits(delivered: World) -> None:
+    ttl = dt.timedelta(days=delivered.installation.settings.cache_days)
+    first = day(1) - ttl
+    store_record(Provenance(asset="prediction_cache", day=first, inputs={}), delivered.lake)
+    with delivered.installation.cache() as cache:
+        cache.ping()
+        cache._client.flushdb()
+        for _ in range(2):  # the run that is requested does not start
+            delivered.tick()
+    records = open_records(delivered.installation.game, delivered.installation.lake)
+    assert sorted(records.recorded_days("prediction_cache")) == [first]
 
 
 def test_a_database_that_is_not_there_is_a_warning_and_no_reason_to_stop(
