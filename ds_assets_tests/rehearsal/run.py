@@ -191,7 +191,9 @@ def cached(installation: Installation) -> dict[str, Any]:
         return dict(zip(users, get_rows(cache, users), strict=True))
 
 
-def find_differences(kind: str, found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> list[str]:
+def find_differences(
+    kind: str, present: Mapping[Any, Any], expected: Mapping[Any, Any]
+) -> list[str]:
     """Name what is not equal in two mappings."""
-    names = sorted(found.keys() | expected.keys(), key=str)
-    return [f"{kind} {it} differs" for it in names if found.get(it) != expected.get(it)]
+    names = sorted(present.keys() | expected.keys(), key=str)
+    return [f"{kind} {it} differs" for it in names if present.get(it) != expected.get(it)]
