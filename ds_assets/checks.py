@@ -6,7 +6,7 @@ run that has no other day.
 """
 
 import datetime as dt
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,6 +21,7 @@ from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.core.verdicts import CHECKS, Verdict
+from ds_assets.core.window_days import find_missing_active_days
 from ds_assets.daily_assets import days_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
@@ -50,6 +51,7 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
     demands = describe_checks(game)
     return [
         *(_activity_check(name, demand) for name, demand in demands.items()),
+        _has_whole_windows(game),
         _predictions_are_probabilities(),
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
@@ -118,6 +120,31 @@ def _describe_finding(check: str, verdict: Verdict | None) -> str | None:
     if verdict is None or (finding := verdict.findings.get(check)) is None:
         return None
     return finding if verdict.by == CHECKS else f"{finding} ({verdict})"
+
+
+def _has_whole_windows(game: Game) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="user_features",
+        description=f"No day is missing in the last {game.active_days} days of the features.",
+    )
+    def has_whole_windows(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        stored = open_records(game, lake).usable_days("user_activity")
+        missing = {
+            day: find_missing_active_days(day, stored, game)
+            for day in _days(context, "user_features", lake)
+        }
+        problems = {day: _describe_missing_days(absent) for day, absent in missing.items()}
+        return _result(problems, is_blocking=False)
+
+    return has_whole_windows
+
+
+def _describe_missing_days(missing: Sequence[dt.date]) -> str | None:
+    if not missing:
+        return None
+    return f"features lack {', '.join(map(str, missing))}, missing or refused"
 
 
 def _predictions_are_probabilities() -> dg.AssetChecksDefinition:

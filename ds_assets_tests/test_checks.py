@@ -93,6 +93,34 @@ def test_a_day_without_a_valid_event_stops_before_its_features(installation: Ins
     assert not has_features(installation, 0)
 
 
+def test_a_missing_day_in_the_windows_of_features_is_a_warning_that_names_it(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    for number in (0, 1, 3):
+        write_day(installation, number, events=3)
+    run_until_features(installation, 0, 3)
+    evaluation = run_check(installation, "user_features", "has_whole_windows", instance)
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN
+    assert evaluation.description == f"{day(3)}: features lack {day(2)}, missing or refused"
+
+
+@pytest.mark.parametrize(("lost", "is_predicted"), [([1], True), ([1, 2], False)])
+def test_a_day_gets_no_predictions_if_two_of_the_three_days_before_it_are_refused(
+    lost: list[int], is_predicted: bool, copy: Installation
+) -> None:
+    for back in lost:
+        it = LAST - dt.timedelta(days=back)
+        decide_by_operator(it, Decision.REFUSED, "a test", "anna", copy.lake, copy.game)
+    made_again = ("user_features", "predictions")
+    if is_predicted:
+        copy.run(LAST, assets=made_again)
+    else:
+        days = f"{day(29)}, {day(30)}"
+        with pytest.raises(InputError, match=f"of the 3 days before it {days} are missing"):
+            copy.run(LAST, assets=made_again)
+
+
 def test_a_day_on_which_the_game_was_shut_may_have_no_events(tmp_path: Path) -> None:
     installation = make_installation(tmp_path, closed_days=[day(0), day(7)])
     write_day(installation, 0, events=0)

@@ -206,6 +206,7 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "user_activity:has_enough_events",
         "user_activity:is_mostly_valid",
         "user_activity:has_few_duplicates",
+        "user_features:has_whole_windows",
         "predictions:are_probabilities",
         "rds_results:is_complete",
         "prediction_outcomes:are_as_promised",
@@ -215,6 +216,7 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
     assert all(check.description for check in checks.values())
     free = {name for name, check in checks.items() if not check.blocking}
     assert free == {
+        "user_features:has_whole_windows",
         "prediction_outcomes:are_as_promised",
         "raw_logs:has_no_missing_days",
         *given_up,

@@ -9,22 +9,26 @@ import pyarrow as pa
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, custom_targets
+from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
+from ds_assets.core.window_days import RECENT_DAYS, find_distorting_days
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
     in_batches,
+    leave_out,
     recording,
     report_days,
     table_schema,
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.models import day_files
+from ds_assets.infra.lake.models import day_files, stored_card
 from ds_assets.infra.lake.tables import read_predictions, stored_days
 
 TABLE = "predictions"
@@ -62,6 +66,26 @@ def _predict_targets(
     engine.store(predicted, TARGET_PREDICTIONS, "as_of", days, lake)
 
 
+def _find_distorted_days(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, str]:
+    """Find the days whose models would take users for gone, as days before them are missing."""
+    stored = open_records(game, lake).usable_days("user_activity")
+    missing = {day: find_distorting_days(day, stored, game) for day in days}
+    return {
+        day: (
+            f"of the {RECENT_DAYS} days before it {', '.join(map(str, absent))} are missing or "
+            "refused, so that users would look gone; collect or accept them, or add them to "
+            "closed_days if their logs are lost"
+        )
+        for day, absent in missing.items()
+        if absent and _has_models(day, lake, game)
+    }
+
+
+def _has_models(day: dt.date, lake: Lake, game: Game) -> bool:
+    cards = (stored_card(target, day, ModelCard, lake) for target in targets_of(game))
+    return any(card is not None and card.state == "ready" for card in cards)
+
+
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `predictions`."""
 
@@ -79,6 +103,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "clusters", lake, context, game)
+        days = leave_out(days, _find_distorted_days(days, lake, game), context)
         with recording(context, days, lake, game):
             update(days, lake, engine, game)
         report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})

@@ -33,6 +33,7 @@ from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.train import train
 from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.core.user_groups import with_user_groups
+from ds_assets.core.window_days import find_distorting_days
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
@@ -97,6 +98,7 @@ def update(
             for snapshot in _list_snapshots(target, day, game)
             if snapshot in features_days
             and labels.is_matured(snapshot, target.horizon, activity, game)
+            and not find_distorting_days(snapshot, stored, game)
         ]
 
     def label_bytes(plan: tuple[dt.date, Looks]) -> int:

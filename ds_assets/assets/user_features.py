@@ -1,13 +1,14 @@
 """Features of each active user at the end of a day: windows, recency, gaps, attributes."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import dagster as dg
 
 from ds_assets.core import features
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.window_days import count_window_days, find_missing_active_days
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
@@ -53,6 +54,17 @@ def _describe(day: dt.date, records: Records) -> str:
     return "passed its checks" if verdict is None else str(verdict)
 
 
+def _describe_windows(
+    day: dt.date, stored: Container[dt.date], game: Game
+) -> dict[str, dg.MetadataValue]:
+    windows = count_window_days(day, stored, game)
+    missing = find_missing_active_days(day, stored, game)
+    return {
+        "window_days": dg.MetadataValue.json({f"{n}d": str(it) for n, it in windows.items()}),
+        "missing_days": dg.MetadataValue.json(list(map(str, missing))),
+    }
+
+
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `user_features`."""
 
@@ -73,8 +85,13 @@ def build(game: Game) -> dg.AssetsDefinition:
         with recording(context, days, lake, game):
             users = materialize_days(days, lake, engine, game)
         records = Records(lineage_of(game), lake)
+        stored = records.usable_files("user_activity")
         metadata = {
-            day: {"dagster/partition_row_count": count, "activity": _describe(day, records)}
+            day: {
+                "dagster/partition_row_count": count,
+                "activity": _describe(day, records),
+                **_describe_windows(day, stored, game),
+            }
             for day, count in users.items()
         }
         report_days(context, metadata)
