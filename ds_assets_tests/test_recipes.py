@@ -132,10 +132,12 @@ def test_a_feature_of_the_recipe_is_a_column_with_its_description(
     assert feature_facts["ui"] == "Most events on one day."
 
 
+@pytest.mark.slow
 def test_a_feature_of_the_recipe_is_computed(feature_facts: dict[str, Any]) -> None:
     assert feature_facts["value"] == 9.0
 
 
+@pytest.mark.slow
 def test_a_feature_of_the_recipe_is_given_as_a_reason(feature_facts: dict[str, Any]) -> None:
     expected = {
         "code": "busiest_day",
@@ -146,6 +148,7 @@ def test_a_feature_of_the_recipe_is_given_as_a_reason(feature_facts: dict[str, A
     assert feature_facts["reasons"] == [[expected], [expected]]
 
 
+@pytest.mark.slow
 def test_a_feature_of_the_recipe_counts_in_clusters_and_their_profiles(
     feature_facts: dict[str, Any],
 ) -> None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from ds_assets.core.provenance import fingerprint
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
 
 ANY_NAME = "*"
@@ -61,7 +62,7 @@ def _declare(
         yield GameKey(key, consequence, assets, effect)
 
 
-_MODELS = ("churn_model", "payment_model", "predictions")
+_MODELS = (*(target.model_asset for target in BUILT_IN), "predictions")
 _TARGET_MODELS = ("NAME_model", "predictions")
 
 GAME_KEYS = (

@@ -66,7 +66,9 @@ def month(
     redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Month]:
-    embedded, home = finished(), tmp_path_factory.mktemp("real")
+    home = tmp_path_factory.mktemp("real")
+    # Read before the environment names servers: what it is compared with must stay in its folders.
+    source = finished().settings.source
     with (
         fresh_database(mysql_url) as database,
         pytest.MonkeyPatch.context() as environment,
@@ -80,10 +82,10 @@ def month(
         }
         for name, value in urls.items():
             environment.setenv(name, value)
-        for path in embedded.settings.source.rglob("*.*"):
-            key = f"month/{path.relative_to(embedded.settings.source)}"
+        for path in source.rglob("*.*"):
+            key = f"month/{path.relative_to(source)}"
             s3.upload_file(str(path), BUCKET, key)
-        shutil.copy(embedded.home / "game.yaml", home)
+        shutil.copy(finished().home / "game.yaml", home)
         # Other tests put later days of the simulated game into the same cache server.
         installation = change_game(Installation(home), {"name": "A month on real servers"})
         installation.run(START, LAST, instance=instance)

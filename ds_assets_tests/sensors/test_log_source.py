@@ -254,6 +254,7 @@ def test_files_that_are_still_coming_wait(world: World) -> None:
     assert world.collect_until(0) == [[day(0)]]
 
 
+@pytest.mark.slow
 def test_a_first_connect_collects_what_todays_predictions_read_first(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

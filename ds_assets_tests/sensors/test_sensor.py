@@ -599,6 +599,7 @@ def test_a_run_of_several_days_that_fails_twice_is_retried_day_by_day(world: Wor
     assert world.days() == names(4)
 
 
+@pytest.mark.slow
 def test_a_first_connect_of_a_thousand_days_is_few_runs_and_todays_is_among_the_first(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
