@@ -15,7 +15,7 @@ def test_input_that_is_wrong_fails_at_once_with_its_sentence(tmp_path: Path) -> 
     before.run(day(0), assets=("raw_logs", "user_activity"))
     changed = make_installation(tmp_path, properties={"score": "props.score"})
     with dg.DagsterInstance.ephemeral() as instance:
-        with pytest.raises(InputError, match="another game.yaml; run `ds-assets refresh`"):
+        with pytest.raises(InputError, match=r"another game\.yaml; run `ds-assets refresh`"):
             changed.run(day(0), assets=("user_features",), instance=instance)
         assert _events(instance, dg.DagsterEventType.STEP_UP_FOR_RETRY) == 0
         assert _events(instance, dg.DagsterEventType.STEP_FAILURE) == 1
