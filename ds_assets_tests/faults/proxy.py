@@ -4,9 +4,11 @@ Scope: the faults; it does not depend on the protocols that pass through.
 """
 
 import asyncio
+import errno
 import socket
 import struct
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ _CHUNK = 65_536
 _CHUNKS_IN_FLIGHT = 1_000
 _WAITING_CLIENTS = 128
 _ADDRESS = "127.0.0.1"
+_BIND_TIMEOUT_S = 10
 
 
 class Plain(Enum):
@@ -269,9 +272,20 @@ def _left(fault: Fault) -> int:
 def _bound(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((_ADDRESS, port))
-    listener.setblocking(False)
-    return listener
+    end = time.monotonic() + _BIND_TIMEOUT_S
+    while True:
+        try:
+            listener.bind((_ADDRESS, port))
+        except OSError as error:
+            # A process that is being started has a copy of the listener that was closed, until it
+            # executes its program.
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                listener.close()
+                raise
+            time.sleep(0.01)
+        else:
+            listener.setblocking(False)
+            return listener
 
 
 def _connecting(port: int) -> socket.socket:
