@@ -78,16 +78,7 @@ def report_given_up(evaluation: SensorEvaluation, jobs: Sequence[str]) -> None:
     cursor.given_up = set(given_up)
     for job in sorted(changed):
         result = check_result([it for it in given_up.values() if it.job == job])
-        evaluation.events.append(
-            dg.AssetCheckEvaluation(
-                dg.AssetKey(FIRST_ASSETS[job]),
-                CHECK,
-                result.passed,
-                result.metadata,
-                severity=result.severity,
-                description=result.description,
-            )
-        )
+        evaluation.report_check(FIRST_ASSETS[job], CHECK, result)
 
 
 def check_result(given_up: Sequence[RunIntent]) -> dg.AssetCheckResult:

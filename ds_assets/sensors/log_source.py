@@ -62,21 +62,17 @@ def log_source_sensor(game: Game, collect: Job, settings: Settings) -> dg.Sensor
         log_source: dg.ResourceParam[LogSource],
         lake: dg.ResourceParam[Lake],
     ) -> dg.SensorResult:
-        cursor = read_cursor(context.cursor)
         evaluation = SensorEvaluation(
-            game, lake, context.instance, clock(), cursor, open_records(game, lake)
+            game,
+            lake,
+            context.instance,
+            clock(),
+            read_cursor(context.cursor),
+            open_records(game, lake),
         )
         report_given_up(evaluation, [collect.name])
         requests = request_collection(evaluation, log_source, settings, collect.name)
-        for warning in evaluation.warnings:
-            context.log.warning(warning)
-        summary = f"{log_source}: {evaluation.summary() or 'nothing new'}"
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None if requests else "; ".join([*evaluation.warnings, summary]),
-            cursor=cursor.model_dump_json(by_alias=True),
-            asset_events=evaluation.events,
-        )
+        return evaluation.result(str(log_source), requests, context.log)
 
     return look_at_source
 
@@ -216,16 +212,7 @@ def _report_missing_days(
     result = missing_days_result(days, str(source))
     if days:
         evaluation.warnings.append(str(result.description))
-    evaluation.events.append(
-        dg.AssetCheckEvaluation(
-            dg.AssetKey("raw_logs"),
-            CHECK,
-            result.passed,
-            result.metadata,
-            severity=result.severity,
-            description=result.description,
-        )
-    )
+    evaluation.report_check("raw_logs", CHECK, result)
 
 
 def _warn_misnamed(evaluation: SensorEvaluation, folders: DayFolders) -> None:

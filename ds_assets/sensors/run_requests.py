@@ -5,6 +5,7 @@ Scope: tags and keys of requests, earlier attempts, retries. The rule when a day
 """
 
 import datetime as dt
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def request_run(intents: Sequence[RunIntent], attempt: int) -> dg.RunRequest:
 
 @dataclass(frozen=True)
 class SensorEvaluation:
-    """One evaluation of the sensor: what it may look at, and what it has to report.
+    """One evaluation of a sensor: what it may look at, and what it has to report.
 
     Attributes:
         game: The game.
@@ -104,7 +105,7 @@ class SensorEvaluation:
         cursor: Memory for the next evaluation; changed in place.
         records: What the stored days were made from.
         warnings: Messages to log, each of them once.
-        observations: Messages to record at an asset as well.
+        events: Messages and results of checks to record at an asset as well.
         decisions: How many days each decision was made for.
     """
 
@@ -228,6 +229,39 @@ class SensorEvaluation:
         if decision is RunDecision.REFUSED:
             self._report_refusal(intent)
         return decision
+
+    def report_check(self, asset: str, name: str, result: dg.AssetCheckResult) -> None:
+        """Record the result of an asset's check."""
+        self.events.append(
+            dg.AssetCheckEvaluation(
+                dg.AssetKey(asset),
+                name,
+                result.passed,
+                result.metadata,
+                severity=result.severity,
+                description=result.description,
+            )
+        )
+
+    def result(
+        self, place: str, requests: list[dg.RunRequest], log: logging.Logger
+    ) -> dg.SensorResult:
+        """Log the warnings, and put together what the evaluation has led to.
+
+        Args:
+            place: What the sensor looked at.
+            requests: The runs to start.
+            log: The sensor's log.
+        """
+        for warning in self.warnings:
+            log.warning(warning)
+        summary = f"{place}: {self.summary() or 'nothing new'}"
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join([*self.warnings, summary]),
+            cursor=self.cursor.model_dump_json(by_alias=True),
+            asset_events=self.events,
+        )
 
     def summary(self) -> str:
         """The decisions of this evaluation, in words."""

@@ -57,9 +57,13 @@ def raw_files_sensor(
         cache: dg.ResourceParam[PredictionCache],
     ) -> dg.SensorResult:
         end_killed_runs(context.instance)
-        cursor = read_cursor(context.cursor)
         evaluation = SensorEvaluation(
-            game, lake, context.instance, clock(), cursor, open_records(game, lake)
+            game,
+            lake,
+            context.instance,
+            clock(),
+            read_cursor(context.cursor),
+            open_records(game, lake),
         )
         report_given_up(evaluation, jobs)
         withdraw_refused_days(evaluation, results, cache)
@@ -75,15 +79,7 @@ def raw_files_sensor(
                 or request_missing_deliveries(evaluation, deliver_again.name)
                 or request_matured_days(evaluation, judge_predictions.name)
             )
-        for warning in evaluation.warnings:
-            context.log.warning(warning)
-        summary = f"{lake}/{RAW}: {evaluation.summary() or 'nothing new'}"
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None if requests else "; ".join([*evaluation.warnings, summary]),
-            cursor=cursor.model_dump_json(by_alias=True),
-            asset_events=evaluation.events,
-        )
+        return evaluation.result(f"{lake}/{RAW}", requests, context.log)
 
     return raw_files
 
