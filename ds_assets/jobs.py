@@ -12,16 +12,18 @@ from typing import TypeAlias
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ds_assets.core.game_settings import ACTIVITY
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake import retention as retention_of_lake
-from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.infra.lake.refresh import keep_activity, keep_days_without_files, request_refresh
+from ds_assets.infra.lake.refresh import (
+    keep_changed_activity,
+    keep_days_without_files,
+    request_refresh,
+)
 from ds_assets.infra.lake.retention import Retention
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.installation import make_service, operator_name
@@ -139,8 +141,7 @@ def refresh(game: Game) -> dg.JobDefinition:
     ) -> None:
         by = operator_name()
         if config.keep.strip():
-            days = [*open_records(game, lake).changed_days(ACTIVITY)]
-            keep_activity(days, f"{by}: {config.keep.strip()}", game, lake)
+            days = keep_changed_activity(config.keep.strip(), by, game, lake)
             context.log.info("kept %d days of user_activity", len(days))
         for day in keep_days_without_files(game, lake):
             context.log.warning("%s stays as it is, because its raw files are gone", day)

@@ -13,7 +13,7 @@ from ds_assets.infra.lake.refresh import (
     describe_duration,
     find_changed_days,
     find_days_without_files,
-    keep_activity,
+    keep_changed_activity,
     keep_days_without_files,
 )
 from ds_assets.installation import Installation, load_installation, operator_name
@@ -41,8 +41,7 @@ def refresh(
     game, lake = installation.game, installation.lake()
     with open_instance(installation.settings.home) as instance:
         if keep.strip():
-            kept = [*open_records(game, lake).changed_days(ACTIVITY)]
-            keep_activity(kept, f"{operator_name()}: {keep.strip()}", game, lake)
+            kept = keep_changed_activity(keep.strip(), operator_name(), game, lake)
             if kept:
                 typer.echo(f"{describe_days(kept)} of user_activity stay as they are")
         for line in _explain_changes(installation):

@@ -113,6 +113,13 @@ def keep_activity(days: Sequence[dt.date], reason: str, game: Game, lake: Lake) 
             store_verdict(verdict.model_copy(update={"content": content}), lake)
 
 
+def keep_changed_activity(reason: str, by: str, game: Game, lake: Lake) -> list[dt.date]:
+    """Keep all `user_activity` that another game file made, as `by` wants it; returns the days."""
+    days = [*open_records(game, lake).changed_days(ACTIVITY)]
+    keep_activity(days, f"{by}: {reason}", game, lake)
+    return days
+
+
 def keep_days_without_files(game: Game, lake: Lake) -> list[dt.date]:
     """Keep the days of `user_activity` that cannot be made again; returns them."""
     changed = open_records(game, lake).changed_days(ACTIVITY)
