@@ -107,7 +107,7 @@ def operate(world: World, days: int, events: Mapping[int, Event]) -> list[str]:
     """Let all days pass. Returns what was wrong after a week or at the end."""
     faults: list[str] = []
     for number in range(days):
-        world.today += dt.timedelta(days=1)
+        world.begin_day()
         for action in world.plans.pop(world.today, []):
             action()
         if event := events.get(number):

@@ -91,6 +91,11 @@ class World:
         """The time of the sensors."""
         return dt.datetime.now(dt.UTC) + self.ahead
 
+    def begin_day(self) -> None:
+        """Let a day pass, also for the sensors, which wait a day before they repeat some runs."""
+        self.today += dt.timedelta(days=1)
+        self.ahead += dt.timedelta(days=1)
+
     def plan(self, days: int, action: Action) -> None:
         """Do something in a number of days, before that day's logs are collected."""
         self.plans.setdefault(self.today + dt.timedelta(days), []).append(action)
