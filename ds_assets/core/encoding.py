@@ -156,14 +156,21 @@ def predict_others(
         place: feature for place, feature in enumerate(encoding.features) if len(feature.other) > 1
     }
     is_unseen = matrix[:, list(unseen)] == [feature.other_code for feature in unseen.values()]
-    rows = is_unseen.any(axis=1)
+    rows, columns = is_unseen.any(axis=1), is_unseen.any(axis=0)
     if not rows.any():
         return predicted
-    filled, of_typical = matrix[rows], []
-    for codes in zip(*(feature.other for feature in unseen.values()), strict=True):
-        filled[:, list(unseen)] = np.where(is_unseen[rows], codes, filled[:, list(unseen)])
-        of_typical.append(predict(filled))
-    predicted[rows] = np.mean(of_typical, axis=0)
+    places = np.array(list(unseen))[columns]
+    typical = np.array([feature.other for feature in unseen.values()])[columns].T
+    # Frequent categories stand for several tenths of the rows, and are predicted once.
+    codes, tenths = np.unique(typical, axis=0, return_inverse=True)
+    filled = np.tile(matrix[rows], (len(codes), 1, 1))
+    filled[:, :, places] = np.where(
+        is_unseen[rows][:, columns], codes[:, np.newaxis], filled[:, :, places]
+    )
+    # In a single call, because a call costs more than the few rows that it is for.
+    of_codes = predict(filled.reshape(-1, matrix.shape[1]))
+    of_codes = of_codes.reshape(len(codes), -1, *of_codes.shape[1:])
+    predicted[rows] = np.mean(of_codes[tenths.ravel()], axis=0)
     return predicted
 
 
