@@ -45,15 +45,7 @@ def user_features(
     Returns:
         snapshot and the columns of `user_features_table(game)`.
     """
-    if snapshots:
-        game = _with_closed_days(arrival_days(min(snapshots), game)[0], max(snapshots), game)
     return features_at(activity, frame_of_days(snapshots, "snapshot", engine), game, engine)
-
-
-def _with_closed_days(first: dt.date, last: dt.date, game: Game) -> Game:
-    """The game with those closed days alone that lie in a range: each costs a term of a query."""
-    closed = frozenset(day for day in game.closed_days if first <= day <= last)
-    return game.model_copy(update={"closed_days": closed})
 
 
 def features_at(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:

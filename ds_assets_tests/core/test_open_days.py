@@ -2,15 +2,19 @@
 
 import datetime as dt
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ds_assets.core.engine import frame_of_days
 from ds_assets.core.open_days import (
     add_open_days,
     find_open_day,
+    is_open,
     most_days,
+    open_days_between,
     subtract_open_days,
 )
+from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets_tests.core.factories import FIRST_DAY
 
 
@@ -21,6 +25,7 @@ def day(number: int) -> dt.date:
 CLOSED = st.frozensets(st.integers(-40, 40).map(day), max_size=30)
 COUNTS = st.integers(0, 40)
 NUMBERS = st.integers(-50, 50)
+DAYS = [day(number) for number in range(-45, 45)]
 
 
 def count_open(first: dt.date, last: dt.date, closed: frozenset[dt.date]) -> int:
@@ -64,3 +69,22 @@ def test_the_longest_window_is_as_long_as_one_that_there_is(
     starts = [day(number) for number in range(-90, 50)]
     lengths = {(add_open_days(start, count, closed) - start).days for start in starts}
     assert max(lengths) == most_days(count, closed)
+
+
+@settings(max_examples=5, derandomize=True)  # each plans a query, over all pairs of days
+@example(closed=frozenset())
+@example(closed=frozenset({day(0)}))
+@given(closed=CLOSED)
+def test_columns_of_an_engine_count_open_days_in_the_same_way(closed: frozenset[dt.date]) -> None:
+    engine = open_duckdb(memory_limit_mb=500, threads=1)
+    f = engine.functions
+    firsts, lasts = (frame_of_days(DAYS, name, engine) for name in ("first", "last"))
+    frame = firsts.join(lasts, f.col("first") <= f.col("last")).select(
+        *("first", "last"),
+        open_days_between(f, f.col("first"), f.col("last"), closed).alias("days"),
+        is_open(f, f.col("last"), closed).alias("is_open"),
+    )
+    for row in engine.to_pandas(frame).to_dict("records"):
+        first, last = row["first"].date(), row["last"].date()
+        assert row["days"] == count_open(first, last, closed)
+        assert row["is_open"] == (last not in closed)
