@@ -175,8 +175,7 @@ def _probe_source(installation: Installation) -> Result:
         )
     source, game = installation.log_source(), installation.game
     folders = DayFolders(source, game.logs.path)
-    if not (days := find_source_days(source, game)):
-        folders.find_days([newest_day(game)])
+    if not (days := find_source_days(folders, game)):
         example = source.folder(newest_day(game))
         place = f"it has no folder of a day, such as {example}"
         text = f"{place}; correct it or logs.path of the game file"

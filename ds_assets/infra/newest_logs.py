@@ -5,7 +5,7 @@ days are listed and copied by `infra.lake.raw_logs`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -16,25 +16,17 @@ from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RAW, raw_objects
 from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.day_folders import DayFolders
 
 MAX_DAYS = 3
 MAX_BYTES_PER_DAY = 32 << 20
-_MAX_FOLDERS = 24
-"""Folders that are listed to find the newest days, where each month has its own."""
 
 File = TypeVar("File")
 
 
-def find_source_days(source: LogSource, game: Game) -> list[dt.date]:
-    """List days of a log source, ascending: the newest one, and those in the folder beside it."""
-    day = newest_day(game)
-    parents: set[str] = set()
-    while (parent := _parent(day, game)) not in parents and len(parents) < _MAX_FOLDERS:
-        parents.add(parent)
-        if days := sorted(_parse_days(source.folders(parent), parent, game.logs.path)):
-            return days
-        day = max(game.first_day, day.replace(day=1) - dt.timedelta(days=1))
-    return []
+def find_source_days(folders: DayFolders, game: Game) -> list[dt.date]:
+    """List the newest days that have a folder in a log source, ascending."""
+    return folders.find_newest_days(game.first_day, newest_day(game))
 
 
 def newest_day(game: Game) -> dt.date:
@@ -66,7 +58,7 @@ def find_newest_files(lake: Lake, source: LogSource, game: Game, folder: Path) -
 
 
 def _copy_newest_files(source: LogSource, game: Game, folder: Path) -> Iterator[RawFile]:
-    for day in find_source_days(source, game)[-MAX_DAYS:]:
+    for day in find_source_days(DayFolders(source, game.logs.path), game)[-MAX_DAYS:]:
         logs = [item for item in source.objects(day) if is_log(item.name)]
         for number, item in enumerate(_within_budget(logs, lambda log: log.size)):
             path = folder / f"{day}-{number}"
@@ -83,18 +75,3 @@ def _within_budget(files: Iterable[File], size: Callable[[File], int]) -> Iterat
         if remaining < 0:
             return
         yield file
-
-
-def _parent(day: dt.date, game: Game) -> str:
-    return day.strftime(game.logs.path).rpartition("/")[0]
-
-
-def _parse_days(names: Sequence[str], parent: str, pattern: str) -> Iterator[dt.date]:
-    for name in names:
-        path = f"{parent}/{name}".removeprefix("/")
-        try:
-            day = dt.datetime.strptime(path, pattern).date()  # noqa: DTZ007  (a date)
-        except ValueError:
-            continue
-        if day.strftime(pattern) == path:
-            yield day

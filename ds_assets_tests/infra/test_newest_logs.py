@@ -8,6 +8,7 @@ import pytest
 from ds_assets.game import Fields, Game, Logs
 from ds_assets.infra import newest_logs
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.newest_logs import find_newest_files, find_source_days, newest_day
 
@@ -31,18 +32,21 @@ def write(root: Path, path: str, day: dt.date, **files: int) -> None:
         (folder / name).write_bytes(b"x" * size)
 
 
+def day_folders(root: Path, path: str) -> DayFolders:
+    return DayFolders(FolderLogSource(root, path), path)
+
+
 @pytest.mark.parametrize("path", ["dt=%Y-%m-%d", "logs/%Y/%m/%d", "%Y%m%d"])
 def test_the_newest_days_are_found_months_before_the_end(tmp_path: Path, path: str) -> None:
     for day in DAYS:
         write(tmp_path, path, day)
     (tmp_path / "other").mkdir()
-    days = find_source_days(FolderLogSource(tmp_path, path), game(path))
-    assert days[-2:] == DAYS[-2:]
+    assert find_source_days(day_folders(tmp_path, path), game(path)) == DAYS
 
 
 def test_a_source_without_days_has_none(tmp_path: Path) -> None:
     for path in ("dt=%Y-%m-%d", "%Y/%m/%d"):
-        assert find_source_days(FolderLogSource(tmp_path / "nowhere", path), game(path)) == []
+        assert find_source_days(day_folders(tmp_path / "nowhere", path), game(path)) == []
 
 
 def test_the_newest_day_has_ended_and_is_a_day_of_the_game() -> None:

@@ -9,6 +9,8 @@ from ds_assets.infra.log_source.base import LogSource
 
 _MAX_NAMES = 20
 """Names of folders that a message lists."""
+_DAYS_PER_SEARCH = 31
+"""Days that are looked for at once, where the newest ones are searched for."""
 
 
 class DayFolders:
@@ -31,6 +33,18 @@ class DayFolders:
             if "%" in part:
                 days = [day for day in days if day.strftime(part) in self._beside(day, depth)]
         return list(days)
+
+    def find_newest_days(self, first: dt.date, last: dt.date) -> list[dt.date]:
+        """Find the newest days from `first` to `last` that have a folder, ascending.
+
+        They are those of the first `_DAYS_PER_SEARCH` days, counted back from the last one, of
+        which any has a folder.
+        """
+        for end in range(last.toordinal(), first.toordinal() - 1, -_DAYS_PER_SEARCH):
+            start = max(first.toordinal(), end - _DAYS_PER_SEARCH + 1)
+            if days := self.find_days(map(dt.date.fromordinal, range(start, end + 1))):
+                return days
+        return []
 
     def describe_misnamed(self) -> Iterator[str]:
         """Yield a sentence for each parent, of those listed, with folders that look like days."""
