@@ -45,6 +45,8 @@ from ds_assets.sensors.log_source import CHECK as MISSING_DAYS
 from ds_assets.sensors.log_source import missing_days_result
 from ds_assets.sensors.run_requests import SensorEvaluation
 
+_SPEND_DIFFERS = {"more_than_predicted", "less_than_predicted"}
+
 
 def build(game: Game) -> list[dg.AssetChecksDefinition]:
     """The checks of the graph."""
@@ -225,7 +227,8 @@ def _find_undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> st
 def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset="prediction_outcomes",
-        description="Outcomes are within what the model cards promised, and no model is useless.",
+        description="Outcomes are within what the model cards promised, total spend differs by no "
+        "more than noise from the predicted one, and no model is useless.",
     )
     def are_as_promised(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
@@ -238,7 +241,7 @@ def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
 
 
 def check_outcomes(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:
-    """Warn of outcomes outside of what a model card promised; a useless model is an error.
+    """Warn of outcomes outside of what was promised or predicted; a useless model is an error.
 
     Args:
         outcomes: Columns of `PREDICTION_OUTCOMES`; the rows of all users together.
@@ -247,12 +250,19 @@ def check_outcomes(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:
     rows = outcomes.to_dict("records")
     broken = [row for row in rows if row["verdict"] in {"outside", "useless"}]
     useless = [row for row in broken if row["verdict"] == "useless"]
+    other_spend = [row for row in rows if row["spend_verdict"] in _SPEND_DIFFERS]
     severity = dg.AssetCheckSeverity.ERROR if useless else dg.AssetCheckSeverity.WARN
+    descriptions = [*map(_describe_outcome, broken), *map(_describe_spend, other_spend)]
     return dg.AssetCheckResult(
-        passed=not broken,
+        passed=not descriptions,
         severity=severity,
-        description="; ".join(map(_describe_outcome, broken)) or f"{days} day(s) checked",
-        metadata={"days": days, "outside": len(broken) - len(useless), "useless": len(useless)},
+        description="; ".join(descriptions) or f"{days} day(s) checked",
+        metadata={
+            "days": days,
+            "outside": len(broken) - len(useless),
+            "useless": len(useless),
+            "spend_differs": len(other_spend),
+        },
     )
 
 
@@ -269,6 +279,14 @@ def _describe_outcome(row: Mapping[Hashable, Any]) -> str:
         f"{_range(row, 'promised_happened')}"
     )
     return f"{verdict} ({auc}; {share}; largest drift of a feature {row['drift']:.2f})"
+
+
+def _describe_spend(row: Mapping[Hashable, Any]) -> str:
+    verdict = str(row["spend_verdict"]).replace("_", " ")
+    return (
+        f"{row['as_of']}: {row['target']} spend is {verdict} ({row['spend_ratio']:.2f} times the "
+        f"predicted total, 95 % interval {_range(row, 'spend_ratio')})"
+    )
 
 
 def _range(row: Mapping[Hashable, Any], name: str) -> str:

@@ -457,6 +457,10 @@ def outcomes(**verdicts: str) -> pd.DataFrame:
             "promised_happened_low": 0.1,
             "promised_happened_high": 0.2,
             "drift": 0.4,
+            "spend_ratio": 1.4,
+            "spend_ratio_low": 1.1,
+            "spend_ratio_high": 1.7,
+            "spend_verdict": "as_predicted",
         }
         for target, verdict in verdicts.items()
     ]
@@ -488,7 +492,26 @@ def test_a_useless_model_is_an_error_whatever_else_is_well() -> None:
         "days": 1,
         "outside": 1,
         "useless": 1,
+        "spend_differs": 0,
     }
+
+
+@pytest.mark.parametrize("verdict", ["more_than_predicted", "less_than_predicted"])
+def test_total_spend_beyond_noise_is_a_warning_that_says_by_how_much(verdict: str) -> None:
+    rows = outcomes(payment="as_promised").assign(spend_verdict=verdict)
+    result = check_outcomes(rows, 1)
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert result.description == (
+        f"{day(1)}: payment spend is {verdict.replace('_', ' ')} (1.40 times the predicted total, "
+        "95 % interval 1.100 to 1.700)"
+    )
+    assert result.metadata["spend_differs"].value == 1
+
+
+@pytest.mark.parametrize("verdict", [None, "as_predicted", "too_few_users"])
+def test_spend_that_proves_nothing_passes(verdict: str | None) -> None:
+    assert check_outcomes(outcomes(payment="as_promised").assign(spend_verdict=verdict), 1).passed
 
 
 def test_outcomes_of_a_month_are_checked_in_its_run(

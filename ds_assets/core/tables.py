@@ -334,6 +334,35 @@ PREDICTION_OUTCOMES = Table(
             nullable=True,
         ),
         Column("verdict", "text", "How it went: as_promised, outside, useless or too_few_users."),
+        Column(
+            "spend_ratio",
+            "real",
+            "Total spend divided by the predicted total; none where it was not measured.",
+            nullable=True,
+            is_recent=True,
+        ),
+        Column(
+            "spend_ratio_low",
+            "real",
+            "Lower end of the 95 % bootstrap interval over users of spend_ratio.",
+            nullable=True,
+            is_recent=True,
+        ),
+        Column(
+            "spend_ratio_high",
+            "real",
+            "Upper end of the 95 % bootstrap interval over users of spend_ratio.",
+            nullable=True,
+            is_recent=True,
+        ),
+        Column(
+            "spend_verdict",
+            "text",
+            "Whether total spend is within noise: as_predicted, more_than_predicted, "
+            "less_than_predicted or too_few_users; none where none was predicted.",
+            nullable=True,
+            is_recent=True,
+        ),
     ),
     ("as_of", "target", "segment"),
 )

@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from ds_assets.core.tables import MODEL_METRICS, PREDICTIONS
+from ds_assets.core.tables import MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
 from ds_assets.infra.results import migrations
 from ds_assets.infra.results.connection import begin, open_engine, parse_url
@@ -32,6 +32,7 @@ from ds_assets_tests.infra.results.databases import (
     fresh_database,
     kind_of,
     metrics,
+    read_report,
 )
 
 FOLDER = Path(str(migrations.__file__)).parent
@@ -107,7 +108,22 @@ def make_with_reports(url: str) -> None:
     )
 
 
-MAKERS = [make_without_versions, make_with_loads, make_with_reports]
+def make_with_installations(url: str) -> None:
+    """A database of version 0006, with a delivered day and its outcomes."""
+    migrate(url, "0006")
+    execute(
+        url,
+        "INSERT INTO player_prediction_loads (user_id, as_of, load_id, churn_probability)"
+        " VALUES ('old', '2026-03-02', 7, 0.25)",
+        "INSERT INTO deliveries (as_of, run_id, row_count, checksum, delivered_at, load_id)"
+        " VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06', 7)",
+        "INSERT INTO prediction_outcomes"
+        " (as_of, target, segment, users, predicted, happened, verdict)"
+        " VALUES ('2026-03-02', 'payment', 'all', 100, 0.25, 0.3, 'as_promised')",
+    )
+
+
+MAKERS = [make_without_versions, make_with_loads, make_with_reports, make_with_installations]
 
 
 def schema(url: str) -> Any:
@@ -167,6 +183,15 @@ def test_an_older_database_keeps_its_days(url: str, make: Callable[[str], None])
         assert database.day(DAYS[1]).equals(day(DAYS[1]))
     rows = execute(url, "SELECT count(*) FROM player_prediction_loads WHERE as_of = '2026-03-02'")
     assert rows == [(3,)]
+
+
+def test_outcomes_of_an_older_database_have_no_verdict_on_spend(url: str) -> None:
+    make_with_installations(url)
+    with ResultsDatabase(url) as database:
+        (stored,) = read_report(database, PREDICTION_OUTCOMES, DAYS[1]).to_pylist()
+    assert (stored["target"], stored["verdict"]) == ("payment", "as_promised")
+    assert stored["spend_ratio"] is None
+    assert stored["spend_verdict"] is None
 
 
 def test_a_database_that_names_its_first_version_is_brought_to_the_newest(url: str) -> None:
@@ -232,7 +257,7 @@ def test_whoever_has_waited_for_a_change_of_schema_finds_it_made(mysql_url: str)
             assert schema_version(other) == SCHEMA_VERSION
 
 
-@pytest.mark.parametrize("version", ["0007", "9999", "f00"])
+@pytest.mark.parametrize("version", ["0008", "9999", "f00"])
 def test_a_schema_that_is_newer_than_the_software_is_left_alone(url: str, version: str) -> None:
     migrate(url)
     execute(url, f"UPDATE alembic_version SET version_num = '{version}'")

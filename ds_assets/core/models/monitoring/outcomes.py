@@ -23,6 +23,7 @@ from ds_assets.core.models.evaluation.metrics import (
     mean_of,
     measure,
 )
+from ds_assets.core.models.learning.spend import compare_spend
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import largest_groups
@@ -130,6 +131,7 @@ def _compare_group(
         "predicted_spend": _mean(part.expected_spend),
         "spend": None if part.expected_spend is None else _mean(part.spend),
         "verdict": "too_few_users",
+        "spend_verdict": None if part.expected_spend is None else "too_few_users",
     }
     if promised is not None:
         row |= {
@@ -142,7 +144,23 @@ def _compare_group(
         return row
     measures = measure(part.labels, {DELIVERED: Scores(part.probabilities)}, seed)[DELIVERED]
     verdict = _verdict(part, measures, card, promised, seed)
-    return row | _values(measures) | {"verdict": verdict}
+    return row | _values(measures) | _compare_spend(part, seed) | {"verdict": verdict}
+
+
+def _compare_spend(part: ObservedOutcomes, seed: int) -> dict[str, object]:
+    """Columns of the total spend beside the predicted one; none where none was predicted."""
+    if part.expected_spend is None or part.spend is None:
+        return {}
+    comparison = compare_spend(part.expected_spend, part.spend, seed)
+    if comparison is None:
+        return {"spend_verdict": None}
+    ratio = comparison.ratio
+    return {
+        "spend_ratio": ratio.value,
+        "spend_ratio_low": ratio.low,
+        "spend_ratio_high": ratio.high,
+        "spend_verdict": comparison.verdict,
+    }
 
 
 def _values(measures: Measures) -> dict[str, object]:

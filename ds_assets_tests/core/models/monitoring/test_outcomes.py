@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -246,11 +247,59 @@ def test_spend_is_told_where_it_was_predicted() -> None:
     assert rows["spend"].to_list() == [2.0, 1.0, 3.0]
 
 
+def drawn_spend(outcomes: ObservedOutcomes, factor: float = 1.0) -> ObservedOutcomes:
+    """Outcomes whose payers spend 5 each, times a factor, where 5 was predicted."""
+    return replace(
+        outcomes,
+        expected_spend=5 * outcomes.probabilities,
+        spend=5 * factor * outcomes.labels.astype(np.float64),
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [(1.0, "as_predicted"), (1.5, "more_than_predicted"), (0.6, "less_than_predicted")],
+)
+def test_total_spend_has_a_verdict_of_its_own(factor: float, verdict: str) -> None:
+    row = row_of(drawn_spend(happened(), factor))
+    assert row["spend_verdict"] == verdict
+    assert row["spend_ratio_low"] < row["spend_ratio"] < row["spend_ratio_high"]
+    assert row["spend_ratio"] == pytest.approx(row["spend"] / row["predicted_spend"])
+    contains_1 = row["spend_ratio_low"] < 1 < row["spend_ratio_high"]
+    assert contains_1 == (verdict == "as_predicted")
+    assert row["verdict"] == "as_promised"
+
+
+def test_every_group_has_a_verdict_on_its_spend() -> None:
+    groups = np.array(["a=1", "a=2"] * 1_000, dtype=object)
+    outcomes = drawn_spend(happened(groups=groups))
+    assert outcomes.spend is not None
+    doubled = outcomes.spend.copy()
+    doubled[groups == "a=2"] *= 2
+    verdicts = compared(replace(outcomes, spend=doubled))["spend_verdict"]
+    assert verdicts.to_list()[1:] == ["as_predicted", "more_than_predicted"]
+
+
+def test_a_few_payers_prove_nothing_about_spend() -> None:
+    row = row_of(drawn_spend(happened(labels=np.arange(2_000) < 19)))
+    assert row["spend_verdict"] == "too_few_users"
+    assert pd.isna(row["spend_ratio"])
+
+
+def test_spend_of_nothing_predicted_has_no_verdict() -> None:
+    nothing = np.zeros(2_000)
+    row = row_of(happened(expected_spend=nothing, spend=nothing + 1.0))
+    assert row["spend_verdict"] is None
+    assert pd.isna(row["spend_ratio"])
+
+
 @pytest.mark.parametrize("spend", [None, np.full(2_000, 3.0)])
 def test_spend_is_left_out_where_it_was_not_predicted(spend: np.ndarray | None) -> None:
     row = row_of(happened(spend=spend))
     assert pd.isna(row["predicted_spend"])
     assert pd.isna(row["spend"])
+    assert pd.isna(row["spend_ratio"])
+    assert row["spend_verdict"] is None
 
 
 def test_without_drift_there_is_none() -> None:
