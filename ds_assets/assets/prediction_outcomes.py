@@ -15,7 +15,6 @@ from ds_assets.core.labels import label_days, matures_on
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
-from ds_assets.core.models.learning.spend import SpendComparison, compare_spend
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
@@ -41,8 +40,10 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     between,
     read_predictions,
+    read_rows,
     read_target_predictions,
     store_rows,
+    table_file,
 )
 from ds_assets.infra.results.database import ResultsDatabase
 
@@ -57,37 +58,33 @@ class DayOutcomes:
     Attributes:
         rows: The columns of `PREDICTION_OUTCOMES`; without a row for what is not over yet.
         drift: Stability index of each feature, by target, the largest first.
-        spend: Total spend beside the predicted one, by target with an amount.
-        missing: Why a target has no rows, in words.
+        missing: Why a target has no rows, or those of before, in words.
     """
 
     rows: pd.DataFrame
     drift: dict[str, dict[str, float]]
-    spend: dict[str, SpendComparison]
     missing: dict[str, str]
 
 
 def update(
     days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, DayOutcomes]:
-    """Compare predictions of days with what happened; store one row per target and group."""
-    parts_by_day: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
+    """Compare predictions of days with what happened; store one row per target and group.
+
+    Rows of a target that has changed since, or that the game no longer has, stay as they are: they
+    are the history of what was predicted.
+    """
     activity = Records(lineage_of(game), lake).usable_files("user_activity")
+    parts_by_day: dict[dt.date, dict[str, _Compared | str]] = {day: {} for day in days}
+    changes_by_day: dict[dt.date, dict[str, str]] = {day: {} for day in days}
     for target in targets_of(game).values():
-        uncounted = _find_uncounted_days(target, days, activity, lake, game)
-        counted = [day for day in activity if day not in uncounted]
-        waiting = {day: _find_missing_days(day, target, counted, game) for day in days}
-        over = [day for day, absent in waiting.items() if not absent]
-        looks = {matures_on(day, target.horizon, game): [day] for day in over}
-        outcomes = outcomes_of(target, looks, counted, lake, engine, game)
-        spend_by_day = {day: spend for of_day in outcomes.values() for day, spend in of_day.items()}
-        for day, absent in waiting.items():
-            parts_by_day[day][target.name] = (
-                _explain_missing(day, target, absent, uncounted, game)
-                if absent
-                else _compare_with_outcomes(target, day, spend_by_day[day], lake)
-            )
-    return {day: _store_day(day, parts, lake) for day, parts in parts_by_day.items()}
+        for day in days:
+            if words := _describe_change(target, day, lake):
+                changes_by_day[day][target.name] = words
+        unchanged = [day for day in days if target.name not in changes_by_day[day]]
+        for day, part in _compare_days(target, unchanged, activity, lake, engine, game).items():
+            parts_by_day[day][target.name] = part
+    return {day: _store_day(day, parts_by_day[day], changes_by_day[day], lake) for day in days}
 
 
 def deliver(
@@ -134,11 +131,38 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 @dataclass(frozen=True)
 class _Compared:
-    """Rows, drift and total spend of a target; the last is None where none was predicted."""
+    """Rows and drift of a target."""
 
     rows: pd.DataFrame
     drift: dict[str, float]
-    spend: SpendComparison | None
+
+
+def _compare_days(
+    target: Target,
+    days: Sequence[dt.date],
+    activity: Iterable[dt.date],
+    lake: Lake,
+    engine: LakeEngine,
+    game: Game,
+) -> dict[dt.date, _Compared | str]:
+    """Compare predictions of a target with what happened; words for days without outcomes."""
+    if not days:
+        return {}
+    uncounted = _find_uncounted_days(target, days, activity, lake, game)
+    counted = [day for day in activity if day not in uncounted]
+    waiting = {day: _find_missing_days(day, target, counted, game) for day in days}
+    over = [day for day, absent in waiting.items() if not absent]
+    looks = {matures_on(day, target.horizon, game): [day] for day in over}
+    outcomes = outcomes_of(target, looks, counted, lake, engine, game)
+    spend_by_day = {day: spend for of_day in outcomes.values() for day, spend in of_day.items()}
+    return {
+        day: (
+            _explain_missing(day, target, absent, uncounted, game)
+            if absent
+            else _compare_with_outcomes(target, day, spend_by_day[day], lake)
+        )
+        for day, absent in waiting.items()
+    }
 
 
 def _find_uncounted_days(
@@ -176,27 +200,34 @@ def _find_missing_days(
     return [arrival for arrival in label_days(day, target.horizon, game) if arrival not in activity]
 
 
-def _compare_with_outcomes(
-    target: Target, day: dt.date, spend: pd.Series, lake: Lake
-) -> _Compared | str:
-    """Compare a day's predictions with what happened; words where there are none."""
+def _describe_change(target: Target, day: dt.date, lake: Lake) -> str | None:
+    """Why a day's predictions are not of the target as it is defined now; None if they are."""
     try:
         card = stored_card(target.name, day, ModelCard, lake)
-        drift = {} if card is None or card.state != "ready" else drift_of(card, day, lake)
     except InputError as error:
         warn(str(error))
         return f"the model that made the predictions cannot be read: {error}"
-    rows = _read_predicted(target, day, lake)
     if card is not None and card.definition != target.definition:
         return "the target was defined otherwise when the predictions were made"
     if card is not None and card.horizon != target.horizon:
         return f"the horizon was {card.horizon} days when the predictions were made"
+    return None
+
+
+def _compare_with_outcomes(
+    target: Target, day: dt.date, spend: pd.Series, lake: Lake
+) -> _Compared | str:
+    """Compare a day's predictions with what happened; words where there are none."""
+    card = stored_card(target.name, day, ModelCard, lake)
+    rows = _read_predicted(target, day, lake)
     if card is None or card.state != "ready" or rows.empty:
         return "there was not enough data for predictions"
-    observed = _observe(target, rows, spend)
-    expected, spent = observed.expected_spend, observed.spend
-    total = None if expected is None or spent is None else compare_spend(expected, spent, seed=0)
-    return _Compared(compare(target, day, observed, card, drift), drift, total)
+    try:
+        drift = drift_of(card, day, lake)
+    except InputError as error:  # of the clusters, which nothing else needs here
+        warn(f"no drift of {target.name}: {error}")
+        drift = {}
+    return _Compared(compare(target, day, _observe(target, rows, spend), card, drift), drift)
 
 
 def _read_predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
@@ -226,16 +257,34 @@ def _observe(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOu
     )
 
 
-def _store_day(day: dt.date, parts: Mapping[str, _Compared | str], lake: Lake) -> DayOutcomes:
+def _store_day(
+    day: dt.date, parts: Mapping[str, _Compared | str], changes: Mapping[str, str], lake: Lake
+) -> DayOutcomes:
+    """Store the rows of a day, with the stored ones of targets that are not compared again.
+
+    Args:
+        day: The day of the predictions.
+        parts: What was compared, by target, or why it was not.
+        changes: How other targets of the game have changed since, in words.
+        lake: Where to store them.
+    """
     compared = {target: part for target, part in parts.items() if isinstance(part, _Compared)}
+    before = _read_stored(day, lake)
+    kept = before[~before["target"].isin(parts)]
     frames = [part.rows for part in compared.values()]
-    empty = pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
-    rows = pd.concat(frames, ignore_index=True) if frames else empty
+    rows = pd.concat([*frames, kept], ignore_index=True) if frames else kept
     store_rows(conform(PREDICTION_OUTCOMES, rows), TABLE, day, lake)
     drift = {target: part.drift for target, part in compared.items()}
     missing = {target: part for target, part in parts.items() if isinstance(part, str)}
-    spend = {target: part.spend for target, part in compared.items() if part.spend is not None}
-    return DayOutcomes(rows, drift, spend, missing)
+    return DayOutcomes(rows, drift, missing | dict(changes))
+
+
+def _read_stored(day: dt.date, lake: Lake) -> pd.DataFrame:
+    """The stored outcomes of a day; no rows where there are none."""
+    if not lake.exists(table_file(TABLE, day)):
+        return pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
+    rows: pd.DataFrame = read_rows(PREDICTION_OUTCOMES, day, lake).to_pandas()
+    return rows
 
 
 def _metadata(outcomes: DayOutcomes) -> dict[str, object]:
@@ -249,10 +298,8 @@ def _metadata(outcomes: DayOutcomes) -> dict[str, object]:
         shown |= {f"{target}_{name}": value for name, value in finite.items()}
         shown[f"{target}_users"] = int(row["users"])
         shown[f"{target}_verdict"] = str(row["verdict"])
-    for target, total in outcomes.spend.items():
-        ends = {"": total.ratio.value, "_low": total.ratio.low, "_high": total.ratio.high}
-        shown |= {f"{target}_spend_ratio{end}": value for end, value in ends.items()}
-        shown[f"{target}_spend_verdict"] = total.verdict
+        if pd.notna(row["spend_verdict"]):
+            shown[f"{target}_spend_verdict"] = str(row["spend_verdict"])
     for about, drift in outcomes.drift.items():
         largest = list(drift.items())[:_DRIFTS_SHOWN]
         shown[f"{about}_drifted_most"] = ", ".join(f"{name} {index:.2f}" for name, index in largest)

@@ -11,12 +11,26 @@ import pytest
 
 from ds_assets.assets import prediction_outcomes
 from ds_assets.assets.prediction_outcomes import DayOutcomes
+from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days, table_file
-from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
+from ds_assets.infra.lake.tables import (
+    read_predictions,
+    read_rows,
+    store_rows,
+    stored_days,
+    table_file,
+)
+from ds_assets_tests.assets.factories import (
+    LAST,
+    Installation,
+    change_game,
+    day,
+    event,
+    finished,
+)
 from ds_assets_tests.infra.results.databases import read_report
 
 pytestmark = pytest.mark.slow
@@ -227,3 +241,54 @@ def test_a_range_with_days_that_were_never_predicted_judges_the_others(
     messages = copy.run(JUDGED, HALF, assets=("prediction_outcomes",))
     assert messages == [f"{HALF}: no predictions; materialize predictions first"]
     assert of_all(stored(copy.lake, JUDGED), "churn")["users"] > 100
+
+
+def with_horizon(installation: Installation, horizon: int) -> Installation:
+    """The installation with another horizon of churn."""
+    change_game(installation, {"horizons": {"churn": horizon, "payment": 7}})
+    return Installation(installation.home)
+
+
+def test_outcomes_of_a_former_horizon_stay_beside_those_of_other_targets(
+    copy: Installation,
+) -> None:
+    before = stored(copy.lake, JUDGED)
+    changed = with_horizon(copy, 3)
+    metadata = shown(changed, JUDGED)
+    after = stored(copy.lake, JUDGED)
+    for target in ("churn", "payment"):
+        pd.testing.assert_frame_equal(
+            after[after["target"] == target].reset_index(drop=True),
+            before[before["target"] == target].reset_index(drop=True),
+        )
+    assert metadata["churn_missing"] == "the horizon was 5 days when the predictions were made"
+    assert metadata["churn_verdict"] == "as_promised"
+    with copy.results() as database:
+        report = read_report(database, PREDICTION_OUTCOMES, JUDGED)
+        assert {*report["target"].to_pylist()} == {"churn", "payment"}
+    judge(changed, JUDGED)
+    pd.testing.assert_frame_equal(stored(copy.lake, JUDGED), after)
+
+
+def test_outcomes_that_a_former_horizon_never_had_are_not_made_up(copy: Installation) -> None:
+    copy.lake.delete([table_file("prediction_outcomes", JUDGED)])
+    outcomes = judge(with_horizon(copy, 3), JUDGED)[JUDGED]
+    assert {*outcomes.rows["target"]} == {"payment"}
+    assert "churn" in outcomes.missing
+
+
+def test_outcomes_of_a_target_that_the_game_no_longer_has_stay(copy: Installation) -> None:
+    before = stored(copy.lake, JUDGED)
+    former = before[before["target"] == "churn"].assign(target="former")
+    rows = conform(PREDICTION_OUTCOMES, pd.concat([before, former]))
+    store_rows(rows, "prediction_outcomes", JUDGED, copy.lake)
+    assert len(judge(copy, JUDGED)[JUDGED].rows) == len(rows)
+    assert {*stored(copy.lake, JUDGED)["target"]} == {"churn", "payment", "former"}
+
+
+def test_outcomes_stay_when_the_card_of_their_model_is_damaged(copy: Installation) -> None:
+    before = stored(copy.lake, JUDGED)
+    copy.lake.write(f"models/churn/dt={JUDGED}/card.json", b"damaged")
+    outcomes = judge(copy, JUDGED)[JUDGED]
+    assert f"models/churn/dt={JUDGED}/card.json" in outcomes.missing["churn"]
+    assert len(outcomes.rows) == len(before)
