@@ -251,6 +251,11 @@ class Checks(_Part):
     """A day with a smaller share of the usual events of its weekday is considered incomplete."""
     max_duplicate_share: Share = 0.5
     """With a larger share ids are not unique; a day that is delivered twice as a whole has this."""
+    max_late_event_share: Share = 1.0
+    """A day with a larger share of events of earlier dates is considered misdated. By default there
+    is no limit: the logs of days without delivery arrive together."""
+    max_lost_user_share: Share = 0.75
+    """A day that lacks a larger share of the users of its weekday is considered incomplete."""
 
 
 Worth = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]

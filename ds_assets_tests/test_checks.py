@@ -406,6 +406,8 @@ def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installa
         ("user_activity", "has_enough_events"),
         ("user_activity", "is_mostly_valid"),
         ("user_activity", "has_few_duplicates"),
+        ("user_activity", "has_enough_users"),
+        ("user_activity", "is_mostly_on_time"),
         ("predictions", "are_probabilities"),
         ("rds_results", "is_complete"),
     ],
@@ -441,6 +443,8 @@ def test_a_check_of_a_range_looks_at_each_of_its_days_and_no_other(
         "has_enough_events": 3,
         "is_mostly_valid": 3,
         "has_few_duplicates": 3,
+        "has_enough_users": 3,
+        "is_mostly_on_time": 3,
     }
 
 

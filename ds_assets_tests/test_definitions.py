@@ -206,6 +206,8 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "user_activity:has_enough_events",
         "user_activity:is_mostly_valid",
         "user_activity:has_few_duplicates",
+        "user_activity:has_enough_users",
+        "user_activity:is_mostly_on_time",
         "user_features:has_whole_windows",
         "predictions:are_probabilities",
         "rds_results:is_complete",

@@ -6,6 +6,7 @@ Scope: the rules, by the reports of the day and of earlier days, and the message
 import datetime as dt
 from collections.abc import Callable, Iterable
 from statistics import median
+from typing import NamedTuple
 
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.game import Game
@@ -29,9 +30,16 @@ def describe_checks(game: Game) -> dict[str, str]:
         "has_enough_events": (
             f"A day has at least {limits.min_event_share:.0%} of the usual events of its weekday."
         ),
+        "has_enough_users": (
+            f"A day lacks at most {limits.max_lost_user_share:.0%} of the usual users of its "
+            "weekday."
+        ),
         "is_mostly_valid": (
             f"At most {limits.max_quarantined_share:.0%} of a day's lines are in quarantine, or "
             "lost in files that cannot be read."
+        ),
+        "is_mostly_on_time": (
+            f"At most {limits.max_late_event_share:.0%} of a day's events are dated before the day."
         ),
         "has_few_duplicates": (
             f"At most {limits.max_duplicate_share:.0%} of a day's lines repeat an event."
@@ -41,14 +49,32 @@ def describe_checks(game: Game) -> dict[str, str]:
 
 def find_problems(report: ActivityReport, read_earlier: ReadReport, game: Game) -> dict[str, str]:
     """Find what is wrong with a day, as a sentence for each check that fails."""
-    is_closed = report.day in game.closed_days
     problems = {
-        "has_events": None if is_closed else _find_no_events(report),
-        "has_enough_events": None if is_closed else _find_few_events(report, read_earlier, game),
+        **_find_missing_activity(report, read_earlier, game),
         "is_mostly_valid": _find_many_quarantined(report, game.checks.max_quarantined_share),
+        "is_mostly_on_time": _find_many_late(report, game.checks.max_late_event_share),
         "has_few_duplicates": _find_many_duplicates(report, game.checks.max_duplicate_share),
     }
     return {check: problem for check, problem in problems.items() if problem}
+
+
+def _find_missing_activity(
+    report: ActivityReport, read_earlier: ReadReport, game: Game
+) -> dict[str, str | None]:
+    """Compare the events and users of a day, unless it is a closed one, with the usual ones.
+
+    Users are compared only where there are enough events: few events have few users.
+    """
+    if report.day in game.closed_days:
+        return {}
+    earlier = _read_compared_days(report.day, read_earlier, game)
+    few_events = _find_few_events(report, earlier, game.checks.min_event_share)
+    few_users = _find_few_users(report, earlier, game.checks.max_lost_user_share)
+    return {
+        "has_events": _find_no_events(report),
+        "has_enough_events": few_events,
+        "has_enough_users": None if few_events else few_users,
+    }
 
 
 def _find_no_events(report: ActivityReport) -> str | None:
@@ -57,30 +83,59 @@ def _find_no_events(report: ActivityReport) -> str | None:
     return "no valid events; if the game was offline, add the day to closed_days"
 
 
-def _find_few_events(report: ActivityReport, read_earlier: ReadReport, game: Game) -> str | None:
-    """Compare a day's events with the usual ones of its weekday.
+class _ComparedDays(NamedTuple):
+    """Reports of earlier days: of the same weekday, and, during a launch, of the days just before.
 
-    After a launch the number of events falls by itself, week by week to a fraction. Until there are
-    `WEEKS_COMPARED` weeks, the day is also compared with the days just before it, which fall along,
+    After a launch the numbers fall by themselves, week by week to a fraction. Until there are
+    `WEEKS_COMPARED` weeks, a day is also compared with the days just before it, which fall along,
     and the smaller number counts: an outage is a fall from one day to the next.
     """
 
-    def read_events(backs: Iterable[int]) -> list[int]:
-        days = (report.day - dt.timedelta(days=back) for back in backs)
-        open_days = (day for day in days if day not in game.closed_days)
-        return [earlier.events for day in open_days if (earlier := read_earlier(day))]
+    same_weekday: list[ActivityReport]
+    just_before: list[ActivityReport]
 
-    same_weekday = read_events(7 * week for week in range(1, WEEKS_COMPARED + 1))
-    if not same_weekday:
+    def find_usual(self, count: Callable[[ActivityReport], int]) -> tuple[float, str] | None:
+        """Median count and the days that it is of, in words; None without days to compare with."""
+        if not self.same_weekday:
+            return None
+        usual = median(map(count, self.same_weekday))
+        recent = median(map(count, self.just_before)) if self.just_before else usual
+        if recent < usual:
+            return recent, "the days before it usually had"
+        return usual, "this weekday usually has"
+
+
+def _read_compared_days(day: dt.date, read_earlier: ReadReport, game: Game) -> _ComparedDays:
+    def read_reports(backs: Iterable[int]) -> list[ActivityReport]:
+        days = (day - dt.timedelta(days=back) for back in backs)
+        open_days = (it for it in days if it not in game.closed_days)
+        return [earlier for it in open_days if (earlier := read_earlier(it))]
+
+    same_weekday = read_reports(7 * week for week in range(1, WEEKS_COMPARED + 1))
+    is_launch = 0 < len(same_weekday) < WEEKS_COMPARED
+    just_before = read_reports(range(1, LAUNCH_DAYS_COMPARED + 1)) if is_launch else []
+    return _ComparedDays(same_weekday, just_before)
+
+
+def _find_few_events(
+    report: ActivityReport, earlier: _ComparedDays, min_share: float
+) -> str | None:
+    usual = earlier.find_usual(lambda it: it.events)
+    if usual is None or report.events >= min_share * usual[0]:
         return None
-    usual, period = median(same_weekday), "this weekday usually has"
-    if len(same_weekday) < WEEKS_COMPARED:
-        recent = read_events(range(1, LAUNCH_DAYS_COMPARED + 1))
-        if recent and median(recent) < usual:
-            usual, period = median(recent), "the days before it usually had"
-    if report.events >= game.checks.min_event_share * usual:
+    return f"{report.events} events, where {usual[1]} {usual[0]:.0f}"
+
+
+def _find_few_users(
+    report: ActivityReport, earlier: _ComparedDays, max_lost_share: float
+) -> str | None:
+    usual = earlier.find_usual(lambda it: it.users)
+    if usual is None or report.users >= (1 - max_lost_share) * usual[0]:
         return None
-    return f"{report.events} events, where {period} {usual:.0f}"
+    return (
+        f"{report.users} users, where {usual[1]} {usual[0]:.0f}; is fields.user_id the id of a "
+        "user?"
+    )
 
 
 def _find_many_quarantined(report: ActivityReport, max_share: float) -> str | None:
@@ -90,6 +145,15 @@ def _find_many_quarantined(report: ActivityReport, max_share: float) -> str | No
     return (
         f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
         f"most often: {worst}"
+    )
+
+
+def _find_many_late(report: ActivityReport, max_share: float) -> str | None:
+    if report.late_events <= max_share * report.events:
+        return None
+    return (
+        f"{report.late_events:,} of {report.events:,} events are dated before the day; are "
+        "fields.event_time and time_zone right?"
     )
 
 

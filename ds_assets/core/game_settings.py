@@ -182,6 +182,7 @@ GAME_KEYS = (
         Consequence.NEW_DAYS,
         "a stored day is checked again when its user_activity is materialized",
         *("checks.max_quarantined_share", "checks.min_event_share", "checks.max_duplicate_share"),
+        *("checks.max_late_event_share", "checks.max_lost_user_share"),
         assets=(ACTIVITY,),
     ),
 )

@@ -9,7 +9,9 @@ from ds_assets.core.activity_report import ActivityReport
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 
-def report(number: int, events: int, quarantined: int = 0) -> ActivityReport:
+def report(
+    number: int, events: int, quarantined: int = 0, users: int = 10, late: int = 0
+) -> ActivityReport:
     return ActivityReport(
         day=FIRST_DAY + dt.timedelta(days=number),
         raw_fingerprint="",
@@ -17,9 +19,9 @@ def report(number: int, events: int, quarantined: int = 0) -> ActivityReport:
         lines=events + quarantined,
         events=events,
         duplicates=0,
-        late_events=0,
+        late_events=late,
         quarantined={"not JSON": quarantined} if quarantined else {},
-        users=events,
+        users=users,
         rows=events,
     )
 
@@ -65,6 +67,55 @@ def test_after_four_weeks_a_busy_weekday_is_compared_with_its_own_kind_alone() -
     assert problems(28, 2_499, past) == {
         "has_enough_events": "2499 events, where this weekday usually has 10000"
     }
+
+
+def problems_of_users(users: int, past: Mapping[int, int], **limits: float) -> dict[str, str]:
+    """What is wrong with day 28, with enough events, after days with the given users."""
+    reports = {it.day: it for it in (report(n, 100, users=count) for n, count in past.items())}
+    return find_problems(report(28, 100, users=users), reports.get, make_game(checks=limits))
+
+
+def test_a_day_that_lacks_most_of_the_usual_users_is_refused() -> None:
+    past = dict.fromkeys(range(28), 200)
+    assert problems_of_users(50, past) == {}
+    assert problems_of_users(49, past) == {
+        "has_enough_users": "49 users, where this weekday usually has 200; is fields.user_id the "
+        "id of a user?"
+    }
+    assert problems_of_users(49, past, max_lost_user_share=0.8) == {}
+    assert list(problems_of_users(179, past, max_lost_user_share=0.1)) == ["has_enough_users"]
+    assert problems_of_users(0, past, max_lost_user_share=1) == {}
+
+
+def test_users_of_a_launch_may_fall_like_its_events() -> None:
+    users = launch(10_000, 2, 60)
+    for number in range(7, 28):
+        past = {day: users[number - 28 + day] for day in range(28) if number - 28 + day >= 0}
+        assert problems_of_users(users[number], past) == {}, number
+
+
+def test_few_events_explain_few_users() -> None:
+    reports = {it.day: it for it in (report(n, 1000, users=100) for n in range(28))}
+    few = report(28, 10, users=1)
+    assert list(find_problems(few, reports.get, make_game())) == ["has_enough_events"]
+
+
+def test_late_events_are_limited_by_the_game_file_alone() -> None:
+    late, nothing = report(3, 100, late=41), dict[dt.date, ActivityReport]()
+    assert find_problems(late, nothing.get, make_game()) == {}
+    enough = make_game(checks={"max_late_event_share": 0.41})
+    assert find_problems(late, nothing.get, enough) == {}
+    stricter = make_game(checks={"max_late_event_share": 0.4})
+    assert find_problems(late, nothing.get, stricter) == {
+        "is_mostly_on_time": "41 of 100 events are dated before the day; are fields.event_time and "
+        "time_zone right?"
+    }
+
+
+def test_nothing_is_usual_on_a_closed_day() -> None:
+    past = dict.fromkeys(range(28), 1000)
+    closed = [FIRST_DAY + dt.timedelta(days=28)]
+    assert problems(28, 0, past, closed_days=closed) == {}
 
 
 def test_the_limits_are_those_of_the_game_file() -> None:
