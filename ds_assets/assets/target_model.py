@@ -7,7 +7,7 @@ Scope: gathering what a training day may see; how a model is trained is in `core
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -57,12 +57,14 @@ from ds_assets.infra.lake.models import (
     stored_files,
 )
 from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.refresh import describe_days
 from ds_assets.infra.lake.tables import between, table_file
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
 _KEPT_SNAPSHOTS = 16
+_MAX_DAYS_NAMED = 5
 TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
 
@@ -86,6 +88,7 @@ def update(
         return pd.read_parquet(lake.local(table_file("user_features", day)))
 
     records = Records(lineage_of(game), lake)
+    refused = records.refused_days()
     stored, features_days = map(records.usable_files, ("user_activity", "user_features"))
     uncounted = _find_uncounted_days(target, days, stored, lake, game)
     activity = {day: file for day, file in stored.items() if day not in uncounted}
@@ -115,8 +118,14 @@ def update(
                 look: {snapshot: outcomes[look][snapshot] for snapshot in snapshots}
                 for look, snapshots in looks.items()
             }
-            data = _label_snapshots(target, day, spend, features, lake, game)
-            cards[day] = _train(target, day, data, uncounted, lake, game)
+            absent = _find_absent_days(target, day, stored, features_days, game)
+            data = replace(
+                _label_snapshots(target, day, spend, features, lake, game),
+                uncounted=tuple(it for it in uncounted if it <= day),
+                missing=tuple(it for it in absent if it not in refused),
+                refused=tuple(it for it in absent if it in refused),
+            )
+            cards[day] = _train(target, day, data, lake, game)
     return cards
 
 
@@ -156,6 +165,24 @@ def _find_uncounted_days(
     return days_without_counts(target, between(stored, min(wanted), max(days)), lake)
 
 
+def _find_absent_days(
+    target: Target,
+    day: dt.date,
+    activity: Container[dt.date],
+    features: Container[dt.date],
+    game: Game,
+) -> list[dt.date]:
+    """Days without which snapshots of a training day lack features, labels or users."""
+    absent: set[dt.date] = set()
+    for snapshot in _list_snapshots(target, day, game):
+        window = labels.label_days(snapshot, target.horizon, game)
+        absent.update(it for it in window if it not in activity)
+        absent.update(find_distorting_days(snapshot, activity, game))
+        if snapshot not in features:
+            absent.add(snapshot)
+    return sorted(absent)
+
+
 def _list_snapshots(target: Target, day: dt.date, game: Game) -> list[dt.date]:
     return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
 
@@ -192,10 +219,16 @@ class _TrainingData:
     Attributes:
         snapshots: Matured snapshots.
         unclustered: Validation days without clusters, although the training day has some.
+        uncounted: Days on which the target's events were not counted.
+        missing: Days whose features or activity snapshots lack, and that are not refused.
+        refused: Those that are refused.
     """
 
     snapshots: Sequence[LabelledSnapshot]
     unclustered: tuple[dt.date, ...]
+    uncounted: tuple[dt.date, ...] = ()
+    missing: tuple[dt.date, ...] = ()
+    refused: tuple[dt.date, ...] = ()
 
 
 def _label_snapshots(
@@ -242,14 +275,7 @@ def _revise(
     return Revision(columns, labelled, spent)
 
 
-def _train(
-    target: Target,
-    day: dt.date,
-    data: _TrainingData,
-    uncounted: Sequence[dt.date],
-    lake: Lake,
-    game: Game,
-) -> ModelCard:
+def _train(target: Target, day: dt.date, data: _TrainingData, lake: Lake, game: Game) -> ModelCard:
     missing = sorted(
         set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in data.snapshots}
     )
@@ -261,26 +287,36 @@ def _train(
 
     champion = _find_champion(target.name, day, lake, note)
     trained = train(target, day, data.snapshots, missing=missing, champion=champion)
-    card = _with_uncounted(
-        _with_unreadable(trained.card, unreadable).model_copy(
-            update={"unclustered": data.unclustered}
-        ),
-        [stored_day for stored_day in uncounted if stored_day <= day],
-    )
+    card = _with_unreadable(trained.card, unreadable)
+    reasons = (*card.reasons, *_describe_lacking_days(card, data))
+    card = card.model_copy(update={"unclustered": data.unclustered, "reasons": reasons})
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card
 
 
-def _with_uncounted(card: ModelCard, uncounted: Sequence[dt.date]) -> ModelCard:
-    """The card with a reason that names days on which the target's events were not counted."""
-    if not uncounted:
-        return card
-    reason = (
-        f"user_activity of {len(uncounted)} days, {uncounted[0]} to {uncounted[-1]}, was made "
-        "before the events of this target were counted; materialize user_activity of these days "
-        "again"
-    )
-    return card.model_copy(update={"reasons": (*card.reasons, reason)})
+def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str]:
+    """Name the days that snapshots lack, with what to do; a model needs no missing day."""
+    if data.uncounted:
+        yield (
+            f"user_activity of {describe_days(data.uncounted)} was made before the events of this "
+            "target were counted; materialize user_activity of these days again"
+        )
+    if card.state == "ready":
+        return
+    if data.refused:
+        yield (
+            f"snapshots lack {_name_days(data.refused)}, refused: replace the files, or let a "
+            "day pass with `ds-assets accept DAY --reason REASON`"
+        )
+    if data.missing:
+        yield (
+            f"snapshots lack {_name_days(data.missing)}, missing: run each with `ds-assets run "
+            "DAY`, or add those that the game was offline to closed_days"
+        )
+
+
+def _name_days(days: Sequence[dt.date]) -> str:
+    return ", ".join(map(str, days)) if len(days) <= _MAX_DAYS_NAMED else describe_days(days)
 
 
 def _find_champion(target: str, day: dt.date, lake: Lake, note: Warn) -> Champion | None:

@@ -10,11 +10,13 @@ from ds_assets.assets import target_model
 from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import targets_of
+from ds_assets.core.verdicts import Decision
 from ds_assets.game import Horizons
 from ds_assets.infra.labels import labels_of, outcomes_of
+from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import stored_card, stored_files
-from ds_assets.infra.lake.tables import stored_days
+from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets_tests.assets.factories import (
     LAST,
     START,
@@ -249,3 +251,44 @@ def test_without_any_model_that_can_be_read_the_day_trains_a_new_one_and_says_wh
     assert card.decision is not None
     assert "there is no champion" in card.decision.reason
     assert "from_the_future: unknown key" in card.decision.reason
+
+
+def test_a_card_without_a_model_names_the_days_that_are_missing_or_refused(
+    tmp_path: Path,
+) -> None:
+    installation = finished().copy(tmp_path)
+    churn = targets_of(installation.game)["churn"]
+    refused, missing = LAST - dt.timedelta(days=1), [LAST - dt.timedelta(days=n) for n in (15, 8)]
+    decide_by_operator(
+        refused, Decision.REFUSED, "a test", "me", installation.lake, installation.game
+    )
+    installation.lake.delete([table_file("user_activity", it) for it in missing])
+    installation.lake.delete_folder("models/churn")  # there is no champion either
+    card = target_model.update(
+        churn, [LAST], installation.lake, installation.engine, installation.game
+    )[LAST]
+    assert card.state == "not_enough_data"
+    history, *days = card.reasons
+    assert "matured snapshot" in history
+    of_refused, of_missing = days
+    assert of_refused == (
+        f"snapshots lack {refused}, refused: replace the files, or let a day pass with `ds-assets "
+        "accept DAY --reason REASON`"
+    )
+    assert of_missing == (
+        f"snapshots lack {missing[0]}, {missing[1]}, missing: run each with `ds-assets run DAY`, "
+        "or add those that the game was offline to closed_days"
+    )
+    assert of_refused in card.missing
+
+
+def test_a_card_with_a_model_says_nothing_of_a_missing_day(tmp_path: Path) -> None:
+    installation = finished().copy(tmp_path)
+    installation.lake.delete([table_file("user_activity", LAST - dt.timedelta(days=1))])
+    churn = targets_of(installation.game)["churn"]
+    card = target_model.update(
+        churn, [LAST], installation.lake, installation.engine, installation.game
+    )[LAST]
+    assert card.state == "ready"
+    assert card.reasons == ()
+    assert card.missing_snapshots
