@@ -22,7 +22,7 @@ from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.core.window_days import find_missing_active_days
-from ds_assets.daily_assets import days_of
+from ds_assets.daily_assets import days_of, warn
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
@@ -303,7 +303,7 @@ def _days(context: dg.AssetCheckExecutionContext, table: str, lake: Lake) -> lis
 
 
 def _totals(days: Iterable[dt.date], lake: Lake) -> dict[str, int]:
-    reports: list[ActivityReport] = [r for day in days if (r := read_report(day, lake))]
+    reports: list[ActivityReport] = [r for day in days if (r := read_report(day, lake, warn))]
     return {
         "lines": sum(report.lines for report in reports),
         "events": sum(report.events for report in reports),

@@ -13,12 +13,13 @@ import dagster as dg
 
 from ds_assets.core.lineage import Lineage, lineage_of
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.verdicts import Verdict
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import adopt_stored_days, open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import recorded
+from ds_assets.infra.lake.provenance import Records, recorded
 from ds_assets.infra.lake.refresh import describe_days
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions, days_back
@@ -112,12 +113,18 @@ def recording(
 
 
 def _without_retries_of_input_errors(compute: Callable[..., None]) -> Callable[..., None]:
-    """Fail immediately on an input error: a retry can repair a connection, but not the input."""
+    """Fail immediately on an input error: a retry can repair a connection, but not the input.
+
+    A stored day that cannot be read loses its record, so that it is outdated and made again.
+    """
 
     @wraps(compute)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             compute(*args, **kwargs)
+        except DamagedDayError as error:
+            Records({}, kwargs["lake"]).withdraw(error.asset, [error.day])
+            raise dg.Failure(str(error), allow_retries=False) from None
         except InputError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
 

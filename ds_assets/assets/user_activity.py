@@ -26,6 +26,7 @@ from ds_assets.daily_assets import (
     recording,
     report_days,
     table_schema,
+    warn,
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
@@ -86,7 +87,7 @@ def evaluate_days(
     refused = Records(lineages, lake).refused_days() - reports.keys()
 
     def read_earlier(day: dt.date) -> ActivityReport | None:
-        return None if day in refused else read_report(day, lake)
+        return None if day in refused else read_report(day, lake, warn)
 
     contents = {day: stored_content(lineages[TABLE], day, lake) for day in reports}
     verdicts = list_verdicts(contents, lake)

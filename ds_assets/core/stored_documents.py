@@ -7,6 +7,7 @@ A field with a default can be added without a new version. Whatever an older rel
 misunderstand needs one, with an upgrade of documents of the version before.
 """
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -25,6 +26,23 @@ AnyDocument = TypeVar("AnyDocument", bound="StoredDocument")
 
 class NewerFormatError(InputError):
     """A document is intact, and of a newer release."""
+
+
+class DamagedDayError(InputError):
+    """What is stored of a day cannot be read: it counts as missing, and has to be made again.
+
+    Attributes:
+        asset: The asset that stored it.
+        day: The day.
+    """
+
+    def __init__(self, what: str, asset: str, day: dt.date) -> None:
+        super().__init__(
+            f"{what}; {asset} of {day} counts as missing: the sensor, or `ds-assets run {day}`, "
+            "makes it again"
+        )
+        self.asset = asset
+        self.day = day
 
 
 class StoredDocument(BaseModel):

@@ -17,7 +17,7 @@ from ds_assets.core.arrivals import Arrival, Attempt
 from ds_assets.core.lineage import days_behind_predictions
 from ds_assets.core.provenance import fingerprint
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank
-from ds_assets.core.stored_documents import NewerFormatError
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
@@ -195,9 +195,7 @@ def _arrival(
 def _read_copied(day: dt.date, lake: Lake) -> Manifest:
     try:
         return read_manifest(day, lake)
-    except NewerFormatError:
-        raise
-    except InputError:  # another program has put a file of this name into the lake
+    except DamagedDayError:  # the run that copies the day again reports it
         return Manifest(day=day)
 
 

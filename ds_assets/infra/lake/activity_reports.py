@@ -4,10 +4,15 @@ Scope: storing and reading them. Their fields are in `core.activity_report`.
 """
 
 import datetime as dt
+import logging
+from collections.abc import Callable
 
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.stored_documents import read_document
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
+
+_log = logging.getLogger(__name__)
 
 
 def store_report(report: ActivityReport, lake: Lake) -> None:
@@ -15,15 +20,28 @@ def store_report(report: ActivityReport, lake: Lake) -> None:
     lake.write(_name(report.day), report.model_dump_json(indent=1).encode())
 
 
-def read_report(day: dt.date, lake: Lake) -> ActivityReport | None:
-    """A day's report; None for a day without `user_activity`.
+def read_report(
+    day: dt.date, lake: Lake, warn: Callable[[str], None] = _log.warning
+) -> ActivityReport | None:
+    """Read a day's report.
 
-    Raises:
-        InputError: it is damaged, or of a newer release.
+    Args:
+        day: The day.
+        lake: Where it is stored.
+        warn: Receives a sentence about a report that cannot be read.
+
+    Returns:
+        The report; None for a day without `user_activity`, or whose report cannot be read.
     """
     try:
         return read_document(ActivityReport, lake.read(_name(day)), _name(day))
     except FileNotFoundError:
+        return None
+    except InputError as error:
+        warn(
+            f"{error}; the checks of other days do without the counts of {day} until user_activity "
+            "of that day is materialized again"
+        )
         return None
 
 

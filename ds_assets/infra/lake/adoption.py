@@ -11,6 +11,7 @@ from functools import partial
 
 from ds_assets.core.lineage import RAW_LOGS, Lineage, lineage_of
 from ds_assets.core.provenance import Provenance, fingerprint
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake, LakeObject, day_of, safe_name
@@ -130,7 +131,10 @@ def _record_raw_files(days: Iterable[dt.date], lake: Lake) -> None:
 
 def _copied_checksums(day: dt.date, lake: Lake) -> Mapping[tuple[str, int], str]:
     """SHA-256 of each file that was copied from the source, by its name and size."""
-    entries = read_manifest(day, lake).files
+    try:
+        entries = read_manifest(day, lake).files
+    except DamagedDayError:  # the files themselves are read then
+        return {}
     return {(safe_name(entry.name), entry.size): entry.sha256 for entry in entries}
 
 

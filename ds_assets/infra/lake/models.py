@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card
+from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import (
@@ -26,6 +26,7 @@ from ds_assets.core.models.inference.batch import (
     with_clusters,
 )
 from ds_assets.core.models.inference.onnx_model import Model, load_model
+from ds_assets.core.stored_documents import DamagedDayError, NewerFormatError
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
@@ -66,13 +67,18 @@ def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -
     """The card of a day; None for a day without one.
 
     Raises:
-        InputError: the card is damaged.
+        NewerFormatError: it is of a newer release.
+        DamagedDayError: it is damaged.
     """
     name = card_name(kind, day)
     try:
         return read_card(card_kind, lake.read(name), name)
     except FileNotFoundError:
         return None
+    except NewerFormatError:
+        raise
+    except InputError as error:
+        raise DamagedDayError(str(error), _asset_of(kind), day) from None
 
 
 def readable_card(
@@ -126,7 +132,7 @@ def stored_model(kind: str, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
     """The model that a card describes; None where there was not enough data for one.
 
     Raises:
-        InputError: the model's file is missing, or is not the card's.
+        DamagedDayError: the model's file is missing, or is not the card's.
     """
     onnx = _content(kind, card, MODEL, lake) if card.state == "ready" else None
     return None if onnx is None else load_model(onnx, card)
@@ -176,7 +182,7 @@ def day_files(day: dt.date, lake: Lake, targets: Iterable[str] = BUILT_IN_NAMES)
         targets: Names of the targets that are predicted.
 
     Raises:
-        InputError: a model is missing whose card says that it is there.
+        DamagedDayError: a card is damaged, or a file is missing or is not the card's.
     """
 
     def files(kind: str, card_kind: type[Card]) -> ModelFiles | None:
@@ -200,7 +206,7 @@ def stored_files(kind: str, card: Card, lake: Lake, *, with_validation_models: b
     """The files of a card's model.
 
     Raises:
-        InputError: one is missing that the card says is there.
+        DamagedDayError: one is missing, or is not the card's.
     """
     if card.state != "ready":
         return ModelFiles(card_text(card), None)
@@ -215,13 +221,26 @@ def stored_files(kind: str, card: Card, lake: Lake, *, with_validation_models: b
 
 
 def _content(kind: str, card: Card, file: str, lake: Lake) -> bytes:
-    name = _name(kind, card.as_of, file)
+    """A file of a model, after checking that it is the one that the card describes.
+
+    It is checked here, as models are loaded where the users are, such as on Spark's workers.
+    """
+    name, asset = _name(kind, card.as_of, file), _asset_of(kind)
     try:
-        return lake.read(name)
+        content = lake.read(name)
     except FileNotFoundError:
-        raise InputError(
-            f"{name} is missing in the lake {lake}, and its card says it is there"
-        ) from None
+        what = f"{name} is missing in the lake {lake}, and its card says it is there"
+        raise DamagedDayError(what, asset, card.as_of) from None
+    parts = card.parts if isinstance(card, ModelCard) else {}
+    if sha256_of([content]) != parts.get(file, card.onnx_sha256):
+        what = f"{name} is damaged or another model's: its SHA-256 is not the card's"
+        raise DamagedDayError(what, asset, card.as_of)
+    return content
+
+
+def _asset_of(kind: str) -> str:
+    """Name of the asset that stores a kind of model."""
+    return kind if kind == CLUSTERS else f"{kind}_model"
 
 
 def card_name(kind: str, day: dt.date) -> str:

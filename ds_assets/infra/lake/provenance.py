@@ -15,10 +15,12 @@ so that a listing of the records says which days were made with another one.
 import datetime as dt
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from typing import Any
 
 import msgspec
 
@@ -31,8 +33,9 @@ from ds_assets.core.provenance import (
     fingerprint_of_inputs,
     summary_of,
 )
-from ds_assets.core.stored_documents import read_document
+from ds_assets.core.stored_documents import NewerFormatError, read_document
 from ds_assets.core.verdicts import Decision, Verdict, VerdictName
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import card_name
 from ds_assets.infra.lake.raw_logs import RawObject, raw_objects
@@ -47,6 +50,7 @@ ADOPTED = f"{PROVENANCE}/adopted.json"
 UNKNOWN_KEY = "game.yaml"
 """Stands for the keys that have changed when the earlier version is lost."""
 
+_log = logging.getLogger(__name__)
 Lineages = Mapping[str, Lineage]
 Names = tuple[str, ...]
 """Names of the records of an asset, as the lake lists them."""
@@ -202,16 +206,17 @@ class Records:
         self._listed.pop(RAW_LOGS, None)
 
     def read(self, asset: str, day: dt.date) -> Provenance | None:
-        """Read the record of a day; none for a day without one."""
+        """Read the record of a day; none for a day without one, or with a damaged one."""
         names = _names_of_days(asset, [day], self._lake)
         return read_record(names[0], self._lake) if names else None
 
     def _replace(self, asset: str, days: Iterable[dt.date], changes: Mapping[str, str]) -> None:
-        """Change the records of days."""
+        """Change the records of days; a damaged one goes, so that its day is made again."""
         for name in _names_of_days(asset, days, self._lake):
             record = read_record(name, self._lake)
             self._lake.delete([name])
-            store_record(record.model_copy(update=changes), self._lake)
+            if record is not None:
+                store_record(record.model_copy(update=changes), self._lake)
         self._listed.pop(asset, None)
 
     @property
@@ -274,9 +279,18 @@ class Records:
 
 def first_kept_days(lake: Lake) -> dict[str, dt.date]:
     """Read the first day that the retention has kept, by kind of data; none where all is kept."""
-    if not lake.exists(FIRST_KEPT_DAYS):
+    try:
+        return msgspec.json.decode(lake.read(FIRST_KEPT_DAYS), type=dict[str, dt.date])
+    except FileNotFoundError:
         return {}
-    return msgspec.json.decode(lake.read(FIRST_KEPT_DAYS), type=dict[str, dt.date])
+    except msgspec.DecodeError as error:
+        _log.warning(
+            "%s cannot be read (%s), so that days that were removed look as if they were missing; "
+            "run the job remove_expired_days, which writes it again",
+            FIRST_KEPT_DAYS,
+            error,
+        )
+        return {}
 
 
 def _list_names(asset: str, lake: Lake) -> Names:
@@ -459,20 +473,25 @@ def _names_of_days(asset: str, days: Iterable[dt.date], lake: Lake) -> list[str]
     ]
 
 
-def read_record(name: str, lake: Lake) -> Provenance:
-    """Read the record of a day.
+def read_record(name: str, lake: Lake) -> Provenance | None:
+    """Read the record of a day; none if it is damaged.
 
     Raises:
-        InputError: it is damaged, or of a newer release.
+        NewerFormatError: it is of a newer release.
     """
-    return read_document(Provenance, lake.read(name), name)
+    try:
+        return read_document(Provenance, lake.read(name), name)
+    except NewerFormatError:
+        raise
+    except InputError as error:
+        _log.warning("%s; the day counts as not recorded", error)
+        return None
 
 
 def store_settings(settings: GameSettings, lake: Lake) -> None:
-    """Store a version of the game file, if it is not stored already."""
-    name = _settings_file(settings.fingerprint)
-    if not lake.exists(name):
-        lake.write(name, settings.text.encode())
+    """Store a version of the game file, if it is not stored already, and whole."""
+    if read_settings(settings.fingerprint, lake) is None:
+        lake.write(_settings_file(settings.fingerprint), settings.text.encode())
 
 
 def read_settings(fingerprint: str, lake: Lake) -> GameSettings | None:
@@ -489,11 +508,28 @@ def read_adopted_settings(lake: Lake) -> str | None:
 
     None before they are adopted.
     """
-    try:
-        adopted = json.loads(lake.read(ADOPTED))
-    except FileNotFoundError:
-        return None
+    adopted = read_object(ADOPTED, lake, "days of a release without records are adopted again")
     return str(adopted.get("settings", "")) or None
+
+
+def read_object(name: str, lake: Lake, consequence: str) -> Mapping[str, Any]:
+    """Read a small JSON object; empty if it is missing or damaged.
+
+    Args:
+        name: Its name.
+        lake: Where it is stored.
+        consequence: What follows from its loss, for the warning.
+    """
+    try:
+        content = json.loads(lake.read(name))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        _log.warning("%s is damaged; %s", name, consequence)
+        return {}
+    return content
 
 
 def store_adopted_settings(settings: GameSettings, lake: Lake) -> None:

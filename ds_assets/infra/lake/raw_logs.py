@@ -5,6 +5,7 @@ Scope: copying new and changed files, a day's manifest, and listing a day's raw 
 
 import datetime as dt
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,8 +16,14 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.core.log_names import is_log
-from ds_assets.core.stored_documents import NewerFormatError, StoredDocument, read_document
+from ds_assets.core.stored_documents import (
+    DamagedDayError,
+    NewerFormatError,
+    StoredDocument,
+    read_document,
+)
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
 from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject
@@ -33,6 +40,7 @@ class LakeDiffers(Exception):
 ProgressCallback = Callable[[str], None]
 """Receives a sentence about the progress from time to time."""
 
+_log = logging.getLogger(__name__)
 _MAX_TRANSFERS = 4
 _REPORT_INTERVAL_S = 10
 _COPY_ATTEMPTS = 3
@@ -182,7 +190,7 @@ def copy_day(
         IncompleteDayError: the source has logs of the day, and no marker.
         InputError: the names of two files cannot both be in the lake.
     """
-    before = {entry.name: entry for entry in read_manifest(day, lake).files}
+    before = {entry.name: entry for entry in _list_copied(day, lake, report)}
     listed = list_source_day(day, source, marker)
     objects = listed.logs
     if marker and objects and listed.marker is None:
@@ -218,6 +226,21 @@ def copy_day(
     )
 
 
+def _list_copied(day: dt.date, lake: Lake, report: ProgressCallback) -> Iterable[ManifestEntry]:
+    """List what was copied; by a manifest that is damaged, all logs in the lake, of any content.
+
+    Each file that the source has is copied again then, and the others count as having left it.
+    """
+    try:
+        return read_manifest(day, lake).files
+    except DamagedDayError as error:
+        report(f"{error}; all files of the day are copied again")
+        return [
+            ManifestEntry(name=log.name, size=log.stored.size, tag="", sha256="")
+            for log in raw_objects(day, lake)
+        ]
+
+
 def list_source_day(day: dt.date, source: LogSource, marker: str | None) -> SourceDay:
     """List the files of a day in the log source.
 
@@ -235,12 +258,22 @@ def list_source_day(day: dt.date, source: LogSource, marker: str | None) -> Sour
 
 
 def read_manifest(day: dt.date, lake: Lake) -> Manifest:
-    """Read the manifest of a day; an empty one if nothing was copied."""
+    """Read the manifest of a day; an empty one if nothing was copied.
+
+    Raises:
+        NewerFormatError: it is of a newer release.
+        DamagedDayError: it is damaged, or another program has put a file of its name into the lake.
+    """
     try:
         content = lake.read(_manifest_name(day))
     except FileNotFoundError:
         return Manifest(day=day)
-    return read_document(Manifest, content, _manifest_name(day))
+    try:
+        return read_document(Manifest, content, _manifest_name(day))
+    except NewerFormatError:
+        raise
+    except InputError as error:
+        raise DamagedDayError(str(error), RAW_LOGS, day) from None
 
 
 def list_raw_day(day: dt.date, lake: Lake) -> RawDay:
@@ -281,9 +314,8 @@ def _gone_objects(manifest: _StoredManifest) -> frozenset[tuple[str, int]]:
     """
     try:
         files = read_manifest(manifest.day, manifest.lake).gone
-    except NewerFormatError:
-        raise
-    except InputError:  # another program has put a file of this name into the lake
+    except DamagedDayError as error:
+        _log.warning("%s; until then files that have left the source count, too", error)
         return frozenset()
     return frozenset((safe_name(file.name), file.size) for file in files)
 

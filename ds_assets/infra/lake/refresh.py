@@ -17,7 +17,7 @@ from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import PROVENANCE, Records
+from ds_assets.infra.lake.provenance import PROVENANCE, Records, read_object
 from ds_assets.infra.lake.raw_logs import raw_objects
 from ds_assets.infra.lake.tables import store_rows, table_file
 from ds_assets.infra.lake.verdicts import store_verdict
@@ -140,10 +140,7 @@ def request_refresh(game: Game, by: str, lake: Lake) -> None:
 
 def read_refresh_request(game: Game, lake: Lake) -> str | None:
     """When that was requested for the present game file; none if it was not."""
-    try:
-        request = json.loads(lake.read(_REQUEST))
-    except FileNotFoundError:
-        return None
+    request = read_object(_REQUEST, lake, "run `ds-assets refresh --yes` again")
     is_present = request.get("settings") == settings_of(game).fingerprint
     return str(request.get("at")) if is_present else None
 

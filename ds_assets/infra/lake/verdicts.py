@@ -7,8 +7,9 @@ Scope: storing and reading them. What they mean is in `core.verdicts`, which day
 import datetime as dt
 from collections.abc import Mapping
 
-from ds_assets.core.stored_documents import read_document
+from ds_assets.core.stored_documents import NewerFormatError, read_document
 from ds_assets.core.verdicts import Verdict, VerdictName, newest_verdicts
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 
 VERDICTS = "verdicts"
@@ -27,7 +28,24 @@ def list_verdicts(contents: Mapping[dt.date, str], lake: Lake) -> dict[dt.date, 
 def read_verdict(name: VerdictName, lake: Lake) -> Verdict:
     """Read a verdict.
 
+    The decision of one that is damaged stands, as its name has it. It counts as a person's, which
+    the checks do not overrule.
+
     Raises:
-        InputError: it is damaged, or of a newer release.
+        NewerFormatError: it is of a newer release.
     """
-    return read_document(Verdict, lake.read(f"{VERDICTS}/{name}"), f"{VERDICTS}/{name}")
+    file = f"{VERDICTS}/{name}"
+    try:
+        return read_document(Verdict, lake.read(file), file)
+    except NewerFormatError:
+        raise
+    except (FileNotFoundError, InputError):
+        return Verdict(
+            day=name.day,
+            content=name.content,
+            decision=name.decision,
+            reason=f"the reason is lost, as {file} cannot be read; decide again with `ds-assets "
+            f"accept {name.day}` or `ds-assets refuse {name.day}`",
+            by="somebody unknown",
+            at=dt.datetime.strptime(name.at, "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC),
+        )

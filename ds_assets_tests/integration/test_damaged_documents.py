@@ -1,0 +1,213 @@
+"""Damaged documents in the lake: they count as missing, are named, and are made again."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ds_assets.core.lineage import lineage_of
+from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.verdicts import Decision
+from ds_assets.errors import InputError
+from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.adoption import open_records
+from ds_assets.infra.lake.decisions import decide_by_operator
+from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.provenance import FIRST_KEPT_DAYS, Records
+from ds_assets.infra.lake.raw_logs import read_manifest
+from ds_assets.infra.lake.refresh import read_refresh_request, request_refresh
+from ds_assets.infra.lake.tables import read_predictions
+from ds_assets_tests.assets.factories import LAST, Installation, day, few_pictures, finished
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "garbage": lambda _: bytes(range(256)),
+    "a list": lambda _: b"[1, 2]",
+    "a text": lambda _: b'"text"',
+    "another document": lambda _: b'{"name": "other"}',
+}
+YESTERDAY = LAST - dt.timedelta(days=1)
+REFUSED = day(3)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Installation:
+    return finished().copy(tmp_path)
+
+
+def find_documents(installation: Installation) -> list[str]:
+    """Everything in the lake that is neither a log nor a table."""
+    folders = ("raw", "user_activity", "models", "provenance", "verdicts", FIRST_KEPT_DAYS)
+    names = (item.name for folder in folders for item in installation.lake.objects(folder))
+    return [name for name in names if name.endswith((".json", ".onnx"))]
+
+
+def damage(installation: Installation, name: str, kind: str = "truncated") -> None:
+    installation.lake.write(name, DAMAGES[kind](installation.lake.read(name)))
+
+
+def run_and_list_warnings(
+    installation: Installation, of_day: dt.date, caplog: pytest.LogCaptureFixture
+) -> str:
+    """Run the whole graph for a day. Returns the warnings of the run and of the software."""
+    with few_pictures(), dg.DagsterInstance.ephemeral() as instance:
+        installation.run(of_day, instance=instance)
+        (run,) = instance.get_runs()
+        entries = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    return "\n".join([*entries, *(record.getMessage() for record in caplog.records)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_day_is_made_with_every_document_damaged_and_each_that_it_needs_is_named(
+    copy: Installation, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    decide_by_operator(REFUSED, Decision.REFUSED, "a test", "me", copy.lake, copy.game)
+    for name in find_documents(copy):
+        damage(copy, name, kind)
+    warnings = run_and_list_warnings(copy, LAST, caplog)
+    for name in (
+        f"raw/dt={LAST}/_manifest.json",
+        f"user_activity/dt={LAST - dt.timedelta(days=7)}/report.json",
+        *(f"models/{it}/dt={YESTERDAY}/card.json" for it in ("clusters", "churn", "payment")),
+    ):
+        assert name in warnings
+    card = stored_card("churn", LAST, ModelCard, copy.lake)
+    assert card is not None
+    assert card.state == "ready", card.reasons
+    assert read_predictions(LAST, copy.lake)["churn_probability"].null_count == 0
+    records = open_records(copy.game, copy.lake)
+    assert REFUSED in records.refused_days()
+    for asset in lineage_of(copy.game):
+        assert LAST in records.recorded_days(asset), asset
+    assert {it.name for it in read_manifest(LAST, copy.lake).files}
+
+
+def test_a_damaged_verdict_keeps_its_decision_and_says_that_its_reason_is_lost(
+    copy: Installation,
+) -> None:
+    verdict = decide_by_operator(LAST, Decision.REFUSED, "a test", "me", copy.lake, copy.game)
+    damage(copy, f"verdicts/{verdict.name}")
+    records = open_records(copy.game, copy.lake)
+    assert LAST in records.refused_days()
+    damaged = records.verdict(LAST)
+    assert damaged is not None
+    assert (damaged.decision, damaged.at) == (Decision.REFUSED, verdict.at)
+    assert f"verdicts/{verdict.name} cannot be read" in damaged.reason
+    assert f"ds-assets accept {LAST}" in damaged.reason
+    accepted = decide_by_operator(LAST, Decision.ACCEPTED, "all well", "me", copy.lake, copy.game)
+    assert accepted.findings == {}
+    assert LAST not in open_records(copy.game, copy.lake).refused_days()
+
+
+def damage_clusters_card(installation: Installation) -> None:
+    damage(installation, f"models/clusters/dt={LAST}/card.json")
+
+
+def damage_model(installation: Installation) -> None:
+    damage(installation, f"models/churn/dt={LAST}/model.onnx")
+
+
+def lose_model(installation: Installation) -> None:
+    installation.lake.delete([f"models/churn/dt={LAST}/model.onnx"])
+
+
+def damage_card(installation: Installation) -> None:
+    damage(installation, f"models/churn/dt={LAST}/card.json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("harm", "asset"),
+    [
+        (damage_clusters_card, "clusters"),
+        (damage_card, "churn_model"),
+        (damage_model, "churn_model"),
+        (lose_model, "churn_model"),
+    ],
+)
+def test_a_days_own_damaged_model_is_named_and_outdated_so_that_it_is_made_again(
+    copy: Installation, harm: Callable[[Installation], None], asset: str
+) -> None:
+    before = read_predictions(LAST, copy.lake)
+    harm(copy)
+    assert open_records(copy.game, copy.lake).outdated_days(asset) == []
+    with pytest.raises(InputError) as caught:
+        copy.run(LAST, assets=["predictions"])
+    assert f"models/{asset.removesuffix('_model')}/dt={LAST}" in str(caught.value)
+    assert f"{asset} of {LAST} counts as missing" in str(caught.value)
+    assert f"`ds-assets run {LAST}`, makes it again" in str(caught.value)
+    assert open_records(copy.game, copy.lake).outdated_days(asset) == [LAST]
+    copy.run(LAST, assets=[asset, "predictions"])
+    assert open_records(copy.game, copy.lake).outdated_days(asset) == []
+    after = read_predictions(LAST, copy.lake)
+    assert after["churn_probability"].equals(before["churn_probability"])
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
+    with caplog.at_level(logging.WARNING, "ds_assets"):
+        yield lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_record_goes_with_a_warning_when_it_would_be_changed(
+    copy: Installation, kind: str, warnings: Callable[[], str]
+) -> None:
+    (name,) = (
+        it.name for it in copy.lake.objects("provenance/user_activity") if str(LAST) in it.name
+    )
+    damage(copy, name, kind)
+    records = Records(lineage_of(copy.game), copy.lake)
+    assert records.read("user_activity", LAST) is None
+    assert name in warnings()
+    records.mark_again("user_activity", [LAST], "a test")
+    assert open_records(copy.game, copy.lake).outdated_days("user_activity") == [LAST]
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_small_damaged_documents_count_as_missing_with_a_warning(
+    copy: Installation, kind: str, warnings: Callable[[], str]
+) -> None:
+    request_refresh(copy.game, "me", copy.lake)
+    copy.lake.write(FIRST_KEPT_DAYS, b'{"tables": "2026-01-02"}')
+    names = ("provenance/refresh.json", "provenance/adopted.json", FIRST_KEPT_DAYS)
+    for name in names:
+        damage(copy, name, kind)
+    assert read_refresh_request(copy.game, copy.lake) is None
+    records = open_records(copy.game, copy.lake)
+    assert records.outdated_days("predictions") == []
+    assert records.first_kept_day == dt.date.min
+    for name in names:
+        assert name in warnings() or kind == "another document"
+
+
+@pytest.mark.slow
+def test_a_damaged_manifest_makes_no_event_count_twice(copy: Installation) -> None:
+    """A file that had left the source stays gone, though the manifest that said so is lost."""
+    files = sorted(copy.source(LAST).glob("*.jsonl*"))
+    files[0].rename(files[0].with_name(f"renamed-{files[0].name}"))
+    copy.run(LAST, assets=["raw_logs", "user_activity"])
+    gone = [file.name for file in read_manifest(LAST, copy.lake).gone]
+    before = read_report(LAST, copy.lake)
+    damage(copy, f"raw/dt={LAST}/_manifest.json", "garbage")
+    copy.run(LAST, assets=["raw_logs", "user_activity"])
+    assert [file.name for file in read_manifest(LAST, copy.lake).gone] == gone == [files[0].name]
+    after = read_report(LAST, copy.lake)
+    assert before is not None
+    assert after is not None
+    assert after.gone_files == 1
+    assert (after.events, after.lines, after.files) == (before.events, before.lines, before.files)
+
+
+def test_days_without_a_readable_report_are_not_compared_with(
+    copy: Installation, warnings: Callable[[], str]
+) -> None:
+    damage(copy, f"user_activity/dt={day(20)}/report.json")
+    assert read_report(day(20), copy.lake) is None
+    assert f"user_activity/dt={day(20)}/report.json" in warnings()
+    assert "user_activity of that day is materialized again" in warnings()
