@@ -14,6 +14,7 @@ import dagster as dg
 
 from benchmarks.subjects.predict_days import FEATURES, LOGS, MODELS, feature_days
 from ds_assets.core import labels
+from ds_assets.core.engine import frame_of_days
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.features import arrival_days, user_features
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
@@ -100,19 +101,20 @@ def _predict(installation: Installation, game: Game, missing: frozenset[dt.date]
     days = set(stored_days("user_activity", lake)) - missing
     table = user_activity_table(game)
     arrived = sorted(between(days, *arrival_days(LAST, game)))
-    features = engine.to_pandas(
-        user_features(engine.read(arrived, table, lake), [LAST], game, engine)
-    )
+    with (
+        engine.read(arrived, table, lake) as activity,
+        frame_of_days([LAST], "snapshot", engine) as snapshots,
+    ):
+        features = engine.to_pandas(user_features(activity, snapshots, game, engine))
     rows = predict(features, day_models(LAST, lake), declare_features(game), game.closed_days)
     after = sorted(stored_days("user_activity", lake))
-    outcomes = labels.outcomes(
-        engine.read(after, stored_activity_table(game), lake),
-        {after[-1]: [LAST]},
-        HORIZON_DAYS,
-        installation.game,
-        engine,
-    )
-    came = engine.to_pandas(outcomes).query("active_days > 0")["user_id"]
+    looks = {after[-1]: [LAST]}
+    with (
+        engine.read(after, stored_activity_table(game), lake) as activity,
+        labels.frame_of_windows(looks, HORIZON_DAYS, installation.game, engine) as windows,
+    ):
+        outcomes = engine.to_pandas(labels.outcomes(activity, windows, installation.game, engine))
+    came = outcomes.query("active_days > 0")["user_id"]
     has_left = ~rows["user_id"].isin(came)
     chances = rows["churn_probability"].to_numpy(dtype=float)
     losses = log_losses(has_left.to_numpy(), chances)

@@ -309,6 +309,10 @@ class Game(_Part):
     checks: Checks = Checks()
     """Limits beyond which a day is refused."""
 
+    def __hash__(self) -> int:
+        """Equal games have equal names; mappings have no hash."""
+        return hash((self.name, self.first_day))
+
     @field_validator("clusters", mode="before")
     @classmethod
     def _one_number_is_a_range(cls, clusters: object) -> object:

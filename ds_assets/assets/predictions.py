@@ -42,12 +42,12 @@ def update(
     """Apply each day's models to its features, and store the rows. Returns their number."""
     rows: dict[dt.date, int] = {}
     for batch in in_batches(sorted(days), lambda _: 1, DAYS_AT_ONCE):
-        features = engine.read(batch, user_features_table(game), lake)
-        _predict_targets(batch, features, lake, engine, game)
-        files = tuple(day_files(day, lake) for day in batch)
-        predictor = Predictor(files, declare_features(game), game.closed_days)
-        predicted = engine.map(features, predictor, PREDICTIONS)
-        rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
+        with engine.read(batch, user_features_table(game), lake) as features:
+            _predict_targets(batch, features, lake, engine, game)
+            files = tuple(day_files(day, lake) for day in batch)
+            predictor = Predictor(files, declare_features(game), game.closed_days)
+            predicted = engine.map(features, predictor, PREDICTIONS)
+            rows |= engine.store(predicted, PREDICTIONS, "as_of", batch, lake)
     return rows
 
 

@@ -3,8 +3,6 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import dagster as dg
 import pandas as pd
@@ -29,7 +27,7 @@ from ds_assets.daily_assets import (
     warn,
 )
 from ds_assets.game import Game
-from ds_assets.infra.engines.base import LakeEngine
+from ds_assets.infra.engines.base import EventReader, LakeEngine
 from ds_assets.infra.lake.activity_reports import read_report, store_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records, stored_content
@@ -57,17 +55,12 @@ def materialize_days(
     files = [(day, raw) for day in days if (raw := list_raw_day(day, lake)).logs]
     reports: dict[dt.date, ActivityReport] = {}
 
-    @lru_cache(maxsize=1)  # planning is slow, and some readers return the same frames again
-    def planned(lines: DataFrame, bad_lines: DataFrame, event_ids: DataFrame) -> _Frames:
-        return _Frames.of(lines, bad_lines, event_ids, game, engine)
-
     with engine.events(game) as reader:
         for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
             # Taken before the files are read: a file that changes meanwhile counts as changed.
             prints = {day: fingerprint(raw.logs) for day, raw in batch.items()}
             reader.read([file for raw in batch.values() for file in raw.logs], lake)
-            frames = planned(reader.frame, reader.bad_lines, reader.event_ids)
-            for report in _reduce(batch, prints, frames, lake, engine, game):
+            for report in _reduce(batch, prints, reader, lake, engine, game):
                 reports[report.day] = report
                 store_report(report, lake)
     return reports
@@ -145,38 +138,10 @@ def _raw_bytes(day: tuple[dt.date, RawDay]) -> int:
     return sum(file.stored.size for file in day[1].logs)
 
 
-@dataclass(frozen=True)
-class _Frames:
-    """What is computed from the lines that a reader has read."""
-
-    activity: DataFrame
-    quarantine: DataFrame
-    event_ids: DataFrame
-    lines: DataFrame
-    bad_lines: DataFrame
-
-    @classmethod
-    def of(
-        cls,
-        lines: DataFrame,
-        bad_lines: DataFrame,
-        event_ids: DataFrame,
-        game: Game,
-        engine: LakeEngine,
-    ) -> "_Frames":
-        return cls(
-            activity=activity.daily_activity(lines, game, engine),
-            quarantine=bad_lines,
-            event_ids=event_ids,
-            lines=events.count_lines(lines, game, engine),
-            bad_lines=events.count_bad_lines(bad_lines, engine),
-        )
-
-
 def _reduce(
     files: dict[dt.date, RawDay],
     prints: dict[dt.date, str],
-    frames: _Frames,
+    reader: EventReader,
     lake: Lake,
     engine: LakeEngine,
     game: Game,
@@ -184,12 +149,13 @@ def _reduce(
     """Store what the reader has read of some days, and yield the report of each."""
     to_run_again: dict[dt.date, list[dt.date]] = {}
     if game.fields.event_id is not None:
-        to_run_again = _find_days_to_run_again(files, frames.event_ids, lake, engine, game)
-        engine.store(frames.event_ids, EVENT_IDS, "dt", files, lake)
-    engine.store(frames.activity, stored_activity_table(game), "dt", files, lake)
-    engine.store(frames.quarantine, QUARANTINE, "dt", files, lake)
-    lines = engine.to_pandas(frames.lines)
-    bad_lines = engine.to_pandas(frames.bad_lines)
+        to_run_again = _find_days_to_run_again(files, reader.event_ids, lake, engine, game)
+        engine.store(reader.event_ids, EVENT_IDS, "dt", files, lake)
+    rows = activity.daily_activity(reader.frame, game, engine)
+    engine.store(rows, stored_activity_table(game), "dt", files, lake)
+    engine.store(reader.bad_lines, QUARANTINE, "dt", files, lake)
+    lines = engine.to_pandas(events.count_lines(reader.frame, game, engine))
+    bad_lines = engine.to_pandas(events.count_bad_lines(reader.bad_lines, engine))
     names = dict(enumerate(log.name for raw in files.values() for log in raw.logs))
     lines["file"] = lines["file"].map(names)
     totals = _totals(files, lake, engine, game)
@@ -239,14 +205,15 @@ def _find_days_to_run_again(
     later = [day for day in between(stored, min(days), last) if day not in days]
     if not any(day > min(days) for day in later):
         return {}
-    before = engine.read([day for day in days if day in stored], EVENT_IDS, lake)
-    pairs = events.find_repeating_days(
-        before, event_ids, engine.read(later, EVENT_IDS, lake), game.duplicate_days, engine
-    )
-    to_run_again: dict[dt.date, list[dt.date]] = defaultdict(list)
-    for changed, repeated in (
-        engine.to_pandas(pairs).sort_values("repeated").itertuples(index=False)
+    with (
+        engine.read([day for day in days if day in stored], EVENT_IDS, lake) as before,
+        engine.read(later, EVENT_IDS, lake) as after,
     ):
+        pairs = engine.to_pandas(
+            events.find_repeating_days(before, event_ids, after, game.duplicate_days, engine)
+        )
+    to_run_again: dict[dt.date, list[dt.date]] = defaultdict(list)
+    for changed, repeated in pairs.sort_values("repeated").itertuples(index=False):
         to_run_again[changed.date()].append(repeated.date())
     return to_run_again
 
@@ -292,8 +259,8 @@ def _by_reason(counts: pd.DataFrame) -> dict[str, int]:
 def _totals(
     days: Iterable[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, dict[str, int]]:
-    rows = engine.read(days, user_activity_table(game), lake)
-    totals = engine.to_pandas(activity.day_totals(rows, engine)).to_dict("records")
+    with engine.read(days, user_activity_table(game), lake) as rows:
+        totals = engine.to_pandas(activity.day_totals(rows, engine)).to_dict("records")
     return {row.pop("dt").date(): {str(k): int(v) for k, v in row.items()} for row in totals}
 
 

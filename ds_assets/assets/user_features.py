@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 import dagster as dg
 
 from ds_assets.core import features
+from ds_assets.core.engine import frame_of_days
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.window_days import count_window_days, find_missing_active_days
@@ -43,9 +44,13 @@ def materialize_days(
         return sum(stored[it].size for it in days_read(day, day))
 
     for batch in in_batches(sorted(days), bytes_read, BATCH_BYTES):
-        activity = engine.read(days_read(batch[0], batch[-1]), user_activity_table(game), lake)
-        frame = features.user_features(activity, batch, game, engine)
-        users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
+        days_of_batch = days_read(batch[0], batch[-1])
+        with (
+            engine.read(days_of_batch, user_activity_table(game), lake) as activity,
+            frame_of_days(batch, "snapshot", engine) as snapshots,
+        ):
+            frame = features.user_features(activity, snapshots, game, engine)
+            users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
     return users
 
 

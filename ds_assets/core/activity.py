@@ -4,12 +4,13 @@ Scope: `user_activity`, the only reduction of events; everything downstream read
 """
 
 from ds_assets.core.aggregates import latest_attribute
-from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.game_tables import REFUNDS, has_refunds, stored_activity_table
 from ds_assets.core.measures import count_activities, count_refunds, count_types, stored_measures
 from ds_assets.game import Game
 
 
+@plan_once
 def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """Reduce events to one row per arrival day, user and event date.
 
@@ -38,6 +39,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     return grouped.select("dt", *stored_activity_table(game).names)
 
 
+@plan_once
 def day_totals(activity: DataFrame, engine: Engine) -> DataFrame:
     """Sum up each arrival day of `user_activity`.
 

@@ -6,8 +6,13 @@ Scope: the interface. The engines are in `infra.engines`.
 """
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+_Arguments = ParamSpec("_Arguments")
+_Plan = TypeVar("_Plan")
 
 DataFrame = Any
 """A PySpark-compatible DataFrame of any engine."""
@@ -31,8 +36,32 @@ class Engine(Protocol):
         """The class that builds window specifications: `Window`."""
         ...
 
+    def values(
+        self, rows: Sequence[tuple[object, ...]], columns: str
+    ) -> AbstractContextManager[DataFrame]:
+        """Open a frame of a few rows, which is valid within the context; see `plan_once`.
 
-def frame_of_days(days: Iterable[dt.date], name: str, engine: Engine) -> DataFrame:
-    """Make a frame with one column of distinct days, ascending."""
-    rows = [(day,) for day in sorted(set(days))]
-    return engine.session.createDataFrame(rows, f"{name} date")
+        Args:
+            rows: The rows.
+            columns: Name and type of each column, such as `snapshot date`.
+        """
+        ...
+
+
+def frame_of_days(
+    days: Iterable[dt.date], name: str, engine: Engine
+) -> AbstractContextManager[DataFrame]:
+    """Open a frame with one column of distinct days, ascending."""
+    return engine.values([(day,) for day in sorted(set(days))], f"{name} date")
+
+
+def plan_once(build: Callable[_Arguments, _Plan]) -> Callable[_Arguments, _Plan]:
+    """Let a function that builds frames return the same ones for the same arguments.
+
+    Building a query takes longer than running it on a small day. An engine may open the same frame
+    again for other rows, as DuckDB does; then the queries of a game are built once per process.
+    """
+    return cast("Callable[_Arguments, _Plan]", lru_cache(maxsize=_MAX_PLANS_PER_FUNCTION)(build))
+
+
+_MAX_PLANS_PER_FUNCTION = 16

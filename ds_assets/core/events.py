@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds_assets.core.attribute_texts import is_long
-from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.user_ids import NULL_USER_IDS
 from ds_assets.game import Game
@@ -89,6 +89,7 @@ def events_table(game: Game) -> Table:
     )
 
 
+@plan_once
 def repeated_keys(events: DataFrame, earlier: DataFrame, engine: Engine) -> DataFrame:
     """Find event keys that occur more than once.
 
@@ -106,6 +107,7 @@ def repeated_keys(events: DataFrame, earlier: DataFrame, engine: Engine) -> Data
     return repeated.union(earlier.select("event_key")).distinct()
 
 
+@plan_once
 def duplicates(
     events: DataFrame, repeated: DataFrame, earlier: DataFrame, days: int, engine: Engine
 ) -> DataFrame:
@@ -139,6 +141,7 @@ def duplicates(
     return marked.where(is_duplicate).select("dt", "file", "line")
 
 
+@plan_once
 def event_ids(events: DataFrame, probe: int, engine: Engine) -> DataFrame:
     """Collect the keys of the events that arrived on each day, duplicates among them.
 
@@ -159,6 +162,7 @@ def event_ids(events: DataFrame, probe: int, engine: Engine) -> DataFrame:
     return keys.distinct().withColumn("probe", f.lit(probe))
 
 
+@plan_once
 def find_repeating_days(
     before: DataFrame, after: DataFrame, later: DataFrame, days: int, engine: Engine
 ) -> DataFrame:
@@ -189,6 +193,7 @@ def _identified(events: DataFrame, f: Any) -> DataFrame:
     return events.where(f.col("reason").isNull() & f.col("event_key").isNotNull())
 
 
+@plan_once
 def count_lines(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """Count the lines of each raw file by reason.
 
@@ -214,6 +219,7 @@ def count_lines(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
     )
 
 
+@plan_once
 def count_bad_lines(bad_lines: DataFrame, engine: Engine) -> DataFrame:
     """Count the invalid lines and the damage of each raw file by reason.
 

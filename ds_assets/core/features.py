@@ -7,11 +7,10 @@ The rule of this file: features of day D see only what arrived and happened on o
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 from ds_assets.core.aggregates import latest_attribute
-from ds_assets.core.engine import DataFrame, Engine, frame_of_days
+from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.open_days import is_open, open_days_between, subtract_open_days
@@ -27,8 +26,9 @@ def arrival_days(snapshot: dt.date, game: Game) -> tuple[dt.date, dt.date]:
     return subtract_open_days(snapshot, game.lookback_days, game.closed_days), snapshot
 
 
+@plan_once
 def user_features(
-    activity: DataFrame, snapshots: Sequence[dt.date], game: Game, engine: Engine
+    activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine
 ) -> DataFrame:
     """Describe each user who is active at each snapshot.
 
@@ -38,18 +38,13 @@ def user_features(
     Args:
         activity: dt and the columns of `user_activity_table(game)`, at least for the arrival days
             of every snapshot; further days make no difference.
-        snapshots: Days at whose end users are described.
+        snapshots: Column snapshot: the days at whose end users are described.
         game: Declares the features, and who counts as active.
         engine: Engine that runs it.
 
     Returns:
         snapshot and the columns of `user_features_table(game)`.
     """
-    return features_at(activity, frame_of_days(snapshots, "snapshot", engine), game, engine)
-
-
-def features_at(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:
-    """The same for snapshots that are given as a frame with the column snapshot."""
     f = engine.functions
     declared = declare_features(game)
     days = known_days(activity, snapshots, game, engine)

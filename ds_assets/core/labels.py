@@ -6,10 +6,11 @@ its horizon, and the grace for late logs, have passed.
 
 import datetime as dt
 from collections.abc import Collection, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ds_assets.core.aggregates import exact_sum
-from ds_assets.core.engine import DataFrame, Engine
+from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.game_tables import REFUNDS, has_refunds
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.game import Game
@@ -68,43 +69,27 @@ def is_matured(
     return all(day in stored_days for day in label_days(snapshot, horizon, game))
 
 
-def outcomes(
-    activity: DataFrame,
-    snapshots: Mapping[dt.date, Collection[dt.date]],
-    horizon: int,
-    game: Game,
-    engine: Engine,
-    counts: Sequence[str] = (),
-) -> DataFrame:
-    """What happened in the label window of each snapshot: the `horizon` open days after it.
+def frame_of_windows(
+    snapshots: Mapping[dt.date, Collection[dt.date]], horizon: int, game: Game, engine: Engine
+) -> AbstractContextManager[DataFrame]:
+    """Open a frame of the label windows of snapshots: the `horizon` open days after each.
 
-    The window becomes longer by the closed days in it. Events that are dated on one of them, as
-    where the game was closed for some hours, count as well: they did happen.
-
-    A user of the snapshot's population without a row here did nothing in the window. That is
-    an outcome only because the window is over, which this function insists on.
+    A window becomes longer by the closed days in it.
 
     Args:
-        activity: dt and the columns of `user_activity_table(game)` for the arrival days up to the
-            last training day at least.
-        snapshots: Matured snapshots of each training day: the day at whose end one looks; what
-            arrived later is not seen.
+        snapshots: Matured snapshots of each training day, at whose end the labels are read.
         horizon: Length of the label window, in open days.
         game: Its grace for late logs, and its closed days.
-        engine: Engine that runs it.
-        counts: Columns of counted events that are added up.
+        engine: Engine that opens it.
 
     Returns:
-        Columns as_of, snapshot, user_id, active_days, purchases (0 where refunds took back all that
-        was spent), spend and, with `counts`, their
-        sum as events; the same whatever the order of the rows.
+        Columns as_of, snapshot, until: the training day, the snapshot and the window's last day.
 
     Raises:
         ValueError: a snapshot has not matured on its training day.
     """
     for as_of, days in snapshots.items():
         _refuse_unmatured(sorted(days), horizon, as_of, game)
-    f = engine.functions
     windows = sorted(
         {
             (as_of, day, add_open_days(day, horizon, game.closed_days))
@@ -112,14 +97,46 @@ def outcomes(
             for day in days
         }
     )
-    looks = engine.session.createDataFrame(windows, "as_of date, snapshot date, until date")
+    return engine.values(windows, "as_of date, snapshot date, until date")
+
+
+@plan_once
+def outcomes(
+    activity: DataFrame,
+    windows: DataFrame,
+    game: Game,
+    engine: Engine,
+    counts: tuple[str, ...] = (),
+) -> DataFrame:
+    """What happened in label windows, as far as it had arrived on the training day.
+
+    Events that are dated on a closed day, as where the game was closed for some hours, count as
+    well: they did happen.
+
+    A user of the snapshot's population without a row here did nothing in the window. That is
+    an outcome only because the window is over, as `frame_of_windows` ensures.
+
+    Args:
+        activity: dt and the columns of `user_activity_table(game)` for the arrival days up to the
+            last training day at least.
+        windows: See `frame_of_windows`.
+        game: States whether there are refunds.
+        engine: Engine that runs it.
+        counts: Columns of counted events that are added up.
+
+    Returns:
+        Columns as_of, snapshot, user_id, active_days, purchases (0 where refunds took back all that
+        was spent), spend and, with `counts`, their sum as events; the same whatever the order of
+        the rows.
+    """
+    f = engine.functions
     date = f.col("event_date")
     is_within = (date > f.col("snapshot")) & (date <= f.col("until"))
 
     def counted(events: Any) -> list[Any]:
         return [f.sum(events).alias("events")] if counts else []
 
-    after = activity.join(looks, (f.col("dt") <= f.col("as_of")) & is_within)
+    after = activity.join(windows, (f.col("dt") <= f.col("as_of")) & is_within)
     refunds = f.sum(f.coalesce(f.col(REFUNDS), f.lit(0))) if has_refunds(game) else f.lit(0)
     dates = after.groupBy("as_of", "snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),

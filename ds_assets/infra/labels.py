@@ -7,11 +7,12 @@ from dataclasses import replace
 import pandas as pd
 
 from ds_assets.core import labels
+from ds_assets.core.engine import DataFrame, plan_once
 from ds_assets.core.game_tables import REFUNDS, stored_activity_table
 from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTION_OUTCOMES
-from ds_assets.core.targets import Target
+from ds_assets.core.targets import LabelRule, Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
@@ -90,15 +91,25 @@ def outcomes_of(
     if not all_snapshots:
         return spend_by_day
     arrived = between(stored, min(all_snapshots), max(snapshots))
-    activity = engine.read(arrived, _label_table(target, game), lake)
-    counts = target.label.count_columns
-    outcomes = labels.outcomes(activity, snapshots, target.horizon, game, engine, counts)
-    reached = f"{target.label.measure} >= {target.label.at_least}"
-    rows = engine.to_pandas(outcomes.where(reached).select("as_of", "snapshot", "user_id", "spend"))
+    with (
+        engine.read(arrived, _label_table(target, game), lake) as activity,
+        labels.frame_of_windows(snapshots, target.horizon, game, engine) as windows,
+    ):
+        rows = engine.to_pandas(_reaching(target.label, activity, windows, game, engine))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, snapshot = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
         spend_by_day[day][snapshot] = users.set_index("user_id")["spend"].astype(float)
     return spend_by_day
+
+
+@plan_once
+def _reaching(
+    label: LabelRule, activity: DataFrame, windows: DataFrame, game: Game, engine: LakeEngine
+) -> DataFrame:
+    """Spend of the users who reach a label's measure; see `labels.outcomes`."""
+    outcomes = labels.outcomes(activity, windows, game, engine, tuple(label.count_columns))
+    reached = outcomes.where(f"{label.measure} >= {label.at_least}")
+    return reached.select("as_of", "snapshot", "user_id", "spend")
 
 
 def _label_table(target: Target, game: Game) -> Table:

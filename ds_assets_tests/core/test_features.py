@@ -2,7 +2,8 @@ import datetime as dt
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from ds_assets.core import features
+from ds_assets.core import features, labels
 from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.engine import DataFrame, frame_of_days
 from ds_assets.core.game_tables import user_activity_table, user_features_table
@@ -116,11 +117,7 @@ def random_histories(seed: int, users: int = 1000) -> list[Row]:
 
 
 class World:
-    """Stored activity, a file an arrival day, and the frames that look at it.
-
-    A frame takes a second to build and reads the files each time that it is collected, so it is
-    built once and the files are what changes.
-    """
+    """Stored activity, one file per arrival day, and what is computed from it."""
 
     def __init__(self, folder: Path, game: Game) -> None:
         self.game = game
@@ -128,8 +125,6 @@ class World:
         self._lake = FolderLake(folder)
         self._days = [day(number) for number in NUMBERS]
         self.store([])
-        self.activity: DataFrame = engine().read(self._days, self._table, self._lake)
-        self._features: dict[tuple[dt.date, ...], DataFrame] = {}
 
     def store(self, rows: Iterable[Row]) -> None:
         arrived = defaultdict(list)
@@ -139,17 +134,29 @@ class World:
             table = pa.Table.from_pylist(arrived[at], self._table.arrow_schema)
             store_rows(table, self._table.name, at, self._lake)
 
-    def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> DataFrame:
-        key = tuple(snapshots)
-        if key not in self._features:
-            frame = features.user_features(self.activity, snapshots, self.game, engine())
-            self._features[key] = frame
-        return self._features[key]
+    @contextmanager
+    def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> Iterator[DataFrame]:
+        with (
+            engine().read(self._days, self._table, self._lake) as activity,
+            frame_of_days(snapshots, "snapshot", engine()) as days,
+        ):
+            yield features.user_features(activity, days, self.game, engine())
+
+    def outcomes_of(
+        self, snapshots: Mapping[dt.date, Sequence[dt.date]], horizon: int
+    ) -> list[dict[str, Any]]:
+        """Outcomes of the snapshots of each training day."""
+        with (
+            engine().read(self._days, self._table, self._lake) as activity,
+            labels.frame_of_windows(snapshots, horizon, self.game, engine()) as windows,
+        ):
+            return list(records(labels.outcomes(activity, windows, self.game, engine())))
 
     def describe(self, rows: Iterable[Row], snapshots: Sequence[dt.date] = SNAPSHOTS) -> Described:
         """Features by snapshot and user."""
         self.store(rows)
-        descriptions = list(records(self.features(snapshots)))
+        with self.features(snapshots) as frame:
+            descriptions = list(records(frame))
         described = {(row.pop("snapshot"), row.pop("user_id")): row for row in descriptions}
         assert len(described) == len(descriptions), "a user is described twice in one snapshot"
         return described
@@ -292,11 +299,8 @@ def test_users_look_after_a_maintenance_as_they_did_before_it(tmp_path: Path) ->
 def test_a_maintenance_in_each_week_of_a_year_can_be_planned(tmp_path: Path) -> None:
     closed = frozenset(FIRST_DAY - dt.timedelta(days=7 * n) for n in range(52))
     stored = World(tmp_path, GAME.model_copy(update={"closed_days": closed}))
-    frame = features.features_at(
-        stored.activity, frame_of_days([day(9)], "snapshot", engine()), stored.game, engine()
-    )
-    stored.store([make_row("a", 8)])
-    assert [row["days_since_active"] for row in records(frame)] == [1]
+    described = stored.describe([make_row("a", 8)], [day(9)])
+    assert [row["days_since_active"] for row in described.values()] == [1]
 
 
 def test_several_snapshots_at_once_give_the_same_as_one_at_a_time(world: World) -> None:
@@ -312,7 +316,8 @@ def test_a_snapshot_that_is_named_twice_is_described_once(world: World) -> None:
 
 
 def test_the_columns_are_those_of_the_table_with_the_snapshot_first(world: World) -> None:
-    assert list(world.features().columns) == ["snapshot", *user_features_table(GAME).names]
+    with world.features() as frame:
+        assert list(frame.columns) == ["snapshot", *user_features_table(GAME).names]
 
 
 def test_what_is_not_known_is_stored_as_missing_and_never_as_a_number(
@@ -320,7 +325,8 @@ def test_what_is_not_known_is_stored_as_missing_and_never_as_a_number(
 ) -> None:
     world.store(random_histories(seed=4))
     table, lake = user_features_table(GAME), FolderLake(tmp_path)
-    engine().store(world.features(), table, "snapshot", [day(8)], lake)
+    with world.features() as frame:
+        engine().store(frame, table, "snapshot", [day(8)], lake)
     stored = parquet.ParquetFile(lake.local(table_file(table.name, day(8)))).read()
     for column in table.columns:
         values = stored[column.name].to_pylist()

@@ -1,6 +1,6 @@
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core import labels
+from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
@@ -37,25 +38,17 @@ DAYS = st.integers(-40, 40).map(day)
 
 
 class Labels(World):
-    """A world whose labels are asked for; a frame is built once."""
-
-    _outcomes: dict[Any, Any] | None = None
+    """A world whose outcomes are compared."""
 
     def outcomes(
         self, rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date = AS_OF
     ) -> Described:
         """Outcomes by snapshot and user."""
         self.store(rows)
-        frames = self._outcomes = self._outcomes or {}
-        key = (tuple(snapshots), as_of)
-        if key not in frames:
-            frames[key] = labels.outcomes(
-                self.activity, {as_of: snapshots}, HORIZON, self.game, engine()
-            )
-        rows_of_key = list(records(frames[key]))
-        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in rows_of_key}
-        assert {row.pop("as_of") for row in rows_of_key} <= {as_of}
-        assert len(described) == len(rows_of_key)
+        outcomes = self.outcomes_of({as_of: snapshots}, HORIZON)
+        described = {(row.pop("snapshot"), row.pop("user_id")): row for row in outcomes}
+        assert {row.pop("as_of") for row in outcomes} <= {as_of}
+        assert len(described) == len(outcomes)
         return described
 
 
@@ -79,6 +72,14 @@ def reference(rows: Sequence[Row], snapshots: Sequence[dt.date], as_of: dt.date)
         }
         for key, rows_of_key in after.items()
     }
+
+
+def outcomes_of(
+    activity: DataFrame, snapshots: Mapping[dt.date, Sequence[dt.date]], game: Game
+) -> list[dict[str, Any]]:
+    """Outcomes of other activity than that of a world."""
+    with labels.frame_of_windows(snapshots, HORIZON, game, engine()) as windows:
+        return list(records(labels.outcomes(activity, windows, game, engine())))
 
 
 def churned(population: Described, outcomes: Described) -> set[tuple[dt.date, str]]:
@@ -122,8 +123,8 @@ def test_what_arrived_after_the_training_day_is_not_seen(world: Labels) -> None:
 def test_each_training_day_sees_what_had_arrived_by_then(world: Labels) -> None:
     world.store([make_row("in time", 8), make_row("late", 9, dated=8)])
     looks = {day(8): [day(5)], day(9): [day(5), day(6)]}
-    frame = labels.outcomes(world.activity, looks, HORIZON, GAME, engine())
-    keys = {(row["as_of"], row["snapshot"], row["user_id"]) for row in records(frame)}
+    outcomes = world.outcomes_of(looks, HORIZON)
+    keys = {(row["as_of"], row["snapshot"], row["user_id"]) for row in outcomes}
     assert keys == {
         (day(8), day(5), "in time"),
         *((day(9), snapshot, user) for snapshot in looks[day(9)] for user in ("in time", "late")),
@@ -167,8 +168,7 @@ def test_a_purchase_that_is_taken_back_within_the_horizon_is_none(
     )
     days = [(day(number), "a", day(number), 1, *counts) for number, *counts in rows]
     activity = engine().session.createDataFrame(days, schema)
-    looks = {day(20): [day(6)]}
-    (outcome,) = records(labels.outcomes(activity, looks, HORIZON, PAID, engine()))
+    (outcome,) = outcomes_of(activity, {day(20): [day(6)]}, PAID)
     assert (outcome["purchases"], outcome["spend"]) == (purchases, spend)
 
 
@@ -176,9 +176,9 @@ def test_days_of_an_earlier_version_have_no_refunds_and_can_be_read(tmp_path: Pa
     world = World(tmp_path, PAID)
     world.store([make_row("a", 7, purchases=1, spend=5.0)])
     table = stored_activity_table(PAID)
-    activity = engine().read([day(7)], table, FolderLake(tmp_path))
-    assert engine().to_pandas(activity)["refunds"].isna().all()
-    (outcome,) = records(labels.outcomes(activity, {AS_OF: [day(6)]}, HORIZON, PAID, engine()))
+    with engine().read([day(7)], table, FolderLake(tmp_path)) as activity:
+        assert engine().to_pandas(activity)["refunds"].isna().all()
+        (outcome,) = outcomes_of(activity, {AS_OF: [day(6)]}, PAID)
     assert outcome["purchases"] == 1
 
 
@@ -190,19 +190,21 @@ def test_without_snapshots_there_are_no_outcomes(world: Labels) -> None:
     snapshot=DAYS, horizon=st.integers(1, 30), grace=st.integers(0, 10), spare=st.integers(-30, -1)
 )
 def test_a_label_is_refused_until_its_horizon_and_the_grace_have_passed(
-    world: Labels, snapshot: dt.date, horizon: int, grace: int, spare: int
+    snapshot: dt.date, horizon: int, grace: int, spare: int
 ) -> None:
     game = make_game(grace_days=grace)
     matured = snapshot + dt.timedelta(days=horizon + grace)
     assert labels.matures_on(snapshot, horizon, game) == matured
     as_of = matured + dt.timedelta(days=spare)
     with pytest.raises(ValueError, match=f"{snapshot} have not matured on {as_of}"):
-        labels.outcomes(world.activity, {as_of: [snapshot]}, horizon, game, engine())
+        labels.frame_of_windows({as_of: [snapshot]}, horizon, game, engine())
 
 
-def test_a_label_is_given_on_the_day_on_which_it_matures(world: Labels) -> None:
-    frame = labels.outcomes(world.activity, {day(9): [day(4)]}, 3, PATIENT, engine())
-    assert list(frame.columns) == [
+def test_a_label_is_given_on_the_day_on_which_it_matures(tmp_path: Path) -> None:
+    world = World(tmp_path, PATIENT)
+    world.store([make_row("a", 5)])
+    (outcome,) = world.outcomes_of({day(9): [day(4)]}, 3)
+    assert list(outcome) == [
         "as_of",
         "snapshot",
         "user_id",
@@ -211,13 +213,13 @@ def test_a_label_is_given_on_the_day_on_which_it_matures(world: Labels) -> None:
         "spend",
     ]
     with pytest.raises(ValueError, match="horizon is 3 days and the grace 2"):
-        labels.outcomes(world.activity, {day(8): [day(4)]}, 3, PATIENT, engine())
+        world.outcomes_of({day(8): [day(4)]}, 3)
 
 
 def test_one_snapshot_that_has_not_matured_refuses_them_all_by_name(world: Labels) -> None:
     early = [day(7), day(8)]
     with pytest.raises(ValueError, match=f"labels of {early[0]}, {early[1]} have not"):
-        labels.outcomes(world.activity, {AS_OF: [day(8), day(2), day(7)]}, 3, GAME, engine())
+        world.outcomes_of({AS_OF: [day(8), day(2), day(7)]}, 3)
 
 
 @given(as_of=DAYS, horizon=st.integers(1, 30), count=st.integers(0, 8), grace=st.integers(0, 10))

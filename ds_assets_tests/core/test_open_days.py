@@ -78,13 +78,15 @@ def test_the_longest_window_is_as_long_as_one_that_there_is(
 def test_columns_of_an_engine_count_open_days_in_the_same_way(closed: frozenset[dt.date]) -> None:
     engine = open_duckdb(memory_limit_mb=500, threads=1)
     f = engine.functions
-    firsts, lasts = (frame_of_days(DAYS, name, engine) for name in ("first", "last"))
-    frame = firsts.join(lasts, f.col("first") <= f.col("last")).select(
-        *("first", "last"),
-        open_days_between(f, f.col("first"), f.col("last"), closed).alias("days"),
-        is_open(f, f.col("last"), closed).alias("is_open"),
-    )
-    for row in engine.to_pandas(frame).to_dict("records"):
+    with (
+        frame_of_days(DAYS, "first", engine) as firsts,
+        frame_of_days(DAYS, "last", engine) as lasts,
+    ):
+        pairs = firsts.join(lasts, f.col("first") <= f.col("last"))
+        days = open_days_between(f, f.col("first"), f.col("last"), closed).alias("days")
+        is_open_day = is_open(f, f.col("last"), closed).alias("is_open")
+        rows = engine.to_pandas(pairs.select("first", "last", days, is_open_day))
+    for row in rows.to_dict("records"):
         first, last = row["first"].date(), row["last"].date()
         assert row["days"] == count_open(first, last, closed)
         assert row["is_open"] == (last not in closed)

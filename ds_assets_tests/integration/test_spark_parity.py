@@ -215,9 +215,12 @@ def assert_same_reports(installation: Installation, expected: Installation) -> N
 
 def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
     days = [as_of for as_of in installation.lake.days("user_activity") if as_of <= LAST]
-    activity = engine.read(days, stored_activity_table(game), installation.lake)
     looks = {LAST: [day(7), day(14), day(20)], day(21): [day(9), day(14)]}
-    rows = engine.to_pandas(labels.outcomes(activity, looks, 6, game, engine))
+    with (
+        engine.read(days, stored_activity_table(game), installation.lake) as activity,
+        labels.frame_of_windows(looks, 6, game, engine) as windows,
+    ):
+        rows = engine.to_pandas(labels.outcomes(activity, windows, game, engine))
     whole = rows.astype(dict.fromkeys(("active_days", "purchases"), "int64"))
     return whole.sort_values(["as_of", "snapshot", "user_id"], ignore_index=True)
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from ds_assets.core import activity, features, labels
+from ds_assets.core import activity, features
+from ds_assets.core.engine import frame_of_days
 from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.lake.base import day_folder
@@ -120,8 +121,8 @@ def test_only_what_happened_in_the_window_and_arrived_by_the_training_day_change
         return row.arrived <= AS_OF and 1 <= (row.event_date - snapshot).days <= horizon
 
     world.store(with_counterparts(rows, in_another_future(rows, fixed, seed)))
-    frame = labels.outcomes(world.activity, {AS_OF: [snapshot]}, horizon, GAME, engine())
-    described = {(row.pop("snapshot"), row.pop("user_id")): row for row in records(frame)}
+    outcomes = world.outcomes_of({AS_OF: [snapshot]}, horizon)
+    described = {(row.pop("snapshot"), row.pop("user_id")): row for row in outcomes}
     assert {row.pop("as_of") for row in described.values()} == {AS_OF}
     assert assert_counterparts_are_equal(described, [snapshot]) > 300
 
@@ -188,9 +189,12 @@ def described_lines(files: Sequence[RawObject], batches: int, lake: FolderLake) 
             batch = set(days[n::batches])
             reader.read([file for file in files if file.day in batch], lake)
             engine().store(frame, table, "dt", batch, lake)
-    frame = engine().read(days, table, lake)
-    rows = records(features.user_features(frame, days, PLAYED, engine()))
-    return {(row.pop("snapshot"), row.pop("user_id")): row for row in rows}
+    with (
+        engine().read(days, table, lake) as frame,
+        frame_of_days(days, "snapshot", engine()) as snapshots,
+    ):
+        rows = records(features.user_features(frame, snapshots, PLAYED, engine()))
+        return {(row.pop("snapshot"), row.pop("user_id")): row for row in rows}
 
 
 def population(lines: LINES, game: Game, types: tuple[str, ...]) -> set[tuple[dt.date, str]]:

@@ -61,8 +61,12 @@ class LakeEngine(Engine, Protocol):
         """Open a reader of a game's raw files, whose frames are valid within the context."""
         ...
 
-    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
-        """Read stored days of a table.
+    def read(
+        self, days: Iterable[dt.date], table: Table, lake: Lake
+    ) -> AbstractContextManager[DataFrame]:
+        """Open stored days of a table: a frame that is valid within the context.
+
+        A later context may have the same frame with other rows; see `plan_once`.
 
         Args:
             days: Stored days; without any, the frame is empty.

@@ -7,6 +7,7 @@ import atexit
 import datetime as dt
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property, lru_cache
@@ -51,8 +52,9 @@ class DuckDBEngine:
         )
         # A progress bar would be written into the middle of log lines.
         self._connection.execute("SET enable_progress_bar = false")
-        self._views = count()
-        self._reader: DuckDBEventReader | None = None
+        self._numbers = count()
+        self._free_names: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._frames: dict[str, DataFrame] = {}
         # If it is not closed, DuckDB's bindings report a leak when the process ends.
         atexit.register(self._connection.close)
 
@@ -82,20 +84,48 @@ class DuckDBEngine:
 
         return Window
 
+    def table(self, name: str) -> DataFrame:
+        """Return the frame of a table or view, the same one at each call."""
+        if name not in self._frames:
+            self._frames[name] = self.session.table(name)
+        return self._frames[name]
+
+    @contextmanager
+    def _borrow_name(self, stem: str, columns: str) -> Iterator[str]:
+        """Lend a name for a table or view with these columns, which nobody else uses meanwhile.
+
+        Names are lent again, so that the frames of their tables and what is planned with them is
+        used again. Other columns have other names, as the session caches the columns of a name.
+        """
+        free_names = self._free_names[stem, columns]
+        name = free_names.pop() if free_names else f"{stem}_{next(self._numbers)}"
+        try:
+            yield name
+        finally:
+            free_names.append(name)
+
+    @contextmanager
+    def values(self, rows: Sequence[tuple[object, ...]], columns: str) -> Iterator[DataFrame]:
+        """See `Engine`."""
+        with self._borrow_name("rows", columns) as name:
+            self._connection.execute(f"CREATE TABLE {name} ({columns})")
+            try:
+                if rows:
+                    marks = ", ".join("?" for _ in rows[0])
+                    self._connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+                yield self.table(name)
+            finally:
+                self._connection.execute(f"DROP TABLE {name}")
+
     @contextmanager
     def events(self, game: Game) -> Iterator["DuckDBEventReader"]:
-        """See `LakeEngine`. The last game's reader is kept: planning its queries is slow."""
-        reader, self._reader = self._reader, None
-        if reader is None or reader.game != game:
-            if reader:
-                reader.close()
-            # Unique names: the session caches the columns of a name, and games have different ones.
-            reader = DuckDBEventReader(self._connection, self, game, f"raw_{next(self._views)}")
-        try:
-            yield reader
-        finally:
-            reader.read_files([])
-            self._reader = reader
+        """See `LakeEngine`."""
+        with self._borrow_name("raw", _ddl(events.events_table(game))) as name:
+            reader = DuckDBEventReader(self._connection, self, game, name)
+            try:
+                yield reader
+            finally:
+                reader.clear()
 
     def own_reader(self, game: Game) -> "DuckDBEventReader":
         """Open a reader with its own connection, which is kept until the process ends."""
@@ -103,16 +133,20 @@ class DuckDBEngine:
         atexit.register(
             connection.close
         )  # runs before that of the engine, which was registered earlier
-        return DuckDBEventReader(connection, self, game, f"own_{next(self._views)}")
+        return DuckDBEventReader(connection, self, game, f"own_{next(self._numbers)}")
 
-    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:
+    @contextmanager
+    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> Iterator[DataFrame]:
         """See `LakeEngine`."""
-        view = f"{table.name}_{next(self._views)}"
         chosen = list(days)
         files = lake.local_files(table_file(table.name, day) for day in chosen)
         query = _select(dict(zip(chosen, files, strict=True)), table)
-        self._connection.execute(f"CREATE VIEW {view} AS {query}")
-        return self.session.table(view)
+        with self._borrow_name(table.name, _ddl(table)) as view:
+            self._connection.execute(f"CREATE VIEW {view} AS {query}")
+            try:
+                yield self.table(view)
+            finally:
+                self._connection.execute(f"DROP VIEW {view}")
 
     def store(
         self, frame: DataFrame, table: Table, by: str, days: Iterable[dt.date], lake: Lake
@@ -134,15 +168,14 @@ class DuckDBEngine:
     def map(self, frame: DataFrame, function: BatchFunction, table: Table) -> DataFrame:
         """See `LakeEngine`."""
         name = f"made_{table.name}"
-        columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
-        self._connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} ({_ddl(table)})")
         with self._connection.cursor() as rows:  # stays open while rows are inserted
             batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
             for rows_made in _combine(map_batches(batches, function, table)):
                 self._connection.register("gathered", rows_made)
                 self._connection.execute(f"INSERT INTO {name} SELECT * FROM gathered")
                 self._connection.unregister("gathered")
-        return self.session.table(name)
+        return self.table(name)
 
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
         """See `LakeEngine`."""
@@ -150,10 +183,7 @@ class DuckDBEngine:
 
 
 class DuckDBEventReader:
-    """Reads raw files of a game; see `EventReader`.
-
-    Its queries are planned once, because planning takes longer than running them on a small day.
-    """
+    """Reads raw files of a game; see `EventReader`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine, game: Game, name: str
@@ -163,18 +193,18 @@ class DuckDBEventReader:
         self.game = game
         create_lines(connection, [], game, f"{name}_lines")
         connection.execute(
-            f"CREATE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
+            f"CREATE OR REPLACE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
         )
-        self.frame = engine.session.table(f"{name}_events")
+        self.frame = engine.table(f"{name}_events")
         self.event_ids = events.event_ids(self.frame, hash_probe(), engine)
-        earlier = engine.session.table(self._fill("earlier", self._select_earlier([])))
+        earlier = engine.table(self._fill("earlier", self._select_earlier([])))
         self._repeated = _sql(events.repeated_keys(self.frame, earlier, engine))
-        repeated = engine.session.table(self._fill("repeated", self._repeated))
+        repeated = engine.table(self._fill("repeated", self._repeated))
         self._duplicates = _sql(
             events.duplicates(self.frame, repeated, earlier, game.duplicate_days, engine)
         )
         self._fill_bad_lines([], [])
-        self.bad_lines = engine.session.table(f"{name}_bad_lines")
+        self.bad_lines = engine.table(f"{name}_bad_lines")
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
         """See `EventReader`."""
@@ -204,9 +234,8 @@ class DuckDBEventReader:
         )
         self._fill_bad_lines(files, damaged)
 
-    def close(self) -> None:
-        """Drop the tables and views."""
-        self.connection.execute(f"DROP VIEW {self.name}_events")
+    def clear(self) -> None:
+        """Delete what was read, to free its memory."""
         for part in ("lines", "earlier", "repeated", "duplicates", "bad_lines"):
             self.connection.execute(f"DROP TABLE IF EXISTS {self.name}_{part}")
 
@@ -271,6 +300,10 @@ _TYPES: dict[ColumnType, str] = {
 }
 
 
+def _ddl(table: Table) -> str:
+    return ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
+
+
 def rows_of(frame: DataFrame, table: Table) -> str:
     """Return the SQL of a frame's rows with the columns, types and order of the table."""
     return _rows(f"({_sql(frame)})", table)
@@ -281,7 +314,7 @@ def _rows(source: str, table: Table) -> str:
     return f"SELECT {', '.join(columns)} FROM {source} ORDER BY {', '.join(table.key)}"
 
 
-@lru_cache(maxsize=64)  # frames of readers are run again on other rows
+@lru_cache(maxsize=64)  # frames are run again on other rows, see `plan_once`
 def _sql(frame: DataFrame) -> str:
     # DuckDB has its own optimizer; SQLFrame's would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))

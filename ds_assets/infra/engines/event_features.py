@@ -11,7 +11,7 @@ from typing import Any
 
 from ds_assets.core.activity import daily_activity
 from ds_assets.core.events import RejectedLine
-from ds_assets.core.features import features_at
+from ds_assets.core.features import user_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of
@@ -51,10 +51,10 @@ class EventFeatures:
         self._snapshots = f"{self._reader.name}_snapshots"
         self._connection.execute(f"CREATE TABLE {self._snapshots} (snapshot DATE)")
         activity = daily_activity(self._reader.frame, game, engine)
-        snapshots = engine.session.table(self._snapshots)
+        snapshots = engine.table(self._snapshots)
         table = user_features_table(game)
         self._columns = table.names
-        query = rows_of(features_at(activity, snapshots, game, engine), table)
+        query = rows_of(user_features(activity, snapshots, game, engine), table)
         self._features = parsed(self._connection, query)
         self._rejected = (
             f"SELECT dt, line, reason FROM {self._reader.name}_bad_lines ORDER BY dt, line"

@@ -67,12 +67,24 @@ class SparkEngine:
         finally:
             reader.close()
 
-    def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> DataFrame:  # noqa: ARG002
+    @contextmanager
+    def values(self, rows: Sequence[tuple[object, ...]], columns: str) -> Iterator[DataFrame]:
+        """See `Engine`."""
+        yield self.session.createDataFrame(rows, columns)
+
+    @contextmanager
+    def read(
+        self,
+        days: Iterable[dt.date],
+        table: Table,
+        lake: Lake,  # noqa: ARG002
+    ) -> Iterator[DataFrame]:
         """See `LakeEngine`."""
         chosen = list(days)
         schema = f"dt date, {ddl(table)}"
         if not chosen:
-            return self.session.createDataFrame([], schema)
+            yield self.session.createDataFrame([], schema)
+            return
         files = [self._place.pattern(table_file(table.name, day)) for day in chosen]
         with ThreadPoolExecutor(_MAX_SCHEMA_READS) as executor:
             columns_by_file = executor.map(self._columns, files)
@@ -80,7 +92,7 @@ class SparkEngine:
                 refuse_missing_columns(day, columns, table)
         base = self._place.address(table.name)  # folder names below it become a column
         reader = self.session.read.schema(schema).option("basePath", base)
-        return reader.parquet(*files).select("dt", *table.names)
+        yield reader.parquet(*files).select("dt", *table.names)
 
     def _columns(self, file: str) -> Sequence[str]:
         columns: Sequence[str] = self.session.read.parquet(file).columns

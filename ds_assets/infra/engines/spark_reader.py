@@ -70,7 +70,8 @@ class SparkEventReader:
         read = FileReader(self._game, numbers)
         lines = self._keep(in_batches(files, read, _lines_table(self._game)))
         compared = find_compared_days({file.day for file in objects}, self._game, lake)
-        self._offer(lines, self._engine.read(compared, EVENT_IDS, lake))
+        with self._engine.read(compared, EVENT_IDS, lake) as stored_ids:
+            self._offer(lines, stored_ids)
 
     def close(self) -> None:
         """Release the cached lines."""

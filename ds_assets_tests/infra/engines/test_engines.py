@@ -96,6 +96,13 @@ def store_scores(
     return engine.store(frame, SCORES, "dt", days, lake)
 
 
+def read_rows(
+    days: Sequence[dt.date], table: Table, engine: LakeEngine, lake: FolderLake
+) -> pd.DataFrame:
+    with engine.read(days, table, lake) as frame:
+        return engine.to_pandas(frame)
+
+
 def rows_of(day: dt.date, table: Table, lake: FolderLake) -> list[dict[str, Any]]:
     stored = parquet.ParquetFile(lake.local(table_file(table.name, day))).read()
     return list(stored.to_pylist())
@@ -155,9 +162,12 @@ def test_a_day_that_repeats_an_event_that_an_earlier_day_has_lost_is_found(
             reader.read([a_file(lake, a_line(event_id), day=day)], lake)
             engine.store(reader.event_ids, EVENT_IDS, "dt", [day], lake)
         reader.read([a_file(lake, a_line("b"))], lake)
-        before, later = (engine.read([day], EVENT_IDS, lake) for day in (DAY, NEXT_DAY))
-        pairs = find_repeating_days(before, reader.event_ids, later, 7, engine)
-        ((changed, repeated),) = engine.to_pandas(pairs).itertuples(index=False)
+        with (
+            engine.read([DAY], EVENT_IDS, lake) as before,
+            engine.read([NEXT_DAY], EVENT_IDS, lake) as later,
+        ):
+            pairs = find_repeating_days(before, reader.event_ids, later, 7, engine)
+            ((changed, repeated),) = engine.to_pandas(pairs).itertuples(index=False)
     assert (changed.date(), repeated.date()) == (DAY, NEXT_DAY)
 
 
@@ -296,14 +306,14 @@ def test_times_are_the_games_own_wherever_they_are_written(
     assert [row["moment"] for row in rows_of(DAY, MOMENTS, lake)] == [first, last, None]
     schema = parquet.read_schema(lake.local(table_file("moments", DAY)))
     assert schema.types == MOMENTS.arrow_schema.types
-    stored_frame = engine.to_pandas(engine.read([DAY], MOMENTS, lake))
+    stored_frame = read_rows([DAY], MOMENTS, engine, lake)
     assert sorted(stored_frame["moment"].dropna()) == [pd.Timestamp(first), pd.Timestamp(last)]
 
 
 def test_what_was_written_is_read_with_its_day(engine: LakeEngine, lake: FolderLake) -> None:
     days = [DAY, NEXT_DAY]
     store_scores([(DAY, "a", 1.0, 1), (NEXT_DAY, "a", None, 2)], days, engine, lake)
-    rows = engine.to_pandas(engine.read(days, SCORES, lake))
+    rows = read_rows(days, SCORES, engine, lake)
     frame = rows.sort_values("dt", ignore_index=True)
     assert list(frame.columns) == ["dt", *SCORES.names]
     assert list(frame["dt"]) == [pd.Timestamp(DAY), pd.Timestamp(NEXT_DAY)]
@@ -311,16 +321,29 @@ def test_what_was_written_is_read_with_its_day(engine: LakeEngine, lake: FolderL
 
 
 def test_no_days_are_an_empty_frame(engine: LakeEngine, lake: FolderLake) -> None:
-    frame = engine.to_pandas(engine.read([], SCORES, lake))
+    frame = read_rows([], SCORES, engine, lake)
     assert list(frame.columns) == ["dt", *SCORES.names]
     assert frame.empty
+
+
+def test_days_that_are_open_at_once_are_separate_frames(
+    engine: LakeEngine, lake: FolderLake
+) -> None:
+    store_scores([(DAY, "a", 1.0, 1), (NEXT_DAY, "b", 2.0, 2)], [DAY, NEXT_DAY], engine, lake)
+    for first, second in [(DAY, NEXT_DAY), (NEXT_DAY, DAY)]:
+        with (
+            engine.read([first], SCORES, lake) as rows,
+            engine.read([second], SCORES, lake) as other_rows,
+        ):
+            assert list(engine.to_pandas(rows)["dt"]) == [pd.Timestamp(first)]
+            assert list(engine.to_pandas(other_rows)["dt"]) == [pd.Timestamp(second)]
 
 
 def test_a_day_without_a_column_is_named(engine: LakeEngine, lake: FolderLake) -> None:
     store_scores([(DAY, "a", 1.0, 1)], [DAY], engine, lake)
     wider = Table("scores", (*SCORES.columns, Column("rank", "integer", "Place.")), ("user_id",))
     with pytest.raises(InputError, match="scores of 2026-03-10 lacks rank, which the game file or"):
-        engine.read([DAY], wider, lake)
+        read_rows([DAY], wider, engine, lake)
 
 
 def double(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -333,8 +356,10 @@ def test_a_function_makes_rows_of_the_rows_of_all_days(
 ) -> None:
     days = [DAY, NEXT_DAY]
     store_scores([(DAY, "a", 1.5, 1), (NEXT_DAY, "b", None, 2)], days, engine, lake)
-    mapped = engine.map(engine.read(days, SCORES, lake), double, SCORES)
-    frame = engine.to_pandas(mapped).sort_values("user_id")
+    with engine.read(days, SCORES, lake) as scores:
+        mapped = engine.to_pandas(engine.map(scores, double, SCORES))
+    frame = mapped.sort_values("user_id")
     assert list(frame.columns) == SCORES.names
     assert frame["score"].fillna(-1).tolist() == [3.0, -1.0]
-    assert engine.to_pandas(engine.map(engine.read([], SCORES, lake), double, SCORES)).empty
+    with engine.read([], SCORES, lake) as scores:
+        assert engine.to_pandas(engine.map(scores, double, SCORES)).empty
