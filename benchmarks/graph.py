@@ -4,11 +4,14 @@ Scope: the settings and days that both have in common.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.child import import_lazy
+from ds_assets.core.provenance import Provenance
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import store_record
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.installation import Installation, load_installation
 
@@ -45,6 +48,12 @@ def last_days(game: Game) -> list[dt.date]:
         raise ValueError("the game file names no last_day; a simulated game's does")
     last = game.last_day
     return [last - dt.timedelta(days=back) for back in reversed(range(DAYS))]
+
+
+def record_days(asset: str, days: Sequence[dt.date], lake: Lake) -> None:
+    """Record stored days as whole, without what they were made from."""
+    for day in days:
+        store_record(Provenance(asset=asset, day=day, inputs={}), lake)
 
 
 def predicted_rows(lake: Lake, days: list[dt.date]) -> int:

@@ -11,15 +11,12 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow.compute as pc
-from pyarrow import parquet
 
 from ds_assets.core.activity_checks import describe_checks
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.checksum import checksum
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.tables import PREDICTION_OUTCOMES
-from ds_assets.core.targets import BUILT_IN
 from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.core.window_days import find_missing_active_days
 from ds_assets.daily_assets import days_of, warn
@@ -27,6 +24,7 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.prediction_checks import find_bad_prediction
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_predictions,
@@ -159,35 +157,13 @@ def _predictions_are_probabilities() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         days = _days(context, "predictions", lake)
-        return _result({day: _find_bad_prediction(day, lake) for day in days})
+        problems = {day: find_bad_prediction(day, lake) for day in days}
+        usable = Records({}, lake).usable_days("predictions")
+        has_good = not all(problems.values())
+        is_left_out = all(day not in usable for day, problem in problems.items() if problem)
+        return _result(problems, is_blocking=not (has_good and is_left_out))
 
     return are_probabilities
-
-
-def _find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
-    rows = read_predictions(day, lake)
-    users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
-    if rows.num_rows != users:
-        return f"{rows.num_rows} rows for {users} active users"
-    for target in BUILT_IN:
-        probabilities = rows.filter(pc.is_valid(rows[target.model_column]))[
-            target.probability_column
-        ]
-        inside = pc.and_(pc.greater_equal(probabilities, 0.0), pc.less_equal(probabilities, 1.0))
-        outside = len(probabilities) - (pc.sum(inside).as_py() or 0)
-        if outside:
-            return f"{outside} values of {target.probability_column} are not between 0 and 1"
-    return _find_bad_target_prediction(day, lake)
-
-
-def _find_bad_target_prediction(day: dt.date, lake: Lake) -> str | None:
-    rows = read_target_predictions(day, lake).to_pandas()
-    predicted = rows[rows["model"].notna()]
-    outside = predicted[~predicted["probability"].between(0, 1)]
-    counted = outside["target"].value_counts()
-    if len(outside):
-        return f"{counted.iloc[0]} probabilities of {counted.index[0]} are not between 0 and 1"
-    return None
 
 
 def _delivery_is_complete() -> dg.AssetChecksDefinition:
@@ -201,7 +177,8 @@ def _delivery_is_complete() -> dg.AssetChecksDefinition:
         lake: dg.ResourceParam[Lake],
         results: dg.ResourceParam[ResultsDatabase],
     ) -> dg.AssetCheckResult:
-        days = _days(context, "predictions", lake)
+        usable = Records({}, lake).usable_days("predictions")
+        days = [day for day in _days(context, "predictions", lake) if day in usable]
         return _result({day: _find_undelivered(day, lake, results) for day in days})
 
     return is_complete

@@ -104,7 +104,7 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
 
 def recording(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], lake: Lake, game: Game
-) -> AbstractContextManager[dict[dt.date, str]]:
+) -> AbstractContextManager[dict[dt.date, str | None]]:
     """Record what days of an asset are made from, which is done in the context; see `recorded`."""
     lineages = lineage_of(game)
     adopt_stored_days(lineages, lake)
@@ -140,19 +140,20 @@ def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -
 def days_with(
     days: Sequence[dt.date], table: str, lake: Lake, context: dg.AssetExecutionContext, game: Game
 ) -> list[dt.date]:
-    """Days of a run for which a table that the asset reads is stored, and that are not refused.
+    """Days of a run for which a table that the asset reads is stored whole, and is not refused.
 
     The others are left out, and so are days that would mix inputs of different game files.
 
     Raises:
         dagster.Failure: there is none.
     """
-    records, stored = open_records(game, lake), stored_days(table, lake)
-    refused = records.refused_days()
+    records = open_records(game, lake)
+    refused, usable = records.refused_days(), records.usable_files(table)
+    stored = stored_days(table, lake)
     reasons = {day: _describe_refusal(records.verdict(day)) for day in days if day in refused} | {
-        day: f"no {table}; materialize {table} first"
+        day: _describe_unusable(table, is_stored=day in stored)
         for day in days
-        if day not in refused and day not in stored
+        if day not in refused and day not in usable
     }
     asset = context.asset_key.to_user_string()
     for day in days:
@@ -164,6 +165,15 @@ def days_with(
 def _describe_changed_inputs(changed: Mapping[str, Sequence[dt.date]]) -> str:
     inputs = " and ".join(f"{describe_days(days)} of {asset}" for asset, days in changed.items())
     return f"{inputs} were made with another game.yaml; run `ds-assets refresh`"
+
+
+def _describe_unusable(table: str, *, is_stored: bool) -> str:
+    if is_stored:
+        return (
+            f"{table} is not whole: another run is making it, was killed, or a check has failed; "
+            f"materialize {table} again"
+        )
+    return f"no {table}; materialize {table} first"
 
 
 def _describe_refusal(verdict: Verdict | None) -> str:

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from ds_assets.assets import predictions, user_activity
 from ds_assets.checks import check_outcomes
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.tables import read_predictions, table_file
+from ds_assets.runs import find_outdated_days
 from ds_assets.sensors import given_up
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -271,6 +273,41 @@ def test_a_later_day_is_made_without_a_refused_day(installation: Installation) -
     assert set(features["active_days_7d"]) == {1}
 
 
+def test_a_later_day_that_is_made_while_a_day_is_checked_does_not_use_it_if_it_is_refused(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 2):
+        write_day(installation, number, events=3)
+        run_until_features(installation, number)
+    evaluate = user_activity.evaluate_days
+
+    def evaluate_while_another_run_makes_features(
+        *args: Any,
+    ) -> dict[dt.date, str]:
+        installation.run(day(2), assets=["user_features"])
+        return evaluate(*args)
+
+    monkeypatch.setattr(user_activity, "evaluate_days", evaluate_while_another_run_makes_features)
+    write_day(installation, 1, events=20, broken=20)
+    with pytest.raises(InputError, match="of the lines are in quarantine"):
+        run_until_features(installation, 1)
+    stored = parquet.read_table(installation.lake.local(table_file("user_features", day(2))))
+    assert stored.num_rows == 3
+    assert find_outdated_days("user_features", installation.game, installation.lake) == []
+
+
+def test_a_day_that_another_run_has_not_checked_yet_is_not_usual(
+    installation: Installation,
+) -> None:
+    write_day(installation, 0, events=100)
+    installation.run(day(0), assets=["raw_logs"])
+    lake, game = installation.lake, installation.game
+    user_activity.materialize_days([day(0)], lake, installation.engine, game)
+    write_day(installation, 7, events=5)
+    run_until_features(installation, 7)
+    assert has_features(installation, 7)
+
+
 def test_a_refused_day_is_not_usual(installation: Installation) -> None:
     for weeks, events in enumerate((100, 10, 100, 100)):
         write_day(installation, 7 * weeks, events)
@@ -325,6 +362,31 @@ def test_an_active_user_without_a_row_fails_the_day(
     evaluation = run_check(copy, "predictions", "are_probabilities", instance)
     assert not evaluation.passed
     assert evaluation.description == f"{LAST}: {len(rows) - 1} rows for {len(rows)} active users"
+
+
+def test_predictions_that_fail_their_check_stop_themselves_and_are_used_by_no_other_run(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = predictions.update
+
+    def update_with_a_fault(*args: Any) -> dict[dt.date, int]:
+        rows = update(*args)
+        file = copy.lake.local(table_file("predictions", LAST))
+        parquet.write_table(broken(read_predictions(LAST, copy.lake), "churn_probability", 2), file)
+        return rows
+
+    monkeypatch.setattr(predictions, "update", update_with_a_fault)
+    assets = ["predictions", "cluster_profiles", "rds_results"]
+    (left_out,) = copy.run(LAST - dt.timedelta(days=1), LAST, assets)
+    assert left_out.startswith(f"{LAST}: predictions is not whole: another run is making it")
+    for selected in (assets, ["rds_results"]):
+        with pytest.raises(InputError, match=f"{LAST}: "):
+            copy.run(LAST, assets=selected)
+    assert LAST in find_outdated_days("clusters", copy.game, copy.lake)
+    assert (copy.predictions(LAST)["churn_probability"].to_numpy() <= 1).all()
+    monkeypatch.undo()
+    copy.run(LAST, assets=assets)
+    assert find_outdated_days("clusters", copy.game, copy.lake) == []
 
 
 def test_missing_probabilities_are_no_fault_where_there_is_no_model(copy: Installation) -> None:

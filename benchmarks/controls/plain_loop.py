@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.child import Start, tell
-from benchmarks.graph import installation, last_days, predicted_rows
+from benchmarks.graph import installation, last_days, predicted_rows, record_days
 from ds_assets.assets import (
     cluster_profiles,
     clusters,
@@ -31,7 +31,9 @@ def run(days: Sequence[dt.date], installed: Installation) -> None:
     lake, engine, game = installed.lake(), installed.engine(), installed.game
     raw_logs.materialize_days(days, installed.log_source(), lake, game, print)
     user_activity.materialize_days(days, lake, engine, game)
+    record_days("user_activity", days, lake)
     user_features.materialize_days(days, lake, engine, game)
+    record_days("user_features", days, lake)
     clusters.materialize_days(days, lake, game)
     for target in targets_of(game).values():
         target_model.update(target, days, lake, engine, game)

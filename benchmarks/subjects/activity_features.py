@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.child import Start, import_lazy, tell
+from benchmarks.graph import record_days
 from ds_assets.assets import user_activity, user_features
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
@@ -21,6 +22,7 @@ def run(lake: Lake, engine: LakeEngine, game: Game) -> dict[str, int]:
     """Make `user_activity` of all days and `user_features` of the last one."""
     days = lake.days("raw")
     reports = user_activity.materialize_days(days, lake, engine, game)
+    record_days("user_activity", days, lake)
     users = user_features.materialize_days(days[-1:], lake, engine, game)
     events = sum(report.events for report in reports.values())
     return {"users": users[days[-1]], "events": events}

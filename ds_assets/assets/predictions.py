@@ -29,6 +29,7 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files, stored_card
+from ds_assets.infra.lake.prediction_checks import find_bad_prediction
 from ds_assets.infra.lake.tables import read_predictions, stored_days
 
 TABLE = "predictions"
@@ -104,8 +105,11 @@ def build(game: Game) -> dg.AssetsDefinition:
     ) -> None:
         days = days_with(days_of(context), "clusters", lake, context, game)
         days = leave_out(days, _find_distorted_days(days, lake, game), context)
-        with recording(context, days, lake, game):
+        with recording(context, days, lake, game) as contents:
             update(days, lake, engine, game)
+            # The check reports them; without a record no other run uses them either.
+            bad_days = [day for day in days if find_bad_prediction(day, lake)]
+            contents.update(dict.fromkeys(bad_days))
         report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})
 
     return predictions

@@ -71,16 +71,18 @@ def evaluate_days(
 ) -> dict[dt.date, str]:
     """Refuse the days that a check fails for; their reasons are stored as verdicts.
 
-    Days are evaluated in their order, as refused days are not compared with.
+    Days are evaluated in their order. Each is compared with earlier days of these and with recorded
+    ones, unless they are refused: a report without a record is of a day that another run has not
+    evaluated yet.
 
     Returns:
         Fingerprint of the content of each day, which its verdict is about.
     """
     lineages = lineage_of(game)
-    refused = Records(lineages, lake).refused_days() - reports.keys()
+    usable = {*Records(lineages, lake).usable_days(TABLE), *reports}
 
     def read_earlier(day: dt.date) -> ActivityReport | None:
-        return None if day in refused else read_report(day, lake, warn)
+        return read_report(day, lake, warn) if day in usable else None
 
     contents = {day: stored_content(lineages[TABLE], day, lake) for day in reports}
     verdicts = list_verdicts(contents, lake)
@@ -93,7 +95,7 @@ def evaluate_days(
             store_verdict(verdict, lake)
         valid = verdict or last
         if valid is not None and valid.decision is Decision.REFUSED:
-            refused.add(day)
+            usable.remove(day)
     return contents
 
 

@@ -26,6 +26,7 @@ from ds_assets.core.tables import (
 from ds_assets.core.targets import custom_targets
 from ds_assets.infra.cache.fill import rebuild_cache
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_predictions,
     read_rows,
@@ -189,7 +190,9 @@ async def answers_of(installation: Installation, users: list[str]) -> dict[str, 
             answers["cache"] = await service.answer(users)
             with installation.cache() as cache:
                 cache._client.flushall()
-                rebuild_cache(installation.lake, cache, days_to_live=7)
+                rebuild_cache(
+                    Records({}, installation.lake), installation.lake, cache, days_to_live=7
+                )
             answers["rebuilt"] = await service.answer(users)
             features = OnlineFeatures(installation.lake.local(table_file("user_features", LAST)))
             to_score = [
@@ -242,7 +245,7 @@ def test_unknown_users_get_the_mean_of_each_target(tmp_path: Path) -> None:
     with installation.installed.results() as database:
         of_table = encode_group_defaults(LAST, database.defaults())
     with installation.cache() as cache:
-        rebuild_cache(installation.lake, cache, days_to_live=7)
+        rebuild_cache(Records({}, installation.lake), installation.lake, cache, days_to_live=7)
         of_cache = fetch_values(cache, [])[0].newest
     assert set(of_cache.members) == set(of_table.members)
     for defaults in (of_table, of_cache):

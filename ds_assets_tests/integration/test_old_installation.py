@@ -19,6 +19,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
 from ds_assets.infra.cache.fill import rebuild_cache
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.models import day_models, stored_card
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets.infra.results.database import ResultsDatabase
@@ -134,7 +135,7 @@ def test_its_rows_belong_to_the_installation_that_delivers_first(results_url: st
 def test_its_cache_is_not_read_and_is_filled_again(copy: Installation) -> None:
     with copy.cache() as cache:
         assert cache.current_day() is None
-        rebuild_cache(copy.lake, cache, days_to_live=7)
+        rebuild_cache(open_records(copy.game, copy.lake), copy.lake, cache, days_to_live=7)
         assert cache.current_day() == LAST
 
 

@@ -22,9 +22,11 @@ from sklearn.metrics import roc_auc_score
 from ds_assets.assets import user_features
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
+from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, targets_of
 from ds_assets.infra.lake.models import stored_card
+from ds_assets.infra.lake.provenance import recorded
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import Installation
 
@@ -134,7 +136,8 @@ def play(log: Log, home: Path) -> Played:
     installation.run(log.first_day, last, ["raw_logs", "user_activity"])
     # Days weeks apart, which one run cannot take, and runs of their own cost more than their work.
     snapshots = sorted(day for day in needed if day >= log.first_day)
-    user_features.materialize_days(snapshots, installation.lake, installation.engine, game)
+    with recorded("user_features", snapshots, lineage_of(game), installation.lake, "one by one"):
+        user_features.materialize_days(snapshots, installation.lake, installation.engine, game)
     from_features_on = dg.AssetSelection.assets("user_features").downstream()
     assert installation.run(last, last, from_features_on) == []
     return Played(log, installation)

@@ -41,10 +41,13 @@ def fill_cache(
     return {day: _put_day(day, lake, cache) for day in sorted(days, reverse=True)}
 
 
-def rebuild_cache(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict[dt.date, CachePut]:
+def rebuild_cache(
+    records: Records, lake: Lake, cache: PredictionCache, days_to_live: int
+) -> dict[dt.date, CachePut]:
     """Refill a cache that lost data: each user's newest prediction that has not expired.
 
     Args:
+        records: Of the lake.
         lake: Holds the predictions of all days.
         cache: The cache.
         days_to_live: Days, counted back from the newest stored one, whose predictions are kept.
@@ -52,7 +55,7 @@ def rebuild_cache(lake: Lake, cache: PredictionCache, days_to_live: int) -> dict
     Raises:
         InputError: no predictions are stored.
     """
-    days = [*Records({}, lake).usable_files(PREDICTIONS.name)]
+    days = [*records.usable_files(PREDICTIONS.name)]
     if not days:
         raise InputError(f"there are no predictions in {lake}; `ds-assets run DAY` makes them")
     kept = dt.timedelta(days=days_to_live)

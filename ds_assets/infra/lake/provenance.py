@@ -101,11 +101,14 @@ class Records:
             day: summary for day, summary in recorded.items() if day not in refused and day >= first
         }
 
-    def usable_files(self, table: str) -> dict[dt.date, LakeObject]:
-        """The stored days of a table that are not refused, with their files, ascending."""
-        stored, refused = stored_days(table, self._lake), self.refused_days()
-        first = self._lineages.get(table, _NO_LINEAGE).first_day
-        return {day: file for day, file in stored.items() if day not in refused and day >= first}
+    def usable_files(self, asset: str) -> dict[dt.date, LakeObject]:
+        """The files of an asset's usable days, in the table of its name, ascending by day.
+
+        A file without a record belongs to a run that has not ended, whose checks may refuse it, or
+        to one that was killed.
+        """
+        usable = self.usable_days(asset)
+        return {day: file for day, file in stored_days(asset, self._lake).items() if day in usable}
 
     def inputs(self, asset: str, day: dt.date, *, history: bool = False) -> dict[str, str]:
         """Fingerprints of what a day is made from, as they are now, by asset and day.
@@ -354,7 +357,7 @@ def _current_days(
 @contextmanager
 def recorded(
     asset: str, days: Sequence[dt.date], lineages: Lineages, lake: Lake, run_id: str
-) -> Iterator[dict[dt.date, str]]:
+) -> Iterator[dict[dt.date, str | None]]:
     """Record what days are made from, which is done in the context.
 
     The inputs are listed before they are read: if one changes meanwhile, the record has another
@@ -363,7 +366,7 @@ def recorded(
 
     Yields:
         An empty mapping, to fill in fingerprints of content by day: those that are known already,
-        and of what a delivery holds.
+        and of what a delivery holds; none for a day that must not be used, which gets no record.
     """
     if any(reads.asset == RAW_LOGS for reads in lineages[asset].reads):
         refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
@@ -382,11 +385,13 @@ def recorded(
         for day in days
     ]
     lake.delete(_names_of_days(asset, days, lake))
-    contents: dict[dt.date, str] = {}
+    contents: dict[dt.date, str | None] = {}
     yield contents
     for record in begun:
-        content = contents.get(record.day) or _content(lineages[asset], record, lake)
-        store_record(record.model_copy(update={"content": content}), lake)
+        content = contents.get(record.day, "")
+        if content is not None:
+            content = content or _content(lineages[asset], record, lake)
+            store_record(record.model_copy(update={"content": content}), lake)
 
 
 def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake) -> None:

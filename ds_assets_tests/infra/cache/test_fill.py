@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from ds_assets.core.provenance import Provenance
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.fill import fill_cache, rebuild_cache
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.provenance import Records, store_record
 from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, table
 
@@ -29,6 +31,9 @@ def lake(tmp_path: Path) -> FolderLake:
     for day, users in STORED.items():
         rows = table(*(row(user, day, cluster_name=f"{user} {day}") for user in users))
         store_rows(rows, "predictions", day, lake)
+        store_record(Provenance(asset="predictions", day=day, inputs={}), lake)
+    # A run that is not over: its checks may refuse what it has stored.
+    store_rows(table(row("unchecked", DAYS[2])), "predictions", DAYS[2], lake)
     return lake
 
 
@@ -65,7 +70,7 @@ def test_a_lost_cache_is_rebuilt_with_each_users_newest_prediction_of_the_last_d
         lose_everything(cache)
         assert set(read_days(cache).values()) == {None}
         for lost in (True, False):
-            assert rebuild_cache(lake, cache, days_to_live=4) == {
+            assert rebuild_cache(Records({}, lake), lake, cache, days_to_live=4) == {
                 DAYS[4]: CachePut(2, 0),
                 DAYS[3]: CachePut(1, 2),
                 DAYS[1]: CachePut(1, 1),
@@ -76,5 +81,6 @@ def test_a_lost_cache_is_rebuilt_with_each_users_newest_prediction_of_the_last_d
 def test_without_predictions_there_is_nothing_to_rebuild_from(
     tmp_path: Path, redis_url: str
 ) -> None:
+    lake = FolderLake(tmp_path / "empty")
     with fresh(redis_url) as cache, pytest.raises(InputError, match=r"no predictions in .*/empty"):
-        rebuild_cache(FolderLake(tmp_path / "empty"), cache, 7)
+        rebuild_cache(Records({}, lake), lake, cache, 7)

@@ -73,6 +73,28 @@ def test_a_refused_day_is_read_by_no_other(lake: Lake) -> None:
     assert outdated(lake) == []
 
 
+def test_a_day_that_is_stored_is_used_by_none_before_it_is_recorded_with_its_verdict(
+    lake: Lake,
+) -> None:
+    store(lake, ACTIVITY, 0)
+    with recorded(ACTIVITY, [day(1)], LINEAGES, lake, "run"):
+        write(lake, ACTIVITY, 1)
+        assert list(records(lake).usable_files(ACTIVITY)) == [day(0)]
+        refuse_by_check(lake, 1, "no valid events")
+        assert list(records(lake).usable_files(ACTIVITY)) == [day(0)]
+    assert list(records(lake).usable_files(ACTIVITY)) == [day(0)]
+    accept(lake, 1)
+    assert list(records(lake).usable_files(ACTIVITY)) == [day(0), day(1)]
+
+
+def test_a_day_that_must_not_be_used_gets_no_record(lake: Lake) -> None:
+    store(lake, "predictions", 0, 1)
+    with recorded("predictions", [day(0), day(1)], LINEAGES, lake, "run") as contents:
+        contents[day(1)] = None
+    assert list(records(lake).usable_days("predictions")) == [day(0)]
+    assert records(lake).outdated_days("predictions") == [day(1)]
+
+
 def test_a_refused_day_is_itself_current(lake: Lake) -> None:
     make_lake_with_a_refused_day(lake)
     assert day(1) in records(lake).current_days(ACTIVITY)
