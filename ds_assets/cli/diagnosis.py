@@ -19,6 +19,7 @@ from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.engines.line_rules import LEAVE_OUT, text_fields
 from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
+from ds_assets.infra.installation_ids import NO_ID, read_lake_id
 from ds_assets.infra.lake.base import day_of
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.log_source.day_folders import DayFolders
@@ -201,6 +202,7 @@ def _probe_lake(installation: Installation) -> Result:
         _refuse_unwritable(settings.lake, "DS_ASSETS_LAKE")
         if not settings.lake.exists():
             return "not created yet; the first run creates it"
+    read_lake_id(installation.lake())  # raises an error if it is damaged
     days = installation.lake().days(RAW)
     usable = f"usable, newest day {days[-1]}" if days else "usable, without logs yet"
     if others := [name for name in installation.lake().entries(RAW) if day_of(name) is None]:
@@ -218,9 +220,10 @@ def _probe_results(installation: Installation) -> Result:
             return "not created yet; the first delivery creates it"
     with installation.results() as database:
         version = database.schema_version()
-    if version is None:
-        return "usable, without tables yet; the first delivery creates them"
-    return f"usable, schema version {version}"
+        if version is None:
+            return "usable, without tables yet; the first delivery creates them"
+        usable = f"usable, schema version {version}"
+        return _compare_owner(installation, usable, database.refuse_foreign)
 
 
 def _probe_cache(installation: Installation) -> Result:
@@ -231,7 +234,27 @@ def _probe_cache(installation: Installation) -> Result:
             return "not created yet; the first use creates it"
     with installation.cache() as cache:
         cache.ping()
-    return "usable"
+        return _compare_owner(installation, "usable", cache.refuse_foreign)
+
+
+def _compare_owner(
+    installation: Installation, usable: str, refuse_foreign: Callable[[str], None]
+) -> Result:
+    """Find out whether another lake has the installation's name in a store.
+
+    For a lake that has delivered nothing that is a warning: a machine that only serves has none.
+    """
+    try:
+        lake = read_lake_id(installation.lake())
+    except (InputError, Unavailable, OSError):
+        return f"{usable}; not compared with the lake, which cannot be read"
+    try:
+        refuse_foreign(lake or NO_ID)
+    except InputError as error:
+        if lake is not None:
+            raise
+        return Finding("warning", f"{usable}, but {error}")
+    return usable
 
 
 def _probe_engine(installation: Installation) -> Result:

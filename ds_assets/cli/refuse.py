@@ -21,11 +21,12 @@ def refuse(
     installation = load_installation()
     verdict = decide(installation, day, Decision.REFUSED, reason)
     typer.echo(f"{verdict.day} is {verdict}. The sensor makes the days that used it again.")
-    records = open_records(installation.game, installation.lake())
+    lake = installation.lake()
+    records = open_records(installation.game, lake)
     with installation.results() as results, installation.cache() as cache:
         for place, withdrawn in {
-            "the results database": withdraw_from_results(records, results),
-            "the cache": withdraw_from_cache(records, cache),
+            "the results database": withdraw_from_results(records, lake, results),
+            "the cache": withdraw_from_cache(records, lake, cache),
         }.items():
             days = ", ".join(map(str, withdrawn)) or "nothing, as it does not have the day"
             typer.echo(f"Withdrawn from {place}: {days}.")

@@ -11,6 +11,9 @@ import msgspec
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 
+NO_ID = "none"
+"""Id that no lake has, for one that has delivered nothing."""
+
 _FILE = "installation.json"
 _ID_BYTES = 16
 
@@ -22,13 +25,36 @@ class _Identity(msgspec.Struct):
 
 
 def lake_id(lake: Lake) -> str:
-    """Read the random id of a lake, which has one from the first delivery on.
+    """Read the random id of a lake, which gets one with the first delivery.
 
     A lake that is copied or moved keeps its id, and with it the installation's rows.
+
+    Raises:
+        InputError: the file that holds it is damaged.
     """
-    if not lake.exists(_FILE):
-        lake.write(_FILE, msgspec.json.encode(_Identity(secrets.token_hex(_ID_BYTES))))
-    return msgspec.json.decode(lake.read(_FILE), type=_Identity).id
+    stored_id = read_lake_id(lake)
+    if stored_id is not None:
+        return stored_id
+    new_id = secrets.token_hex(_ID_BYTES)
+    lake.write(_FILE, msgspec.json.encode(_Identity(new_id)))
+    return new_id
+
+
+def read_lake_id(lake: Lake) -> str | None:
+    """Read the id of a lake; none before the first delivery.
+
+    Raises:
+        InputError: the file that holds it is damaged.
+    """
+    try:
+        return msgspec.json.decode(lake.read(_FILE), type=_Identity).id
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise InputError(
+            f"{_FILE} in the lake {lake} is damaged ({error}): restore it from a backup, or delete "
+            "it and run `ds-assets claim`"
+        ) from None
 
 
 def name_is_taken(place: str, name: str) -> InputError:

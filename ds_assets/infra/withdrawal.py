@@ -4,24 +4,32 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.installation_ids import lake_id
+from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.results.database import ResultsDatabase
 
 
-def withdraw_from_results(records: Records, results: ResultsDatabase) -> list[dt.date]:
+def withdraw_from_results(records: Records, lake: Lake, results: ResultsDatabase) -> list[dt.date]:
     """Withdraw the predictions and reports of refused days from the results database.
 
     Returns:
         The days that were withdrawn, ascending.
 
     Raises:
-        InputError: the database cannot be used, and the message says what to do.
+        InputError: the database cannot be used, or its rows are another lake's; the message says
+            what to do.
         ResultsUnavailable: the database cannot be used now.
     """
-    return _withdraw("rds_results", records, results.withdraw)
+
+    def withdraw(days: Sequence[dt.date]) -> None:
+        results.claim(lake_id(lake))
+        results.withdraw(days)
+
+    return _withdraw("rds_results", records, withdraw)
 
 
-def withdraw_from_cache(records: Records, cache: PredictionCache) -> list[dt.date]:
+def withdraw_from_cache(records: Records, lake: Lake, cache: PredictionCache) -> list[dt.date]:
     """Withdraw the predictions of refused days from the cache.
 
     If the newest day is among them, the newest of the others has no record from then on, and is
@@ -31,9 +39,15 @@ def withdraw_from_cache(records: Records, cache: PredictionCache) -> list[dt.dat
         The days that were withdrawn, ascending.
 
     Raises:
+        InputError: its entries are another lake's.
         CacheUnavailable: the cache cannot be used.
     """
-    withdrawn = _withdraw("prediction_cache", records, cache.withdraw)
+
+    def withdraw(days: Sequence[dt.date]) -> None:
+        cache.claim(lake_id(lake))
+        cache.withdraw(days)
+
+    withdrawn = _withdraw("prediction_cache", records, withdraw)
     others = records.usable_days("prediction_cache")
     if withdrawn and others and max(others) < withdrawn[-1]:
         records.withdraw("prediction_cache", [max(others)])

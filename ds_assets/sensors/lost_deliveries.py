@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.adoption import UNKNOWN_DELIVERY
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.results.database import ResultsDatabase
@@ -33,8 +34,18 @@ def withdraw_lost_deliveries(
     if now - cursor.deliveries_checked < INTERVAL or evaluation.is_busy:
         return
     cursor.deliveries_checked = now
-    _withdraw(evaluation, "rds_results", lambda it: _lost_in_database(it, results))
-    _withdraw(evaluation, "prediction_cache", lambda it: _lost_in_cache(it, cache, now))
+    lake = evaluation.lake
+
+    def find_lost_in_database(records: Records) -> list[dt.date]:
+        results.refuse_foreign(lake_id(lake))
+        return _lost_in_database(records, results)
+
+    def find_lost_in_cache(records: Records) -> list[dt.date]:
+        cache.refuse_foreign(lake_id(lake))
+        return _lost_in_cache(records, cache, now)
+
+    _withdraw(evaluation, "rds_results", find_lost_in_database)
+    _withdraw(evaluation, "prediction_cache", find_lost_in_cache)
 
 
 def withdraw_refused_days(
@@ -44,12 +55,12 @@ def withdraw_refused_days(
 
     It waits while any run is in progress, which may be delivering.
     """
-    records = evaluation.records
+    records, lake = evaluation.records, evaluation.lake
     if evaluation.is_busy or not records.refused_days():
         return
     withdrawals: dict[str, Callable[[], list[dt.date]]] = {
-        "rds_results": lambda: withdraw_from_results(records, results),
-        "prediction_cache": lambda: withdraw_from_cache(records, cache),
+        "rds_results": lambda: withdraw_from_results(records, lake, results),
+        "prediction_cache": lambda: withdraw_from_cache(records, lake, cache),
     }
     for asset, withdraw in withdrawals.items():
         try:

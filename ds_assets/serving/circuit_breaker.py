@@ -77,12 +77,19 @@ class Dependency:
 
     Attributes:
         breaker: Its circuit breaker.
+        is_foreign: Whether it holds another installation's predictions, and is not called.
     """
 
     def __init__(self, name: str, errors: tuple[type[Exception], ...], timeout: float) -> None:
         self._name, self._timeout = name, timeout
         self._errors: tuple[type[Exception], ...] = (TimeoutError, *errors)
         self.breaker = CircuitBreaker()
+        self.is_foreign = False
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it may be called, and the last call succeeded."""
+        return self.breaker.is_healthy and not self.is_foreign
 
     async def call(self, call: Awaitable[Result]) -> Result:
         """Await a call. If the caller is cancelled, that says nothing about the dependency.
@@ -93,10 +100,11 @@ class Dependency:
         Raises:
             DependencyUnavailable: it failed, timed out, or was not made.
         """
-        if self.breaker.state == "open":
+        if self.is_foreign or self.breaker.state == "open":
             if asyncio.iscoroutine(call):
                 call.close()
-            raise DependencyUnavailable(f"the {self._name} is not called for {RESET_TIMEOUT_S} s")
+            pause = "" if self.is_foreign else f" for {RESET_TIMEOUT_S} s"
+            raise DependencyUnavailable(f"the {self._name} is not called{pause}")
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout
         try:

@@ -22,6 +22,8 @@ class Health:
         age_seconds: Seconds since the end of that day.
         models: Version of each model in use, by what it predicts.
         breakers: State of each dependency's circuit breaker.
+        foreign: Names of the dependencies that hold another installation's predictions, which are
+            not served.
         lag_days: Days between `as_of` and the newest day of the game that has ended.
     """
 
@@ -31,6 +33,7 @@ class Health:
     models: Mapping[str, str] = field(default_factory=dict)
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
     lag_days: int | None = None
+    foreign: tuple[str, ...] = ()
 
     @property
     def is_outdated(self) -> bool:

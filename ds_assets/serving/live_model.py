@@ -20,6 +20,7 @@ from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.core.targets import custom_targets, targets_of
 from ds_assets.errors import InputError
 from ds_assets.game import Game
+from ds_assets.infra.installation_ids import read_lake_id
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.provenance import Records
@@ -97,6 +98,15 @@ class LakeModel:
     def load_error(self) -> str | None:
         """Why the newest day could not be loaded; none if it could, or was not tried yet."""
         return self._load_error
+
+    def lake_id(self) -> str | None:
+        """Id of the lake; none before the first delivery.
+
+        Raises:
+            InputError: the id is damaged.
+            LakeUnavailable: the lake cannot be used.
+        """
+        return read_lake_id(self._lake)
 
     def score(self, user_ids: Sequence[str], *, reasons: bool = True) -> list[Record]:
         """Score those users who have stored features; the others are left out.

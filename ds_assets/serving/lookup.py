@@ -155,7 +155,7 @@ class PredictionLookup:
 
     @property
     def _is_cache_up(self) -> bool:
-        return self._sources.dependencies["cache"].breaker.is_healthy
+        return self._sources.dependencies["cache"].is_healthy
 
     async def _store_in_cache(self, records: Records, deliveries: Deliveries) -> None:
         cache = self._sources.cache

@@ -33,8 +33,12 @@ class NewestDay:
     def update_from_cache(self, days: CachedDays) -> None:
         """Take note of the cache's newest day; an older one only if the known one was withdrawn."""
         if days.deliveries.get(self.as_of) == WITHDRAWN:
-            self.as_of, self.defaults = 0, GroupDefaults()
+            self.forget()
         self.update(days.newest)
+
+    def forget(self) -> None:
+        """Forget the day and its group defaults."""
+        self.as_of, self.defaults = 0, GroupDefaults()
 
     def update(self, defaults: GroupDefaults) -> None:
         """Take note of a day and its group defaults; older ones are ignored."""

@@ -22,6 +22,7 @@ from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.live_scoring import LiveScoring, UserToScore
 from ds_assets.serving.lookup import PredictionLookup
 from ds_assets.serving.newest_day import NewestDay
+from ds_assets.serving.ownership import Ownership
 from ds_assets.serving.sources import REQUEST_TIMEOUT_S, LiveModel, Sources
 from ds_assets.serving.user_ids import check_user_id, check_user_ids
 
@@ -58,6 +59,7 @@ class PredictionService:
         self._background = BackgroundTasks()
         self._sources = Sources(cache, results, live, timeout)
         self._newest_day = NewestDay(self._sources, self._background)
+        self._ownership = Ownership(self._sources, self._newest_day)
         self._lookup = PredictionLookup(self._sources, self._newest_day, self._background)
         self._scoring = LiveScoring(self._sources, calendar, clock)
         self._encoder = AnswerEncoder(calendar, 0, 0)
@@ -121,9 +123,7 @@ class PredictionService:
     def health(self) -> Health:
         """State of the service and its dependencies, from memory."""
         dependencies, as_of = self._sources.dependencies, self._newest_day.as_of
-        degraded = {
-            name for name, dependency in dependencies.items() if not dependency.breaker.is_healthy
-        }
+        degraded = {name for name, dependency in dependencies.items() if not dependency.is_healthy}
         if self._sources.live.load_error:
             degraded.add("live")  # it scores with an earlier day, if at all
         now = self._clock()
@@ -132,6 +132,7 @@ class PredictionService:
             as_of=dt.date.fromordinal(as_of) if as_of else None,
             age_seconds=self._calendar.age(as_of, now) if as_of else None,
             lag_days=self._calendar.lag_days(as_of, now) if as_of else None,
+            foreign=tuple(name for name, it in dependencies.items() if it.is_foreign),
             models=self._newest_day.defaults.models,
             breakers={name: dependency.breaker.state for name, dependency in dependencies.items()},
         )
@@ -163,11 +164,13 @@ class PredictionService:
             await asyncio.wait_for(pinging, _WARM_UP_TIMEOUT_S)
 
     async def refresh(self) -> None:
-        """Look for a newer day."""
+        """Look for a newer day, in stores that are not another installation's."""
+        await self._ownership.check()
         await self._newest_day.refresh()
 
     async def close(self) -> None:
         """Finish what is under way, if that takes no longer than a request, and disconnect."""
+        self._ownership.close()
         await self._background.finish(self._timeout)
         await self._sources.close()
 

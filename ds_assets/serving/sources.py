@@ -51,6 +51,15 @@ class LiveModel(Protocol):
         """Why the newest day could not be loaded; none if it could, or was not tried yet."""
         ...
 
+    def lake_id(self) -> str | None:
+        """Id of the lake that its models are from; none before the first delivery.
+
+        Raises:
+            InputError: the id is damaged.
+            LakeUnavailable: the lake cannot be used.
+        """
+        ...
+
     def start_refresh(self) -> threading.Thread | None:
         """Start to load the newest day unless it is loaded; the caller does not wait.
 

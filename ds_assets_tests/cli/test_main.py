@@ -406,6 +406,35 @@ def test_a_lake_that_was_made_again_takes_over_the_rows_of_the_lost_one(shell: S
         cache.claim(own)
 
 
+@pytest.mark.parametrize("has_delivered", [True, False])
+def test_check_finds_stores_that_are_another_lakes(shell: Shell, has_delivered: bool) -> None:
+    write_day(shell, event(1, f"{START}T10:00:00Z"))
+    installation = Installation(shell.home).installed
+    with installation.results() as results, installation.cache() as cache:
+        results.claim("other lake")
+        cache.claim("other lake")
+    if has_delivered:
+        lake_id(installation.lake())
+    code, lines = check(shell)
+    assert code == (2 if has_delivered else 0)
+    for place in ("results", "cache"):
+        assert (": mistake: " in lines[place]) is has_delivered
+        assert f"belongs to an installation {installation.name!r} with another lake" in lines[place]
+        assert "`ds-assets claim`" in lines[place]
+    assert shell("claim")[0] == 0
+    code, lines = check(shell)
+    assert code == 0
+    assert lines["cache"].endswith("/cache: usable")
+
+
+def test_check_finds_a_lake_whose_id_is_damaged(shell: Shell) -> None:
+    (shell.home / "lake").mkdir()
+    (shell.home / "lake" / "installation.json").write_text("{")
+    code, lines = check(shell)
+    assert code == 2
+    assert "/lake: mistake: installation.json in the lake" in lines["lake"]
+
+
 @pytest.mark.parametrize("command", ["accept", "refuse"])
 def test_a_day_that_is_not_stored_cannot_be_decided_about(shell: Shell, command: str) -> None:
     error = shell.mistake(command, str(day(0)), "--reason", "why not")

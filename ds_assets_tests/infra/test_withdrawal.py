@@ -8,6 +8,7 @@ import pytest
 
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.verdicts import Decision
+from ds_assets.errors import InputError
 from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.decisions import decide_by_operator
@@ -40,8 +41,8 @@ class Delivered:
     def decide(self, number: int, decision: Decision) -> None:
         """Decide about a day, and withdraw what is refused."""
         decide_by_operator(day(number), decision, "why", "anna", self.lake, GAME)
-        withdraw_from_results(self.records(), self.results)
-        withdraw_from_cache(self.records(), self.cache)
+        withdraw_from_results(self.records(), self.lake, self.results)
+        withdraw_from_cache(self.records(), self.lake, self.cache)
 
     def records(self) -> Records:
         return Records(LINEAGES, self.lake)
@@ -117,5 +118,19 @@ def test_a_day_that_is_accepted_again_is_delivered_again(delivered: Delivered) -
 
 def test_nothing_is_withdrawn_twice(delivered: Delivered) -> None:
     delivered.decide(1, Decision.REFUSED)
-    assert withdraw_from_results(delivered.records(), delivered.results) == []
-    assert withdraw_from_cache(delivered.records(), delivered.cache) == []
+    assert withdraw_from_results(delivered.records(), delivered.lake, delivered.results) == []
+    assert withdraw_from_cache(delivered.records(), delivered.lake, delivered.cache) == []
+
+
+def test_nothing_is_withdrawn_from_stores_that_another_lake_has_taken_over(
+    delivered: Delivered,
+) -> None:
+    delivered.results.claim("another lake", is_taking_over=True)
+    delivered.cache.claim("another lake", is_taking_over=True)
+    decide_by_operator(day(1), Decision.REFUSED, "why", "anna", delivered.lake, GAME)
+    with pytest.raises(InputError, match="with another lake"):
+        withdraw_from_results(delivered.records(), delivered.lake, delivered.results)
+    with pytest.raises(InputError, match="with another lake"):
+        withdraw_from_cache(delivered.records(), delivered.lake, delivered.cache)
+    assert delivered.tabled() == {"away": 0, "stays": 1, "new": 1}
+    assert delivered.cached() == [0, 1, 1]

@@ -771,6 +771,19 @@ def test_a_day_that_a_restored_database_lacks_or_holds_otherwise_is_delivered_ag
 
 
 @pytest.mark.slow
+def test_stores_that_another_lake_has_taken_over_are_reported_and_not_taken_for_lost(
+    delivered: World,
+) -> None:
+    installed = delivered.installation.installed
+    with installed.results() as results, installed.cache() as cache:
+        results.claim("another lake", is_taking_over=True)
+        cache.claim("another lake", is_taking_over=True)
+    assert delivered.tick() == []
+    assert delivered.reason.count("belongs to an installation") == 2
+    assert "Whether rds_results still holds its days is unknown" in delivered.reason
+
+
+@pytest.mark.slow
 def test_what_a_lost_cache_held_is_delivered_again_until_it_would_have_expired(
     delivered: World,
 ) -> None:

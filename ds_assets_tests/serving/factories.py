@@ -29,6 +29,10 @@ class Live:
         self.asked: list[list[str]] = []
         self.refreshes = 0
         self.load_error: str | None = None
+        self.lake: str | None = None
+
+    def lake_id(self) -> str | None:
+        return self.lake
 
     def start_refresh(self) -> None:
         self.refreshes += 1
@@ -48,6 +52,9 @@ class Live:
 
 class NoModel:
     load_error: str | None = None
+
+    def lake_id(self) -> None:
+        return None
 
     def start_refresh(self) -> None:
         pass

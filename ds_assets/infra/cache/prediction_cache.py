@@ -161,9 +161,21 @@ class PredictionCache:
             CacheUnavailable: the cache cannot be used.
         """
         owner = self._read(self._owner_key)
-        if owner not in {None, lake.encode()} and not is_taking_over:
-            raise name_is_taken(f"the cache {self._where}", self._installation)
+        if not is_taking_over:
+            self._refuse_other_owner(owner, lake)
         self._replace(self._owner_key, owner, lake.encode(), _CLAIM_SECONDS)
+
+    def refuse_foreign(self, lake: str) -> None:
+        """Refuse a cache whose entries of the installation's name are another lake's.
+
+        Args:
+            lake: Id of the lake.
+
+        Raises:
+            InputError: another lake has the name.
+            CacheUnavailable: the cache cannot be used.
+        """
+        self._refuse_other_owner(self._read(self._owner_key), lake)
 
     @property
     def time_to_live(self) -> dt.timedelta:
@@ -298,6 +310,10 @@ class PredictionCache:
             value = self._read(self._days_key)
             changed = days_encoded(self._check(self._days_key), change(self._days(value)))
             is_changed = self._replace(self._days_key, value, changed, self._seconds_to_live)
+
+    def _refuse_other_owner(self, owner: bytes | None, lake: str) -> None:
+        if owner not in {None, lake.encode()}:
+            raise name_is_taken(f"the cache {self._where}", self._installation)
 
     def _read(self, key: bytes) -> bytes | None:
         values: Any = self._ask(lambda client: client.mget([key]))

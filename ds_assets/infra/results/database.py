@@ -50,6 +50,7 @@ from ds_assets.infra.results.limits import refuse_long_run_id, refuse_unstorable
 from ds_assets.infra.results.loading import load_rows
 from ds_assets.infra.results.schema import (
     DELIVERIES,
+    INSTALLATIONS,
     KEY_LENGTH,
     PLAYER_PREDICTIONS,
     SCHEMA_VERSION,
@@ -167,6 +168,20 @@ class ResultsDatabase:
             version = schema_version(connection)
             refuse_unknown(connection, version)
             return version
+
+    def refuse_foreign(self, lake: str) -> None:
+        """Refuse the rows of the installation's name if they are another lake's; change nothing.
+
+        Args:
+            lake: Id of the lake.
+
+        Raises:
+            InputError: Another lake has the name, or the lake another name.
+            ResultsUnavailable: The database cannot be used.
+        """
+        with begin(self._connected()) as connection:
+            if sa.inspect(connection).has_table(INSTALLATIONS.name):
+                installations.refuse_conflict(connection, self._installation, lake)
 
     def claim(self, lake: str, *, is_taking_over: bool = False) -> None:
         """Claim the installation's name for a lake, before anything is delivered from it.

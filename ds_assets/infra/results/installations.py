@@ -46,6 +46,21 @@ def owner(connection: sa.Connection, name: str) -> str | None:
     return lake
 
 
+def refuse_conflict(connection: sa.Connection, name: str, lake: str) -> None:
+    """Refuse a name that another lake has claimed, and a lake that has claimed another name.
+
+    Raises:
+        InputError: It is so.
+    """
+    place = describe(connection.engine.url)
+    if owner(connection, name) not in {None, lake}:
+        raise name_is_taken(place, name)
+    names = sa.select(INSTALLATIONS.c.name).where(INSTALLATIONS.c.lake == lake)
+    before = connection.scalars(names.order_by(INSTALLATIONS.c.id.desc())).all()
+    if before and name not in before:
+        raise name_has_changed(place, before[0], name)
+
+
 def claim(connection: sa.Connection, name: str, lake: str, *, is_taking_over: bool) -> None:
     """Claim a name for a lake.
 
@@ -60,7 +75,7 @@ def claim(connection: sa.Connection, name: str, lake: str, *, is_taking_over: bo
     """
     lock_row(connection, REPORT_LOCKS, {"name": INSTALLATIONS.name})
     if not is_taking_over:
-        _refuse_conflict(connection, name, lake)
+        refuse_conflict(connection, name, lake)
     own_id, is_claimed = find_id(connection, name)
     values = {"name": name, "lake": lake}
     if is_claimed or own_id == FIRST_INSTALLATION:
@@ -69,13 +84,3 @@ def claim(connection: sa.Connection, name: str, lake: str, *, is_taking_over: bo
         return
     newest = connection.scalar(sa.select(sa.func.max(INSTALLATIONS.c.id)))
     connection.execute(sa.insert(INSTALLATIONS).values(id=newest + 1, **values))
-
-
-def _refuse_conflict(connection: sa.Connection, name: str, lake: str) -> None:
-    place = describe(connection.engine.url)
-    if owner(connection, name) not in {None, lake}:
-        raise name_is_taken(place, name)
-    names = sa.select(INSTALLATIONS.c.name).where(INSTALLATIONS.c.lake == lake)
-    before = connection.scalars(names.order_by(INSTALLATIONS.c.id.desc())).all()
-    if before and name not in before:
-        raise name_has_changed(place, before[0], name)

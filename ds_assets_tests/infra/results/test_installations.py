@@ -135,6 +135,22 @@ def test_a_game_that_was_renamed_is_refused_until_it_starts_again(url: str) -> N
         assert renamed.current_day() is None
 
 
+def test_a_reader_finds_out_that_rows_are_another_lakes_and_changes_nothing(url: str) -> None:
+    with ResultsDatabase(url, installation="live") as reader:
+        reader.refuse_foreign(LIVE)  # without a schema there is nothing
+        assert reader.schema_version() is None
+        with installation(url, "live", LIVE):
+            reader.refuse_foreign(LIVE)
+            with pytest.raises(InputError, match="belongs to an installation 'live'"):
+                reader.refuse_foreign(STAGING)
+        with (
+            ResultsDatabase(url, installation="renamed") as renamed,
+            pytest.raises(InputError, match="DS_ASSETS_INSTALLATION=live"),
+        ):
+            renamed.refuse_foreign(LIVE)
+    assert execute(url, "SELECT name, lake FROM installations") == [("live", LIVE)]
+
+
 def test_rows_from_before_there_were_ids_belong_to_the_first_that_claims(url: str) -> None:
     make_with_reports(url)
     with ResultsDatabase(url, installation="live") as live:

@@ -230,6 +230,7 @@ def test_readiness_lists_what_is_degraded(app: App) -> None:
         "as_of": "2026-01-31",
         "age_seconds": 3_600,
         "lag_days": 0,
+        "foreign": [],
         "models": {"churn": "2026-01-31"},
         "breakers": {"cache": "closed", "results": "open"},
     }
