@@ -217,6 +217,25 @@ def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so
     assert second.raw_fingerprint != first.raw_fingerprint
 
 
+def test_files_in_working_folders_and_half_written_files_are_no_events(
+    installation: Installation,
+) -> None:
+    lines = [event(n, f"{START}T10:00:00Z", f"u{n}", "purchase") for n in range(3)]
+    log = installation.write_logs(START, *lines, name="part-0.jsonl")
+    for name in (
+        "_temporary/0/part-0.jsonl",
+        "_delta_log/00000000000000000000.json",
+        ".ipynb_checkpoints/part-0-checkpoint.jsonl",
+        "part-0.jsonl._COPYING_",
+    ):
+        copy = log.parent / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(log.read_bytes())
+    day_report = report(installation)
+    assert (day_report.files, day_report.lines, day_report.events) == (1, 3, 3)
+    assert (day_report.users, day_report.duplicates, day_report.quarantined) == (3, 0, {})
+
+
 def test_ids_that_are_unique_within_a_user_drop_no_event_of_another_user(
     installation: Installation,
 ) -> None:
