@@ -32,7 +32,7 @@ from ds_assets.infra.lake.models import (
     store_next_cluster_id,
 )
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import read_clusters, store_rows, table_file
+from ds_assets.infra.lake.tables import open_day, read_clusters, store_rows
 
 TABLE = "clusters"
 
@@ -64,7 +64,7 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
-    features = pd.read_parquet(lake.local(table_file("user_features", day)))
+    features = pd.read_parquet(open_day("user_features", day, lake).file)
     declared = declare_features(game)
     unreadable: list[str] = []
 

@@ -58,7 +58,7 @@ from ds_assets.infra.lake.models import (
 )
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import describe_days
-from ds_assets.infra.lake.tables import between, table_file
+from ds_assets.infra.lake.tables import between, open_day
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -85,7 +85,7 @@ def update(
 
     @lru_cache(maxsize=_KEPT_SNAPSHOTS)
     def features(day: dt.date) -> pd.DataFrame:
-        return pd.read_parquet(lake.local(table_file("user_features", day)))
+        return pd.read_parquet(open_day("user_features", day, lake).file)
 
     records = Records(lineage_of(game), lake)
     refused = records.refused_days()

@@ -24,7 +24,7 @@ from ds_assets.infra.installation_ids import read_lake_id
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import open_day, table_file
 from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 
@@ -229,10 +229,9 @@ class LakeModel:
 
     def _load_features(self, day: dt.date) -> OnlineFeatures:
         name = table_file("user_features", day)
-        file = self._lake.local(name)
         try:
-            return OnlineFeatures(file)
-        except (ArrowInvalid, OSError) as error:
+            return OnlineFeatures(open_day("user_features", day, self._lake).file)
+        except (InputError, ArrowInvalid, OSError) as error:
             raise LiveUnavailable(f"{name} of {self._lake} cannot be read: {error}") from None
 
     def _newest_stored(self) -> tuple[dt.date, Mapping[str, str]]:

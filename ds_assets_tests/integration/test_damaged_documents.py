@@ -19,7 +19,7 @@ from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.provenance import FIRST_KEPT_DAYS, Records
 from ds_assets.infra.lake.raw_logs import read_manifest
 from ds_assets.infra.lake.refresh import read_refresh_request, request_refresh
-from ds_assets.infra.lake.tables import read_predictions
+from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets_tests.assets.factories import LAST, Installation, day, few_pictures, finished
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -104,41 +104,30 @@ def test_a_damaged_verdict_keeps_its_decision_and_says_that_its_reason_is_lost(
     assert LAST not in open_records(copy.game, copy.lake).refused_days()
 
 
-def damage_clusters_card(installation: Installation) -> None:
-    damage(installation, f"models/clusters/dt={LAST}/card.json")
-
-
-def damage_model(installation: Installation) -> None:
-    damage(installation, f"models/churn/dt={LAST}/model.onnx")
-
-
-def lose_model(installation: Installation) -> None:
-    installation.lake.delete([f"models/churn/dt={LAST}/model.onnx"])
-
-
-def damage_card(installation: Installation) -> None:
-    damage(installation, f"models/churn/dt={LAST}/card.json")
+def lose(installation: Installation, name: str) -> None:
+    installation.lake.delete([name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("harm", "asset"),
+    ("harm", "name", "asset"),
     [
-        (damage_clusters_card, "clusters"),
-        (damage_card, "churn_model"),
-        (damage_model, "churn_model"),
-        (lose_model, "churn_model"),
+        (damage, f"models/clusters/dt={LAST}/card.json", "clusters"),
+        (damage, f"models/churn/dt={LAST}/card.json", "churn_model"),
+        (damage, f"models/churn/dt={LAST}/model.onnx", "churn_model"),
+        (lose, f"models/churn/dt={LAST}/model.onnx", "churn_model"),
+        (damage, table_file("user_features", LAST), "user_features"),
     ],
 )
-def test_a_days_own_damaged_model_is_named_and_outdated_so_that_it_is_made_again(
-    copy: Installation, harm: Callable[[Installation], None], asset: str
+def test_a_days_own_damaged_model_or_table_is_named_and_outdated_so_that_it_is_made_again(
+    copy: Installation, harm: Callable[[Installation, str], None], name: str, asset: str
 ) -> None:
     before = read_predictions(LAST, copy.lake)
-    harm(copy)
+    harm(copy, name)
     assert open_records(copy.game, copy.lake).outdated_days(asset) == []
     with pytest.raises(InputError) as caught:
         copy.run(LAST, assets=["predictions"])
-    assert f"models/{asset.removesuffix('_model')}/dt={LAST}" in str(caught.value)
+    assert name in str(caught.value)
     assert f"{asset} of {LAST} counts as missing" in str(caught.value)
     assert f"`ds-assets run {LAST}`, makes it again" in str(caught.value)
     assert open_records(copy.game, copy.lake).outdated_days(asset) == [LAST]

@@ -18,12 +18,12 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
 
 from ds_assets.core import events
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import ColumnType, Table
+from ds_assets.core.stored_tables import FORMAT_KEY, TABLE_FORMAT
 from ds_assets.core.tables import EVENT_IDS
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches
@@ -33,7 +33,12 @@ from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines, RawText
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.event_ids import find_compared_days
 from ds_assets.infra.lake.raw_logs import RawObject
-from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
+from ds_assets.infra.lake.tables import (
+    StoredDay,
+    open_days,
+    refuse_missing_columns,
+    table_file,
+)
 
 _ROWS_AT_ONCE = 8 * BATCH_ROWS
 
@@ -139,8 +144,7 @@ class DuckDBEngine:
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> Iterator[DataFrame]:
         """See `LakeEngine`."""
         chosen = list(days)
-        files = lake.local_files(table_file(table.name, day) for day in chosen)
-        query = _select(dict(zip(chosen, files, strict=True)), table)
+        query = _select(open_days(table.name, chosen, lake), table)
         with self._borrow_name(table.name, _ddl(table)) as view:
             self._connection.execute(f"CREATE VIEW {view} AS {query}")
             try:
@@ -161,7 +165,8 @@ class DuckDBEngine:
     def _copy_day(self, table: Table, by: str, day: dt.date, target: Path) -> int:
         rows = _rows(f"to_write WHERE {by} = DATE '{day}'", table)
         written = self._connection.execute(
-            f"COPY ({rows}) TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY ({rows}) TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd, "
+            f"KV_METADATA {{'{FORMAT_KEY}': '{TABLE_FORMAT}'}})"
         ).fetchone()
         return int(written[0]) if written else 0
 
@@ -212,7 +217,7 @@ class DuckDBEventReader:
         compared = find_compared_days({file.day for file in objects}, self.game, lake)
         self.read_files(
             [RawFile(o.day, o.name, path) for o, path in zip(objects, paths, strict=True)],
-            lake.local_files(table_file(EVENT_IDS.name, day) for day in compared),
+            [stored.file for stored in open_days(EVENT_IDS.name, compared, lake).values()],
         )
 
     def read_files(
@@ -332,20 +337,19 @@ def _combine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _select(files: Mapping[dt.date, Path], table: Table) -> str:
-    if not files:
+def _select(days: Mapping[dt.date, StoredDay], table: Table) -> str:
+    if not days:
         nulls = ", ".join(f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
         return f"SELECT CAST(NULL AS DATE) AS dt, {nulls} WHERE false"
     stored: set[str] = set()
-    for day, file in files.items():
-        names = parquet.read_schema(file).names
+    for day, (_, names) in days.items():
         refuse_missing_columns(day, names, table)
         stored.update(names)
     columns = (
         c.name if c.name in stored else f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}"
         for c in table.columns
     )
-    paths = ", ".join(_literal(path) for path in files.values())
+    paths = ", ".join(_literal(file) for file, _ in days.values())
     return (
         f"SELECT dt, {', '.join(columns)} FROM read_parquet([{paths}], "
         "union_by_name = true, hive_partitioning = true, hive_types = {dt: DATE})"

@@ -30,7 +30,7 @@ from ds_assets.core.stored_documents import DamagedDayError, NewerFormatError
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import open_day
 
 Warn = Callable[[str], None]
 """Receives a sentence about what cannot be read, and is done without."""
@@ -148,7 +148,7 @@ def day_model(
 
 def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
     """Stability index of a day's features against a model's training rows, largest first."""
-    features = pd.read_parquet(lake.local(table_file("user_features", day)))
+    features = pd.read_parquet(open_day("user_features", day, lake).file)
     clustered = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
     return stability(card.distributions, clustered, card.encoding)
 

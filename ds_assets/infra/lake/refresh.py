@@ -19,7 +19,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import PROVENANCE, Records, read_object
 from ds_assets.infra.lake.raw_logs import raw_objects
-from ds_assets.infra.lake.tables import store_rows, table_file
+from ds_assets.infra.lake.tables import open_day, store_rows
 from ds_assets.infra.lake.verdicts import store_verdict
 
 _REQUEST = f"{PROVENANCE}/refresh.json"
@@ -103,7 +103,7 @@ def keep_activity(days: Sequence[dt.date], reason: str, game: Game, lake: Lake) 
     """
     records = open_records(game, lake)
     for day in days:
-        rows = parquet.read_table(lake.local(table_file(ACTIVITY, day)), partitioning=None)
+        rows = parquet.read_table(open_day(ACTIVITY, day, lake).file, partitioning=None)
         filled = _fill_columns(rows, game)
         if filled.schema != rows.schema:
             store_rows(filled, ACTIVITY, day, lake)

@@ -5,15 +5,39 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import CLUSTERS, PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.core.stored_documents import DamagedDayError
+from ds_assets.core.stored_tables import TABLE_FORMAT, read_format, upgrade_rows, with_format
+from ds_assets.core.tables import (
+    CLUSTERS,
+    EVENT_IDS,
+    PREDICTIONS,
+    QUARANTINE,
+    TARGET_PREDICTIONS,
+)
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
+
+_ASSETS = {
+    EVENT_IDS.name: "user_activity",
+    QUARANTINE.name: "user_activity",
+    TARGET_PREDICTIONS.name: "predictions",
+}
+"""The asset that stores a table with another name."""
+
+
+class StoredDay(NamedTuple):
+    """A stored day of a table: a local file, and the names of its columns."""
+
+    file: Path
+    columns: list[str]
 
 
 def table_file(table: str, day: dt.date) -> str:
@@ -51,18 +75,50 @@ def refuse_missing_columns(day: dt.date, stored: Iterable[str], table: Table) ->
         )
 
 
+def open_days(table: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, StoredDay]:
+    """Open stored days of a table, in the format of this release.
+
+    A day of an earlier format is upgraded in the lake, once.
+
+    Raises:
+        NewerFormatError: a day is of a newer release.
+        DamagedDayError: the file of a day cannot be read.
+    """
+    listed = list(days)
+    files = lake.local_files(table_file(table, day) for day in listed)
+    return {day: _open_day(table, day, file, lake) for day, file in zip(listed, files, strict=True)}
+
+
+def open_day(table: str, day: dt.date, lake: Lake) -> StoredDay:
+    """Open a stored day of a table; see `open_days`."""
+    return open_days(table, [day], lake)[day]
+
+
+def _open_day(table: str, day: dt.date, file: Path, lake: Lake) -> StoredDay:
+    name = table_file(table, day)
+    try:
+        schema = parquet.read_schema(file)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        what = f"{name} is damaged ({error})"
+        raise DamagedDayError(what, _ASSETS.get(table, table), day) from None
+    version = read_format(schema, name)
+    if version == TABLE_FORMAT:
+        return StoredDay(file, schema.names)
+    stored = parquet.read_table(file, partitioning=None)
+    store_rows(upgrade_rows(table, stored, version), table, day, lake)
+    return _open_day(table, day, lake.local(name), lake)
+
+
 def columns_of_days(table: str, days: Sequence[dt.date], lake: Lake) -> dict[dt.date, set[str]]:
     """Names of the columns that stored days of a table have."""
-    files = lake.local_files(table_file(table, day) for day in days)
-    return {
-        day: set(parquet.read_schema(file).names) for day, file in zip(days, files, strict=True)
-    }
+    return {day: set(stored.columns) for day, stored in open_days(table, days, lake).items()}
 
 
 def read_columns(table: str, day: dt.date, columns: Sequence[str], lake: Lake) -> pd.DataFrame:
     """Read the given columns of a stored day, without those that it does not have."""
-    file = lake.local(table_file(table, day))
-    stored = set(parquet.read_schema(file).names)
+    file, stored = open_day(table, day, lake)
     present = [name for name in columns if name in stored]
     frame: pd.DataFrame = parquet.read_table(file, columns=present, partitioning=None).to_pandas()
     return frame
@@ -74,7 +130,7 @@ def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
     Raises:
         InputError: a column is missing.
     """
-    stored = parquet.read_table(lake.local(table_file(table.name, day)), partitioning=None)
+    stored = parquet.read_table(open_day(table.name, day, lake).file, partitioning=None)
     for field in _recent_fields(table, stored):
         stored = stored.append_column(field, pa.nulls(stored.num_rows, field.type))
     refuse_missing_columns(day, stored.column_names, table)
@@ -90,7 +146,7 @@ def _recent_fields(table: Table, stored: pa.Table) -> list[pa.Field]:
 def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:
     """Store a day's rows, replacing those that were stored before."""
     with lake.writing({day: table_file(table, day)}) as staged:
-        parquet.write_table(rows, staged[day])
+        parquet.write_table(with_format(rows), staged[day])
 
 
 def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
