@@ -152,6 +152,13 @@ def days_behind_predictions(game: Game) -> int:
     return oldest + most_days(game.lookback_days, game.closed_days)
 
 
+def days_until_outcomes(game: Game) -> int:
+    """Days after a day until the outcomes of all its predictions are known."""
+    return max(
+        most_days(target.maturity_days, target.closed_days) for target in targets_of(game).values()
+    )
+
+
 def _oldest_snapshot(target: Target) -> int:
     """Age of the oldest snapshot that a model learns from, in days before the model."""
     return most_days(target.maturity_days, target.closed_days) + target.step * (SNAPSHOTS - 1)

@@ -8,8 +8,10 @@ requests it again.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ds_assets.core.lineage import days_until_outcomes
+from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.installation_ids import lake_id
@@ -44,8 +46,11 @@ def withdraw_lost_deliveries(
         cache.refuse_foreign(lake_id(lake))
         return _lost_in_cache(records, cache, now)
 
-    _withdraw(evaluation, "rds_results", find_lost_in_database)
-    _withdraw(evaluation, "prediction_cache", find_lost_in_cache)
+    lost = _find_lost(evaluation, "rds_results", find_lost_in_database)
+    _withdraw_outcomes(evaluation, lost)
+    _withdraw(evaluation, "rds_results", lost)
+    lost = _find_lost(evaluation, "prediction_cache", find_lost_in_cache)
+    _withdraw(evaluation, "prediction_cache", lost)
 
 
 def withdraw_refused_days(
@@ -73,20 +78,35 @@ def withdraw_refused_days(
             evaluation.warnings.append(f"{days} withdrawn from {asset}, as refused.")
 
 
-def _withdraw(
-    evaluation: SensorEvaluation, asset: str, find_lost: Callable[[Records], list[dt.date]]
-) -> None:
+def _find_lost(
+    evaluation: SensorEvaluation, asset: str, find: Callable[[Records], list[dt.date]]
+) -> list[dt.date]:
     try:
-        lost = find_lost(evaluation.records)
+        return find(evaluation.records)
     except (InputError, Unavailable) as error:
         evaluation.warnings.append(f"Whether {asset} still holds its days is unknown: {error}")
-        return
+        return []
+
+
+def _withdraw(evaluation: SensorEvaluation, asset: str, lost: Sequence[dt.date]) -> None:
     if lost:
         evaluation.records.withdraw(asset, lost)
         evaluation.warnings.append(
             f"{asset} has lost {len(lost)} days, {lost[0]} to {lost[-1]}, that were delivered; "
             "they are delivered again."
         )
+
+
+def _withdraw_outcomes(evaluation: SensorEvaluation, lost: Sequence[dt.date]) -> None:
+    """Withdraw the records of outcomes that were delivered since the first lost day.
+
+    A database that was restored lacks them, too, and its deliveries do not show it.
+    """
+    if lost:
+        first = lost[0] - dt.timedelta(days=days_until_outcomes(evaluation.game))
+        recorded = evaluation.records.recorded_days(PREDICTION_OUTCOMES.name)
+        outcomes = [day for day in recorded if day >= first]
+        evaluation.records.withdraw(PREDICTION_OUTCOMES.name, outcomes)
 
 
 def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.date]:

@@ -116,6 +116,17 @@ def test_a_day_that_is_accepted_again_is_delivered_again(delivered: Delivered) -
     assert delivered.cached() == [0, 1, 1]
 
 
+def test_outcomes_of_a_withdrawn_day_are_compared_again_once_it_is_accepted(
+    delivered: Delivered,
+) -> None:
+    outcomes = "prediction_outcomes"
+    for number in range(2):
+        with recorded(outcomes, [day(number)], LINEAGES, delivered.lake, "run"):
+            write(delivered.lake, outcomes, number)
+    delivered.decide(1, Decision.REFUSED)
+    assert list(delivered.records().recorded_days(outcomes)) == [day(0)]
+
+
 def test_nothing_is_withdrawn_twice(delivered: Delivered) -> None:
     delivered.decide(1, Decision.REFUSED)
     assert withdraw_from_results(delivered.records(), delivered.lake, delivered.results) == []

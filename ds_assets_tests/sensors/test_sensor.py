@@ -741,15 +741,15 @@ def delivered(
     return world
 
 
-def deliver_again(world: World, first: int, last: int) -> None:
-    """Expect a request to deliver days again, and run it."""
+def deliver_again(world: World, first: int, last: int, then: str | None = None) -> None:
+    """Expect a request to deliver days again, run it, and expect another job or nothing more."""
     (request,) = world.tick()
     assert request.job_name == DELIVER_AGAIN
     key, tags = request.partition_key, request.tags
     assert (key or tags[RANGE_START]) == str(day(first))
     assert (key or tags[RANGE_END]) == str(day(last))
     run_for_real(world, request)
-    assert world.tick() == []
+    assert [request.job_name for request in world.tick()] == ([then] if then else [])
 
 
 @pytest.mark.slow
@@ -781,6 +781,26 @@ def test_stores_that_another_lake_has_taken_over_are_reported_and_not_taken_for_
     assert delivered.tick() == []
     assert delivered.reason.count("belongs to an installation") == 2
     assert "Whether rds_results still holds its days is unknown" in delivered.reason
+
+
+@pytest.mark.slow
+def test_outcomes_that_a_restored_database_lacks_are_compared_and_delivered_again(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    horizons = {"churn": 1, "payment": 1}
+    world = make_world(tmp_path, lake, instance, monkeypatch, horizons=horizons)
+    monkeypatch.setattr(lost_deliveries, "INTERVAL", dt.timedelta())
+    for number in range(4):
+        world.put(number, users=3)
+    sensed = [*sensors_downstream(world.installation)]
+    world.installation.run(day(0), day(3), assets=sensed, instance=instance)
+    world.installation.run(day(0), day(3), assets=["prediction_outcomes"], instance=instance)
+    world.cursor = None
+    assert world.tick() == []
+    url = world.installation.settings.results_url
+    execute(url, f"DELETE FROM deliveries WHERE as_of = '{day(3)}'")
+    deliver_again(world, 3, 3, then=JUDGE)
 
 
 @pytest.mark.slow
