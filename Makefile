@@ -38,8 +38,8 @@ soak: servers
 
 # Simulate a year of operation in which everything goes wrong sooner or later. SEED=N repeats one.
 DAYS ?= 365
-rehearsal: $(VENV)/.test
-	$(BIN)/python -m ds_assets_tests.rehearsal --days $(DAYS) $(if $(SEED),--seed $(SEED))
+rehearsal: servers
+	$(BIN)/python -m ds_assets_tests.rehearsal --servers --days $(DAYS) $(if $(SEED),--seed $(SEED))
 
 # Install the programs of the private servers that tests start, where they are missing.
 servers: $(VENV)/.test

@@ -2,9 +2,9 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,19 @@ QUICK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Installation:
-    """A home with the logs of a game, and everything that runs on it."""
+    """A home with the logs of a game, and everything that runs on it.
+
+    Attributes:
+        home: Its folder.
+        overrides: Further settings, by field name.
+    """
 
     home: Path
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def installed(self) -> installation.Installation:
-        return installation.load_installation({"home": self.home})
+        return installation.load_installation({"home": self.home, **self.overrides})
 
     @property
     def settings(self) -> Settings:

@@ -105,7 +105,14 @@ def embedded_server(folder: Path) -> Iterator[Path]:
 
 
 def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, Any] | None]:
-    """What a cache has for these users, as the rows that were put in.
+    """What a cache has for these users, as the rows that were put in; see `fetch_patiently`."""
+    return fetch_patiently(cache, user_ids)[1]
+
+
+def fetch_patiently(
+    cache: PredictionCache, user_ids: Sequence[str]
+) -> tuple[CachedDays, list[dict[str, Any] | None]]:
+    """Read the days and users' rows from a cache.
 
     It waits for as long as it takes, as a busy machine is no fault; see `fetch` for one that does
     not.
@@ -114,7 +121,7 @@ def get_rows(cache: PredictionCache, user_ids: Sequence[str]) -> list[dict[str, 
     if connect is not None:
         cache._connect_loop = lambda: without_timeouts(connect())
     try:
-        return fetch(cache, user_ids)[1]
+        return fetch(cache, user_ids)
     finally:
         cache._connect_loop = connect
 

@@ -1,4 +1,4 @@
-"""Rehearse a year of operation: `python -m ds_assets_tests.rehearsal [--days N] [--seed N]`."""
+"""Rehearse a year of operation: `python -m ds_assets_tests.rehearsal`."""
 
 import argparse
 import random
@@ -12,16 +12,16 @@ def main() -> int:
     """Rehearse; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(prog="rehearsal", description=__doc__)
     parser.add_argument("--days", type=int, default=YEAR, help=f"how long; default: {YEAR}")
-    parser.add_argument("--users", type=int, default=200, help="accounts; default: 200")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="to repeat one")
+    parser.add_argument("--servers", action="store_true", help="deliver to MariaDB and Redis")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    faults = rehearse(arguments.days, arguments.users, arguments.seed, tell)
+    faults = rehearse(arguments.days, arguments.seed, say, has_servers=arguments.servers)
     print(*(faults or ["nothing is wrong"]), sep="\n")
     return 1 if faults else 0
 
 
-def tell(line: str) -> None:
+def say(line: str) -> None:
     """Print a line at once."""
     print(line, flush=True)
 

@@ -1,139 +1,164 @@
 """The rehearsal: the days in turn with their events, and the comparison with days in order.
 
-What must be equal. A day that was predicted before a late file came keeps the models that it had:
-clusters, champions and training snapshots are history inputs, whose change makes nothing outdated
-(docs/decisions/0017). So three things are compared, with an installation that had the source, the
-game file and the operator's decisions as they are at the end from the beginning, and ran all days
-in order:
+After each week, each day of each asset is current by provenance, or refused with a verdict, or
+missing, and the results database and the cache hold what the lake holds.
 
-1. When the sensors have come to rest, `user_activity` and `user_features` of every day are equal,
-   without any help: nothing of a disturbance is left in the data that models learn from.
-2. Then the results database holds the predictions in the lake for every day, and the cache those
-   of the newest one.
-3. After one more run over all days in order, which renews the history inputs, every table, every
-   delivery and every cached value is equal: nothing else of a disturbance is left anywhere. The
-   stored clusters are deleted before it: an id is never given to another cluster, so clusters that
-   are made again on purpose have other ids.
+At the end the installation is compared with another one, the reference, which had the source, the
+game file and the operator's decisions of the end from the beginning, and ran all days in order. A
+day that was predicted before a late file came keeps the models that it had: clusters, champions and
+training snapshots are history inputs, whose change makes nothing outdated (docs/decisions/0017). So
+there are two comparisons:
 
-After each week, each day is current by provenance, or refused with a verdict, or missing.
+1. Without any help, what models learn from is equal: activity, features and event ids of each day.
+2. After one more run over all days in order, which renews the history inputs, everything is equal:
+   tables, models, deliveries and the cache. The stored clusters are deleted before it: an id is
+   never given to another cluster, so clusters that are made again on purpose have other ids.
+
+The length is bounded in days, not in time, so that a slow machine does the same work.
 """
 
 import datetime as dt
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pytest
-from pyarrow import parquet
+import dagster as dg
+import time_machine
 
-from ds_assets.core.checksum import checksum
 from ds_assets.core.verdicts import Decision
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.infra.lake.tables import read_predictions, stored_days
-from ds_assets.sensors import log_source, sensor
-from ds_assets_tests.assets.factories import (
-    START,
-    Installation,
-    day,
-    few_pictures,
-    make_played,
+from ds_assets_tests.assets.factories import Installation, few_pictures, make_played
+from ds_assets_tests.rehearsal.compare import (
+    DATA,
+    delivered,
+    find_differences,
+    find_wrong_deliveries,
+    stored,
+    stored_tables,
+    whole_cache,
 )
-from ds_assets_tests.infra.factories import get_rows
+from ds_assets_tests.rehearsal.dagster_storage import kept_connections
 from ds_assets_tests.rehearsal.events import EVENTS, OPERATOR, Event
+from ds_assets_tests.rehearsal.servers import Servers, open_servers
 from ds_assets_tests.rehearsal.world import World
 
-DATA = ("user_activity", "user_features")
-TABLES = (*DATA, "clusters", "predictions", "cluster_profiles", "prediction_outcomes")
-HISTORY_DAYS = 14
-"""Days that are stored in order before the first event, so that models are trained."""
+START = dt.date(2040, 1, 1)
+"""First day of the game."""
+GAME = {"horizons": {"churn": 2, "payment": 2}}
+"""Labels mature within days, so that models are trained from the twelfth day on."""
+ACCOUNTS = 350
+"""With fewer, too few of them leave or do not pay for models to be trained."""
+HISTORY_DAYS = 8
+"""Days that are stored in order before the first event."""
 CALM_DAYS = 3
 """Days at the end without events, on which what was planned happens."""
 WEEK, YEAR = 7, 365
+COLLECTED = dg.AssetSelection.assets("raw_logs", "user_activity")
+LEARNT = dg.AssetSelection.assets("clusters").downstream()
 
 
-def rehearse(days: int, users: int, seed: int, say: Callable[[str], None]) -> list[str]:
+def rehearse(
+    days: int, seed: int, say: Callable[[str], None], *, has_servers: bool = False
+) -> list[str]:
     """Rehearse a number of days of operation.
 
     Args:
         days: Number of days, after those of the history.
-        users: Accounts of the game.
         seed: Seed of all random choices.
         say: Receives a line for each thing that happens.
+        has_servers: Whether to deliver to MariaDB and Redis; otherwise to embedded ones.
 
     Returns:
         What is wrong at the end or was after a week, as sentences.
     """
-    say(f"seed {seed}: {days} days, {users} users")
+    say(f"seed {seed}: {days} days, {ACCOUNTS} accounts")
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         few_pictures(),
-        pytest.MonkeyPatch.context() as patch,
+        kept_connections(),
+        open_servers(Path(folder), has_servers=has_servers) as servers,
+        time_machine.travel(dt.datetime.combine(START, dt.time(), dt.UTC)) as time,
     ):
-        world = make_world(Path(folder), users, days, seed, say)
-        for module in (log_source, sensor):
-            patch.setattr(module, "clock", world.clock)
-        patch.setattr(log_source, "find_newest_due_day", lambda *_: world.today)
+        world = make_world(Path(folder), servers, days, seed, say, time)
         with world.installation.cache() as keeper:
-            keeper.ping()  # keeps one server running, as in operation
+            keeper.ping()  # keeps one embedded server running, as in operation
             faults = operate(world, days, plan_events(days, world.chance))
             return faults + compare(world, Path(folder) / "in order")
 
 
-def make_world(folder: Path, users: int, days: int, seed: int, say: Callable[[str], None]) -> World:
+def make_world(
+    folder: Path,
+    servers: Servers,
+    days: int,
+    seed: int,
+    say: Callable[[str], None],
+    time: time_machine.Traveller,
+) -> World:
     """An installation that has stored its history in order."""
     home = folder / "home"
-    make_played(home, users=users, days=HISTORY_DAYS + days, seed=seed)
+    count = HISTORY_DAYS + days
+    make_played(home, GAME, start=START, users=ACCOUNTS, days=count, seed=seed)
     logs = (home / "source").rename(folder / "logs")
-    world = World(home, logs, random.Random(seed), say, today=day(HISTORY_DAYS - 1))
-    for number in range(HISTORY_DAYS):
-        world.upload(day(number))
+    before = START - dt.timedelta(days=1)
+    world = World(home, servers, logs, random.Random(seed), say, time, before)
+    for _ in range(HISTORY_DAYS):
+        world.begin_day()
+        world.upload(world.today)
     world.installation.run(START, world.today)
-    world.back_up()
+    servers.back_up()
     return world
 
 
-def plan_events(days: int, chance: random.Random) -> Mapping[int, Event]:
-    """Choose the days of each kind of event, at most one on a day."""
-    events = [
-        event for event in EVENTS for _ in range(max(1, round(event.times_per_year * days / YEAR)))
-    ]
-    return dict(zip(chance.sample(range(days - CALM_DAYS), len(events)), events, strict=True))
+def plan_events(days: int, chance: random.Random) -> Mapping[int, Sequence[Event]]:
+    """Choose the days of each kind of event, for each group of kinds on its own."""
+    planned = defaultdict(list)
+    for kinds in EVENTS:
+        events = [
+            kind for kind in kinds for _ in range(max(1, round(kind.times_per_year * days / YEAR)))
+        ]
+        numbers = chance.sample(range(days - CALM_DAYS), len(events))
+        for number, event in zip(numbers, events, strict=True):
+            planned[number].append(event)
+    return planned
 
 
-def operate(world: World, days: int, events: Mapping[int, Event]) -> list[str]:
+def operate(world: World, days: int, events: Mapping[int, Sequence[Event]]) -> list[str]:
     """Let all days pass. Returns what was wrong after a week or at the end."""
     faults: list[str] = []
     for number in range(days):
         world.begin_day()
         for action in world.plans.pop(world.today, []):
             action()
-        if event := events.get(number):
+        for event in events.get(number, []):
             world.say(f"{world.today}: {event.name}")
             event.happen(world)
         if world.today not in world.uploaded:
             world.upload(world.today)
         world.run_until_idle()
         if number % WEEK == WEEK - 1 or number == days - 1:
-            faults += [f"on {world.today}: {fault}" for fault in world.find_unaccounted_days()]
-            world.say(f"{world.today}: all days are looked at, {len(faults)} faults so far")
+            differences = find_wrong_deliveries(world.installation)
+            faults += [
+                f"on {world.today}: {fault}"
+                for fault in (*world.find_unaccounted_days(), *differences)
+            ]
+            world.say(f"{world.today}: all days are compared, {len(faults)} faults so far")
     return faults
 
 
 def compare(world: World, home: Path) -> list[str]:
     """Compare with an installation that had everything in order; see the module's docstring."""
     in_order = run_in_order(world, home)
+    world.say("the reference is made")
     installation = world.installation
-    faults = find_differences("data", checksums(installation, DATA), checksums(in_order, DATA))
-    faults += find_wrong_deliveries(installation)
+    faults = find_differences(stored_tables(installation, DATA), stored_tables(in_order, DATA))
     forget_cluster_ids(installation)
-    installation.run(START, world.today)
+    installation.run(START, world.today, LEARNT)
     world.say("all days are run once more, in order")
-    faults += find_differences("table", checksums(installation), checksums(in_order))
-    faults += find_differences("delivery", installation.delivered(), in_order.delivered())
-    return faults + find_differences("cached user", cached(installation), cached(in_order))
+    for content in (stored, delivered, whole_cache):
+        faults += find_differences(content(installation), content(in_order))
+    return faults
 
 
 def forget_cluster_ids(installation: Installation) -> None:
@@ -146,54 +171,10 @@ def forget_cluster_ids(installation: Installation) -> None:
 def run_in_order(world: World, home: Path) -> Installation:
     """Run all days in order, with the operator's decisions known."""
     in_order = world.copy_sources(home)
-    in_order.run(START, world.today, ["raw_logs", "user_activity"])
+    in_order.run(START, world.today, COLLECTED)
     for accepted in sorted(world.accepted):
         decide_by_operator(
             accepted, Decision.ACCEPTED, "rehearsed", OPERATOR, in_order.lake, in_order.game
         )
-    in_order.run(START, world.today)
+    in_order.run(START, world.today, dg.AssetSelection.all() - COLLECTED)
     return in_order
-
-
-def checksums(installation: Installation, tables: tuple[str, ...] = TABLES) -> dict[str, str]:
-    """The checksum of each stored day of each table."""
-    lake = installation.lake
-    return {
-        f"{table} of {stored}": checksum(
-            parquet.read_table(lake.local(file.name), partitioning=None)
-        )
-        for table in tables
-        for stored, file in stored_days(table, lake).items()
-    }
-
-
-def find_wrong_deliveries(installation: Installation) -> list[str]:
-    """Find deliveries that are not what the lake has."""
-    delivered = {str(it): text for it, text in installation.delivered().items()}
-    lake = installation.lake
-    stored = {
-        str(it): checksum(read_predictions(it, lake)) for it in stored_days("predictions", lake)
-    }
-    faults = find_differences("delivered day", delivered, stored)
-    newest = installation.predictions(dt.date.fromisoformat(max(delivered)))
-    rows = {row["user_id"]: row for row in newest.to_pylist()}
-    in_cache = {user: row for user, row in cached(installation).items() if user in rows}
-    return faults + find_differences("cached user", in_cache, rows)
-
-
-def cached(installation: Installation) -> dict[str, Any]:
-    """The cached row of each user that has predictions on any delivered day."""
-    users = pa.chunked_array(
-        [chunk for it in installation.delivered()
-         for chunk in installation.predictions(it)["user_id"].chunks]
-    ).unique().to_pylist()  # fmt: skip
-    with installation.cache() as cache:
-        return dict(zip(users, get_rows(cache, users), strict=True))
-
-
-def find_differences(
-    kind: str, present: Mapping[Any, Any], expected: Mapping[Any, Any]
-) -> list[str]:
-    """Name what is not equal in two mappings."""
-    names = sorted(present.keys() | expected.keys(), key=str)
-    return [f"{kind} {it} differs" for it in names if present.get(it) != expected.get(it)]

@@ -1,9 +1,9 @@
-"""An installation in operation: its source, its sensors, its runs, and a fast clock.
+"""An installation in operation: its source, its sensors, its runs, and the time that passes.
 
 Scope: one day after another. What goes wrong is in `events.py`.
 
-Two functions of the sensors are replaced. The newest day that is due is the simulated one, and
-their clock runs ahead of the real one, so that no pause between two looks or retries is waited for.
+Nothing of the software is replaced, only the time of the processes that run it. The game is played
+in the future, so that files, which have the real time, are never younger than the present.
 """
 
 import datetime as dt
@@ -14,29 +14,36 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
+import time_machine
+from time_machine import Traveller
 
 from ds_assets.cli.main import main as ds_assets
+from ds_assets.core.arrivals import RETRY_AFTER
 from ds_assets.core.game_settings import ACTIVITY
+from ds_assets.core.lineage import RAW_LOGS, lineage_of
+from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.missing_days import find_holes, find_missing_days
-from ds_assets.runs import create_dagster_home
 from ds_assets.sensors.log_source import LOOK_INTERVAL
+from ds_assets.settings import PREFIX
 from ds_assets_tests.assets.factories import Installation
+from ds_assets_tests.rehearsal.dagster_storage import open_instance
+from ds_assets_tests.rehearsal.servers import Servers
 
 RESOURCES = {"log_source": ("lake", "log_source"), "raw_files": ("lake", "results", "cache")}
 """The sensors, in the order in which they are evaluated, and the resources of each."""
 MAX_ROUNDS_PER_DAY = 40
-CURRENT_ASSETS = (ACTIVITY, "user_features", "predictions", "rds_results", "prediction_cache")
-"""Assets of which every day has to be current when the sensors have nothing to do."""
 
 # A killed run is a process of its own, forked from one that has only imported what it needs.
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -51,50 +58,48 @@ class World:
 
     Attributes:
         home: Its folder.
+        servers: Its results database and its cache.
         logs: Folder with all logs of the game, from which days are uploaded.
         chance: Where all random choices come from.
         say: Receives a line for each thing that happens.
-        today: The simulated day, whose logs are due.
-        ahead: How far the sensors' clock is ahead.
+        time: The time of this process.
+        today: The day whose logs are due, which is the day before the present one.
         accepted: Days that the operator let pass with their few events.
         uploaded: Days that were uploaded, at least in part.
         plans: What happens on later days.
-        backup: The results database at an earlier time.
     """
 
     home: Path
+    servers: Servers
     logs: Path
     chance: random.Random
     say: Callable[[str], None]
+    time: Traveller
     today: dt.date
-    ahead: dt.timedelta = dt.timedelta(hours=1)
     accepted: set[dt.date] = field(default_factory=set)
     uploaded: set[dt.date] = field(default_factory=set)
     plans: dict[dt.date, list[Action]] = field(default_factory=dict)
-    backup: bytes = b""
     _cursors: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reload()
-        self.instance = dg.DagsterInstance.from_config(str(create_dagster_home(self.home)))
+        self.instance = open_instance(self.home)
 
     def reload(self) -> None:
         """Load the game file again, as a restarted code location does."""
-        self.installation = Installation(self.home)
+        self.installation = Installation(self.home, self.servers.settings)
 
     @property
     def records(self) -> Records:
         """What is stored, and from what it was made."""
         return open_records(self.installation.game, self.installation.lake)
 
-    def clock(self) -> dt.datetime:
-        """The time of the sensors."""
-        return dt.datetime.now(dt.UTC) + self.ahead
-
     def begin_day(self) -> None:
-        """Let a day pass, also for the sensors, which wait a day before they repeat some runs."""
+        """Let time pass until the logs of the next day are due."""
         self.today += dt.timedelta(days=1)
-        self.ahead += dt.timedelta(days=1)
+        due = due_time(self.today, self.installation)
+        assert due > dt.datetime.now(dt.UTC), "the day before is not over yet"
+        self.time.move_to(due)
 
     def plan(self, days: int, action: Action) -> None:
         """Do something in a number of days, before that day's logs are collected."""
@@ -127,17 +132,21 @@ class World:
         Raises:
             AssertionError: they never stop.
         """
+        is_idle = False
         for _ in range(MAX_ROUNDS_PER_DAY):
             requests = [request for name in RESOURCES for request in self.evaluate(name)]
             for request in requests:
                 self._run(request)
-            if not requests:
+            if is_idle and not requests:
                 return
+            is_idle = not requests
+            if is_idle:
+                self.time.shift(max(RETRY_AFTER))
         raise AssertionError(f"{self.today}: the sensors still request {requests}")
 
     def evaluate(self, sensor: str) -> list[dg.RunRequest]:
-        """Evaluate a sensor once, as the daemon does, after its longest pause."""
-        self.ahead += LOOK_INTERVAL
+        """Evaluate a sensor once, as the daemon does, when its pauses between looks are over."""
+        self.time.shift(LOOK_INTERVAL)
         defs = self.installation.defs
         repository = defs.get_repository_def()
         resources = {name: (defs.resources or {})[name] for name in RESOURCES[sensor]}
@@ -163,7 +172,10 @@ class World:
 
     def start_run(self, first: dt.date, last: dt.date) -> BaseProcess:
         """Start `ds-assets run` in a process of its own, and wait until its run has started."""
-        process = _PROCESSES.Process(target=_run_command, args=[self.home, first, last])
+        settings = {"home": str(self.home), **self.servers.settings}
+        process = _PROCESSES.Process(
+            target=_run_command, args=[settings, dt.datetime.now(dt.UTC), first, last]
+        )
         process.start()
         started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
         while process.is_alive() and not self.instance.get_runs(started, limit=1):
@@ -180,21 +192,14 @@ class World:
         excused = records.refused_days().union(missing)
         count = (self.today - game.first_day).days + 1
         days = {game.first_day + dt.timedelta(number) for number in range(count)} - excused
+        daily = [it for it in lineage_of(game) if it not in {RAW_LOGS, PREDICTION_OUTCOMES.name}]
+        outdated = {asset: days - records.current_days(asset) for asset in daily}
+        outdated[PREDICTION_OUTCOMES.name] = set(find_stored_due_outcomes(records, game))
         return [
             f"{day}: {asset} is not current"
-            for asset in CURRENT_ASSETS
-            for day in sorted(days - records.current_days(asset))
+            for asset in outdated
+            for day in sorted(outdated[asset])
         ]
-
-    def back_up(self) -> None:
-        """Keep the results database as it is now."""
-        self.backup = (self.home / "results.sqlite").read_bytes()
-
-    def restore(self) -> None:
-        """Replace the results database by the kept one."""
-        for file in self.home.glob("results.sqlite-*"):
-            file.unlink()
-        (self.home / "results.sqlite").write_bytes(self.backup)
 
     def copy_sources(self, home: Path) -> Installation:
         """Another installation with the game file and the source of now, and nothing else."""
@@ -204,12 +209,25 @@ class World:
         return Installation(home)
 
 
-def _run_command(home: Path, first: dt.date, last: dt.date) -> None:
+def due_time(day: dt.date, installation: Installation) -> dt.datetime:
+    """When the logs of a day are due."""
+    hour = dt.time(
+        installation.settings.schedule_hour, tzinfo=ZoneInfo(installation.game.time_zone)
+    )
+    return dt.datetime.combine(day + dt.timedelta(days=1), hour)
+
+
+def _run_command(
+    settings: Mapping[str, str], now: dt.datetime, first: dt.date, last: dt.date
+) -> None:
     """Run the command, as in a process of its own."""
-    os.environ |= {"DS_ASSETS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    home = Path(settings["home"])
+    os.environ |= {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
+    os.environ["DAGSTER_HOME"] = str(home / "dagster")
     os.chdir(home)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
     sys.argv = ["ds-assets", "run", str(first), str(last)]
-    ds_assets()
+    with time_machine.travel(now):
+        ds_assets()

@@ -1,0 +1,118 @@
+"""The results database and the cache of a rehearsal, which can be restored and emptied.
+
+Embedded ones need no programs and no time to start; real ones are what is used in operation.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ds_assets.infra.cache.embedded_server import EmbeddedServer
+from ds_assets.local_servers.mysql import MySQLServer
+from ds_assets.local_servers.redis import RedisServer
+
+
+class Servers(Protocol):
+    """What a rehearsal does with them."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Settings of the installation that uses them."""
+        ...
+
+    def back_up(self) -> None:
+        """Keep a copy of the results database."""
+        ...
+
+    def restore(self) -> None:
+        """Replace the results database by the copy."""
+        ...
+
+    def empty_cache(self) -> None:
+        """Let the cache lose everything."""
+        ...
+
+
+@dataclass(frozen=True)
+class EmbeddedServers:
+    """SQLite, and an embedded server."""
+
+    home: Path
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """See `Servers`: those of an installation without any."""
+        return {}
+
+    def back_up(self) -> None:
+        """See `Servers`."""
+        shutil.copy(self.home / "results.sqlite", self.home / "results.backup")
+
+    def restore(self) -> None:
+        """See `Servers`."""
+        for file in self.home.glob("results.sqlite-*"):
+            file.unlink()
+        shutil.copy(self.home / "results.backup", self.home / "results.sqlite")
+
+    def empty_cache(self) -> None:
+        """See `Servers`."""
+        server = EmbeddedServer(self.home / "cache")
+        server.join()
+        server.client.flushdb()
+        server.leave()
+
+
+class PrivateServers:
+    """MariaDB and Redis.
+
+    Args:
+        folder: Folder of their data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._data, self._copy = folder / "mysql" / "data", folder / "mysql copy"
+        self.database = MySQLServer(folder / "mysql")
+        self.cache = RedisServer(folder / "redis")
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """See `Servers`."""
+        return {"results_url": self.database.url, "cache_url": self.cache.url}
+
+    def back_up(self) -> None:
+        """See `Servers`."""
+        self._replace(self._copy, self._data)
+
+    def restore(self) -> None:
+        """See `Servers`."""
+        self._replace(self._data, self._copy)
+
+    def _replace(self, folder: Path, content: Path) -> None:
+        self.database.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(content, folder)
+        self.database.start()
+
+    def empty_cache(self) -> None:
+        """See `Servers`; it stores nothing on disk."""
+        self.cache.stop()
+        self.cache.start()
+
+
+@contextmanager
+def open_servers(folder: Path, *, has_servers: bool) -> Iterator[Servers]:
+    """Open the servers of an installation in the folder `home` of a folder.
+
+    Args:
+        folder: The folder.
+        has_servers: Whether to start real ones.
+    """
+    if not has_servers:
+        yield EmbeddedServers(folder / "home")
+        return
+    servers = PrivateServers(folder)
+    with servers.database, servers.cache:
+        yield servers
