@@ -1,7 +1,7 @@
 """Clusters of users who play alike: k-means on scaled features, with ids that persist over days."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import dagster as dg
 import pandas as pd
@@ -26,6 +26,7 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     Warn,
     cards_before,
+    clusters_after,
     next_cluster_id,
     readable_card,
     store_model,
@@ -72,15 +73,18 @@ def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
         unreadable.append(text)
         warn(text)
 
-    previous = _previous(day, lake, note)
-    free_id = next_cluster_id(lake, warn)  # alone in its pool, so that no other run takes it
+    records = Records({}, lake)
+    refused = records.refused_days()
+    # Alone in its pool, so that no other run takes it.
+    free_id = next_cluster_id(records.recorded_days(TABLE), lake, warn)
     fitted = fit_clusters(
         features,
         declared,
         game.clusters,
-        previous,
+        _previous(day, refused, lake, note),
         as_of=day,
         replaced=readable_card("clusters", day, ClusterCard, lake, warn),
+        following=clusters_after(day, refused, lake, warn),
         free_id=free_id,
     )
     store_rows(conform(CLUSTERS, fitted.assignments), TABLE, day, lake)
@@ -91,12 +95,14 @@ def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
     return card
 
 
-def _previous(day: dt.date, lake: Lake, note: Warn) -> ClusterCard | None:
+def _previous(
+    day: dt.date, refused: Container[dt.date], lake: Lake, note: Warn
+) -> ClusterCard | None:
     """Card of the latest earlier day with clusters, within `LONGEST_PAUSE`.
 
     Without one it is the latest card, which has no clusters to continue.
     """
-    latest, refused = None, Records({}, lake).refused_days()
+    latest = None
     for card in cards_before("clusters", day, ClusterCard, refused, lake, note):
         if card.state == "ready":
             return card

@@ -135,14 +135,21 @@ def fit_clusters(  # noqa: PLR0913  (four of them are named in every call)
     *,
     as_of: dt.date,
     replaced: ClusterCard | None = None,
+    following: ClusterCard | None = None,
     free_id: int = 1,
     seed: int = 0,
 ) -> FittedClusters:
     """Cluster the users of a day, as similar to the day before as the data allows.
 
     The number of clusters is chosen as `criterion` says. Ids are passed on so that the total
-    distance between matched centres is smallest (Hungarian method; Kuhn, 1955): first from the day
-    before, then from the card that is replaced, so that a day that is made again keeps its ids.
+    distance between matched centres is smallest (Hungarian method; Kuhn, 1955): first from the card
+    that is replaced, because the ids of a day that is made again are known to others; then from the
+    day before. Where no day before has clusters, as when older days are filled in, ids are passed
+    on from the day after. All other clusters get new ids.
+
+    Ids from a later day are no leakage. The clusters and their names follow from features of this
+    day and centres of the day before; an id only says which cluster is meant. Models of this day
+    are learned with its own clusters, and no earlier model that might be applied has seen an id.
 
     Args:
         features: Features frame of a day.
@@ -151,6 +158,8 @@ def fit_clusters(  # noqa: PLR0913  (four of them are named in every call)
         previous: Card of the latest earlier day, whose ids, names and centres are continued.
         as_of: Day of the features.
         replaced: The card of the same day that was made before; None if there is none.
+        following: Card of the first later day with clusters; None if there is none near. It is used
+            only where `previous` has no clusters.
         free_id: A number above all ids that other days have assigned.
         seed: Seed of samples and of the starts of k-means.
 
@@ -166,10 +175,12 @@ def fit_clusters(  # noqa: PLR0913  (four of them are named in every call)
     with threadpool_limits(limits=1):
         day = _day(features, declared)
         blank = _make_blank_card(day, k_range, previous, as_of, seed)
-        past = _past_clusters(previous, day)
+        past = _id_source(previous, day)
         choice = choose(day.scaled, day.users, k_range, past.centroids, seed)
         before = () if previous is None else previous.clusters
-        identities = _Identities((past, _past_clusters(replaced, day)), free_id)
+        later = following if previous is None or not previous.clusters else None
+        cards = (_id_source(replaced, day), past, _id_source(later, day))
+        identities = _Identities(cards, free_id)
         return _build_clusters(blank, choice, day, identities, before)
 
 
@@ -289,8 +300,8 @@ def _fill(feature: FeatureColumn, values: Array) -> float:
     return float(np.median(present)) if len(present) else 0.0
 
 
-class _PastClusters(NamedTuple):
-    """Centres of an earlier card on today's scale, shape (clusters, features), and their ids."""
+class _IdSource(NamedTuple):
+    """Centres of another card on today's scale, shape (clusters, features), and their ids."""
 
     centroids: Array
     ids: NDArray[np.int64]
@@ -299,11 +310,11 @@ class _PastClusters(NamedTuple):
 class _Identities(NamedTuple):
     """Where ids come from: clusters that pass them on, in this order, and the first new one."""
 
-    pasts: Sequence[_PastClusters]
+    sources: Sequence[_IdSource]
     free_id: int
 
 
-def _past_clusters(card: ClusterCard | None, day: _Day) -> _PastClusters:
+def _id_source(card: ClusterCard | None, day: _Day) -> _IdSource:
     """The clusters of a card on today's scale.
 
     Empty without clusters, or where they were made of other features. The weights are always the
@@ -312,11 +323,11 @@ def _past_clusters(card: ClusterCard | None, day: _Day) -> _PastClusters:
     today = day.scaling
     is_comparable = card is not None and card.encoding == day.encoding
     if card is None or card.scaling is None or not is_comparable:
-        return _PastClusters(np.empty((0, len(today.weight))), np.empty(0, dtype=np.int64))
+        return _IdSource(np.empty((0, len(today.weight))), np.empty(0, dtype=np.int64))
     past, weight = card.scaling, np.array(today.weight)
     standard = np.array([cluster.centroid for cluster in card.clusters]) / weight
     logs = standard * np.array(past.deviation) + np.array(past.mean)
-    return _PastClusters(
+    return _IdSource(
         np.asarray((logs - np.array(today.mean)) / np.array(today.deviation) * weight),
         np.array([cluster.id for cluster in card.clusters]),
     )
@@ -333,7 +344,7 @@ def _build_clusters(
         card = blank.model_copy(update={"reasons": choice.reasons})
         return FittedClusters(card, None, _assignments(day.users[:0], (), np.empty((0, 1))))
     free_id = max(identities.free_id, blank.next_id)
-    ids = _identify(choice.centroids, identities.pasts, free_id)
+    ids = _identify(choice.centroids, identities.sources, free_id)
     order = np.argsort(ids)
     ids, centroids = ids[order], choice.centroids[order]
     distances = distances_between(day.scaled, centroids)
@@ -354,37 +365,37 @@ def _build_clusters(
     return FittedClusters(card, onnx, _assignments(day.users, clusters, distances))
 
 
-def _identify(centroids: Array, pasts: Iterable[_PastClusters], free_id: int) -> NDArray[np.int64]:
+def _identify(centroids: Array, sources: Iterable[_IdSource], free_id: int) -> NDArray[np.int64]:
     """Ids of today's centres: those of past clusters where they match, else new ones."""
     ids = np.zeros(len(centroids), dtype=np.int64)
-    for past in pasts:
+    for source in sources:
         unnamed = np.flatnonzero(ids == 0)
-        ids[unnamed] = _match(centroids[unnamed], past, taken=ids)
+        ids[unnamed] = _match(centroids[unnamed], source, taken=ids)
     new = np.flatnonzero(ids == 0)
     ids[new] = free_id + np.arange(len(new))
     return ids
 
 
-def _match(centroids: Array, past: _PastClusters, taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ids of past clusters for today's centres, 0 where none matches.
+def _match(centroids: Array, source: _IdSource, taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ids of known clusters for today's centres, 0 where none matches.
 
-    An id is passed on only to a centre within half the distance from the past centre to its nearest
-    neighbour: beyond that it could as well be the neighbour's. Longer distances count as that half,
-    so that a cluster that disappeared does not break up the pairs of others.
+    An id is passed on only to a centre within half the distance from the known centre to its
+    nearest neighbour: beyond that it could as well be the neighbour's. Longer distances count as
+    that half, so that a cluster that disappeared does not break up the pairs of others.
     """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  # slow to import
 
     ids = np.zeros(len(centroids), dtype=np.int64)
-    if not len(past.ids):
+    if not len(source.ids):
         return ids
-    between = distances_between(past.centroids, past.centroids)
+    between = distances_between(source.centroids, source.centroids)
     np.fill_diagonal(between, np.inf)
-    free = ~np.isin(past.ids, taken)
-    reach, free_ids = between.min(axis=1)[free] / 2, past.ids[free]
-    moved = distances_between(centroids, past.centroids[free])
-    for place, past_place in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
-        if moved[place, past_place] < reach[past_place]:
-            ids[place] = free_ids[past_place]
+    free = ~np.isin(source.ids, taken)
+    reach, free_ids = between.min(axis=1)[free] / 2, source.ids[free]
+    moved = distances_between(centroids, source.centroids[free])
+    for place, source_place in zip(*linear_sum_assignment(np.minimum(moved, reach)), strict=True):
+        if moved[place, source_place] < reach[source_place]:
+            ids[place] = free_ids[source_place]
     return ids
 
 

@@ -104,23 +104,49 @@ def cards_before(
 
     Those of refused days, and those that cannot be read, are left out.
     """
-    for back in range(1, LONGEST_PAUSE + 1):
-        earlier = day - dt.timedelta(days=back)
-        card = None if earlier in refused else readable_card(kind, earlier, card_kind, lake, warn)
+    days = [day - dt.timedelta(days=back) for back in range(1, LONGEST_PAUSE + 1)]
+    return _usable_cards(kind, days, card_kind, refused, lake, warn)
+
+
+def clusters_after(
+    day: dt.date, refused: Container[dt.date], lake: Lake, warn: Warn
+) -> ClusterCard | None:
+    """The card of the first later day with clusters, within `LONGEST_PAUSE`; see `cards_before`."""
+    days = [day + dt.timedelta(days=ahead) for ahead in range(1, LONGEST_PAUSE + 1)]
+    cards = _usable_cards(CLUSTERS, days, ClusterCard, refused, lake, warn)
+    return next((card for card in cards if card.state == "ready"), None)
+
+
+def _usable_cards(
+    kind: str,
+    days: Iterable[dt.date],
+    card_kind: type[AnyCard],
+    refused: Container[dt.date],
+    lake: Lake,
+    warn: Warn,
+) -> Iterator[AnyCard]:
+    for day in days:
+        card = None if day in refused else readable_card(kind, day, card_kind, lake, warn)
         if card is not None:
             yield card
 
 
-def next_cluster_id(lake: Lake, warn: Warn) -> int:
-    """A number above all ids of clusters that were ever assigned in a lake."""
+def next_cluster_id(recorded: Container[dt.date], lake: Lake, warn: Warn) -> int:
+    """A number above all ids of clusters that were ever assigned in a lake.
+
+    Args:
+        recorded: Days whose clusters have a record. The card of any other day may be that of a run
+            that was killed before it stored the number.
+        lake: The lake.
+        warn: Receives a sentence about each card that cannot be read.
+    """
     try:
-        return int(lake.read(_NEXT_CLUSTER_ID))
+        next_id = int(lake.read(_NEXT_CLUSTER_ID))
     except (FileNotFoundError, ValueError):  # none yet, those of version 0.1.0, or a damaged file
-        cards = (
-            readable_card(CLUSTERS, day, ClusterCard, lake, warn)
-            for day in lake.days(f"models/{CLUSTERS}")
-        )
-        return max((card.next_id for card in cards if card is not None), default=1)
+        next_id, recorded = 1, ()
+    days = [day for day in lake.days(f"models/{CLUSTERS}") if day not in recorded]
+    cards = (readable_card(CLUSTERS, day, ClusterCard, lake, warn) for day in days)
+    return max([next_id, *(card.next_id for card in cards if card is not None)])
 
 
 def store_next_cluster_id(next_id: int, lake: Lake) -> None:

@@ -172,21 +172,21 @@ def test_more_clusters_keep_the_ids_there_were_and_the_new_one_has_a_new_id(
 
 
 def test_a_cluster_that_appears_where_another_was_does_not_inherit_the_id_of_a_third() -> None:
-    past = clustering._PastClusters(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
+    past = clustering._IdSource(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
     today = np.array([[1.0, 0.0], [-2.0, 0.0]])
     assert clustering._identify(today, [past], 12).tolist() == [4, 12]
 
 
 def test_ids_pass_on_where_all_users_moved_together() -> None:
     centroids = np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]])
-    past = clustering._PastClusters(centroids, np.array([4, 9, 2]))
+    past = clustering._IdSource(centroids, np.array([4, 9, 2]))
     today = centroids[::-1] + np.array([4.0, 0.0])
     assert clustering._identify(today, [past], 12).tolist() == [2, 9, 4]
 
 
 def test_ids_of_the_card_that_is_replaced_go_to_centres_that_continue_no_other() -> None:
-    before = clustering._PastClusters(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
-    replaced = clustering._PastClusters(
+    before = clustering._IdSource(np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([4, 9]))
+    replaced = clustering._IdSource(
         np.array([[0.0, 0.0], [10.0, 0.0], [50.0, 0.0]]), np.array([4, 9, 12])
     )
     today = np.array([[51.0, 0.0], [1.0, 0.0], [90.0, 0.0]])
@@ -198,6 +198,20 @@ def test_a_day_that_is_made_again_keeps_its_ids(features: pd.DataFrame) -> None:
     assert min(cluster.id for cluster in first.card.clusters) == 7
     again = fit_clusters(features, replaced=first.card, free_id=100)
     assert again.card == first.card
+
+
+def test_ids_of_the_day_after_are_used_only_where_no_day_before_has_clusters(
+    features: pd.DataFrame, fitted: FittedClusters
+) -> None:
+    later = fit_clusters(features, as_of=FIRST_DAY + 2 * DAY, free_id=50).card
+    before = fit_clusters(features, as_of=FIRST_DAY - DAY, following=later, free_id=100).card
+    assert before.clusters == later.clusters
+    between = fit_clusters(features, previous=fitted.card, following=later, free_id=100).card
+    assert [it.id for it in between.clusters] == [it.id for it in fitted.card.clusters]
+    other = make_features(5, seed=50).iloc[[0, 1] * 60]
+    other = other.assign(user_id=[f"other {number}" for number in range(len(other))])
+    new = fit_clusters(other, 2, 2, previous=fitted.card, following=later, free_id=100).card
+    assert not {it.id for it in new.clusters} & {it.id for it in later.clusters}
 
 
 def test_new_ids_are_above_all_that_other_days_have_assigned(
