@@ -19,7 +19,7 @@ from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import adopt_stored_days, open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records, recorded
+from ds_assets.infra.lake.provenance import Recording, Records, recorded
 from ds_assets.infra.lake.refresh import describe_days
 from ds_assets.infra.lake.tables import stored_days
 from ds_assets.partitions import daily_partitions, days_back
@@ -32,6 +32,8 @@ RETRIES = dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS)
 takes less than a minute. The sensor handles longer outages: it runs a failed day again."""
 DATABASE_POOL = "results_database"
 """Pool of the assets that write to the results database; its limit is in dagster.yaml."""
+EVENT_IDS_POOL = "event_ids"
+"""Pool of the asset that compares event ids of days: two runs at once would miss each other's."""
 CLUSTER_IDS_POOL = "cluster_ids"
 """Pool of the asset that assigns ids to clusters: two runs at once would assign the same ones."""
 LEFT_OUT = "left_out"
@@ -104,7 +106,7 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
 
 def recording(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], lake: Lake, game: Game
-) -> AbstractContextManager[dict[dt.date, str | None]]:
+) -> AbstractContextManager[Recording]:
     """Record what days of an asset are made from, which is done in the context; see `recorded`."""
     lineages = lineage_of(game)
     adopt_stored_days(lineages, lake)

@@ -31,6 +31,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import find_days_without_files
+from ds_assets.infra.lake.tables import between
 from ds_assets.installation import Installation
 from ds_assets.jobs import DAILY, OUTCOMES, PREDICT, PREDICTED
 from ds_assets.partitions import daily_partitions
@@ -148,7 +149,7 @@ class GraphRun:
 
     Attributes:
         left_out: A sentence for each day that was left out.
-        refreshed: Later days that were made again, as they look back on the days of the run.
+        refreshed: Days that were made again, as they look back on the days of the run.
         compared: Days whose predictions were compared with what happened afterwards.
     """
 
@@ -181,17 +182,26 @@ def run_graph(
     """
     left_out = materialize_days(defs, DAILY, first, last, instance, report_step)
     game, lake = installation.game, installation.lake()
-    later = [
-        day
-        for day in find_outdated_days(FEATURES, game, lake)
-        if 0 < (day - last).days <= game.lookback_days
-    ]
+    repeating = _find_repeating_days(game, lake)
+    for days in split_into_runs(repeating, lambda _: 0):
+        selection = dg.AssetSelection.assets(ACTIVITY)
+        materialize_days(defs, selection, days[0], days[-1], instance, report_step)
+    first_later = min([last + dt.timedelta(days=1), *repeating])
+    last_later = max([last, *repeating]) + dt.timedelta(days=game.lookback_days)
+    later = between(find_outdated_days(FEATURES, game, lake), first_later, last_later)
     for days in split_into_runs(later, lambda _: 0):
         materialize_days(defs, PREDICTED, days[0], days[-1], instance, report_step)
     matured = find_stored_due_outcomes(Records(lineage_of(game), lake), game)
     if matured:
         materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance, report_step)
-    return GraphRun(left_out, later, matured)
+    return GraphRun(left_out, sorted({*repeating, *later}), matured)
+
+
+def _find_repeating_days(game: Game, lake: Lake) -> list[dt.date]:
+    """Find the days whose `user_activity` repeats events of a day that was made after them."""
+    recorded = open_records(game, lake).recorded_days(ACTIVITY)
+    outdated = find_outdated_days(ACTIVITY, game, lake)
+    return [day for day in outdated if day in recorded and recorded[day].is_marked]
 
 
 def refresh_days(

@@ -191,6 +191,7 @@ def test_what_must_not_run_twice_at_once_is_in_a_pool() -> None:
     definitions = defs()
     pools = {name: definitions.resolve_assets_def(name).op.pool for name in SHAPE}
     assert {name: pool for name, pool in pools.items() if pool} == {
+        "user_activity": "event_ids",
         "clusters": "cluster_ids",
         "rds_results": "results_database",
         "prediction_outcomes": "results_database",

@@ -105,11 +105,11 @@ def build(game: Game) -> dg.AssetsDefinition:
     ) -> None:
         days = days_with(days_of(context), "clusters", lake, context, game)
         days = leave_out(days, _find_distorted_days(days, lake, game), context)
-        with recording(context, days, lake, game) as contents:
+        with recording(context, days, lake, game) as record:
             update(days, lake, engine, game)
             # The check reports them; without a record no other run uses them either.
             bad_days = [day for day in days if find_bad_prediction(day, lake)]
-            contents.update(dict.fromkeys(bad_days))
+            record.contents.update(dict.fromkeys(bad_days))
         report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})
 
     return predictions

@@ -58,9 +58,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         results: dg.ResourceParam[ResultsDatabase],
     ) -> None:
         days = days_with(days_of(context), "predictions", lake, context, game)
-        with recording(context, days, lake, game) as contents:
+        with recording(context, days, lake, game) as record:
             deliveries = materialize_days(days, lake, results, context.run.run_id, game)
-            contents |= {day: delivery.checksum for day, delivery in deliveries.items()}
+            record.contents.update({day: it.checksum for day, it in deliveries.items()})
         report_days(context, {day: _metadata(it) for day, it in deliveries.items()})
 
     return rds_results

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import dagster as dg
 import pandas as pd
@@ -17,6 +18,7 @@ from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
 from ds_assets.core.verdicts import Decision, decide_by_checks
 from ds_assets.daily_assets import (
+    EVENT_IDS_POOL,
     daily_asset,
     days_of,
     in_batches,
@@ -30,7 +32,8 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import EventReader, LakeEngine
 from ds_assets.infra.lake.activity_reports import read_report, store_report
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records, stored_content
+from ds_assets.infra.lake.event_ids import find_sharing_days
+from ds_assets.infra.lake.provenance import Recording, Records, stored_content
 from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
 from ds_assets.infra.lake.tables import between, stored_days
 from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict, store_verdict
@@ -49,14 +52,21 @@ def materialize_days(
 ) -> dict[dt.date, ActivityReport]:
     """Compute and store the `user_activity` and the quarantine of days.
 
+    Stored later days that repeat events which a day has gained or lost are marked to be made again.
+
     Returns:
         A report for each day; days without raw files are missing.
     """
     files = [(day, raw) for day in days if (raw := list_raw_day(day, lake)).logs]
+    refused = Records(lineage_of(game), lake).refused_days()
     reports: dict[dt.date, ActivityReport] = {}
 
+    def batch_bytes(day: tuple[dt.date, RawDay]) -> int:
+        # The days of a batch are compared with each other, and a refused day with no other.
+        return BATCH_BYTES + 1 if day[0] in refused else _raw_bytes(day)
+
     with engine.events(game) as reader:
-        for batch in map(dict, in_batches(files, _raw_bytes, BATCH_BYTES)):
+        for batch in map(dict, in_batches(files, batch_bytes, BATCH_BYTES)):
             # Taken before the files are read: a file that changes meanwhile counts as changed.
             prints = {day: fingerprint(raw.logs) for day, raw in batch.items()}
             reader.read([file for raw in batch.values() for file in raw.logs], lake)
@@ -99,6 +109,52 @@ def evaluate_days(
     return contents
 
 
+def update(
+    days: Sequence[dt.date],
+    recording: AbstractContextManager[Recording],
+    lake: Lake,
+    engine: LakeEngine,
+    game: Game,
+) -> dict[dt.date, ActivityReport]:
+    """Make and evaluate days, and mark the later days that count their events otherwise by now.
+
+    An event counts on the first day that has its id and is not refused. So the order in which days
+    are made does not matter: a later day that was compared with another content of a day, or with
+    another verdict on it, is made again. Only days that share an id with it are marked.
+
+    Args:
+        days: The days, ascending.
+        recording: Records the days; see `recorded`.
+        lake: The lake.
+        engine: Runs it.
+        game: The game.
+
+    Returns:
+        A report for each day; days without raw files are missing.
+    """
+    with recording as record:
+        refused_before = Records(lineage_of(game), lake).refused_days()
+        reports = materialize_days(days, lake, engine, game)
+        # Before the days have a record, so that nothing uses one without its verdict.
+        contents = evaluate_days(reports, lake, game)
+        record.contents.update(contents)
+        refused = _find_refused_days(contents, lake)
+        for day in sorted(reports.keys() & (refused_before | refused)):
+            sharing = find_sharing_days(day, game, lake)
+            reason = f"{day} is or was refused, and this day has some of its events, too"
+            Records(lineage_of(game), lake).mark_again(TABLE, sharing, reason)
+            if (day in refused_before) is not (day in refused):
+                record.again.update({it: reason for it in sharing if it in reports})
+    return reports
+
+
+def _find_refused_days(contents: Mapping[dt.date, str], lake: Lake) -> set[dt.date]:
+    verdicts = list_verdicts(contents, lake)
+    return {
+        day for day in contents if day in verdicts and verdicts[day].decision is Decision.REFUSED
+    }
+
+
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `user_activity`."""
 
@@ -108,6 +164,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "features",
         {"duckdb", "parquet"},
         __doc__,
+        pool=EVENT_IDS_POOL,
         metadata=table_schema(stored_activity_table(game)),
     )
     def user_activity(
@@ -120,17 +177,10 @@ def build(game: Game) -> dg.AssetsDefinition:
         where = f"there are no raw files in {lake}/raw"
         # What is stored of the others, and its record, stays as it is.
         days = leave_out(requested, dict.fromkeys(missing, where), context)
-        with recording(context, days, lake, game) as contents:
-            reports = materialize_days(days, lake, engine, game)
-            # Before the days have a record, so that nothing uses one without its verdict.
-            contents.update(evaluate_days(reports, lake, game))
+        reports = update(days, recording(context, days, lake, game), lake, engine, game)
         report_days(context, {day: _metadata(report) for day, report in reports.items()})
-        records = Records(lineage_of(game), lake)
         for day, report in reports.items():
-            later_days = [it for it in report.days_to_run_again if it not in reports]
-            if later_days:
-                reason = f"{day} has other events than before, and this day has some of them, too"
-                records.mark_again(TABLE, later_days, reason)
+            if later_days := [it for it in report.days_to_run_again if it not in reports]:
                 context.log.warning(_describe_days_to_run_again(day, later_days))
 
     return user_activity
@@ -152,6 +202,8 @@ def _reduce(
     to_run_again: dict[dt.date, list[dt.date]] = {}
     if game.fields.event_id is not None:
         to_run_again = _find_days_to_run_again(files, reader.event_ids, lake, engine, game)
+        # Before the ids are replaced: by them a run that is killed would not find the days again.
+        _mark_days_to_run_again(to_run_again, lake, game)
         engine.store(reader.event_ids, EVENT_IDS, "dt", files, lake)
     rows = activity.daily_activity(reader.frame, game, engine)
     engine.store(rows, stored_activity_table(game), "dt", files, lake)
@@ -218,6 +270,15 @@ def _find_days_to_run_again(
     for changed, repeated in pairs.sort_values("repeated").itertuples(index=False):
         to_run_again[changed.date()].append(repeated.date())
     return to_run_again
+
+
+def _mark_days_to_run_again(
+    to_run_again: Mapping[dt.date, Sequence[dt.date]], lake: Lake, game: Game
+) -> None:
+    records = Records(lineage_of(game), lake)
+    for day, later_days in to_run_again.items():
+        reason = f"{day} has other events than before, and this day has some of them, too"
+        records.mark_again(TABLE, later_days, reason)
 
 
 def _unreadable_files(

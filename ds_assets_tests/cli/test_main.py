@@ -18,6 +18,8 @@ from ds_assets.cli.main import COMMANDS, main
 from ds_assets.errors import InputError
 from ds_assets.infra.engines import spark_session
 from ds_assets.infra.installation_ids import lake_id
+from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.missing_days import WHAT_TO_DO
 from ds_assets.infra.results.database import ResultsDatabase
@@ -369,6 +371,27 @@ def test_a_run_of_an_old_day_makes_the_later_days_again_that_look_back_on_it(
         f"made again, as they look back on these days: 2 days ({day(1)} to {day(2)})",
     ]
     assert len(installation.predictions(day(2))) == 31
+
+
+@pytest.mark.slow
+def test_a_run_of_an_old_day_makes_the_activity_of_a_later_day_again_that_repeats_its_events(
+    shell: Shell,
+) -> None:
+    installation = Installation(shell.home)
+    late = event(99, f"{START}T11:00:00Z", "a late user")
+    for number in range(2):
+        lines = (event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(30))
+        installation.write_logs(day(number), *lines, *[late] * number)
+    assert shell("run", str(START), str(day(1)))[0] == 0
+    installation.write_logs(START, late, name="late.jsonl")
+    code, out, _ = shell("run", str(START))
+    assert code == 0
+    assert f"made again, as they look back on these days: 1 day ({day(1)})" in out.splitlines()
+    day_report = read_report(day(1), installation.lake)
+    assert day_report is not None
+    assert (day_report.events, day_report.duplicates) == (30, 1)
+    records = open_records(installation.game, installation.lake)
+    assert records.outdated_days("user_activity") == records.outdated_days("predictions") == []
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.event_ids import find_sharing_days
 from ds_assets.infra.lake.verdicts import store_verdict
 
 
@@ -14,6 +15,9 @@ def decide_by_operator(
     day: dt.date, decision: Decision, reason: str, by: str, lake: Lake, game: Game
 ) -> Verdict:
     """Accept a refused day, or refuse a day, as its `user_activity` is now.
+
+    Later days that repeat its events are marked to be made again: an event counts on the first day
+    that is used.
 
     Args:
         day: The day.
@@ -49,5 +53,8 @@ def decide_by_operator(
         at=dt.datetime.now(dt.UTC),
         findings=checked.findings if checked else {},
     )
+    # Marked first: a process that is killed in between makes these days again without need.
+    reason = f"{day} is {verdict}, and this day has some of its events, too"
+    records.mark_again("user_activity", find_sharing_days(day, game, lake), reason)
     store_verdict(verdict, lake)
     return verdict

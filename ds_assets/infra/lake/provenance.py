@@ -19,6 +19,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -354,10 +355,24 @@ def _current_days(
     )
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What becomes known about days while they are made, for their records.
+
+    Attributes:
+        contents: Fingerprint of the content of a day, where it is known already, and of what a
+            delivery holds; none for a day that must not be used, which gets no record.
+        again: Why a day has to be made again although its inputs stay the same.
+    """
+
+    contents: dict[dt.date, str | None] = field(default_factory=dict)
+    again: dict[dt.date, str] = field(default_factory=dict)
+
+
 @contextmanager
 def recorded(
     asset: str, days: Sequence[dt.date], lineages: Lineages, lake: Lake, run_id: str
-) -> Iterator[dict[dt.date, str | None]]:
+) -> Iterator[Recording]:
     """Record what days are made from, which is done in the context.
 
     The inputs are listed before they are read: if one changes meanwhile, the record has another
@@ -365,8 +380,7 @@ def recorded(
     record.
 
     Yields:
-        An empty mapping, to fill in fingerprints of content by day: those that are known already,
-        and of what a delivery holds; none for a day that must not be used, which gets no record.
+        An empty recording, to be filled in.
     """
     if any(reads.asset == RAW_LOGS for reads in lineages[asset].reads):
         refresh_raw_content({day: raw_objects(day, lake) for day in days}, lake)
@@ -385,13 +399,14 @@ def recorded(
         for day in days
     ]
     lake.delete(_names_of_days(asset, days, lake))
-    contents: dict[dt.date, str | None] = {}
-    yield contents
+    recording = Recording()
+    yield recording
     for record in begun:
-        content = contents.get(record.day, "")
+        content = recording.contents.get(record.day, "")
         if content is not None:
             content = content or _content(lineages[asset], record, lake)
-            store_record(record.model_copy(update={"content": content}), lake)
+            again = recording.again.get(record.day, "")
+            store_record(record.model_copy(update={"content": content, "again": again}), lake)
 
 
 def refresh_raw_content(files: Mapping[dt.date, Sequence[RawObject]], lake: Lake) -> None:

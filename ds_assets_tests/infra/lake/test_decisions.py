@@ -2,15 +2,18 @@
 
 import datetime as dt
 
+import pyarrow as pa
 import pytest
 
+from ds_assets.core.tables import EVENT_IDS
 from ds_assets.core.verdicts import Decision, Verdict, decide_by_checks
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.provenance import Records, recorded, stored_content
+from ds_assets.infra.lake.tables import store_rows
 from ds_assets.infra.lake.verdicts import store_verdict
-from ds_assets_tests.core.factories import FIRST_DAY
+from ds_assets_tests.core.factories import FIRST_DAY, make_game
 from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, GAME, LINEAGES, day, write
 
 
@@ -89,8 +92,8 @@ def test_a_day_that_is_stored_is_used_by_none_before_it_is_recorded_with_its_ver
 
 def test_a_day_that_must_not_be_used_gets_no_record(lake: Lake) -> None:
     store(lake, "predictions", 0, 1)
-    with recorded("predictions", [day(0), day(1)], LINEAGES, lake, "run") as contents:
-        contents[day(1)] = None
+    with recorded("predictions", [day(0), day(1)], LINEAGES, lake, "run") as record:
+        record.contents[day(1)] = None
     assert list(records(lake).usable_days("predictions")) == [day(0)]
     assert records(lake).outdated_days("predictions") == [day(1)]
 
@@ -170,3 +173,19 @@ def test_a_decision_needs_a_reason(lake: Lake) -> None:
     store(lake, ACTIVITY, 0)
     with pytest.raises(InputError, match="a reason is required"):
         decide(lake, 0, Decision.REFUSED, reason=" ")
+
+
+@pytest.mark.parametrize("decision", [*Decision])
+def test_later_days_that_have_events_of_a_decided_day_are_made_again(
+    decision: Decision, lake: Lake
+) -> None:
+    fields = {"user_id": "u", "event_time": "t", "event_type": "e", "event_id": "id"}
+    game = make_game(fields=fields, logs={"duplicate_days": 3})
+    store(lake, ACTIVITY, 0, finding="few events" if decision is Decision.ACCEPTED else "")
+    store(lake, ACTIVITY, 1, 2, 4)
+    for number, keys in {0: [7, 8], 1: [8, 9], 2: [9], 4: [7]}.items():
+        ids = pa.table({"event_key": keys, "probe": [0] * len(keys)})
+        store_rows(ids, EVENT_IDS.name, day(number), lake)
+    decide_by_operator(day(0), decision, "why", "anna", lake, game)
+    recorded_days = records(lake).recorded_days(ACTIVITY).items()
+    assert [marked for marked, record in recorded_days if record.is_marked] == [day(1)]
