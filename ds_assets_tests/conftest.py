@@ -35,6 +35,9 @@ settings.load_profile("whole")
 # objects, spends a tenth of the processor time on going through them again and again.
 gc.set_threshold(20_000)
 
+HARD_LINKED = ("lake", "source")
+"""Folders of an installation whose files a copy shares with the original."""
+
 _SHARED = "DS_ASSETS_TEST_SHARED"
 
 
@@ -51,6 +54,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def shared_folder() -> Path:
     """A folder for what all processes of a test run share; it goes when the run ends."""
     return Path(os.environ[_SHARED])
+
+
+def finished_home() -> Path:
+    """Home of the finished month that `assets/factories.py` makes."""
+    return shared_folder() / "finished"
+
+
+def finished_marker() -> Path:
+    """File that is written once the finished month is made."""
+    return shared_folder() / "finished is made"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _finished_month_is_left_as_it_was_made() -> Iterator[None]:
+    yield
+    if not finished_marker().exists():
+        return
+    made_at = finished_marker().stat().st_mtime
+    files = [file for folder in HARD_LINKED for file in (finished_home() / folder).rglob("*")]
+    changed = [file for file in files if file.is_file() and file.stat().st_mtime > made_at]
+    assert not changed, "a test wrote into files that copies of the finished month share"
 
 
 @pytest.fixture(scope="session")

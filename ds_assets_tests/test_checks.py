@@ -338,6 +338,13 @@ def broken(rows: pa.Table, column: str, value: float | None) -> pa.Table:
     return rows.set_column(position, rows.schema.field(position), pa.array(values, pa.float64()))
 
 
+def store_predictions(rows: pa.Table, copy: Installation) -> None:
+    """Replace the predictions of the last day."""
+    name = table_file("predictions", LAST)
+    with copy.lake.writing({name: name}) as staged:
+        parquet.write_table(rows, staged[name])
+
+
 @pytest.mark.parametrize("target", ["churn", "payment"])
 def test_a_value_of_a_model_that_is_no_probability_fails_the_day(
     copy: Installation, instance: dg.DagsterInstance, target: str
@@ -346,8 +353,7 @@ def test_a_value_of_a_model_that_is_no_probability_fails_the_day(
     assert rows[f"{target}_model"].null_count == 0
     sentence = f"{LAST}: 1 values of {target}_probability are not between 0 and 1"
     for value in (1.0000001, -0.1, float("nan"), float("inf"), None):
-        file = copy.lake.local(table_file("predictions", LAST))
-        parquet.write_table(broken(rows, f"{target}_probability", value), file)
+        store_predictions(broken(rows, f"{target}_probability", value), copy)
         evaluation = run_check(copy, "predictions", "are_probabilities", instance)
         assert not evaluation.passed, value
         assert evaluation.severity is dg.AssetCheckSeverity.ERROR
@@ -358,7 +364,7 @@ def test_an_active_user_without_a_row_fails_the_day(
     copy: Installation, instance: dg.DagsterInstance
 ) -> None:
     rows = read_predictions(LAST, copy.lake)
-    parquet.write_table(rows.slice(1), copy.lake.local(table_file("predictions", LAST)))
+    store_predictions(rows.slice(1), copy)
     evaluation = run_check(copy, "predictions", "are_probabilities", instance)
     assert not evaluation.passed
     assert evaluation.description == f"{LAST}: {len(rows) - 1} rows for {len(rows)} active users"
@@ -398,7 +404,7 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
     before = copy.delivered()
     # More users in the features than predictions: as if these had been made of other features.
     rows = read_predictions(LAST, copy.lake)
-    parquet.write_table(rows.slice(1), copy.lake.local(table_file("predictions", LAST)))
+    store_predictions(rows.slice(1), copy)
     selection = dg.AssetSelection.assets("rds_results", "prediction_cache") | (
         dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("predictions"), "are_probabilities"))
     )

@@ -1,6 +1,7 @@
 """Installations of a small simulated game, with the graph that runs on them."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from ds_assets.runs import materialize_days
 from ds_assets.settings import Settings
 from ds_assets.simulate import SimulationOptions, SimulationSummary, simulate
 from ds_assets.simulate.game_file import game_file
-from ds_assets_tests.conftest import shared_folder
+from ds_assets_tests.conftest import HARD_LINKED, finished_home, finished_marker, shared_folder
 from ds_assets_tests.infra.results.databases import current_rows
 
 START = dt.date(2026, 1, 1)
@@ -96,6 +97,7 @@ class Installation:
         """Write a log file of a day; lines are events' JSON, or whatever a test puts there."""
         self.source(day).mkdir(parents=True, exist_ok=True)
         file = self.source(day) / name
+        file.unlink(missing_ok=True)  # it may be a hard link, see `copy`
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return file
 
@@ -128,11 +130,22 @@ class Installation:
             return database.day(day)
 
     def copy(self, home: Path) -> "Installation":
-        """The same installation once more, to be changed by a test."""
+        """Copy the installation, for a test that changes it.
+
+        Files of the lake and of the source are hard links: tests replace them, as the lake itself
+        does, and never write into them (`conftest.py` fails a run in which one did).
+        """
         # Files of servers and connections that other processes open and close meanwhile; what was
         # written to the database is in its own file once its writer has closed it.
         left = shutil.ignore_patterns("*.sock", "*.lock", "*-wal", "*-shm", "temp-*.rdb")
-        shutil.copytree(self.home, home, ignore=left, dirs_exist_ok=True)
+
+        def link_or_copy(file: str, target: str) -> None:
+            is_linked = Path(file).relative_to(self.home).parts[0] in HARD_LINKED
+            (os.link if is_linked else shutil.copy2)(file, target)
+
+        shutil.copytree(
+            self.home, home, ignore=left, copy_function=link_or_copy, dirs_exist_ok=True
+        )
         return Installation(home)
 
 
@@ -200,7 +213,7 @@ def finished() -> Installation:
 
     Copy it to change it.
     """
-    home, marker = shared_folder() / "finished", shared_folder() / "finished is made"
+    home, marker = finished_home(), finished_marker()
     with FileLock(shared_folder() / "finished.lock"):
         if not marker.exists():
             make_played(home, users=300, days=32, seed=5)
