@@ -6,7 +6,13 @@ import pytest
 
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.tables import read_columns
-from ds_assets_tests.assets.factories import Installation, change_game, day, event
+from ds_assets_tests.assets.factories import (
+    Installation,
+    change_game,
+    day,
+    event,
+    make_installation,
+)
 from ds_assets_tests.cli.test_main import Shell, other_lines, shell
 
 __all__ = ["shell"]
@@ -18,53 +24,61 @@ SESSIONS_ONLY = {
 }
 
 
-def run_days(shell: Shell, last: int) -> Installation:
-    """Run the days of a small game from the first to the last."""
-    installation = Installation(shell.home)
-    for number in range(last + 1):
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A small game whose first two days were run."""
+    installation = make_installation(tmp_path_factory.mktemp("two days") / "home")
+    for number in range(2):
         lines = [event(n, f"{day(number)}T12:00:00Z", f"u{n}") for n in range(9)]
         installation.write_logs(day(number), *lines)
-    code, _, err = shell("run", str(day(0)), str(day(last)))
-    assert code == 0, err
+    installation.run(day(0), day(1))
     return installation
+
+
+@pytest.fixture
+def before(two_days: Installation, shell: Shell) -> Installation:
+    """The same two days in the home of the commands."""
+    return two_days.copy(shell.home)
 
 
 def purchases(installation: Installation, on: dt.date) -> int:
     return int(read_columns("user_activity", on, ["purchases"], installation.lake).sum().iloc[0])
 
 
+@pytest.mark.usefixtures("before")
 def test_without_a_change_there_is_nothing_to_do(shell: Shell) -> None:
-    run_days(shell, 0)
     code, out, _ = shell("refresh")
     assert (code, out.splitlines()[0]) == (0, "game.yaml has not changed")
 
 
-def test_a_change_is_explained_and_makes_nothing_until_it_is_asked_for(shell: Shell) -> None:
-    before = run_days(shell, 2)
+def test_a_change_is_explained_and_makes_nothing_until_it_is_asked_for(
+    shell: Shell, before: Installation
+) -> None:
     changed = Installation(change_game(before, SESSIONS_ONLY).home)
     code, out, _ = shell("refresh")
     assert code == 0
     assert "events.purchases: made again by `ds-assets refresh`" in out
-    assert f"to be made again: 3 days ({day(0)} to {day(2)}) of user_activity" in out
+    assert f"to be made again: 2 days ({day(0)} to {day(1)}) of user_activity" in out
     assert "nothing was made again; `ds-assets refresh --yes` does it" in out
     assert purchases(changed, day(0)) == 0
 
-    error = shell.mistake("run", str(day(2)), str(day(2)))
+    error = shell.mistake("run", str(day(1)), str(day(1)))
     assert "warning: game.yaml has changed (events.counted, events.purchases" in error
     assert "of user_activity were made with another game.yaml; run `ds-assets refresh`" in error
 
     code, out, err = shell("refresh", "--yes")
     assert code == 0, err
     assert other_lines(err) == []
-    assert [purchases(changed, day(number)) for number in range(3)] == [9, 9, 9]
+    assert [purchases(changed, day(number)) for number in range(2)] == [9, 9]
     records = open_records(changed.game, changed.lake)
     for asset in ("user_activity", "user_features", "predictions", "rds_results"):
         assert records.outdated_days(asset) == [], asset
-    assert shell("run", str(day(2)))[0] == 0
+    assert shell("run", str(day(1)))[0] == 0
 
 
-def test_a_new_attribute_is_a_sentence_and_not_an_error_of_the_database(shell: Shell) -> None:
-    before = run_days(shell, 1)
+def test_a_new_attribute_is_a_sentence_and_not_an_error_of_the_database(
+    shell: Shell, before: Installation
+) -> None:
     attributes = before.game.model_dump(mode="json")["attributes"] | {"guild": {"field": "guild"}}
     installation = Installation(change_game(before, {"attributes": attributes}).home)
     installation.write_logs(day(2), event(1, f"{day(2)}T12:00:00Z"))
@@ -74,8 +88,9 @@ def test_a_new_attribute_is_a_sentence_and_not_an_error_of_the_database(shell: S
     assert shell("run", str(day(2)))[0] == 0
 
 
-def test_days_without_raw_files_are_kept_with_empty_columns_and_said_so(shell: Shell) -> None:
-    before = run_days(shell, 1)
+def test_days_without_raw_files_are_kept_with_empty_columns_and_said_so(
+    shell: Shell, before: Installation
+) -> None:
     attributes = before.game.model_dump(mode="json")["attributes"] | {"guild": {"field": "guild"}}
     properties = {"fights": "fights"}
     change_game(before, {"attributes": attributes, "properties": properties})
@@ -95,10 +110,10 @@ def test_days_without_raw_files_are_kept_with_empty_columns_and_said_so(shell: S
     assert shell("run", str(day(1)))[0] == 0
 
 
-def test_days_that_the_operator_keeps_count_as_made_with_the_present_file(shell: Shell) -> None:
-    installation = run_days(shell, 1)
-    change_game(installation, SESSIONS_ONLY)
-    changed = Installation(installation.home)
+def test_days_that_the_operator_keeps_count_as_made_with_the_present_file(
+    shell: Shell, before: Installation
+) -> None:
+    changed = Installation(change_game(before, SESSIONS_ONLY).home)
     code, out, _ = shell("refresh", "--keep", "the type was renamed in the game")
     assert code == 0
     assert f"2 days ({day(0)} to {day(1)}) of user_activity stay as they are" in out
