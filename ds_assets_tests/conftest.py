@@ -32,8 +32,10 @@ settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("whole")
 
 # A process of tests imports all libraries. Python's default, a collection for every 700 new
-# objects, spends a tenth of the processor time on going through them again and again.
+# objects, spends a tenth of the processor time on going through them again and again. What is
+# imported during pytest's collection stays until the end, so that is never searched for garbage.
 gc.set_threshold(20_000)
+gc.disable()
 
 HARD_LINKED = ("lake", "source")
 """Folders of an installation whose files a copy shares with the original."""
@@ -44,6 +46,11 @@ _SHARED = "DS_ASSETS_TEST_SHARED"
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the process that starts the others
         os.environ[_SHARED] = tempfile.mkdtemp(prefix="ds_assets_tests_")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from ds_assets.serving.http.openapi import build_document
 from ds_assets_tests.serving.http.clients import Service
 
-EXAMPLES = 150
 REJECTIONS = ["400", "401", "404", "405", "413", "415", "422", "429"]
 """That a body is too large is one, which the defaults do not count."""
 CONFIG = {"checks": {"negative_data_rejection": {"expected-statuses": REJECTIONS}}}
@@ -32,9 +31,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.mark.server
 @pytest.mark.slow
 @api.parametrize()
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+@settings(suppress_health_check=list(HealthCheck), database=None)
 def test_every_answer_is_as_the_document_says(
     case: schemathesis.Case[Any], service: Service
 ) -> None:
