@@ -907,12 +907,12 @@ def run_for_real(world: World, request: dg.RunRequest) -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_new_files_are_bounded_work_a_tick_and_all_are_handled(
+def test_many_new_files_are_bounded_work_a_tick_and_all_are_handled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert world.tick() == []  # the first one looks for days that an older release has stored
     days = [day(number) for number in range(-60, 40)]
-    files = 30 if isinstance(world.lake, FolderLake) else 20
+    files = 30 if isinstance(world.lake, FolderLake) else 5  # what is bounded are listings of days
     put_many(world.lake, [f"raw/dt={day}/{file:03}.jsonl" for day in days for file in range(files)])
     assert len(world.lake.objects("raw")) == 100 * files
     looked: list[str] = []

@@ -107,7 +107,7 @@ class Readers:
             with contextlib.suppress(sa.exc.OperationalError), engine.connect() as connection:
                 while not self._done.is_set():
                     newest = self._look(connection, newest)
-                    time.sleep(0.02)  # leave the processor to the deliveries
+                    time.sleep(0.05)  # leave the processor to the deliveries
             time.sleep(0.1)  # the server is away
         engine.dispose()
 
