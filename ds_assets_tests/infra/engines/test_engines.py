@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from ds_assets.core.activity import daily_activity
 from ds_assets.core.attribute_texts import shorten, shortened
+from ds_assets.core.engine import DataFrame, plan_once
 from ds_assets.core.events import DUPLICATE, events_table, find_repeating_days
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
@@ -344,6 +345,21 @@ def test_a_day_without_a_column_is_named(engine: LakeEngine, lake: FolderLake) -
     wider = Table("scores", (*SCORES.columns, Column("rank", "integer", "Place.")), ("user_id",))
     with pytest.raises(InputError, match="scores of 2026-03-10 lacks rank, which the game file or"):
         read_rows([DAY], wider, engine, lake)
+
+
+def test_a_query_is_built_once_and_sees_the_rows_that_are_open() -> None:
+    engine = open_duckdb(512, 2)
+    built: list[DataFrame] = []
+
+    @plan_once
+    def count_rows(frame: DataFrame) -> DataFrame:
+        built.append(frame.agg(engine.functions.count("*").alias("rows")))
+        return built[-1]
+
+    for numbers in ([1, 2], [3], []):
+        with engine.values([(number,) for number in numbers], "number int") as frame:
+            assert engine.to_pandas(count_rows(frame))["rows"].tolist() == [len(numbers)]
+    assert len(built) == 1
 
 
 def double(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
