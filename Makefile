@@ -22,10 +22,10 @@ demo: $(VENV)/.demo
 # run without measuring coverage, which would slow them down, and with one process more than there are
 # processors, because they wait for servers. In the order of files no long one comes last.
 CORE := ds_assets_tests/core
-TESTS := $(BIN)/python -m pytest --dist loadfile
+TESTS := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: lint types servers
 	$(TESTS) -n 2 --cov --cov-report=term $(CORE)
-	$(TESTS) -n 3 --no-loadscope-reorder --ignore=$(CORE) $(ARGS)
+	$(TESTS) -n 3 --ignore=$(CORE) $(ARGS)
 
 test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
