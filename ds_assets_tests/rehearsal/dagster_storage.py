@@ -4,6 +4,7 @@ Scope: performance. A rehearsal starts hundreds of runs, and storing their event
 the runs.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,16 +37,18 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 @contextmanager
 def kept_connections() -> Iterator[None]:
-    """Keep the connections of this process to the storage open.
+    """Keep the connections of this process to the storage open, and never wait for the disk.
 
     Dagster makes a SQLAlchemy engine for each statement: each compiles its statement again, and
-    closing the last connection writes SQLite's journal back.
+    closing the last connection writes SQLite's journal back. Only a power failure, which nothing
+    rehearses, needs events on the disk.
     """
     engines: dict[str, sa.Engine] = {}
 
     def open_engine(url: str, *, poolclass: object, **options: Any) -> sa.Engine:  # noqa: ARG001
         if url not in engines:
             engines[url] = sa.create_engine(url, **options)
+            sa.event.listen(engines[url], "connect", _do_not_wait_for_disk)
         return engines[url]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -54,3 +57,7 @@ def kept_connections() -> Iterator[None]:
         yield
     for engine in engines.values():
         engine.dispose()
+
+
+def _do_not_wait_for_disk(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
