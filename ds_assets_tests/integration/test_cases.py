@@ -76,7 +76,8 @@ def test_a_long_text_of_one_user_is_cut_and_the_outcomes_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_profiles, "PICTURED_DAYS", 0)
-    installation = change_game(finished().copy(tmp_path), {"user_groups": "country"})
+    changes = {"user_groups": "country", "checks": {"max_lost_user_share": 1}}  # one user is left
+    installation = change_game(finished().copy(tmp_path), changes)
     user_id = predictions(installation, PREDICTED).index[0]
 
     def lengthen(it: dict[str, Any]) -> None:
