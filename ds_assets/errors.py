@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 INPUT_ERROR, UNAVAILABLE = 2, 3
-"""Exit codes of commands; that of a mistake in an option is 2 as well."""
+"""Exit codes of commands; that of a mistake in an option is 2 as well.
+
+A server that refuses the account, its password or its rights is available: a corrected setting
+helps, repeating the command does not. So its error is an `InputError` for every server.
+"""
 
 _ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
 """The part of an address that may contain a password: everything after the scheme."""

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ds_assets.errors import describe_mistakes
+from ds_assets.errors import (
+    INPUT_ERROR,
+    UNAVAILABLE,
+    InputError,
+    describe_mistakes,
+    exit_on_error,
+)
+from ds_assets.infra.cache.connection import CacheRefused, CacheUnavailable
+from ds_assets.infra.lake.base import LakeUnavailable
+from ds_assets.infra.log_source.base import SourceUnavailable
+from ds_assets.infra.results.errors import ResultsRefused, ResultsUnavailable
 
 
 class Inner(BaseModel):
@@ -88,3 +98,24 @@ def test_a_secret_is_not_shown_whatever_it_looks_like(rest: str) -> None:
         assert "Hunter2" not in "\n".join(mistakes({"address": secret}, secrets=["address"]))
     (line,) = mistakes({"address": f"redis://{rest}"}, secrets=["address"])[1:]
     assert line.startswith("  - address: found redis://…; ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("a mistake"), INPUT_ERROR),
+        (ResultsRefused("a wrong password"), INPUT_ERROR),
+        (CacheRefused("a wrong password"), INPUT_ERROR),
+        (ResultsUnavailable("no connection"), UNAVAILABLE),
+        (CacheUnavailable("no connection"), UNAVAILABLE),
+        (LakeUnavailable("no connection"), UNAVAILABLE),
+        (SourceUnavailable("no connection"), UNAVAILABLE),
+    ],
+)
+def test_a_refused_password_ends_a_command_as_a_mistake_and_a_lost_server_does_not(
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, exit_on_error():
+        raise error
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"ds-assets: {error}\n"

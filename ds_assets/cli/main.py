@@ -55,8 +55,8 @@ app = typer.Typer(
     cls=_CommandGroup,
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
     epilog=(
-        f"Exit codes: 0 success; {INPUT_ERROR} a mistake in the input; {UNAVAILABLE} a server is "
-        "unavailable, retry later."
+        f"Exit codes: 0 success; {INPUT_ERROR} a mistake in the input or a setting, such as a "
+        f"refused password; {UNAVAILABLE} a server is unavailable, retry later."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

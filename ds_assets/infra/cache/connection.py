@@ -61,6 +61,20 @@ class CacheUnavailable(Unavailable):
     """The cache cannot be reached, or refuses a command."""
 
 
+class CacheRefused(InputError, CacheUnavailable):
+    """The cache refuses the account in its URL, its password or its rights."""
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether an error of the client, or its cause, is the server's refusal of the account."""
+    refusals = (
+        redis.exceptions.AuthenticationError,
+        redis.exceptions.AuthorizationError,
+        redis.exceptions.NoPermissionError,
+    )
+    return error is not None and (isinstance(error, refusals) or is_refusal(error.__cause__))
+
+
 @dataclass(frozen=True)
 class CacheAddress:
     """A cache named by a URL.

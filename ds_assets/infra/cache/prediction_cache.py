@@ -31,10 +31,12 @@ from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.infra.cache.connection import (
+    CacheRefused,
     CacheUnavailable,
     Client,
     LoopClient,
     close_loop_client,
+    is_refusal,
     open_loop_socket,
     read_address,
 )
@@ -379,7 +381,8 @@ class PredictionCache:
 
     def _unavailable(self, error: Exception) -> CacheUnavailable:
         reason = str(error) or type(error).__name__
-        return CacheUnavailable(f"the cache {self._where} cannot be used: {reason}")
+        kind = CacheRefused if is_refusal(error) else CacheUnavailable
+        return kind(f"the cache {self._where} cannot be used: {reason}")
 
     def _ask_embedded(self, question: Callable[[Client], Answer], server: EmbeddedServer) -> Answer:
         server.join()

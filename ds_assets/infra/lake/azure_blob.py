@@ -50,6 +50,7 @@ from ds_assets.infra.transfer import (
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
 
+_NO_ANSWER = 599
 _MAX_TRANSFERS = 4
 _RANGE = 4 << 20
 """Bytes of a response; the service returns no checksum for larger ranges."""
@@ -299,13 +300,14 @@ class BlobLake:
             raise FileNotFoundError(f"there is no {where}") from None
         except azure.ResourceModifiedError:
             raise _ReplacedError(f"{where} is replaced again and again") from None
-        except azure.ClientAuthenticationError as error:
-            raise InputError(
-                f"{where} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
-                "AZURE_STORAGE_SAS_TOKEN or the machine's identity"
-            ) from None
         except azure.AzureError as error:
-            if _is_refused(error):
+            is_denied = isinstance(error, azure.ClientAuthenticationError)
+            if is_denied or _status(error) == HTTPStatus.FORBIDDEN:
+                raise InputError(
+                    f"{where} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
+                    "AZURE_STORAGE_SAS_TOKEN or the machine's identity"
+                ) from None
+            if _status(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise InputError(f"{where} is refused, {_reason(error)}") from None
             raise LakeUnavailable(f"{where} cannot be used: {_reason(error)}") from None
 
@@ -323,14 +325,15 @@ def _blocks(file: Path) -> Iterator[bytes]:
         yield from iter(lambda: content.read(BLOCK), b"")
 
 
-def _is_refused(error: Exception) -> bool:
-    status = getattr(error, "status_code", None)
-    return status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
+def _status(error: Exception) -> int:
+    """Return the status of the service's answer; 599 if it did not answer."""
+    return int(getattr(error, "status_code", None) or _NO_ANSWER)
 
 
 def _code(error: Exception) -> str:
     """Return the service's error code; empty if it did not answer."""
-    return str(getattr(error, "error_code", None) or getattr(error, "reason", None) or "")
+    code = getattr(error, "error_code", None) or getattr(error, "reason", None) or ""
+    return str(getattr(code, "value", code))  # its known codes are an enumeration
 
 
 def _reason(error: Exception) -> str:

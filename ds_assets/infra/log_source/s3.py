@@ -94,7 +94,7 @@ class S3LogSource:
         where = f"s3://{self._bucket}/{key or self._prefix}"
         try:
             yield
-        except aws.NoCredentialsError as error:
+        except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
             raise InputError(f"{where} (DS_ASSETS_SOURCE_URL): {error}") from None
         except aws.ClientError as error:
             details, response = error.response["Error"], error.response["ResponseMetadata"]

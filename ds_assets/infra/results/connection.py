@@ -16,7 +16,7 @@ from ds_assets.infra.results.backends import (
     backend_in_use,
     backend_of,
 )
-from ds_assets.infra.results.errors import ResultsBusy, ResultsUnavailable
+from ds_assets.infra.results.errors import ResultsBusy, ResultsRefused, ResultsUnavailable
 
 
 def parse_url(url: str) -> sa.URL:
@@ -59,6 +59,7 @@ def begin(engine: sa.Engine, *, writing: bool = False) -> Iterator[sa.Connection
         writing: Whether it will write. One that only reads sees the database at one moment.
 
     Raises:
+        ResultsRefused: It refuses the account; nothing was written.
         ResultsUnavailable: The database cannot be used; nothing was written.
     """
     backend = backend_of(engine.url)
@@ -68,20 +69,23 @@ def begin(engine: sa.Engine, *, writing: bool = False) -> Iterator[sa.Connection
             with connection.begin():
                 yield connection
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-        kind = ResultsBusy if _is_transient(error, engine.url) else ResultsUnavailable
+        kind = _kind_of(error, engine.url)
         raise kind(
             f"{describe(engine.url)} cannot be used: {_reason(error, engine.url)}"
         ) from error
 
 
 def is_denied(error: sa.exc.DBAPIError, connection: sa.Connection) -> bool:
-    """Whether the database refused a statement because of the account's rights."""
+    """Whether the database refused the account, or a statement because of its rights."""
     return backend_in_use(connection).is_denied(_cause(error))
 
 
-def _is_transient(error: Exception, url: sa.URL) -> bool:
+def _kind_of(error: Exception, url: sa.URL) -> type[ResultsUnavailable]:
+    backend, cause = backend_of(url), _cause(error)
+    if backend.is_denied(cause):  # first: PostgreSQL's driver has the same class for lost servers
+        return ResultsRefused
     is_pool_exhausted = isinstance(error, sa.exc.TimeoutError)
-    return is_pool_exhausted or backend_of(url).is_transient(_cause(error))
+    return ResultsBusy if is_pool_exhausted or backend.is_transient(cause) else ResultsUnavailable
 
 
 def _reason(error: Exception, url: sa.URL) -> str:

@@ -9,6 +9,10 @@ class ResultsUnavailable(Unavailable):
     """The results database cannot be reached, or refuses a request."""
 
 
+class ResultsRefused(InputError, ResultsUnavailable):
+    """The database refuses the account in its URL, its password or its rights."""
+
+
 class ResultsBusy(ResultsUnavailable):
     """The request failed for a transient reason and may succeed a moment later."""
 

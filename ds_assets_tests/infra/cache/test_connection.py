@@ -11,7 +11,12 @@ import trustme
 from redis.sentinel import SentinelManagedSSLConnection
 
 from ds_assets.errors import InputError
-from ds_assets.infra.cache.connection import URL_OPTIONS, CacheUnavailable, read_address
+from ds_assets.infra.cache.connection import (
+    URL_OPTIONS,
+    CacheRefused,
+    CacheUnavailable,
+    read_address,
+)
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.local_servers.process import free_port
 from ds_assets.local_servers.redis import RedisServer
@@ -243,10 +248,10 @@ def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path
             assert get_rows(reader, ["a"]) == [row("a")]
             days, rows = fetch(reader, ["a"])
             assert (days.newest.as_of, rows) == (DAYS[0].toordinal(), [row("a")])
-            with pytest.raises(CacheUnavailable, match="has no permissions"):
+            with pytest.raises(CacheRefused, match="has no permissions"):
                 reader.put_records([row("a")], NO_DELIVERIES)
         with fresh(as_user(server.url, "nobody")) as cache:
-            with pytest.raises(CacheUnavailable, match="invalid username-password") as caught:
+            with pytest.raises(CacheRefused, match="invalid username-password") as caught:
                 cache.ping()
             assert PASSWORD not in str(caught.value)
 

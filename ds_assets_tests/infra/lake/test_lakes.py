@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import ABANDONED_AFTER, STAGING, Lake, day_folder, safe_name
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.transfer import BLOCK
+from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 
 def test_what_was_written_is_read_and_listed(lake: Lake) -> None:
@@ -240,3 +242,14 @@ def test_different_names_stay_different_and_inside(names: list[str]) -> None:
     for name in safe:
         assert not name.startswith("/")
         assert not {"..", ".", ""} & set(name.split("/"))
+
+
+@pytest.mark.server
+def test_a_key_that_azure_refuses_is_a_mistake_of_the_settings(
+    blob_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = make_blob_lake(blob_url, tmp_path)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+    with pytest.raises(InputError, match=r"is refused, .*; see AZURE_STORAGE_KEY") as caught:
+        lake.days("raw")
+    assert "c2VjcmV0" not in str(caught.value)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 from boto3.s3.transfer import TransferConfig
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -196,6 +197,17 @@ def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
     message = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
     with pytest.raises(InputError, match=message):
         source.objects(DAY)
+
+
+def test_credentials_that_s3_refuses_are_a_mistake_of_the_settings(s3: Any) -> None:
+    switch = f"{s3.meta.endpoint_url}/moto-api/reset-auth"
+    source = S3LogSource(s3, f"s3://{BUCKET}/logs", "dt=%Y-%m-%d")
+    httpx.post(switch, content="0")
+    try:
+        with pytest.raises(InputError, match=r"\(DS_ASSETS_SOURCE_URL\) is refused, InvalidAcc"):
+            source.objects(DAY)
+    finally:
+        httpx.post(switch, content="inf")
 
 
 def test_an_object_comes_in_blocks_that_do_not_grow_with_it(store: Store) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ds_assets.errors import InputError
 from ds_assets.infra.results.backends import DRIVERS, EXAMPLES, backend_of_dialect
 from ds_assets.infra.results.database import ResultsDatabase, ResultsUnavailable
+from ds_assets.infra.results.errors import ResultsRefused
 from ds_assets.settings import RESULTS_SCHEMES
 from ds_assets_tests.infra.factories import DAYS
 from ds_assets_tests.infra.results.databases import SERVERS, day, fresh_results
@@ -88,7 +89,7 @@ def test_a_wrong_password_is_told_without_it(url: str) -> None:
     refusal = r"RESULTS_URL.*(Access denied|password authentication failed)"
     with (
         ResultsDatabase(wrong.render_as_string(hide_password=False)) as database,
-        pytest.raises(ResultsUnavailable, match=refusal) as caught,
+        pytest.raises(ResultsRefused, match=refusal) as caught,
     ):
         database.deliver(DAYS[0], day(DAYS[0]), "run")
     assert "hunter2" not in all_text(caught.value) + repr(database)

@@ -130,7 +130,7 @@ class Backend(Protocol):
         ...
 
     def is_denied(self, error: BaseException) -> bool:
-        """Whether the server refused a statement because of the account's rights."""
+        """Whether the server refused the account, or a statement because of its rights."""
         ...
 
     def explain(self, error: BaseException, url: sa.URL) -> str:

@@ -46,8 +46,8 @@ _KEEP_ALIVE = {
 """Socket options that detect a lost host within half a minute, however long a result may take."""
 _TRANSIENT = frozenset({1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055})
 """Codes of connections that were lost or refused, and of locks that others hold."""
-_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370})
-"""Codes of what an account may not do."""
+_DENIED = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1370, 1698})
+"""Codes of an unknown account or database, a wrong password, and what an account may not do."""
 _BINARY_LOG_FORMAT = 1665
 """Code of a change that the binary log, with the format STATEMENT, cannot take."""
 _LOCAL_FILES_FORBIDDEN = frozenset({1148, 3948, 4166})

@@ -4,6 +4,7 @@ Scope: connections with a bound for each kind of wait, and the backend. How rows
 compared is in `postgresql_rows`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
@@ -54,6 +55,12 @@ _SESSION = {
     "jit": "off",  # compiling a look-up takes longer than running it
 }
 _LOOKUP_SETTINGS = {"enable_seqscan": "off", "cpu_index_tuple_cost": "1000"}
+_DENIED = re.compile(
+    r"FATAL: +(password authentication|no password|no pg_hba\.conf entry|role|database|permission)"
+    r"|no password supplied"
+)
+"""What a server says that refuses the account or the database; its code does not reach the driver
+while it connects."""
 _TRANSIENT = (
     errors.OperationalError,  # lost, refused or timed out, among them 08 and 57P
     errors.LockNotAvailable,
@@ -161,7 +168,8 @@ class PostgreSQLBackend(Backend):
 
     def is_denied(self, error: BaseException) -> bool:
         """See `Backend`."""
-        return isinstance(error, errors.InsufficientPrivilege)
+        is_refused = isinstance(error, psycopg.OperationalError) and _DENIED.search(str(error))
+        return bool(is_refused) or isinstance(error, errors.InsufficientPrivilege)
 
     def explain(self, error: BaseException, url: sa.URL) -> str:
         """See `Backend`."""
