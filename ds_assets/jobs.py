@@ -140,12 +140,15 @@ def refresh(game: Game) -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: DaysToKeep, lake: dg.ResourceParam[Lake]
     ) -> None:
         by = operator_name()
-        if config.keep.strip():
-            days = keep_changed_activity(config.keep.strip(), by, game, lake)
-            context.log.info("kept %d days of user_activity", len(days))
-        for day in keep_days_without_files(game, lake):
-            context.log.warning("%s stays as it is, because its raw files are gone", day)
-        request_refresh(game, by, lake)
+        try:
+            if config.keep.strip():
+                days = keep_changed_activity(config.keep.strip(), by, game, lake)
+                context.log.info("kept %d days of user_activity", len(days))
+            for day in keep_days_without_files(game, lake):
+                context.log.warning("%s stays as it is, because its raw files are gone", day)
+            request_refresh(game, by, lake)
+        except InputError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
 
     @dg.job(name="refresh", description=description)
     def job() -> None:

@@ -31,6 +31,7 @@ from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.given_up import report_given_up
 from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
 from ds_assets.sensors.sensor import clock
+from ds_assets.sensors.skipping import skip_on_errors
 from ds_assets.settings import Settings
 
 CHECK = "has_no_missing_days"
@@ -57,6 +58,7 @@ def log_source_sensor(game: Game, collect: Job, settings: Settings) -> dg.Sensor
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Copies the files of days that are new in the log source, or have changed.",
     )
+    @skip_on_errors
     def look_at_source(
         context: dg.SensorEvaluationContext,
         log_source: dg.ResourceParam[LogSource],

@@ -25,6 +25,7 @@ from ds_assets.sensors.matured_predictions import request_matured_days
 from ds_assets.sensors.outdated_days import request_missing_deliveries, request_outdated_days
 from ds_assets.sensors.raw_files import request_new_days
 from ds_assets.sensors.run_requests import SensorEvaluation
+from ds_assets.sensors.skipping import skip_on_errors
 
 INTERVAL_SECONDS = 30
 
@@ -50,6 +51,7 @@ def raw_files_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Runs a day when its raw files arrive in the lake or change.",
     )
+    @skip_on_errors
     def raw_files(
         context: dg.SensorEvaluationContext,
         lake: dg.ResourceParam[Lake],

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -21,6 +22,7 @@ from ds_assets.sensors.log_source import LOOK_INTERVAL, find_newest_due_day
 from ds_assets_tests.assets.factories import day, event, make_installation
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.faults.proxy import NONE, REFUSED, FaultProxy
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 MORNING = dt.time(3, tzinfo=dt.UTC)
@@ -327,6 +329,38 @@ def test_s3_to_blob_collects_what_is_new_and_nothing_twice(
     metadata = latest.asset_materialization.metadata
     assert (metadata["files"].value, metadata["files_copied"].value) == (2, 1)
     assert world.collect_until(2) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["S3", "Blob"])
+def test_an_outage_of_s3_or_blob_is_one_sentence_and_every_day_is_collected_after_it(
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    s3: Any,
+    blob_url: str,
+    lost: str,
+) -> None:
+    port = urlsplit({"S3": s3.meta.endpoint_url, "Blob": blob_url}[lost]).port
+    assert port
+    lake = str(make_blob_lake(blob_url, tmp_path))
+    with FaultProxy(port) as proxy:
+        if lost == "S3":
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{proxy.port}")
+        address = lake.replace(f":{port}/", f":{proxy.port}/")
+        monkeypatch.setenv("DS_ASSETS_LAKE_URL", address)
+        monkeypatch.setenv("DS_ASSETS_SOURCE_URL", f"s3://{BUCKET}/outage of {lost}")
+        world = make_world(tmp_path, instance, monkeypatch, last_day=day(2))
+        world.now = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+        for number in range(3):
+            key = f"outage of {lost}/dt={day(number)}/events.jsonl"
+            s3.put_object(Bucket=BUCKET, Key=key, Body=event(1, f"{day(number)}T12:00:00Z"))
+        proxy.fault = REFUSED
+        assert world.tick() == []
+        setting = {"S3": "DS_ASSETS_SOURCE_URL", "Blob": "DS_ASSETS_LAKE_URL"}[lost]
+        assert f"({setting}) cannot be used" in world.reason
+        proxy.fault = NONE
+        assert world.collect_until(2) == [[day(0), day(1), day(2)]]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/Los_Angeles"])
