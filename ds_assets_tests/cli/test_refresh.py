@@ -1,11 +1,17 @@
 """`ds-assets refresh` on a real graph: it explains a changed game file, and makes days again."""
 
 import datetime as dt
+import os
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
+from ds_assets.core.lineage import lineage_of
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.tables import read_columns
+from ds_assets.runs import create_dagster_home
 from ds_assets_tests.assets.factories import (
     Installation,
     change_game,
@@ -13,7 +19,7 @@ from ds_assets_tests.assets.factories import (
     event,
     make_installation,
 )
-from ds_assets_tests.cli.test_main import Shell, other_lines, shell
+from ds_assets_tests.cli.test_main import SCRIPT, Shell, other_lines, shell
 
 __all__ = ["shell"]
 
@@ -120,3 +126,46 @@ def test_days_that_the_operator_keeps_count_as_made_with_the_present_file(
     records = open_records(changed.game, changed.lake)
     assert records.changed_days("user_activity") == {}
     assert purchases(changed, day(0)) == 0
+
+
+def test_a_refresh_that_is_killed_and_run_again_ends_like_one_that_was_not(
+    shell: Shell, before: Installation, tmp_path: Path
+) -> None:
+    installation = change_game(before, SESSIONS_ONLY)
+    killed = installation.copy(tmp_path / "killed")
+    for asset in ("user_activity", "predictions"):
+        kill_refresh(killed, asset)
+    assert refresh_process(killed).wait() == 0
+    assert shell("refresh", "--yes")[0] == 0
+    changed = Installation(installation.home)
+    for asset in lineage_of(changed.game):
+        stored, expected = (
+            open_records(changed.game, it.lake).recorded_days(asset) for it in (killed, changed)
+        )
+        assert stored == expected, asset
+    assert killed.delivered() == changed.delivered()
+    assert purchases(killed, day(0)) == 9
+
+
+def refresh_process(installation: Installation) -> "subprocess.Popen[bytes]":
+    """Start the command on an installation, in a process of its own."""
+    environment = os.environ | {"DS_ASSETS_HOME": str(installation.home)}
+    environment["DAGSTER_HOME"] = str(create_dagster_home(installation.home))
+    return subprocess.Popen(  # noqa: S603  (the project's own script)
+        [*SCRIPT, "refresh", "--yes"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_refresh(installation: Installation, asset: str) -> None:
+    """Kill the command as soon as it has changed the records of an asset."""
+    folder = f"provenance/{asset}"
+    before = installation.lake.entries(folder)
+    process = refresh_process(installation)
+    while installation.lake.entries(folder) == before:
+        assert process.poll() is None, "it ended before it had made anything"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()

@@ -69,6 +69,23 @@ def test_days_are_made_again_in_order_once_the_operator_asks_for_it(world: World
     assert str(day(3)) in {request.partition_key, request.tags.get(RANGE_END)}
 
 
+def test_the_job_of_the_operator_makes_days_again_and_a_second_run_of_it_does_nothing(
+    world: World,
+) -> None:
+    change(world, **PURCHASES)
+    job = world.installation.defs.resolve_job_def("refresh")
+    for is_first in (True, False):
+        assert job.execute_in_process(instance=world.instance).success
+        again = [request for request in world.tick() if RANGE_START in request.tags]
+        assert [range_of(request) for request in again] == [(str(day(0)), str(day(2)))][:is_first]
+        for request in again:
+            run = world.start(request)
+            for asset in ("user_activity", "user_features"):
+                store(world, asset, 0, 1, 2)
+            world.end(run, well=True)
+    assert "game.yaml has changed" not in world.reason
+
+
 def test_a_setting_of_features_makes_days_again_from_features_on(world: World) -> None:
     change(world, active_days=9)
     assert world.tick() == []

@@ -2,6 +2,8 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,14 @@ from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.infra.lake.provenance import Records, first_kept_days, recorded, stored_folders
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.provenance import (
+    PROVENANCE,
+    Records,
+    first_kept_days,
+    recorded,
+    stored_folders,
+)
 from ds_assets.infra.lake.retention import Removed, Retention, remove_expired_days
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.infra.lake.recorded_days import GAME, LINEAGES, day, write
@@ -25,6 +34,13 @@ KEPT = Retention(raw=4, quarantine=1, tables=5, models=3)
 @pytest.fixture
 def filled(lake: Lake) -> Lake:
     """A lake with ten days of everything."""
+    fill(lake)
+    assert outdated(lake) == {}
+    return lake
+
+
+def fill(lake: Lake) -> None:
+    """Store and record ten days of everything."""
     for number in range(LAST + 1):
         lake.write(f"raw/dt={day(number)}/logs.jsonl", b"{}")
         lake.write(f"{QUARANTINE.name}/dt={day(number)}/some.parquet", b"12")
@@ -34,8 +50,6 @@ def filled(lake: Lake) -> Lake:
             with recorded(asset, days_after(0), LINEAGES, lake, "run"):
                 for number in range(LAST + 1):
                     write(lake, asset, number)
-    assert outdated(lake) == {}
-    return lake
 
 
 def outdated(lake: Lake) -> dict[str, list[dt.date]]:
@@ -74,6 +88,56 @@ def test_each_kind_of_data_is_kept_for_its_days_counted_back_from_the_newest(
     assert removed["raw"] == Removed(day(6), 6, files=6, size=12)
     again = remove_expired_days(KEPT, filled, GAME)
     assert [(it.days, it.files, it.size) for it in again.values()] == [(0, 0, 0)] * 4
+
+
+def names(lake: Lake) -> list[str]:
+    """Names of all objects in a lake; of the records of raw logs without the tags of files."""
+    folders = {folder for lineage in LINEAGES.values() for folder in stored_folders(lineage)}
+    others = ("raw", QUARANTINE.name, EVENT_IDS.name, PROVENANCE)
+    objects = [item.name for folder in {*folders, *others} for item in lake.objects(folder)]
+    return sorted(
+        name.rsplit(".", 2)[0] if name.startswith(f"{PROVENANCE}/{RAW_LOGS}") else name
+        for name in objects
+    )
+
+
+@pytest.mark.parametrize("completed", [0, 3, 17])
+def test_a_removal_that_is_killed_and_run_again_ends_like_one_that_was_not_on_every_lake(
+    filled: Lake, completed: int, tmp_path: Path
+) -> None:
+    undisturbed = FolderLake(tmp_path / "undisturbed")
+    fill(undisturbed)
+    expected = remove_expired_days(KEPT, undisturbed, GAME)
+    killer = DyingLake(filled, completed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_expired_days(KEPT, killer, GAME)
+    assert outdated(filled) == {}
+    removed = remove_expired_days(KEPT, filled, GAME)
+    assert names(filled) == names(undisturbed)
+    assert first_kept_days(filled) == first_kept_days(undisturbed)
+    assert {it.first_kept for it in removed.values()} == {it.first_kept for it in expected.values()}
+
+
+class DyingLake:
+    """A lake whose process is killed within the removal of a folder.
+
+    Args:
+        lake: The lake.
+        completed: Folders that are removed before.
+    """
+
+    def __init__(self, lake: Lake, completed: int) -> None:
+        self._lake, self._completed = lake, completed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lake, name)
+
+    def delete_folder(self, folder: str) -> None:
+        if self._completed == 0:
+            self._lake.delete([item.name for item in self._lake.objects(folder)][:1])
+            raise KeyboardInterrupt
+        self._completed -= 1
+        self._lake.delete_folder(folder)
 
 
 def test_what_was_removed_makes_nothing_outdated(filled: Lake) -> None:
