@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import run_child, say
-from benchmarks.validation import TARGETS, Judge, area
+from benchmarks.validation import Judge, area
 from ds_assets.core.models.evaluation.metrics import log_losses
+from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import load_game
 from ds_assets.infra.lake.folder import FolderLake
 
@@ -20,13 +21,17 @@ SUBJECT = "subjects.predict_days"
 
 
 def main() -> None:
-    """Print a row per target and day: AUC and log loss, claimed and come true."""
+    """Print a row per target and day: AUC and log loss, claimed and come true; then spend."""
     folder, days = Path(sys.argv[1]), sys.argv[2:]
     run_child(SUBJECT, [folder, folder / "home", *days], folder)
     judge = Judge(FolderLake(folder / "home" / "lake"), load_game(folder / "game.yaml"))
-    for target in TARGETS:
+    for target in BUILT_IN:
         for day in map(dt.date.fromisoformat, days):
-            say(_describe(judge, target, day))
+            say(_describe(judge, target.name, day))
+            if target.amount_column:
+                expected = judge.predictions(day)[target.amount_column].sum()
+                came = judge.spend(target.name, day)
+                say(f"{day} {target.amount_column}: came over expected {came / expected:.3f}")
 
 
 def _describe(judge: Judge, target: str, day: dt.date) -> str:

@@ -8,7 +8,7 @@ must not hide itself.
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -76,24 +76,36 @@ class Judge:
         Raises:
             ValueError: the logs end before the horizon does.
         """
+        column = "activities" if target == "churn" else "purchases"
+        rows = self._rows("DISTINCT user_id", day, self._last(target, day), f"{column} > 0")
+        did = self.features(day)["user_id"].isin([user for (user,) in rows]).to_numpy()
+        return np.asarray(~did if target == "churn" else did)
+
+    def spend(self, target: str, day: dt.date) -> float:
+        """What the users of a day's features spent within a target's horizon, in all."""
+        users = set(self.features(day)["user_id"])
+        rows = self._rows("user_id, spend", day, self._last(target, day), "spend <> 0")
+        return float(sum(spend for user, spend in rows if user in users))
+
+    def _last(self, target: str, day: dt.date) -> dt.date:
+        """The last day of the horizon of a day's predictions."""
         last = day + dt.timedelta(targets_of(self.game)[target].horizon)
         if self.game.last_day is None or last > self.game.last_day:
             raise ValueError(f"what is predicted on {day} is known on {last}; the logs end before")
-        did = self.features(day)["user_id"].isin(self._who(target, day, last)).to_numpy()
-        return np.asarray(~did if target == "churn" else did)
+        return last
 
-    def _who(self, target: str, day: dt.date, last: dt.date) -> list[str]:
-        """Users who were there, or who bought, after a day and until another."""
-        column = "activities" if target == "churn" else "purchases"
+    def _rows(
+        self, columns: str, day: dt.date, last: dt.date, condition: str
+    ) -> list[tuple[Any, ...]]:
+        """Activity after a day and until another."""
         days = pd.date_range(day + dt.timedelta(1), last + dt.timedelta(self.game.grace_days))
         names = [table_file("user_activity", day_of_window.date()) for day_of_window in days]
         files = [str(self.lake.local(name)) for name in names if self.lake.exists(name)]
         query = f"""
-            SELECT DISTINCT user_id FROM read_parquet($files, hive_partitioning = false)
-            WHERE {column} > 0 AND event_date > $day AND event_date <= $last"""
+            SELECT {columns} FROM read_parquet($files, hive_partitioning = false)
+            WHERE {condition} AND event_date > $day AND event_date <= $last"""
         with duckdb.connect() as connection:
-            rows = connection.execute(query, {"files": files, "day": day, "last": last}).fetchall()
-        return [user for (user,) in rows]
+            return connection.execute(query, {"files": files, "day": day, "last": last}).fetchall()
 
 
 def truth(folder: Path, target: str, day: dt.date) -> Floats:
