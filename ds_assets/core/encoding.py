@@ -6,7 +6,7 @@ features are computed is declared in `feature_catalog`.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,36 @@ class Encoding(BaseModel):
     def types(self) -> tuple[tuple[str, FeatureType], ...]:
         """Name and type of each feature, in order."""
         return tuple((feature.name, feature.type) for feature in self.features)
+
+    @cached_property
+    def other_codes(self) -> NDArray[np.float32]:
+        """Code of a category that is not listed, of each feature in order; NaN where none has."""
+        return np.array([feature.other_code for feature in self.features], dtype=np.float32)
+
+    @cached_property
+    def unseen(self) -> "UnseenCategories":
+        """The features for which training rows had no category beyond those that are listed."""
+        places = [place for place, feature in enumerate(self.features) if len(feature.other) > 1]
+        features = [self.features[place] for place in places]
+        return UnseenCategories(
+            np.array(places, dtype=np.intp),
+            np.array([feature.other_code for feature in features], dtype=np.float32),
+            np.array([feature.other for feature in features], dtype=np.float32).T,
+        )
+
+
+class UnseenCategories(NamedTuple):
+    """How categories that training never saw are encoded.
+
+    Attributes:
+        places: Positions of the features that may have one, shape (features,).
+        codes: Their codes for it, shape (features,).
+        typical: Codes that stand for it, shape (tenths of the training rows, features).
+    """
+
+    places: NDArray[np.intp]
+    codes: NDArray[np.float32]
+    typical: NDArray[np.float32]
 
 
 def fit_encoding(frames: Sequence[pd.DataFrame]) -> Encoding:
@@ -152,18 +182,15 @@ def predict_others(
         What `predict` returns, for all rows.
     """
     predicted = predict(matrix)
-    unseen = {
-        place: feature for place, feature in enumerate(encoding.features) if len(feature.other) > 1
-    }
-    is_unseen = matrix[:, list(unseen)] == [feature.other_code for feature in unseen.values()]
-    rows, columns = is_unseen.any(axis=1), is_unseen.any(axis=0)
-    if not rows.any():
+    unseen = encoding.unseen
+    is_unseen = matrix[:, unseen.places] == unseen.codes
+    if not is_unseen.any():
         return predicted
-    places = np.array(list(unseen))[columns]
-    typical = np.array([feature.other for feature in unseen.values()])[columns].T
+    rows, columns = is_unseen.any(axis=1), is_unseen.any(axis=0)
     # Frequent categories stand for several tenths of the rows, and are predicted once.
-    codes, tenths = np.unique(typical, axis=0, return_inverse=True)
+    codes, tenths = np.unique(unseen.typical[:, columns], axis=0, return_inverse=True)
     filled = np.tile(matrix[rows], (len(codes), 1, 1))
+    places = unseen.places[columns]
     filled[:, :, places] = np.where(
         is_unseen[rows][:, columns], codes[:, np.newaxis], filled[:, :, places]
     )
@@ -176,7 +203,7 @@ def predict_others(
 
 def is_other(matrix: NDArray[np.float32], encoding: Encoding) -> NDArray[np.bool_]:
     """Which values of a matrix are categories that are not listed, shape (rows, features)."""
-    return np.asarray(matrix == [feature.other_code for feature in encoding.features])
+    return np.asarray(matrix == encoding.other_codes)
 
 
 def as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
