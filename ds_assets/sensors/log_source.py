@@ -20,14 +20,12 @@ from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
-from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import Manifest, SourceDay, list_source_day, read_manifest
 from ds_assets.infra.log_source.base import LogSource
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
 from ds_assets.jobs import Job
-from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.given_up import report_given_up
 from ds_assets.sensors.run_requests import RunIntent, SensorEvaluation
 from ds_assets.sensors.sensor import clock
@@ -64,14 +62,7 @@ def log_source_sensor(game: Game, collect: Job, settings: Settings) -> dg.Sensor
         log_source: dg.ResourceParam[LogSource],
         lake: dg.ResourceParam[Lake],
     ) -> dg.SensorResult:
-        evaluation = SensorEvaluation(
-            game,
-            lake,
-            context.instance,
-            clock(),
-            read_cursor(context.cursor),
-            open_records(game, lake),
-        )
+        evaluation = SensorEvaluation.begin(context, game, lake, clock())
         report_given_up(evaluation, [collect.name])
         requests = request_collection(evaluation, log_source, settings, collect.name)
         return evaluation.result(str(log_source), requests, context.log)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import takewhile
+from typing import Self
 
 import dagster as dg
 from dagster import RunRecord
@@ -22,11 +23,12 @@ from ds_assets.core.lineage import days_behind_predictions
 from ds_assets.core.provenance import fingerprint, fingerprint_of_inputs
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank, split_into_runs
 from ds_assets.game import Game
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.partitions import daily_partitions
 from ds_assets.runs import RANGE_END, RANGE_START
-from ds_assets.sensors.cursor import Cursor
+from ds_assets.sensors.cursor import Cursor, read_cursor
 
 MAX_RUNS_PER_EVALUATION = 5
 FILES = "ds_assets/raw_files"
@@ -118,6 +120,14 @@ class SensorEvaluation:
     warnings: list[str] = field(default_factory=list)
     events: list[dg.AssetObservation | dg.AssetCheckEvaluation] = field(default_factory=list)
     decisions: Counter[RunDecision] = field(default_factory=Counter)
+
+    @classmethod
+    def begin(
+        cls, context: dg.SensorEvaluationContext, game: Game, lake: Lake, now: dt.datetime
+    ) -> Self:
+        """Begin an evaluation with the cursor of the last one."""
+        cursor, records = read_cursor(context.cursor), open_records(game, lake)
+        return cls(game, lake, context.instance, now, cursor, records)
 
     def attempts(self, intents: Iterable[RunIntent]) -> Mapping[str, list[Attempt]]:
         """Runs of each intent's tag, oldest first."""

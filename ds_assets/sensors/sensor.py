@@ -10,7 +10,6 @@ import dagster as dg
 
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
-from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.lake.refresh import find_changed_days
@@ -18,7 +17,6 @@ from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.jobs import Job
 from ds_assets.runs import end_killed_runs
 from ds_assets.sensors.changed_settings import request_changed_days
-from ds_assets.sensors.cursor import read_cursor
 from ds_assets.sensors.given_up import report_given_up
 from ds_assets.sensors.lost_deliveries import withdraw_lost_deliveries, withdraw_refused_days
 from ds_assets.sensors.matured_predictions import request_matured_days
@@ -59,14 +57,7 @@ def raw_files_sensor(
         cache: dg.ResourceParam[PredictionCache],
     ) -> dg.SensorResult:
         end_killed_runs(context.instance)
-        evaluation = SensorEvaluation(
-            game,
-            lake,
-            context.instance,
-            clock(),
-            read_cursor(context.cursor),
-            open_records(game, lake),
-        )
+        evaluation = SensorEvaluation.begin(context, game, lake, clock())
         report_given_up(evaluation, jobs)
         withdraw_refused_days(evaluation, results, cache)
         withdraw_lost_deliveries(evaluation, results, cache)
