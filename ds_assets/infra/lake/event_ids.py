@@ -14,7 +14,7 @@ from ds_assets.core.tables import EVENT_IDS
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import between, stored_days, table_file
+from ds_assets.infra.lake.tables import between, open_day, stored_days
 
 
 def find_compared_days(days: Collection[dt.date], game: Game, lake: Lake) -> list[dt.date]:
@@ -48,5 +48,5 @@ def find_sharing_days(day: dt.date, game: Game, lake: Lake) -> list[dt.date]:
 
 
 def _read_keys(day: dt.date, lake: Lake) -> pa.ChunkedArray:
-    file = lake.local(table_file(EVENT_IDS.name, day))
+    file = open_day(EVENT_IDS.name, day, lake).file
     return parquet.read_table(file, columns=["event_key"], partitioning=None)["event_key"]
