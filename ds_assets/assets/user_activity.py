@@ -132,8 +132,9 @@ def update(
     Returns:
         A report for each day; days without raw files are missing.
     """
+    records = Records(lineage_of(game), lake)
     with recording as record:
-        refused_before = Records(lineage_of(game), lake).refused_days()
+        refused_before = records.refused_days()
         reports = materialize_days(days, lake, engine, game)
         # Before the days have a record, so that nothing uses one without its verdict.
         contents = evaluate_days(reports, lake, game)
@@ -142,7 +143,7 @@ def update(
         for day in sorted(reports.keys() & (refused_before | refused)):
             sharing = find_sharing_days(day, game, lake)
             reason = f"{day} is or was refused, and this day has some of its events, too"
-            Records(lineage_of(game), lake).mark_again(TABLE, sharing, reason)
+            records.mark_again(TABLE, sharing, reason)
             if (day in refused_before) is not (day in refused):
                 record.again.update({it: reason for it in sharing if it in reports})
     return reports
