@@ -83,6 +83,18 @@ def make_without_versions(url: str) -> None:
     )
 
 
+DELIVERED_DAY = (
+    (
+        "INSERT INTO player_prediction_loads (user_id, as_of, load_id, churn_probability)"
+        " VALUES ('old', '2026-03-02', 7, 0.25)"
+    ),
+    (
+        "INSERT INTO deliveries (as_of, run_id, row_count, checksum, delivered_at, load_id)"
+        " VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06', 7)"
+    ),
+)
+
+
 def make_with_loads(url: str) -> None:
     """A database of version 0002, with a delivered day and a load that no longer counts."""
     migrate(url, "0002")
@@ -101,10 +113,7 @@ def make_with_reports(url: str) -> None:
     migrate(url, "0003")
     execute(
         url,
-        "INSERT INTO player_prediction_loads (user_id, as_of, load_id, churn_probability)"
-        " VALUES ('old', '2026-03-02', 7, 0.25)",
-        "INSERT INTO deliveries (as_of, run_id, row_count, checksum, delivered_at, load_id)"
-        " VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06', 7)",
+        *DELIVERED_DAY,
     )
 
 
@@ -113,10 +122,7 @@ def make_with_installations(url: str) -> None:
     migrate(url, "0006")
     execute(
         url,
-        "INSERT INTO player_prediction_loads (user_id, as_of, load_id, churn_probability)"
-        " VALUES ('old', '2026-03-02', 7, 0.25)",
-        "INSERT INTO deliveries (as_of, run_id, row_count, checksum, delivered_at, load_id)"
-        " VALUES ('2026-03-02', 'r', 1, 'c', '2026-03-03 04:05:06', 7)",
+        *DELIVERED_DAY,
         "INSERT INTO prediction_outcomes"
         " (as_of, target, segment, users, predicted, happened, verdict)"
         " VALUES ('2026-03-02', 'payment', 'all', 100, 0.25, 0.3, 'as_promised')",
