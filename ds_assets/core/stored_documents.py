@@ -28,6 +28,10 @@ class NewerFormatError(InputError):
     """A document is intact, and of a newer release."""
 
 
+class DamagedDocumentError(InputError):
+    """A document cannot be read as what it should be, whichever release wrote it."""
+
+
 class DamagedDayError(InputError):
     """What is stored of a day cannot be read: it counts as missing, and has to be made again.
 
@@ -74,7 +78,7 @@ def read_document(kind: type[AnyDocument], text: str | bytes, where: str) -> Any
 
     Raises:
         NewerFormatError: a newer release has written it in a format that this one does not know.
-        InputError: it is damaged. The message names it.
+        DamagedDocumentError: it is damaged. The message names it.
     """
     try:
         document = json.loads(text)
@@ -86,7 +90,7 @@ def read_document(kind: type[AnyDocument], text: str | bytes, where: str) -> Any
             text = json.dumps(upgraded)
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(describe_mistakes(where, error)) from None
+        raise DamagedDocumentError(describe_mistakes(where, error)) from None
 
 
 def _upgrade(kind: type[AnyDocument], document: Document, where: str) -> Document:

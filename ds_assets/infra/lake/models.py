@@ -26,7 +26,7 @@ from ds_assets.core.models.inference.batch import (
     with_clusters,
 )
 from ds_assets.core.models.inference.onnx_model import Model, load_model
-from ds_assets.core.stored_documents import DamagedDayError, NewerFormatError
+from ds_assets.core.stored_documents import DamagedDayError, DamagedDocumentError
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, day_folder
@@ -75,9 +75,7 @@ def stored_card(kind: str, day: dt.date, card_kind: type[AnyCard], lake: Lake) -
         return read_card(card_kind, lake.read(name), name)
     except FileNotFoundError:
         return None
-    except NewerFormatError:
-        raise
-    except InputError as error:
+    except DamagedDocumentError as error:
         raise DamagedDayError(str(error), _asset_of(kind), day) from None
 
 

@@ -34,9 +34,8 @@ from ds_assets.core.provenance import (
     fingerprint_of_inputs,
     summary_of,
 )
-from ds_assets.core.stored_documents import NewerFormatError, read_document
+from ds_assets.core.stored_documents import DamagedDocumentError, read_document
 from ds_assets.core.verdicts import Decision, Verdict, VerdictName
-from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import card_name
 from ds_assets.infra.lake.raw_logs import RawObject, raw_objects
@@ -501,9 +500,7 @@ def read_record(name: str, lake: Lake) -> Provenance | None:
     """
     try:
         return read_document(Provenance, lake.read(name), name)
-    except NewerFormatError:
-        raise
-    except InputError as error:
+    except DamagedDocumentError as error:
         _log.warning("%s; the day counts as not recorded", error)
         return None
 

@@ -20,7 +20,7 @@ from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.core.log_names import is_log
 from ds_assets.core.stored_documents import (
     DamagedDayError,
-    NewerFormatError,
+    DamagedDocumentError,
     StoredDocument,
     read_document,
 )
@@ -270,9 +270,7 @@ def read_manifest(day: dt.date, lake: Lake) -> Manifest:
         return Manifest(day=day)
     try:
         return read_document(Manifest, content, _manifest_name(day))
-    except NewerFormatError:
-        raise
-    except InputError as error:
+    except DamagedDocumentError as error:
         raise DamagedDayError(str(error), RAW_LOGS, day) from None
 
 

@@ -7,9 +7,8 @@ Scope: storing and reading them. What they mean is in `core.verdicts`, which day
 import datetime as dt
 from collections.abc import Mapping
 
-from ds_assets.core.stored_documents import NewerFormatError, read_document
+from ds_assets.core.stored_documents import DamagedDocumentError, read_document
 from ds_assets.core.verdicts import Verdict, VerdictName, newest_verdicts
-from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
 
 VERDICTS = "verdicts"
@@ -37,9 +36,7 @@ def read_verdict(name: VerdictName, lake: Lake) -> Verdict:
     file = f"{VERDICTS}/{name}"
     try:
         return read_document(Verdict, lake.read(file), file)
-    except NewerFormatError:
-        raise
-    except (FileNotFoundError, InputError):
+    except (FileNotFoundError, DamagedDocumentError):
         return Verdict(
             day=name.day,
             content=name.content,
