@@ -16,7 +16,7 @@ from typing import Any
 
 from ds_assets.core.aggregates import latest
 from ds_assets.core.feature_columns import FeatureColumn, Heading, Topic, single_value
-from ds_assets.core.measures import ACTIVE_DAYS, Measure, stored_measures
+from ds_assets.core.measures import ACTIVE_DAYS, Measure, purchase_days, stored_measures
 from ds_assets.core.topics import LAST_SEEN, MEMBERSHIPS, TREND, purchases_topic, tenure_topic
 from ds_assets.core.wording import in_the_last, spoken
 from ds_assets.game import Attribute, Game
@@ -113,7 +113,7 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
 
 def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
     """All features of a game, in the order of the columns of `user_features`."""
-    measures = (ACTIVE_DAYS, *stored_measures(game))
+    measures = (ACTIVE_DAYS, *stored_measures(game), purchase_days(game))
     numeric = (
         *(_window_sum(measure, days) for measure in measures for days in game.windows),
         *(_trend(short, long) for short, long in pairwise(game.windows)),

@@ -61,9 +61,9 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         Columns snapshot, user_id, event_date; the sum of each measure that is stored; `last_` and
         the name of each attribute; `age`, open days from the event date to the snapshot;
         `active_date`, the event date of a day with activity, else null; `active_days`, 1 on such a
-        day, else 0; `gap`, on such a day, open days since the user's previous one. A closed day has
-        the age of the open day before it. It is not an active day, but a user with an event then
-        has been seen.
+        day, else 0; `gap`, on such a day, open days since the user's previous one; `purchase_days`,
+        1 on a day with a purchase, else 0. A closed day has the age of the open day before it. It
+        is not an active day, but a user with an event then has been seen.
     """
     f = engine.functions
     days = _select_arrived(activity, snapshots, game, engine)
@@ -82,6 +82,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         f.when(is_active, f.col("event_date")).alias("active_date"),
         f.when(is_active_day, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
         f.when(is_active_day, gap).alias("gap"),
+        f.when(f.col("purchases") > 0, f.lit(1.0)).otherwise(f.lit(0.0)).alias("purchase_days"),
     )
 
 

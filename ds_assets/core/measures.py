@@ -73,6 +73,20 @@ ACTIVE_DAYS = Measure(
 """Made of `activities` where the days of a snapshot are known, see `features.known_days`."""
 
 
+def purchase_days(game: Game) -> Measure:
+    """Days with a purchase, however many events a basket has; made where `ACTIVE_DAYS` is made.
+
+    A purchase on a closed day counts: unlike a day without activity, it is a fact about the user.
+    """
+    return Measure(
+        "purchase_days",
+        "integer",
+        "Days with a purchase",
+        purchases_topic(game.lookback_days),
+        on_a_day="Whether there was a purchase",
+    )
+
+
 def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
     """Measures that `user_activity` stores, in the order of its columns."""
     return (

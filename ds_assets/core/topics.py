@@ -55,12 +55,12 @@ def _trend_phrase(features: Sequence[FeatureColumn]) -> Phrase:
 
 
 def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phrase:
-    windowed = [feature for feature in features if feature.windows]
+    counts = [feature for feature in features if feature.measure == "purchases"]
     count, days = "", 0
-    if windowed:
-        nearest = _nearest_windows(windowed)[0]
+    if counts:
+        nearest = _nearest_windows(counts)[0]
         count, days = nearest.name, nearest.windows[0]
-    unseen = lookback if len(windowed) < len(features) else days
+    unseen = days if all(feature.windows for feature in features) else lookback
     return Phrase(
         (PhraseValue(count), PhraseValue("days_since_purchase")),
         partial(wording.purchases, days, unseen),

@@ -237,6 +237,12 @@ def _sums(
             for days in game.windows
         },
         **{
+            f"purchase_days_{days}d": len(
+                {row.event_date for row, age in aged_rows if row.purchases and age < days}
+            )
+            for days in game.windows
+        },
+        **{
             f"trend_{a}d_{b}d": (active[a] / a) / (active[b] / b) if active[b] else None
             for a, b in pairwise(game.windows)
         },
@@ -355,6 +361,22 @@ def test_a_window_holds_its_snapshot_and_the_days_before_it_and_no_more(world: W
         assert row[f"events_{days}d"] == row[f"spend_{days}d"] == 2**days - 1
         assert row[f"active_days_{days}d"] == days
     assert row["tenure_days"] == GAME.lookback_days - 1
+
+
+def test_a_day_with_purchases_counts_once_whatever_the_basket_and_its_arrival(
+    world: World,
+) -> None:
+    rows = [
+        make_row("a", 8, purchases=10),
+        make_row("a", 6, purchases=1),
+        make_row("a", 7, dated=6, purchases=2),
+        make_row("a", 9, dated=7, purchases=1),
+    ]
+    described = world.describe(rows)
+    row = described[day(8), "a"]
+    assert [row[f"purchase_days_{days}d"] for days in GAME.windows] == [1, 1, 2]
+    assert row["purchases_5d"] == 13
+    assert described[day(9), "a"]["purchase_days_5d"] == 3
 
 
 def test_events_that_are_no_activity_are_counted_and_make_nobody_active(world: World) -> None:

@@ -138,6 +138,10 @@ def words(**user: Any) -> str:
         ),
         ({"purchases_28d": 0.0, "purchases_90d": 1.0}, "no purchase in the last 28 days"),
         ({"purchases_28d": 3.0}, "3 purchases in the last 28 days"),
+        (
+            {"purchase_days_28d": 1.0, "purchases_28d": 10.0, "days_since_purchase": 3.0},
+            "10 purchases in the last 28 days, the latest 3 days ago",
+        ),
         ({"days_since_purchase": 3.0}, "purchases, the latest 3 days ago"),
         ({"days_since_purchase": np.nan}, "no purchase in the last 90 days"),
         ({"trend_7d_14d": 0.34}, "coming less often: a third of the usual"),
