@@ -78,6 +78,7 @@ class LakeEngine(Engine, Protocol):
 
         Raises:
             InputError: a day lacks a column.
+            DamagedDayError: the file of a day cannot be read.
         """
         ...
 

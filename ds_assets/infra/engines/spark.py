@@ -24,10 +24,12 @@ from ds_assets.infra.engines.spark_reader import SparkEventReader
 from ds_assets.infra.engines.spark_session import is_alive, remote_session, started_session
 from ds_assets.infra.engines.spark_tables import TYPES, SparkPlace, ddl, in_batches
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import refuse_missing_columns, table_file
+from ds_assets.infra.lake.tables import damaged_day, refuse_missing_columns, table_file
 
 _DAY = "stored_day"
 _MAX_SCHEMA_READS = 8
+_DAMAGES = ("CANNOT_READ_FILE_FOOTER", "UNABLE_TO_INFER_SCHEMA")
+"""Spark's error conditions of a file that is not Parquet, and of one that is empty."""
 
 
 class SparkEngine:
@@ -85,17 +87,26 @@ class SparkEngine:
         if not chosen:
             yield self.session.createDataFrame([], schema)
             return
-        files = [self._place.pattern(table_file(table.name, day)) for day in chosen]
         with ThreadPoolExecutor(_MAX_SCHEMA_READS) as executor:
-            columns_by_file = executor.map(self._columns, files)
-            for day, columns in zip(chosen, columns_by_file, strict=True):
+            columns_by_day = executor.map(partial(self._columns, table.name), chosen)
+            for day, columns in zip(chosen, columns_by_day, strict=True):
                 refuse_missing_columns(day, columns, table)
+        files = [self._file(table.name, day) for day in chosen]
         base = self._place.address(table.name)  # folder names below it become a column
         reader = self.session.read.schema(schema).option("basePath", base)
         yield reader.parquet(*files).select("dt", *table.names)
 
-    def _columns(self, file: str) -> Sequence[str]:
-        columns: Sequence[str] = self.session.read.parquet(file).columns
+    def _file(self, table: str, day: dt.date) -> str:
+        return self._place.pattern(table_file(table, day))
+
+    def _columns(self, table: str, day: dt.date) -> Sequence[str]:
+        try:
+            columns: Sequence[str] = self.session.read.parquet(self._file(table, day)).columns
+        except Exception as error:
+            # Its class depends on the session, and may be that of any error of Java.
+            if reason := next((it for it in _DAMAGES if it in str(error)), None):
+                raise damaged_day(table, day, reason) from None
+            raise
         return columns
 
     def store(

@@ -75,6 +75,12 @@ def refuse_missing_columns(day: dt.date, stored: Iterable[str], table: Table) ->
         )
 
 
+def damaged_day(table: str, day: dt.date, reason: str) -> DamagedDayError:
+    """The error of a stored day of a table that cannot be read."""
+    what = f"{table_file(table, day)} is damaged ({reason})"
+    return DamagedDayError(what, _ASSETS.get(table, table), day)
+
+
 def open_days(table: str, days: Iterable[dt.date], lake: Lake) -> dict[dt.date, StoredDay]:
     """Open stored days of a table, in the format of this release.
 
@@ -101,8 +107,7 @@ def _open_day(table: str, day: dt.date, file: Path, lake: Lake) -> StoredDay:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
-        what = f"{name} is damaged ({error})"
-        raise DamagedDayError(what, _ASSETS.get(table, table), day) from None
+        raise damaged_day(table, day, str(error)) from None
     version = read_format(schema, name)
     if version == TABLE_FORMAT:
         return StoredDay(file, schema.names)

@@ -15,6 +15,7 @@ from ds_assets.core.attribute_texts import shorten, shortened
 from ds_assets.core.engine import DataFrame, plan_once
 from ds_assets.core.events import DUPLICATE, events_table, find_repeating_days
 from ds_assets.core.schema import Column, Table
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -170,6 +171,17 @@ def test_a_day_that_repeats_an_event_that_an_earlier_day_has_lost_is_found(
             pairs = find_repeating_days(before, reader.event_ids, later, 7, engine)
             ((changed, repeated),) = engine.to_pandas(pairs).itertuples(index=False)
     assert (changed.date(), repeated.date()) == (DAY, NEXT_DAY)
+
+
+@pytest.mark.parametrize("content", [b"PAR1", b"", bytes(range(256))])
+def test_a_stored_day_that_is_damaged_is_named(
+    content: bytes, engine: LakeEngine, lake: FolderLake
+) -> None:
+    name = table_file(EVENT_IDS.name, DAY)
+    lake.write(name, content)
+    with pytest.raises(DamagedDayError, match=name) as caught, engine.read([DAY], EVENT_IDS, lake):
+        pytest.fail("it was read")
+    assert (caught.value.asset, caught.value.day) == ("user_activity", DAY)
 
 
 def test_ids_that_another_release_hashed_are_not_compared(
