@@ -170,6 +170,8 @@ def copy_day(
 ) -> Copied:
     """Copy the source's new and changed files of a day, several at once.
 
+    A file that has another size in the lake than in the source is damaged, and copied again.
+
     A file that was removed from the source stays in the lake, and the manifest says so; see
     `Manifest.gone`. If a file changes while it is copied, the day is listed and copied again.
 
@@ -196,11 +198,12 @@ def copy_day(
     if marker and objects and listed.marker is None:
         raise IncompleteDayError(f"{source.folder(day)} has no {marker}, so it is not complete")
     _refuse_collisions(objects, source, day)
-    stored = {item.name for item in lake.objects(day_folder(RAW, day))}
+    stored = _list_sizes(day, lake)
     unchanged = {
         item.name: before[item.name].model_copy(update={"in_source": True})
         for item in objects
-        if _is_copy(before.get(item.name), item) and _lake_name(day, item.name) in stored
+        if _is_copy(before.get(item.name), item)
+        and stored.get(_lake_name(day, item.name)) == item.size
     }
     changed = [item for item in objects if item.name not in unchanged]
     copied = _copy(day, changed, source, lake, report)
@@ -361,7 +364,7 @@ def _copy(
 
 def _verify(day: dt.date, entries: Iterable[ManifestEntry], lake: Lake) -> None:
     """Compare the transferred sizes with those that the lake lists."""
-    stored = {item.name: item.size for item in lake.objects(day_folder(RAW, day))}
+    stored = _list_sizes(day, lake)
     for entry in entries:
         size = stored.get(_lake_name(day, entry.name), 0)
         if size != entry.size:
@@ -369,6 +372,10 @@ def _verify(day: dt.date, entries: Iterable[ManifestEntry], lake: Lake) -> None:
                 f"{lake} holds {size:,} bytes of {entry.name} of {day}, but {entry.size:,} were "
                 "written; another program writes to the same folder"
             )
+
+
+def _list_sizes(day: dt.date, lake: Lake) -> dict[str, int]:
+    return {item.name: item.size for item in lake.objects(day_folder(RAW, day))}
 
 
 class _MeasuredContent:

@@ -217,6 +217,14 @@ def test_a_file_that_was_lost_in_the_lake_is_copied_again(place: Place) -> None:
     assert place.stored("a.jsonl") == b"one"
 
 
+def test_a_file_that_was_cut_off_in_the_lake_is_copied_again(place: Place) -> None:
+    place.put("a.jsonl", b"one")
+    place.copy()
+    place.lake.write(f"raw/dt={DAY}/a.jsonl", b"o")
+    assert place.copy().files == 1
+    assert place.stored("a.jsonl") == b"one"
+
+
 def test_a_day_without_files_leaves_nothing_in_the_lake(place: Place) -> None:
     copied = place.copy()
     assert copied.manifest.files == ()
