@@ -98,6 +98,19 @@ def test_days_made_again_in_any_order_end_as_they_were(tmp_path: Path) -> None:
     assert clusters.materialize_days(days[1:], lake, game) == {day: first[day] for day in days[1:]}
 
 
+@pytest.mark.parametrize("content", [b"", b"1", bytes(range(256))])
+def test_ids_are_known_from_the_cards_when_the_file_of_the_next_one_is_damaged(
+    content: bytes, tmp_path: Path
+) -> None:
+    lake, game = FolderLake(tmp_path), make_game(clusters={"min": 3, "max": 3})
+    older, newest = FIRST_DAY, FIRST_DAY + dt.timedelta(days=60)
+    store_users([older, newest], lake)
+    with recorded(TABLE, [newest], lineage_of(game), lake, "run"):
+        clusters.materialize_days([newest], lake, game)
+    lake.write("models/clusters/next_id", content)
+    assert ids_of(clusters.materialize_days([older], lake, game)[older]) == [4, 5, 6]
+
+
 def test_ids_that_an_older_version_assigned_are_known_from_its_cards(tmp_path: Path) -> None:
     lake, game = FolderLake(tmp_path), make_game(clusters={"min": 3, "max": 3})
     older, newest = FIRST_DAY, FIRST_DAY + dt.timedelta(days=60)

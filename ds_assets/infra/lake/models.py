@@ -138,10 +138,8 @@ def next_cluster_id(recorded: Container[dt.date], lake: Lake, warn: Warn) -> int
         lake: The lake.
         warn: Receives a sentence about each card that cannot be read.
     """
-    try:
-        next_id = int(lake.read(_NEXT_CLUSTER_ID))
-    except (FileNotFoundError, ValueError):  # none yet, those of version 0.1.0, or a damaged file
-        next_id, recorded = 1, ()
+    next_id, is_whole = _read_next_cluster_id(lake)
+    recorded = recorded if is_whole else ()
     days = [day for day in lake.days(f"models/{CLUSTERS}") if day not in recorded]
     cards = (readable_card(CLUSTERS, day, ClusterCard, lake, warn) for day in days)
     return max([next_id, *(card.next_id for card in cards if card is not None)])
@@ -149,7 +147,16 @@ def next_cluster_id(recorded: Container[dt.date], lake: Lake, warn: Warn) -> int
 
 def store_next_cluster_id(next_id: int, lake: Lake) -> None:
     """Record that ids below a number are assigned, whatever happens to the cards."""
-    lake.write(_NEXT_CLUSTER_ID, str(next_id).encode())
+    lake.write(_NEXT_CLUSTER_ID, f"{next_id}\n".encode())
+
+
+def _read_next_cluster_id(lake: Lake) -> tuple[int, bool]:
+    """The stored number, or 1; and whether it is whole: a number that is cut off lacks its end."""
+    try:
+        content = lake.read(_NEXT_CLUSTER_ID)
+        return int(content), content.endswith(b"\n")
+    except (FileNotFoundError, ValueError):  # none yet, those of version 0.1.0, or a damaged file
+        return 1, False
 
 
 def stored_model(kind: str, card: AnyCard, lake: Lake) -> Model[AnyCard] | None:
