@@ -16,6 +16,7 @@ from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.core.user_groups import shorten_group
@@ -280,10 +281,15 @@ def _store_day(
 
 
 def _read_stored(day: dt.date, lake: Lake) -> pd.DataFrame:
-    """The stored outcomes of a day; no rows where there are none."""
+    """The stored outcomes of a day; no rows where there are none, or where they are damaged."""
+    no_rows = pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
     if not lake.exists(table_file(TABLE, day)):
-        return pd.DataFrame(columns=PREDICTION_OUTCOMES.names)
-    rows: pd.DataFrame = read_rows(PREDICTION_OUTCOMES, day, lake).to_pandas()
+        return no_rows
+    try:
+        rows: pd.DataFrame = read_rows(PREDICTION_OUTCOMES, day, lake).to_pandas()
+    except DamagedDayError as error:
+        warn(f"{error.what}; outcomes of targets that have changed since {day} are lost with it")
+        return no_rows
     return rows
 
 

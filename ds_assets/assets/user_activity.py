@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import dagster as dg
 import pandas as pd
@@ -14,6 +14,7 @@ from ds_assets.core.activity_report import ActivityReport, UnreadableFile
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
 from ds_assets.core.verdicts import Decision, decide_by_checks
@@ -32,7 +33,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import EventReader, LakeEngine
 from ds_assets.infra.lake.activity_reports import read_report, store_report
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.event_ids import find_sharing_days
+from ds_assets.infra.lake.event_ids import find_days_after, find_sharing_days
 from ds_assets.infra.lake.provenance import Recording, Records, stored_content
 from ds_assets.infra.lake.raw_logs import RawDay, fingerprint, list_raw_day
 from ds_assets.infra.lake.tables import between, stored_days
@@ -141,7 +142,7 @@ def update(
         record.contents.update(contents)
         refused = _find_refused_days(contents, lake)
         for day in sorted(reports.keys() & (refused_before | refused)):
-            sharing = find_sharing_days(day, game, lake)
+            sharing = find_sharing_days(day, game, lake, warn)
             reason = f"{day} is or was refused, and this day has some of its events, too"
             records.mark_again(TABLE, sharing, reason)
             if (day in refused_before) is not (day in refused):
@@ -243,7 +244,10 @@ def _find_days_to_run_again(
     engine: LakeEngine,
     game: Game,
 ) -> dict[dt.date, list[dt.date]]:
-    """Find the later days that count events which arrived, as is known now, before them.
+    """Find the later days whose duplicates change, or may change, with the ids of days.
+
+    A later day whose ids are damaged is made again, too, which stores them again. An earlier day
+    never waits for it, so that several damaged days can be made one after the other.
 
     Args:
         days: Days that are made.
@@ -253,7 +257,7 @@ def _find_days_to_run_again(
         game: Says over how many days an id identifies an event.
 
     Returns:
-        Later days by the day whose ids have changed.
+        Later days, ascending, by the day whose ids have changed, or are lost.
     """
     stored = stored_days(EVENT_IDS.name, lake)
     last = max(days) + dt.timedelta(days=game.duplicate_days)
@@ -261,16 +265,49 @@ def _find_days_to_run_again(
     if not any(day > min(days) for day in later):
         return {}
     with (
-        engine.read([day for day in days if day in stored], EVENT_IDS, lake) as before,
-        engine.read(later, EVENT_IDS, lake) as after,
+        _read_intact_ids([day for day in days if day in stored], engine, lake) as (before, lost),
+        _read_intact_ids(later, engine, lake) as (after, damaged),
     ):
         pairs = engine.to_pandas(
             events.find_repeating_days(before, event_ids, after, game.duplicate_days, engine)
         )
+    repeating = {
+        (changed.date(), repeated.date()) for changed, repeated in pairs.itertuples(index=False)
+    }
+    doubtful = {
+        (day, other)
+        for day in days
+        for other in find_days_after(day, later, game)
+        # A day whose ids are lost may have had events before that a later day did not count.
+        if other in damaged or (day in lost and _may_have_duplicates(other, lake))
+    }
     to_run_again: dict[dt.date, list[dt.date]] = defaultdict(list)
-    for changed, repeated in pairs.sort_values("repeated").itertuples(index=False):
-        to_run_again[changed.date()].append(repeated.date())
+    for day, other in sorted(repeating | doubtful):
+        to_run_again[day].append(other)
     return to_run_again
+
+
+@contextmanager
+def _read_intact_ids(
+    days: Iterable[dt.date], engine: LakeEngine, lake: Lake
+) -> Iterator[tuple[DataFrame, Collection[dt.date]]]:
+    """Open the stored ids of days without those that are damaged, which are the second value."""
+    intact, damaged = list(days), set()
+    with ExitStack() as stack:
+        frame = None
+        while frame is None:
+            try:
+                frame = stack.enter_context(engine.read(intact, EVENT_IDS, lake))
+            except DamagedDayError as error:
+                warn(f"{error.what}; later days that may share events with it are made again")
+                intact.remove(error.day)
+                damaged.add(error.day)
+        yield frame, damaged
+
+
+def _may_have_duplicates(day: dt.date, lake: Lake) -> bool:
+    report = read_report(day, lake, warn)
+    return report is None or report.duplicates > 0
 
 
 def _mark_days_to_run_again(
@@ -278,7 +315,7 @@ def _mark_days_to_run_again(
 ) -> None:
     records = Records(lineage_of(game), lake)
     for day, later_days in to_run_again.items():
-        reason = f"{day} has other events than before, and this day has some of them, too"
+        reason = f"{day} has other events than before, and this day has, or may have, some of them"
         records.mark_again(TABLE, later_days, reason)
 
 
@@ -330,8 +367,8 @@ def _totals(
 
 def _describe_days_to_run_again(day: dt.date, later_days: Sequence[dt.date]) -> str:
     return (
-        f"{day}: its events have changed, and later days have some of them, too; to count each "
-        "once, the sensor or `ds-assets refresh` makes user_activity of these days again: "
+        f"{day}: its events have changed, and later days have, or may have, some of them, too; to "
+        "count each once, the sensor or `ds-assets refresh` makes user_activity of them again: "
         f"{', '.join(map(str, later_days))}"
     )
 

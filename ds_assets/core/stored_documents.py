@@ -36,6 +36,7 @@ class DamagedDayError(InputError):
     """What is stored of a day cannot be read: it counts as missing, and has to be made again.
 
     Attributes:
+        what: What is damaged, without the consequence.
         asset: The asset that stored it.
         day: The day.
     """
@@ -45,6 +46,7 @@ class DamagedDayError(InputError):
             f"{what}; {asset} of {day} counts as missing: the sensor, or `ds-assets run {day}`, "
             "makes it again"
         )
+        self.what = what
         self.asset = asset
         self.day = day
 

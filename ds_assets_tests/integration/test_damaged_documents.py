@@ -2,14 +2,17 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from pyarrow import parquet
 
+from ds_assets.core.checksum import checksum
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.tables import EVENT_IDS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.activity_reports import read_report
@@ -20,7 +23,17 @@ from ds_assets.infra.lake.provenance import FIRST_KEPT_DAYS, Records
 from ds_assets.infra.lake.raw_logs import read_manifest
 from ds_assets.infra.lake.refresh import read_refresh_request, request_refresh
 from ds_assets.infra.lake.tables import read_predictions, table_file
-from ds_assets_tests.assets.factories import LAST, Installation, day, few_pictures, finished
+from ds_assets_tests.assets.factories import (
+    LAST,
+    START,
+    WHOLE_GRAPH,
+    Installation,
+    day,
+    event,
+    few_pictures,
+    finished,
+    make_installation,
+)
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda content: content[: len(content) // 2],
@@ -30,6 +43,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "a text": lambda _: b'"text"',
     "another document": lambda _: b'{"name": "other"}',
 }
+TABLE_DAMAGES = ("truncated", "empty", "garbage")
+FIRST_TWO = ("raw_logs", "user_activity")
+REPEATED = event(1, f"{START}T23:59:00Z")
 YESTERDAY = LAST - dt.timedelta(days=1)
 REFUSED = day(3)
 
@@ -51,11 +67,14 @@ def damage(installation: Installation, name: str, kind: str = "truncated") -> No
 
 
 def run_and_list_warnings(
-    installation: Installation, of_day: dt.date, caplog: pytest.LogCaptureFixture
+    installation: Installation,
+    of_day: dt.date,
+    caplog: pytest.LogCaptureFixture,
+    assets: Sequence[str] | dg.AssetSelection = WHOLE_GRAPH,
 ) -> str:
-    """Run the whole graph for a day. Returns the warnings of the run and of the software."""
+    """Run a day, by default the whole graph. Returns the warnings of the run and the software."""
     with few_pictures(), dg.DagsterInstance.ephemeral() as instance:
-        installation.run(of_day, instance=instance)
+        installation.run(of_day, assets=assets, instance=instance)
         (run,) = instance.get_runs()
         entries = [entry.user_message for entry in instance.all_logs(run.run_id)]
     return "\n".join([*entries, *(record.getMessage() for record in caplog.records)])
@@ -135,6 +154,95 @@ def test_a_days_own_damaged_model_or_table_is_named_and_outdated_so_that_it_is_m
     assert open_records(copy.game, copy.lake).outdated_days(asset) == []
     after = read_predictions(LAST, copy.lake)
     assert after["churn_probability"].equals(before["churn_probability"])
+
+
+def sum_up_tables(installation: Installation, of_day: dt.date) -> dict[str, str]:
+    """The checksum of every table that is stored of a day, by the name of its file."""
+    files = {
+        item.name: installation.lake.local(item.name) for item in installation.lake.objects("")
+    }
+    return {
+        name: checksum(parquet.read_table(file, partitioning=None))
+        for name, file in files.items()
+        if f"/dt={of_day}/" in name and file.suffix == ".parquet"
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("of_day", "kind"), [(LAST, "truncated"), (LAST, "empty"), (day(20), "garbage")]
+)
+def test_one_run_of_a_day_repairs_all_of_its_own_damaged_tables(
+    copy: Installation, of_day: dt.date, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = sum_up_tables(copy, of_day)
+    assert len(before) >= 8
+    for name in before:
+        damage(copy, name, kind)
+    assert table_file("prediction_outcomes", of_day) in run_and_list_warnings(copy, of_day, caplog)
+    assert sum_up_tables(copy, of_day) == before
+
+
+@pytest.fixture
+def repeating(tmp_path: Path) -> Installation:
+    """Activity of four days: day 2 repeats an event of day 0, and day 3 comes too late to do so."""
+    installation = make_installation(tmp_path, logs={"duplicate_days": 2})
+    for number in range(4):
+        own = event(10 + number, f"{day(number)}T10:00:00Z")
+        installation.write_logs(day(number), own, *([] if number == 1 else [REPEATED]))
+    installation.run(day(0), day(3), FIRST_TWO)
+    return installation
+
+
+def count_events(installation: Installation) -> list[int]:
+    reports = [read_report(day(number), installation.lake) for number in range(4)]
+    return [report.events for report in reports if report is not None]
+
+
+def outdated_activity(installation: Installation) -> list[dt.date]:
+    return open_records(installation.game, installation.lake).outdated_days("user_activity")
+
+
+@pytest.mark.parametrize("kind", TABLE_DAMAGES)
+def test_a_day_with_damaged_ids_is_made_and_with_it_later_days_whose_duplicates_are_in_doubt(
+    repeating: Installation, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert count_events(repeating) == [2, 1, 1, 1]
+    damage(repeating, table_file(EVENT_IDS.name, day(0)), kind)
+    repeating.write_logs(day(0), event(10, f"{START}T10:00:00Z"))
+    assert table_file(EVENT_IDS.name, day(0)) in run_and_list_warnings(
+        repeating, day(0), caplog, FIRST_TWO
+    )
+    assert outdated_activity(repeating) == [day(2)]
+    repeating.run(day(2), assets=FIRST_TWO)
+    assert count_events(repeating) == [1, 1, 2, 1]
+    assert outdated_activity(repeating) == []
+
+
+def test_a_day_that_is_compared_with_damaged_ids_waits_until_they_are_made_again(
+    repeating: Installation,
+) -> None:
+    name = table_file(EVENT_IDS.name, day(0))
+    damage(repeating, name)
+    with pytest.raises(InputError, match=f"{name} .*; user_activity of {day(0)} counts as missing"):
+        repeating.run(day(2), assets=FIRST_TWO)
+    assert day(0) in outdated_activity(repeating)
+    repeating.run(day(0), assets=FIRST_TWO)
+    repeating.run(day(2), assets=FIRST_TWO)
+    assert count_events(repeating) == [2, 1, 1, 1]
+    assert outdated_activity(repeating) == []
+
+
+def test_days_whose_ids_are_all_damaged_are_made_again_one_after_the_other(
+    repeating: Installation,
+) -> None:
+    for number in range(4):
+        damage(repeating, table_file(EVENT_IDS.name, day(number)))
+    repeating.run(day(0), assets=FIRST_TWO)
+    while outdated := outdated_activity(repeating):
+        repeating.run(outdated[0], assets=FIRST_TWO)
+    repeating.run(day(3), assets=FIRST_TWO)
+    assert count_events(repeating) == [2, 1, 1, 1]
 
 
 @pytest.fixture

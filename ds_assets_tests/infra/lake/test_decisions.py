@@ -8,10 +8,11 @@ import pytest
 from ds_assets.core.tables import EVENT_IDS
 from ds_assets.core.verdicts import Decision, Verdict, decide_by_checks
 from ds_assets.errors import InputError
+from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.provenance import Records, recorded, stored_content
-from ds_assets.infra.lake.tables import store_rows
+from ds_assets.infra.lake.tables import store_rows, table_file
 from ds_assets.infra.lake.verdicts import store_verdict
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 from ds_assets_tests.infra.lake.recorded_days import ACTIVITY, FEATURES, GAME, LINEAGES, day, write
@@ -179,6 +180,24 @@ def test_a_decision_needs_a_reason(lake: Lake) -> None:
 def test_later_days_that_have_events_of_a_decided_day_are_made_again(
     decision: Decision, lake: Lake
 ) -> None:
+    game = store_days_with_ids(lake, decision)
+    decide_by_operator(day(0), decision, "why", "anna", lake, game)
+    assert marked_days(lake) == [day(1)]
+
+
+@pytest.mark.parametrize(("damaged", "marked"), [(0, [1, 2]), (1, [1]), (2, [1, 2])])
+def test_days_that_may_have_events_of_a_decided_day_are_made_again_when_ids_are_damaged(
+    damaged: int, marked: list[int], lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
+    game = store_days_with_ids(lake, Decision.REFUSED)
+    lake.write(table_file(EVENT_IDS.name, day(damaged)), b"PAR1")
+    decide_by_operator(day(0), Decision.REFUSED, "why", "anna", lake, game)
+    assert marked_days(lake) == [day(number) for number in marked]
+    assert f"{table_file(EVENT_IDS.name, day(damaged))} is damaged" in caplog.text
+
+
+def store_days_with_ids(lake: Lake, decision: Decision) -> Game:
+    """Store days whose ids later ones have, before a decision about the first of them."""
     fields = {"user_id": "u", "event_time": "t", "event_type": "e", "event_id": "id"}
     game = make_game(fields=fields, logs={"duplicate_days": 3})
     store(lake, ACTIVITY, 0, finding="few events" if decision is Decision.ACCEPTED else "")
@@ -186,6 +205,9 @@ def test_later_days_that_have_events_of_a_decided_day_are_made_again(
     for number, keys in {0: [7, 8], 1: [8, 9], 2: [9], 4: [7]}.items():
         ids = pa.table({"event_key": keys, "probe": [0] * len(keys)})
         store_rows(ids, EVENT_IDS.name, day(number), lake)
-    decide_by_operator(day(0), decision, "why", "anna", lake, game)
+    return game
+
+
+def marked_days(lake: Lake) -> list[dt.date]:
     recorded_days = records(lake).recorded_days(ACTIVITY).items()
-    assert [marked for marked, record in recorded_days if record.is_marked] == [day(1)]
+    return [marked for marked, record in recorded_days if record.is_marked]
