@@ -20,10 +20,12 @@ from benchmarks.report import Report, Row, print_report, report_of, write_report
 
 HERE = Path(__file__).parent
 PREFIX = "bench_"
+PRINTED_COLUMNS = 180
+"""Width of the table in a file or a pipe, where no terminal has one."""
 
 
 def main() -> None:
-    arguments = _parse()
+    arguments = parse_arguments()
     signal.signal(signal.SIGTERM, _end)
     reports = []
     with tempfile.TemporaryDirectory(prefix="ds_assets_bench_") as scratch:
@@ -31,7 +33,14 @@ def main() -> None:
             folder = Path(scratch) / name
             folder.mkdir()
             logs = (arguments.logs or Path(scratch) / "logs").absolute()
-            reports.append(_run(name, Circumstances(arguments.repetitions, logs, folder)))
+            circumstances = Circumstances(
+                repetitions=arguments.repetitions,
+                logs=logs,
+                scratch=folder,
+                only=tuple(arguments.only),
+                quick=arguments.quick,
+            )
+            reports.append(_run(name, circumstances))
     sys.exit(0 if all(row.holds is not False for report in reports for row in report.rows) else 1)
 
 
@@ -45,8 +54,9 @@ def _run(name: str, circumstances: Circumstances) -> Report:
     module = importlib.import_module(f"benchmarks.{PREFIX}{name}")
     rows: Sequence[Row] = module.run(circumstances)
     report = report_of(name, rows)
-    write_report(report, HERE / "results")
-    print_report(report, Console())
+    if not circumstances.is_partial:
+        write_report(report, HERE / "results")
+    print_report(report, Console(width=None if sys.stdout.isatty() else PRINTED_COLUMNS))
     return report
 
 
@@ -55,18 +65,36 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; a mistake ends the program with a message."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}")
     parser.add_argument("--logs", type=Path, help="keep made logs in this folder, and use them")
     parser.add_argument("--repetitions", type=int, default=3, help="rounds (default 3)")
+    parts = "measure some parts of quality; nothing is stored"
+    parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=parts)
+    fewer = "measure quality with fewer simulated users; nothing is stored"
+    parser.add_argument("--quick", action="store_true", help=fewer)
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(names()))
     if unknown:
         parser.error(f"found {', '.join(unknown)}; {', '.join(names())} are there")
+    _check_parts(arguments, parser)
     if arguments.repetitions < 1:
         parser.error(f"--repetitions: found {arguments.repetitions}; 1 or more are accepted")
     return arguments
+
+
+def _check_parts(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse parts that a benchmark does not have."""
+    if not arguments.only and not arguments.quick:
+        return
+    if arguments.names != ["quality"]:
+        parser.error("--only and --quick: only the benchmark quality has parts; name it alone")
+    parts = importlib.import_module(f"benchmarks.{PREFIX}quality").PARTS
+    unknown = sorted(set(arguments.only) - set(parts))
+    if unknown:
+        parser.error(f"--only: found {', '.join(unknown)}; {', '.join(parts)} are accepted")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
 """How good the delivered predictions are, on three days of each of several games.
 
-They are compared with the oracle of a simulated game, or with other learners on the same rows. Each
-game goes through the graph as in an installation, and the delivered predictions are compared with
-the logs of the days after them.
+They are compared with the oracle of a simulated game, with other learners on the same rows, or with
+a baseline that has features of its own. Each game is run through the graph as in an installation,
+and the delivered predictions are compared with the logs of the days after them.
 """
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import pandas as pd
 import yaml
 
+from benchmarks.against_baseline import baseline_rows
 from benchmarks.controls.other_learners import logistic_regression, rows_of, tuned_lightgbm
 from benchmarks.measuring import Circumstances, run_child, say
+from benchmarks.quality_rows import End, difference_row, value_row
 from benchmarks.report import Goal, Row
 from benchmarks.validation import (
     TARGETS,
-    Difference,
     Floats,
     Judge,
     area_difference,
@@ -47,11 +47,12 @@ JUDGED = (165, 173, 182)
 SHARE = Goal(comparison=">=", limit=0.95)
 CALIBRATED = Goal(comparison="<=", limit=0.02)
 
-DEMO_DAYS = (dt.date(2017, 10, 10), dt.date(2017, 11, 12), dt.date(2017, 12, 15))
-End: TypeAlias = Literal["value", "low", "high"]
-ENDS: dict[End, str] = {"value": "", "low": ", low end", "high": ", high end"}
-NOT_BELOW = Goal(comparison=">=", limit=0)
-ABOVE = Goal(comparison=">", limit=0)
+LEARNER_DAYS = (dt.date(2017, 10, 10), dt.date(2017, 11, 12), dt.date(2017, 12, 15))
+DEMO_DAYS = (dt.date(2017, 7, 31), dt.date(2017, 9, 30), dt.date(2017, 11, 30))
+MEAN_ABOVE = Goal(comparison=">=", limit=0.005)
+"""Of the mean difference in AUC from the baseline, over targets and days."""
+QUICK_FEWER = 10
+"""How many times fewer users a quick run simulates."""
 
 GROUP_USERS, GROUP_DAYS, GROUP_JUDGED = 40_000, 90, (74, 79, 82)
 GROUPS = "country"
@@ -67,14 +68,12 @@ RECOVERED = Goal(comparison=">=", limit=0.9)
 
 
 def run(circumstances: Circumstances) -> Sequence[Row]:
-    """Measure."""
-    scratch = circumstances.scratch
-    return [
-        *simulated_rows(scratch / "simulated", USERS, DAYS, JUDGED),
-        *demo_rows(scratch / "demo", DEMO_DAYS),
-        *changed_rows(scratch / "changed", GROUP_USERS),
-        *group_rows(scratch / "groups", GROUP_USERS),
-    ]
+    """Measure all parts, or those that are asked for."""
+    fewer = QUICK_FEWER if circumstances.quick else 1
+    rows: list[Row] = []
+    for part in circumstances.only or PARTS:
+        rows += PARTS[part](circumstances.scratch / part, fewer)
+    return rows
 
 
 def simulated_rows(folder: Path, users: int, days: int, judged: Sequence[int]) -> Iterator[Row]:
@@ -87,18 +86,22 @@ def simulated_rows(folder: Path, users: int, days: int, judged: Sequence[int]) -
             labels, ours = judge.labels(target, day), judge.probabilities(target, day)
             share = share_of_best(labels, ours, truth(folder, target, day))
             about = f"simulated, {target}, {day}"
-            yield _row(f"{about}: share of the best AUC", share, "share", "the truth", SHARE)
+            yield value_row(f"{about}: share of the best AUC", share, "share", "the truth", SHARE)
             error = calibration_error(labels, ours)
-            yield _row(f"{about}: calibration error", error, "ECE", "what happened", CALIBRATED)
+            yield value_row(
+                f"{about}: calibration error", error, "ECE", "what happened", CALIBRATED
+            )
     shutil.rmtree(folder)
 
 
 def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
-    """Areas beside those of other learners, on days of the demo."""
-    say("  the demo's logs")
-    write_source(folder / "source")
-    shutil.copy(GAME_FILE, folder / "game.yaml")
-    judge = _predict(folder, days)
+    """Areas beside those of the strong baseline, on days of the demo."""
+    yield from baseline_rows("demo", _predict_demo(folder, days), days, MEAN_ABOVE)
+
+
+def learner_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
+    """Areas beside those of other learners on the same features, on days of the demo."""
+    judge = _predict_demo(folder, days)
     for target in TARGETS:
         for day in days:
             labels, ours = judge.labels(target, day), judge.probabilities(target, day)
@@ -114,7 +117,7 @@ def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
             }
             for name, (scores, end) in theirs.items():
                 difference = area_difference(labels, ours, scores)
-                yield _difference_row(f"demo, {target}, {day}", difference, name, end)
+                yield difference_row(f"demo, {target}, {day}", difference, name, end)
 
 
 def changed_rows(folder: Path, users: int) -> Iterator[Row]:
@@ -145,10 +148,10 @@ def changed_rows(folder: Path, users: int) -> Iterator[Row]:
 
 def _recovery_rows(target: str, shares: Mapping[str, float]) -> Iterator[Row]:
     for words, share in shares.items():
-        yield _row(
+        yield value_row(
             f"changed, {target}, {words}: share of the best AUC", share, "share", "the truth"
         )
-    yield _row(
+    yield value_row(
         f"changed, {target}: recovered in two weeks",
         shares["two weeks after"] / shares["before"],
         "ratio",
@@ -168,7 +171,7 @@ def _drift_row(drifts: Mapping[str, Mapping[str, float]]) -> Row:
         rise("before", "the day before"),
         rise("the day before", "a week after"),
     )
-    return _row(
+    return value_row(
         f"changed: largest rise of a drift in the week of the change, {feature}",
         changed / usual,
         "ratio",
@@ -180,7 +183,7 @@ def _drift_row(drifts: Mapping[str, Mapping[str, float]]) -> Row:
 def _warning_row(words: str, rows: pd.DataFrame, goal: Goal) -> Row:
     """Whether the outcome check warns of a day's predictions of anything."""
     verdicts = rows[rows["segment"] == ALL].set_index("target")["verdict"]
-    return _row(
+    return value_row(
         f"changed: the outcome check warns of predictions of {words}",
         float(verdicts.isin(["outside", "useless"]).any()),
         "1 is yes",
@@ -191,7 +194,7 @@ def _warning_row(words: str, rows: pd.DataFrame, goal: Goal) -> Row:
 
 def _replaced_row(target: str, card: ModelCard | None) -> Row:
     decision = None if card is None else card.decision
-    return _row(
+    return value_row(
         f"changed, {target}: the champion is replaced two weeks after",
         float(decision is not None and decision.kept == "challenger"),
         "1 is yes",
@@ -225,7 +228,14 @@ def group_rows(folder: Path, users: int) -> Iterator[Row]:
                 delivered["none"][target, day],
             )
             about = f"{'groups differ' if differ else 'groups alike'}, {target}, {day}"
-            yield _difference_row(about, difference, "one model", "low" if differ else "high")
+            yield difference_row(about, difference, "one model", "low" if differ else "high")
+
+
+def _predict_demo(folder: Path, days: Sequence[dt.date]) -> Judge:
+    say("  the demo's logs")
+    write_source(folder / "source")
+    shutil.copy(GAME_FILE, folder / "game.yaml")
+    return _predict(folder, days)
 
 
 def _simulate(folder: Path, options: SimulationOptions) -> None:
@@ -246,24 +256,11 @@ def _predict(folder: Path, days: Sequence[dt.date]) -> Judge:
     return Judge(FolderLake(folder / "home" / "lake"), load_game(folder / "game.yaml"))
 
 
-def _row(name: str, value: float, unit: str, against: str, goal: Goal | None = None) -> Row:
-    value = round(value, 4)
-    return Row(name=name, value=value, unit=unit, control=against, goal=goal, values=[value])
-
-
-def _difference_row(about: str, difference: Difference, against: str, end: End) -> Row:
-    """A difference of areas, and which end of its interval decides.
-
-    Who is surely above has the low end above 0, who is not below has the high end at 0 or above;
-    `value` asks no more than that the difference itself is above 0.
-    """
-    rounded = {name: round(getattr(difference, name), 4) for name in ("value", "low", "high")}
-    return Row(
-        name=f"{about}: AUC more{ENDS[end]}",
-        value=rounded[end],
-        unit="AUC",
-        control=f"{against} ({rounded['value']:+.4f}, "
-        f"{rounded['low']:+.4f} to {rounded['high']:+.4f})",
-        goal=NOT_BELOW if end == "high" else ABOVE,
-        values=list(rounded.values()),
-    )
+PARTS: Mapping[str, Callable[[Path, int], Iterator[Row]]] = {
+    "simulated": lambda folder, fewer: simulated_rows(folder, USERS // fewer, DAYS, JUDGED),
+    "learners": lambda folder, _: learner_rows(folder, LEARNER_DAYS),
+    "changed": lambda folder, fewer: changed_rows(folder, GROUP_USERS // fewer),
+    "groups": lambda folder, fewer: group_rows(folder, GROUP_USERS // fewer),
+    "demo": lambda folder, _: demo_rows(folder, DEMO_DAYS),
+}
+"""What can be measured alone, given a folder and how many times fewer users than in a whole run."""

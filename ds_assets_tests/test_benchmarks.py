@@ -1,8 +1,10 @@
+import datetime as dt
 import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from pyarrow import parquet
 from rich.console import Console
 
 from benchmarks import bench_quality, bench_serving, loads, questions, validation
-from benchmarks.__main__ import names
+from benchmarks.__main__ import names, parse_arguments
 from benchmarks.bench_activity_features import different_rows
 from benchmarks.loads import Target, ask_at, redis_rate, saturate
 from benchmarks.measuring import (
@@ -37,6 +39,8 @@ from benchmarks.report import (
 )
 from benchmarks.validation import area, area_difference, calibration_error, share_of_best
 from ds_assets.core.schema import Column, Table
+from ds_assets.demo.source import GAME_FILE
+from ds_assets.game import load_game
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.serving.http.protocol import ScoreRequest, UserIds
 from ds_assets.simulate.game_file import HORIZON_DAYS
@@ -193,6 +197,37 @@ def test_quality_is_found_by_its_file_name_and_its_days_have_a_future() -> None:
     assert max(changed.values()) + HORIZON_DAYS < bench_quality.CHANGE_DAYS
     assert changed["before"] + HORIZON_DAYS < bench_quality.CHANGE_DAY
     assert changed["two weeks after"] == bench_quality.CHANGE_DAY + 13
+    demo = load_game(GAME_FILE)
+    assert demo.last_day is not None
+    for days in (bench_quality.DEMO_DAYS, bench_quality.LEARNER_DAYS):
+        assert max(days) + dt.timedelta(demo.horizons.churn) <= demo.last_day
+
+
+def test_only_whole_benchmarks_are_stored() -> None:
+    whole = Circumstances(repetitions=1, logs=Path("logs"), scratch=Path("scratch"))
+    assert not whole.is_partial
+    assert replace(whole, only=("demo",)).is_partial
+    assert replace(whole, quick=True).is_partial
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["quality", "--only", "weather"], "--only: found weather; simulated, "),
+        (["cache", "--only", "demo"], "only the benchmark quality has parts"),
+        (["--quick"], "only the benchmark quality has parts"),
+    ],
+)
+def test_parts_that_do_not_exist_are_refused(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    with pytest.raises(SystemExit):
+        parse_arguments()
+    assert message in capsys.readouterr().err
 
 
 def test_probabilities_that_come_true_are_calibrated_and_doubled_ones_are_not() -> None:

@@ -1,0 +1,128 @@
+"""Delivered predictions beside those of the strong baseline, for the same users and outcomes.
+
+Scope: the rows of one game: difference in AUC, log loss, calibration and totals on each day.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from benchmarks.controls.histories import read_histories
+from benchmarks.controls.strong_baseline import Task, baseline_probabilities
+from benchmarks.measuring import say
+from benchmarks.quality_rows import NOT_BELOW, difference_row, value_row
+from benchmarks.report import Goal, Row
+from benchmarks.validation import (
+    Flags,
+    Floats,
+    Judge,
+    area,
+    area_difference,
+    calibration_error,
+)
+from ds_assets.core.models.evaluation.metrics import log_losses
+from ds_assets.core.targets import Target, targets_of
+
+MIN_CALIBRATED_USERS = 5_000
+CALIBRATED = Goal(comparison="<=", limit=0.02)
+LEVEL = Goal(comparison="<=", limit=0.1)
+ALL_USERS = Goal(comparison="=", limit=1)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One target on one day; an item per user with a delivered probability.
+
+    Attributes:
+        labels: What happened to the users.
+        ours: The delivered probabilities.
+        baseline: Those of the baseline.
+    """
+
+    labels: Flags
+    ours: Floats
+    baseline: Floats
+
+
+def baseline_rows(
+    game: str, outcomes: Judge, days: Sequence[dt.date], mean_goal: Goal = NOT_BELOW
+) -> Iterator[Row]:
+    """Compare the predictions of some days of a game with the baseline's.
+
+    Args:
+        game: Name of the game in the rows.
+        outcomes: Reads its delivered predictions, and what happened.
+        days: Days whose outcomes are known.
+        mean_goal: Goal of the mean difference in AUC over targets and days.
+    """
+    differences = []
+    for target in targets_of(outcomes.game).values():
+        for day in days:
+            about = f"baseline, {game}, {target.name}, {day}"
+            is_predicted = np.isfinite(outcomes.probabilities(target.name, day))
+            yield value_row(
+                f"{about}: users with a probability",
+                float(is_predicted.mean()),
+                "share",
+                f"{len(is_predicted):,} users",
+                ALL_USERS,
+            )
+            if is_predicted.any():
+                say(f"  the baseline of {target.name} on {day}")
+                contest = run_contest(target, day, outcomes)
+                difference = area_difference(contest.labels, contest.ours, contest.baseline)
+                differences.append(difference.value)
+                against = f"the baseline, {area(contest.labels, contest.baseline):.4f}"
+                yield difference_row(about, difference, against, "high")
+                yield from level_rows(about, contest)
+            if target.amount_column is not None and is_predicted.any():
+                expected = float(outcomes.predictions(day)[target.amount_column].sum())
+                spend = outcomes.spend(target.name, day)
+                yield total_row(f"{about}: {target.amount_column}", expected, spend)
+    if differences:
+        name = f"baseline, {game}: mean AUC more"
+        yield value_row(name, fmean(differences), "AUC", "the baseline", mean_goal)
+
+
+def run_contest(target: Target, day: dt.date, outcomes: Judge) -> Contest:
+    """Predict with the baseline for the users that have a delivered probability."""
+    ours = outcomes.probabilities(target.name, day)
+    is_predicted = np.isfinite(ours)
+    histories = read_histories(outcomes.lake, outcomes.game, day)
+    users = histories.places_of(outcomes.predictions(day).index[is_predicted])
+    task = Task(target.name, target.horizon, day, users)
+    return Contest(
+        labels=outcomes.labels(target.name, day)[is_predicted],
+        ours=ours[is_predicted],
+        baseline=baseline_probabilities(task, histories),
+    )
+
+
+def level_rows(about: str, contest: Contest) -> Iterator[Row]:
+    """Log loss, calibration error and total of the probabilities."""
+    labels, ours, baseline = contest.labels, contest.ours, contest.baseline
+    loss, their_loss = (float(np.mean(log_losses(labels, p))) for p in (ours, baseline))
+    yield value_row(f"{about}: log loss", loss, "nats", f"the baseline, {their_loss:.4f}")
+    yield value_row(
+        f"{about}: calibration error",
+        calibration_error(labels, ours),
+        "ECE",
+        f"the baseline, {calibration_error(labels, baseline):.4f}",
+        CALIBRATED if len(labels) >= MIN_CALIBRATED_USERS else None,
+    )
+    yield total_row(f"{about}: probabilities", float(ours.sum()), float(labels.sum()))
+
+
+def total_row(about: str, predicted: float, realised: float) -> Row:
+    """How far a predicted total is from the realised one."""
+    ratio = predicted / realised
+    return value_row(
+        f"{about}: distance of predicted over realised total from 1",
+        abs(ratio - 1),
+        "share",
+        f"what happened ({ratio:.3f})",
+        LEVEL,
+    )
