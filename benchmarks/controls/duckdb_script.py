@@ -35,7 +35,8 @@ SELECT
     coalesce(sum(props.minutes), 0) AS sum_minutes,
     arg_max("user".country, ts) AS last_country,
     arg_max("user".level, ts) AS last_level,
-    max(ts) AS last_time
+    max(ts) AS last_time,
+    max(ts) FILTER (type = 'session_start') AS activity_time
 FROM read_json($logs, format = 'newline_delimited', columns = {
     'ts': 'TIMESTAMP',
     'type': 'VARCHAR',
@@ -58,12 +59,17 @@ def features_query(day: str) -> str:
         f"count(active_date) FILTER (age < {days})::DOUBLE AS active_days_{days}d"
         for days in WINDOWS
     ]
+    purchase_days = [
+        f"count(*) FILTER (purchases > 0 AND age < {days})::DOUBLE AS purchase_days_{days}d"
+        for days in WINDOWS
+    ]
     trends = [
         f"(active_days_{short}d / {short}) / nullif(active_days_{long}d / {long}, 0)"
         f" AS trend_{short}d_{long}d"
         for short, long in pairwise(WINDOWS)
     ]
-    windowed = [f"{name}_{days}d" for name in ("active_days", *MEASURES) for days in WINDOWS]
+    measures = ("active_days", *MEASURES, "purchase_days")
+    windowed = [f"{name}_{days}d" for name in measures for days in WINDOWS]
     return f"""
 WITH dated AS (
     SELECT
@@ -81,12 +87,14 @@ gaps AS (
 users AS (
     SELECT
         user_id,
-        {", ".join(active_days + sums)},
+        {", ".join(active_days + sums + purchase_days)},
         (DATE '{day}' - max(active_date))::DOUBLE AS days_since_active,
         (DATE '{day}' - max(event_date) FILTER (purchases > 0))::DOUBLE AS days_since_purchase,
         (DATE '{day}' - min(active_date))::DOUBLE AS tenure_days,
         avg(gap) AS typical_gap,
         max(gap)::DOUBLE AS longest_gap,
+        date_diff('second', max(activity_time), DATE '{day}' + INTERVAL 1 DAY) / 3600
+            AS hours_since_active,
         arg_max(last_country, last_time) AS last_country,
         arg_max(last_level, last_time) AS last_level
     FROM gaps
@@ -102,6 +110,8 @@ SELECT
     typical_gap,
     longest_gap,
     days_since_active / typical_gap AS recency_in_gaps,
+    hours_since_active,
+    hours_since_active / (24 * typical_gap) AS hours_in_gaps,
     last_country,
     last_level
 FROM users

@@ -60,6 +60,7 @@ def read_day(folder: Path, read: Reader) -> pd.DataFrame:
         "last_country": raw["country"],
         "last_level": raw["level"].astype("float64"),
         "last_time": times,
+        "activity_time": times.where(raw["type"] == "session_start"),
     }
     return pd.DataFrame(flat).sort_values("last_time")
 
@@ -69,15 +70,19 @@ def activity(events: pd.DataFrame) -> pd.DataFrame:
     groups = events.groupby(["user_id", "event_date"])
     sums = groups[["activities", *MEASURES]].sum()
     # The rows are in the order of time, and last() steps over nulls.
-    table = sums.join(groups[[*ATTRIBUTES, "last_time"]].last()).reset_index()
+    latest = [*ATTRIBUTES, "last_time", "activity_time"]
+    table = sums.join(groups[latest].last()).reset_index()
     order = ["user_id", "event_date", "events", "activities", *MEASURES[1:]]
-    return table[[*order, *ATTRIBUTES, "last_time"]]
+    return table[[*order, *latest]]
 
 
 def windowed(rows: pd.DataFrame, users: pd.Index) -> pd.DataFrame:
     """The measures, summed over each window."""
-    measures = ["active_days", *MEASURES]
-    rows = rows.assign(active_days=(rows["activities"] > 0).astype("int64"))
+    measures = ["active_days", *MEASURES, "purchase_days"]
+    rows = rows.assign(
+        active_days=(rows["activities"] > 0).astype("int64"),
+        purchase_days=(rows["purchases"] > 0).astype("int64"),
+    )
     sums = [
         rows[rows["age"] < days]
         .groupby("user_id")[measures]
@@ -91,7 +96,7 @@ def windowed(rows: pd.DataFrame, users: pd.Index) -> pd.DataFrame:
     return pd.concat(sums, axis="columns")[names]
 
 
-def rhythm(active: pd.DataFrame) -> pd.DataFrame:
+def rhythm(active: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """When users came, and in which steps; one row in `active` is one active day."""
     active = active.sort_values(["user_id", "event_date"])
     gap = active.groupby("user_id")["event_date"].diff().dt.days
@@ -105,13 +110,18 @@ def rhythm(active: pd.DataFrame) -> pd.DataFrame:
             "longest_gap": gaps.max(),
         }
     )
-    return table.assign(recency_in_gaps=table["days_since_active"] / table["typical_gap"])
+    end_of_day = day + pd.Timedelta(days=1)
+    since = end_of_day - active.groupby("user_id")["activity_time"].max()
+    table["recency_in_gaps"] = table["days_since_active"] / table["typical_gap"]
+    table["hours_since_active"] = since.dt.total_seconds() / 3600
+    table["hours_in_gaps"] = table["hours_since_active"] / (24 * table["typical_gap"])
+    return table
 
 
 def features(activities: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """The features at the end of `day`."""
     rows = activities.assign(age=(day - activities["event_date"]).dt.days)
-    steps = rhythm(rows[rows["activities"] > 0])
+    steps = rhythm(rows[rows["activities"] > 0], day)
     steps = steps[steps["days_since_active"] < ACTIVE_DAYS]
     rows = rows[rows["user_id"].isin(steps.index)]
     table = windowed(rows, steps.index)

@@ -65,6 +65,7 @@ def activity(files: str) -> pl.LazyFrame:
         last_country=latest("country", "time"),
         last_level=latest("level", "time"),
         last_time=pl.col("time").max(),
+        activity_time=pl.col("time").filter(pl.col("type") == "session_start").max(),
     )
 
 
@@ -76,7 +77,7 @@ def windowed() -> list[pl.Expr]:
         .sum()
         .cast(pl.Float64)
         .alias(f"{measure}_{days}d")
-        for measure in ("active_days", *MEASURES)
+        for measure in ("active_days", *MEASURES, "purchase_days")
         for days in WINDOWS
     ]
 
@@ -111,13 +112,16 @@ def features(activities: pl.LazyFrame, day: dt.date) -> pl.LazyFrame:
     rows = activities.with_columns(
         age=(pl.lit(day) - pl.col("event_date")).dt.total_days(),
         active_days=(pl.col("activities") > 0).cast(pl.Int64),
+        purchase_days=(pl.col("purchases") > 0).cast(pl.Int64),
     )
+    end_of_day = dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
     active_age = pl.when(pl.col("active_days") > 0).then("age")
     users = rows.group_by("user_id").agg(
         *windowed(),
         days_since_active=active_age.min().cast(pl.Float64),
         days_since_purchase=pl.when(pl.col("purchases") > 0).then("age").min().cast(pl.Float64),
         tenure_days=active_age.max().cast(pl.Float64),
+        hours_since_active=(end_of_day - pl.col("activity_time").max()).dt.total_seconds() / 3600,
         last_country=latest("last_country", "last_time"),
         last_level=latest("last_level", "last_time"),
     )
@@ -125,7 +129,9 @@ def features(activities: pl.LazyFrame, day: dt.date) -> pl.LazyFrame:
         users.filter(pl.col("days_since_active") < ACTIVE_DAYS)
         .join(gaps(rows), on="user_id", how="left")
         .with_columns(
-            *trends(), recency_in_gaps=pl.col("days_since_active") / pl.col("typical_gap")
+            *trends(),
+            recency_in_gaps=pl.col("days_since_active") / pl.col("typical_gap"),
+            hours_in_gaps=pl.col("hours_since_active") / (24 * pl.col("typical_gap")),
         )
         .select(columns())
     )
@@ -135,10 +141,15 @@ def columns() -> list[str]:
     """Names of the features, in order."""
     return [
         "user_id",
-        *(f"{name}_{days}d" for name in ("active_days", *MEASURES) for days in WINDOWS),
+        *(
+            f"{name}_{days}d"
+            for name in ("active_days", *MEASURES, "purchase_days")
+            for days in WINDOWS
+        ),
         *(f"trend_{a}d_{b}d" for a, b in pairwise(WINDOWS)),
         *("days_since_active", "days_since_purchase", "tenure_days"),
-        *("typical_gap", "longest_gap", "recency_in_gaps", "last_country", "last_level"),
+        *("typical_gap", "longest_gap", "recency_in_gaps", "hours_since_active", "hours_in_gaps"),
+        *("last_country", "last_level"),
     ]
 
 

@@ -5,8 +5,19 @@ Scope: `user_activity`, the only reduction of events; everything downstream read
 
 from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, plan_once
-from ds_assets.core.game_tables import REFUNDS, has_refunds, stored_activity_table
-from ds_assets.core.measures import count_activities, count_refunds, count_types, stored_measures
+from ds_assets.core.game_tables import (
+    ACTIVITY_TIME,
+    REFUNDS,
+    has_refunds,
+    stored_activity_table,
+)
+from ds_assets.core.measures import (
+    count_activities,
+    count_refunds,
+    count_types,
+    latest_activity_time,
+    stored_measures,
+)
 from ds_assets.game import Game
 
 
@@ -35,6 +46,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
             for name in game.attributes
         ),
         f.max("event_time").alias("last_time"),
+        latest_activity_time(game.events, f).alias(ACTIVITY_TIME),
     )
     return grouped.select("dt", *stored_activity_table(game).names)
 

@@ -53,6 +53,16 @@ def recency_in_gaps(f: Any) -> Any:
     return days_since_active(f) / typical_gap(f)
 
 
+def hours_since_active(f: Any) -> Any:
+    """Hours since the last activity."""
+    return f.min("hours").cast("double")
+
+
+def hours_in_gaps(f: Any) -> Any:
+    """Hours since the last activity, in typical gaps."""
+    return hours_since_active(f) / (typical_gap(f) * f.lit(24.0))
+
+
 def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
     """Features over all days that a snapshot sees. To add one, add its function and a line here."""
     days = game.lookback_days
@@ -107,6 +117,17 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
             nullable=True,
             family="recency",
             direction=-1,
+        ),
+        _feature(
+            hours_since_active,
+            "Hours from the last activity event to the end of the day.",
+            LAST_SEEN,
+        ),
+        _feature(
+            hours_in_gaps,
+            "Hours from the last activity event to the end of the day, divided by the typical gap.",
+            LAST_SEEN,
+            nullable=True,
         ),
     )
 

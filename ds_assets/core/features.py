@@ -12,6 +12,7 @@ from typing import Any
 from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.game_tables import ACTIVITY_TIME
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.open_days import is_open, open_days_between, subtract_open_days
 from ds_assets.game import Game
@@ -59,7 +60,8 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
 
     Returns:
         Columns snapshot, user_id, event_date; the sum of each measure that is stored; `last_` and
-        the name of each attribute; `age`, open days from the event date to the snapshot;
+        the name of each attribute; `age`, open days from the event date to the snapshot; `hours`,
+        on a day with activity, hours of open days from the last one to the end of the snapshot;
         `active_date`, the event date of a day with activity, else null; `active_days`, 1 on such a
         day, else 0; `gap`, on such a day, open days since the user's previous one; `purchase_days`,
         1 on a day with a purchase, else 0. A closed day has the age of the open day before it. It
@@ -79,6 +81,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         *(measure.name for measure in stored_measures(game)),
         *(f"last_{name}" for name in game.attributes),
         age.alias("age"),
+        _hours_since(f, f.col(ACTIVITY_TIME), age).alias("hours"),
         f.when(is_active, f.col("event_date")).alias("active_date"),
         f.when(is_active_day, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
         f.when(is_active_day, gap).alias("gap"),
@@ -99,6 +102,7 @@ def _select_arrived(
     )
     return arrived.groupBy("snapshot", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
+        _latest_activity(f).alias(ACTIVITY_TIME),
         *(
             measure.total(f, f.col(measure.name)).cast("double").alias(measure.name)
             for measure in stored_measures(game)
@@ -114,3 +118,25 @@ def _select_arrived(
 def _age(game: Game, f: Any) -> Any:
     """Open days from the event date to the snapshot."""
     return open_days_between(f, f.col("event_date"), f.col("snapshot"), game.closed_days)
+
+
+def _latest_activity(f: Any) -> Any:
+    """Time of the last activity among all arrivals of a date.
+
+    Days that were stored by earlier versions lack it. The time of the last event of any type stands
+    for it: no earlier, on the same date, and the same where every event is activity.
+    """
+    time = f.coalesce(f.col(ACTIVITY_TIME), f.col("last_time"))
+    return f.max(f.when(f.col("activities") > 0, time))
+
+
+def _hours_since(f: Any, time: Any, age: Any) -> Any:
+    """Hours from a time to the end of the snapshot, by the clock: each day has 24.
+
+    Args:
+        f: The engine's column functions.
+        time: Column of the time.
+        age: Column of the open days from its date to the snapshot.
+    """
+    seconds = f.hour(time) * 3600 + f.minute(time) * 60 + f.second(time)
+    return ((age + 1) * 86400 - seconds) / f.lit(3600.0)

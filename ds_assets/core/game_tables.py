@@ -9,6 +9,8 @@ from ds_assets.game import Game
 
 REFUNDS = "refunds"
 """Column of `user_activity` with the number of events that reduce spend."""
+ACTIVITY_TIME = "activity_time"
+"""Column of `user_activity` with the time of the last activity event of the date."""
 
 
 def has_refunds(game: Game) -> bool:
@@ -40,6 +42,14 @@ def user_activity_table(game: Game) -> Table:
                 for name, attribute in game.attributes.items()
             ),
             Column("last_time", "time", "Time of the last event, in the game's time zone."),
+            Column(
+                ACTIVITY_TIME,
+                "time",
+                "Time of the last event that counts as activity; missing without one, and in days "
+                "of earlier versions.",
+                nullable=True,
+                is_recent=True,
+            ),
         ),
         ("user_id", "event_date"),
     )

@@ -141,10 +141,20 @@ def _count_all(f: Any) -> Any:
 
 
 def count_activities(events: Events, f: Any) -> Any:
-    """Number of events that are activity of the user; a refund is one of the shop."""
+    """Number of events that are activity of the user."""
+    return f.count(f.when(_is_activity(events, f), f.lit(1)))
+
+
+def latest_activity_time(events: Events, f: Any) -> Any:
+    """Time of the last event that is activity of the user."""
+    return f.max(f.when(_is_activity(events, f), f.col("event_time")))
+
+
+def _is_activity(events: Events, f: Any) -> Any:
+    """Whether an event is activity of the user; a refund is one of the shop."""
     if events.activity is not None:
-        return count_types(events.activity, f)
-    return f.count(f.when(~_is_any_of(events.refunds, f), f.lit(1)))
+        return _is_any_of(events.activity, f)
+    return ~_is_any_of(events.refunds, f)
 
 
 def count_refunds(events: Events, f: Any) -> Any:

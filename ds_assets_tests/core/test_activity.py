@@ -130,6 +130,25 @@ def test_a_refund_is_no_activity_of_the_user(engine: DuckDBEngine) -> None:
     assert (row["events"], row["activities"]) == (1, 0)
 
 
+def test_the_time_of_activity_is_that_of_the_last_event_that_counts_as_such(
+    engine: DuckDBEngine,
+) -> None:
+    events = [
+        an_event("login", event_time=NOON),
+        an_event("battle", event_time=NOON + dt.timedelta(hours=1)),
+        an_event("chat", event_time=NOON + dt.timedelta(hours=2)),
+        an_event("chat", user_id="v"),
+    ]
+    active, silent = (row for _, row in reduce(events, engine).iterrows())
+    assert active["activity_time"] == NOON + dt.timedelta(hours=1)
+    assert pd.isna(silent["activity_time"])
+
+
+def test_a_refund_gives_no_time_of_activity(engine: DuckDBEngine) -> None:
+    row = reduce([an_event("refund", amount=5.0)], engine, a_game(**REFUNDED)).iloc[0]
+    assert pd.isna(row["activity_time"])
+
+
 def test_refunds_are_counted_for_labels_where_amounts_are_known(engine: DuckDBEngine) -> None:
     events = [an_event("buy", amount=amount) for amount in (5.0, -5.0)]
     game = a_game(**REFUNDED)

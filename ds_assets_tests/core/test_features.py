@@ -22,7 +22,7 @@ from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.tables import store_rows, table_file
+from ds_assets.infra.lake.tables import read_rows, store_rows, table_file
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 Described = dict[tuple[dt.date, str], dict[str, Any]]
@@ -55,6 +55,7 @@ class Row:
     user_id: str
     event_date: dt.date
     last_time: dt.datetime
+    activity_time: dt.datetime | None = None
     events: int = 1
     activities: int = 1
     sessions: int = 0
@@ -83,15 +84,22 @@ def make_row(
 
 
 def random_row(chance: random.Random, user: str, number: int | None = None) -> Row:
-    """A row of any arrival day, often late, sometimes ahead; quarters add up without rounding."""
+    """A row of any arrival day, often late, sometimes ahead; quarters add up without rounding.
+
+    Some rows with activity lack its time, as those of earlier versions do.
+    """
     arrived = chance.choice(NUMBERS) if number is None else number
+    dated = arrived - chance.choice((-1, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 8))
+    activities = chance.choice((0, 0, 1, 2))
+    time = dt.datetime.combine(day(dated), dt.time(2, chance.randrange(60), chance.randrange(60)))
     return make_row(
         user,
         arrived,
-        arrived - chance.choice((-1, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 8)),
+        dated,
         hour=chance.choice((3, 12, 21)),
+        activity_time=chance.choice((None, time)) if activities else None,
         events=chance.randint(1, 5),
-        activities=chance.choice((0, 0, 1, 2)),
+        activities=activities,
         sessions=chance.randint(0, 2),
         purchases=chance.choice((0, 0, 1)),
         spend=chance.randint(-4, 40) / 4,
@@ -133,6 +141,11 @@ class World:
         for at in self._days:
             table = pa.Table.from_pylist(arrived[at], self._table.arrow_schema)
             store_rows(table, self._table.name, at, self._lake)
+
+    def forget(self, column: str, at: dt.date) -> None:
+        """Store a day as a version before the column did."""
+        rows = read_rows(self._table, at, self._lake).drop_columns([column])
+        store_rows(rows, self._table.name, at, self._lake)
 
     @contextmanager
     def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> Iterator[DataFrame]:
@@ -215,9 +228,22 @@ def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, A
         "typical_gap": typical,
         "longest_gap": max(gaps, default=None),
         "recency_in_gaps": ages[0] / typical if typical else None,
+        "hours_since_active": (hours := _hours_since_active(aged_rows)),
+        "hours_in_gaps": hours / (24 * typical) if typical else None,
         "last_country": _last(aged_rows, "last_country"),
         "last_level": _last(aged_rows, "last_level"),
     }
+
+
+def _hours_since_active(aged_rows: list[tuple[Row, int]]) -> float:
+    """Hours since the last activity, by the clock, without closed days."""
+    times = [
+        (row.activity_time or row.last_time, age) for row, age in aged_rows if row.activities > 0
+    ]
+    return min(
+        24 * (age + 1) - (time.hour * 3600 + time.minute * 60 + time.second) / 3600
+        for time, age in times
+    )
 
 
 def _open_days(first: dt.date, last: dt.date, game: Game) -> int:
@@ -454,6 +480,41 @@ def test_a_long_text_of_a_day_that_an_older_version_stored_is_cut(world: World) 
     rows = [make_row("long", 8, last_country="X" * 300)]
     described = world.describe(rows)[day(8), "long"]
     assert described["last_country"] == shorten("X" * 300)
+
+
+def test_hours_count_from_the_last_activity_of_a_date_whenever_it_arrived(world: World) -> None:
+    def at(number: int, hour: int) -> dt.datetime:
+        return dt.datetime.combine(day(number), dt.time(hour, 30))
+
+    rows = [
+        make_row("a", 6, activity_time=at(6, 9)),
+        make_row("a", 7, activity_time=at(7, 10), hour=21),
+        make_row("a", 8, dated=7, activity_time=at(7, 20), hour=20),
+        make_row("mail", 7, activity_time=at(7, 10)),
+        make_row("mail", 8, activities=0, hour=21),
+        make_row("earlier version", 8, hour=18),
+    ]
+    described = world.describe(rows)
+    hours = {key: row["hours_since_active"] for key, row in described.items()}
+    assert [hours[day(number), "a"] for number in (6, 7, 8, 9)] == [14.5, 13.5, 27.5, 51.5]
+    assert described[day(8), "a"]["hours_in_gaps"] == 27.5 / 24
+    assert (hours[day(8), "mail"], hours[day(8), "earlier version"]) == (37.5, 6.0)
+
+
+def test_days_of_an_earlier_version_have_hours_by_the_last_event_of_a_date(tmp_path: Path) -> None:
+    stored = World(tmp_path, GAME)
+    stored.store([make_row("a", 6, hour=9), make_row("b", 7, hour=9)])
+    stored.forget("activity_time", day(6))
+    with stored.features([day(7)]) as frame:
+        hours = {row["user_id"]: row["hours_since_active"] for row in records(frame)}
+    assert hours == {"a": 39, "b": 15}
+
+
+def test_hours_do_not_run_while_the_game_is_closed(tmp_path: Path) -> None:
+    stored = World(tmp_path, GAME_WITH_CLOSED_DAYS)
+    described = stored.describe([make_row("a", 6, hour=18)], [day(6), day(7), day(8), day(9)])
+    hours = [described[day(number), "a"]["hours_since_active"] for number in (6, 7, 8, 9)]
+    assert hours == [6, 6, 6, 30]
 
 
 def test_gaps_lie_between_active_days_within_the_lookback(world: World) -> None:
