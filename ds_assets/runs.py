@@ -347,18 +347,19 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    """A sentence for each failed check, step and resource."""
+    """A sentence for each failed check, step and resource; one that repeats another is left out."""
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     refused = [
         data.user_failure_data.description or data.error_display_string
         for data in _step_failures(result)
         if data.user_failure_data
     ]
-    return [
+    sentences = [
         *(f"{check.asset_key.to_user_string()}: {check.description}" for check in checks),
         *refused,
         *map(_describe, _errors(result)),
     ]
+    return list(dict.fromkeys(sentences))
 
 
 def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:

@@ -82,6 +82,16 @@ def test_a_run_that_fails_says_why_in_sentences_and_names_the_run(
     assert capfd.readouterr().err == ""
 
 
+def test_a_reason_for_which_several_steps_fail_is_given_once(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    with pytest.raises(InputError) as caught:
+        installation.run(START, assets=["churn_model", "payment_model"], instance=instance)
+    assert str(caught.value).splitlines()[:-1] == [
+        f"{START}: no clusters; materialize clusters first"
+    ]
+
+
 class BrokenEngine(dg.ConfigurableResource[LakeEngine]):
     """An engine that cannot be opened."""
 
