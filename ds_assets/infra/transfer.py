@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from http import HTTPStatus
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -49,6 +50,12 @@ def map_ahead(
         for future in pending:
             if not future.cancel():
                 future.exception()
+
+
+def is_temporary(status: int) -> bool:
+    """Whether an object store that answers with a status may answer otherwise a moment later."""
+    limits = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in limits
 
 
 def file_tag(stat: os.stat_result) -> str:

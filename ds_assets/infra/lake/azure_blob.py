@@ -44,6 +44,7 @@ from ds_assets.infra.transfer import (
     CONNECT_TIMEOUT_S,
     MAX_ATTEMPTS,
     READ_TIMEOUT_S,
+    is_temporary,
     map_ahead,
 )
 
@@ -307,9 +308,9 @@ class BlobLake:
                     f"{where} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
                     "AZURE_STORAGE_SAS_TOKEN or the machine's identity"
                 ) from None
-            if _status(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise InputError(f"{where} is refused, {_reason(error)}") from None
-            raise LakeUnavailable(f"{where} cannot be used: {_reason(error)}") from None
+            if is_temporary(_status(error)):
+                raise LakeUnavailable(f"{where} cannot be used: {_reason(error)}") from None
+            raise InputError(f"{where} is refused, {_reason(error)}") from None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,19 @@ Scope: listing and streaming the objects of a day, with bounded waits.
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from http import HTTPStatus
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ds_assets.errors import InputError
 from ds_assets.infra.log_source.base import SourceObject, SourceUnavailable, source_changed
-from ds_assets.infra.transfer import BLOCK, CONNECT_TIMEOUT_S, MAX_ATTEMPTS, READ_TIMEOUT_S
+from ds_assets.infra.transfer import (
+    BLOCK,
+    CONNECT_TIMEOUT_S,
+    MAX_ATTEMPTS,
+    READ_TIMEOUT_S,
+    is_temporary,
+)
 
 _MAX_PAUSE_S = 1
 
@@ -101,9 +106,9 @@ class S3LogSource:
             if details["Code"] in {"PreconditionFailed", "NoSuchKey"}:
                 raise source_changed(where) from None
             reason = f"{details['Code']}: {details.get('Message', '')}"
-            if response["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {reason}") from None
-            raise self._unavailable(where, reason) from None
+            if is_temporary(response["HTTPStatusCode"]):
+                raise self._unavailable(where, reason) from None
+            raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {reason}") from None
         except aws.BotoCoreError as error:
             raise self._unavailable(where, str(error)) from None
 

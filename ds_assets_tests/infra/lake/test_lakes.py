@@ -11,10 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.infra.lake.base import ABANDONED_AFTER, STAGING, Lake, day_folder, safe_name
+from ds_assets.infra.lake.azure_blob import BlobLake, blob_service
+from ds_assets.infra.lake.base import (
+    ABANDONED_AFTER,
+    STAGING,
+    Lake,
+    LakeUnavailable,
+    day_folder,
+    safe_name,
+)
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.transfer import BLOCK
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
+from ds_assets_tests.infra.object_stores import refusing_store
 
 
 def test_what_was_written_is_read_and_listed(lake: Lake) -> None:
@@ -253,3 +262,18 @@ def test_a_key_that_azure_refuses_is_a_mistake_of_the_settings(
     with pytest.raises(InputError, match=r"is refused, .*; see AZURE_STORAGE_KEY") as caught:
         lake.days("raw")
     assert "c2VjcmV0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, LakeUnavailable), (503, LakeUnavailable), (400, InputError)]
+)
+def test_an_azure_that_limits_requests_is_unavailable_and_refuses_nothing(
+    status: int, error: type[Exception], tmp_path: Path
+) -> None:
+    with refusing_store(status) as address:
+        lake = BlobLake(
+            f"{address}/account/lake", lambda url: blob_service(url, "c2VjcmV0"), tmp_path
+        )
+        with pytest.raises(error) as caught:
+            lake.days("raw")
+    assert type(caught.value) is error

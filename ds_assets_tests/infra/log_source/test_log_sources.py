@@ -15,9 +15,10 @@ from moto.s3.models import s3_backends
 from ds_assets.errors import InputError
 from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceUnavailable
 from ds_assets.infra.log_source.folder import FolderLogSource
-from ds_assets.infra.log_source.s3 import S3LogSource
+from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 from ds_assets.infra.transfer import BLOCK
 from ds_assets_tests.conftest import BUCKET
+from ds_assets_tests.infra.object_stores import refusing_store
 
 DAY = dt.date(2026, 3, 7)
 
@@ -208,6 +209,23 @@ def test_credentials_that_s3_refuses_are_a_mistake_of_the_settings(s3: Any) -> N
             source.objects(DAY)
     finally:
         httpx.post(switch, content="inf")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, SourceUnavailable), (503, SourceUnavailable), (400, InputError)]
+)
+def test_an_s3_that_limits_requests_is_unavailable_and_refuses_nothing(
+    status: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with refusing_store(status) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        source = S3LogSource(s3_client(), "s3://bucket/logs", "dt=%Y-%m-%d")
+        with pytest.raises(error) as caught:
+            source.objects(DAY)
+    assert type(caught.value) is error
 
 
 def test_an_object_comes_in_blocks_that_do_not_grow_with_it(store: Store) -> None:
