@@ -8,19 +8,24 @@ requests it again.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ds_assets.core.lineage import days_until_outcomes
+from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.adoption import UNKNOWN_DELIVERY
+from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
+from ds_assets.infra.lake.tables import read_rows
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.withdrawal import withdraw_from_cache, withdraw_from_results
 from ds_assets.sensors.run_requests import SensorEvaluation
 
+LostDays = Mapping[str, Sequence[dt.date]]
+"""Days that a server no longer holds, ascending, by asset."""
 INTERVAL = dt.timedelta(minutes=10)
 """Servers are asked this often: one that does not answer holds up the evaluation."""
 
@@ -38,19 +43,24 @@ def withdraw_lost_deliveries(
     cursor.deliveries_checked = now
     lake = evaluation.lake
 
-    def find_lost_in_database(records: Records) -> list[dt.date]:
+    def find_lost_in_database(records: Records) -> LostDays:
         results.refuse_foreign(lake_id(lake))
-        return _lost_in_database(records, results)
+        return {
+            "rds_results": _lost_in_database(records, results),
+            PREDICTION_OUTCOMES.name: _lost_outcomes(records, lake, results),
+        }
 
-    def find_lost_in_cache(records: Records) -> list[dt.date]:
+    def find_lost_in_cache(records: Records) -> LostDays:
         cache.refuse_foreign(lake_id(lake))
-        return _lost_in_cache(records, cache, now)
+        return {"prediction_cache": _lost_in_cache(records, cache, now)}
 
-    lost = _find_lost(evaluation, "rds_results", find_lost_in_database)
-    _withdraw_outcomes(evaluation, lost)
-    _withdraw(evaluation, "rds_results", lost)
-    lost = _find_lost(evaluation, "prediction_cache", find_lost_in_cache)
-    _withdraw(evaluation, "prediction_cache", lost)
+    lost = {
+        **_find_lost(evaluation, "rds_results", find_lost_in_database),
+        **_find_lost(evaluation, "prediction_cache", find_lost_in_cache),
+    }
+    _withdraw_outcomes(evaluation, lost.get("rds_results", ()))
+    for asset, days in lost.items():
+        _withdraw(evaluation, asset, days)
 
 
 def withdraw_refused_days(
@@ -79,13 +89,13 @@ def withdraw_refused_days(
 
 
 def _find_lost(
-    evaluation: SensorEvaluation, asset: str, find: Callable[[Records], list[dt.date]]
-) -> list[dt.date]:
+    evaluation: SensorEvaluation, asset: str, find: Callable[[Records], LostDays]
+) -> LostDays:
     try:
         return find(evaluation.records)
     except (InputError, Unavailable) as error:
         evaluation.warnings.append(f"Whether {asset} still holds its days is unknown: {error}")
-        return []
+        return {}
 
 
 def _withdraw(evaluation: SensorEvaluation, asset: str, lost: Sequence[dt.date]) -> None:
@@ -100,7 +110,7 @@ def _withdraw(evaluation: SensorEvaluation, asset: str, lost: Sequence[dt.date])
 def _withdraw_outcomes(evaluation: SensorEvaluation, lost: Sequence[dt.date]) -> None:
     """Withdraw the records of outcomes that were delivered since the first lost day.
 
-    A database that was restored lacks them, too, and its deliveries do not show it.
+    A database that was restored lacks them, too, or holds earlier ones.
     """
     if lost:
         first = lost[0] - dt.timedelta(days=days_until_outcomes(evaluation.game))
@@ -119,6 +129,24 @@ def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.dat
         if day >= oldest
         and (day not in checksums or record.content not in {UNKNOWN_DELIVERY, checksums[day]})
     ]
+
+
+def _lost_outcomes(records: Records, lake: Lake, results: ResultsDatabase) -> list[dt.date]:
+    """Days whose outcomes are missing; days before the oldest one have been retired."""
+    delivered = results.report_days(PREDICTION_OUTCOMES)
+    oldest = min(delivered, default=dt.date.min)
+    return [
+        day
+        for day in sorted(records.usable_files(PREDICTION_OUTCOMES.name))
+        if day >= oldest and day not in delivered and _has_outcomes(day, lake)
+    ]
+
+
+def _has_outcomes(day: dt.date, lake: Lake) -> bool:
+    try:
+        return bool(read_rows(PREDICTION_OUTCOMES, day, lake).num_rows)
+    except DamagedDayError:  # the run that makes them again reports it
+        return True
 
 
 def _lost_in_cache(records: Records, cache: PredictionCache, now: dt.datetime) -> list[dt.date]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
 from dagster._core.remote_origin import (
@@ -20,6 +21,7 @@ from dagster._core.utils import make_new_run_id
 from ds_assets.core.arrivals import RETRY_AFTER, RETRY_GIVEN_UP_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.provenance import Provenance
+from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.adoption import open_records
@@ -29,7 +31,7 @@ from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.provenance import recorded, store_record, stored_files
 from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.infra.lake.retention import Retention, remove_expired_days
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import store_rows, table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
 from ds_assets.jobs import DELIVER_AGAIN, JUDGE, PREDICT, PREDICT_AGAIN
@@ -40,6 +42,7 @@ from ds_assets.sensors.given_up import CHECK
 from ds_assets.sensors.raw_files import OTHER_DAYS
 from ds_assets.sensors.run_requests import MAX_RUNS_PER_EVALUATION
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
+from ds_assets_tests.infra.factories import row_of
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
 from ds_assets_tests.infra.results.databases import execute
 
@@ -783,10 +786,11 @@ def test_stores_that_another_lake_has_taken_over_are_reported_and_not_taken_for_
     assert "Whether rds_results still holds its days is unknown" in delivered.reason
 
 
-@pytest.mark.slow
-def test_outcomes_that_a_restored_database_lacks_are_compared_and_delivered_again(
+@pytest.fixture
+def compared(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> World:
+    """An installation that has compared predictions with what happened, and delivered both."""
     lake = open_lake("", tmp_path / "lake", tmp_path)
     horizons = {"churn": 1, "payment": 1}
     world = make_world(tmp_path, lake, instance, monkeypatch, horizons=horizons)
@@ -798,9 +802,38 @@ def test_outcomes_that_a_restored_database_lacks_are_compared_and_delivered_agai
     world.installation.run(day(0), day(3), assets=["prediction_outcomes"], instance=instance)
     world.cursor = None
     assert world.tick() == []
-    url = world.installation.settings.results_url
+    return world
+
+
+@pytest.mark.slow
+def test_outcomes_that_a_restored_database_lacks_are_compared_and_delivered_again(
+    compared: World,
+) -> None:
+    url = compared.installation.settings.results_url
     execute(url, f"DELETE FROM deliveries WHERE as_of = '{day(3)}'")
-    deliver_again(world, 3, 3, then=JUDGE)
+    deliver_again(compared, 3, 3, then=JUDGE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lost", "first"), [(f"as_of = '{day(1)}'", 1), ("1 = 1", 0)])
+def test_outcomes_alone_that_a_database_has_lost_are_compared_and_delivered_again(
+    lost: str, first: int, compared: World
+) -> None:
+    with compared.installation.results() as results:
+        for number in range(2):
+            row = row_of(PREDICTION_OUTCOMES, as_of=day(number))
+            rows = pa.Table.from_pylist([row], schema=PREDICTION_OUTCOMES.arrow_schema)
+            store_rows(rows, PREDICTION_OUTCOMES.name, day(number), compared.lake)
+            results.put_report(PREDICTION_OUTCOMES, day(number), rows)
+    assert compared.tick() == []
+    execute(
+        compared.installation.settings.results_url, f"DELETE FROM prediction_outcomes WHERE {lost}"
+    )
+    (request,) = compared.tick()
+    assert request.job_name == JUDGE
+    assert (request.partition_key or request.tags[RANGE_START]) == str(day(first))
+    run_for_real(compared, request)
+    assert compared.tick() == []
 
 
 @pytest.mark.slow

@@ -318,6 +318,15 @@ class ResultsDatabase:
                 for row in connection.execute(query).mappings()
             ]
 
+    def report_days(self, table: Table) -> list[dt.date]:
+        """List the days of one of `REPORTS` that have rows, ascending.
+
+        Raises:
+            ResultsUnavailable: The database cannot be used.
+        """
+        with self._transaction() as connection:
+            return reports.list_days(connection, self._own_id(connection), table)
+
     def withdraw(self, days: Sequence[dt.date]) -> None:
         """Withdraw days, all or nothing: neither their predictions nor their reports are visible.
 

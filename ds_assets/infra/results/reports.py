@@ -51,6 +51,14 @@ def replace_day(
         raise DeliveryDiffers.in_rows(as_of)
 
 
+def list_days(connection: sa.Connection, installation_id: int, contract: Table) -> list[dt.date]:
+    """List the days of a report that have rows, ascending."""
+    report = REPORTS[contract.name]
+    own = report.c.installation_id == installation_id
+    days = sa.select(report.c.as_of).where(own).distinct().order_by(report.c.as_of)
+    return list(connection.scalars(days))
+
+
 def apply_retention(
     connection: sa.Connection,
     installation_id: int,

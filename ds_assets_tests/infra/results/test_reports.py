@@ -80,6 +80,14 @@ def test_a_report_takes_the_place_of_the_whole_day_and_of_no_other(
     assert measures(database, None) == ["log_loss"]
 
 
+def test_the_days_of_a_report_are_those_with_rows(database: ResultsDatabase) -> None:
+    for as_of in (TODAY, DAYS[0]):
+        put(database, as_of, "auc", "log_loss")
+    put(database, DAYS[1])
+    assert database.report_days(MODEL_METRICS) == sorted([DAYS[0], TODAY])
+    assert database.report_days(PREDICTION_OUTCOMES) == []
+
+
 def test_a_report_that_is_put_again_is_the_same(database: ResultsDatabase) -> None:
     put(database, TODAY, "auc", "brier")
     once = read_report(database, MODEL_METRICS)
