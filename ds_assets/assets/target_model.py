@@ -17,7 +17,11 @@ import pandas as pd
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID
-from ds_assets.core.feature_catalog import find_filling_features
+from ds_assets.core.feature_catalog import (
+    count_logged_days,
+    find_filling_features,
+    find_sums,
+)
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
@@ -256,6 +260,8 @@ def _label_snapshots(
             current.spend,
             revisions,
             find_filling_features(snapshot_day, game),
+            find_sums(game),
+            count_logged_days(snapshot_day, game),
         )
         if target.population != "all":
             snapshot = snapshot.rows(in_population(own, target.population))

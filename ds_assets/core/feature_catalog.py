@@ -156,14 +156,28 @@ def find_filling_features(day: dt.date, game: Game) -> frozenset[str]:
     Such a window still grows from day to day, for reasons that have nothing to do with users.
     Attributes are never among them: their latest value needs no whole window.
     """
-    days_of_logs = (day - game.first_day).days + 1
+    logged_days = count_logged_days(day, game)
     attributes = {f"last_{name}" for name in game.attributes}
     return frozenset(
         feature.name
         for feature in declare_features(game)
         if feature.name not in attributes
-        and max(feature.windows, default=game.lookback_days) > days_of_logs
+        and max(feature.windows, default=game.lookback_days) > logged_days
     )
+
+
+def count_logged_days(day: dt.date, game: Game) -> int:
+    """Count the days from the first one of the game's logs to a day, both included."""
+    return (day - game.first_day).days + 1
+
+
+def find_sums(game: Game) -> dict[str, int]:
+    """Find the features that are sums over a trailing window, with its length in days."""
+    return {
+        feature.name: feature.windows[0]
+        for feature in declare_features(game)
+        if len(feature.windows) == 1
+    }
 
 
 def _feature(

@@ -5,7 +5,7 @@ import pytest
 
 from ds_assets import core
 from ds_assets.core.clusters.clustering import distance_features
-from ds_assets.core.feature_catalog import declare_features, find_filling_features
+from ds_assets.core.feature_catalog import declare_features, find_filling_features, find_sums
 from ds_assets.game import Events
 from ds_assets_tests.core.factories import make_game
 
@@ -93,3 +93,10 @@ def test_a_window_is_filling_until_the_logs_reach_back_as_far() -> None:
     assert "spend_7d" not in a_week
     assert {"spend_28d", "trend_7d_28d", "tenure_days"} <= a_week
     assert find_filling_features(first + dt.timedelta(days=27), game) == frozenset()
+
+
+def test_sums_are_the_features_of_one_window_and_not_trends() -> None:
+    sums = find_sums(make_game(windows=(7, 28), active_days=28))
+    assert sums["spend_7d"] == 7
+    assert sums["active_days_28d"] == 28
+    assert not {"trend_7d_28d", "tenure_days", "last_country"} & sums.keys()

@@ -63,6 +63,8 @@ class LabelledSnapshot:
         revisions: What was known on earlier days, where that may differ, by day: logs arrive late,
             and each day has its own clusters.
         filling: Features whose windows began before the first day of logs.
+        sums: Features that are sums over a trailing window, with its length in days.
+        logged_days: Days of logs up to and with the day; not used without sums.
     """
 
     day: dt.date
@@ -72,6 +74,8 @@ class LabelledSnapshot:
     spend: pd.Series | None = None
     revisions: Mapping[dt.date, Revision] = field(default_factory=dict)
     filling: frozenset[str] = frozenset()
+    sums: Mapping[str, int] = field(default_factory=dict)
+    logged_days: int = 0
 
     @property
     def outcomes(self) -> Labels:
@@ -94,13 +98,28 @@ class LabelledSnapshot:
         if revision is None:
             return replace(self, revisions={})
         columns = {str(name): column.array for name, column in revision.columns.items()}
-        return LabelledSnapshot(
-            self.day,
-            self.features.assign(**columns),
-            revision.labels,
-            self.matured_on,
-            revision.spend,
+        return replace(
+            self,
+            features=self.features.assign(**columns),
+            labels=revision.labels,
+            spend=revision.spend,
+            revisions={},
         )
+
+    def scale_windows(self, day: dt.date) -> "LabelledSnapshot":
+        """Scale sums over windows that were filling to the length of the windows on a later day.
+
+        In the first weeks of logs a window holds more days from snapshot to snapshot, so that users
+        who do not change seem to play more and more. A model that learnt from such sums would take
+        the users of a later day for busier ones than they are.
+        """
+        later_days = self.logged_days + (day - self.day).days
+        scaled = {
+            name: self.features[name] * (min(window, later_days) / self.logged_days)
+            for name, window in self.sums.items()
+            if window > self.logged_days
+        }
+        return replace(self, features=self.features.assign(**scaled)) if scaled else self
 
     def for_validation(self, known_on: dt.date | None) -> "LabelledSnapshot":
         """The snapshot as predictions of its day saw it, with its outcomes as known on a later day.
@@ -193,7 +212,9 @@ def folds(snapshots: Sequence[LabelledSnapshot]) -> list[Fold]:
     matured_on = {snapshot.day: snapshot.matured_on for snapshot in snapshots}
     for day, known_on in validation_days(matured_on).items():
         training = tuple(
-            snapshot.as_known_on(day) for snapshot in snapshots if snapshot.matured_on <= day
+            snapshot.as_known_on(day).scale_windows(day)
+            for snapshot in snapshots
+            if snapshot.matured_on <= day
         )
         if training:
             usable.append(Fold(training, by_day[day].for_validation(known_on)))
@@ -233,14 +254,12 @@ def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
             f"found {len(users)} rows and {len(labels)} labels"
         )
     order = pd.Index(users)
-    return LabelledSnapshot(
-        snapshot.day,
-        features,
-        labels.reindex(order).astype(bool),
-        snapshot.matured_on,
-        _sort_spend(snapshot.spend, order),
-        {day: revision.sort(order) for day, revision in snapshot.revisions.items()},
-        snapshot.filling,
+    return replace(
+        snapshot,
+        features=features,
+        labels=labels.reindex(order).astype(bool),
+        spend=_sort_spend(snapshot.spend, order),
+        revisions={day: revision.sort(order) for day, revision in snapshot.revisions.items()},
     )
 
 

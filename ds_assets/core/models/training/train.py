@@ -227,7 +227,8 @@ def _finish(
     """The challenger, trained again on all snapshots that it remembers."""
     choices = challenger.choices
     memory = choices.memory.snapshots
-    kept = plan.snapshots if memory is None else plan.snapshots[-memory:]
+    latest = plan.snapshots if memory is None else plan.snapshots[-memory:]
+    kept = [snapshot.scale_windows(plan.as_of) for snapshot in latest]
     rows = _rows(kept)
     groups = _with_files(group_cards(challenger, rows.rows, plan.seed))
     onnx, parts = _files(challenger, groups, rows.rows, plan)

@@ -250,3 +250,46 @@ def test_a_sample_does_not_depend_on_who_else_is_there_that_day() -> None:
     assert set(of_half.features["user_id"]) == set(some.features["user_id"][:1_000]) & set(
         half.features["user_id"]
     )
+
+
+def filling_snapshot(week: int, logged_days: int) -> LabelledSnapshot:
+    """Users with an event on each day of the logs."""
+    features = pd.DataFrame(
+        {
+            "user_id": ["a", "b"],
+            "events_7d": [float(min(7, logged_days))] * 2,
+            "events_28d": [float(min(28, logged_days))] * 2,
+            "tenure_days": [logged_days - 1.0] * 2,
+        }
+    )
+    return replace(
+        make_snapshot(weeks(week), users=2),
+        features=features,
+        sums={"events_7d": 7, "events_28d": 28},
+        logged_days=logged_days,
+    )
+
+
+@given(st.integers(1, 60), st.integers(0, 60))
+def test_users_who_do_not_change_look_the_same_however_many_days_of_logs_a_window_has(
+    logged_days: int, later: int
+) -> None:
+    earlier = filling_snapshot(0, logged_days)
+    now = filling_snapshot(0, logged_days + later)
+    scaled = earlier.scale_windows(earlier.day + dt.timedelta(days=later)).features
+    pd.testing.assert_frame_equal(
+        scaled[["events_7d", "events_28d"]], now.features[["events_7d", "events_28d"]]
+    )
+    assert scaled["tenure_days"].equals(earlier.features["tenure_days"])
+
+
+def test_a_fold_trains_on_windows_as_long_as_those_of_its_validation_snapshot() -> None:
+    snapshots = [filling_snapshot(n, logged_days=7 * n + 8) for n in range(3)]
+    (fold,) = folds([replace(it, matured_on=it.day + dt.timedelta(weeks=2)) for it in snapshots])
+    assert set(fold.training[0].features["events_28d"]) == {22.0}
+    assert set(fold.validation.features["events_28d"]) == {22.0}
+
+
+def test_a_snapshot_keeps_which_windows_are_filling_when_an_earlier_day_looks_at_it() -> None:
+    snapshot = replace(revised(make_snapshot(FIRST_DAY, users=5)), filling=frozenset({"spend_28d"}))
+    assert snapshot.as_known_on(FIRST_DAY).filling == {"spend_28d"}

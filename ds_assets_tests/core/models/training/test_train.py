@@ -603,6 +603,21 @@ def test_a_payment_model_without_spend_has_no_amounts() -> None:
     assert AMOUNTS not in trained_model.parts
 
 
+def test_a_model_of_young_logs_is_that_of_the_same_users_with_whole_windows() -> None:
+    whole = small(4)
+    young = [
+        replace(
+            snapshot,
+            features=snapshot.features.assign(x=snapshot.features["x"] * week / 4),
+            sums={"x": 28},
+            logged_days=7 * week,
+        )
+        for week, snapshot in enumerate(whole, start=1)
+    ]
+    expected = predicted(trained(whole), whole[0].features)
+    np.testing.assert_allclose(predicted(trained(young), whole[0].features), expected, atol=1e-6)
+
+
 def peculiar(users: int) -> LabelledSnapshot:
     """Neighbouring float32 values, enormous, tiny, constant, and missing ones."""
     chance = np.random.default_rng(3)
