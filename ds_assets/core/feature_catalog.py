@@ -262,7 +262,12 @@ def _sum_in_window(measure: Measure, days: int, f: Any) -> Any:
 
 
 def _ratio_of_windows(short: int, long: int, f: Any) -> Any:
+    """Divide active days per day of two windows, of which only days with logs count.
+
+    Else everyone would come more often, and less so from week to week, in the first weeks of logs.
+    """
     recent, usual = (
-        _sum_in_window(ACTIVE_DAYS, days, f) / f.lit(float(days)) for days in (short, long)
+        _sum_in_window(ACTIVE_DAYS, days, f) / f.least(f.lit(days), f.max("logged_days"))
+        for days in (short, long)
     )
     return f.when(usual > 0, recent / usual)

@@ -62,6 +62,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         Columns snapshot, user_id, event_date; the sum of each measure that is stored; `last_` and
         the name of each attribute; `age`, open days from the event date to the snapshot; `hours`,
         on a day with activity, hours of open days from the last one to the end of the snapshot;
+        `logged_days`, open days of logs up to and with the snapshot;
         `active_date`, the event date of a day with activity, else null; `active_days`, 1 on such a
         day, else 0; `gap`, on such a day, open days since the user's previous one; `purchase_days`,
         1 on a day with a purchase, else 0. A closed day has the age of the open day before it. It
@@ -82,6 +83,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         *(f"last_{name}" for name in game.attributes),
         age.alias("age"),
         _hours_since(f, f.col(ACTIVITY_TIME), age).alias("hours"),
+        _logged_days(game, f).alias("logged_days"),
         f.when(is_active, f.col("event_date")).alias("active_date"),
         f.when(is_active_day, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
         f.when(is_active_day, gap).alias("gap"),
@@ -118,6 +120,12 @@ def _select_arrived(
 def _age(game: Game, f: Any) -> Any:
     """Open days from the event date to the snapshot."""
     return open_days_between(f, f.col("event_date"), f.col("snapshot"), game.closed_days)
+
+
+def _logged_days(game: Game, f: Any) -> Any:
+    """Open days from the first day of logs to the snapshot, both included."""
+    before = f.lit(str(game.first_day - dt.timedelta(days=1))).cast("date")
+    return open_days_between(f, before, f.col("snapshot"), game.closed_days)
 
 
 def _latest_activity(f: Any) -> Any:

@@ -39,7 +39,7 @@ GAME_OF_ONE_LENGTH = GAME.model_copy(update={"active_days": 4, "windows": (2, 4)
 GAME_WITH_CLOSED_DAYS = GAME.model_copy(
     update={"closed_days": frozenset(FIRST_DAY + dt.timedelta(days=n) for n in (2, 5, 7, 8, 40))}
 )
-SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (4, 6, 7, 8, 9))
+SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (2, 6, 7, 8, 9))
 SEEDS = st.integers(0, 2**32 - 1)
 
 # A query takes as long as a thousand histories, so an example is many users at once. Users are
@@ -221,7 +221,7 @@ def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, A
     ]
     typical = (ages[-1] - ages[0]) / (len(active_ages) - 1) if len(active_ages) > 1 else None
     return {
-        **_sums(aged_rows, active_ages, game),
+        **_sums(aged_rows, active_ages, snapshot, game),
         "days_since_active": ages[0],
         "days_since_purchase": min((age for row, age in aged_rows if row.purchases), default=None),
         "tenure_days": ages[-1],
@@ -251,9 +251,10 @@ def _open_days(first: dt.date, last: dt.date, game: Game) -> int:
 
 
 def _sums(
-    aged_rows: list[tuple[Row, int]], active_ages: list[int], game: Game
+    aged_rows: list[tuple[Row, int]], active_ages: list[int], snapshot: dt.date, game: Game
 ) -> dict[str, float | None]:
     measures = ("events", "sessions", "purchases", "spend", "count_stage", "sum_seconds")
+    logged = _open_days(game.first_day - dt.timedelta(days=1), snapshot, game)
     active = {days: len([age for age in active_ages if age <= days - 1]) for days in game.windows}
     return {
         **{f"active_days_{days}d": count for days, count in active.items()},
@@ -269,7 +270,9 @@ def _sums(
             for days in game.windows
         },
         **{
-            f"trend_{a}d_{b}d": (active[a] / a) / (active[b] / b) if active[b] else None
+            f"trend_{a}d_{b}d": (
+                (active[a] / min(a, logged)) / (active[b] / min(b, logged)) if active[b] else None
+            )
             for a, b in pairwise(game.windows)
         },
     }
@@ -515,6 +518,16 @@ def test_hours_do_not_run_while_the_game_is_closed(tmp_path: Path) -> None:
     described = stored.describe([make_row("a", 6, hour=18)], [day(6), day(7), day(8), day(9)])
     hours = [described[day(number), "a"]["hours_since_active"] for number in (6, 7, 8, 9)]
     assert hours == [6, 6, 6, 30]
+
+
+def test_a_steady_user_has_a_steady_trend_from_the_first_day_of_logs_on(world: World) -> None:
+    described = world.describe(
+        [make_row("a", number) for number in NUMBERS], [day(number) for number in NUMBERS]
+    )
+    assert len(described) == len(NUMBERS)
+    assert {row[f"trend_{a}d_{b}d"] for row in described.values() for a, b in ((1, 2), (2, 5))} == {
+        1
+    }
 
 
 def test_gaps_lie_between_active_days_within_the_lookback(world: World) -> None:
