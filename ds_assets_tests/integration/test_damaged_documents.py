@@ -203,6 +203,7 @@ def outdated_activity(installation: Installation) -> list[dt.date]:
     return open_records(installation.game, installation.lake).outdated_days("user_activity")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TABLE_DAMAGES)
 def test_a_day_with_damaged_ids_is_made_and_with_it_later_days_whose_duplicates_are_in_doubt(
     repeating: Installation, kind: str, caplog: pytest.LogCaptureFixture
@@ -219,6 +220,7 @@ def test_a_day_with_damaged_ids_is_made_and_with_it_later_days_whose_duplicates_
     assert outdated_activity(repeating) == []
 
 
+@pytest.mark.slow
 def test_a_day_that_is_compared_with_damaged_ids_waits_until_they_are_made_again(
     repeating: Installation,
 ) -> None:
@@ -233,6 +235,7 @@ def test_a_day_that_is_compared_with_damaged_ids_waits_until_they_are_made_again
     assert outdated_activity(repeating) == []
 
 
+@pytest.mark.slow
 def test_days_whose_ids_are_all_damaged_are_made_again_one_after_the_other(
     repeating: Installation,
 ) -> None:

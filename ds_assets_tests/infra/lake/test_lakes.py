@@ -264,6 +264,7 @@ def test_a_key_that_azure_refuses_is_a_mistake_of_the_settings(
     assert "c2VjcmV0" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "error"), [(429, LakeUnavailable), (503, LakeUnavailable), (400, InputError)]
 )

@@ -211,6 +211,7 @@ def test_credentials_that_s3_refuses_are_a_mistake_of_the_settings(s3: Any) -> N
         httpx.post(switch, content="inf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "error"), [(429, SourceUnavailable), (503, SourceUnavailable), (400, InputError)]
 )
