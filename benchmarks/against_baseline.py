@@ -6,6 +6,7 @@ Scope: the rows of one game: difference in AUC, log loss, calibration and totals
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -22,6 +23,8 @@ from benchmarks.validation import (
     area,
     area_difference,
     calibration_error,
+    share_of_best,
+    truth,
 )
 from ds_assets.core.models.evaluation.metrics import log_losses
 from ds_assets.core.targets import Target, targets_of
@@ -48,7 +51,12 @@ class Contest:
 
 
 def baseline_rows(
-    game: str, outcomes: Judge, days: Sequence[dt.date], mean_goal: Goal = NOT_BELOW
+    game: str,
+    outcomes: Judge,
+    days: Sequence[dt.date],
+    *,
+    truth_of: Path | None = None,
+    mean_goal: Goal = NOT_BELOW,
 ) -> Iterator[Row]:
     """Compare the predictions of some days of a game with the baseline's.
 
@@ -56,6 +64,7 @@ def baseline_rows(
         game: Name of the game in the rows.
         outcomes: Reads its delivered predictions, and what happened.
         days: Days whose outcomes are known.
+        truth_of: Folder of a simulated game with the best possible predictions.
         mean_goal: Goal of the mean difference in AUC over targets and days.
     """
     differences = []
@@ -77,6 +86,9 @@ def baseline_rows(
                 differences.append(difference.value)
                 against = f"the baseline, {area(contest.labels, contest.baseline):.4f}"
                 yield difference_row(about, difference, against, "high")
+                if truth_of is not None:
+                    best = truth(truth_of, target.name, day)[is_predicted]
+                    yield share_row(about, contest, best)
                 yield from level_rows(about, contest)
             if target.amount_column is not None and is_predicted.any():
                 expected = float(outcomes.predictions(day)[target.amount_column].sum())
@@ -99,6 +111,16 @@ def run_contest(target: Target, day: dt.date, outcomes: Judge) -> Contest:
         ours=ours[is_predicted],
         baseline=baseline_probabilities(task, histories),
     )
+
+
+def share_row(about: str, contest: Contest, best: Floats) -> Row:
+    """The share of the best possible AUC that both reach."""
+    ours, theirs = (
+        share_of_best(contest.labels, probabilities, best)
+        for probabilities in (contest.ours, contest.baseline)
+    )
+    against = f"the truth (the baseline {theirs:.4f})"
+    return value_row(f"{about}: share of the best AUC", ours, "share", against)
 
 
 def level_rows(about: str, contest: Contest) -> Iterator[Row]:

@@ -16,8 +16,11 @@ import yaml
 from benchmarks.against_baseline import baseline_rows
 from benchmarks.controls.other_learners import logistic_regression, rows_of, tuned_lightgbm
 from benchmarks.measuring import Circumstances, run_child, say
+from benchmarks.pausing_game import FIRST_DAY as PAUSING_START
+from benchmarks.pausing_game import simulate_pausing_game
 from benchmarks.quality_rows import End, difference_row, value_row
 from benchmarks.report import Goal, Row
+from benchmarks.sparse_shop import ShopOptions, simulate_shop
 from benchmarks.validation import (
     TARGETS,
     Floats,
@@ -51,7 +54,10 @@ LEARNER_DAYS = (dt.date(2017, 10, 10), dt.date(2017, 11, 12), dt.date(2017, 12, 
 DEMO_DAYS = (dt.date(2017, 7, 31), dt.date(2017, 9, 30), dt.date(2017, 11, 30))
 MEAN_ABOVE = Goal(comparison=">=", limit=0.005)
 """Of the mean difference in AUC from the baseline, over targets and days."""
-QUICK_FEWER = 10
+SHOP_BUYERS, SHOP_JUDGED = 24_000, (500, 590, 670)
+PAUSING_USERS, PAUSING_DAYS, PAUSING_JUDGED = 20_000, 350, (250, 290, 330)
+YOUNG_USERS, YOUNG_DAYS, YOUNG_JUDGED = 40_000, 42, (20, 27, 34)
+QUICK_FEWER = 4
 """How many times fewer users a quick run simulates."""
 
 GROUP_USERS, GROUP_DAYS, GROUP_JUDGED = 40_000, 90, (74, 79, 82)
@@ -96,7 +102,7 @@ def simulated_rows(folder: Path, users: int, days: int, judged: Sequence[int]) -
 
 def demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
     """Areas beside those of the strong baseline, on days of the demo."""
-    yield from baseline_rows("demo", _predict_demo(folder, days), days, MEAN_ABOVE)
+    yield from baseline_rows("demo", _predict_demo(folder, days), days, mean_goal=MEAN_ABOVE)
 
 
 def learner_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
@@ -231,6 +237,29 @@ def group_rows(folder: Path, users: int) -> Iterator[Row]:
             yield difference_row(about, difference, "one model", "low" if differ else "high")
 
 
+def shop_rows(folder: Path, options: ShopOptions) -> Iterator[Row]:
+    """Areas beside those of the strong baseline and the truth, in a shop of sparse buyers."""
+    say(f"  simulating a shop of {options.buyers:,} buyers over {options.days} days")
+    days = [options.open_days[number] for number in SHOP_JUDGED]
+    simulate_shop(options, folder, days)
+    yield from baseline_rows("shop", _predict(folder, days), days, truth_of=folder)
+
+
+def pausing_rows(folder: Path, users: int) -> Iterator[Row]:
+    """The same in a game whose players pause for weeks."""
+    say(f"  simulating {users:,} players who pause over {PAUSING_DAYS} days")
+    simulate_pausing_game(users, PAUSING_DAYS, folder, PAUSING_JUDGED)
+    days = [PAUSING_START + dt.timedelta(number) for number in PAUSING_JUDGED]
+    yield from baseline_rows("pauses", _predict(folder, days), days, truth_of=folder)
+
+
+def young_rows(folder: Path, users: int) -> Iterator[Row]:
+    """The same in the first five weeks of the ordinary simulated game."""
+    _simulate(folder, SimulationOptions(users=users, days=YOUNG_DAYS, start=START))
+    days = [START + dt.timedelta(number) for number in YOUNG_JUDGED]
+    yield from baseline_rows("young", _predict(folder, days), days, truth_of=folder)
+
+
 def _predict_demo(folder: Path, days: Sequence[dt.date]) -> Judge:
     say("  the demo's logs")
     write_source(folder / "source")
@@ -262,5 +291,8 @@ PARTS: Mapping[str, Callable[[Path, int], Iterator[Row]]] = {
     "changed": lambda folder, fewer: changed_rows(folder, GROUP_USERS // fewer),
     "groups": lambda folder, fewer: group_rows(folder, GROUP_USERS // fewer),
     "demo": lambda folder, _: demo_rows(folder, DEMO_DAYS),
+    "shop": lambda folder, fewer: shop_rows(folder, ShopOptions(SHOP_BUYERS // fewer)),
+    "pauses": lambda folder, fewer: pausing_rows(folder, PAUSING_USERS // fewer),
+    "young": lambda folder, fewer: young_rows(folder, YOUNG_USERS // fewer),
 }
 """What can be measured alone, given a folder and how many times fewer users than in a whole run."""

@@ -89,7 +89,11 @@ class Judge:
 
     def _last(self, target: str, day: dt.date) -> dt.date:
         """The last day of the horizon of a day's predictions."""
-        last = day + dt.timedelta(targets_of(self.game)[target].horizon)
+        last = day
+        for _ in range(targets_of(self.game)[target].horizon):
+            last += dt.timedelta(1)
+            while last in self.game.closed_days:
+                last += dt.timedelta(1)
         if self.game.last_day is None or last > self.game.last_day:
             raise ValueError(f"what is predicted on {day} is known on {last}; the logs end before")
         return last
