@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from benchmarks.controls.bg_nbd import Forecast, forecast
 from benchmarks.controls.histories import read_histories
 from benchmarks.controls.strong_baseline import Task, baseline_probabilities
 from benchmarks.measuring import say
@@ -23,6 +24,7 @@ from benchmarks.validation import (
     area,
     area_difference,
     calibration_error,
+    normalized_gini,
     share_of_best,
     truth,
 )
@@ -43,11 +45,13 @@ class Contest:
         labels: What happened to the users.
         ours: The delivered probabilities.
         baseline: Those of the baseline.
+        bg_nbd: What a fitted BG/NBD with gamma-gamma says.
     """
 
     labels: Flags
     ours: Floats
     baseline: Floats
+    bg_nbd: Forecast
 
 
 def baseline_rows(
@@ -86,14 +90,23 @@ def baseline_rows(
                 differences.append(difference.value)
                 against = f"the baseline, {area(contest.labels, contest.baseline):.4f}"
                 yield difference_row(about, difference, against, "high")
+                fitted = contest.bg_nbd.probabilities
+                beside = area_difference(contest.labels, contest.ours, fitted)
+                against = f"a fitted BG/NBD, {area(contest.labels, fitted):.4f}"
+                yield difference_row(f"{about}, BG/NBD", beside, against, "high")
                 if truth_of is not None:
                     best = truth(truth_of, target.name, day)[is_predicted]
                     yield share_row(about, contest, best)
                 yield from level_rows(about, contest)
-            if target.amount_column is not None and is_predicted.any():
-                expected = float(outcomes.predictions(day)[target.amount_column].sum())
-                spend = outcomes.spend(target.name, day)
-                yield total_row(f"{about}: {target.amount_column}", expected, spend)
+                if target.amount_column is not None:
+                    expected = outcomes.predictions(day)[target.amount_column].to_numpy(np.float64)
+                    spend = outcomes.spend(target.name, day)
+                    yield from spend_rows(
+                        f"{about}: {target.amount_column}",
+                        spend[is_predicted],
+                        expected[is_predicted],
+                        contest.bg_nbd.spend,
+                    )
     if differences:
         name = f"baseline, {game}: mean AUC more"
         yield value_row(name, fmean(differences), "AUC", "the baseline", mean_goal)
@@ -110,6 +123,7 @@ def run_contest(target: Target, day: dt.date, outcomes: Judge) -> Contest:
         labels=outcomes.labels(target.name, day)[is_predicted],
         ours=ours[is_predicted],
         baseline=baseline_probabilities(task, histories),
+        bg_nbd=forecast(task, histories),
     )
 
 
@@ -136,6 +150,18 @@ def level_rows(about: str, contest: Contest) -> Iterator[Row]:
         CALIBRATED if len(labels) >= MIN_CALIBRATED_USERS else None,
     )
     yield total_row(f"{about}: probabilities", float(ours.sum()), float(labels.sum()))
+
+
+def spend_rows(about: str, spend: Floats, ours: Floats, bg_nbd: Floats) -> Iterator[Row]:
+    """How well expected spend ranks users, and its total."""
+    theirs = normalized_gini(spend, bg_nbd)
+    yield value_row(
+        f"{about}: normalised Gini",
+        normalized_gini(spend, ours),
+        "Gini",
+        f"BG/NBD with gamma-gamma, {theirs:.4f}, total {bg_nbd.sum() / spend.sum():.3f}",
+    )
+    yield total_row(about, float(ours.sum()), float(spend.sum()))
 
 
 def total_row(about: str, predicted: float, realised: float) -> Row:

@@ -30,7 +30,7 @@ def main() -> None:
             say(_describe(judge, target.name, day))
             if target.amount_column:
                 expected = judge.predictions(day)[target.amount_column].sum()
-                came = judge.spend(target.name, day)
+                came = judge.spend(target.name, day).sum()
                 say(f"{day} {target.amount_column}: came over expected {came / expected:.3f}")
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.controls.bg_nbd import Posterior
 from benchmarks.controls.histories import Floats, Ints
 from benchmarks.simulated_logs import write_game, write_logs, write_truth
 
@@ -92,7 +93,7 @@ def simulate_shop(options: ShopOptions, folder: Path, truth_days: Sequence[dt.da
     channel = rng.choice(len(CHANNELS), options.buyers, p=shares)
     parameters = np.array(list(CHANNELS.values()))[channel]
     dates = options.open_days
-    purchases = _draw_purchases(parameters, len(dates), rng)
+    purchases = draw_purchases(parameters, len(dates), rng)
     names = np.array(list(CHANNELS))
     events = purchases.assign(
         type="order", channel=names[channel[purchases["user"]]], minutes=np.nan
@@ -115,7 +116,7 @@ def simulate_shop(options: ShopOptions, folder: Path, truth_days: Sequence[dt.da
         write_truth(folder, day, users, **columns)
 
 
-def _draw_purchases(parameters: Floats, days: int, rng: np.random.Generator) -> pd.DataFrame:
+def draw_purchases(parameters: Floats, days: int, rng: np.random.Generator) -> pd.DataFrame:
     """Every purchase: user, time and amount."""
     _, r, alpha, a, b = parameters.T
     rate, leaves = rng.gamma(r, 1 / alpha), rng.beta(a, b)
@@ -154,8 +155,12 @@ def best_predictions(
     )
     buyers = buyers[np.floor(buyers["last"]) >= now - ACTIVE_DAYS]
     users = buyers.index.to_numpy()
+    _, r, alpha, a, b = parameters[users].T
     posterior = Posterior(
-        parameters[users],
+        r,
+        alpha,
+        a,
+        b,
         x=buyers["n"].to_numpy() - 1.0,
         t_x=(buyers["last"] - buyers["first"]).to_numpy(),
         t=now - buyers["first"].to_numpy(),
@@ -167,43 +172,3 @@ def best_predictions(
         "payment_probability": posterior.buys_within(PAYMENT_DAYS),
         "expected_spend": posterior.expected_purchases(PAYMENT_DAYS) * mean_amount,
     }
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """BG/NBD given each buyer's history; notation of Fader, Hardie and Lee.
-
-    Attributes:
-        parameters: A row of `Channel` per buyer.
-        x: Repeated purchases.
-        t_x: Time from the first purchase to the last.
-        t: Time from the first purchase to now.
-    """
-
-    parameters: Floats
-    x: Floats
-    t_x: Floats
-    t: Floats
-
-    def is_alive(self) -> Floats:
-        """Probability of not having left."""
-        _, r, alpha, a, b = self.parameters.T
-        later = ((alpha + self.t) / (alpha + self.t_x)) ** (r + self.x)
-        odds = a / (b + np.maximum(self.x, 1) - 1) * later
-        return np.where(self.x > 0, 1 / (1 + odds), 1.0)
-
-    def buys_within(self, days: int) -> Floats:
-        """Probability of a purchase in the next days: the next comes after an exponential time."""
-        _, r, alpha, _, _ = self.parameters.T
-        waits = ((alpha + self.t) / (alpha + self.t + days)) ** (r + self.x)
-        return np.asarray(self.is_alive() * (1 - waits))
-
-    def expected_purchases(self, days: int) -> Floats:
-        """Expected number of purchases in the next days: equation 10 of the paper; a is not 1."""
-        from scipy.special import hyp2f1  # noqa: PLC0415  # slow to import
-
-        _, r, alpha, a, b = self.parameters.T
-        x, end = self.x, alpha + self.t + days
-        waits = ((alpha + self.t) / end) ** (r + x)
-        series = hyp2f1(r + x, b + x, a + b + x - 1, days / end)
-        return np.asarray((a + b + x - 1) / (a - 1) * (1 - waits * series) * self.is_alive())

@@ -81,11 +81,11 @@ class Judge:
         did = self.features(day)["user_id"].isin([user for (user,) in rows]).to_numpy()
         return np.asarray(~did if target == "churn" else did)
 
-    def spend(self, target: str, day: dt.date) -> float:
-        """What the users of a day's features spent within a target's horizon, in all."""
-        users = set(self.features(day)["user_id"])
+    def spend(self, target: str, day: dt.date) -> Floats:
+        """What the users of a day's features spent within a target's horizon, users ascending."""
         rows = self._rows("user_id, spend", day, self._last(target, day), "spend <> 0")
-        return float(sum(spend for user, spend in rows if user in users))
+        spend = pd.DataFrame(rows, columns=["user_id", "spend"]).groupby("user_id")["spend"].sum()
+        return spend.reindex(self.features(day)["user_id"], fill_value=0).to_numpy(np.float64)
 
     def _last(self, target: str, day: dt.date) -> dt.date:
         """The last day of the horizon of a day's predictions."""
@@ -154,3 +154,14 @@ def area_difference(labels: Flags, ours: Floats, theirs: Floats) -> Difference:
         differences.append(area(labels[drawn], ours[drawn]) - area(labels[drawn], theirs[drawn]))
     low, high = np.quantile(differences, INTERVAL)
     return Difference(area(labels, ours) - area(labels, theirs), float(low), float(high))
+
+
+def normalized_gini(amounts: Floats, scores: Floats) -> float:
+    """How well scores rank users by an amount: 1 in the order of the amounts, 0 by chance."""
+    return _gini(amounts, scores) / _gini(amounts, amounts)
+
+
+def _gini(amounts: Floats, scores: Floats) -> float:
+    """Area between the share of the amount in the users with the highest scores and their own."""
+    shares = np.cumsum(amounts[np.argsort(-scores, kind="stable")]) / amounts.sum()
+    return float(shares.mean() - (len(amounts) + 1) / (2 * len(amounts)))

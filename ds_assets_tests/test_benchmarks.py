@@ -37,7 +37,13 @@ from benchmarks.report import (
     report_of,
     write_report,
 )
-from benchmarks.validation import area, area_difference, calibration_error, share_of_best
+from benchmarks.validation import (
+    area,
+    area_difference,
+    calibration_error,
+    normalized_gini,
+    share_of_best,
+)
 from ds_assets.core.schema import Column, Table
 from ds_assets.demo.source import GAME_FILE
 from ds_assets.game import load_game
@@ -252,6 +258,15 @@ def test_scores_are_judged_by_their_order_alone() -> None:
     came = np.array([False, True, False, True])
     assert area(came, np.array([-np.inf, 3.0, -np.inf, 0.5])) == 1.0
     assert area(came, np.array([1.0, 1.0, 1.0, 1.0])) == 0.5
+
+
+def test_the_gini_of_the_best_order_is_one_and_of_the_worst_minus_one() -> None:
+    amounts = np.array([0.0, 0.0, 1.0, 5.0])
+    assert normalized_gini(amounts, amounts) == pytest.approx(1)
+    assert normalized_gini(amounts, -amounts) == pytest.approx(-1)
+    rng = np.random.default_rng(0)
+    many = rng.pareto(2.5, 20_000)
+    assert normalized_gini(many, rng.random(20_000)) == pytest.approx(0, abs=0.05)
 
 
 def test_a_difference_is_sure_only_where_the_users_agree_on_it(

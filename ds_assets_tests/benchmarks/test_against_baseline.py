@@ -5,12 +5,14 @@ import pytest
 
 from benchmarks import bench_quality, validation
 from benchmarks.against_baseline import Contest, level_rows, share_row, total_row
+from benchmarks.controls.bg_nbd import Forecast
 
 
 def contest_of(users: int) -> Contest:
     rng = np.random.default_rng(0)
     chances = rng.uniform(0.05, 0.95, users)
-    return Contest(rng.random(users) < chances, chances, np.full(users, 0.5))
+    level = np.full(users, 0.5)
+    return Contest(rng.random(users) < chances, chances, level, Forecast(level, level))
 
 
 def test_a_total_is_off_by_the_same_in_both_directions() -> None:
@@ -41,6 +43,6 @@ def test_a_young_game_is_compared_with_the_baseline(
     monkeypatch.setattr(validation, "RESAMPLES", 20)
     rows = list(bench_quality.young_rows(tmp_path / "young", 600))
     units = {row.unit for row in rows}
-    assert units == {"share", "AUC", "nats", "ECE"}
+    assert units == {"share", "AUC", "nats", "ECE", "Gini"}
     assert rows[0].name == "baseline, young, churn, 2026-01-28: users with a probability"
     assert rows[-1].name == "baseline, young: mean AUC more"
