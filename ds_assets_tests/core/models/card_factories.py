@@ -33,6 +33,7 @@ def make_measures(auc: float = 0.75, bias: float | None = 0.01) -> Measures:
     measures = {name: make_measure(0.3) for name in (*ranking, *sigmoid)}
     if bias is not None:
         measures["bias"] = make_measure(bias, 0.04)
+        measures["total_ratio"] = make_measure(1 + 2 * bias, 0.08)
     return Measures(auc=make_measure(auc), **measures)
 
 
@@ -113,7 +114,7 @@ def make_full_card(**changes: Any) -> ModelCard:
         calibration=CalibrationCard(
             line=Calibration(slope=0.9, intercept=0.2),
             gain=make_measure(-0.1),
-            reason="yes: better",
+            reason="the mean follows the latest snapshots",
         ),
         decision=Decision(
             kept="challenger", champion="ba9876543210", difference=make_measure(-0.3), reason="new"

@@ -6,7 +6,7 @@ Scope: the wording. Every number in it is the card's.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
-from ds_assets.core.models.card.model_card import GroupCard, ModelCard
+from ds_assets.core.models.card.model_card import CalibrationCard, GroupCard, ModelCard
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
@@ -26,6 +26,7 @@ _MEASURES = {
     "log_loss": "log loss",
     "brier": "Brier",
     "ece": "ECE",
+    "total_ratio": "predicted / observed",
     "lift_1": "lift 1 %",
     "lift_5": "lift 5 %",
     "lift_10": "lift 10 %",
@@ -90,7 +91,7 @@ def _choices(card: ModelCard) -> str:
     memory = "all snapshots"
     if card.memory is not None and card.memory.snapshots is not None:
         memory = f"the latest {card.memory.snapshots} snapshots, better than all beyond noise"
-    calibration = "" if card.calibration is None else f" Calibrated: {card.calibration.reason}."
+    calibration = "" if card.calibration is None else _calibration(card.calibration)
     decision = ""
     if card.decision is not None:
         gain = card.decision.difference
@@ -108,6 +109,17 @@ def _choices(card: ModelCard) -> str:
             mixture += f" (log loss of boosted trees alone less the mixture's: {alone})"
         mixture += "."
     return f"{_untouched(card)} It remembers {memory}.{mixture}{calibration}{decision}"
+
+
+def _calibration(calibration: CalibrationCard) -> str:
+    gain = ""
+    if calibration.gain is not None:
+        gain = f", log loss with calibration less without: {_of(calibration.gain)}"
+    line = calibration.line
+    return (
+        f" Calibrated: {calibration.reason} "
+        f"(slope {line.slope:.3f}, intercept {line.intercept:+.3f}{gain})."
+    )
 
 
 def _untouched(card: ModelCard) -> str:

@@ -108,13 +108,14 @@ class Blend(BaseModel):
 
 
 class CalibrationCard(BaseModel):
-    """Whether probabilities were calibrated.
+    """How probabilities are calibrated.
 
     Attributes:
-        line: The line that is applied to log-odds; the model's file contains it.
-        gain: Log loss with calibration minus that without, on a later snapshot than the line was
-            fitted to; None if there was no such snapshot.
-        reason: Why it is used or not, in words.
+        line: The line through the log-odds of the model for all users; its file contains it. In
+            cards of version 0.1.0 it was fitted to the errors of a model of older snapshots.
+        gain: Log loss with calibration minus that without, on the snapshot on which choices are
+            made; None if nothing was chosen.
+        reason: What the line comes from, in words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -198,7 +199,7 @@ class ModelCard(Card):
         memory: How many snapshots it is trained on.
         mixture: How much of it is linear.
         groups: The user groups, and which model serves each.
-        calibration: Whether probabilities were calibrated.
+        calibration: How probabilities are calibrated.
         decision: Whether it replaced the model of the day before.
         spend: The model of amounts; None if there are too few.
         distributions: How each feature was distributed over the training rows with a complete

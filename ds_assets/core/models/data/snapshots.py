@@ -170,9 +170,8 @@ def in_order(
 def validation_days(matured_on: Mapping[dt.date, dt.date]) -> dict[dt.date, dt.date | None]:
     """Days of the snapshots that validate models, the latest first.
 
-    They are the latest `FOLDS`, which are reported; the latest one whose outcomes were known on the
-    day of the first of them, on which choices are made; and the latest one whose outcomes were
-    known on the day of that, to which the calibration that is tried is fitted.
+    They are the latest `FOLDS`, which are reported, and the latest one whose outcomes were known on
+    the day of the first of them, on which choices are made.
 
     Args:
         matured_on: By snapshot, the day at whose end its labels were known.
@@ -182,11 +181,9 @@ def validation_days(matured_on: Mapping[dt.date, dt.date]) -> dict[dt.date, dt.d
     """
     ordered = sorted(matured_on, reverse=True)
     days: dict[dt.date, dt.date | None] = dict.fromkeys(ordered[:FOLDS])
-    day = next(iter(ordered), None)
-    for _ in range(2):
-        later, day = day, None if day is None else _find_known_before(day, matured_on)
-        if day is not None:
-            days[day] = later
+    chosen_on = choice_day(matured_on)
+    if chosen_on is not None:
+        days[chosen_on] = ordered[0]
     return dict(sorted(days.items(), reverse=True))
 
 

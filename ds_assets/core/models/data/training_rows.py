@@ -25,6 +25,7 @@ class Rows:
         labels: Outcomes, shape (rows,).
         groups: Group of each user, an empty string for none, shape (rows,).
         spend: Spend of each user, shape (rows,); None if the target has no amount.
+        ages: Number of snapshots after that of each row, shape (rows,).
         encoding: The encoding of the matrix.
     """
 
@@ -32,6 +33,7 @@ class Rows:
     labels: Labels
     groups: NDArray[np.object_]
     spend: Floats | None
+    ages: NDArray[np.intp]
     encoding: Encoding = NO_FEATURES
 
     def predict(self, predict: Callable[[Matrix], Floats]) -> Floats:
@@ -42,7 +44,12 @@ class Rows:
         """Select rows."""
         spend = None if self.spend is None else self.spend[which]
         return Rows(
-            self.matrix[which], self.labels[which], self.groups[which], spend, self.encoding
+            self.matrix[which],
+            self.labels[which],
+            self.groups[which],
+            spend,
+            self.ages[which],
+            self.encoding,
         )
 
     def of_group(self, group: str) -> "Rows":
@@ -51,7 +58,13 @@ class Rows:
 
 
 def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
-    """Stack the rows of at least one snapshot."""
+    """Stack the rows of at least one snapshot.
+
+    Args:
+        snapshots: Ascending by day.
+        encoding: The encoding of their features.
+    """
+    sizes = [len(snapshot.labels) for snapshot in snapshots]
     spends = [
         None if snapshot.spend is None else snapshot.spend.to_numpy() for snapshot in snapshots
     ]
@@ -61,6 +74,7 @@ def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
         np.concatenate([snapshot.outcomes for snapshot in snapshots]),
         np.concatenate([groups_of(snapshot) for snapshot in snapshots]),
         np.concatenate(present) if len(present) == len(spends) else None,
+        np.repeat(np.arange(len(snapshots))[::-1], sizes),
         encoding,
     )
 

@@ -53,6 +53,8 @@ class Measures(BaseModel):
             many users (Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities
             Using Bayesian Binning, 2015).
         bias: Mean probability less the share of positives.
+        total_ratio: Sum of the probabilities over the number of positives; None in cards of version
+            0.1.0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +68,7 @@ class Measures(BaseModel):
     brier: Measure | None = None
     ece: Measure | None = None
     bias: Measure | None = None
+    total_ratio: Measure | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,9 @@ def _compute_measures(contender: _Prepared, weights: Floats) -> dict[str, Floats
         measures |= dict(zip(("log_loss", "brier", "bias"), means.T, strict=True))
         errors = _sums(contender.bins, contender.losses[:, 2], weights)
         measures["ece"] = np.abs(errors).sum(axis=1) / total[:, 0]
+        with np.errstate(invalid="ignore", divide="ignore"):  # NaN for a resample without both
+            share = np.where(np.isnan(measures["auc"]), np.nan, positives.sum(axis=1) / total[:, 0])
+        measures["total_ratio"] = 1.0 + measures["bias"] / share
     return measures
 
 

@@ -15,6 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
+from ds_assets.core.models.data.training_rows import Rows
+from ds_assets.core.models.learning.calibration import (
+    LEVEL_SNAPSHOTS,
+    UNCHANGED,
+    Calibration,
+    fit_intercept,
+)
 from ds_assets.core.models.learning.linear_model import (
     LinearModel,
     StepFunction,
@@ -59,15 +66,21 @@ class FittedClassifier:
         linear: The linear model of the same rows.
         steps: The linear model as step functions.
         share: Share of the step functions in the log-odds.
+        line: Calibration of the log-odds.
     """
 
     learner: Any
     linear: LinearModel
     steps: tuple[StepFunction, ...]
     share: float
+    line: Calibration = UNCHANGED
 
     def log_odds(self, matrix: Matrix) -> Floats:
-        """Log-odds of the positive class, shape (rows,)."""
+        """Calibrated log-odds of the positive class, shape (rows,)."""
+        return self.line.log_odds(self.raw(matrix))
+
+    def raw(self, matrix: Matrix) -> Floats:
+        """Log-odds before calibration, shape (rows,)."""
         if not len(matrix):
             return np.empty(0)
         with few_threads(len(matrix)):
@@ -76,8 +89,21 @@ class FittedClassifier:
         return (1 - self.share) * trees + self.share * linear
 
     def with_linear_share(self, share: float) -> "FittedClassifier":
-        """The same with another share of the linear model."""
-        return replace(self, share=share)
+        """The same with another share of the linear model, uncalibrated."""
+        return replace(self, share=share, line=UNCHANGED)
+
+    def calibrated(self, training: Rows, slope: float = 1.0) -> "FittedClassifier":
+        """The same with a slope, at the level of the latest of its training rows."""
+        recent = _select_recent(training)
+        raw = slope * self.raw(recent.matrix)
+        intercept = fit_intercept(raw, recent.labels, recent.ages)
+        return replace(self, line=Calibration(slope=slope, intercept=intercept))
+
+
+def _select_recent(training: Rows) -> Rows:
+    """Rows of the latest snapshots, or all rows where those have one outcome alone."""
+    recent = training.chosen(training.ages < LEVEL_SNAPSHOTS)
+    return recent if recent.labels.any() and not recent.labels.all() else training
 
 
 @dataclass(frozen=True)

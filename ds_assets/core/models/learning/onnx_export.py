@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.learner import FittedClassifier
 from ds_assets.core.models.learning.linear_model import StepFunction
 
@@ -51,12 +50,13 @@ def as_onnx(
     return bytes(converted.SerializeToString(deterministic=True))
 
 
-def classifier_onnx(fitted: FittedClassifier, line: Calibration) -> bytes:
+def classifier_onnx(fitted: FittedClassifier) -> bytes:
     """Export a calibrated blend of trees and step functions to ONNX.
 
-    The calibration (Platt, Probabilistic Outputs for Support Vector Machines, 1999) is part of
-    leaves and base value, so that explanations of the file explain the calibrated model.
+    The calibration is part of leaves and base value, so that explanations of the file explain the
+    calibrated model.
     """
+    line = fitted.line
     linear = line.slope * fitted.share
     steps = [step.times(linear) for step in fitted.steps] if linear else []
     intercept = line.intercept + linear * fitted.linear.intercept

@@ -3,7 +3,6 @@
 Scope: amounts, limiting the influence of a few very large ones, and comparing totals.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.core.models.arrays import Floats, Matrix
 from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.evaluation.metrics import Measure, mean_of
+from ds_assets.core.models.learning.calibration import recency_weights
 from ds_assets.core.models.learning.learner import FittedRegressor, fit_regressor
 
 LARGEST = 0.99
@@ -46,10 +46,10 @@ class SpendCard(BaseModel):
         payers: Training rows with a purchase.
         cap: Amount at which spend is capped, in the unit of the reports.
         above_cap: Share of the training rows' spend above the cap, which the trees do not predict.
-        factor: Factor on the trees' amounts: the capped spend of the payers of all validation
-            snapshots over the trees' sum for them, and for the spend above the cap.
-        predicted: Mean expected spend of the users of the validation snapshot, with a factor from
-            earlier snapshots alone.
+        factor: Factor on the trees' amounts, with which they add up to the spend of the payers of
+            the latest snapshots; in cards of version 0.1.0, of the validation snapshots.
+        predicted: Mean expected spend of the users of the validation snapshot, by the model that is
+            validated there.
         happened: Their mean spend, including the part above the cap.
         top_share: Share of that spend by the tenth of users with the highest expected spend.
         comparison: Their total spend beside the predicted one; None in cards of version 0.1.0,
@@ -109,37 +109,23 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     return FittedAmounts(trees, len(spend), cap, above)
 
 
-@dataclass(frozen=True)
-class PayerTotals:
-    """Totals of the payers of a snapshot: their capped spend, and the trees' amounts for them."""
-
-    capped: float
-    foreseen: float
-
-
-def total_payers(fitted: FittedAmounts, rows: Rows) -> PayerTotals:
-    """Total what payers spent, and what the trees say of them, before any factor."""
-    spend = np.zeros(len(rows.labels)) if rows.spend is None else rows.spend
-    paid = rows.labels
-    capped = np.clip(spend[paid], 0.0, fitted.cap)
-    return PayerTotals(float(capped.sum()), float(rows.predict(fitted.amounts)[paid].sum()))
-
-
-def factor_of(totals: Iterable[PayerTotals], above_cap: float) -> float:
+def fit_factor(fitted: FittedAmounts, training: Rows) -> float:
     """Factor on the trees' amounts that makes their total the whole spend, not only the capped.
 
-    The trees' means of logarithms lie below the means of amounts, which later snapshots show with
-    little noise once amounts are capped. How much is spent above the cap takes many payers to know,
-    and so comes from all training rows.
+    The trees' means of logarithms lie below the means of amounts. The factor belongs to the very
+    trees that are applied and follows the latest snapshots, as the level of probabilities does. How
+    much is spent above the cap takes many payers to know, and so comes from all rows equally.
 
     Args:
-        totals: Of snapshots that the trees were not trained on.
-        above_cap: Share of the training rows' spend above the cap.
+        fitted: The model of amounts.
+        training: The rows that it was fitted to.
     """
-    rise = 1.0 / (1.0 - min(above_cap, MAX_ABOVE_CAP))
-    listed = list(totals)
-    foreseen = sum(total.foreseen for total in listed)
-    capped = sum(total.capped for total in listed)
+    paid = training.chosen(training.labels)
+    spend = np.zeros(len(paid.labels)) if paid.spend is None else paid.spend
+    weights = recency_weights(paid.ages)
+    foreseen = float(weights @ fitted.amounts(paid.matrix))
+    capped = float(weights @ np.clip(spend, 0.0, fitted.cap))
+    rise = 1.0 / (1.0 - min(fitted.above_cap, MAX_ABOVE_CAP))
     return rise * capped / foreseen if foreseen else rise
 
 
@@ -176,7 +162,7 @@ def validate_amounts(
         fitted: The model of amounts.
         validation: Rows with spend of a validation snapshot.
         probabilities: Probability that each of them pays, shape (rows,).
-        factor: Factor on the amounts, as `factor_of` computes it from earlier snapshots.
+        factor: Factor on the amounts, as `fit_factor` computes it.
         seed: Makes the interval repeatable.
     """
     spend = np.zeros(len(probabilities)) if validation.spend is None else validation.spend

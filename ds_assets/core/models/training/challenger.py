@@ -4,19 +4,19 @@ The choices are made on the latest snapshot whose outcomes were known on the day
 validation snapshot. So the model that is validated there was made, as a whole, from what was known
 on that day. Where there is no such snapshot yet, nothing is chosen.
 
-Scope: the training window, group models, the blend and calibration; the simpler choice stays unless
-the other is better beyond noise. `compare.py` measures the result, `champion.py` decides whether it
-replaces yesterday's model.
+Scope: the training window, group models and the blend, of which the simpler choice stays unless the
+other is better beyond noise, and the calibration. Options are compared at the level at which they
+would be delivered. `compare.py` measures the result, `champion.py` decides whether it replaces
+yesterday's model.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import Blend, CalibrationCard, TrainingWindow
+from ds_assets.core.models.card.model_card import Blend, TrainingWindow
 from ds_assets.core.models.data.snapshots import (
     FOLDS,
     Fold,
@@ -28,13 +28,8 @@ from ds_assets.core.models.data.snapshots import (
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, groups_of, rows_of
 from ds_assets.core.models.evaluation.metrics import mean_difference
-from ds_assets.core.models.learning.calibration import (
-    UNCHANGED,
-    Calibration,
-    fit_calibration,
-    sigmoid,
-)
-from ds_assets.core.models.learning.learner import LINEAR_SHARE, fit_classifier
+from ds_assets.core.models.learning.calibration import fit_slope, sigmoid
+from ds_assets.core.models.learning.learner import LINEAR_SHARE
 from ds_assets.core.models.training.group_models import (
     Contest,
     Ensemble,
@@ -42,7 +37,7 @@ from ds_assets.core.models.training.group_models import (
     can_fit,
     contest,
     decline_contest,
-    fit_group,
+    fit_rows,
 )
 from ds_assets.core.user_groups import largest_groups
 
@@ -61,17 +56,20 @@ class ValidatedFold:
     training: Rows
     validation: Rows
     ensemble: Ensemble
-    calibration: Calibration = UNCHANGED
 
     @cached_property
-    def raw(self) -> Floats:
-        """Uncalibrated log-odds of the validation users, shape (users,)."""
+    def log_odds(self) -> Floats:
+        """Log-odds of the validation users, shape (users,)."""
         return self.ensemble.log_odds(self.validation)
 
-    @cached_property
+    @property
     def probabilities(self) -> Floats:
         """Probabilities of the validation users, shape (users,)."""
-        return sigmoid(self.calibration.log_odds(self.raw))
+        return sigmoid(self.log_odds)
+
+    def calibrated(self, slope: float) -> "ValidatedFold":
+        """The same with models of a slope."""
+        return replace(self, ensemble=self.ensemble.calibrated(self.training, slope))
 
 
 @dataclass(frozen=True)
@@ -99,12 +97,14 @@ class Challenger:
     Attributes:
         validated: The folds that are reported, latest first.
         choices: How the model is made.
-        calibration: Whether probabilities are calibrated.
+        slope: Slope of the delivered model's calibration, fitted to the outcomes of the latest
+            fold. That of the latest fold's own model is fitted to the outcomes of the fold on which
+            choices were made; earlier folds have none.
     """
 
     validated: tuple[ValidatedFold, ...]
     choices: Choices
-    calibration: CalibrationCard
+    slope: float
 
 
 def make_challenger(
@@ -136,8 +136,12 @@ def make_challenger(
         )
         for fold in usable
     ]
-    calibration, validated = _calibrate(validated, chosen_on, seed)
-    return Challenger(tuple(validated[:FOLDS]), _with_calibration(choices, validated), calibration)
+    latest, *earlier = validated[:FOLDS]
+    slope = fit_slope(latest.log_odds, latest.validation.labels)
+    if choices.fold is not None:
+        labels = choices.fold.validation.labels
+        latest = latest.calibrated(fit_slope(choices.fold.log_odds, labels))
+    return Challenger((latest, *earlier), choices, slope)
 
 
 def _choose(fold: Fold, groups: Sequence[str], seed: int, max_fit_rows: int | None) -> Choices:
@@ -162,15 +166,6 @@ def _default_choices(groups: Sequence[str]) -> Choices:
     )
 
 
-def _with_calibration(choices: Choices, validated: Sequence[ValidatedFold]) -> Choices:
-    """The choices with the calibration of their fold."""
-    if choices.fold is None:
-        return choices
-    day = choices.fold.fold.validation.day
-    (fold,) = (own for own in validated if own.fold.validation.day == day)
-    return replace(choices, fold=fold)
-
-
 def trim_history(fold: Fold, memory: TrainingWindow) -> Fold:
     """A fold with the training snapshots that are remembered."""
     return fold if memory.snapshots is None else _take_latest(fold, memory.snapshots)
@@ -191,9 +186,9 @@ def _fit_fold(
     """Train on a fold: a model for all users, and one for each of these groups that has enough."""
     encoding = encoding_of(fold.training)
     training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
-    whole = fit_classifier(training.matrix, training.labels, share, seed, max_fit_rows)
+    whole = fit_rows(training, share, seed, max_fit_rows)
     own = {
-        group: fit_group(training, group, share, seed, max_fit_rows)
+        group: fit_rows(training.of_group(group), share, seed, max_fit_rows)
         for group in groups
         if can_fit(training, group)
     }
@@ -223,54 +218,10 @@ def _remember(
 def _mix(candidate: ValidatedFold, seed: int) -> tuple[Blend, ValidatedFold]:
     """The mixture of trees and linear model, or the trees alone where they are better."""
     whole = candidate.ensemble.whole
-    alone = replace(candidate, ensemble=Ensemble(whole.with_linear_share(0.0)))
+    trees = whole.with_linear_share(0.0).calibrated(candidate.training)
+    alone = replace(candidate, ensemble=Ensemble(trees))
     labels = candidate.validation.labels
     difference = mean_difference(labels, alone.probabilities, candidate.probabilities, seed)
     if difference.high < 0:
         return Blend(linear_share=0.0, difference=difference), alone
     return Blend(linear_share=whole.share, difference=difference), candidate
-
-
-def _calibrate(
-    validated: list[ValidatedFold], chosen_on: dt.date | None, seed: int
-) -> tuple[CalibrationCard, list[ValidatedFold]]:
-    """Calibrate where a line helps on a snapshot on whose day its outcomes were known."""
-    lines = [fit_calibration(fold.raw, fold.validation.labels) for fold in validated]
-    before = [_line_before(fold, validated, lines) for fold in validated]
-    tried, line = next(
-        (
-            (fold, line)
-            for fold, line in zip(validated, before, strict=True)
-            if fold.fold.validation.day == chosen_on
-        ),
-        (None, None),
-    )
-    if tried is None or line is None:
-        reason = "no: there is no earlier snapshot to fit a line to"
-        return CalibrationCard(line=UNCHANGED, gain=None, reason=reason), validated
-    calibrated = sigmoid(line.log_odds(tried.raw))
-    gain = mean_difference(tried.validation.labels, calibrated, tried.probabilities, seed)
-    if gain.high >= 0 or line.slope <= 0:
-        reason = "no: the line of an earlier snapshot is no better beyond noise"
-        return CalibrationCard(line=UNCHANGED, gain=gain, reason=reason), validated
-    latest = next(own for own in lines if own.slope > 0)
-    card = CalibrationCard(
-        line=latest, gain=gain, reason="yes: the line of an earlier snapshot is better"
-    )
-    return card, [
-        replace(fold, calibration=line or UNCHANGED)
-        for fold, line in zip(validated, before, strict=True)
-    ]
-
-
-def _line_before(
-    fold: ValidatedFold, validated: Sequence[ValidatedFold], lines: Sequence[Calibration]
-) -> Calibration | None:
-    """The line of the latest fold whose outcomes were known on the day of this one."""
-    day = fold.fold.validation.day
-    lines_before = (
-        line
-        for other, line in zip(validated, lines, strict=True)
-        if other.fold.validation.matured_on <= day
-    )
-    return next(lines_before, None)

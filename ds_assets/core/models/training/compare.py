@@ -13,7 +13,13 @@ from ds_assets.core.models.card.model_card import DELIVERED, GLOBAL, Evaluation,
 from ds_assets.core.models.data.sufficiency import can_validate
 from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.evaluation.baselines import recency_scores
-from ds_assets.core.models.evaluation.metrics import Measures, Scores, measure
+from ds_assets.core.models.evaluation.metrics import (
+    Measure,
+    Measures,
+    Scores,
+    mean_difference,
+    measure,
+)
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.training.challenger import Challenger, ValidatedFold
 from ds_assets.core.models.training.group_models import TOO_FEW_USERS, GroupDecision, can_fit
@@ -50,6 +56,12 @@ def evaluate(
         positives=int(labels.sum()),
         contenders=measure(labels, scores, seed),
     )
+
+
+def calibration_gain(validated: ValidatedFold, seed: int) -> Measure:
+    """Log loss of a fold's models as calibrated minus that of the same models as learnt."""
+    learnt = sigmoid(validated.ensemble.uncalibrated().log_odds(validated.validation))
+    return mean_difference(validated.validation.labels, validated.probabilities, learnt, seed)
 
 
 def first_week(validated: ValidatedFold, seed: int) -> Segment:
@@ -98,8 +110,7 @@ def _global(validated: ValidatedFold) -> dict[str, Floats]:
     """Probabilities of the model for all users, if some groups have separate models."""
     if not validated.ensemble.groups:
         return {}
-    raw = validated.validation.predict(validated.ensemble.whole.log_odds)
-    return {GLOBAL: sigmoid(validated.calibration.log_odds(raw))}
+    return {GLOBAL: sigmoid(validated.validation.predict(validated.ensemble.whole.log_odds))}
 
 
 def _of_some(validated: ValidatedFold, chosen: NDArray[np.bool_], seed: int) -> Measures | None:

@@ -4,7 +4,7 @@ Scope: which groups have enough users to try, and the comparison on a later snap
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ds_assets.core.models.arrays import Floats
@@ -12,7 +12,7 @@ from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, groups_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
-from ds_assets.core.models.learning.calibration import sigmoid
+from ds_assets.core.models.learning.calibration import UNCHANGED, sigmoid
 from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
 
 TOO_FEW_USERS = "too few users of each outcome for its own"
@@ -32,6 +32,21 @@ class Ensemble:
         for group, trees in self.groups.items():
             odds[rows.groups == group] = rows.of_group(group).predict(trees.log_odds)
         return odds
+
+    def uncalibrated(self) -> "Ensemble":
+        """The same models, as they were learnt."""
+        own = {group: replace(model, line=UNCHANGED) for group, model in self.groups.items()}
+        return Ensemble(replace(self.whole, line=UNCHANGED), own)
+
+    def calibrated(self, training: Rows, slope: float) -> "Ensemble":
+        """The same models with a slope, each at the level of its training rows."""
+        return Ensemble(
+            self.whole.calibrated(training, slope),
+            {
+                group: own.calibrated(training.of_group(group), slope)
+                for group, own in self.groups.items()
+            },
+        )
 
 
 class FoldRows(NamedTuple):
@@ -91,7 +106,7 @@ def contest(
             decisions.append(GroupDecision(group, has_own_model=False, reason=TOO_FEW_USERS))
             continue
         own = rows.validation.of_group(group)
-        trees = fit_group(rows.training, group, whole.share, seed, max_fit_rows)
+        trees = fit_rows(rows.training.of_group(group), whole.share, seed, max_fit_rows)
         difference = mean_difference(
             own.labels,
             sigmoid(own.predict(trees.log_odds)),
@@ -112,12 +127,12 @@ def decline_contest(groups: Sequence[str]) -> Contest:
     return Contest(tuple(decisions), {})
 
 
-def fit_group(
-    training: Rows, group: str, share: float, seed: int, max_rows: int | None = None
+def fit_rows(
+    training: Rows, share: float, seed: int, max_rows: int | None = None, slope: float = 1.0
 ) -> FittedClassifier:
-    """A model of the rows of one group."""
-    own = training.of_group(group)
-    return fit_classifier(own.matrix, own.labels, share, seed, max_rows)
+    """A model of training rows, at their level; see `fit_classifier`."""
+    fitted = fit_classifier(training.matrix, training.labels, share, seed, max_rows)
+    return fitted.calibrated(training, slope)
 
 
 def can_fit(training: Rows, group: str) -> bool:

@@ -21,6 +21,7 @@ from ds_assets.core.models.card.model_card import (
     GLOBAL,
     MODEL,
     VALIDATION_PREFIX,
+    CalibrationCard,
     Decision,
     Evaluation,
     GroupCard,
@@ -36,14 +37,13 @@ from ds_assets.core.models.data.training_rows import (
     rows_of,
 )
 from ds_assets.core.models.evaluation.drift import distributions
-from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
+from ds_assets.core.models.learning.calibration import HALF_LIFE, Calibration
+from ds_assets.core.models.learning.learner import hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.core.models.learning.spend import (
-    FittedAmounts,
     SpendCard,
-    factor_of,
     fit_amounts,
-    total_payers,
+    fit_factor,
     validate_amounts,
 )
 from ds_assets.core.models.training.challenger import (
@@ -59,8 +59,13 @@ from ds_assets.core.models.training.champion import (
     seen_by,
     unfit,
 )
-from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
-from ds_assets.core.models.training.group_models import NO_EARLIER_SNAPSHOT, fit_group
+from ds_assets.core.models.training.compare import (
+    calibration_gain,
+    evaluate,
+    first_week,
+    group_cards,
+)
+from ds_assets.core.models.training.group_models import NO_EARLIER_SNAPSHOT, fit_rows
 from ds_assets.core.targets import Target
 
 MAX_ROWS = 300_000
@@ -231,10 +236,13 @@ def _finish(
     kept = [snapshot.scale_windows(plan.as_of) for snapshot in latest]
     rows = _rows(kept)
     groups = _with_files(group_cards(challenger, rows.rows, plan.seed))
-    onnx, parts = _files(challenger, groups, rows.rows, plan)
-    spend = None
-    amounts = fit_amounts(rows.rows, plan.seed)
-    if amounts is not None and (spend := _spend(challenger, amounts, plan.seed)) is not None:
+    share, limit = choices.mixture.linear_share, plan.target.max_fit_rows
+    whole = fit_rows(rows.rows, share, plan.seed, limit, challenger.slope)
+    onnx, parts = classifier_onnx(whole), _files(challenger, groups, rows.rows, plan)
+    amounts, spend = fit_amounts(rows.rows, plan.seed), None
+    if amounts is not None:
+        spend = _spend(challenger, fit_factor(amounts, rows.rows), plan.seed)
+    if amounts is not None and spend is not None:
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
     facts = {
         "state": "ready",
@@ -247,7 +255,7 @@ def _finish(
         "memory": choices.memory,
         "mixture": choices.mixture,
         "groups": groups,
-        "calibration": challenger.calibration,
+        "calibration": _calibration(challenger, whole.line, plan.seed),
         "decision": decision,
         "spend": spend,
         "distributions": distributions(rows.rows.matrix, rows.encoding, complete_windows(kept)),
@@ -259,10 +267,9 @@ def _finish(
 
 def _files(
     challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
-) -> tuple[bytes, dict[str, bytes]]:
-    """The model for all users as ONNX; by file, group models and the models of earlier days."""
-    line, share = challenger.calibration.line, challenger.choices.mixture.linear_share
-    limit = plan.target.max_fit_rows
+) -> dict[str, bytes]:
+    """By file, group models and the models of earlier days."""
+    share, limit = challenger.choices.mixture.linear_share, plan.target.max_fit_rows
     earlier = {VALIDATION_PREFIX: challenger.validated[0], CHOICE_PREFIX: challenger.choices.fold}
     parts = {
         f"{prefix}{name}": file
@@ -272,10 +279,23 @@ def _files(
     }
     for card in groups:
         if card.file is not None:
-            own = fit_group(rows, card.group, share, plan.seed, limit)
-            parts[card.file] = classifier_onnx(own, line)
-    whole = fit_classifier(rows.matrix, rows.labels, share, plan.seed, limit)
-    return classifier_onnx(whole, line), parts
+            own = rows.of_group(card.group)
+            fitted = fit_rows(own, share, plan.seed, limit, challenger.slope)
+            parts[card.file] = classifier_onnx(fitted)
+    return parts
+
+
+def _calibration(challenger: Challenger, line: Calibration, seed: int) -> CalibrationCard:
+    """What the calibration of the delivered model comes from."""
+    fold, latest = challenger.choices.fold, challenger.validated[0].fold.validation.day
+    return CalibrationCard(
+        line=line,
+        gain=None if fold is None else calibration_gain(fold, seed),
+        reason=(
+            f"the slope is that of the validation snapshot {latest}, the mean that of the training "
+            "snapshots, each of which counts half of the next one"
+        ),
+    )
 
 
 def _earlier_files(validated: ValidatedFold, groups: Sequence[GroupCard]) -> dict[str, bytes]:
@@ -285,7 +305,7 @@ def _earlier_files(validated: ValidatedFold, groups: Sequence[GroupCard]) -> dic
         for card in groups
         if card.file is not None and card.group in validated.ensemble.groups
     }
-    return {name: classifier_onnx(model, validated.calibration) for name, model in models.items()}
+    return {name: classifier_onnx(model) for name, model in models.items()}
 
 
 def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
@@ -306,34 +326,21 @@ def _evaluations(
     )
 
 
-def _spend(challenger: Challenger, delivered: FittedAmounts, seed: int) -> SpendCard | None:
-    """How good amounts are on the latest fold; None where payers are too few.
+def _spend(challenger: Challenger, factor: float, seed: int) -> SpendCard | None:
+    """How good amounts are on the latest fold; None where its payers are too few.
 
-    There the factor comes from folds whose outcomes were known on its day, or from the training
-    rows where there are none. The factor of the delivered amounts comes from all folds.
+    Args:
+        challenger: The validated folds.
+        factor: That of the delivered amounts.
+        seed: Makes training and intervals repeatable.
     """
-    fitted = {
-        number: amounts
-        for number, fold in enumerate(challenger.validated)
-        if (amounts := fit_amounts(fold.training, seed)) is not None
-    }
-    if 0 not in fitted:
+    latest = challenger.validated[0]
+    amounts = fit_amounts(latest.training, seed)
+    if amounts is None:
         return None
-    latest, amounts = challenger.validated[0], fitted[0]
-    totals = {
-        number: total_payers(own, challenger.validated[number].validation)
-        for number, own in fitted.items()
-    }
-    day = latest.fold.validation.day
-    earlier = [
-        total
-        for number, total in totals.items()
-        if challenger.validated[number].fold.validation.matured_on <= day
-    ] or [total_payers(amounts, latest.training)]
-    factor = factor_of(earlier, amounts.above_cap)
-    card = validate_amounts(amounts, latest.validation, latest.probabilities, factor, seed)
-    final = factor_of(totals.values(), delivered.above_cap)
-    return card.model_copy(update={"factor": final})
+    own = fit_factor(amounts, latest.training)
+    card = validate_amounts(amounts, latest.validation, latest.probabilities, own, seed)
+    return card.model_copy(update={"factor": factor})
 
 
 @dataclass(frozen=True)
@@ -344,7 +351,13 @@ class _Encoded:
 
 def _rows(snapshots: Sequence[LabelledSnapshot]) -> _Encoded:
     if not snapshots:
-        nothing = Rows(np.empty((0, 0), np.float32), np.empty(0, bool), np.empty(0, object), None)
+        nothing = Rows(
+            np.empty((0, 0), np.float32),
+            np.empty(0, bool),
+            np.empty(0, object),
+            None,
+            np.empty(0, np.intp),
+        )
         return _Encoded(NO_FEATURES, nothing)
     encoding = encoding_of(snapshots)
     return _Encoded(encoding, rows_of(snapshots, encoding))
@@ -360,7 +373,10 @@ def _make_blank_card(plan: _Plan, kept: Sequence[LabelledSnapshot], encoded: _En
         "horizon": plan.target.horizon,
         "user_groups": plan.target.user_groups,
         "seed": plan.seed,
-        "hyper_parameters": hyper_parameters(_fit_rows(plan, len(rows.labels))),
+        "hyper_parameters": {
+            **hyper_parameters(_fit_rows(plan, len(rows.labels))),
+            "level_half_life": HALF_LIFE,
+        },
         "data_fingerprint": _fingerprint(plan.snapshots, all_rows),
         "libraries": library_versions(),
     }

@@ -1,15 +1,20 @@
+"""Calibration: the slope from later users, the level from the latest training snapshots."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from ds_assets.core.models.arrays import Floats, Labels
 from ds_assets.core.models.learning.calibration import (
+    SLOPES,
     UNCHANGED,
-    Calibration,
-    fit_calibration,
+    fit_intercept,
+    fit_slope,
+    recency_weights,
     sigmoid,
 )
 
@@ -21,64 +26,91 @@ def drawn(users: int, seed: int = 0) -> tuple[Floats, Labels]:
     return log_odds, chance.random(users) < sigmoid(log_odds)
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(0.5, 1.0), (2.0, -0.7), (1.3, 0.0), (0.2, 5.0)])
-def test_a_known_distortion_is_undone(slope: float, intercept: float) -> None:
-    truth, labels = drawn(20_000)
-    line = fit_calibration((truth - intercept) / slope, labels)
-    assert line.slope == pytest.approx(slope, rel=0.06)
-    assert line.intercept == pytest.approx(intercept, abs=0.06)
-    np.testing.assert_allclose(line.log_odds((truth - intercept) / slope), truth, atol=0.5)
+def same_age(rows: int) -> NDArray[np.intp]:
+    return np.zeros(rows, dtype=np.intp)
 
 
-def test_the_line_is_the_likeliest() -> None:
+@pytest.mark.parametrize(("slope", "level"), [(0.9, 1.0), (1.1, -0.7), (1.2, 0.0), (0.85, 5.0)])
+def test_a_distorted_slope_is_undone_whatever_the_level(slope: float, level: float) -> None:
+    truth, labels = drawn(50_000)
+    assert fit_slope((truth - level) / slope, labels) == pytest.approx(slope, rel=0.03)
+
+
+def test_the_slope_of_many_users_is_the_likeliest() -> None:
+    truth, labels = drawn(200_000)
+    free = LogisticRegression(C=np.inf).fit(1.1 * truth[:, None] + 1, labels)
+    assert fit_slope(1.1 * truth + 1, labels) == pytest.approx(free.coef_[0, 0], abs=2e-3)
+
+
+def test_the_slope_of_few_users_stays_near_one() -> None:
+    truth, labels = drawn(100)
+    free = LogisticRegression(C=np.inf).fit(1.5 * truth[:, None], labels)
+    assert free.coef_[0, 0] < fit_slope(1.5 * truth, labels) - 0.05 < 0.95
+
+
+def test_the_slope_of_relations_that_have_turned_round_is_bounded() -> None:
     truth, labels = drawn(5_000)
-    line = fit_calibration(2 * truth + 1, labels)
-    free = LogisticRegression(C=np.inf).fit(2 * truth[:, None] + 1, labels)
-    assert line.slope == pytest.approx(free.coef_[0, 0], abs=1e-3)
-    assert line.intercept == pytest.approx(free.intercept_[0], abs=2e-3)
+    assert fit_slope(-truth, labels) == SLOPES[0]
+    assert fit_slope(truth / 9, labels) == SLOPES[1]
 
 
-def test_calibrated_log_odds_are_left_nearly_as_they_are() -> None:
-    line = fit_calibration(*drawn(20_000))
-    assert line.slope == pytest.approx(1.0, abs=0.05)
-    assert line.intercept == pytest.approx(0.0, abs=0.05)
-
-
-def test_few_users_move_the_line_little() -> None:
-    line = fit_calibration(np.array([2.0]), np.array([False]))
-    assert 0 < line.slope < 1
-    assert -1 < line.intercept < 0
-
-
-def test_nobody_changes_nothing() -> None:
-    assert fit_calibration(np.empty(0), np.empty(0, dtype=bool)) == UNCHANGED
-
-
-@pytest.mark.parametrize("label", [True, False])
-def test_users_of_one_outcome_give_a_line_in_that_direction(label: bool) -> None:
-    log_odds = drawn(1_000)[0]
-    line = fit_calibration(log_odds, np.full(1_000, label))
-    moved = sigmoid(line.log_odds(log_odds)).mean()
-    before = sigmoid(log_odds).mean()
-    assert np.isfinite([line.slope, line.intercept]).all()
-    assert moved > before if label else moved < before
+def test_the_slope_of_nobody_is_one() -> None:
+    assert fit_slope(np.empty(0), np.empty(0, dtype=bool)) == 1.0
 
 
 @given(
     hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-60, 60)),
     st.integers(0, 2**40),
 )
-def test_any_outcomes_have_a_line_that_is_no_worse_than_none(log_odds: Floats, bits: int) -> None:
+def test_any_outcomes_have_a_slope_that_keeps_the_order_of_users(
+    log_odds: Floats, bits: int
+) -> None:
     labels = np.array([bool(bits >> place & 1) for place in range(len(log_odds))])
-    line = fit_calibration(log_odds, labels)
-    assert np.isfinite([line.slope, line.intercept]).all()
+    assert SLOPES[0] <= fit_slope(log_odds, labels) <= SLOPES[1]
 
-    def loss(calibration: Calibration) -> float:
-        signed = np.where(labels, 1, -1) * calibration.log_odds(log_odds)
-        penalty = ((calibration.slope - 1) ** 2 + calibration.intercept**2) / 2
-        return float(np.logaddexp(0, -signed).sum() + penalty)
 
-    assert loss(line) <= loss(UNCHANGED) + 1e-6
+@st.composite
+def training_rows(draw: st.DrawFn) -> tuple[Floats, Labels, NDArray[np.intp]]:
+    """Log-odds, labels of both kinds, and ages."""
+    rows = draw(st.integers(2, 40))
+    log_odds = draw(hnp.arrays(np.float64, rows, elements=st.floats(-30, 30)))
+    labels = draw(hnp.arrays(np.bool_, rows))
+    labels[:2] = [True, False]
+    ages = draw(hnp.arrays(np.intp, rows, elements=st.integers(0, 11)))
+    return log_odds, labels, ages
+
+
+@given(training_rows())
+def test_the_weighted_mean_agrees_with_the_outcomes(
+    rows: tuple[Floats, Labels, NDArray[np.intp]],
+) -> None:
+    log_odds, labels, ages = rows
+    probabilities = sigmoid(log_odds + fit_intercept(log_odds, labels, ages))
+    weights = recency_weights(ages)
+    np.testing.assert_allclose(weights @ probabilities, weights @ labels, rtol=1e-6, atol=1e-9)
+
+
+@given(training_rows())
+def test_a_level_that_agrees_already_is_left_as_it_is(
+    rows: tuple[Floats, Labels, NDArray[np.intp]],
+) -> None:
+    log_odds, labels, ages = rows
+    first = fit_intercept(log_odds, labels, ages)
+    assert fit_intercept(log_odds + first, labels, ages) == pytest.approx(0, abs=1e-6)
+
+
+def test_of_one_snapshot_the_mean_is_the_share_of_positives() -> None:
+    truth, labels = drawn(5_000)
+    probabilities = sigmoid(truth + 2 + fit_intercept(truth + 2, labels, same_age(5_000)))
+    assert probabilities.mean() == pytest.approx(labels.mean())
+
+
+def test_a_snapshot_counts_half_of_the_next_one() -> None:
+    ages = np.repeat([2, 1, 0], 1_000)
+    shares = np.array([0.1, 0.3, 0.5])
+    labels = np.concatenate([np.arange(1_000) < 1_000 * share for share in shares])
+    level = sigmoid(np.array([fit_intercept(np.zeros(3_000), labels, ages)]))
+    assert level[0] == pytest.approx((0.1 / 4 + 0.3 / 2 + 0.5) / 1.75)
 
 
 def test_no_change_is_no_change() -> None:
@@ -86,6 +118,6 @@ def test_no_change_is_no_change() -> None:
     np.testing.assert_array_equal(UNCHANGED.log_odds(log_odds), log_odds)
 
 
-def test_chances_of_extreme_log_odds_stay_between_nought_and_one() -> None:
-    chances = sigmoid(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
-    np.testing.assert_array_equal(chances, [0.0, 0.0, 0.5, 1.0, 1.0])
+def test_probabilities_of_extreme_log_odds_stay_between_zero_and_one() -> None:
+    probabilities = sigmoid(np.array([-1e300, -800.0, 0.0, 800.0, 1e300]))
+    np.testing.assert_array_equal(probabilities, [0.0, 0.0, 0.5, 1.0, 1.0])

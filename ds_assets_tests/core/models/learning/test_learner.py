@@ -9,7 +9,6 @@ from onnxruntime import InferenceSession
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from ds_assets.core.models.learning import learner
-from ds_assets.core.models.learning.calibration import UNCHANGED
 from ds_assets.core.models.learning.learner import (
     LINEAR_SHARE,
     FittedClassifier,
@@ -181,7 +180,7 @@ def test_a_sample_keeps_the_rare_label() -> None:
 def test_a_stored_model_of_a_sample_says_what_the_fitted_one_says() -> None:
     matrix = make_matrix(5_000)
     fitted = fit_classifier(matrix, rare(matrix, 0.05), LINEAR_SHARE, 0, max_rows=1_000)
-    session = InferenceSession(classifier_onnx(fitted, UNCHANGED))
+    session = InferenceSession(classifier_onnx(fitted))
     (stored,) = session.run(["probabilities"], {"X": matrix})
     np.testing.assert_allclose(
         stored[:, 1], 1 / (1 + np.exp(-fitted.log_odds(matrix))), rtol=1e-3, atol=1e-5

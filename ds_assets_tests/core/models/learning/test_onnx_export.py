@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ds_assets.core.models.inference.tree_shap import load_trees
-from ds_assets.core.models.learning.calibration import UNCHANGED, Calibration, sigmoid
+from ds_assets.core.models.learning.calibration import Calibration, sigmoid
 from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets_tests.core.models.tree_factories import make_matrix, make_trees
@@ -93,15 +94,15 @@ def test_the_file_of_a_mixture_says_what_trees_and_steps_say_together(share: flo
     matrix, unseen = make_matrix(1_000), make_matrix(500, 10)
     fitted = fit_classifier(matrix, np.nan_to_num(matrix[:, 0]) > 0, share, 0)
     line = Calibration(slope=0.8, intercept=0.1)
-    chances = run(classifier_onnx(fitted, line), unseen)["probabilities"][:, 1]
-    np.testing.assert_allclose(chances, sigmoid(line.log_odds(fitted.log_odds(unseen))), atol=1e-5)
+    chances = run(classifier_onnx(replace(fitted, line=line)), unseen)["probabilities"][:, 1]
+    np.testing.assert_allclose(chances, sigmoid(line.log_odds(fitted.raw(unseen))), atol=1e-5)
 
 
 def test_every_node_of_a_mixture_knows_its_training_rows() -> None:
     matrix = make_matrix(1_000)
     fitted = fit_classifier(matrix, np.nan_to_num(matrix[:, 0]) > 0, 0.5, 0)
-    load_trees(classifier_onnx(fitted, UNCHANGED))  # which refuses a file without them
-    attributes_of_node = attributes(classifier_onnx(fitted, UNCHANGED))
+    load_trees(classifier_onnx(fitted))  # which refuses a file without them
+    attributes_of_node = attributes(classifier_onnx(fitted))
     assert len(set(attributes_of_node["nodes_treeids"])) == hyper_parameters(1_000)[
         "max_iter"
     ] + len(fitted.steps)

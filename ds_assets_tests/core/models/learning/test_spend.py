@@ -1,5 +1,7 @@
 """What users spend if they pay: few whales decide little, and later spend validates it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,8 @@ from ds_assets.core.models.learning.spend import (
     SpendCard,
     amounts_of,
     compare_spend,
-    factor_of,
     fit_amounts,
-    total_payers,
+    fit_factor,
     validate_amounts,
 )
 
@@ -25,11 +26,11 @@ def make_rows(rows: int = 2_000, seed: int = 0) -> Rows:
     matrix = chance.random((rows, 3)).astype(np.float32)
     paid = chance.random(rows) < 1 / 3
     spend = np.where(paid, (2 + 20 * matrix[:, 1]) * chance.lognormal(0, 0.4, rows), 0.0)
-    return Rows(matrix, paid, np.full(rows, "", dtype=object), spend)
+    return Rows(matrix, paid, np.full(rows, "", dtype=object), spend, np.zeros(rows, dtype=np.intp))
 
 
-def with_spend(rows: Rows, spend: np.ndarray) -> Rows:
-    return Rows(rows.matrix, rows.labels, rows.groups, spend)
+def with_spend(rows: Rows, spend: np.ndarray | None) -> Rows:
+    return replace(rows, spend=spend)
 
 
 def with_whales(rows: Rows) -> Rows:
@@ -47,9 +48,8 @@ def fitted(rows: Rows) -> FittedAmounts:
 
 
 def validated(rows: Rows, validation: Rows, chance: float = 1 / 3) -> SpendCard:
-    """With the factor of the same users, as if they were those of an earlier snapshot."""
     amounts = fitted(rows)
-    factor = factor_of([total_payers(amounts, validation)], amounts.above_cap)
+    factor = fit_factor(amounts, rows)
     chances = np.full(len(validation.labels), chance)
     return validate_amounts(amounts, validation, chances, factor, seed=0)
 
@@ -86,16 +86,30 @@ def test_the_cap_is_the_quantile_and_what_lies_above_is_told() -> None:
 
 
 def test_the_factor_makes_amounts_add_up_to_what_was_spent_above_the_cap_as_well() -> None:
-    rows, later = make_rows(), make_rows(seed=1)
+    rows = make_rows()
     amounts = fitted(rows)
-    factor = factor_of([total_payers(amounts, later)], amounts.above_cap)
-    assert later.spend is not None
-    paid = later.labels
-    capped = np.minimum(later.spend[paid], amounts.cap).sum()
-    assert factor * amounts.amounts(later.matrix[paid]).sum() == pytest.approx(
-        capped / (1 - amounts.above_cap)
-    )
+    factor = fit_factor(amounts, rows)
+    assert rows.spend is not None
+    foreseen = factor * amounts.amounts(rows.matrix[rows.labels]).sum()
+    assert foreseen == pytest.approx(rows.spend.sum())
     assert 1.0 < factor < 1.3  # the mean of logarithms lies below the logarithm of the mean
+
+
+def test_the_factor_follows_the_spend_of_the_latest_snapshots() -> None:
+    """A snapshot counts half of the next one."""
+    rows = replace(make_rows(), ages=np.repeat([1, 0], 1_000))
+    assert rows.spend is not None
+    dearer = with_spend(rows, np.where(rows.ages == 0, 2.0, 1.0) * rows.spend)
+    amounts = fitted(dearer)
+    paid = dearer.chosen(dearer.labels)
+    assert paid.spend is not None
+    capped, foreseen = np.minimum(paid.spend, amounts.cap), amounts.amounts(paid.matrix)
+    totals = [
+        (values[paid.ages == 1].sum(), values[paid.ages == 0].sum())
+        for values in (capped, foreseen)
+    ]
+    expected = (totals[0][0] / 2 + totals[0][1]) / (totals[1][0] / 2 + totals[1][1])
+    assert fit_factor(amounts, dearer) == pytest.approx(expected / (1 - amounts.above_cap))
 
 
 def heavy_tailed(seed: int, rows: int = 20_000) -> Rows:
@@ -110,9 +124,9 @@ def test_the_cap_costs_nothing_of_heavy_tailed_spend_in_total() -> None:
     """Means over twenty games: the total of one depends on its few largest purchases."""
     ratios, capped_ratios = [], []
     for seed in range(20):
-        rows, earlier, later = (heavy_tailed(100 * seed + n) for n in range(3))
+        rows, later = (heavy_tailed(100 * seed + n) for n in range(2))
         amounts = fitted(rows)
-        factor = factor_of([total_payers(amounts, earlier)], amounts.above_cap)
+        factor = fit_factor(amounts, rows)
         assert later.spend is not None
         foreseen = amounts.amounts(later.matrix[later.labels]).sum()
         ratios.append(later.spend.sum() / (factor * foreseen))
@@ -122,12 +136,10 @@ def test_the_cap_costs_nothing_of_heavy_tailed_spend_in_total() -> None:
 
 
 def test_a_few_whales_raise_the_factor_to_a_bound() -> None:
-    later = make_rows(seed=1)
-    amounts = fitted(with_whales(make_rows()))
-    without = factor_of([total_payers(amounts, later)], 0.0)
-    assert factor_of([total_payers(amounts, later)], amounts.above_cap) == pytest.approx(
-        without / (1 - MAX_ABOVE_CAP)
-    )
+    rows = with_whales(make_rows())
+    amounts = fitted(rows)
+    without = fit_factor(replace(amounts, above_cap=0.0), rows)
+    assert fit_factor(amounts, rows) == pytest.approx(without / (1 - MAX_ABOVE_CAP))
 
 
 def test_a_total_within_noise_is_as_predicted_and_others_are_not() -> None:
@@ -180,7 +192,7 @@ def test_too_few_payers_are_none() -> None:
 
 def test_without_spend_there_are_no_amounts() -> None:
     rows = make_rows()
-    assert fit_amounts(Rows(rows.matrix, rows.labels, rows.groups, None), seed=0) is None
+    assert fit_amounts(with_spend(rows, None), seed=0) is None
 
 
 def test_purchases_of_nothing_count_as_nothing() -> None:
@@ -194,17 +206,23 @@ def test_purchases_of_nothing_count_as_nothing() -> None:
 
 def test_users_of_whom_nobody_paid_can_judge() -> None:
     later = make_rows(seed=1)
-    nobody = Rows(later.matrix, np.zeros(2_000, dtype=bool), later.groups, np.zeros(2_000))
+    nobody = replace(later, labels=np.zeros(2_000, dtype=bool), spend=np.zeros(2_000))
     card = validated(make_rows(), nobody)
     assert (card.top_share, card.happened.value) == (0.0, 0.0)
-    assert 1.0 < card.factor < 1.05  # for the spend above the cap
     assert card.predicted > 0
+
+
+def test_without_payers_the_factor_makes_up_for_the_spend_above_the_cap_alone() -> None:
+    rows = make_rows()
+    amounts = fitted(rows)
+    nobody = replace(rows, labels=np.zeros(2_000, dtype=bool))
+    assert fit_factor(amounts, nobody) == 1 / (1 - amounts.above_cap)
 
 
 def test_spend_that_nobody_asked_for_counts_as_nothing() -> None:
     later = make_rows(seed=1)
-    card = validated(make_rows(), Rows(later.matrix, later.labels, later.groups, None))
-    assert (card.factor, card.happened.value, card.top_share) == (0.0, 0.0, 0.0)
+    card = validated(make_rows(), with_spend(later, None))
+    assert (card.happened.value, card.top_share) == (0.0, 0.0)
 
 
 def test_one_user_can_judge() -> None:

@@ -11,10 +11,18 @@ import pytest
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import TrainingWindow
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
-from ds_assets.core.models.learning.calibration import UNCHANGED
+from ds_assets.core.models.evaluation.metrics import log_losses
+from ds_assets.core.models.inference.onnx_model import load_prediction_model, probabilities
+from ds_assets.core.models.learning.calibration import (
+    LEVEL_SNAPSHOTS,
+    fit_slope,
+    recency_weights,
+    sigmoid,
+)
 from ds_assets.core.models.training import challenger
 from ds_assets.core.models.training.challenger import Challenger, make_challenger, trim_history
-from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshots
+from ds_assets.core.models.training.train import train
+from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshots, make_target
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -75,40 +83,66 @@ def test_the_memory_keeps_the_latest() -> None:
     assert trim_history(fold, TrainingWindow(snapshots=None, differences={})) == fold
 
 
-def test_probabilities_that_are_always_too_low_are_calibrated() -> None:
+def risen_once(week: int) -> Rule:
+    """From week 8 on, and for good, more leave."""
+    return lambda features: features["x"] + (-2.0 if week < 8 else -0.8)
+
+
+def test_a_level_that_rose_once_is_corrected_once() -> None:
+    """What the model of older weeks said too little is not added to a model of the new ones."""
+    *snapshots, future = make_small_snapshots(14, risen_once, users=3_000)
+    model = train(make_target(), weeks(13), snapshots[:12])
+    assert model.onnx is not None
+    stored = load_prediction_model(model.onnx, model.parts, model.card)
+    predicted = probabilities(stored, future.features)
+    assert predicted.mean() == pytest.approx(future.labels.mean(), rel=0.07)
+    base_rate = np.full(3_000, future.labels.mean())
+    outcomes = future.outcomes
+    assert log_losses(outcomes, predicted).mean() < log_losses(outcomes, base_rate).mean()
+
+
+def test_the_mean_of_each_fold_follows_the_latest_of_its_training_snapshots() -> None:
     trained_challenger = make_challenger(make_small_snapshots(10, rising, users=600), seed=0)
-    card = trained_challenger.calibration
-    assert card.reason.startswith("yes")
-    assert card.gain is not None
-    assert card.gain.high < 0
-    assert card.line.intercept > 0.2
-    latest = trained_challenger.validated[0]
-    assert latest.calibration not in (UNCHANGED, card.line)
-    raw = 1 / (1 + np.exp(-latest.raw))
-    share = latest.validation.labels.mean()
-    assert abs(latest.probabilities.mean() - share) < abs(raw.mean() - share)
+    for fold in trained_challenger.validated:
+        rows = fold.training.chosen(fold.training.ages < LEVEL_SNAPSHOTS)
+        weights = recency_weights(rows.ages)
+        predicted = sigmoid(fold.ensemble.whole.log_odds(rows.matrix))
+        assert weights @ predicted == pytest.approx(weights @ rows.labels)
+        assert len(set(fold.training.ages)) == len(fold.fold.training)
 
 
-def test_calibrated_probabilities_are_left_as_they_are() -> None:
-    trained_challenger = make_challenger(make_small_snapshots(8, steady), seed=0)
-    assert trained_challenger.calibration.line == UNCHANGED
-    assert trained_challenger.calibration.gain is not None
-    assert "no better beyond noise" in trained_challenger.calibration.reason
-    assert all(validated.calibration == UNCHANGED for validated in trained_challenger.validated)
+def test_a_group_has_a_level_of_its_own() -> None:
+    def opposite(_: int) -> Rule:
+        return lambda features: 3 * features["x"] * features["side"] + features["side"]
+
+    snapshots = make_small_snapshots(5, opposite, users=600, groups="clusters")
+    for fold in make_challenger(snapshots, seed=0).validated:
+        for group, own in fold.ensemble.groups.items():
+            rows = fold.training.of_group(group)
+            weights = recency_weights(rows.ages)
+            predicted = sigmoid(own.log_odds(rows.matrix))
+            assert weights @ predicted == pytest.approx(weights @ rows.labels)
 
 
-def test_one_judged_snapshot_cannot_be_calibrated() -> None:
+def test_the_slope_is_fitted_to_a_model_that_was_made_the_same_way() -> None:
+    trained_challenger = make_challenger(make_small_snapshots(10, steady), seed=0)
+    latest, *earlier = trained_challenger.validated
+    fold = trained_challenger.choices.fold
+    assert fold is not None
+    assert latest.ensemble.whole.line.slope == fit_slope(fold.log_odds, fold.validation.labels)
+    plain = latest.calibrated(1.0)
+    assert trained_challenger.slope == fit_slope(plain.log_odds, latest.validation.labels)
+    assert {other.ensemble.whole.line.slope for other in (fold, *earlier)} == {1.0}
+
+
+def test_without_an_earlier_fold_the_slope_is_one() -> None:
     trained_challenger = make_challenger(make_small_snapshots(3, rising), seed=0)
-    assert len(trained_challenger.validated) == 1
-    assert trained_challenger.calibration.gain is None
-    assert trained_challenger.calibration.line == UNCHANGED
-    assert (
-        trained_challenger.calibration.reason == "no: there is no earlier snapshot to fit a line to"
-    )
+    (latest,) = trained_challenger.validated
+    assert latest.ensemble.whole.line.slope == 1
 
 
 @pytest.mark.parametrize("horizon", [14, 20])
-def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
+def test_a_fold_is_calibrated_by_outcomes_that_were_known_on_its_day(
     horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events after the validation day, in windows of later snapshots, change nothing."""
@@ -118,14 +152,14 @@ def test_a_line_is_fitted_to_outcomes_that_were_known_on_the_day(
     latest = first.validated[0]
     day = latest.fold.validation.day
     assert day == weeks(11)
-    assert latest.calibration != UNCHANGED
+    assert latest.ensemble.whole.line.slope != 1
     changed = [
         flipped(snapshot) if snapshot.day < day < snapshot.matured_on else snapshot
         for snapshot in snapshots
     ]
     second = make_challenger(changed, seed=0).validated[0]
-    np.testing.assert_array_equal(second.raw, latest.raw)
-    assert second.calibration == latest.calibration
+    np.testing.assert_array_equal(second.log_odds, latest.log_odds)
+    assert second.ensemble.whole.line == latest.ensemble.whole.line
 
 
 def choices(snapshots: Sequence[LabelledSnapshot]) -> Challenger:
@@ -148,7 +182,6 @@ def test_folds_without_enough_users_are_left_out() -> None:
     assert [validated.fold.validation.day for validated in trained_challenger.validated] == [
         weeks(6),
         weeks(4),
-        weeks(2),
     ]
 
 

@@ -20,7 +20,7 @@ from ds_assets.core.models.training.group_models import (
     GroupDecision,
     can_fit,
     contest,
-    fit_group,
+    fit_rows,
 )
 from ds_assets.core.user_groups import largest_groups
 from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshot
@@ -155,5 +155,5 @@ def test_a_model_of_a_group_has_seen_its_users_alone() -> None:
     training = rows_of(fold.training, encoding_of(fold.training))
     own = training.of_group("cluster=1")
     whole = fit_classifier(own.matrix, own.labels, LINEAR_SHARE, seed=0)
-    log_odds = fit_group(training, "cluster=1", LINEAR_SHARE, seed=0).log_odds(training.matrix)
-    np.testing.assert_array_equal(log_odds, whole.log_odds(training.matrix))
+    fitted = fit_rows(own, LINEAR_SHARE, seed=0)
+    np.testing.assert_array_equal(fitted.raw(training.matrix), whole.raw(training.matrix))

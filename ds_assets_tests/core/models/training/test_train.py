@@ -20,7 +20,12 @@ from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.training_rows import rows_of
 from ds_assets.core.models.inference.onnx_model import load_prediction_model, probabilities
 from ds_assets.core.models.learning import learner
-from ds_assets.core.models.learning.calibration import sigmoid
+from ds_assets.core.models.learning.calibration import (
+    LEVEL_SNAPSHOTS,
+    Calibration,
+    recency_weights,
+    sigmoid,
+)
 from ds_assets.core.models.learning.learner import fit_classifier
 from ds_assets.core.models.training import train as module
 from ds_assets.core.models.training.champion import Champion
@@ -642,6 +647,12 @@ def share_of(model: TrainedModel) -> float:
     return model.card.mixture.linear_share
 
 
+def line_of(model: TrainedModel) -> Calibration:
+    """Calibration of a model that was trained."""
+    assert model.card.calibration is not None
+    return model.card.calibration.line
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "snapshot", [make_snapshot(FIRST_DAY, 1_000), peculiar(1_000)], ids=["usual", "peculiar"]
@@ -651,7 +662,8 @@ def test_the_onnx_model_says_what_the_trees_say(snapshot: LabelledSnapshot) -> N
     model = trained([snapshot, later])
     rows = rows_of([snapshot, later], model.card.encoding)
     fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
-    expected = sigmoid(fitted.log_odds(encode(snapshot.features, model.card.encoding)))
+    raw = fitted.raw(encode(snapshot.features, model.card.encoding))
+    expected = sigmoid(line_of(model).log_odds(raw))
     np.testing.assert_allclose(predicted(model, snapshot.features), expected, atol=1e-5)
 
 
@@ -660,15 +672,15 @@ def test_a_calibrated_file_says_calibrated_probabilities() -> None:
     rules: Callable[[int], Rule] = lambda n: lambda features: features["x"] + 0.35 * n - 2  # noqa: E731
     snapshots = make_small_snapshots(10, rules, users=600)
     model = trained(snapshots, as_of=weeks(13))
-    assert model.card.calibration is not None
-    line = model.card.calibration.line
-    assert line.intercept > 0.2
+    line = line_of(model)
+    assert line.intercept > 0.05
     kept = [snapshot for snapshot in snapshots if snapshot.day in model.card.snapshots]
     rows = rows_of(kept, model.card.encoding)
     fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
-    raw = fitted.log_odds(rows.matrix)
     chances = predicted(model, pd.concat([snapshot.features for snapshot in kept]))
-    np.testing.assert_allclose(chances, 1 / (1 + np.exp(-line.log_odds(raw))), atol=1e-5)
+    np.testing.assert_allclose(chances, sigmoid(line.log_odds(fitted.raw(rows.matrix))), atol=1e-5)
+    weights = np.where(rows.ages < LEVEL_SNAPSHOTS, recency_weights(rows.ages), 0.0)
+    assert weights @ chances == pytest.approx(weights @ rows.labels, rel=1e-4)
 
 
 @pytest.mark.slow
