@@ -56,7 +56,7 @@ MEAN_ABOVE = Goal(comparison=">=", limit=0.005)
 """Of the mean difference in AUC from the baseline, over targets and days."""
 SHOP_BUYERS, SHOP_JUDGED = 24_000, (500, 590, 670)
 PAUSING_USERS, PAUSING_DAYS, PAUSING_JUDGED = 20_000, 350, (250, 290, 330)
-YOUNG_USERS, YOUNG_DAYS, YOUNG_JUDGED = 40_000, 42, (20, 27, 34)
+YOUNG_USERS, YOUNG_DAYS, YOUNG_JUDGED = 20_000, 42, (20, 27, 34)
 QUICK_FEWER = 4
 """How many times fewer users a quick run simulates."""
 
