@@ -53,6 +53,8 @@ MANY_ROWS = 100_000
 """With a linear model in the blend, fewer rows than this need no more than `TREES` trees."""
 
 
+MAX_LEVEL_ROWS = 50_000
+"""Rows beyond which a level is more exact than weeks are alike."""
 LINEAR_SHARE = 0.5
 """Share of the linear model in the blend: neither is known to be better in advance."""
 
@@ -102,7 +104,9 @@ class FittedClassifier:
 
 def _select_recent(training: Rows) -> Rows:
     """Rows of the latest snapshots, or all rows where those have one outcome alone."""
-    recent = training.chosen(training.ages < LEVEL_SNAPSHOTS)
+    latest = training.ages < LEVEL_SNAPSHOTS
+    step = max(1, -(-int(latest.sum()) // MAX_LEVEL_ROWS))
+    recent = training.chosen(latest & (np.arange(len(latest)) % step == 0))
     return recent if recent.labels.any() and not recent.labels.all() else training
 
 

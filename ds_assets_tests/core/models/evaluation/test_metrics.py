@@ -88,6 +88,8 @@ def test_measures_are_those_of_scikit_learn(rows: list[tuple[bool, float]]) -> N
     assert measures.log_loss is not None
     assert measures.brier is not None
     assert measures.bias is not None
+    assert measures.total_ratio is not None
+    assert measures.total_ratio.value == pytest.approx(scores.sum() / labels.sum())
     assert measures.auc.value == pytest.approx(roc_auc_score(labels, scores))
     assert measures.pr_auc.value == pytest.approx(average_precision_score(labels, scores))
     assert measures.log_loss.value == pytest.approx(log_loss(labels, scores))
@@ -220,7 +222,7 @@ def test_a_contender_is_measured_the_same_alone_and_among_others() -> None:
 def test_what_only_ranks_has_no_measure_that_needs_a_probability() -> None:
     labels, scores = drawn(100)
     rule = measure(labels, {"rule": Scores(1_000 * scores - 7, False)}, seed=0)["rule"]
-    assert rule.log_loss is rule.brier is rule.ece is rule.bias is None
+    assert rule.log_loss is rule.brier is rule.ece is rule.bias is rule.total_ratio is None
     model = measured(labels, scores)
     assert (rule.auc, rule.pr_auc, rule.lift_1) == (model.auc, model.pr_auc, model.lift_1)
 

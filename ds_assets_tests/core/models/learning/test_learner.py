@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
+from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.learning import learner
 from ds_assets.core.models.learning.learner import (
     LINEAR_SHARE,
@@ -162,6 +164,41 @@ def test_a_model_of_a_sample_gives_the_probabilities_of_all_rows(share: float) -
     assert sigmoid.mean() == pytest.approx(labels.mean(), rel=0.15)
     whole = fit_classifier(matrix, labels, LINEAR_SHARE, 0)
     assert np.corrcoef(fitted.log_odds(matrix), whole.log_odds(matrix))[0, 1] > 0.8
+
+
+def rows_of_two_snapshots(labels: NDArray[np.bool_], matrix: NDArray[np.float32]) -> Rows:
+    ages = np.repeat([1, 0], len(labels) // 2)
+    return Rows(matrix, labels, np.full(len(labels), "", dtype=object), None, ages)
+
+
+@pytest.mark.parametrize("slope", [0.8, 1.0, 1.25])
+def test_a_calibrated_model_has_the_level_of_its_latest_rows(slope: float) -> None:
+    matrix = make_matrix(2_000)
+    rows = rows_of_two_snapshots(rare(matrix, 0.3), matrix)
+    fitted = fit_classifier(matrix, rows.labels, LINEAR_SHARE, 0).calibrated(rows, slope)
+    weights = np.where(rows.ages == 0, 1.0, 0.5)
+    probabilities = 1 / (1 + np.exp(-fitted.log_odds(matrix)))
+    assert weights @ probabilities == pytest.approx(weights @ rows.labels)
+    assert fitted.line.slope == slope
+    assert fitted.calibrated(rows, slope).line == fitted.line
+
+
+def test_the_level_of_many_rows_is_that_of_a_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = make_matrix(4_000)
+    rows = rows_of_two_snapshots(rare(matrix, 0.5), matrix)
+    fitted = fit_classifier(matrix, rows.labels, LINEAR_SHARE, 0)
+    whole = fitted.calibrated(rows).line.intercept
+    monkeypatch.setattr(learner, "MAX_LEVEL_ROWS", 1_500)
+    assert fitted.calibrated(rows).line.intercept == pytest.approx(whole, abs=0.15)
+    assert fitted.calibrated(rows).line.intercept != whole
+
+
+def test_latest_rows_of_one_outcome_alone_leave_the_level_to_all_rows() -> None:
+    matrix = make_matrix(400)
+    rows = rows_of_two_snapshots(np.arange(400) < 100, matrix)
+    rows = replace(rows, ages=np.repeat([5, 0], 200))
+    fitted = fit_classifier(matrix, rows.labels, LINEAR_SHARE, 0).calibrated(rows)
+    assert np.isfinite(fitted.line.intercept)
 
 
 def test_a_sample_keeps_the_rare_label() -> None:

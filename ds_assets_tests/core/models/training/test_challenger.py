@@ -101,6 +101,21 @@ def test_a_level_that_rose_once_is_corrected_once() -> None:
     assert log_losses(outcomes, predicted).mean() < log_losses(outcomes, base_rate).mean()
 
 
+def test_a_level_is_followed_where_the_horizon_is_too_long_for_choices() -> None:
+    """Six weeks of the eight that are trained on lie before the change."""
+    *snapshots, future = make_small_snapshots(
+        14, lambda week: risen_once(week + 2), users=3_000, horizon=35
+    )
+    model = train(make_target(horizon=35), weeks(13), snapshots[:8])
+    assert model.onnx is not None
+    assert model.card.chosen_on is None
+    stored = load_prediction_model(model.onnx, model.parts, model.card)
+    predicted = probabilities(stored, future.features)
+    everything = np.mean([snapshot.labels.mean() for snapshot in snapshots[:8]])
+    came = future.labels.mean()
+    assert abs(predicted.mean() - came) < abs(everything - came) / 2
+
+
 def test_the_mean_of_each_fold_follows_the_latest_of_its_training_snapshots() -> None:
     trained_challenger = make_challenger(make_small_snapshots(10, rising, users=600), seed=0)
     for fold in trained_challenger.validated:
