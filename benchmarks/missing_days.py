@@ -14,10 +14,11 @@ import dagster as dg
 
 from benchmarks.subjects.predict_days import FEATURES, LOGS, MODELS, feature_days
 from ds_assets.core import labels
-from ds_assets.core.engine import frame_of_days
 from ds_assets.core.feature_catalog import declare_features
-from ds_assets.core.features import arrival_days, user_features
+from ds_assets.core.features import arrival_days, frame_of_snapshots, user_features
+from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
+from ds_assets.core.lifetimes import newest_roll_up, user_lifetimes_table
 from ds_assets.core.models.evaluation.metrics import log_losses
 from ds_assets.core.models.inference.batch import predict
 from ds_assets.definitions import build_defs
@@ -101,11 +102,13 @@ def _predict(installation: Installation, game: Game, missing: frozenset[dt.date]
     days = set(stored_days("user_activity", lake)) - missing
     table = user_activity_table(game)
     arrived = sorted(between(days, *arrival_days(LAST, game)))
+    roll_ups = {newest_roll_up(LAST)}.intersection(stored_days(LIFETIMES, lake))
     with (
         engine.read(arrived, table, lake) as activity,
-        frame_of_days([LAST], "snapshot", engine) as snapshots,
+        engine.read(roll_ups, user_lifetimes_table(game), lake) as lifetimes,
+        frame_of_snapshots({LAST: newest_roll_up(LAST)}, engine) as snapshots,
     ):
-        features = engine.to_pandas(user_features(activity, snapshots, game, engine))
+        features = engine.to_pandas(user_features(activity, lifetimes, snapshots, game, engine))
     rows = predict(features, day_models(LAST, lake), declare_features(game), game.closed_days)
     after = sorted(stored_days("user_activity", lake))
     looks = {after[-1]: [LAST]}

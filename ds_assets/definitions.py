@@ -18,6 +18,7 @@ from ds_assets.assets import (
     target_model,
     user_activity,
     user_features,
+    user_lifetimes,
 )
 from ds_assets.core.targets import targets_of
 from ds_assets.installation import Installation, load_installation
@@ -47,6 +48,7 @@ from ds_assets.sensors.sensor import raw_files_sensor
 _ASSETS = (
     raw_logs,
     user_activity,
+    user_lifetimes,
     user_features,
     clusters,
     predictions,

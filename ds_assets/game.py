@@ -28,6 +28,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ds_assets.errors import InputError, describe_mistakes
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
+MIN_LOOKBACK_DAYS = 56
+"""Eight weeks: the days that no roll-up covers (`core.lifetimes`), and one for a clock ahead."""
 
 
 def _plain_name(name: str) -> str:
@@ -406,14 +408,14 @@ class Game(_Part):
 
     @property
     def lookback_days(self) -> int:
-        """Days of activity that a feature can see: the longest window."""
-        return max(self.windows)
+        """Days of activity that a feature can see beside a roll-up: the longest window, or more."""
+        return max(*self.windows, MIN_LOOKBACK_DAYS)
 
     @property
     def duplicate_days(self) -> int:
         """Earlier arrival days in which an event with the same id is the same event."""
         days = self.logs.duplicate_days
-        return self.lookback_days if days is None else days
+        return max(self.windows) if days is None else days
 
     def maturity_days(self, horizon: int) -> int:
         """Open days after a snapshot until a label over `horizon` of them has matured."""

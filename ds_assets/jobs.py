@@ -39,7 +39,7 @@ JUDGE = "judge_predictions"
 OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 DAILY = dg.AssetSelection.all() - OUTCOMES
 """The assets of a day at its end; the outcomes of its predictions are known later."""
-PREDICTED = dg.AssetSelection.assets("user_features").downstream() - OUTCOMES
+PREDICTED = dg.AssetSelection.assets("user_lifetimes").downstream() - OUTCOMES
 """The assets of a day whose activity is stored."""
 
 Job: TypeAlias = UnresolvedAssetJobDefinition

@@ -19,7 +19,7 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
-from ds_assets.core.game_settings import ACTIVITY, FEATURES
+from ds_assets.core.game_settings import ACTIVITY, FEATURES, LIFETIMES
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, split_into_runs
 from ds_assets.core.targets import targets_of
@@ -42,6 +42,7 @@ _OF_DAGSTER = ("Dagster", "RetryRequested")
 _RUNS_OBSERVED = 20
 _REFRESHED = (
     (ACTIVITY, dg.AssetSelection.assets(ACTIVITY)),
+    (LIFETIMES, dg.AssetSelection.assets(LIFETIMES)),
     (FEATURES, dg.AssetSelection.assets(FEATURES)),
     ("clusters", dg.AssetSelection.assets("clusters").downstream() - OUTCOMES),
     ("rds_results", dg.AssetSelection.assets("rds_results", "prediction_cache")),
@@ -49,7 +50,8 @@ _REFRESHED = (
 )
 """What is made again, in this order: the days of an asset that are outdated, and what to run.
 
-All activity comes before features, and all features before models, which learn from many days."""
+All activity comes before lifetimes and features, and all features before models, which learn from
+many days."""
 PROCESS = "ds_assets/process"
 """Tag with the machine and the process of a run."""
 _INSTANCE_FILE = Path(__file__).with_name("dagster.yaml")
@@ -246,7 +248,7 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
     if asset == "prediction_outcomes":
         return find_stored_due_outcomes(records, game)
     made_together = {
-        "clusters": predicting_assets(game)[1:],
+        "clusters": predicting_assets(game)[2:],
         "rds_results": ("rds_results", "prediction_cache"),
     }
     assets = made_together.get(asset, (asset,))
@@ -258,9 +260,9 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
 
 
 def predicting_assets(game: Game) -> tuple[str, ...]:
-    """The assets from features to predictions, and the profiles of clusters."""
+    """The assets from lifetimes and features to predictions, and the profiles of clusters."""
     models = (target.model_asset for target in targets_of(game).values())
-    return (FEATURES, "clusters", *models, "predictions", "cluster_profiles")
+    return (LIFETIMES, FEATURES, "clusters", *models, "predictions", "cluster_profiles")
 
 
 def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta | None:

@@ -33,7 +33,7 @@ from ds_assets_tests.infra.factories import get_rows
 pytestmark = pytest.mark.slow
 
 ONE_USER = "user_id = (SELECT max(user_id) FROM player_predictions_current)"
-UNTIL_FEATURES = ("raw_logs", "user_activity", "user_features")
+UNTIL_FEATURES = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
 
 
 @pytest.fixture

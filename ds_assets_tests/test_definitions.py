@@ -25,7 +25,16 @@ ENDED = {"last_day": dt.date(2024, 12, 31)}
 SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     "raw_logs": ("logs", {"s3", "azure"}, {}),
     "user_activity": ("features", {"duckdb", "parquet"}, {"raw_logs": (0, 0)}),
-    "user_features": ("features", {"duckdb", "parquet"}, {"user_activity": (-90, 0)}),
+    "user_lifetimes": (
+        "features",
+        {"duckdb", "parquet"},
+        {"user_activity": (-56, 0), "user_lifetimes": (-28, -28)},
+    ),
+    "user_features": (
+        "features",
+        {"duckdb", "parquet"},
+        {"user_activity": (-90, 0), "user_lifetimes": (-27, 0)},
+    ),
     "clusters": (
         "models",
         {"scikitlearn", "parquet"},
@@ -192,6 +201,7 @@ def test_what_must_not_run_twice_at_once_is_in_a_pool() -> None:
     pools = {name: definitions.resolve_assets_def(name).op.pool for name in SHAPE}
     assert {name: pool for name, pool in pools.items() if pool} == {
         "user_activity": "event_ids",
+        "user_lifetimes": "user_lifetimes",
         "clusters": "cluster_ids",
         "rds_results": "results_database",
         "prediction_outcomes": "results_database",

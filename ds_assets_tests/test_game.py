@@ -55,11 +55,16 @@ def test_the_demos_game_file_is_valid() -> None:
     assert load_game(DEMO_GAME).name
 
 
-def test_the_lookback_is_the_longest_window_and_maturity_the_horizon_with_the_grace(
-    tmp_path: Path,
+@pytest.mark.parametrize(("longest", "lookback"), [(30, 56), (57, 57)])
+def test_the_lookback_is_the_longest_window_and_eight_weeks_at_least(
+    longest: int, lookback: int, tmp_path: Path
 ) -> None:
-    game = load(LEAST | {"windows": [7, 30], "grace_days": 2}, tmp_path)
-    assert (game.lookback_days, game.maturity_days(14)) == (30, 16)
+    game = load(LEAST | {"windows": [7, longest]}, tmp_path)
+    assert (game.lookback_days, game.duplicate_days) == (lookback, longest)
+
+
+def test_maturity_is_the_horizon_with_the_grace(tmp_path: Path) -> None:
+    assert load(LEAST | {"grace_days": 2}, tmp_path).maturity_days(14) == 16
 
 
 def test_values_by_which_lines_are_left_out_are_compared_as_they_stand_in_a_line(

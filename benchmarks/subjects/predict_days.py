@@ -24,7 +24,7 @@ from ds_assets.installation import load_installation
 from ds_assets.runs import materialize_days
 
 LOGS = dg.AssetSelection.assets("raw_logs", "user_activity")
-FEATURES = dg.AssetSelection.assets("user_features", "clusters")
+FEATURES = dg.AssetSelection.assets("user_lifetimes", "user_features", "clusters")
 MODELS = dg.AssetSelection.groups("models") | dg.AssetSelection.assets("predictions")
 
 

@@ -22,6 +22,7 @@ from ds_assets.core.feature_catalog import (
     find_filling_features,
     find_sums,
 )
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
@@ -62,7 +63,7 @@ from ds_assets.infra.lake.models import (
 )
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import describe_days
-from ds_assets.infra.lake.tables import between, open_day
+from ds_assets.infra.lake.tables import between, read_rows
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
@@ -89,7 +90,8 @@ def update(
 
     @lru_cache(maxsize=_KEPT_SNAPSHOTS)
     def features(day: dt.date) -> pd.DataFrame:
-        return pd.read_parquet(open_day("user_features", day, lake).file)
+        frame: pd.DataFrame = read_rows(user_features_table(game), day, lake).to_pandas()
+        return frame
 
     records = Records(lineage_of(game), lake)
     refused = records.refused_days()

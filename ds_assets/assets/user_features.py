@@ -1,4 +1,4 @@
-"""Features of each active user at the end of a day: windows, recency, gaps, attributes."""
+"""Features of each active user at the end of a day: windows, recency, lifetime, attributes."""
 
 import datetime as dt
 from collections.abc import Container, Sequence
@@ -6,8 +6,9 @@ from collections.abc import Container, Sequence
 import dagster as dg
 
 from ds_assets.core import features
-from ds_assets.core.engine import frame_of_days
+from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
 from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.lifetimes import find_roll_ups, newest_roll_up, user_lifetimes_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.window_days import count_window_days, find_missing_active_days
 from ds_assets.daily_assets import (
@@ -15,6 +16,7 @@ from ds_assets.daily_assets import (
     days_of,
     days_with,
     in_batches,
+    leave_out,
     recording,
     report_days,
     table_schema,
@@ -35,7 +37,8 @@ def materialize_days(
 ) -> dict[dt.date, int]:
     """Compute and store the `user_features` of days. Returns the number of users of each day."""
     users: dict[dt.date, int] = {}
-    stored = Records(lineage_of(game), lake).usable_files("user_activity")
+    records = Records(lineage_of(game), lake)
+    stored, roll_up_days = map(records.usable_files, ("user_activity", LIFETIMES))
 
     def days_read(first: dt.date, last: dt.date) -> list[dt.date]:
         return between(stored, features.arrival_days(first, game)[0], last)
@@ -45,13 +48,27 @@ def materialize_days(
 
     for batch in in_batches(sorted(days), bytes_read, BATCH_BYTES):
         days_of_batch = days_read(batch[0], batch[-1])
+        roll_ups = {day: newest_roll_up(day) for day in batch}
+        continued = sorted(roll_up_days.keys() & roll_ups.values())
         with (
             engine.read(days_of_batch, user_activity_table(game), lake) as activity,
-            frame_of_days(batch, "snapshot", engine) as snapshots,
+            engine.read(continued, user_lifetimes_table(game), lake) as lifetimes,
+            features.frame_of_snapshots(roll_ups, engine) as snapshots,
         ):
-            frame = features.user_features(activity, snapshots, game, engine)
+            frame = features.user_features(activity, lifetimes, snapshots, game, engine)
             users |= engine.store(frame, user_features_table(game), "snapshot", batch, lake)
     return users
+
+
+def _find_missing_roll_ups(days: Sequence[dt.date], records: Records) -> dict[dt.date, str]:
+    """Say which days have no roll-up to continue, though there is activity for one."""
+    roll_up_days, first_day = records.usable_days(LIFETIMES), min(records.usable_days(ACTIVITY))
+    newest = {day: max(find_roll_ups(first_day, day), default=None) for day in days}
+    return {
+        day: f"no whole user_lifetimes of {roll_up}; materialize user_lifetimes of the day first"
+        for day, roll_up in newest.items()
+        if roll_up is not None and roll_up not in roll_up_days
+    }
 
 
 def _describe(day: dt.date, records: Records) -> str:
@@ -87,6 +104,9 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
     ) -> None:
         days = days_with(days_of(context), "user_activity", lake, context, game)
+        days = leave_out(
+            days, _find_missing_roll_ups(days, Records(lineage_of(game), lake)), context
+        )
         with recording(context, days, lake, game):
             users = materialize_days(days, lake, engine, game)
         records = Records(lineage_of(game), lake)

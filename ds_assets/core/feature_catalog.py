@@ -16,7 +16,9 @@ from typing import Any
 
 from ds_assets.core.aggregates import latest
 from ds_assets.core.feature_columns import FeatureColumn, Heading, Topic, single_value
+from ds_assets.core.lifetimes import DECAYED, HALF_LIVES
 from ds_assets.core.measures import ACTIVE_DAYS, Measure, purchase_days, stored_measures
+from ds_assets.core.open_days import open_days_between
 from ds_assets.core.topics import LAST_SEEN, MEMBERSHIPS, TREND, purchases_topic, tenure_topic
 from ds_assets.core.wording import in_the_last, spoken
 from ds_assets.game import Attribute, Game
@@ -45,7 +47,7 @@ def typical_gap(f: Any) -> Any:
 
 def longest_gap(f: Any) -> Any:
     """Most days from one active day to the next."""
-    return f.max("gap").cast("double")
+    return f.max("active_gap").cast("double")
 
 
 def recency_in_gaps(f: Any) -> Any:
@@ -122,13 +124,34 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
             hours_since_active,
             "Hours from the last activity event to the end of the day.",
             LAST_SEEN,
+            nullable=True,
+            is_recent=True,
         ),
         _feature(
             hours_in_gaps,
             "Hours from the last activity event to the end of the day, divided by the typical gap.",
             LAST_SEEN,
             nullable=True,
+            is_recent=True,
         ),
+    )
+
+
+def _lifetime_features(game: Game) -> tuple[FeatureColumn, ...]:
+    """Features over the whole history of a user, which a roll-up and the days since it show."""
+    purchases = purchases_topic(game.lookback_days)
+    measures = {it.name: it for it in (ACTIVE_DAYS, purchase_days(game), *stored_measures(game))}
+    return (
+        _of_lifetime(
+            "lifetime_days",
+            partial(_open_days_since, "first_active_date", game),
+            "Days since the first active day of all.",
+            tenure_topic(game.lookback_days),
+        ),
+        *map(_total, measures.values()),
+        *_rhythm("active", "active day", LAST_SEEN, game),
+        *_rhythm("purchase", "day with a purchase", purchases, game),
+        *(_rate(measures[name], days, game) for name in DECAYED for days in HALF_LIVES),
     )
 
 
@@ -139,6 +162,7 @@ def declare_features(game: Game) -> tuple[FeatureColumn, ...]:
         *(_window_sum(measure, days) for measure in measures for days in game.windows),
         *(_trend(short, long) for short, long in pairwise(game.windows)),
         *_lookback_features(game),
+        *_lifetime_features(game),
     )
     codes = {
         TREND.code,
@@ -201,12 +225,86 @@ def _feature(
     )
 
 
+def _of_lifetime(
+    name: str, value: Callable[[Any], Any], description: str, topic: Topic
+) -> FeatureColumn:
+    return FeatureColumn(
+        name,
+        "real",
+        description,
+        nullable=True,
+        is_recent=True,
+        is_of_lifetime=True,
+        aggregate=value,
+        wording=topic,
+        measure=name,
+    )
+
+
+def _total(measure: Measure) -> FeatureColumn:
+    return _of_lifetime(
+        f"lifetime_{measure.name}",
+        partial(_column, measure.name),
+        f"{measure.description} over the whole history.",
+        measure.topic,
+    )
+
+
+def _rate(measure: Measure, half_life: int, game: Game) -> FeatureColumn:
+    return _of_lifetime(
+        f"{measure.name}_rate_{half_life}d",
+        partial(_decayed_rate, measure.name, half_life, game),
+        f"{measure.description} per day since the first active day, where a day has half the "
+        f"weight of one {half_life} days later.",
+        measure.topic,
+    )
+
+
+def _rhythm(kind: str, noun: str, topic: Topic, game: Game) -> tuple[FeatureColumn, ...]:
+    """Gaps over the whole history from one day of a kind to the next, and the present one."""
+    gap = f"lifetime_{kind}_gap"
+    return (
+        _of_lifetime(
+            f"lifetime_days_since_{kind}",
+            partial(_open_days_since, f"last_{kind}_date", game),
+            f"Days since the last {noun} of all.",
+            topic,
+        ),
+        _of_lifetime(
+            gap,
+            partial(_mean_gap, kind, game),
+            f"Mean number of days from one {noun} to the next over the whole history.",
+            topic,
+        ),
+        _of_lifetime(
+            f"{gap}_deviation",
+            partial(_gap_deviation, kind, game),
+            f"Standard deviation of the days from one {noun} to the next.",
+            topic,
+        ),
+        _of_lifetime(
+            f"longest_{gap}",
+            partial(_column, f"longest_{kind}_gap"),
+            f"Largest number of days from one {noun} to the next over the whole history.",
+            topic,
+        ),
+        _of_lifetime(
+            f"{gap}s_since",
+            partial(_gaps_since, kind, game),
+            f"Days since the last {noun}, divided by their mean gap over the whole history.",
+            topic,
+        ),
+    )
+
+
 def _window_sum(measure: Measure, days: int) -> FeatureColumn:
     subject = measure.on_a_day if days == 1 else measure.description
     return FeatureColumn(
         f"{measure.name}_{days}d",
         "real",
         f"{subject or measure.description} {in_the_last(days)}.",
+        nullable=measure.is_recent,
+        is_recent=measure.is_recent,
         aggregate=partial(_sum_in_window, measure, days),
         wording=measure.topic,
         measure=measure.name,
@@ -271,3 +369,36 @@ def _ratio_of_windows(short: int, long: int, f: Any) -> Any:
         for days in (short, long)
     )
     return f.when(usual > 0, recent / usual)
+
+
+def _column(name: str, f: Any) -> Any:
+    return f.col(name).cast("double")
+
+
+def _open_days_since(date: str, game: Game, f: Any) -> Any:
+    return open_days_between(f, f.col(date), f.col("snapshot"), game.closed_days).cast("double")
+
+
+def _mean_gap(kind: str, game: Game, f: Any) -> Any:
+    first, last = f.col(f"first_{kind}_date"), f.col(f"last_{kind}_date")
+    gaps = f.col(f"{kind}_days") - 1
+    return f.when(gaps > 0, open_days_between(f, first, last, game.closed_days) / gaps)
+
+
+def _gap_deviation(kind: str, game: Game, f: Any) -> Any:
+    gaps, mean = f.col(f"{kind}_days") - 1, _mean_gap(kind, game, f)
+    variance = f.col(f"{kind}_gap_squares") / gaps - mean * mean
+    return f.when(gaps > 1, f.sqrt(f.greatest(variance, f.lit(0.0))))
+
+
+def _gaps_since(kind: str, game: Game, f: Any) -> Any:
+    mean = _mean_gap(kind, game, f)
+    return f.when(mean > 0, _open_days_since(f"last_{kind}_date", game, f) / mean)
+
+
+def _decayed_rate(measure: str, half_life: int, game: Game, f: Any) -> Any:
+    """Decayed sum, divided by what it would be with one on each day since the first active day."""
+    ratio = 0.5 ** (1 / half_life)
+    days = _open_days_since("first_active_date", game, f) + 1
+    most = (1 - f.pow(f.lit(ratio), days)) / f.lit(1 - ratio)
+    return f.col(f"{measure}_decayed_{half_life}d") / most

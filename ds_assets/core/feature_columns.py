@@ -74,12 +74,14 @@ class FeatureColumn(Column):
 
     Attributes:
         aggregate: Computes the feature: given the engine's column functions, an aggregate
-            expression over the rows of `features.known_days` of one user.
+            expression over the rows of `features.known_days` of one user; or, of a lifetime, an
+            expression over its columns.
         wording: How the feature is given as a reason: a topic that it shares with others; or a
             text with `{}` for its value, of a feature that is a reason of its own.
         measure: What is measured; the same for all windows.
         windows: Trailing windows in days: one for a sum, two for a trend, none for the whole
             look-back.
+        is_of_lifetime: Whether it is computed from the user's lifetime (`core.lifetimes`).
         family: Family in cluster distances and cluster names; None: not used for clusters.
         direction: 1 where a larger value means more of the family, -1 where it means less.
         fill: What a missing value stands for in distances; None: the median.
@@ -91,6 +93,7 @@ class FeatureColumn(Column):
     wording: Topic | str
     measure: str
     windows: tuple[int, ...] = ()
+    is_of_lifetime: bool = False
     family: Family | None = None
     direction: Literal[1, -1] = 1
     fill: float | None = None

@@ -7,29 +7,51 @@ The rule of this file: features of day D see only what arrived and happened on o
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ds_assets.core.aggregates import latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import ACTIVITY_TIME
+from ds_assets.core.known_days import describe_days
+from ds_assets.core.lifetimes import (
+    continue_lifetimes,
+    last_covered_date,
+    rename_earlier,
+    sum_measures,
+    summarize,
+)
 from ds_assets.core.measures import stored_measures
-from ds_assets.core.open_days import is_open, open_days_between, subtract_open_days
+from ds_assets.core.open_days import open_days_between, subtract_open_days
 from ds_assets.game import Game
 
 
 def arrival_days(snapshot: dt.date, game: Game) -> tuple[dt.date, dt.date]:
-    """First and last arrival day that the features of a snapshot can need.
+    """First and last arrival day that the features of a snapshot can need, beside its roll-up.
 
-    One day more than the longest window: with a clock that runs ahead, an event can arrive on the
-    day before its own date.
+    One day more than the look-back: with a clock that runs ahead, an event can arrive on the day
+    before its own date.
     """
     return subtract_open_days(snapshot, game.lookback_days, game.closed_days), snapshot
 
 
+def frame_of_snapshots(
+    roll_ups: Mapping[dt.date, dt.date], engine: Engine
+) -> AbstractContextManager[DataFrame]:
+    """Open a frame of snapshots, each with the day of the roll-up that its lifetimes continue.
+
+    Returns:
+        Columns snapshot, roll_up, and covered: the last date that the roll-up covers.
+    """
+    rows = [(day, roll_up, last_covered_date(roll_up)) for day, roll_up in sorted(roll_ups.items())]
+    return engine.values(rows, "snapshot date, roll_up date, covered date")
+
+
 @plan_once
 def user_features(
-    activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine
+    activity: DataFrame, lifetimes: DataFrame, snapshots: DataFrame, game: Game, engine: Engine
 ) -> DataFrame:
     """Describe each user who is active at each snapshot.
 
@@ -39,7 +61,9 @@ def user_features(
     Args:
         activity: dt and the columns of `user_activity_table(game)`, at least for the arrival days
             of every snapshot; further days make no difference.
-        snapshots: Column snapshot: the days at whose end users are described.
+        lifetimes: dt and the columns of `user_lifetimes_table(game)` of the snapshots' roll-ups; no
+            rows for one that does not exist, because activity begins after what it would cover.
+        snapshots: Days at whose end users are described; see `frame_of_snapshots`.
         game: Declares the features, and who counts as active.
         engine: Engine that runs it.
 
@@ -48,47 +72,55 @@ def user_features(
     """
     f = engine.functions
     declared = declare_features(game)
-    days = known_days(activity, snapshots, game, engine)
-    users = days.groupBy("snapshot", "user_id").agg(
-        *(feature.aggregate(f).alias(feature.name) for feature in declared)
+    own = [feature for feature in declared if not feature.is_of_lifetime]
+    users = (
+        known_days(activity, snapshots, game, engine)
+        .groupBy("snapshot", "roll_up", "covered", "user_id")
+        .agg(
+            *(feature.aggregate(f).alias(feature.name) for feature in own),
+            *summarize(f, game, lambda date: date > f.col("covered")),
+        )
+        .where(f.col("days_since_active") < game.active_days)
     )
-    return users.where(f.col("days_since_active") < game.active_days)
+    earlier = rename_earlier(lifetimes, game, engine)
+    is_same = (f.col("roll_up") == f.col("earlier_dt")) & (
+        f.col("user_id") == f.col("earlier_user")
+    )
+    # A step of names alone: SQLFrame cannot tell apart columns of joined frames in expressions.
+    both = users.join(earlier, is_same, "left").select(*users.columns, *earlier.columns)
+    with_lifetimes = both.select(
+        *("snapshot", "user_id"),
+        *(feature.name for feature in own),
+        *continue_lifetimes(f, game, "covered", "snapshot"),
+    )
+    return with_lifetimes.select(
+        *("snapshot", "user_id"),
+        *(
+            feature.aggregate(f).alias(feature.name) if feature.is_of_lifetime else feature.name
+            for feature in declared
+        ),
+    )
 
 
 def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """What each snapshot knows of each user and event date: the rows that features aggregate.
 
     Returns:
-        Columns snapshot, user_id, event_date; the sum of each measure that is stored; `last_` and
-        the name of each attribute; `age`, open days from the event date to the snapshot; `hours`,
-        on a day with activity, hours of open days from the last one to the end of the snapshot;
-        `logged_days`, open days of logs up to and with the snapshot;
-        `active_date`, the event date of a day with activity, else null; `active_days`, 1 on such a
-        day, else 0; `gap`, on such a day, open days since the user's previous one; `purchase_days`,
-        1 on a day with a purchase, else 0. A closed day has the age of the open day before it. It
-        is not an active day, but a user with an event then has been seen.
+        The columns of `describe_days`, at the end of the snapshot; roll_up and covered; the sum of
+        each measure that is stored; `last_` and the name of each attribute; `hours`, on a day with
+        activity, hours of open days from the last one to the end of the snapshot; and
+        `logged_days`, open days of logs up to and with the snapshot.
     """
     f = engine.functions
-    days = _select_arrived(activity, snapshots, game, engine)
-    is_active = f.col("activities") > 0
-    is_active_day = is_active & is_open(f, f.col("event_date"), game.closed_days)
-    age = _age(game, f)
-    order = engine.window.partitionBy("snapshot", "user_id").orderBy("event_date")
-    before = order.rowsBetween(engine.window.unboundedPreceding, -1)
-    gap = f.min(f.when(is_active, age)).over(before) - age
-    # A single step: each further step of a frame costs planning time, whatever it does.
-    return days.select(
-        *("snapshot", "user_id", "event_date"),
+    arrived = _select_arrived(activity, snapshots, game, engine)
+    columns = (
+        *("roll_up", "covered"),
         *(measure.name for measure in stored_measures(game)),
         *(f"last_{name}" for name in game.attributes),
-        age.alias("age"),
-        _hours_since(f, f.col(ACTIVITY_TIME), age).alias("hours"),
+        _hours_since(f, f.col(ACTIVITY_TIME), _age(game, f)).alias("hours"),
         _logged_days(game, f).alias("logged_days"),
-        f.when(is_active, f.col("event_date")).alias("active_date"),
-        f.when(is_active_day, f.lit(1.0)).otherwise(f.lit(0.0)).alias("active_days"),
-        f.when(is_active_day, gap).alias("gap"),
-        f.when(f.col("purchases") > 0, f.lit(1.0)).otherwise(f.lit(0.0)).alias("purchase_days"),
     )
+    return describe_days(arrived, "snapshot", columns, game, engine)
 
 
 def _select_arrived(
@@ -102,13 +134,10 @@ def _select_arrived(
         & (f.col("event_date") <= f.col("snapshot"))
         & (_age(game, f) < game.lookback_days),
     )
-    return arrived.groupBy("snapshot", "user_id", "event_date").agg(
+    return arrived.groupBy("snapshot", "roll_up", "covered", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         _latest_activity(f).alias(ACTIVITY_TIME),
-        *(
-            measure.total(f, f.col(measure.name)).cast("double").alias(measure.name)
-            for measure in stored_measures(game)
-        ),
+        *sum_measures(f, game),
         # Days that were stored by version 0.1.0 have texts without a bound.
         *(
             latest_attribute(f, name, "last_time", f"last_{name}", game).alias(f"last_{name}")

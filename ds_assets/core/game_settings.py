@@ -25,7 +25,7 @@ from ds_assets.game import Game
 ANY_NAME = "*"
 """Stands in a declared key for a name that the author of the file has chosen."""
 _ORDERED = {"windows"}
-ACTIVITY, FEATURES = "user_activity", "user_features"
+ACTIVITY, LIFETIMES, FEATURES = "user_activity", "user_lifetimes", "user_features"
 
 
 class Consequence(StrEnum):
@@ -75,7 +75,7 @@ GAME_KEYS = (
         Consequence.INPUTS,
         "days before it are no longer read, or collected and read",
         "first_day",
-        assets=(FEATURES, "prediction_outcomes"),
+        assets=(LIFETIMES, FEATURES, "prediction_outcomes"),
     ),
     *_declare(Consequence.NOTHING, "days after it are not run", "last_day"),
     *_declare(
@@ -83,7 +83,7 @@ GAME_KEYS = (
         "windows of features and labels do not count it; checks use it for days that are made from "
         "now on",
         "closed_days",
-        assets=(FEATURES, "prediction_outcomes"),
+        assets=(LIFETIMES, FEATURES, "prediction_outcomes"),
     ),
     *_declare(
         Consequence.AGAIN,
@@ -135,7 +135,13 @@ GAME_KEYS = (
     *_declare(
         Consequence.AGAIN,
         "the tables have other columns",
-        *("events.counted", "properties.*", "attributes.*.field", "attributes.*.type"),
+        *("events.counted", "properties.*"),
+        assets=(ACTIVITY, LIFETIMES, FEATURES),
+    ),
+    *_declare(
+        Consequence.AGAIN,
+        "the tables have other columns",
+        *("attributes.*.field", "attributes.*.type"),
         assets=(ACTIVITY, FEATURES),
     ),
     *_declare(

@@ -8,13 +8,17 @@ import datetime as dt
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ds_assets.core.game_settings import NO_SETTINGS, GameSettings, settings_of
+from ds_assets.core.game_settings import LIFETIMES, NO_SETTINGS, GameSettings, settings_of
+from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.core.tables import TARGET_PREDICTIONS
 from ds_assets.core.targets import SNAPSHOTS, Target, targets_of
 from ds_assets.game import Game
 
 RAW_LOGS = "raw_logs"
+USABLE_WHEN_REFUSED = frozenset({RAW_LOGS, LIFETIMES})
+"""Assets whose days others are made from although the activity of the day is refused: a roll-up of
+lifetimes reads no refused activity, and serves the four weeks after it."""
 WEEK = 7
 """Days over which changes of cluster are counted: on the same weekday users are alike."""
 LONGEST_PAUSE = 7
@@ -91,6 +95,7 @@ class Lineage:
         tables: Tables that it stores in the lake; none for a delivery.
         models: Kinds of models that it stores in the lake.
         settings: The game file that it is made with.
+        period: Days from one stored day to the next.
         first_day: First day of the game; earlier ones are neither made nor read.
         last_day: Last day of the game; later ones are not made.
     """
@@ -99,8 +104,14 @@ class Lineage:
     tables: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     settings: GameSettings = NO_SETTINGS
+    period: int = 1
     first_day: dt.date = dt.date.min
     last_day: dt.date = dt.date.max
+
+    def is_made_on(self, day: dt.date) -> bool:
+        """Whether a day of the asset is one of those that are stored."""
+        is_within = self.first_day <= day <= self.last_day
+        return is_within and day.toordinal() % self.period == 0
 
 
 def lineage_of(game: Game) -> Mapping[str, Lineage]:
@@ -125,8 +136,19 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
     return {
         RAW_LOGS: Lineage(),
         "user_activity": Lineage((Reads(RAW_LOGS),), ("user_activity",)),
+        LIFETIMES: Lineage(
+            (
+                Reads("user_activity", PERIOD_DAYS + WAIT_DAYS, closed_days=game.closed_days),
+                Reads(LIFETIMES, PERIOD_DAYS, PERIOD_DAYS),
+            ),
+            (LIFETIMES,),
+            period=PERIOD_DAYS,
+        ),
         "user_features": Lineage(
-            (Reads("user_activity", game.lookback_days, closed_days=game.closed_days),),
+            (
+                Reads("user_activity", game.lookback_days, closed_days=game.closed_days),
+                Reads(LIFETIMES, PERIOD_DAYS - 1),
+            ),
             ("user_features",),
         ),
         "clusters": Lineage((features, clusters_before), ("clusters",), ("clusters",)),

@@ -29,6 +29,7 @@ class Measure:
         description: What the sum is, without the window.
         topic: What its features are about when they are given as a reason.
         on_a_day: What the sum over a single day is, where that is not the description.
+        is_recent: Whether features that an earlier version stored lack it.
         family: See `FeatureColumn`.
         profile: See `FeatureColumn`; that of the window of four weeks.
         heading: First line of the heading in the picture of the profiles; empty: not in it.
@@ -39,6 +40,7 @@ class Measure:
     description: str
     topic: Topic
     on_a_day: str = ""
+    is_recent: bool = False
     family: Family | None = None
     profile: int | None = None
     heading: str = ""
@@ -84,6 +86,7 @@ def purchase_days(game: Game) -> Measure:
         "Days with a purchase",
         purchases_topic(game.lookback_days),
         on_a_day="Whether there was a purchase",
+        is_recent=True,
     )
 
 

@@ -34,12 +34,21 @@ def purchases_topic(lookback: int) -> Topic:
 
 def tenure_topic(lookback: int) -> Topic:
     """The topic of a user's first day, of which features see a number of days."""
-    words = partial(wording.tenure, lookback)
-    return fixed_topic("tenure", Phrase((PhraseValue("tenure_days"),), words))
+    return Topic("tenure", partial(_tenure_phrase, lookback))
+
+
+def _tenure_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phrase:
+    if any(feature.is_of_lifetime for feature in features):  # which sees the first day of all
+        return Phrase((PhraseValue("lifetime_days"),), partial(wording.tenure, 0))
+    return Phrase((PhraseValue("tenure_days"),), partial(wording.tenure, lookback))
 
 
 def _sums_phrase(amount: Amount, features: Sequence[FeatureColumn]) -> Phrase:
     shown = _nearest_windows(features)
+    if not shown:
+        total = next((it.name for it in features if it.name.startswith("lifetime_")), "")
+        shown_total = (PhraseValue(total, amount.decimals),)
+        return Phrase(shown_total, partial(wording.amount_in_all, amount))
     windows = [feature.windows[0] for feature in shown]
     return Phrase(
         tuple(PhraseValue(feature.name, amount.decimals) for feature in shown),
@@ -68,8 +77,11 @@ def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phras
 
 
 def _nearest_windows(features: Sequence[FeatureColumn]) -> list[FeatureColumn]:
-    """Features of the windows nearest to four weeks and to one; a single one if it is the same."""
-    ascending = sorted(features, key=lambda feature: feature.windows)
+    """Features of the windows nearest to four weeks and to one, each once; none without windows."""
+    windowed = (feature for feature in features if feature.windows)
+    ascending = sorted(windowed, key=lambda feature: feature.windows)
+    if not ascending:
+        return []
     far, near = (
         min(ascending, key=lambda feature: abs(feature.windows[0] - days))
         for days in (FOUR_WEEKS, WEEK)

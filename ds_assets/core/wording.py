@@ -96,6 +96,11 @@ def amounts_in_windows(amount: Amount, windows: Sequence[int], *sums: Number) ->
     return f"{first}, {second} {in_the_last(windows[1], '')}"
 
 
+def amount_in_all(amount: Amount, value: Number) -> str:
+    """For example "12 active days in all"."""
+    return f"{_show_amount(amount, value)} in all"
+
+
 def last_seen(days: Number, gap: Number) -> str:
     """For example "last seen 6 days ago, usually every 1.4 days"."""
     words = f"last seen {_ago(days)}"

@@ -16,7 +16,7 @@ CHECK = "is_not_given_up"
 FIRST_ASSETS = {
     COLLECT: "raw_logs",
     PREDICT: "user_activity",
-    PREDICT_AGAIN: "user_features",
+    PREDICT_AGAIN: "user_lifetimes",
     DELIVER_AGAIN: "rds_results",
     JUDGE: "prediction_outcomes",
 }

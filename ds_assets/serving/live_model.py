@@ -16,6 +16,7 @@ from pyarrow import ArrowInvalid
 
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
 from ds_assets.core.targets import custom_targets, targets_of
 from ds_assets.errors import InputError
@@ -24,7 +25,7 @@ from ds_assets.infra.installation_ids import read_lake_id
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import open_day, table_file
+from ds_assets.infra.lake.tables import StoredDay, open_day, open_days, table_file
 from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 
@@ -58,11 +59,15 @@ class ScoredEvents:
 
 @dataclass(frozen=True)
 class _Day:
-    """A day in memory: its models and features, and the tags of the files they were read from."""
+    """A day in memory: its models and features, and the tags of the files they were read from.
+
+    With it the days of the stored roll-ups of lifetimes, which raw events continue.
+    """
 
     tags: Mapping[str, str]
     scorer: OnlineScorer
     features: OnlineFeatures
+    roll_ups: tuple[dt.date, ...]
 
 
 class LakeModel:
@@ -145,10 +150,10 @@ class LakeModel:
         Raises:
             LiveUnavailable: no day has models, or they need other features.
         """
-        scorer = self._newest().scorer
-        features = self._event_features().of(lines, as_of)
+        day = self._newest()
+        features = self._event_features().of(lines, as_of, self._open_roll_up(day, as_of))
         try:
-            records = scorer.score(features.users, reasons=reasons, as_of=as_of)
+            records = day.scorer.score(features.users, reasons=reasons, as_of=as_of)
         except InputError as error:
             raise LiveUnavailable(str(error)) from None
         return ScoredEvents(records, features.rejected)
@@ -218,7 +223,8 @@ class LakeModel:
             scorer = OnlineScorer(
                 models, declare_features(self._game), own_targets, self._game.closed_days
             )
-            loaded = _Day(tags, scorer, self._load_features(day))
+            roll_ups = tuple(Records({}, self._lake).usable_files(LIFETIMES))
+            loaded = _Day(tags, scorer, self._load_features(day), roll_ups)
         except (InputError, LiveUnavailable):
             self._damaged = tags, self._clock()
             raise
@@ -233,6 +239,14 @@ class LakeModel:
             return OnlineFeatures(open_day("user_features", day, self._lake).file)
         except (InputError, ArrowInvalid, OSError) as error:
             raise LiveUnavailable(f"{name} of {self._lake} cannot be read: {error}") from None
+
+    def _open_roll_up(self, day: _Day, as_of: dt.date) -> dict[dt.date, StoredDay]:
+        """Open the newest roll-up up to a day; empty where there is none."""
+        roll_ups = [roll_up for roll_up in day.roll_ups if roll_up <= as_of]
+        try:
+            return open_days(LIFETIMES, roll_ups[-1:], self._lake)
+        except (InputError, OSError) as error:
+            raise LiveUnavailable(f"a roll-up of lifetimes cannot be read: {error}") from None
 
     def _newest_stored(self) -> tuple[dt.date, Mapping[str, str]]:
         refused = Records({}, self._lake).refused_days()

@@ -17,13 +17,16 @@ from pyarrow import parquet
 
 from ds_assets.core import features, labels
 from ds_assets.core.attribute_texts import shorten
-from ds_assets.core.engine import DataFrame, frame_of_days
+from ds_assets.core.engine import DataFrame
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_activity_table, user_features_table
+from ds_assets.core.lifetimes import newest_roll_up, user_lifetimes_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.tables import read_rows, store_rows, table_file
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
+from ds_assets_tests.core.lifetime_reference import dates_of, describe_lifetime
 
 Described = dict[tuple[dt.date, str], dict[str, Any]]
 
@@ -40,6 +43,8 @@ GAME_WITH_CLOSED_DAYS = GAME.model_copy(
     update={"closed_days": frozenset(FIRST_DAY + dt.timedelta(days=n) for n in (2, 5, 7, 8, 40))}
 )
 SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (2, 6, 7, 8, 9))
+WINDOWED = [it.name for it in declare_features(GAME) if not it.is_of_lifetime]
+"""Features that the days of the look-back show."""
 SEEDS = st.integers(0, 2**32 - 1)
 
 # A query takes as long as a thousand histories, so an example is many users at once. Users are
@@ -138,6 +143,7 @@ class World:
         arrived = defaultdict(list)
         for row in rows:
             arrived[row.arrived].append(vars(row))
+        self._days = sorted({*self._days, *arrived})
         for at in self._days:
             table = pa.Table.from_pylist(arrived[at], self._table.arrow_schema)
             store_rows(table, self._table.name, at, self._lake)
@@ -149,11 +155,13 @@ class World:
 
     @contextmanager
     def features(self, snapshots: Sequence[dt.date] = SNAPSHOTS) -> Iterator[DataFrame]:
+        roll_ups = {at: newest_roll_up(at) for at in snapshots}
         with (
             engine().read(self._days, self._table, self._lake) as activity,
-            frame_of_days(snapshots, "snapshot", engine()) as days,
+            engine().read([], user_lifetimes_table(self.game), self._lake) as lifetimes,
+            features.frame_of_snapshots(roll_ups, engine()) as days,
         ):
-            yield features.user_features(activity, days, self.game, engine())
+            yield features.user_features(activity, lifetimes, days, self.game, engine())
 
     def outcomes_of(
         self, snapshots: Mapping[dt.date, Sequence[dt.date]], horizon: int
@@ -206,7 +214,7 @@ def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, A
         (row, _open_days(row.event_date, snapshot, game))
         for row in history
         if row.arrived <= snapshot >= row.event_date
-        and _open_days(row.event_date, snapshot, game) < max(game.windows)
+        and _open_days(row.event_date, snapshot, game) < game.lookback_days
     ]
     dates = {row.event_date: age for row, age in aged_rows if row.activities > 0}
     ages = sorted(dates.values())
@@ -232,6 +240,7 @@ def _described(history: list[Row], snapshot: dt.date, game: Game) -> dict[str, A
         "hours_in_gaps": hours / (24 * typical) if typical else None,
         "last_country": _last(aged_rows, "last_country"),
         "last_level": _last(aged_rows, "last_level"),
+        **describe_lifetime(dates_of(row for row, _ in aged_rows), snapshot, game),
     }
 
 
@@ -301,7 +310,7 @@ def _unequal(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, Any
 
 def _same(left: Any, right: Any) -> bool:
     if isinstance(left, float) and isinstance(right, int | float):
-        return math.isclose(left, right, rel_tol=1e-12)
+        return math.isclose(left, right, rel_tol=1e-6, abs_tol=1e-6)
     return bool(left == right)
 
 
@@ -389,7 +398,13 @@ def test_a_window_holds_its_snapshot_and_the_days_before_it_and_no_more(world: W
     for days in GAME.windows:
         assert row[f"events_{days}d"] == row[f"spend_{days}d"] == 2**days - 1
         assert row[f"active_days_{days}d"] == days
-    assert row["tenure_days"] == GAME.lookback_days - 1
+
+
+def test_a_user_is_known_for_as_long_as_features_look_back(tmp_path: Path) -> None:
+    rows = [make_row("a", number) for number in (0, 9, 60)]
+    first = FIRST_DAY + dt.timedelta(days=9)
+    row = World(tmp_path, GAME).describe(rows, [day(60)])[day(60), "a"]
+    assert row["tenure_days"] == (day(60) - first).days == 51
 
 
 def test_a_day_with_purchases_counts_once_whatever_the_basket_and_its_arrival(
@@ -436,24 +451,26 @@ def test_events_dated_ahead_of_their_arrival_count_from_their_own_date_on(world:
     assert sorted(snapshot for snapshot, _ in described) == [day(8), day(9)]
 
 
-def test_the_arrival_days_that_features_ask_for_are_enough(world: World) -> None:
-    first, last = features.arrival_days(day(9), GAME)
+def test_the_arrival_days_that_features_ask_for_are_enough(tmp_path: Path) -> None:
+    at = GAME.lookback_days + 4
+    first, last = features.arrival_days(day(at), GAME)
     rows = random_histories(seed=2)
+    rows += [make_row(user, at) for user in sorted({row.user_id for row in rows})]
     needed = [replace(r, user_id=f"-{r.user_id}") for r in rows if first <= r.arrived <= last]
-    described = {
-        user: row for (at, user), row in world.describe(rows + needed).items() if at == day(9)
-    }
-    whole = {user: row for user, row in described.items() if not user.startswith("-")}
-    assert {f"-{user}": row for user, row in whole.items()} == {
-        user: row for user, row in described.items() if user.startswith("-")
-    }
-    assert len(whole) > 200
+    described = World(tmp_path, GAME).describe(rows + needed, [day(at)])
+    assert len(needed) < len(rows)
+    for (_, user), row in described.items():
+        other = described[day(at), f"-{user.removeprefix('-')}"]
+        assert {name: row[name] for name in WINDOWED} == {name: other[name] for name in WINDOWED}
+    assert len(described) > 1000
 
 
-def test_the_first_of_those_days_is_needed_for_a_clock_that_runs_ahead(world: World) -> None:
-    assert features.arrival_days(day(8), GAME) == (day(3), day(8))
-    rows = [make_row("a", 8), make_row("a", 3, dated=4, spend=2.0)]
-    assert world.describe(rows)[day(8), "a"]["spend_5d"] == 2.0
+def test_the_first_of_those_days_is_needed_for_a_clock_that_runs_ahead(tmp_path: Path) -> None:
+    at = GAME.lookback_days
+    assert features.arrival_days(day(at), GAME) == (day(0), day(at))
+    rows = [make_row("a", at), make_row("a", 0, dated=1, spend=2.0)]
+    described = World(tmp_path, GAME).describe(rows, [day(at)])[day(at), "a"]
+    assert described["tenure_days"] == at - 1
 
 
 def test_the_last_value_is_that_of_the_latest_time_that_has_one(world: World) -> None:
@@ -530,9 +547,9 @@ def test_a_steady_user_has_a_steady_trend_from_the_first_day_of_logs_on(world: W
     }
 
 
-def test_gaps_lie_between_active_days_within_the_lookback(world: World) -> None:
+def test_gaps_lie_between_active_days(world: World) -> None:
     rows = [make_row("a", 8 - age) for age in (0, 1, 4)] + [make_row("a", 6, activities=0)]
     described = world.describe(rows)
     before, after = described[day(8), "a"], described[day(9), "a"]
     assert (before["typical_gap"], before["longest_gap"], before["recency_in_gaps"]) == (2, 3, 0)
-    assert (after["typical_gap"], after["longest_gap"], after["recency_in_gaps"]) == (1, 1, 1)
+    assert (after["typical_gap"], after["longest_gap"], after["recency_in_gaps"]) == (2, 3, 0.5)

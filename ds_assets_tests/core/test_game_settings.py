@@ -14,6 +14,7 @@ from ds_assets.core.game_settings import (
     ACTIVITY,
     FEATURES,
     GAME_KEYS,
+    LIFETIMES,
     Consequence,
     GameSettings,
     describe_key,
@@ -93,7 +94,7 @@ def test_keys_name_assets_of_the_graph_and_those_that_are_made_again_read_the_fi
         assert set(declared.assets) <= assets
         if declared.consequence is Consequence.AGAIN:
             assert declared.assets
-            assert set(declared.assets) <= {ACTIVITY, FEATURES}
+            assert set(declared.assets) <= {ACTIVITY, LIFETIMES, FEATURES}
 
 
 @pytest.mark.parametrize("key", OTHER_VALUES)

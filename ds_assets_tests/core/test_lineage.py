@@ -56,7 +56,7 @@ def test_predictions_are_made_from_the_model_of_each_target() -> None:
 
 
 def test_features_are_made_from_the_arrival_days_that_they_can_see() -> None:
-    (activity,) = lineage_of(GAME)["user_features"].reads
+    activity, _ = lineage_of(GAME)["user_features"].reads
     first, last = arrival_days(day(200), GAME)
     read = activity.days(day(200), days(*range(400)))
     assert (read[0], read[-1]) == (first, last)
@@ -94,7 +94,7 @@ def test_a_window_does_not_wait_for_a_closed_day_and_is_longer_by_it() -> None:
 
 def test_features_reach_back_further_over_closed_days() -> None:
     game = make_game(closed_days=days(130, 150))
-    (activity,) = lineage_of(game)["user_features"].reads
+    activity, _ = lineage_of(game)["user_features"].reads
     read = activity.days(day(200), days(*range(400)))
     assert (read[0], read[-1]) == arrival_days(day(200), game)
     assert len(read) == game.lookback_days + 3

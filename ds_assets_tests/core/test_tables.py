@@ -115,8 +115,11 @@ def test_an_attribute_keeps_its_type_from_activity_to_features() -> None:
 
 
 def test_what_can_be_missing_in_features_is_what_one_active_day_does_not_tell() -> None:
-    columns = user_features_table(make_game(windows=(7, 28))).columns
-    assert {column.name for column in columns if column.nullable} == {
+    game = make_game(windows=(7, 28))
+    columns = user_features_table(game).columns
+    recent = {column.name for column in columns if column.is_recent}
+    assert {feature.name for feature in declare_features(game) if feature.is_of_lifetime} < recent
+    assert {column.name for column in columns if column.nullable} == recent | {
         *("trend_7d_28d", "days_since_purchase", "typical_gap", "longest_gap"),
         *("recency_in_gaps", "last_country", "last_level"),
     }

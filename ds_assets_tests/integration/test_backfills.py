@@ -146,9 +146,10 @@ def test_a_run_whose_cache_is_empty_ends_with_the_newest_day_in_the_cache(
 
 def test_a_run_leaves_nothing_in_staging_and_no_unknown_folder() -> None:
     entries = {path.name for path in finished().settings.lake.iterdir()}
-    tables = {"raw", "user_activity", "event_ids", "quarantine", "user_features", "clusters"}
+    tables = {"raw", "user_activity", "event_ids", "quarantine", "clusters"}
+    of_users = {"user_lifetimes", "user_features"}
     others = {"predictions", "cluster_profiles", "prediction_outcomes", "models", "provenance"}
-    assert entries == tables | others | {"_staging", "installation.json"}
+    assert entries == tables | of_users | others | {"_staging", "installation.json"}
     assert finished().lake.objects("_staging") == []
 
 

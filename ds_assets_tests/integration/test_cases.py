@@ -62,7 +62,9 @@ def test_a_country_never_seen_before_changes_no_chance_by_itself_and_is_no_reaso
         it["user"]["country"] = OTHER_COUNTRY
 
     rewrite_logs(installation, LAST, travel)
-    installation.run(LAST, assets=("raw_logs", "user_activity", "user_features", "predictions"))
+    installation.run(
+        LAST, assets=("raw_logs", "user_activity", "user_lifetimes", "user_features", "predictions")
+    )
     after = predictions(installation, LAST)
     users = sorted(travellers & {*before.index})
     assert len(users) > 50

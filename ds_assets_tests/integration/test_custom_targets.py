@@ -77,7 +77,7 @@ def played() -> Installation:
     """A game with three targets of its own, predicted on two days."""
     home = shared_folder() / "custom_targets"
     installation, _ = make_played(home, PAYING | {"targets": TARGETS}, users=600, days=32, seed=5)
-    installation.run(START, LAST, ["raw_logs", "user_activity", "user_features"])
+    installation.run(START, LAST, ["raw_logs", "user_activity", "user_lifetimes", "user_features"])
     for predicted in (JUDGED, LAST):
         predict(installation, predicted)
     installation.run(JUDGED, assets=["prediction_outcomes"])

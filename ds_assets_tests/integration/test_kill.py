@@ -26,7 +26,7 @@ from ds_assets_tests.infra.factories import get_rows
 
 KILLS = 3
 USERS, DAYS, SEED = 300, 24, 5
-HISTORY = ("raw_logs", "user_activity", "user_features")
+HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
 _INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _LAST = START + dt.timedelta(days=DAYS - 1)
 _LATER = _LAST - dt.timedelta(days=1)

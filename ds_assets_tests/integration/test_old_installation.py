@@ -99,7 +99,14 @@ def assert_same_predictions(new: pa.Table, stored: pa.Table) -> None:
             difference = pc.max(pc.abs(pc.subtract(new[name], stored[name]))).as_py()
             assert difference is None or difference < FLOAT32_ROUNDING, name
         else:
-            assert new[name].equals(stored[name]), name
+            assert new[name].to_pylist() == [say_now(it) for it in stored[name].to_pylist()], name
+
+
+def say_now(value: object) -> object:
+    """What this release says where the old one said something: features look back further now."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("no purchase in the last 14 days", "no purchase in the last 56 days")
 
 
 def test_its_results_database_is_migrated_with_every_delivered_row(results_url: str) -> None:

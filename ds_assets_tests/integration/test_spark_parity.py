@@ -13,8 +13,8 @@ import zstandard
 from pyarrow import parquet
 
 from ds_assets.assets import predictions, user_activity, user_features
-from ds_assets.core import labels
-from ds_assets.core.game_tables import stored_activity_table
+from ds_assets.core import features, labels, lifetimes
+from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.spark import SparkEngine, open_spark
@@ -43,7 +43,7 @@ LAST = day(DAYS - 1)
 WITHOUT_LOGS = day(12)
 MESSY_DAY = day(6)
 TABLES = ("user_activity", "quarantine", "user_features", "predictions")
-HISTORY = ("raw_logs", "user_activity", "user_features")
+HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
 UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "predictions")
 MESS: dict[str, Any] = {
     "broken": 0.01,
@@ -270,6 +270,39 @@ def test_labels_are_the_same(
         pd.testing.assert_frame_equal(
             frame, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9
         )
+
+
+def continued(installation: Installation, engine: LakeEngine, game: Game) -> pd.DataFrame:
+    """Features of a day that continue a roll-up of its first two weeks."""
+    roll_up, table = day(13 + lifetimes.WAIT_DAYS), lifetimes.user_lifetimes_table(game)
+    days = [as_of for as_of in installation.lake.days("user_activity") if as_of <= LAST]
+    lake = installation.lake
+    with (
+        engine.read(days, user_activity_table(game), lake) as activity,
+        engine.read([], table, lake) as before,
+        lifetimes.frame_of_period(roll_up, engine) as period,
+    ):
+        frame = lifetimes.roll_up(before, activity, period, game, engine)
+        assert engine.store(frame, table, "roll_up", [roll_up], lake)[roll_up] > 100
+    with (
+        engine.read(days, user_activity_table(game), lake) as activity,
+        engine.read([roll_up], table, lake) as stored_roll_up,
+        features.frame_of_snapshots({LAST: roll_up}, engine) as snapshots,
+    ):
+        frame = features.user_features(activity, stored_roll_up, snapshots, game, engine)
+        rows = engine.to_pandas(frame)
+    return rows.sort_values("user_id", ignore_index=True).drop(columns="snapshot")
+
+
+def test_features_that_continue_a_roll_up_are_the_same(
+    by_duckdb: Installation, by_connect: tuple[Installation, SparkEngine]
+) -> None:
+    game = by_duckdb.game
+    expected = continued(by_duckdb, by_duckdb.engine, game)
+    assert expected["lifetime_days"].max() > LAST.toordinal() - day(14).toordinal()
+    pd.testing.assert_frame_equal(
+        continued(*by_connect, game), expected, check_dtype=False, rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("log_format", ["csv", "parquet"])

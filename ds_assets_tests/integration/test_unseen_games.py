@@ -138,7 +138,7 @@ def play(log: Log, home: Path) -> Played:
     snapshots = sorted(day for day in needed if day >= log.first_day)
     with recorded("user_features", snapshots, lineage_of(game), installation.lake, "one by one"):
         user_features.materialize_days(snapshots, installation.lake, installation.engine, game)
-    from_features_on = dg.AssetSelection.assets("user_features").downstream()
+    from_features_on = dg.AssetSelection.assets("user_lifetimes").downstream()
     assert installation.run(last, last, from_features_on) == []
     return Played(log, installation)
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 
 from ds_assets.core import activity, features
-from ds_assets.core.engine import frame_of_days
 from ds_assets.core.game_tables import user_activity_table
+from ds_assets.core.lifetimes import newest_roll_up, user_lifetimes_table
 from ds_assets.game import Events, Game
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.folder import FolderLake
@@ -191,9 +191,10 @@ def described_lines(files: Sequence[RawObject], batches: int, lake: FolderLake) 
             engine().store(frame, table, "dt", batch, lake)
     with (
         engine().read(days, table, lake) as frame,
-        frame_of_days(days, "snapshot", engine()) as snapshots,
+        engine().read([], user_lifetimes_table(PLAYED), lake) as lifetimes,
+        features.frame_of_snapshots({at: newest_roll_up(at) for at in days}, engine()) as snapshots,
     ):
-        rows = records(features.user_features(frame, snapshots, PLAYED, engine()))
+        rows = records(features.user_features(frame, lifetimes, snapshots, PLAYED, engine()))
         return {(row.pop("snapshot"), row.pop("user_id")): row for row in rows}
 
 

@@ -31,7 +31,7 @@ from ds_assets_tests.infra.factories import put
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 USERS, PLAYED_DAYS, SERVED_DAYS = 400, 32, 8
-_HISTORY = ("raw_logs", "user_activity", "user_features")
+_HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
 _PREDICTED = ("clusters", "churn_model", "payment_model", "predictions")
 """Assets of the served days alone; nothing else of the graph is served."""
 _LANDS = ("user_features", "models/clusters", "models/churn", "models/payment")

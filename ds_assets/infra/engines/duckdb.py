@@ -144,7 +144,7 @@ class DuckDBEngine:
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> Iterator[DataFrame]:
         """See `LakeEngine`."""
         chosen = list(days)
-        query = _select(open_days(table.name, chosen, lake), table)
+        query = select_days(open_days(table.name, chosen, lake), table)
         with self._borrow_name(table.name, _ddl(table)) as view:
             self._connection.execute(f"CREATE VIEW {view} AS {query}")
             try:
@@ -337,7 +337,8 @@ def _combine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _select(days: Mapping[dt.date, StoredDay], table: Table) -> str:
+def select_days(days: Mapping[dt.date, StoredDay], table: Table) -> str:
+    """Return the SQL of the rows of opened days, with the day, named dt."""
     if not days:
         nulls = ", ".join(f"CAST(NULL AS {_TYPES[c.type]}) AS {c.name}" for c in table.columns)
         return f"SELECT CAST(NULL AS DATE) AS dt, {nulls} WHERE false"

@@ -13,10 +13,14 @@ from ds_assets.core.activity import daily_activity
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.features import user_features
 from ds_assets.core.game_tables import user_features_table
+from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
 from ds_assets.game import Game
-from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of
+from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of, select_days
 from ds_assets.infra.engines.duckdb_reader import parsed
 from ds_assets.infra.engines.raw_files import RawLines
+from ds_assets.infra.lake.tables import StoredDay
+
+NO_ROLL_UPS: Mapping[dt.date, StoredDay] = {}
 
 
 @dataclass(frozen=True)
@@ -49,35 +53,59 @@ class EventFeatures:
         self._reader = engine.own_reader(game)
         self._connection = self._reader.connection
         self._snapshots = f"{self._reader.name}_snapshots"
-        self._connection.execute(f"CREATE TABLE {self._snapshots} (snapshot DATE)")
+        self._connection.execute(
+            f"CREATE TABLE {self._snapshots} (snapshot DATE, roll_up DATE, covered DATE)"
+        )
+        self._lifetimes_table = user_lifetimes_table(game)
+        self._lifetimes = self._fill_lifetimes({})
         activity = daily_activity(self._reader.frame, game, engine)
-        snapshots = engine.table(self._snapshots)
+        lifetimes, snapshots = engine.table(self._lifetimes), engine.table(self._snapshots)
         table = user_features_table(game)
         self._columns = table.names
-        query = rows_of(user_features(activity, snapshots, game, engine), table)
+        query = rows_of(user_features(activity, lifetimes, snapshots, game, engine), table)
         self._features = parsed(self._connection, query)
         self._rejected = (
             f"SELECT dt, line, reason FROM {self._reader.name}_bad_lines ORDER BY dt, line"
         )
 
-    def of(self, lines: Mapping[dt.date, Sequence[str]], as_of: dt.date) -> ComputedFeatures:
+    def of(
+        self,
+        lines: Mapping[dt.date, Sequence[str]],
+        as_of: dt.date,
+        roll_ups: Mapping[dt.date, StoredDay] = NO_ROLL_UPS,
+    ) -> ComputedFeatures:
         """Compute the features of active users at the end of a day.
 
         They equal those of the batch if the lines are all those of these users that arrived in
-        `arrival_days`, and no other user has an event with the same id.
+        `arrival_days`, no other user has an event with the same id, and the newest roll-up is
+        given.
 
         Args:
             lines: Log lines by arrival day. For CSV, the first line of a day is the header.
             as_of: The day. Lines that arrived, and events that happened, later are ignored.
+            roll_ups: The newest stored roll-up up to the day, if there is one.
         """
         files = [RawLines(day, str(day), own) for day, own in sorted(lines.items())]
+        roll_up = max(roll_ups, default=newest_roll_up(as_of))
+        snapshot = [as_of, roll_up, last_covered_date(roll_up)]
         with self._lock:
             self._connection.execute(f"TRUNCATE {self._snapshots}")
-            self._connection.execute(f"INSERT INTO {self._snapshots} VALUES (?)", [as_of])
+            self._connection.execute(f"INSERT INTO {self._snapshots} VALUES (?, ?, ?)", snapshot)
             self._reader.read_files(files)
+            self._fill_lifetimes(roll_ups)
             rejected = self._connection.execute(self._rejected).fetchall()
             users = self._connection.execute(self._features).fetchall()
         return ComputedFeatures(
             [dict(zip(self._columns, user, strict=True)) for user in users],
             [RejectedLine(*line) for line in rejected],
         )
+
+    def _fill_lifetimes(self, roll_ups: Mapping[dt.date, StoredDay]) -> str:
+        """Replace the lifetimes by those of the users of the lines, and return their table."""
+        name = f"{self._reader.name}_lifetimes"
+        self._connection.execute(
+            f"CREATE OR REPLACE TABLE {name} AS "
+            f"SELECT * FROM ({select_days(roll_ups, self._lifetimes_table)}) "
+            f"WHERE user_id IN (SELECT user_id FROM {self._reader.name}_lines)"
+        )
+        return name

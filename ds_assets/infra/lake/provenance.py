@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from ds_assets.core.game_settings import GameSettings, find_changes, needs_again
-from ds_assets.core.lineage import RAW_LOGS, Lineage
+from ds_assets.core.lineage import RAW_LOGS, USABLE_WHEN_REFUSED, Lineage
 from ds_assets.core.provenance import (
     Provenance,
     Summary,
@@ -95,6 +95,7 @@ class Records:
         """
         recorded, refused = self.recorded_days(asset), self.refused_days()
         first = self._lineages.get(asset, _NO_LINEAGE).first_day
+        refused = set() if asset in USABLE_WHEN_REFUSED else refused
         if asset == RAW_LOGS or not (refused or first > min(recorded, default=first)):
             return recorded
         return {
@@ -159,7 +160,8 @@ class Records:
         """Stored days that were made from other inputs than there are now, ascending.
 
         A delivery is outdated for every day with predictions that it does not hold, any other asset
-        for an accepted day that it lacks. Refused days are not made again.
+        for an accepted day that it lacks. Refused days are not made again; of an asset that is
+        stored on some days only, neither are those without activity: the next run makes them.
         """
         folders = stored_folders(self._lineages[asset])
         stored = (
@@ -169,7 +171,15 @@ class Records:
         )
         outdated = stored - self.refused_days() - self.current_days(asset)
         outdated |= self.changed_days(asset).keys()
+        if self._lineages[asset].period > 1:
+            outdated &= self.usable_days("user_activity").keys()
         return sorted(day for day in outdated if self._is_made(asset, day))
+
+    def needs_run(self, asset: str, day: dt.date) -> bool:
+        """Whether a day of an asset is not stored whole, or has to be made again."""
+        if day not in self.recorded_days(asset):
+            return True
+        return self._is_made(asset, day) and day not in self.current_days(asset)
 
     def mark_again(self, asset: str, days: Iterable[dt.date], reason: str) -> None:
         """Mark recorded days as outdated, which others may be made from until they are replaced."""
@@ -234,7 +244,7 @@ class Records:
     def _is_made(self, asset: str, day: dt.date) -> bool:
         """Whether a day of an asset belongs to the game, and the retention keeps its inputs."""
         lineage = self._lineages[asset]
-        if not lineage.first_day <= day <= lineage.last_day or day < self.first_kept_day:
+        if not lineage.is_made_on(day) or day < self.first_kept_day:
             return False
         return all(
             self._is_kept(reads.asset, day - dt.timedelta(days=reads.offsets[0]))
@@ -315,7 +325,7 @@ def _contents(
     return {
         day: (f"{asset} {day}", it.content)
         for day, it in _summaries(names).items()
-        if day >= first_day and (asset == RAW_LOGS or day not in refused)
+        if day >= first_day and (asset in USABLE_WHEN_REFUSED or day not in refused)
     }
 
 

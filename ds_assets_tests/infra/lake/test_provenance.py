@@ -51,11 +51,12 @@ def all_outdated(lake: Lake) -> Mapping[str, list[int]]:
 
 
 def test_a_day_is_outdated_when_an_input_has_another_content(lake: Lake) -> None:
-    store(lake, ACTIVITY, *range(8))
-    store(lake, FEATURES, *range(8))
+    after = 2 + GAME.lookback_days
+    store(lake, ACTIVITY, *range(after + 2))
+    store(lake, FEATURES, *range(after + 2))
     assert outdated(lake, FEATURES) == []
     store(lake, ACTIVITY, 2, content="other")
-    assert outdated(lake, FEATURES) == [2, 3, 4, 5]
+    assert outdated(lake, FEATURES) == list(range(2, after + 1))
 
 
 def test_a_day_that_is_made_again_with_the_same_content_outdates_nothing(lake: Lake) -> None:
@@ -265,7 +266,7 @@ def test_days_before_a_later_first_day_are_neither_made_nor_read(lake: Lake) -> 
     store(lake, ACTIVITY, *range(8))
     store(lake, FEATURES, *range(8))
     records = Records(lineages_of(first_day=day(4)), lake)
-    assert records.outdated_days(FEATURES) == [day(4), day(5), day(6)]
+    assert records.outdated_days(FEATURES) == [day(it) for it in range(4, 8)]
     assert sorted(records.usable_days(ACTIVITY)) == [day(it) for it in range(4, 8)]
     changed = Records(lineages_of(first_day=day(4), **OTHER_PURCHASES), lake)
     assert sorted(changed.changed_days(ACTIVITY)) == [day(it) for it in range(4, 8)]
@@ -299,7 +300,7 @@ def test_days_that_a_release_without_records_stored_are_adopted(tmp_path: Path) 
     adopt_stored_days(LINEAGES, lake)
     assert outdated(lake, FEATURES) == outdated(lake, "predictions") == []
     store(lake, ACTIVITY, 4, content="other")
-    assert outdated(lake, FEATURES) == [4, 5, 6, 7]
+    assert outdated(lake, FEATURES) == [4, 5, 6, 7, 8]
 
 
 def test_an_adopted_day_is_outdated_if_its_input_was_stored_later(tmp_path: Path) -> None:

@@ -39,16 +39,16 @@ def filled(lake: Lake) -> Lake:
     return lake
 
 
-def fill(lake: Lake) -> None:
-    """Store and record ten days of everything."""
-    for number in range(LAST + 1):
+def fill(lake: Lake, last: int = LAST) -> None:
+    """Store and record days of everything, ten of them by default."""
+    for number in range(last + 1):
         lake.write(f"raw/dt={day(number)}/logs.jsonl", b"{}")
         lake.write(f"{QUARANTINE.name}/dt={day(number)}/some.parquet", b"12")
         lake.write(f"{EVENT_IDS.name}/dt={day(number)}/some.parquet", b"1")
     for asset in LINEAGES:
         if asset != RAW_LOGS:
-            with recorded(asset, days_after(0), LINEAGES, lake, "run"):
-                for number in range(LAST + 1):
+            with recorded(asset, days_after(0, last), LINEAGES, lake, "run"):
+                for number in range(last + 1):
                     write(lake, asset, number)
 
 
@@ -59,8 +59,8 @@ def outdated(lake: Lake) -> dict[str, list[dt.date]]:
     return {asset: outdated_days for asset, outdated_days in days.items() if outdated_days}
 
 
-def days_after(first: int) -> list[dt.date]:
-    return [day(number) for number in range(first, LAST + 1)]
+def days_after(first: int, last: int = LAST) -> list[dt.date]:
+    return [day(number) for number in range(first, last + 1)]
 
 
 def test_nothing_is_removed_unless_a_setting_says_so(filled: Lake) -> None:
@@ -155,25 +155,30 @@ def test_a_removed_day_that_is_accepted_is_not_made_again(filled: Lake) -> None:
     assert outdated(filled) == {}
 
 
-def test_a_day_whose_window_has_lost_days_stays_as_it_is(filled: Lake) -> None:
-    remove_expired_days(KEPT, filled, GAME)
-    with recorded("user_activity", [day(5)], LINEAGES, filled, "run"):
-        write(filled, "user_activity", 5, "other")
-    whole = 5 + GAME.lookback_days
-    assert outdated(filled)["user_features"] == [day(whole)]
+def test_a_day_whose_window_has_lost_days_stays_as_it_is(tmp_path: Path) -> None:
+    lake, whole = FolderLake(tmp_path), 5 + GAME.lookback_days
+    fill(lake, whole + 2)
+    remove_expired_days(replace(KEPT, tables=whole - 2), lake, GAME)
+    with recorded("user_activity", [day(5)], LINEAGES, lake, "run"):
+        write(lake, "user_activity", 5, "other")
+    assert outdated(lake)["user_features"] == [day(whole)]
 
 
 def test_records_of_removed_days_go_except_those_that_features_were_made_from(
-    filled: Lake,
+    tmp_path: Path,
 ) -> None:
-    remove_expired_days(KEPT, filled, GAME)
-    records = Records(LINEAGES, filled)
-    back = 5 - GAME.lookback_days
-    assert sorted(records.recorded_days("user_activity")) == days_after(back)
-    assert sorted(records.recorded_days(RAW_LOGS)) == days_after(6)
+    lake, last = FolderLake(tmp_path), GAME.lookback_days + 9
+    fill(lake, last)
+    remove_expired_days(KEPT, lake, GAME)
+    records = Records(LINEAGES, lake)
+    first = last - 4
+    back = first - GAME.lookback_days
+    assert back > 0
+    assert sorted(records.recorded_days("user_activity")) == days_after(back, last)
+    assert sorted(records.recorded_days(RAW_LOGS)) == days_after(last - 3, last)
     for asset in LINEAGES:
         if asset not in {RAW_LOGS, "user_activity"}:
-            assert sorted(records.recorded_days(asset)) == days_after(5), asset
+            assert sorted(records.recorded_days(asset)) == days_after(first, last), asset
 
 
 def test_the_first_day_that_was_kept_never_goes_back(filled: Lake) -> None:
