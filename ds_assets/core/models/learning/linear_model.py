@@ -7,6 +7,7 @@ with boosted trees.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ MAX_ROWS = 100_000
 """Most rows to fit on: more do not make a hundred weights noticeably more precise."""
 BINS = 12
 """Steps per feature."""
+_QUANTILES = tuple(
+    NormalDist().cdf(NormalDist(sigma=2**0.5).inv_cdf(step / BINS)) for step in range(1, BINS)
+)
+"""Shares of the rows at or below the edges, denser in the tails, which steps of equally many rows
+would flatten: a twelfth of the users would be one step. They minimise the mean absolute error for a
+normally distributed contribution (Gersho, Asymptotically Optimal Block Quantization, 1979)."""
+ROWS_PER_PENALTY = 250
+"""Rows per unit of the ridge penalty, which grows with them: snapshots repeat their users, so there
+are fewer independent observations than rows, and windows of the same measure overlap."""
 _LARGEST = 5.0
 """Standardized values are clipped at this many standard deviations."""
 _ITERATIONS = 100
@@ -92,7 +102,7 @@ class StepFunction:
 
 
 def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
-    """Fit weights with a ridge penalty of one standard deviation.
+    """Fit weights with a ridge penalty (Hoerl and Kennard, Ridge Regression, 1970).
 
     Args:
         matrix: Encoded features, shape (rows, features).
@@ -105,7 +115,8 @@ def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
     some = _some_rows(labels)
     mean, deviation = _scale(matrix[some])
     gaps: Labels = np.asarray(np.isnan(matrix[some]).any(axis=0))
-    learner = LogisticRegression(C=1.0, max_iter=_ITERATIONS, solver="newton-cholesky")
+    penalty = max(1.0, len(some) / ROWS_PER_PENALTY)
+    learner = LogisticRegression(C=1 / penalty, max_iter=_ITERATIONS, solver="newton-cholesky")
     with warnings.catch_warnings():
         # weights of collinear features are not determined; any with the right sum will do
         warnings.simplefilter("ignore", LinAlgWarning)
@@ -142,7 +153,7 @@ def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> StepFunc
     present, added = column[~absent], parts[~absent]
     if not len(present) or (present.min() == present.max() and not absent.any()):
         return None
-    quantiles = np.quantile(present, np.arange(1, BINS) / BINS, method="lower")
+    quantiles = np.quantile(present, _QUANTILES, method="lower")
     edges = np.unique(quantiles[quantiles < present.max()])
     bins = np.searchsorted(edges, present, side="left")
     rows = np.bincount(bins, minlength=len(edges) + 1)

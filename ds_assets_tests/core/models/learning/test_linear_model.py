@@ -87,6 +87,27 @@ def test_steps_say_nearly_what_the_line_says() -> None:
     assert np.corrcoef(log_odds, model.log_odds(unseen))[0, 1] > 0.95
 
 
+def test_steps_do_not_flatten_the_tails() -> None:
+    chance = np.random.default_rng(0)
+    matrix = chance.lognormal(0, 2, (6_000, 1)).astype(np.float32)
+    labels = chance.random(6_000) < sigmoid(np.log1p(matrix[:, 0]) - 2)
+    model = fit_linear(matrix, labels)
+    (steps,) = bin_contributions(model, matrix)
+    assert 0 < max(steps.rows[0], steps.rows[-1]) < len(matrix) / 30
+    errors = np.abs(model.intercept + steps.add(matrix) - model.log_odds(matrix))
+    assert errors.mean() < 0.1
+
+
+def test_rows_that_are_repeated_change_no_weight() -> None:
+    matrix = make_matrix(1_000)
+    labels = labels_of(matrix) ^ (np.arange(1_000) % 7 == 0)
+    model, again = (
+        fit_linear(np.tile(matrix, (times, 1)), np.tile(labels, times)) for times in (1, 4)
+    )
+    np.testing.assert_allclose(again.weights, model.weights, atol=1e-4)
+    assert np.abs(model.weights).max() > 0.1
+
+
 def test_steps_add_on_average_what_the_line_adds() -> None:
     matrix = make_matrix(2_000)
     model = fit_linear(matrix, labels_of(matrix))
