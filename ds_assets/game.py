@@ -285,7 +285,7 @@ class Game(_Part):
     attributes: dict[AttributeName, Attribute] = {}
     clock_skew_minutes: Annotated[int, Field(ge=0, le=1439, strict=True)] = 10
     """How far past the end of its arrival day an event may be dated."""
-    active_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 28
+    active_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 28
     """A user is active if there was activity in this many days."""
     grace_days: Annotated[int, Field(ge=0, le=30, strict=True)] = 0
     """Days to wait for late logs before a label has matured."""

@@ -277,7 +277,7 @@ def test_all_mistakes_of_a_target_are_shown_at_once_those_of_its_form_too(tmp_pa
         {"first_day": "2026-01-01"},
         {"fields": MONEY, "currencies": {"USD": 1, "KRW": 0.00072}},
         {"active_days": 90},
-        {"active_days": 3650 // 10, "windows": [365]},
+        {"active_days": 3650, "windows": [3650]},
         {"windows": [28]},
         {"windows": [1, 28, 3650]},
         {"grace_days": 30, "clock_skew_minutes": 0, "horizons": {"churn": 1, "payment": 365}},

@@ -23,6 +23,7 @@ from ds_assets.core.user_ids import (
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
+"""Earlier times are faults of a clock, unless the game is older."""
 _IMPOSSIBLE_OFFSET = ":[0-9.]+ ?[+-](1[5-9]|[2-9][0-9])"
 """Regular expression of a time with an offset of 15 hours or more, which DuckDB accepts."""
 LEAVE_OUT = "leave_out_"
@@ -169,7 +170,7 @@ def _plausible(game: Game) -> str:
         f"NOT {_is_null_user(game)}",
         "(user_id > ':' OR NOT contains(user_id, '.'))",  # is not written as a float
         *(f"NOT {_holds_nul(column)}" for column in _stored_texts(game)),
-        f"event_time >= TIMESTAMP '{_EARLIEST}' AND CAST(event_time AS DATE) <= dt",
+        f"event_time >= TIMESTAMP '{_earliest(game)}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
         *(f"NOT {test}" for test in _left_out(game)),
         *numbers,
@@ -242,8 +243,14 @@ def _stored_texts(game: Game) -> dict[str, str]:
     }
 
 
+def _earliest(game: Game) -> dt.date:
+    """First date of a possible event; an old game's may be a year before its logs begin."""
+    a_year_before = dt.date.fromordinal(max(1, game.first_day.toordinal() - 365))
+    return min(_EARLIEST, a_year_before)
+
+
 def _wrong_time(game: Game) -> list[tuple[str, str]]:
-    impossible = f"NOT isfinite(event_time) OR event_time < DATE '{_EARLIEST}'"
+    impossible = f"NOT isfinite(event_time) OR event_time < DATE '{_earliest(game)}'"
     return [
         ("text_event_time IS NULL", "no time"),
         (f"event_time IS NULL OR {impossible}", "an impossible time"),

@@ -316,6 +316,15 @@ def test_each_fault_has_its_reason(line: bytes, reason: str, tmp_path: Path) -> 
     assert reason_of(line, tmp_path) == reason
 
 
+@pytest.mark.parametrize("first_day", [dt.date(1997, 1, 1), dt.date.min])
+def test_times_before_2000_are_possible_in_a_game_that_is_as_old(
+    first_day: dt.date, tmp_path: Path
+) -> None:
+    line = a_line(at="1997-02-03T12:00:00Z")
+    assert reason_of(line, tmp_path, first_day=first_day) is None
+    assert reason_of(line, tmp_path) == "an impossible time"
+
+
 def test_a_line_of_nearly_a_mebibyte_is_an_event(tmp_path: Path) -> None:
     assert reason_of(a_line(note="x" * ((1 << 20) - 200)), tmp_path) is None
 

@@ -178,16 +178,20 @@ def _verdict(
 
     Useless: it is beyond noise that the ranking is hardly better than chance, or that the
     probabilities are worse than the average share. A few users prove neither. Outside: the interval
-    of a measure does not overlap with the promised range.
+    of a measure is worse than the promised range and does not overlap with it.
     """
     usual = np.full(len(part.labels), card.base_rate)
     loss = mean_difference(part.labels, part.probabilities, usual, seed)
     if measures.auc.high < _HARDLY_BETTER_THAN_CHANCE or loss.low > 0:
         return "useless"
-    bias = mean_of(part.probabilities - part.labels, seed)
-    if promised is None or (promised.auc.overlaps(measures.auc) and promised.bias.overlaps(bias)):
+    if promised is None:
         return "as_promised"
-    return "outside"
+    bias = mean_of(part.probabilities - part.labels, seed)
+    is_unbiased = bias.low <= 0 <= bias.high
+    is_worse = measures.auc.high < promised.auc.low or not (
+        is_unbiased or promised.bias.overlaps(bias)
+    )
+    return "outside" if is_worse else "as_promised"
 
 
 def _hull(measures: Iterable[Measure]) -> Measure:

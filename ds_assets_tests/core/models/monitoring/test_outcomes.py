@@ -95,8 +95,9 @@ def test_a_ranking_that_is_worse_than_promised_is_outside() -> None:
     assert row["verdict"] == "outside"
 
 
-def test_a_ranking_that_is_better_than_promised_is_outside_as_well() -> None:
-    assert row_of(happened(), folds(make_measures(0.55, 0.0)))["verdict"] == "outside"
+def test_what_is_better_than_promised_keeps_the_promise() -> None:
+    assert row_of(happened(), folds(make_measures(0.55, 0.0)))["verdict"] == "as_promised"
+    assert row_of(happened(), folds(make_measures(0.8, 0.3)))["verdict"] == "as_promised"
 
 
 def test_a_share_that_differs_from_the_promised_is_outside() -> None:
