@@ -26,7 +26,8 @@ from time_machine import Traveller
 
 from ds_assets.cli.main import main as ds_assets
 from ds_assets.core.arrivals import RETRY_AFTER
-from ds_assets.core.game_settings import ACTIVITY
+from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
+from ds_assets.core.lifetimes import find_roll_ups
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.infra.labels import find_stored_due_outcomes
@@ -192,8 +193,11 @@ class World:
         excused = records.refused_days().union(missing)
         count = (self.today - game.first_day).days + 1
         days = {game.first_day + dt.timedelta(number) for number in range(count)} - excused
-        daily = [it for it in lineage_of(game) if it not in {RAW_LOGS, PREDICTION_OUTCOMES.name}]
+        others = {RAW_LOGS, LIFETIMES, PREDICTION_OUTCOMES.name}
+        daily = [it for it in lineage_of(game) if it not in others]
         outdated = {asset: days - records.current_days(asset) for asset in daily}
+        roll_ups = find_roll_ups(min(records.usable_days(ACTIVITY)), max(days))
+        outdated[LIFETIMES] = set(roll_ups) - records.current_days(LIFETIMES)
         outdated[PREDICTION_OUTCOMES.name] = set(find_stored_due_outcomes(records, game))
         return [
             f"{day}: {asset} is not current"
