@@ -77,6 +77,13 @@ class Encoding(BaseModel):
         return tuple((feature.name, feature.type) for feature in self.features)
 
     @cached_property
+    def categorical(self) -> tuple[int, ...]:
+        """Positions of the features whose numbers are codes of categories."""
+        return tuple(
+            place for place, feature in enumerate(self.features) if feature.type != "number"
+        )
+
+    @cached_property
     def other_codes(self) -> NDArray[np.float32]:
         """Code of a category that is not listed, of each feature in order; NaN where none has."""
         return np.array([feature.other_code for feature in self.features], dtype=np.float32)

@@ -40,6 +40,8 @@ def test_every_column_but_the_user_is_a_feature_in_the_order_of_the_frame() -> N
     }
     assert {feature.type for feature in encoding.features if feature.name == "cluster"} == {"id"}
     assert encode(features, encoding).shape == (20, len(encoding.features))
+    names = [encoding.names[place] for place in encoding.categorical]
+    assert names == ["last_country", "cluster"]
 
 
 def test_categories_are_ranked_by_how_often_training_rows_have_them_and_then_by_name() -> None:

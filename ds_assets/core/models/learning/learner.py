@@ -6,6 +6,7 @@ mean of both predicts better than either (Clemen, Combining forecasts, 1989).
 Scope: from encoded rows to fitted trees.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -139,7 +140,12 @@ def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
 
 
 def fit_classifier(
-    matrix: Matrix, labels: Labels, share: float, seed: int, max_rows: int | None = None
+    matrix: Matrix,
+    labels: Labels,
+    share: float,
+    seed: int,
+    max_rows: int | None = None,
+    categories: Sequence[int] = (),
 ) -> FittedClassifier:
     """Fit trees for the probability of a label.
 
@@ -153,15 +159,16 @@ def fit_classifier(
         share: Share of the linear model in the log-odds.
         seed: Makes training repeatable.
         max_rows: Rows to fit to at most; none: all.
+        categories: Columns of codes, whose order means nothing to the linear model.
     """
     if max_rows is not None and len(labels) > max_rows:
         kept, correction = _balanced_sample(labels, max_rows, seed)
-        fitted = fit_classifier(matrix[kept], labels[kept], share, seed)
+        fitted = fit_classifier(matrix[kept], labels[kept], share, seed, categories=categories)
         return _shift(fitted, correction)
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
 
     learner = _fit(HistGradientBoostingClassifier, matrix, labels, seed)
-    linear = fit_linear(matrix, labels)
+    linear = fit_linear(matrix, labels, categories)
     return FittedClassifier(learner, linear, tuple(bin_contributions(linear, matrix)), share)
 
 

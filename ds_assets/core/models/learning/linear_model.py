@@ -5,8 +5,8 @@ with boosted trees.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -43,6 +43,8 @@ class LinearModel:
         weights: Weight of the standardized logarithm, clipped at ±5; 0 if it is missing.
         missing: Contribution of a missing value.
         intercept: Contribution to all rows.
+        categories: For a column of codes, instead of its weight, the contributions of codes 0, 1
+            and so on; of the last one, also those of all codes after it.
     """
 
     mean: Floats
@@ -50,11 +52,14 @@ class LinearModel:
     weights: Floats
     missing: Floats
     intercept: float
+    categories: Mapping[int, Floats] = field(default_factory=dict)
 
     def parts(self, matrix: NDArray[np.float32]) -> Floats:
         """Contribution of each feature to the log-odds, shape (rows, features)."""
         standard = (_logarithms(matrix) - self.mean) / self.deviation
         contributions = np.clip(standard, -_LARGEST, _LARGEST) * self.weights
+        for place, values in self.categories.items():
+            contributions[:, place] = values[_common_codes(matrix[:, place])]
         return np.where(np.isnan(standard), self.missing, contributions)
 
     def log_odds(self, matrix: NDArray[np.float32]) -> Floats:
@@ -101,33 +106,39 @@ class StepFunction:
         return len(self.values) - 1
 
 
-def fit_linear(matrix: NDArray[np.float32], labels: Labels) -> LinearModel:
+def fit_linear(
+    matrix: NDArray[np.float32], labels: Labels, categories: Sequence[int] = ()
+) -> LinearModel:
     """Fit weights with a ridge penalty (Hoerl and Kennard, Ridge Regression, 1970).
 
     Args:
         matrix: Encoded features, shape (rows, features).
         labels: Labels with both outcomes, shape (rows,).
+        categories: Columns of codes, of which the most frequent have a weight each.
     """
     from scipy.linalg import LinAlgWarning  # noqa: PLC0415  # slow to import
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
     some = _some_rows(labels)
-    mean, deviation = _scale(matrix[some])
-    gaps: Labels = np.asarray(np.isnan(matrix[some]).any(axis=0))
+    rows = matrix[some]
+    mean, deviation = _scale(rows)
+    gaps: Labels = np.asarray(np.isnan(rows).any(axis=0))
     penalty = max(1.0, len(some) / ROWS_PER_PENALTY)
     learner = LogisticRegression(C=1 / penalty, max_iter=_ITERATIONS, solver="newton-cholesky")
     with warnings.catch_warnings():
         # weights of collinear features are not determined; any with the right sum will do
         warnings.simplefilter("ignore", LinAlgWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        learner.fit(_design(matrix[some], mean, deviation, gaps), labels[some])
+        learner.fit(_design(rows, mean, deviation, gaps, categories), labels[some])
     # the last digits depend on the number of threads
     coefficients = learner.coef_[0].round(_DECIMALS)
+    weights, indicators, codes = np.split(coefficients, [len(gaps), len(gaps) + gaps.sum()])
     missing = np.zeros(len(gaps))
-    missing[gaps] = coefficients[len(gaps) :]
+    missing[gaps] = indicators
     intercept = round(float(learner.intercept_[0]), _DECIMALS)
-    return LinearModel(mean, deviation, coefficients[: len(gaps)], missing, intercept)
+    of_codes = dict(zip(categories, codes.reshape(len(categories), BINS), strict=True))
+    return LinearModel(mean, deviation, weights, missing, intercept, of_codes)
 
 
 def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[StepFunction]:
@@ -138,7 +149,10 @@ def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[S
         matrix: Its training rows, shape (rows, features).
     """
     parts = model.parts(matrix)
-    steps = (_steps(place, matrix[:, place], parts[:, place]) for place in range(matrix.shape[1]))
+    steps = (
+        _steps(place, matrix[:, place], parts[:, place], place in model.categories)
+        for place in range(matrix.shape[1])
+    )
     return [step for step in steps if step is not None]
 
 
@@ -147,19 +161,35 @@ def binned_contribution(steps: Sequence[StepFunction], matrix: NDArray[np.float3
     return np.sum([step.add(matrix) for step in steps], axis=0) if steps else np.zeros(len(matrix))
 
 
-def _steps(feature: int, column: NDArray[np.float32], parts: Floats) -> StepFunction | None:
+def _steps(
+    feature: int, column: NDArray[np.float32], parts: Floats, is_code: bool
+) -> StepFunction | None:
     """Step function of one feature; None if its contribution is the same for every row."""
     absent = np.isnan(column)
     present, added = column[~absent], parts[~absent]
     if not len(present) or (present.min() == present.max() and not absent.any()):
         return None
-    quantiles = np.quantile(present, _QUANTILES, method="lower")
-    edges = np.unique(quantiles[quantiles < present.max()])
+    edges = _edges_of_codes(present) if is_code else _edges(present)
     bins = np.searchsorted(edges, present, side="left")
     rows = np.bincount(bins, minlength=len(edges) + 1)
     values = np.bincount(bins, added, minlength=len(edges) + 1) / rows
     missing = (float(parts[absent][0]), int(absent.sum())) if absent.any() else None
     return StepFunction(feature, edges, values, rows, missing, int(np.median(bins)))
+
+
+def _edges(present: NDArray[np.float32]) -> NDArray[np.float32]:
+    quantiles = np.quantile(present, _QUANTILES, method="lower")
+    return np.unique(quantiles[quantiles < present.max()])
+
+
+def _edges_of_codes(present: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A step for each frequent code, and one for all others."""
+    return np.unique(present.clip(max=BINS - 1))[:-1]
+
+
+def _common_codes(column: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Codes, which are ranks by frequency, with all rare ones as one; 0 for a missing one."""
+    return np.nan_to_num(column).clip(0, BINS - 1).astype(np.intp)
 
 
 def _some_rows(labels: Labels) -> NDArray[np.intp]:
@@ -183,9 +213,22 @@ def _scale(matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
     return mean, np.where(deviation > 0, deviation, 1.0)
 
 
-def _design(matrix: NDArray[np.float32], mean: Floats, deviation: Floats, gaps: Labels) -> Floats:
-    """Standardized logarithms, and an indicator of missing values for each feature with gaps."""
+def _design(
+    matrix: NDArray[np.float32],
+    mean: Floats,
+    deviation: Floats,
+    gaps: Labels,
+    categories: Sequence[int],
+) -> Floats:
+    """Standardized logarithms, indicators of missing values for features with gaps, and of codes.
+
+    Columns of codes have no logarithm: zeros take its place.
+    """
     standard = (_logarithms(matrix) - mean) / deviation
     missing = np.isnan(standard)
     filled = np.clip(np.where(missing, 0.0, standard), -_LARGEST, _LARGEST)
-    return np.hstack([filled, missing[:, gaps].astype(np.float64)])
+    filled[:, list(categories)] = 0.0
+    indicators = [
+        np.eye(BINS)[_common_codes(matrix[:, place])] * ~missing[:, [place]] for place in categories
+    ]
+    return np.hstack([filled, missing[:, gaps].astype(np.float64), *indicators])

@@ -131,7 +131,10 @@ def fit_rows(
     training: Rows, share: float, seed: int, max_rows: int | None = None, slope: float = 1.0
 ) -> FittedClassifier:
     """A model of training rows, at their level; see `fit_classifier`."""
-    fitted = fit_classifier(training.matrix, training.labels, share, seed, max_rows)
+    categories = training.encoding.categorical
+    fitted = fit_classifier(
+        training.matrix, training.labels, share, seed, max_rows, categories=categories
+    )
     return fitted.calibrated(training, slope)
 
 

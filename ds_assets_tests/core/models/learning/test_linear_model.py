@@ -98,6 +98,30 @@ def test_steps_do_not_flatten_the_tails() -> None:
     assert errors.mean() < 0.1
 
 
+def test_each_frequent_category_has_a_chance_of_its_own() -> None:
+    chance = np.random.default_rng(0)
+    matrix = chance.geometric(0.3, (6_000, 1)).astype(np.float32) - 1
+    chances = np.array([0.2, 0.8, 0.3, 0.9, 0.5])
+    labels = chance.random(6_000) < chances[matrix[:, 0].astype(int).clip(max=4)]
+    model = fit_linear(matrix, labels, categories=[0])
+    (steps,) = bin_contributions(model, matrix)
+    codes = np.arange(5, dtype=np.float32)[:, np.newaxis]
+    np.testing.assert_allclose(sigmoid(model.log_odds(codes)), chances, atol=0.1)
+    np.testing.assert_allclose(steps.add(codes), model.parts(codes)[:, 0])
+    assert len(steps.values) <= BINS
+    assert np.isfinite(model.log_odds(np.array([[np.nan], [400.0]], np.float32))).all()
+
+
+def test_a_missing_category_is_no_category() -> None:
+    matrix = np.repeat(np.array([[0.0], [1.0], [np.nan]], np.float32), 200, axis=0)
+    labels = np.isnan(matrix[:, 0]) ^ (np.arange(600) % 10 == 0)
+    model = fit_linear(matrix, labels, categories=[0])
+    (steps,) = bin_contributions(model, matrix)
+    assert sigmoid(model.log_odds(matrix[-1:]))[0] > 0.7
+    assert sigmoid(model.log_odds(matrix[:1]))[0] < 0.3
+    np.testing.assert_allclose(steps.add(matrix), model.parts(matrix)[:, 0])
+
+
 def test_rows_that_are_repeated_change_no_weight() -> None:
     matrix = make_matrix(1_000)
     labels = labels_of(matrix) ^ (np.arange(1_000) % 7 == 0)
