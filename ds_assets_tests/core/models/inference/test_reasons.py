@@ -400,14 +400,16 @@ def test_few_users_are_told_the_same_without_a_frame(seed: int) -> None:
 
 
 texts = st.none() | st.text(max_size=70)
+NAMES = [*user_features_table(GAME).names[1:], "cluster"]
 
 
 @given(
     st.fixed_dictionaries(
         {name: texts if name == "last_country" else anything | st.none() | st.integers(-9, 9)
-         for name in [*user_features_table(GAME).names[1:], "cluster"]}
+         for name in NAMES}
     ),
-    st.lists(st.sampled_from([0.0, 0.004, 0.1, -0.1, 0.3, -3.25]), min_size=99, max_size=99),
+    st.lists(st.sampled_from([0.0, 0.004, 0.1, -0.1, 0.3, -3.25]),
+             min_size=len(NAMES), max_size=len(NAMES)),
 )  # fmt: skip
 def test_any_values_are_told_the_same_without_a_frame(
     user: dict[str, Any], effects: list[float]
@@ -416,7 +418,7 @@ def test_any_values_are_told_the_same_without_a_frame(
     encoding = Encoding(features=tuple(
         Feature(name=name, type="text" if name == "last_country" else "number") for name in user
     ))  # fmt: skip
-    values = np.array([effects[: len(user)]], dtype=np.float32)
+    values = np.array([effects], dtype=np.float32)
     expected = reasons(frame, encoding, values).to_pylist()
     assert reasons_of_few([user], encoding, values) == expected
 
