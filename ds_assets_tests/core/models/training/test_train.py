@@ -661,7 +661,8 @@ def test_the_onnx_model_says_what_the_trees_say(snapshot: LabelledSnapshot) -> N
     later = replace(snapshot, day=weeks(2), matured_on=weeks(4))
     model = trained([snapshot, later])
     rows = rows_of([snapshot, later], model.card.encoding)
-    fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), seed=0)
+    categories = rows.encoding.categorical
+    fitted = fit_classifier(rows.matrix, rows.labels, share_of(model), 0, categories=categories)
     raw = fitted.raw(encode(snapshot.features, model.card.encoding))
     expected = sigmoid(line_of(model).log_odds(raw))
     np.testing.assert_allclose(predicted(model, snapshot.features), expected, atol=1e-5)
