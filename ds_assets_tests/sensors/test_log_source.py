@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType
 
+from ds_assets.game import MIN_LOOKBACK_DAYS
 from ds_assets.infra.lake.raw_logs import Manifest, read_manifest
 from ds_assets.infra.log_source.base import SourceUnavailable
 from ds_assets.infra.log_source.folder import FolderLogSource
@@ -264,10 +265,11 @@ def test_a_first_connect_collects_what_todays_predictions_read_first(
     for number in range(-120, 40):
         world.put(number)
     runs = world.collect_until(39)
-    block = 14 + 7 + 11 * 7  # window, longest horizon, and snapshots that models learn from
+    # look-back, longest horizon, and snapshots that models learn from
+    block = MIN_LOOKBACK_DAYS + 7 + 11 * 7
     assert runs[0][0] == day(39 - block)
     assert max(map(len, runs)) == 31
-    assert [run[-1] for run in runs].index(day(39)) == 3
+    assert [run[-1] for run in runs].index(day(39)) == 4
     assert len(runs) == 6
     assert sorted(it for run in runs for it in run) == [day(n) for n in range(-120, 40)]
 
