@@ -106,17 +106,22 @@ class Operation:
             user_features.materialize_days(usable, self.lake, shared_engine(), GAME)
 
     def settle(self) -> None:
-        """Make the days that have changed or are outdated, as the sensor does."""
+        """Make the days that have changed or are outdated, as the sensor does.
+
+        A day whose activity is made again has features again, too: checks may let it pass now.
+        """
         records = open_records(GAME, self.lake)
         records.refresh_raw_content({day: raw_objects(day, self.lake) for day in DAYS})
+        remade: set[dt.date] = set()
         for _ in range(5 * len(DAYS)):
             records = open_records(GAME, self.lake)
             outdated = set(DAYS) - records.current_days(ACTIVITY)
             if not outdated:
                 break
+            remade.add(min(outdated))
             self.run([min(outdated)])
         assert not outdated
-        self.make_features(records.outdated_days(FEATURES))
+        self.make_features(remade.union(records.outdated_days(FEATURES)))
 
     def stored(self) -> dict[str, list[dict[str, Any]]]:
         """Rows of activity and of the features that are used, by table and day."""
