@@ -8,7 +8,7 @@ import dagster as dg
 from ds_assets.core import features
 from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
 from ds_assets.core.game_tables import user_activity_table, user_features_table
-from ds_assets.core.lifetimes import find_roll_ups, newest_roll_up, user_lifetimes_table
+from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.window_days import count_window_days, find_missing_active_days
 from ds_assets.daily_assets import (
@@ -63,11 +63,11 @@ def materialize_days(
 def _find_missing_roll_ups(days: Sequence[dt.date], records: Records) -> dict[dt.date, str]:
     """Say which days have no roll-up to continue, though there is activity for one."""
     roll_up_days, first_day = records.usable_days(LIFETIMES), min(records.usable_days(ACTIVITY))
-    newest = {day: max(find_roll_ups(first_day, day), default=None) for day in days}
+    newest = {day: newest_roll_up(day) for day in days}
     return {
         day: f"no whole user_lifetimes of {roll_up}; materialize user_lifetimes of the day first"
         for day, roll_up in newest.items()
-        if roll_up is not None and roll_up not in roll_up_days
+        if last_covered_date(roll_up) >= first_day and roll_up not in roll_up_days
     }
 
 
