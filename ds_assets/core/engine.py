@@ -5,8 +5,7 @@ Feature code is written once against this interface, and runs on DuckDB in the p
 Scope: the interface. The engines are in `infra.engines`.
 """
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -46,13 +45,6 @@ class Engine(Protocol):
             columns: Name and type of each column, such as `snapshot date`.
         """
         ...
-
-
-def frame_of_days(
-    days: Iterable[dt.date], name: str, engine: Engine
-) -> AbstractContextManager[DataFrame]:
-    """Open a frame with one column of distinct days, ascending."""
-    return engine.values([(day,) for day in sorted(set(days))], f"{name} date")
 
 
 def plan_once(build: Callable[_Arguments, _Plan]) -> Callable[_Arguments, _Plan]:

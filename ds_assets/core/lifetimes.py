@@ -26,8 +26,6 @@ PERIOD_DAYS = 28
 """Days from one roll-up to the next."""
 WAIT_DAYS = 28
 """Days from the last date that a roll-up covers to its own day."""
-MAX_UNCOVERED_DAYS = PERIOD_DAYS + WAIT_DAYS - 1
-"""Most dates up to a day that its newest roll-up does not cover."""
 HALF_LIVES = (7, 28, 112)
 """Open days after which something has half its weight in a decayed sum."""
 

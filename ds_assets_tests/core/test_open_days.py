@@ -5,7 +5,6 @@ import datetime as dt
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.engine import frame_of_days
 from ds_assets.core.open_days import (
     add_open_days,
     find_open_day,
@@ -79,8 +78,8 @@ def test_columns_of_an_engine_count_open_days_in_the_same_way(closed: frozenset[
     engine = open_duckdb(memory_limit_mb=500, threads=1)
     f = engine.functions
     with (
-        frame_of_days(DAYS, "first", engine) as firsts,
-        frame_of_days(DAYS, "last", engine) as lasts,
+        engine.values([(day,) for day in DAYS], "first date") as firsts,
+        engine.values([(day,) for day in DAYS], "last date") as lasts,
     ):
         pairs = firsts.join(lasts, f.col("first") <= f.col("last"))
         days = open_days_between(f, f.col("first"), f.col("last"), closed).alias("days")
