@@ -18,9 +18,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.controls.bg_nbd import Posterior
 from benchmarks.controls.histories import Floats, Ints
 from benchmarks.simulated_logs import write_game, write_logs, write_truth
+from ds_assets.core.models.learning.bg_nbd import (
+    Histories,
+    Rates,
+    event_probability,
+    expected_events,
+)
+from ds_assets.core.models.learning.gamma_gamma import Amounts, expected_amounts
 
 FIRST_DAY = dt.date(2024, 1, 1)
 ACTIVE_DAYS, CHURN_DAYS, PAYMENT_DAYS = 90, 56, 28
@@ -155,20 +161,12 @@ def best_predictions(
     )
     buyers = buyers[np.floor(buyers["last"]) >= now - ACTIVE_DAYS]
     users = buyers.index.to_numpy()
-    _, r, alpha, a, b = parameters[users].T
-    posterior = Posterior(
-        r,
-        alpha,
-        a,
-        b,
-        x=buyers["n"].to_numpy() - 1.0,
-        t_x=(buyers["last"] - buyers["first"]).to_numpy(),
-        t=now - buyers["first"].to_numpy(),
-    )
-    n, spend = buyers["n"].to_numpy(), buyers["spend"].to_numpy()
-    mean_amount = P * (GAMMA + spend) / (P * n + Q - 1)
+    rates = Rates(*parameters[users].T[1:])
+    first, last, n, spend = (buyers[name].to_numpy(np.float64) for name in buyers.columns)
+    histories = Histories(n - 1, last - first, now - first)
+    amounts = expected_amounts(Amounts(P, Q, GAMMA), n, spend)
     return users, {
-        "churn_probability": 1 - posterior.buys_within(CHURN_DAYS),
-        "payment_probability": posterior.buys_within(PAYMENT_DAYS),
-        "expected_spend": posterior.expected_purchases(PAYMENT_DAYS) * mean_amount,
+        "churn_probability": 1 - event_probability(rates, histories, CHURN_DAYS),
+        "payment_probability": event_probability(rates, histories, PAYMENT_DAYS),
+        "expected_spend": expected_events(rates, histories, PAYMENT_DAYS) * amounts,
     }
