@@ -15,8 +15,10 @@ from ds_assets.core.models.card.model_card import (
     TrainingWindow,
 )
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
+from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.spend import SpendCard
+from ds_assets.core.models.learning.spread import Spread
 from ds_assets_tests.core.factories import make_features
 
 DAY = dt.date(2024, 5, 1)
@@ -122,11 +124,20 @@ def make_full_card(**changes: Any) -> ModelCard:
         spend=SpendCard(
             payers=731,
             cap=1_234.5,
-            above_cap=0.123,
             factor=1.1,
+            spread=Spread(quantiles=(0.2, 3.25), tail_index=2.5),
+            snapshot=DAY - dt.timedelta(days=14),
             predicted=4.56,
             happened=make_measure(4.7, 0.5),
             top_share=0.77,
+            measures=SpendMeasures(
+                gini=make_measure(0.66),
+                decile_error=make_measure(0.08),
+                top_share=make_measure(0.77),
+                best_top_share=make_measure(0.9),
+                total_ratio=make_measure(0.97),
+                coverage=make_measure(0.81),
+            ),
         ),
         **changes,
     )

@@ -9,6 +9,7 @@ from html import escape
 from ds_assets.core.models.card.model_card import CalibrationCard, GroupCard, ModelCard
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
+from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
 from ds_assets.core.targets import Target
 
@@ -160,11 +161,34 @@ def _group(card: GroupCard) -> str:
 def _spend(spend: SpendCard) -> str:
     return (
         f"Expected spend: the probability times a likely amount, learnt from {spend.payers:,} rows "
-        f"with spend, capped at {spend.cap:,.2f}; {spend.above_cap:.1%} of the spend is above the "
-        f"cap, which a factor makes up for. On the validation snapshot {spend.predicted:,.2f} per "
-        "user were expected and "
-        f"{_of(spend.happened)} observed, {spend.top_share:.0%} of it from the tenth of users with "
-        f"the highest expectation.{_spend_verdict(spend.comparison)}"
+        f"with spend, exact up to {spend.cap:,.2f}.{_spread(spend)} On the validation snapshot "
+        f"{spend.predicted:,.2f} per user were expected and {_of(spend.happened)} observed, "
+        f"{spend.top_share:.0%} of it from the tenth of users with the highest expectation"
+        f"{_spend_measures(spend.measures)}.{_spend_verdict(spend.comparison)}"
+    )
+
+
+def _spread(spend: SpendCard) -> str:
+    if spend.spread is None:
+        return ""
+    return (
+        f" Beyond {spend.spread.threshold:.2f} times the expected amount, payers' spend has a "
+        f"Pareto tail of index {spend.spread.tail_index:.2f}, which is part of the amounts."
+    )
+
+
+def _spend_measures(measures: SpendMeasures | None) -> str:
+    if measures is None:
+        return ""
+    covered = ""
+    if measures.coverage is not None:
+        covered = (
+            f"; the 80 % intervals that are not 0 alone contained {_of(measures.coverage)} of what "
+            "was spent"
+        )
+    return (
+        f" (best possible: {measures.best_top_share.value:.0%}); normalised Gini "
+        f"{_of(measures.gini)}; error in tenths {_of(measures.decile_error)} of the mean{covered}"
     )
 
 

@@ -12,9 +12,12 @@ from ds_assets.core.models.card.model_card import (
     Segment,
 )
 from ds_assets.core.models.evaluation.metrics import ALL, Measures
+from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.tables import MODEL_METRICS
 
 FIRST_WEEK = "first_week"
+SPEND_PREFIX = "spend_"
+"""How the names of measures of expected spend begin."""
 
 
 def metrics_of(cards: Iterable[ModelCard]) -> pd.DataFrame:
@@ -35,6 +38,17 @@ def _rows(card: ModelCard) -> Iterator[dict[str, object]]:
     for segment, users in {FIRST_WEEK: card.first_week, **apart}.items():
         if users is not None and users.measures is not None:
             yield from _list_measures(card, DELIVERED, segment, users, users.measures)
+    yield from _list_spend_measures(card)
+
+
+def _list_spend_measures(card: ModelCard) -> Iterator[dict[str, object]]:
+    """Measures of expected spend, with the users of their snapshot."""
+    spend = card.spend
+    if spend is None or spend.measures is None:
+        return
+    for fold in card.folds:
+        if fold.snapshot == spend.snapshot:
+            yield from _list_measures(card, DELIVERED, ALL, fold, spend.measures, SPEND_PREFIX)
 
 
 def _list_measures(
@@ -42,7 +56,8 @@ def _list_measures(
     contender: str,
     segment: str,
     users: Evaluation | Segment | GroupCard,
-    measures: Measures,
+    measures: Measures | SpendMeasures,
+    prefix: str = "",
 ) -> Iterator[dict[str, object]]:
     for name, measure in measures:
         if measure is not None:
@@ -52,7 +67,7 @@ def _list_measures(
                 "contender": contender,
                 "segment": segment,
                 "snapshot": users.snapshot,
-                "measure": name,
+                "measure": f"{prefix}{name}",
                 "users": users.users,
                 "positives": users.positives,
                 **measure.model_dump(),

@@ -103,7 +103,7 @@ def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict
     }
     coarser = {name: contender.coarser() for name, contender in prepared.items()}
     parts: dict[str, list[dict[str, Floats]]] = {name: [] for name in contenders}
-    for weights in _resamples(len(labels), seed):
+    for weights in resamples(len(labels), seed):
         for name, contender in coarser.items():
             parts[name].append(_compute_measures(contender, weights))
     return {name: _with_intervals(values[name], parts[name]) for name in contenders}
@@ -127,8 +127,8 @@ def mean_difference(labels: Labels, first: Floats, second: Floats, seed: int) ->
 
 def mean_of(values: Floats, seed: int) -> Measure:
     """Mean of one number per user, shape (users,) with at least one, and its interval."""
-    means = [weights @ values / weights.sum(axis=1) for weights in _resamples(len(values), seed)]
-    return _interval(float(values.mean()), np.concatenate(means))
+    means = [weights @ values / weights.sum(axis=1) for weights in resamples(len(values), seed)]
+    return interval_of(float(values.mean()), np.concatenate(means))
 
 
 def log_losses(labels: Labels, probabilities: Floats) -> Floats:
@@ -176,7 +176,7 @@ def _prepare(labels: Labels, scores: Scores) -> _Prepared:
     return _Prepared(groups, labels.astype(np.float64), losses, rank * BINS // len(labels))
 
 
-def _resamples(rows: int, seed: int) -> Iterator[Floats]:
+def resamples(rows: int, seed: int) -> Iterator[Floats]:
     """Yield the weights of all resamples in blocks of shape (resamples, rows)."""
     generator = np.random.default_rng(seed)
     at_once = max(1, min(RESAMPLES, _BLOCK // max(rows, 1)))
@@ -249,13 +249,14 @@ def _lift(true_positives: Floats, called: Floats, share: float) -> Floats:
 
 def _with_intervals(value: Mapping[str, Floats], parts: list[dict[str, Floats]]) -> Measures:
     intervals = {
-        name: _interval(float(whole[0]), np.concatenate([part[name] for part in parts]))
+        name: interval_of(float(whole[0]), np.concatenate([part[name] for part in parts]))
         for name, whole in value.items()
     }
     return Measures(**intervals)
 
 
-def _interval(value: float, resampled: Floats) -> Measure:
+def interval_of(value: float, resampled: Floats) -> Measure:
+    """A value with the interval of its resamples, of which those that are NaN are left out."""
     # A resampled mean of absolute values is biased upwards, so include the value itself.
     low, high = np.nanquantile(resampled, INTERVAL)
     return Measure(value=value, low=min(float(low), value), high=max(float(high), value))

@@ -1,8 +1,10 @@
-"""What a user will spend, given a purchase: boosted trees on the spend of users who paid.
+"""What a user will spend, given a purchase: boosted trees on the logarithm of payers' spend.
 
-Scope: amounts, limiting the influence of a few very large ones, and comparing totals.
+Scope: expected amounts and their level, their validation, and comparing totals. How single payers
+differ from what is expected of them is in `spread.py`.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,16 +14,24 @@ from pydantic import BaseModel, ConfigDict
 from ds_assets.core.models.arrays import Floats, Matrix
 from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.evaluation.metrics import Measure, mean_of
+from ds_assets.core.models.evaluation.spend_measures import SpendMeasures, measure_spend
 from ds_assets.core.models.learning.calibration import recency_weights
 from ds_assets.core.models.learning.learner import FittedRegressor, fit_regressor
+from ds_assets.core.models.learning.spread import Spread, fit_spread
 
 LARGEST = 0.99
-"""Quantile of the payers' spend at which amounts are capped."""
+"""Quantile of the payers' spend up to which the trees are fitted to every amount as it is."""
+FENCE = 6.0
+"""They are so, too, up to this many interquartile ranges above the third quartile of logarithms:
+twice as far as the outer fence (Tukey, Exploratory Data Analysis, 1977), where single payers would
+decide what is expected of their neighbours."""
+TAIL_PAYERS = 100
+"""For how many observed payers in the tail the Pareto distribution counts in its mean."""
 MIN_PAYERS = 50
 """Least number of rows with spend: fewer cannot fill two leaves of 20 rows."""
-MAX_ABOVE_CAP = 0.5
-"""Share above the cap that is made up for: beyond it, a handful of purchases decide the total."""
-TOP = 0.10
+MAX_BEYOND = 1.0
+"""Most that is spent beyond the threshold of the tail, in multiples of what is spent up to it: with
+more, a handful of purchases would decide the total."""
 SpendVerdict = Literal["as_predicted", "more_than_predicted", "less_than_predicted"]
 
 
@@ -44,43 +54,61 @@ class SpendCard(BaseModel):
 
     Attributes:
         payers: Training rows with a purchase.
-        cap: Amount at which spend is capped, in the unit of the reports.
-        above_cap: Share of the training rows' spend above the cap, which the trees do not predict.
+        cap: Amount beyond which the trees are not fitted to the exact amount, in the unit of the
+            reports. In cards of earlier versions it was the 99 % quantile.
+        above_cap: Share of the training rows' spend above the cap in cards of earlier versions,
+            whose factor was divided by the rest; None since then.
         factor: Factor on the trees' amounts, with which they add up to the spend of the payers of
             the latest snapshots; in cards of version 0.1.0, of the validation snapshots.
+        spread: How single payers differ from the amounts; None in cards of earlier versions.
+        snapshot: The validation snapshot; None in cards of earlier versions.
         predicted: Mean expected spend of the users of the validation snapshot, by the model that is
             validated there.
-        happened: Their mean spend, including the part above the cap.
+        happened: Their mean spend.
         top_share: Share of that spend by the tenth of users with the highest expected spend.
         comparison: Their total spend beside the predicted one; None in cards of version 0.1.0,
             whose factor left the spend above the cap out and was taken from the same snapshot, and
             where nothing was predicted.
+        measures: How well expected spend and intervals agree with that spend; None in cards of
+            earlier versions, and where nothing was spent or predicted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     payers: int
     cap: float
-    above_cap: float
+    above_cap: float | None = None
     factor: float
+    spread: Spread | None = None
+    snapshot: dt.date | None = None
     predicted: float
     happened: Measure
     top_share: float
     comparison: SpendComparison | None = None
+    measures: SpendMeasures | None = None
 
 
 @dataclass(frozen=True)
 class FittedAmounts:
-    """Trees for the logarithm of 1 + spend of users who paid, and the cap on the spend."""
+    """Trees for the logarithm of 1 + spend of users who paid.
+
+    Attributes:
+        trees: The trees.
+        payers: Rows that they were fitted to.
+        cap: Amount beyond which the exact amount did not count.
+        factor: Factor on the trees' amounts, with which they follow the latest snapshots.
+        spread: How payers differ from the amounts with the factor.
+    """
 
     trees: FittedRegressor
     payers: int
     cap: float
-    above_cap: float
+    factor: float
+    spread: Spread
 
     def amounts(self, matrix: Matrix) -> Floats:
-        """Likely spend of each row, if it pays, before the factor, shape (rows,)."""
-        return amounts_of(self.trees.values(matrix), 1.0)
+        """Expected spend of each row, if it pays, shape (rows,)."""
+        return amounts_of(self.trees.values(matrix), self.factor)
 
 
 def amounts_of(logarithms: Floats, factor: float) -> Floats:
@@ -91,8 +119,8 @@ def amounts_of(logarithms: Floats, factor: float) -> Floats:
 def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     """Learn amounts from rows with spend; None if there are too few.
 
-    A few large amounts hardly change a mean of logarithms; a factor corrects its difference from
-    the mean of the amounts themselves (Duan, Smearing Estimate, 1983).
+    Means of logarithms lie below the logarithms of means. A factor, the same for all payers,
+    corrects that (Duan, Smearing Estimate, 1983).
 
     Args:
         rows: Rows with labels of a purchase, and spend.
@@ -100,33 +128,51 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     """
     if rows.spend is None or np.count_nonzero(rows.spend > 0) < MIN_PAYERS:
         return None
-    paid = rows.labels  # includes purchases without an amount, which the probability covers too
-    spend = np.maximum(rows.spend[paid], 0.0)  # refunds can be more than what was paid
-    cap = float(np.quantile(spend, LARGEST))
-    capped = np.minimum(spend, cap)
-    trees = fit_regressor(rows.matrix[paid], np.log1p(capped), seed)
-    above = 1.0 - float(capped.sum() / spend.sum())
-    return FittedAmounts(trees, len(spend), cap, above)
+    paid = rows.chosen(rows.labels)  # with purchases without an amount, which are likely, too
+    spend = _positive_spend(paid)
+    logarithms = np.log1p(spend)
+    cap = _find_cap(logarithms)
+    trees = fit_regressor(paid.matrix, np.minimum(logarithms, cap), seed)
+    amounts = amounts_of(trees.values(paid.matrix), 1.0)
+    spread = fit_spread(spend, amounts)
+    usual = fit_factor(spend, amounts, spread, np.ones(len(spend)))
+    factor = fit_factor(spend, amounts, spread, recency_weights(paid.ages))
+    return FittedAmounts(trees, len(spend), float(np.expm1(cap)), factor, spread.divided(usual))
 
 
-def fit_factor(fitted: FittedAmounts, training: Rows) -> float:
-    """Factor on the trees' amounts that makes their total the whole spend, not only the capped.
+def _positive_spend(rows: Rows) -> Floats:
+    """Spend without what refunds took back beyond it, shape (rows,)."""
+    return np.zeros(len(rows.labels)) if rows.spend is None else np.maximum(rows.spend, 0.0)
 
-    The trees' means of logarithms lie below the means of amounts. The factor belongs to the very
-    trees that are applied and follows the latest snapshots, as the level of probabilities does. How
-    much is spent above the cap takes many payers to know, and so comes from all rows equally.
+
+def _find_cap(logarithms: Floats) -> float:
+    """Logarithm beyond which single payers would decide what trees learn."""
+    lower, upper, largest = np.quantile(logarithms, (0.25, 0.75, LARGEST))
+    return float(max(largest, upper + FENCE * (upper - lower)))
+
+
+def fit_factor(spend: Floats, amounts: Floats, spread: Spread, weights: Floats) -> float:
+    """Factor on the trees' amounts that makes their total the whole spend of payers.
+
+    Up to the threshold of the tail the weights count, so that the factor follows the latest
+    snapshots as the level of probabilities does. How much is spent beyond it takes many payers to
+    know, so it comes from all rows equally: from the Pareto tail where few payers are beyond it,
+    and more and more from what they spent where they are many.
 
     Args:
-        fitted: The model of amounts.
-        training: The rows that it was fitted to.
+        spend: Spend of payers, at least 0, shape (payers,).
+        amounts: The trees' amounts, shape (payers,).
+        spread: How the spend differs from these amounts.
+        weights: Weight of each payer, shape (payers,).
     """
-    paid = training.chosen(training.labels)
-    spend = np.zeros(len(paid.labels)) if paid.spend is None else paid.spend
-    weights = recency_weights(paid.ages)
-    foreseen = float(weights @ fitted.amounts(paid.matrix))
-    capped = float(weights @ np.clip(spend, 0.0, fitted.cap))
-    rise = 1.0 / (1.0 - min(fitted.above_cap, MAX_ABOVE_CAP))
-    return rise * capped / foreseen if foreseen else rise
+    bounds = spread.threshold * amounts
+    within = float(weights @ np.minimum(spend, bounds)) / float(weights @ amounts)
+    is_in_tail = spend > bounds
+    observed = float((spend - bounds)[is_in_tail].sum() / amounts.sum())
+    expected = float(amounts[is_in_tail].sum() / amounts.sum()) * spread.mean_excess
+    payers = np.count_nonzero(is_in_tail)
+    beyond = (payers * observed + TAIL_PAYERS * expected) / (payers + TAIL_PAYERS)
+    return within + min(beyond, MAX_BEYOND * within)
 
 
 def compare_spend(expected: Floats, spend: Floats, seed: int) -> SpendComparison | None:
@@ -154,28 +200,28 @@ def compare_spend(expected: Floats, spend: Floats, seed: int) -> SpendComparison
 
 
 def validate_amounts(
-    fitted: FittedAmounts, validation: Rows, probabilities: Floats, factor: float, seed: int
+    fitted: FittedAmounts, validation: Rows, probabilities: Floats, seed: int
 ) -> SpendCard:
-    """Measure amounts on a later snapshot than they and their factor were learnt from.
+    """Measure amounts on a later snapshot than they were learnt from.
 
     Args:
         fitted: The model of amounts.
         validation: Rows with spend of a validation snapshot.
         probabilities: Probability that each of them pays, shape (rows,).
-        factor: Factor on the amounts, as `fit_factor` computes it.
-        seed: Makes the interval repeatable.
+        seed: Makes the intervals repeatable.
     """
     spend = np.zeros(len(probabilities)) if validation.spend is None else validation.spend
-    expected = probabilities * validation.predict(fitted.amounts) * factor
-    top = np.argsort(-expected, kind="stable")[: max(1, round(TOP * len(expected)))]
-    came = np.maximum(spend, 0.0)
+    amounts = validation.predict(fitted.amounts)
+    expected = probabilities * amounts
+    measures = measure_spend(expected, spend, fitted.spread.interval(probabilities, amounts), seed)
     return SpendCard(
         payers=fitted.payers,
         cap=fitted.cap,
-        above_cap=fitted.above_cap,
-        factor=factor,
+        factor=fitted.factor,
+        spread=fitted.spread,
         predicted=float(expected.mean()),
         happened=mean_of(spend, seed),
-        top_share=float(came[top].sum() / came.sum()) if came.any() else 0.0,
+        top_share=0.0 if measures is None else measures.top_share.value,
         comparison=compare_spend(expected, spend, seed),
+        measures=measures,
     )

@@ -41,9 +41,9 @@ from ds_assets.core.models.learning.calibration import HALF_LIFE, Calibration
 from ds_assets.core.models.learning.learner import hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.core.models.learning.spend import (
+    FittedAmounts,
     SpendCard,
     fit_amounts,
-    fit_factor,
     validate_amounts,
 )
 from ds_assets.core.models.training.challenger import (
@@ -239,9 +239,8 @@ def _finish(
     share, limit = choices.mixture.linear_share, plan.target.max_fit_rows
     whole = fit_rows(rows.rows, share, plan.seed, limit, challenger.slope)
     onnx, parts = classifier_onnx(whole), _files(challenger, groups, rows.rows, plan)
-    amounts, spend = fit_amounts(rows.rows, plan.seed), None
-    if amounts is not None:
-        spend = _spend(challenger, fit_factor(amounts, rows.rows), plan.seed)
+    amounts = fit_amounts(rows.rows, plan.seed)
+    spend = None if amounts is None else _spend(challenger, amounts, plan.seed)
     if amounts is not None and spend is not None:
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
     facts = {
@@ -326,21 +325,27 @@ def _evaluations(
     )
 
 
-def _spend(challenger: Challenger, factor: float, seed: int) -> SpendCard | None:
+def _spend(challenger: Challenger, delivered: FittedAmounts, seed: int) -> SpendCard | None:
     """How good amounts are on the latest fold; None where its payers are too few.
 
     Args:
         challenger: The validated folds.
-        factor: That of the delivered amounts.
+        delivered: The amounts that are delivered, which the card describes.
         seed: Makes training and intervals repeatable.
     """
     latest = challenger.validated[0]
     amounts = fit_amounts(latest.training, seed)
     if amounts is None:
         return None
-    own = fit_factor(amounts, latest.training)
-    card = validate_amounts(amounts, latest.validation, latest.probabilities, own, seed)
-    return card.model_copy(update={"factor": factor})
+    card = validate_amounts(amounts, latest.validation, latest.probabilities, seed)
+    facts = {
+        "payers": delivered.payers,
+        "cap": delivered.cap,
+        "factor": delivered.factor,
+        "spread": delivered.spread,
+        "snapshot": latest.fold.validation.day,
+    }
+    return card.model_copy(update=facts)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def test_every_number_of_the_card_is_there() -> None:
     assert card.decision.difference is not None
     assert shown(card.decision.difference) in text
     assert "first week: 87, AUC 0.620" in text
-    for part in ("731 rows", "1,234.50", "12.3%", "4.56", "4.700 (4.450 to 4.950)", "77%"):
+    for part in ("731 rows", "1,234.50", "4.56", "4.700 (4.450 to 4.950)", "77%"):
         assert part in text
     for group in card.groups:
         assert f"| {group.group} | {group.users:,} | {group.positives:,} | {group.model} |" in text
@@ -182,6 +182,20 @@ def test_features_whose_window_is_still_filling_are_named() -> None:
     text = words(card.model_copy(update={"distributions": compared}), DRIFT)
     assert f"Window still filling, so without drift: {names[0]}, {names[1]}. " in text
     assert "still filling" not in words(card, DRIFT)
+
+
+def test_the_heavy_tail_and_the_measures_of_spend_are_shown() -> None:
+    text = words(make_full_card(), {})
+    assert (
+        "Beyond 3.25 times the expected amount, payers' spend has a Pareto tail of index 2.50"
+        in (text)
+    )
+    assert (
+        "77% of it from the tenth of users with the highest expectation (best possible: 90%)"
+        in (text)
+    )
+    assert "normalised Gini 0.660 (" in text
+    assert "the 80 % intervals that are not 0 alone contained 0.810 (" in text
 
 
 def test_total_spend_is_shown_beside_the_predicted_one_where_it_was_compared() -> None:

@@ -7,6 +7,7 @@ from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.metrics_table import metrics_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import Measures
+from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.tables import MODEL_METRICS
 from ds_assets_tests.core.models.card_factories import (
     DAY,
@@ -17,6 +18,7 @@ from ds_assets_tests.core.models.card_factories import (
 
 RANKING = {"auc", "pr_auc", "lift_1", "lift_5", "lift_10"}
 ALL_MEASURES = set(Measures.model_fields)
+SPEND_MEASURES = {f"spend_{name}" for name in SpendMeasures.model_fields}
 
 
 def measures(rows: pd.DataFrame, contender: str, segment: str) -> set[str]:
@@ -38,12 +40,13 @@ def one_row(
 
 def test_each_contender_of_each_fold_has_a_row_for_each_measure() -> None:
     rows = metrics_of([make_full_card()])
-    for contender in ("delivered", "global", "champion", "logistic_regression"):
+    assert measures(rows, "delivered", "all") == ALL_MEASURES | SPEND_MEASURES
+    for contender in ("global", "champion", "logistic_regression"):
         assert measures(rows, contender, "all") == ALL_MEASURES
     assert measures(rows, "recency", "all") == RANKING
     of_all = rows[rows["segment"] == "all"]
     assert set(of_all["snapshot"]) == {DAY - dt.timedelta(days=14), DAY - dt.timedelta(days=21)}
-    assert len(of_all) == 2 * (4 * len(ALL_MEASURES) + len(RANKING))
+    assert len(of_all) == 2 * (4 * len(ALL_MEASURES) + len(RANKING)) + len(SPEND_MEASURES)
 
 
 def test_users_apart_have_rows_of_the_delivered_model() -> None:
@@ -69,6 +72,19 @@ def test_numbers_are_those_of_the_card() -> None:
     assert (new["users"], new["positives"]) == (week.users, week.positives)
     own = one_row(rows, "delivered", "country=KR", card.groups[0].snapshot, "auc")
     assert (own["users"], own["value"]) == (410, 0.81)
+
+
+def test_measures_of_spend_are_of_the_snapshot_that_they_were_measured_on() -> None:
+    card = make_full_card()
+    rows = metrics_of([card])
+    own = rows[rows["measure"].isin(SPEND_MEASURES)]
+    assert card.spend is not None
+    assert set(own["snapshot"]) == {card.spend.snapshot}
+    gini = one_row(rows, "delivered", "all", card.folds[0].snapshot, "spend_gini")
+    assert (gini["value"], gini["users"]) == (0.66, card.folds[0].users)
+    for missing in ({"measures": None}, {"snapshot": DAY}):
+        other = card.model_copy(update={"spend": card.spend.model_copy(update=missing)})
+        assert not set(metrics_of([other])["measure"]) & SPEND_MEASURES
 
 
 @pytest.mark.parametrize(
