@@ -132,7 +132,7 @@ def _resources(installation: Installation) -> dict[str, Any]:
         "results": ResultsResource(
             url=settings.results_url,
             days=settings.results_days,
-            targets=list(game.targets),
+            targets=list(game.target_names),
             name=installation.name,
         ),
         "cache": CacheResource(

@@ -59,7 +59,7 @@ def _no_number(day: object) -> object:
 
 
 def _free_target(name: str) -> str:
-    taken = sorted({*Horizons.model_fields, "cluster", "clusters"})
+    taken = sorted({*Horizons.model_fields, "cluster", "clusters"} - {"spend"})
     if name in taken:
         raise ValueError(f"choose a name other than {', '.join(taken)}")
     return name
@@ -173,11 +173,28 @@ class Attribute(_Part):
     type: Literal["text", "number"] = "text"
 
 
+HorizonDays = Annotated[int, Field(ge=1, le=365, strict=True)]
+
+
 class Horizons(_Part):
     """Length of the label windows, in days."""
 
-    churn: Annotated[int, Field(ge=1, le=365, strict=True)] = 14
-    payment: Annotated[int, Field(ge=1, le=365, strict=True)] = 14
+    churn: HorizonDays = 14
+    payment: HorizonDays = 14
+    spend: tuple[HorizonDays, ...] = ()
+    """Horizons of expected spend, beside that of payment."""
+
+    @field_validator("spend")
+    @classmethod
+    def _ascend(cls, spend: tuple[int, ...]) -> tuple[int, ...]:
+        if list(spend) != sorted(set(spend)):
+            raise ValueError("must be in ascending order without repetition, as in [30, 90, 365]")
+        return spend
+
+    @property
+    def spend_targets(self) -> dict[str, int]:
+        """Horizons of expected spend by the name of their target."""
+        return {f"spend_{days}": days for days in self.spend}
 
 
 Population = Literal["all", "never_paid", "has_paid"]
@@ -363,6 +380,27 @@ class Game(_Part):
             raise ValueError("requires fields.currency, the field with the currency of an event")
         raise ValueError("required with fields.currency, for example {USD: 1, KRW: 0.00072}")
 
+    @field_validator("horizons")
+    @classmethod
+    def _have_what_spend_needs(cls, horizons: Horizons, info: ValidationInfo) -> Horizons:
+        events, fields = info.data.get("events"), info.data.get("fields")
+        if horizons.spend and fields is not None and fields.amount is None:
+            raise ValueError("spend needs fields.amount, the field of what is paid")
+        if horizons.spend and events is not None and not events.purchases:
+            raise ValueError("spend needs events.purchases, the types that are purchases")
+        return horizons
+
+    @field_validator("targets")
+    @classmethod
+    def _are_not_horizons_of_spend(
+        cls, targets: dict[str, CustomTarget], info: ValidationInfo
+    ) -> dict[str, CustomTarget]:
+        horizons: Horizons = info.data.get("horizons", Horizons())
+        taken = sorted(targets.keys() & horizons.spend_targets)
+        if taken:
+            raise ValueError(f"{taken[0]} is a horizon of horizons.spend; choose another name")
+        return targets
+
     @field_validator("targets")
     @classmethod
     def _can_be_told_from_the_events(
@@ -399,6 +437,11 @@ class Game(_Part):
         if max(windows) < active_days:
             raise ValueError(f"the longest window must cover active_days ({active_days})")
         return windows
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of what is predicted beside churn and payment."""
+        return (*self.horizons.spend_targets, *self.targets)
 
     @property
     def target_event_types(self) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class Installation:
         """The results database, to be closed after use."""
         settings = self.settings
         return open_results(
-            settings.results_url, settings.results_days, tuple(self.game.targets), self.name
+            settings.results_url, settings.results_days, self.game.target_names, self.name
         )
 
     def cache(self) -> "PredictionCache":

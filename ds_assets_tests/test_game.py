@@ -19,6 +19,8 @@ LEAST: dict[str, Any] = {
     "fields": {"user_id": "user", "event_time": "time", "event_type": "type"},
 }
 MONEY = LEAST["fields"] | {"amount": "amount", "currency": "currency"}
+PAID = {"fields": {**LEAST["fields"], "amount": "a"}, "events": {"purchases": ["buy"]}}
+"""What spend needs."""
 
 on_one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -173,6 +175,27 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
             "windows: found (1, 3, 7, 14, 28, 90); the longest window must cover",
         ),
         ({"grace_days": 31}, "grace_days: found 31; Input should be less than or equal to 30"),
+        ({"horizons": {"spend": [30, 0]}}, "horizons.spend.1: found 0; Input should be greater"),
+        (
+            {"horizons": {"spend": [90, 30]}},
+            "horizons.spend: found [90, 30]; must be in ascending order without repetition",
+        ),
+        (
+            {"horizons": {"spend": [30]}},
+            "horizons: found {'spend': [30]}; spend needs fields.amount, the field of what is paid",
+        ),
+        (
+            PAID | {"horizons": {"spend": [30]}, "events": {}},
+            "horizons: found {'spend': [30]}; spend needs events.purchases, the types that are",
+        ),
+        (
+            PAID
+            | {
+                "horizons": {"spend": [30]},
+                "targets": {"spend_30": {"event": ["a"], "horizon": 7}},
+            },
+            "targets: found {'spend_30': {'event': ['a'], 'horizon': 7}}; spend_30 is a horizon of",
+        ),
         ({"horizons": {"churn": 0}}, "horizons.churn: found 0; Input should be greater than or"),
         ({"windows": []}, "windows: found []; must have at least one entry"),
         ({"windows": [28, 7]}, "windows: found [28, 7]; must be in ascending order without"),

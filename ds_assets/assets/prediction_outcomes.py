@@ -240,7 +240,8 @@ def _read_predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
     else:
         of_targets = read_target_predictions(day, lake).to_pandas()
         own = of_targets[of_targets["target"] == target.name]
-        rows = rows[[USER_ID, USER_GROUP]].merge(own, on=USER_ID).assign(amount=None)
+        rows = rows[[USER_ID, USER_GROUP]].merge(own, on=USER_ID)
+        rows["amount"] = None if target.amount_column is None else rows[target.amount_column]
     predicted = rows[[USER_ID, USER_GROUP, "probability", "amount"]]
     return predicted[predicted["probability"].notna()]
 

@@ -166,6 +166,12 @@ GAME_KEYS = (
     ),
     *_declare(
         Consequence.NEW_DAYS,
+        "the next models predict spend in these horizons",
+        "horizons.spend",
+        assets=_TARGET_MODELS,
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
         "the next model predicts the new target; its event types are counted from now on, and in "
         "earlier days once their user_activity is materialized again",
         *("targets.*.event", "targets.*.spend_at_least", "targets.*.inactive"),

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ds_assets.core.prediction_json import NO_PREDICTION, encode_members
 from ds_assets.core.tables import MODEL_VERSIONS, PREDICTED_NUMBERS, PREDICTIONS
+from ds_assets.core.targets import EXPECTED_SPEND
 from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.core.user_targets import NAMES as TARGET_NAMES
 
@@ -25,14 +26,17 @@ MAX_USER_GROUPS = 20
 have thousands of values, and the defaults of all groups are read with each request."""
 AVERAGED_COLUMNS = PREDICTED_NUMBERS
 """Columns whose average says something about an unknown user."""
+TARGET_AVERAGED_COLUMNS = ("probability", EXPECTED_SPEND)
+"""Columns of `TARGET_PREDICTIONS` whose average says something about an unknown user."""
 SHARED_COLUMNS = ("as_of", *MODEL_VERSIONS)
 """Columns that have the same value in all rows of a day."""
 _GROUP = "user_group"
 _USERS = "users"
 _COUNTS = tuple(f"{name} count" for name in AVERAGED_COLUMNS)
+_TARGET_COUNTS = tuple(f"{name} count" for name in TARGET_AVERAGED_COLUMNS)
 INPUT_COLUMNS = (_GROUP, *AVERAGED_COLUMNS, *SHARED_COLUMNS)
 """Columns that group defaults are computed from."""
-TARGET_INPUT_COLUMNS = ("user_id", "target", "probability", "model")
+TARGET_INPUT_COLUMNS = ("user_id", "target", *TARGET_AVERAGED_COLUMNS, "model")
 """Columns of `TARGET_PREDICTIONS` that they are computed from, see `join_targets`."""
 
 
@@ -89,8 +93,8 @@ def with_target_averages(
 
     Args:
         averages: Values by columns of `PREDICTIONS`, for all users and for each group.
-        of_targets: A row for each group and target: `user_group`, `target`, `probability` and
-            `model`.
+        of_targets: A row for each group and target: `user_group`, `target`, `model` and
+            `TARGET_AVERAGED_COLUMNS`.
     """
     targets: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(of_targets, key=itemgetter("target")):
@@ -140,25 +144,26 @@ def _sum_by(rows: pa.Table, keys: list[str]) -> pa.Table:
 
 
 def _sum_targets(batch: pa.Table) -> pa.Table:
-    """Sum the probabilities of targets, and count them, by group and target."""
+    """Sum the values of targets, and count them, by group and target."""
     lists = batch[TARGETS].combine_chunks()
     targets = pa.Table.from_batches([pa.RecordBatch.from_struct_array(lists.flatten())])
-    is_number = pc.fill_null(pc.is_finite(targets["probability"]), False)
     columns = {
         _GROUP: batch[_GROUP].combine_chunks().take(pc.list_parent_indices(lists)),
         "target": targets["target"],
-        "probability": pc.if_else(is_number, targets["probability"], None),
-        "users": pc.cast(is_number, pa.int64()),
         "model": targets["model"],
     }
+    for name, count in zip(TARGET_AVERAGED_COLUMNS, _TARGET_COUNTS, strict=True):
+        is_number = pc.fill_null(pc.is_finite(targets[name]), False)
+        columns[name] = pc.if_else(is_number, targets[name], None)
+        columns[count] = pc.cast(is_number, pa.int64())
     return _sum_targets_by(pa.table(columns), [_GROUP, "target"])
 
 
 def _sum_targets_by(rows: pa.Table, keys: list[str]) -> pa.Table:
-    summed = rows.group_by(keys).aggregate(
-        [("probability", "sum"), ("users", "sum"), ("model", "max")]
-    )
-    return summed.rename_columns([*keys, "probability", "users", "model"])
+    summed_columns = (*TARGET_AVERAGED_COLUMNS, *_TARGET_COUNTS)
+    sums = [(name, "sum") for name in summed_columns]
+    summed = rows.group_by(keys).aggregate([*sums, ("model", "max")])
+    return summed.rename_columns([*keys, *summed_columns, "model"])
 
 
 def _average_targets(sums: pa.Table) -> list[dict[str, Any]]:
@@ -167,8 +172,9 @@ def _average_targets(sums: pa.Table) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = of_all.to_pylist()
     rows += _sum_targets_by(grouped, [_GROUP, "target"]).to_pylist()
     for row in rows:
-        users = row.pop("users")
-        row["probability"] = row["probability"] / users if users else None
+        for name, count in zip(TARGET_AVERAGED_COLUMNS, _TARGET_COUNTS, strict=True):
+            users = row.pop(count)
+            row[name] = row[name] / users if users else None
     return rows
 
 

@@ -5,7 +5,7 @@ How a column is computed is in the modules that fill it.
 """
 
 from ds_assets.core.schema import Column, Table
-from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW
 
 EVENT_IDS = Table(
     "event_ids",
@@ -107,11 +107,12 @@ TARGET_PREDICTIONS = Table(
     (
         Column("as_of", "date", "Day at whose end the prediction was made."),
         Column("user_id", "text", "The user."),
-        Column("target", "text", "Name of the target in game.yaml."),
+        Column("target", "text", "Name of the target in game.yaml; spend_30 for spend in 30 days."),
         Column(
             "probability",
             "real",
-            "Chance that the target is reached in its horizon; none where data is not enough.",
+            "Chance that the target is reached in its horizon, of a purchase for spend; "
+            "none where data is not enough.",
             nullable=True,
         ),
         Column(
@@ -125,6 +126,27 @@ TARGET_PREDICTIONS = Table(
             nullable=True,
         ),
         Column("model", "text", "Version of the target's model.", nullable=True),
+        Column(
+            EXPECTED_SPEND,
+            "real",
+            "Spend to expect in the horizon; none where it is not predicted.",
+            nullable=True,
+            is_recent=True,
+        ),
+        Column(
+            SPEND_LOW,
+            "real",
+            "Lower end of the interval that contains a user's spend with a probability of 80 %.",
+            nullable=True,
+            is_recent=True,
+        ),
+        Column(
+            SPEND_HIGH,
+            "real",
+            "Upper end of that interval.",
+            nullable=True,
+            is_recent=True,
+        ),
     ),
     ("as_of", "user_id", "target"),
 )

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from ds_assets.core import labels
 from ds_assets.game import CustomTarget, Game, Horizons, Population
 
+EXPECTED_SPEND = "expected_spend"
+SPEND_LOW, SPEND_HIGH = f"{EXPECTED_SPEND}_low", f"{EXPECTED_SPEND}_high"
+"""Columns of the spend that is predicted with a target, and of the ends of its interval."""
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
 
@@ -90,11 +93,12 @@ class Target:
         label: Which users are positive.
         baseline: The rule of thumb that its model has to beat.
         population: Users that it is predicted for.
-        definition: What `game.yaml` says of it, none for a built-in target: a model is not used
-            for a target of another definition.
+        definition: What `game.yaml` says of it as JSON, none for a built-in target: a model is not
+            used for a target of another definition.
         max_fit_rows: Rows that a single model is fitted to, none for all; see `fit_classifier`.
         wording: How texts name it.
-        amount_column: Column of the spend that is predicted with it; none where none is.
+        amount_column: Column of the spend that is predicted with it, in `PREDICTIONS` for a
+            built-in target and in `TARGET_PREDICTIONS` for others; none where none is.
         grace: Days to wait for late logs after the label window.
         first_day: First day of the game's logs.
         closed_days: Days that neither of them counts.
@@ -160,13 +164,13 @@ class Target:
 
 def targets_of(game: Game) -> Mapping[str, Target]:
     """Everything that is predicted in a game, by name; the built-in targets come first."""
-    targets = (*_built_in(game.horizons), *_custom_targets(game))
+    targets = (*_built_in(game.horizons), *_spend_targets(game.horizons), *_custom_targets(game))
     return {target.name: _in_game(target, game) for target in targets}
 
 
 def custom_targets(game: Game) -> Mapping[str, Target]:
     """The targets that a game adds to the built-in ones, by name."""
-    return {name: target for name, target in targets_of(game).items() if name in game.targets}
+    return {name: target for name, target in targets_of(game).items() if not target.is_built_in}
 
 
 def _in_game(target: Target, game: Game) -> Target:
@@ -178,6 +182,19 @@ def _in_game(target: Target, game: Game) -> Target:
         step=7 * labels.weeks_apart(target.horizon, SNAPSHOTS, game),
         user_groups=game.user_groups,
     )
+
+
+def _spend_targets(horizons: Horizons) -> Iterator[Target]:
+    """Targets for expected spend: a purchase within each of its horizons, with an amount."""
+    for name, days in horizons.spend_targets.items():
+        yield Target(
+            name,
+            days,
+            *_PURCHASE,
+            definition=f'{{"spend":true,"horizon":{days}}}',
+            max_fit_rows=MAX_CUSTOM_FIT_ROWS,
+            amount_column=EXPECTED_SPEND,
+        )
 
 
 def _custom_targets(game: Game) -> Iterator[Target]:
@@ -209,6 +226,19 @@ _INACTIVE = (
         positives="users who left",
         negatives="users who stayed",
         heading="will leave",
+    ),
+)
+
+
+_PURCHASE = (
+    LabelRule("purchases", at_least=1),
+    Baseline("days_since_purchase", larger_is_likelier=False),
+    Wording(
+        outcome="a purchase",
+        event="a purchase",
+        positives="users who paid",
+        negatives="users who did not pay",
+        heading="will pay",
     ),
 )
 
@@ -245,20 +275,7 @@ def _spending(amount: float) -> tuple[LabelRule, Baseline, Wording]:
 def _built_in(horizons: Horizons) -> tuple[Target, ...]:
     return (
         Target("churn", horizons.churn, *_INACTIVE),
-        Target(
-            "payment",
-            horizons.payment,
-            LabelRule("purchases", at_least=1),
-            Baseline("days_since_purchase", larger_is_likelier=False),
-            Wording(
-                outcome="a purchase",
-                event="a purchase",
-                positives="users who paid",
-                negatives="users who did not pay",
-                heading="will pay",
-            ),
-            amount_column="expected_spend",
-        ),
+        Target("payment", horizons.payment, *_PURCHASE, amount_column=EXPECTED_SPEND),
     )
 
 

@@ -62,19 +62,35 @@ def test_everybody_and_each_group_get_the_means_of_those_who_have_values(
 def test_each_group_gets_the_means_of_the_games_own_targets() -> None:
     rows = [
         row("a", user_group="DE", targets=[target("level", probability=0.1)]),
-        row("b", user_group="DE", targets=[target("level", probability=0.3), target("gift")]),
-        row("c", user_group="KR", targets=[target("level", probability=None, model=None)]),
+        row(
+            "b",
+            user_group="DE",
+            targets=[
+                target("level", probability=0.3),
+                target("gift"),
+                target("spend_9", expected_spend=3.0),
+            ],
+        ),
+        row(
+            "c",
+            user_group="KR",
+            targets=[
+                target("level", probability=None, model=None),
+                target("spend_9", expected_spend=5.0),
+            ],
+        ),
         row("d", user_group=None, targets=[target("level", probability=0.8)]),
         row("e", user_group="US", targets=[]),
     ]
     batches = table_with_targets(*rows).select([*INPUT_COLUMNS, TARGETS]).to_batches(2)
     defaults = by_group(compute_group_defaults(batches))
-    mean = {"reasons": None, "missing": None, "model": "some"}
-    gift, level = {"target": "gift", "probability": 0.25, **mean}, {"target": "level", **mean}
+    mean = dict.fromkeys(target("none")) | {"model": "some"}
+    gift, level = mean | {"target": "gift", "probability": 0.25}, mean | {"target": "level"}
+    spend = mean | {"target": "spend_9", "probability": 0.25}
     assert {group: defaults_of_group[TARGETS] for group, defaults_of_group in defaults.items()} == {
-        None: [gift, level | {"probability": pytest.approx(0.4)}],
-        "DE": [gift, level | {"probability": pytest.approx(0.2)}],
-        "KR": [level | {"probability": None, "model": None}],
+        None: [gift, level | {"probability": pytest.approx(0.4)}, spend | {"expected_spend": 4.0}],
+        "DE": [gift, level | {"probability": pytest.approx(0.2)}, spend | {"expected_spend": 3.0}],
+        "KR": [level | {"probability": None, "model": None}, spend | {"expected_spend": 5.0}],
         "US": [],
     }
 

@@ -126,14 +126,16 @@ def test_a_part_of_a_batch_is_told_as_itself() -> None:
 
 
 def test_targets_are_the_last_member_by_name_and_each_says_what_its_row_says() -> None:
-    row_with_targets = row(
-        "a", targets=[target('q"1', probability=None, missing="few days"), target("level")]
-    )
+    few = target('q"1', probability=None, missing="few days")
+    spend = {"expected_spend": 5.5, "expected_spend_low": 0.0, "expected_spend_high": 9.25}
+    row_with_targets = row("a", targets=[few, target("spend_30", **spend)])
     record = json.loads(b"{" + encode_record(row_with_targets).members)
     assert list(record) == [*(column.name for column in COLUMNS), "targets"]
     assert record["targets"] == {
-        'q"1': {"probability": None, "reasons": REASONS, "missing": "few days", "model": "some"},
-        "level": {"probability": 0.25, "reasons": REASONS, "missing": None, "model": "some"},
+        'q"1': {"probability": None, "reasons": REASONS, "missing": "few days", "model": "some"}
+        | dict.fromkeys(spend),
+        "spend_30": {"probability": 0.25, "reasons": REASONS, "missing": None, "model": "some"}
+        | spend,
     }
     assert decode_members(encode_record(row_with_targets).members)["targets"] == record["targets"]
 
@@ -145,6 +147,7 @@ TARGETS = st.lists(
         probability=st.none() | st.floats(allow_nan=False),
         reasons=st.none() | VALUES["json"],
         missing=st.none() | TEXTS,
+        expected_spend=st.none() | st.floats(allow_nan=False),
     ),
     max_size=3,
     unique_by=lambda target_row: target_row["target"],

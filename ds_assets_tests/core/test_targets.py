@@ -9,7 +9,7 @@ import pytest
 
 import ds_assets
 from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, Target, custom_targets, targets_of
-from ds_assets.game import CustomTarget, Events, Fields
+from ds_assets.game import CustomTarget, Events, Fields, Horizons
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 PACKAGE = Path(ds_assets.__file__).parent
@@ -135,3 +135,24 @@ def test_another_definition_is_another_text_and_another_name_is_not() -> None:
     assert len(definitions) == 5
     assert custom("other", event=("a",)).definition in definitions
     assert {target.definition for target in BUILT_IN} == {None}
+
+
+def test_each_horizon_of_spend_is_a_target_for_a_purchase_with_an_amount() -> None:
+    game = make_game(
+        horizons=Horizons(payment=9, spend=(30, 90)),
+        fields=Fields(user_id="u", event_time="t", event_type="e", amount="a"),
+        events=Events(purchases=("buy",)),
+    )
+    targets = custom_targets(game)
+    assert tuple(targets) == game.target_names == ("spend_30", "spend_90")
+    payment = targets_of(game)["payment"]
+    for target, horizon in zip(targets.values(), (30, 90), strict=True):
+        assert target.horizon == horizon
+        assert (target.label, target.amount_column) == (payment.label, payment.amount_column)
+        assert not target.is_built_in
+        assert target.definition is not None
+    assert targets["spend_90"].step > targets["spend_30"].step
+
+
+def test_a_game_without_horizons_of_spend_has_no_such_target() -> None:
+    assert list(targets_of(make_game())) == ["churn", "payment"]

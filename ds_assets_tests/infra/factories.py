@@ -46,7 +46,8 @@ def row_of(contract: Table, **values: Any) -> dict[str, Any]:
 def target(name: str, **values: Any) -> dict[str, Any]:
     """What is predicted of a user for a target of a game's own."""
     return {"target": name, "probability": 0.25, "reasons": _VALUES["json"], "missing": None,
-            "model": "some"} | values  # fmt: skip
+            "model": "some", "expected_spend": None, "expected_spend_low": None,
+            "expected_spend_high": None} | values  # fmt: skip
 
 
 def table_with_targets(*rows: dict[str, Any]) -> pa.Table:

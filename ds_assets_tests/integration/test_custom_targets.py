@@ -172,7 +172,10 @@ def test_an_answer_says_the_same_from_the_table_the_cache_and_the_live_model(
         own = rows[rows["user_id"] == user].set_index("target")
         assert set(answer["targets"]) == set(own.index)
         for name, target in answer["targets"].items():
-            assert list(target) == ["probability", "reasons", "missing", "model"]
+            assert list(target) == [
+                *("probability", "reasons", "missing", "model"),
+                *("expected_spend", "expected_spend_low", "expected_spend_high"),
+            ]
             assert target["probability"] == own.loc[name, "probability"]
             assert target["reasons"] == json.loads(str(own.loc[name, "reasons"]))
     shown = {name for answer in answers["table"].values() for name in answer["targets"]}

@@ -21,7 +21,7 @@ from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records, sha256_of
-from ds_assets.infra.lake.tables import open_day, table_file
+from ds_assets.infra.lake.tables import open_day, table_file, with_recent_columns
 
 _ROWS_PER_BATCH = 5_000
 _BUFFER_BYTES = 1 << 20
@@ -94,4 +94,5 @@ def _read_batches(
     path = open_day(table.name, day, lake).file
     # Without pre-buffering: it would read a million rows into memory before the first batch.
     with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-        yield from file.iter_batches(_ROWS_PER_BATCH, columns=columns)
+        for batch in file.iter_batches(_ROWS_PER_BATCH, columns=columns):
+            yield with_recent_columns(table, batch).select(list(columns))

@@ -6,7 +6,7 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +24,8 @@ from ds_assets.core.tables import (
 )
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 _ASSETS = {
     EVENT_IDS.name: "user_activity",
@@ -136,16 +138,18 @@ def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
         InputError: a column is missing.
     """
     stored = parquet.read_table(open_day(table.name, day, lake).file, partitioning=None)
-    for field in _recent_fields(table, stored):
-        stored = stored.append_column(field, pa.nulls(stored.num_rows, field.type))
+    stored = with_recent_columns(table, stored)
     refuse_missing_columns(day, stored.column_names, table)
     return stored.select(table.names).cast(table.arrow_schema)
 
 
-def _recent_fields(table: Table, stored: pa.Table) -> list[pa.Field]:
-    """Columns that a file of an earlier version may lack, and does."""
-    recent = [column.name for column in table.columns if column.is_recent]
-    return [table.arrow_schema.field(name) for name in recent if name not in stored.column_names]
+def with_recent_columns(table: Table, stored: Rows) -> Rows:
+    """Add those columns without values that a file of an earlier version lacks."""
+    for column in table.columns:
+        if column.is_recent and column.name not in stored.schema.names:
+            field = table.arrow_schema.field(column.name)
+            stored = stored.append_column(field, pa.nulls(stored.num_rows, field.type))
+    return stored
 
 
 def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:

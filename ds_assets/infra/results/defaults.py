@@ -9,6 +9,7 @@ from ds_assets.core.group_defaults import (
     AVERAGED_COLUMNS,
     MAX_USER_GROUPS,
     SHARED_COLUMNS,
+    TARGET_AVERAGED_COLUMNS,
     with_target_averages,
 )
 from ds_assets.core.tables import PREDICTIONS
@@ -56,7 +57,7 @@ def _target_averages(connection: sa.Connection, installation_id: int) -> list[di
     target = _TARGETS.c.target
     values = (
         target,
-        sa.func.avg(_TARGETS.c.probability).label("probability"),
+        *(sa.func.avg(_TARGETS.c[name]).label(name) for name in TARGET_AVERAGED_COLUMNS),
         sa.func.max(_TARGETS.c.model).label("model"),
     )
     group, own = _group(connection), _TARGETS.c.installation_id == installation_id

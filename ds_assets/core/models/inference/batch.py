@@ -26,11 +26,12 @@ from ds_assets.core.models.inference.onnx_model import (
     explain,
     load_model,
     load_prediction_model,
+    predict_spend,
     probabilities,
 )
 from ds_assets.core.open_days import find_open_day
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
 from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 
 AGO = "days_since_active"
@@ -56,11 +57,21 @@ class TargetModel:
 
 
 class TargetPredictions(NamedTuple):
-    """What a target's model says, by user; None where there is no model, or none of amounts."""
+    """What a target's model says, by user; None where there is no model, or none of amounts.
+
+    Attributes:
+        probabilities: Of a positive label.
+        reasons: The strongest reasons of each, as JSON.
+        amounts: Expected spend.
+        spend_lows: Lower ends of the intervals of spend.
+        spend_highs: Upper ends.
+    """
 
     probabilities: Any = None
-    amounts: Any = None
     reasons: Any = None
+    amounts: Any = None
+    spend_lows: Any = None
+    spend_highs: Any = None
 
 
 @dataclass(frozen=True)
@@ -290,6 +301,9 @@ def predict_targets(
                 "reasons": predicted.reasons,
                 "missing": models.missing(target),
                 "model": None if model is None else model.version,
+                EXPECTED_SPEND: predicted.amounts,
+                SPEND_LOW: predicted.spend_lows,
+                SPEND_HIGH: predicted.spend_highs,
             }
         )
 
@@ -340,6 +354,6 @@ def _predict_target(
     predicted, likely = probabilities(target.model, features), amounts(target.model, features)
     return TargetPredictions(
         predicted,
-        None if likely is None else predicted * likely,
         explain(target.model, features, declared).to_pylist(),
+        *predict_spend(target.model, predicted, likely),
     )

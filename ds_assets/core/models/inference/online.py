@@ -47,12 +47,13 @@ from ds_assets.core.models.inference.onnx_model import (
     Model,
     PredictionModel,
     amounts_of_rows,
+    predict_spend,
     probabilities_of,
     shap_values_of,
 )
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, Target
+from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
 from ds_assets.core.user_groups import NO_GROUPS, group_start
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.errors import InputError
@@ -179,6 +180,9 @@ class OnlineScorer:
                     "target": target.name,
                     "probability": _value_at(predicted, target, "probabilities", place),
                     "reasons": _value_at(predicted, target, "reasons", place),
+                    EXPECTED_SPEND: _value_at(predicted, target, "amounts", place),
+                    SPEND_LOW: _value_at(predicted, target, "spend_lows", place),
+                    SPEND_HIGH: _value_at(predicted, target, "spend_highs", place),
                     **same[target.name],
                 }
                 for target in self._own_targets
@@ -223,10 +227,11 @@ def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetP
     matrix = rows.matrix.take(loaded.places, axis=1)
     groups = rows.groups(model.card.user_groups) if model.groups else ()
     predicted, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
+    spend = predict_spend(model, predicted, amounts)
     return TargetPredictions(
         predicted.tolist(),
-        None if amounts is None else (predicted * amounts).tolist(),
         _reasons(loaded, matrix, groups, rows) if with_reasons else None,
+        *(None if values is None else values.tolist() for values in spend),
     )
 
 

@@ -233,6 +233,28 @@ def amounts_of_rows(
     return predict_others(matrix, model.card.encoding, predict)
 
 
+def predict_spend(
+    model: PredictionModel, chances: NDArray[np.float64], likely: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64] | None, ...]:
+    """Expected spend of each user, and the ends of the interval of the spend.
+
+    Args:
+        model: A target's model.
+        chances: Probability of a purchase, shape (rows,).
+        likely: Likely spend given a purchase, shape (rows,); None without a model of amounts.
+
+    Returns:
+        Three arrays of shape (rows,); None where there is no model of amounts, and for intervals
+        of a model of an earlier version.
+    """
+    spend = model.card.spend
+    if likely is None or spend is None:
+        return None, None, None
+    if spend.spread is None:
+        return chances * likely, None, None
+    return chances * likely, *spend.spread.interval(chances, likely)
+
+
 def explain(
     model: PredictionModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
 ) -> pa.ChunkedArray:
