@@ -15,6 +15,7 @@ from ds_assets.core.models.evaluation.metrics import BINS, Measure, interval_of,
 
 TOP = 0.10
 """Share of the users that are the top."""
+_TINY = 1e-12
 
 
 class SpendMeasures(BaseModel):
@@ -105,12 +106,13 @@ def _compute(users: _Prepared, weights: Floats) -> Mapping[str, Floats]:
 
 def _list_measures(users: _Prepared, weights: Floats) -> Iterator[tuple[str, Floats]]:
     total = weights @ users.spend
+    total = np.where(total > 0.0, total, np.nan)  # of a resample without spend
     gini, top = _concentration(users.spend, users.by_expected, weights)
     best_gini, best_top = _concentration(users.spend, users.by_spend, weights)
-    with np.errstate(invalid="ignore", divide="ignore"):  # NaN for a resample without spend
-        yield "gini", gini / best_gini
-        yield "total_ratio", weights @ users.expected / total
-        yield "decile_error", _decile_distance(users, weights) / total
+    differs = best_gini > _TINY  # no order is better than another where all spend the same
+    yield "gini", gini / np.where(differs, best_gini, np.nan)
+    yield "total_ratio", weights @ users.expected / total
+    yield "decile_error", _decile_distance(users, weights) / total
     yield "top_share", top
     yield "best_top_share", best_top
     if users.is_wide.any():

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures, measure_spend
 
 USERS = 5_000
+AMOUNTS = st.floats(0.01, 1e4)
 
 
 def make_spend(seed: int = 0) -> np.ndarray:
@@ -94,3 +97,25 @@ def test_without_differences_in_spend_there_is_nothing_to_measure(spend: np.ndar
 def test_without_expectations_there_is_nothing_to_measure() -> None:
     spend = make_spend()
     assert measure_spend(np.zeros(USERS), spend, (spend, spend), seed=0) is None
+
+
+@settings(deadline=None)
+@given(
+    users=st.lists(st.tuples(AMOUNTS, st.just(0.0) | AMOUNTS), min_size=2, max_size=30),
+    worth=st.sampled_from([0.001, 7.0, 1e6]),
+)
+def test_measures_are_in_their_bounds_and_the_same_in_every_currency(
+    users: list[tuple[float, float]], worth: float
+) -> None:
+    expected, spend = np.array(users).T
+    high = 2 * expected
+    measures = measure_spend(expected, spend, (np.zeros(len(users)), high), seed=0)
+    if measures is None:
+        assert spend.min() == spend.max()
+        return
+    assert -1.0001 <= measures.gini.value <= 1.0001
+    assert 0 <= measures.top_share.value <= measures.best_top_share.value + 1e-9 <= 1.0001
+    assert abs(measures.total_ratio.value - 1) <= measures.decile_error.value + 1e-9
+    other = measured(worth * expected, worth * spend, (np.zeros(len(users)), worth * high))
+    for name, measure in measures:
+        assert getattr(other, name).value == pytest.approx(measure.value, abs=1e-6), name
