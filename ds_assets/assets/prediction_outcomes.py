@@ -50,6 +50,10 @@ from ds_assets.infra.results.database import ResultsDatabase
 
 TABLE = "prediction_outcomes"
 _DRIFTS_SHOWN = 5
+_EARLY = (
+    "the predictions were early ones: no trained model promised anything, and the cards of the "
+    "days after show how good early models were"
+)
 
 
 @dataclass(frozen=True)
@@ -222,7 +226,8 @@ def _compare_with_outcomes(
     card = stored_card(target.name, day, ModelCard, lake)
     rows = _read_predicted(target, day, lake)
     if card is None or card.state != "ready" or rows.empty:
-        return "there was not enough data for predictions"
+        is_early = card is not None and card.early is not None
+        return _EARLY if is_early else "there was not enough data for predictions"
     try:
         drift = drift_of(card, day, lake)
     except InputError as error:  # of the clusters, which nothing else needs here

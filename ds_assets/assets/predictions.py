@@ -84,7 +84,9 @@ def _find_distorted_days(days: Sequence[dt.date], lake: Lake, game: Game) -> dic
 
 def _has_models(day: dt.date, lake: Lake, game: Game) -> bool:
     cards = (stored_card(target, day, ModelCard, lake) for target in targets_of(game))
-    return any(card is not None and card.state == "ready" for card in cards)
+    return any(
+        card is not None and (card.state == "ready" or card.early is not None) for card in cards
+    )
 
 
 def build(game: Game) -> dg.AssetsDefinition:

@@ -9,7 +9,7 @@ Scope: gathering what a training day may see; how a model is trained is in `core
 import datetime as dt
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import dagster as dg
 import pandas as pd
@@ -34,8 +34,11 @@ from ds_assets.core.models.data.snapshots import (
 )
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.inference.onnx_model import Model
+from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.training.champion import Champion, refuse_unreadable
+from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
 from ds_assets.core.models.training.train import train
+from ds_assets.core.open_days import subtract_open_days
 from ds_assets.core.targets import SNAPSHOTS, Target
 from ds_assets.core.user_groups import with_user_groups
 from ds_assets.core.window_days import find_distorting_days
@@ -131,7 +134,9 @@ def update(
                 missing=tuple(it for it in absent if it not in refused),
                 refused=tuple(it for it in absent if it in refused),
             )
-            cards[day] = _train(target, day, data, lake, game)
+            logged_days = sum(it <= day for it in stored)
+            early = partial(_read_early, target, day, logged_days, features_days, features)
+            cards[day] = _train(target, day, data, early, lake, game)
     return cards
 
 
@@ -283,7 +288,36 @@ def _revise(
     return Revision(columns, labelled, spent)
 
 
-def _train(target: Target, day: dt.date, data: _TrainingData, lake: Lake, game: Game) -> ModelCard:
+def _read_early(
+    target: Target,
+    day: dt.date,
+    logged_days: int,
+    stored: Container[dt.date],
+    features: Features,
+) -> EarlyData:
+    """Read what the early model of a day is made from.
+
+    Args:
+        target: What is predicted.
+        day: The day.
+        logged_days: Days of stored activity up to and with it.
+        stored: Days with features.
+        features: Reads those of a day.
+    """
+    horizon = choose_check_horizon(target, logged_days)
+    earlier = subtract_open_days(day, horizon, target.closed_days)
+    frames = (features(it) if it in stored else None for it in (day, earlier))
+    return EarlyData(next(frames), logged_days, next(frames), horizon)
+
+
+def _train(
+    target: Target,
+    day: dt.date,
+    data: _TrainingData,
+    read_early: Callable[[], EarlyData],
+    lake: Lake,
+    game: Game,
+) -> ModelCard:
     missing = sorted(
         set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in data.snapshots}
     )
@@ -298,6 +332,8 @@ def _train(target: Target, day: dt.date, data: _TrainingData, lake: Lake, game: 
     card = _with_unreadable(trained.card, unreadable)
     reasons = (*card.reasons, *_describe_lacking_days(card, data))
     card = card.model_copy(update={"unclustered": data.unclustered, "reasons": reasons})
+    if card.state != "ready" and target.is_built_in:
+        card = _with_early(card, make_early(target, read_early()))
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card
 
@@ -362,9 +398,16 @@ def _with_unreadable(card: ModelCard, unreadable: Sequence[str]) -> ModelCard:
     return card.model_copy(update={"decision": card.decision.model_copy(update={"reason": reason})})
 
 
+def _with_early(card: ModelCard, early: EarlyCard | str) -> ModelCard:
+    """The card with an early model, or with what is missing even for that."""
+    if isinstance(early, EarlyCard):
+        return card.model_copy(update={"early": early})
+    return card.model_copy(update={"reasons": (*card.reasons, early)})
+
+
 def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
     metadata: dict[str, object] = {
-        "state": card.state,
+        "state": card.state if card.early is None else "early",
         "reasons": "; ".join(card.reasons),
         "version": card.version,
         "snapshots": len(card.snapshots),

@@ -20,14 +20,15 @@ import pyarrow.compute as pc
 
 from ds_assets.core.schema import Column
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.targets import BUILT_IN, EARLY_VERSION
 from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
 from ds_assets.core.user_targets import TARGETS
 
 COLUMNS = tuple(column for column in PREDICTIONS.columns if column.name != "user_id")
 """Columns of the JSON, in its order."""
-PROBABILITIES = tuple(target.probability_column for target in BUILT_IN)
-"""Columns of which a prediction has at least one, unless there was not enough data."""
+OPTIONAL = tuple(name for target in BUILT_IN for name in (target.low_column, target.high_column))
+"""Members that are left out where they are missing, as trained models have none of them: a cache
+of a million users would hold 120 MB of nothing."""
 
 _NAMES = tuple(column.name for column in COLUMNS)
 _DATES = tuple(column.name for column in COLUMNS if column.type == "date")
@@ -36,7 +37,9 @@ _TARGET_NAME, *_TARGET_MEMBERS = TARGET_COLUMNS
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _encode = msgspec.json.Encoder().encode
 
-NO_PREDICTION = b",".join(b'"%b":null' % name.encode() for name in _NAMES) + b"}"
+NO_PREDICTION = (
+    b",".join(b'"%b":null' % name.encode() for name in _NAMES if name not in OPTIONAL) + b"}"
+)
 """Members for a user about whom nothing is known, not even an average."""
 
 
@@ -46,33 +49,41 @@ class EncodedPrediction(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         as_of: Day of the prediction, as `date.toordinal()`.
         last_seen: Day on which the user was last active, likewise; 0 if unknown.
-        has_probability: Whether any of `PROBABILITIES` was predicted.
+        has_probability: Whether any probability of a built-in target was predicted.
+        is_early: Whether one was, but none by a trained model.
         members: Members of a JSON object and its closing brace, without the opening brace.
     """
 
     as_of: int
     last_seen: int
     has_probability: bool
+    is_early: bool
     members: bytes
 
 
 def encode_rows(rows: pa.RecordBatch) -> list[EncodedPrediction]:
     """Encode rows that have the columns of `PREDICTIONS`, and may have the column `targets`."""
     as_of, last_seen = (_ordinals(rows[name]) for name in ("as_of", "last_seen"))
-    return list(map(EncodedPrediction, as_of, last_seen, _any_finite(rows), encode_members(rows)))
+    has_any, is_early = _which_models(rows)
+    return list(map(EncodedPrediction, as_of, last_seen, has_any, is_early, encode_members(rows)))
 
 
 def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
     """Encode one row of plain values by column; as a table it would take 100 times as long."""
-    values = {name: record[name] for name in _NAMES}
+    values = {
+        name: record[name] for name in _NAMES if name not in OPTIONAL or _is_finite(record[name])
+    }
     for name in _RAW_JSON:
         values[name] = _raw(values[name])
     if targets := record.get(TARGETS):
         values[TARGETS] = {target["target"]: _target_values(target) for target in targets}
+    predicted = [target for target in BUILT_IN if _is_finite(record[target.probability_column])]
+    is_trained = any(not _is_early(record[target.model_column]) for target in predicted)
     return EncodedPrediction(
         record["as_of"].toordinal(),
         record["last_seen"].toordinal() if record["last_seen"] else 0,
-        any(record[name] is not None and math.isfinite(record[name]) for name in PROBABILITIES),
+        bool(predicted),
+        bool(predicted) and not is_trained,
         _encode(values)[1:],
     )
 
@@ -82,7 +93,11 @@ def encode_members(rows: pa.RecordBatch) -> list[bytes]:
     parts: list[Any] = []
     for column in COLUMNS:
         separator = "," if parts else ""
-        parts += [f'{separator}"{column.name}":', _encode_column(rows[column.name], column)]
+        member = f'{separator}"{column.name}":'
+        if column.name in OPTIONAL:
+            parts.append(_encode_optional(member, rows[column.name], column))
+        else:
+            parts += [member, _encode_column(rows[column.name], column)]
     if TARGETS in rows.schema.names:
         parts.append(_encode_targets(rows[TARGETS]))
     joined = pc.binary_join_element_wise(*parts, "}", "")
@@ -93,6 +108,7 @@ def encode_members(rows: pa.RecordBatch) -> list[bytes]:
 def decode_members(members: bytes) -> dict[str, Any]:
     """Decode members into values by column; reasons become lists of objects."""
     values: dict[str, Any] = json.loads(b"{" + members)
+    values |= {name: None for name in OPTIONAL if name not in values}
     for name in _DATES:
         if values[name] is not None:
             values[name] = dt.date.fromisoformat(values[name])
@@ -109,6 +125,12 @@ def _target_values(target: Mapping[str, Any]) -> dict[str, Any]:
         column.name: _raw(target[column.name]) if column.type == "json" else target[column.name]
         for column in _TARGET_MEMBERS
     }
+
+
+def _encode_optional(member: str, values: pa.Array, column: Column) -> pa.Array:
+    """Encode a member of each row with its name; nothing where it is missing."""
+    encoded = pc.binary_join_element_wise(member, _encode_column(values, column), "")
+    return pc.if_else(pc.is_finite(values).fill_null(False), encoded, "")
 
 
 def _encode_targets(lists: pa.Array) -> pa.Array:
@@ -132,12 +154,28 @@ def _ordinals(dates: pa.Array) -> list[int]:
     return ordinals
 
 
-def _any_finite(rows: pa.RecordBatch) -> list[bool]:
-    """Whether each row has a finite value in any of `PROBABILITIES`."""
-    has_any = pa.repeat(pa.scalar(False), rows.num_rows)
-    for name in PROBABILITIES:
-        has_any = pc.or_(has_any, pc.is_finite(rows[name]).fill_null(False))
-    flags: list[bool] = has_any.to_numpy(zero_copy_only=False).tolist()
+def _which_models(rows: pa.RecordBatch) -> tuple[list[bool], list[bool]]:
+    """Whether each row has a finite probability; and whether it has one, but no trained one."""
+    has_any = has_trained = pa.repeat(pa.scalar(False), rows.num_rows)
+    for target in BUILT_IN:
+        is_finite = pc.is_finite(rows[target.probability_column]).fill_null(False)
+        model = rows[target.model_column].cast(pa.string())
+        is_early = pc.starts_with(model, EARLY_VERSION).fill_null(False)
+        is_trained = pc.and_not(is_finite, is_early)
+        has_any, has_trained = pc.or_(has_any, is_finite), pc.or_(has_trained, is_trained)
+    return _flags(has_any), _flags(pc.and_not(has_any, has_trained))
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _is_early(version: str | None) -> bool:
+    return version is not None and version.startswith(EARLY_VERSION)
+
+
+def _flags(values: pa.Array) -> list[bool]:
+    flags: list[bool] = values.to_numpy(zero_copy_only=False).tolist()
     return flags
 
 

@@ -85,19 +85,34 @@ PREDICTIONS = Table(
             Column(
                 target.missing_column,
                 "text",
-                f"What data is missing for a {target.name} prediction, and when it will be enough; "
-                "none where there is one.",
+                f"What data a trained {target.name} model lacks, and when it will be enough; none "
+                "where there is one. With a probability, that is an early one.",
                 nullable=True,
             )
             for target in BUILT_IN
         ),
         *(
             Column(
-                target.model_column, "text", f"Version of the {target.name} model.", nullable=True
+                target.model_column,
+                "text",
+                f"Version of the {target.name} model; begins with early- for an early one.",
+                nullable=True,
             )
             for target in BUILT_IN
         ),
         Column("cluster_model", "text", "Version of the cluster model.", nullable=True),
+        *(
+            Column(
+                name,
+                "real",
+                f"{end} end of the 80 % interval of an early {target.probability_column}; none "
+                "from a trained model.",
+                nullable=True,
+                is_recent=True,
+            )
+            for target in BUILT_IN
+            for end, name in (("Lower", target.low_column), ("Upper", target.high_column))
+        ),
     ),
     ("as_of", "user_id"),
 )
@@ -239,7 +254,7 @@ MODEL_METRICS = Table(
             "contender",
             "text",
             "What was measured: delivered, global, champion, challenger, "
-            "logistic_regression or recency.",
+            "logistic_regression, early or recency.",
         ),
         Column(
             "segment",

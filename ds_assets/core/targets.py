@@ -14,6 +14,8 @@ from ds_assets.game import CustomTarget, Game, Horizons, Population
 EXPECTED_SPEND = "expected_spend"
 SPEND_LOW, SPEND_HIGH = f"{EXPECTED_SPEND}_low", f"{EXPECTED_SPEND}_high"
 """Columns of the spend that is predicted with a target, and of the ends of its interval."""
+EARLY_VERSION = "early-"
+"""Beginning of the version of an early model, by which it differs from those of trained ones."""
 SNAPSHOTS = 12
 """Weekly snapshots that a model is trained on: a quarter of a year."""
 
@@ -99,6 +101,7 @@ class Target:
         wording: How texts name it.
         amount_column: Column of the spend that is predicted with it, in `PREDICTIONS` for a
             built-in target and in `TARGET_PREDICTIONS` for others; none where none is.
+        active_days: Open days in which a user must have been active to be predicted.
         grace: Days to wait for late logs after the label window.
         first_day: First day of the game's logs.
         closed_days: Days that neither of them counts.
@@ -115,6 +118,7 @@ class Target:
     definition: str | None = None
     max_fit_rows: int | None = None
     amount_column: str | None = None
+    active_days: int = 28
     grace: int = 0
     first_day: dt.date = dt.date.min
     closed_days: frozenset[dt.date] = frozenset()
@@ -147,13 +151,23 @@ class Target:
         return f"{self.name}_probability"
 
     @property
+    def low_column(self) -> str:
+        """Column of the lower end of the interval of an early probability."""
+        return f"{self.probability_column}_low"
+
+    @property
+    def high_column(self) -> str:
+        """Column of its upper end."""
+        return f"{self.probability_column}_high"
+
+    @property
     def reasons_column(self) -> str:
         """Column of the strongest reasons."""
         return f"{self.name}_reasons"
 
     @property
     def missing_column(self) -> str:
-        """Column that says what data is missing."""
+        """Column that says what data the trained model lacks."""
         return f"{self.name}_missing"
 
     @property
@@ -176,6 +190,7 @@ def custom_targets(game: Game) -> Mapping[str, Target]:
 def _in_game(target: Target, game: Game) -> Target:
     return replace(
         target,
+        active_days=game.active_days,
         grace=game.grace_days,
         first_day=game.first_day,
         closed_days=game.closed_days,

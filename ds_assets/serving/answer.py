@@ -15,7 +15,7 @@ import msgspec
 from ds_assets.core.prediction_json import EncodedPrediction, decode_members
 from ds_assets.game import Game
 
-Status = Literal["ok", "stale", "inactive", "not_enough_data", "unknown_user"]
+Status = Literal["ok", "stale", "inactive", "early", "not_enough_data", "unknown_user"]
 Source = Literal["cache", "table", "live", "default"]
 
 STALE_AFTER = dt.timedelta(days=2)
@@ -29,10 +29,11 @@ class Prediction:
 
     Attributes:
         user_id: The user of the request.
-        status: `ok`: a probability of the newest day; `stale`: that day, or the prediction, is
-            older than it should be; `inactive`: a known user, not seen for longer than the game's
-            active days; `not_enough_data`: no probability, and the answer says what is missing;
-            `unknown_user`: nothing is known of the user.
+        status: `ok`: a probability of the newest day by a trained model; `early`: likewise, but
+            all probabilities are early ones; `stale`: that day, or the prediction, is older than it
+            should be; `inactive`: a known user, not seen for longer than the game's active days;
+            `not_enough_data`: no probability, and the answer says what is missing; `unknown_user`:
+            nothing is known of the user.
         source: Where it was found; `default`: averages of all users, or of a user group.
         age_seconds: Seconds since the end of the prediction's day.
         values: What is predicted, by column of `PREDICTIONS`.
@@ -151,8 +152,9 @@ class Calendar:
         if not prediction.has_probability:
             return "not_enough_data"
         if prediction.as_of >= newest:
-            is_fresh = self.age(prediction.as_of, now) <= STALE_AFTER.total_seconds()
-            return "ok" if is_fresh else "stale"
+            if self.age(prediction.as_of, now) > STALE_AFTER.total_seconds():
+                return "stale"
+            return "early" if prediction.is_early else "ok"
         last_seen = prediction.last_seen
         return "inactive" if last_seen and last_seen + self.active_days <= newest else "stale"
 
@@ -175,7 +177,7 @@ class AnswerEncoder:
         self._calendar = calendar
         self.moment = newest, now
         self._headers: dict[tuple[Status, Source, int], AnswerHeader] = {}
-        self._current: dict[int, Status] = {}
+        self._current: dict[tuple[int, bool], Status] = {}
 
     def encode(
         self, user_id: str, source: Source, prediction: EncodedPrediction, *, is_conclusive: bool
@@ -189,7 +191,9 @@ class AnswerEncoder:
             is_conclusive: See `LookupResult`.
         """
         day = prediction.as_of
-        status = self._current.get(day) if prediction.has_probability else "not_enough_data"
+        status: Status | None = "not_enough_data"
+        if prediction.has_probability:
+            status = self._current.get((day, prediction.is_early))
         if status is None:
             status = self._status(prediction, is_conclusive)
         header = self._headers.get((status, source, day)) or self._make_header(status, source, day)
@@ -213,7 +217,7 @@ class AnswerEncoder:
     def _status(self, prediction: EncodedPrediction, is_conclusive: bool) -> Status:
         status = self._calendar.status(prediction, *self.moment)
         if prediction.as_of >= self.moment[0]:
-            self._current[prediction.as_of] = status
+            self._current[prediction.as_of, prediction.is_early] = status
         elif status == "inactive" and not is_conclusive:
             return "stale"
         return status

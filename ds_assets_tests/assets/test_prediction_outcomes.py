@@ -37,6 +37,7 @@ pytestmark = pytest.mark.slow
 
 JUDGED = day(24)
 """Both horizons, of 5 and of 7 days, are over on the last day."""
+EARLY = day(9)
 HALF = day(25)
 """Only the shorter one is over."""
 WITHOUT_MODEL = day(5)
@@ -134,6 +135,13 @@ def test_a_day_without_a_model_has_no_rows_and_says_so(copy: Installation) -> No
     assert stored(copy.lake, WITHOUT_MODEL).empty
     for target in ("churn", "payment"):
         assert metadata[f"{target}_missing"] == "there was not enough data for predictions"
+
+
+def test_early_predictions_have_no_rows_as_no_card_promised_anything(copy: Installation) -> None:
+    metadata = shown(copy, EARLY)
+    assert stored(copy.lake, EARLY).empty
+    for target in ("churn", "payment"):
+        assert metadata[f"{target}_missing"].startswith("the predictions were early ones: ")
 
 
 def test_the_ui_plots_the_numbers_of_everybody_and_names_what_drifted_most(

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.prediction_json import OPTIONAL
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.targets import BUILT_IN, EARLY_VERSION
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets_tests.assets.factories import LAST, START, day, finished
@@ -25,12 +26,26 @@ def test_a_day_with_models_says_everything_of_every_user() -> None:
     predictions = rows(LAST)
     assert list(predictions.columns) == PREDICTIONS.names
     assert predictions["user_id"].is_unique
-    columns = [name for name in PREDICTIONS.names if not name.endswith("_missing")]
+    before = ["churn_missing", "payment_missing", *OPTIONAL]
+    columns = [name for name in PREDICTIONS.names if name not in before]
     assert predictions[columns].notna().all(axis=None)
-    assert predictions[["churn_missing", "payment_missing"]].isna().all(axis=None)
+    assert predictions[before].isna().all(axis=None)
     for target in BUILT_IN:
         assert predictions[target.probability_column].between(0, 1).all()
         assert predictions[target.probability_column].nunique() > 20
+
+
+def test_before_the_first_model_every_user_has_early_predictions() -> None:
+    predictions = rows(day(9))
+    for target in BUILT_IN:
+        assert predictions[target.probability_column].between(0, 1).all()
+        low, high = predictions[target.low_column], predictions[target.high_column]
+        assert (low <= predictions[target.probability_column]).all()
+        assert (predictions[target.probability_column] <= high).all()
+        assert predictions[target.missing_column].str.startswith("not enough data").all()
+        assert predictions[target.model_column].str.startswith(EARLY_VERSION).all()
+        assert predictions[target.reasons_column].isna().all()
+    assert (predictions["expected_spend"] > 0).all()
 
 
 def test_a_group_is_the_users_cluster() -> None:

@@ -253,6 +253,33 @@ def test_without_any_model_that_can_be_read_the_day_trains_a_new_one_and_says_wh
     assert "from_the_future: unknown key" in card.decision.reason
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["churn", "payment"])
+def test_an_early_model_is_the_same_when_its_day_is_made_again_without_the_days_after_it(
+    tmp_path: Path, name: str
+) -> None:
+    installation = finished().copy(tmp_path)
+    target, early_day = targets_of(installation.game)[name], START + dt.timedelta(days=9)
+    before = stored_card(name, early_day, ModelCard, installation.lake)
+    assert before is not None
+    assert before.early is not None
+    for table in ("user_activity", "user_features"):
+        later = [it for it in installation.lake.days(table) if it > early_day]
+        installation.lake.delete([table_file(table, it) for it in later])
+    again = target_model.update(
+        target, [early_day], installation.lake, installation.engine, installation.game
+    )[early_day]
+    assert again == before
+
+
+@pytest.mark.slow
+def test_before_a_week_of_logs_a_card_says_that_even_an_early_model_is_impossible() -> None:
+    card = stored_card("churn", START + dt.timedelta(days=4), ModelCard, finished().lake)
+    assert card is not None
+    assert card.early is None
+    assert card.reasons[-1] == "5 of the 7 days of logs that an early prediction needs"
+
+
 def test_a_card_without_a_model_names_the_days_that_are_missing_or_refused(
     tmp_path: Path,
 ) -> None:

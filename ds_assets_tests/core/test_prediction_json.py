@@ -4,12 +4,14 @@ import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.prediction_json import (
     COLUMNS,
     NO_PREDICTION,
+    OPTIONAL,
     EncodedPrediction,
     decode_members,
     encode_members,
@@ -63,7 +65,15 @@ def says(given_row: dict[str, Any]) -> dict[str, Any]:
             expected[column.name] = value.isoformat()
         if column.type == "json" and value is not None:
             expected[column.name] = json.loads(value)
-    return expected
+    return {
+        name: value for name, value in expected.items() if value is not None or name not in OPTIONAL
+    }
+
+
+def members_of(given_row: dict[str, Any]) -> list[str]:
+    """Names of the members of a row's JSON, in its order."""
+    expected = says(given_row)
+    return [column.name for column in COLUMNS if column.name in expected]
 
 
 @given(many=st.lists(rows(), max_size=4))
@@ -76,14 +86,14 @@ def test_the_json_of_a_row_says_what_the_row_says_in_the_order_of_the_columns(
         for member in encode_members(batch)
     ]
     assert records == [says(row_of_table) for row_of_table in many]
-    assert all(list(record) == [column.name for column in COLUMNS] for record in records)
+    assert list(map(list, records)) == list(map(members_of, many))
 
 
 @given(plain_row=rows())
 def test_a_single_row_of_plain_values_says_the_same(plain_row: dict[str, Any]) -> None:
     record = json.loads(b"{" + encode_record(plain_row).members)
     assert record == says(plain_row)
-    assert list(record) == [column.name for column in COLUMNS]
+    assert list(record) == members_of(plain_row)
 
 
 @given(plain_row=rows())
@@ -102,14 +112,39 @@ def test_the_day_the_last_activity_and_whether_there_is_a_probability_are_known_
     assert facts(alone) == facts(encoded)
 
 
-def facts(prediction: EncodedPrediction) -> tuple[int, int, bool]:
-    return prediction.as_of, prediction.last_seen, prediction.has_probability
+def facts(prediction: EncodedPrediction) -> tuple[int, int, bool, bool]:
+    return (
+        prediction.as_of,
+        prediction.last_seen,
+        prediction.has_probability,
+        prediction.is_early,
+    )
+
+
+@pytest.mark.parametrize("models", [("early-1", "early-2"), ("early-1", "2"), ("1", None)])
+def test_a_row_is_early_if_no_probability_is_of_a_trained_model(
+    models: tuple[str, str | None],
+) -> None:
+    own = row("a", churn_model=models[0], payment_model=models[1])
+    (encoded,) = encode_rows(table(own).to_batches()[0])
+    assert encoded.is_early is encode_record(own).is_early is (models[1] == "early-2")
 
 
 @given(plain_row=rows())
 def test_members_are_decoded_to_the_values_of_the_columns(plain_row: dict[str, Any]) -> None:
     dates = {name: plain_row[name] for name in ("as_of", "last_seen")}
-    assert decode_members(encode_record(plain_row).members) == says(plain_row) | dates
+    expected = dict.fromkeys(OPTIONAL) | says(plain_row) | dates
+    assert decode_members(encode_record(plain_row).members) == expected
+
+
+def test_the_interval_of_an_early_probability_is_left_out_where_there_is_none() -> None:
+    trained = row("a") | dict.fromkeys(OPTIONAL)
+    early = trained | {"churn_probability_low": 0.25, "churn_probability_high": 0.75}
+    for given_row in (trained, early):
+        (members,) = encode_members(table(given_row).to_batches()[0])
+        assert members == encode_record(given_row).members
+    assert not set(OPTIONAL) & set(members_of(trained))
+    assert members_of(early)[-2:] == ["churn_probability_low", "churn_probability_high"]
 
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
@@ -130,7 +165,7 @@ def test_targets_are_the_last_member_by_name_and_each_says_what_its_row_says() -
     spend = {"expected_spend": 5.5, "expected_spend_low": 0.0, "expected_spend_high": 9.25}
     row_with_targets = row("a", targets=[few, target("spend_30", **spend)])
     record = json.loads(b"{" + encode_record(row_with_targets).members)
-    assert list(record) == [*(column.name for column in COLUMNS), "targets"]
+    assert list(record) == [*members_of(row_with_targets), "targets"]
     assert record["targets"] == {
         'q"1': {"probability": None, "reasons": REASONS, "missing": "few days", "model": "some"}
         | dict.fromkeys(spend),

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ds_assets.core.group_defaults import compute_group_defaults
-from ds_assets.core.prediction_json import EncodedPrediction
+from ds_assets.core.prediction_json import OPTIONAL, EncodedPrediction
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import FIELD
@@ -61,9 +61,13 @@ def table(*rows: dict[str, Any]) -> pa.Table:
 
 def decode_prediction(members: bytes) -> dict[str, Any]:
     """What the JSON members of a prediction say; a column of JSON is the text that it was."""
-    text, place, fields = members.decode(), 0, {}
+    text, place = members.decode(), 0
+    fields: dict[str, Any] = {}
     for column in PREDICTIONS.columns[1:]:
         name = f'{"," if place else ""}"{column.name}":'
+        if column.name in OPTIONAL and not text.startswith(name, place):
+            fields[column.name] = None
+            continue
         assert text.startswith(name, place), text[place:]
         begin = place + len(name)
         value, place = json.JSONDecoder().raw_decode(text, begin)

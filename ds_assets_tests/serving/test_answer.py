@@ -90,6 +90,7 @@ predictions = st.tuples(
     st.sampled_from(["cache", "table", "live"]),
     st.integers(-15, 2),
     st.sampled_from([None, 0.25]),
+    st.sampled_from(["1", "early-1"]),
     st.integers(0, 20),
     st.booleans(),
 )
@@ -97,16 +98,17 @@ predictions = st.tuples(
 
 @given(drawn=st.lists(predictions, max_size=20), hours=st.integers(0, 100))
 def test_answers_of_the_same_second_are_each_what_one_alone_would_be(
-    drawn: list[tuple[Any, int, float | None, int, bool]], hours: int
+    drawn: list[tuple[Any, int, float | None, str, int, bool]], hours: int
 ) -> None:
     calendar, newest = a_calendar(), DAYS[0].toordinal()
     now = int(seoul(2, 0)) + hours * 3_600
     encoder = AnswerEncoder(calendar, newest, now)
-    for source, offset, chance, ago, is_conclusive in drawn:
+    for source, offset, chance, model, ago, is_conclusive in drawn:
         day = DAYS[0] + dt.timedelta(offset)
         last_seen = day - dt.timedelta(ago)
         sigmoid = {"churn_probability": chance, "payment_probability": chance}
-        prediction = predicted(day, **sigmoid, last_seen=last_seen)
+        models = {"churn_model": model, "payment_model": model}
+        prediction = predicted(day, **sigmoid, **models, last_seen=last_seen)
         answer = encoder.encode("a", source, prediction, is_conclusive=is_conclusive)
         status = calendar.status(prediction, newest, now)
         if status == "inactive" and not is_conclusive:
@@ -168,6 +170,28 @@ def test_a_user_without_any_probability_has_not_enough_data(
 ) -> None:
     prediction = predicted(churn_probability=churn, payment_probability=payment)
     assert a_calendar().status(prediction, DAYS[0].toordinal(), seoul(2, 0)) == status
+
+
+@pytest.mark.parametrize(
+    ("churn_model", "payment_model", "status"),
+    [("early-1", "early-2", "early"), ("early-1", "2", "ok"), ("1", "2", "ok")],
+)
+def test_a_user_whose_probabilities_are_all_early_ones_has_an_early_answer(
+    churn_model: str, payment_model: str, status: str
+) -> None:
+    prediction = predicted(churn_model=churn_model, payment_model=payment_model)
+    assert a_calendar().status(prediction, DAYS[0].toordinal(), seoul(2, 0)) == status
+
+
+def test_a_missing_probability_does_not_make_an_early_answer_ok() -> None:
+    prediction = predicted(churn_model="early-1", payment_probability=None)
+    assert a_calendar().status(prediction, DAYS[0].toordinal(), seoul(2, 0)) == "early"
+
+
+def test_an_early_answer_that_is_too_old_is_stale() -> None:
+    prediction = predicted(churn_model="early-1", payment_model="early-2")
+    end = seoul(2, 0) + STALE_AFTER.total_seconds()
+    assert a_calendar().status(prediction, DAYS[0].toordinal(), end + 1) == "stale"
 
 
 def test_the_newest_day_goes_stale_with_time() -> None:

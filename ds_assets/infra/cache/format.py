@@ -22,13 +22,13 @@ from isal.isal_zlib import crc32
 from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import COLUMNS, EncodedPrediction, encode_rows
 
-_VERSION = "3"
+_VERSION = "4"
 _CHECKED = struct.Struct(">2sI")
 """Mark and checksum; the checksum covers all bytes that follow."""
-_FACTS = struct.Struct(">III?")
+_FACTS = struct.Struct(">III??")
 """Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; the delivery; whether it has a
-probability."""
-_HEAD = struct.Struct(">2sIIII?")
+probability, and whether that is an early one."""
+_HEAD = struct.Struct(">2sIIII??")
 _BODY, _JSON = _CHECKED.size, _HEAD.size
 FORMAT = "\n".join(
     [_VERSION, _HEAD.format, *(f"{column.name} {column.type}" for column in COLUMNS)]
@@ -86,7 +86,7 @@ def days_encoded(check: int, days: CachedDays) -> bytes:
     newest = days.newest
     raw = {group: msgspec.Raw(b"{" + text) for group, text in newest.members.items()}
     content = msgspec.json.encode(_StoredDays(newest.models, raw, days.deliveries))
-    return _pack(check, EncodedPrediction(newest.as_of, 0, False, content), UNKNOWN)
+    return _pack(check, EncodedPrediction(newest.as_of, 0, False, False, content), UNKNOWN)
 
 
 @lru_cache(maxsize=4)  # every request reads it, and it changes once a day
@@ -127,17 +127,21 @@ def decoded(
     """
     if value is None or len(value) <= _JSON:
         return None
-    mark, checksum, as_of, last_seen, delivery, has_probability = _HEAD.unpack_from(value)
+    mark, checksum, as_of, last_seen, delivery, has_any, is_early = _HEAD.unpack_from(value)
     if mark != _MARK or checksum != crc32(value[_BODY:], check):
         return None
     if deliveries.get(as_of, delivery) != delivery:
         return None
-    return EncodedPrediction(as_of, last_seen, has_probability, value[_JSON:])
+    return EncodedPrediction(as_of, last_seen, has_any, is_early, value[_JSON:])
 
 
 def _pack(check: int, prediction: EncodedPrediction, delivery: int) -> bytes:
     facts = _FACTS.pack(
-        prediction.as_of, prediction.last_seen, delivery, prediction.has_probability
+        prediction.as_of,
+        prediction.last_seen,
+        delivery,
+        prediction.has_probability,
+        prediction.is_early,
     )
     checksum = crc32(prediction.members, crc32(facts, check))
     return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, prediction.members)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from ds_assets.core.prediction_json import OPTIONAL
 from ds_assets.core.schema import Column, ColumnType
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
@@ -262,6 +263,7 @@ def _schemas() -> dict[str, Any]:
 
 def _answer() -> dict[str, Any]:
     answer = _object({column.name: _field(column) for column in answer_columns()})
+    answer["required"] = [name for name in answer["required"] if name not in OPTIONAL]
     answer["properties"][TARGETS] = {
         "type": "object",
         "description": "Predictions for the game's own targets, by the target's name in game.yaml. "

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.group_defaults import compute_group_defaults
-from ds_assets.core.prediction_json import encode_record
+from ds_assets.core.prediction_json import OPTIONAL, encode_record
 from ds_assets.errors import InputError
 from ds_assets.infra.cache import prediction_cache as cache_module
 from ds_assets.infra.cache.connection import CacheUnavailable
@@ -345,7 +345,7 @@ def test_a_user_without_reasons_takes_at_most_600_bytes(cache: PredictionCache) 
         payment_reasons=None,
         churn_missing=None,
         payment_missing=None,
-    )
+    ) | dict.fromkeys(OPTIONAL)
     put(cache, DAYS[0], table(typical))
     assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 600
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ds_assets.core.prediction_json import decode_members, encode_record
+from ds_assets.core.prediction_json import OPTIONAL, decode_members, encode_record
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.serving.http.docs_page import render_page
 from ds_assets.serving.http.openapi import answer_columns, build_document
@@ -23,7 +23,7 @@ def test_an_answer_says_what_the_table_has_and_more() -> None:
 
 def test_fields_have_the_meaning_of_their_columns() -> None:
     answer = build_document()["components"]["schemas"]["Answer"]
-    assert [*answer["required"], "targets"] == list(answer["properties"])
+    assert [*answer["required"], *OPTIONAL, "targets"] == list(answer["properties"])
     churn = answer["properties"]["churn_probability"]
     assert churn["type"] == ["number", "null"]
     assert churn["description"].startswith("Chance of no activity in the churn horizon")

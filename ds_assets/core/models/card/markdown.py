@@ -10,6 +10,7 @@ from ds_assets.core.models.card.model_card import CalibrationCard, GroupCard, Mo
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
+from ds_assets.core.models.learning.early_model import EarlyCard, EarlyCheck
 from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
 from ds_assets.core.targets import Target
 
@@ -19,6 +20,7 @@ _CONTENDERS = {
     "champion": "the champion",
     "challenger": "the challenger",
     "logistic_regression": "logistic regression",
+    "early": "buy-till-you-die model",
     "recency": "recency alone",
 }
 _MEASURES = {
@@ -43,9 +45,7 @@ def format_card(target: Target, card: ModelCard, drift: Mapping[str, float]) -> 
         card: The card.
         drift: Stability index of the day's features, the largest first; empty without a model.
     """
-    return "\n\n".join(
-        [_head(target, card), *(_model(card, drift) if card.folds else [_lack(card)])]
-    )
+    return "\n\n".join([_head(target, card), *(_model(card, drift) if card.folds else _lack(card))])
 
 
 def _head(target: Target, card: ModelCard) -> str:
@@ -55,8 +55,38 @@ def _head(target: Target, card: ModelCard) -> str:
     )
 
 
-def _lack(card: ModelCard) -> str:
-    return f"There is no model: {card.missing}."
+def _lack(card: ModelCard) -> Iterator[str]:
+    yield f"There is no trained model: {card.missing}."
+    if card.early is not None:
+        yield _early(card.early)
+        if card.early.check is not None:
+            yield _early_check(card.early.check)
+
+
+def _early(early: EarlyCard) -> str:
+    numbers = ", ".join(f"{value:.3g}" for value in early.activity)
+    purchases, amounts = "", ""
+    if early.purchases is not None:
+        share = ", ".join(f"{value:.3g}" for value in early.purchases)
+        purchases = f" The share of active days with a purchase is beta ({share})."
+        purchases += f" {early.payers:,} of them have bought."
+    if early.amounts is not None:
+        shapes = ", ".join(f"{value:.3g}" for value in early.amounts)
+        amounts = f" Amounts are gamma-gamma (p, q, gamma: {shapes})."
+    return (
+        f"Until then an early model predicts, `{early.version}`: a buy-till-you-die model (BG/BB) "
+        f"of the days on which users came so far. It is fitted to {early.users:,} users who were "
+        f"active in {early.window} days (alpha, beta, gamma, delta: {numbers}).{purchases}{amounts}"
+    )
+
+
+def _early_check(check: EarlyCheck) -> str:
+    days = "day" if check.horizon == 1 else f"{check.horizon} days"
+    intro = (
+        f"One that was fitted {check.horizon} open days earlier, compared with what "
+        f"{check.users:,} users did in the {days} since then ({check.positives:,} positive):"
+    )
+    return f"{intro}\n\n{_table(check.contenders)}"
 
 
 def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from ds_assets.core.cards import Card
 from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.calibration import Calibration
+from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.learning.spend import SpendCard
 
 DELIVERED, GLOBAL = "delivered", "global"
@@ -37,7 +38,8 @@ class Evaluation(BaseModel):
         positives: Number of positive labels.
         contenders: How good each contender was on the same users: `delivered`; `global`, if some
             groups have separate models; `champion` or `challenger`, whichever was not taken;
-            `logistic_regression`; `recency`.
+            `logistic_regression`; `early`, the early model of the snapshot's day, on the latest
+            snapshot; `recency`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -206,6 +208,8 @@ class ModelCard(Card):
             window.
         hyper_parameters: Hyperparameters of the learner.
         parts: SHA-256 of each other file, by its name.
+        early: The early model, which predicts while there is no trained one; None with a trained
+            model, and where even an early one is impossible.
     """
 
     target: str
@@ -233,6 +237,7 @@ class ModelCard(Card):
     distributions: dict[str, Distribution] = Field(default_factory=dict)
     hyper_parameters: dict[str, bool | int | float]
     parts: dict[str, str] = Field(default_factory=dict)
+    early: EarlyCard | None = None
 
     @property
     def evaluation(self) -> Evaluation | None:

@@ -4,6 +4,7 @@ Scope: which lifetime features they come from. They count days on which somethin
 days, over the whole history.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,13 +15,14 @@ from ds_assets.core.models.learning.bg_nbd import Histories
 
 EventKind = Literal["active", "purchase"]
 """Kinds of days whose lifetime features are declared in `feature_catalog`."""
+Columns = pd.DataFrame | Mapping[str, Floats]
 
 
-def histories_of(features: pd.DataFrame, kind: EventKind) -> Histories:
+def histories_of(features: Columns, kind: EventKind) -> Histories:
     """Histories of the days of a kind, from the first such day on, as of the features' day.
 
     Args:
-        features: Features frame with the lifetime features.
+        features: Features frame with the lifetime features, or their values by name.
         kind: Days with activity, or days with a purchase.
 
     Returns:
@@ -33,7 +35,7 @@ def histories_of(features: pd.DataFrame, kind: EventKind) -> Histories:
     return Histories(repeated, np.where(repeated < 0, np.nan, spanned), spanned + since)
 
 
-def purchases_of(features: pd.DataFrame) -> tuple[Floats, Floats]:
+def purchases_of(features: Columns) -> tuple[Floats, Floats]:
     """Number of each user's days with a purchase, and the sum of all spend, each of shape (users,).
 
     Refunds are part of the spend, which is therefore never below 0 here.
@@ -42,5 +44,6 @@ def purchases_of(features: pd.DataFrame) -> tuple[Floats, Floats]:
     return days, np.maximum(_values(features, "lifetime_spend"), 0.0)
 
 
-def _values(features: pd.DataFrame, name: str) -> Floats:
-    return features[name].to_numpy(np.float64, na_value=np.nan)
+def _values(features: Columns, name: str) -> Floats:
+    values = features[name]
+    return values.to_numpy(np.float64, na_value=np.nan) if isinstance(values, pd.Series) else values

@@ -29,6 +29,7 @@ from ds_assets.core.models.inference.onnx_model import (
     predict_spend,
     probabilities,
 )
+from ds_assets.core.models.learning.early_model import EarlyCard, predict_early
 from ds_assets.core.open_days import find_open_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
@@ -47,24 +48,33 @@ class TargetModel:
 
     @property
     def missing(self) -> str | None:
-        """What data is missing, in words; None where there is a model."""
+        """What data is missing, in words; None where there is a trained model."""
         return None if self.model is not None else self.card.missing
 
     @property
+    def early(self) -> EarlyCard | None:
+        """The early model, where it predicts; None where there is a trained one, or neither."""
+        return self.card.early if self.model is None else None
+
+    @property
     def version(self) -> str | None:
-        """Version of the model; None where there is none."""
-        return None if self.model is None else self.card.version
+        """Version of the model that predicts; None where there is none."""
+        if self.model is not None:
+            return self.card.version
+        return None if self.early is None else self.early.version
 
 
 class TargetPredictions(NamedTuple):
     """What a target's model says, by user; None where there is no model, or none of amounts.
 
     Attributes:
-        probabilities: Of a positive label.
-        reasons: The strongest reasons of each, as JSON.
+        probabilities: Of a positive outcome.
+        reasons: The strongest reasons of each, as JSON; None from an early model.
         amounts: Expected spend.
         spend_lows: Lower ends of the intervals of spend.
         spend_highs: Upper ends.
+        lows: Lower ends of the intervals of early probabilities; None from a trained model.
+        highs: Upper ends, likewise.
     """
 
     probabilities: Any = None
@@ -72,6 +82,8 @@ class TargetPredictions(NamedTuple):
     amounts: Any = None
     spend_lows: Any = None
     spend_highs: Any = None
+    lows: Any = None
+    highs: Any = None
 
 
 @dataclass(frozen=True)
@@ -118,12 +130,12 @@ class DayModels:
         return model if model is not None and model.card.definition == target.definition else None
 
     def missing(self, target: Target) -> str | None:
-        """What data is missing for a target's predictions, in words; None where there are some."""
+        """What data a target's trained model lacks, in words; None where there is one."""
         model = self.of(target)
         return "no model was made for the day" if model is None else model.missing
 
     def version(self, target: Target) -> str | None:
-        """Version of a target's model; None where there is none."""
+        """Version of the model that predicts a target; None where there is none."""
         model = self.of(target)
         return None if model is None else model.version
 
@@ -318,6 +330,7 @@ def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]
     for target in BUILT_IN:
         own = predicted.get(target.name, TargetPredictions())
         columns[target.probability_column] = own.probabilities
+        columns[target.low_column], columns[target.high_column] = own.lows, own.highs
         columns[target.reasons_column] = own.reasons
         if target.amount_column is not None:
             columns[target.amount_column] = own.amounts
@@ -349,6 +362,11 @@ def _ago(features: pd.DataFrame) -> list[float]:
 def _predict_target(
     target: TargetModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
 ) -> TargetPredictions:
+    if target.early is not None:
+        early = predict_early(target.early, target.card.horizon, features)
+        return TargetPredictions(
+            early.probabilities, amounts=early.amounts, lows=early.low, highs=early.high
+        )
     if target.model is None:
         return TargetPredictions()
     predicted, likely = probabilities(target.model, features), amounts(target.model, features)

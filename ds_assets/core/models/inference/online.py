@@ -34,10 +34,12 @@ from ds_assets.core.encoding import (
     mismatch_of,
 )
 from ds_assets.core.feature_columns import FeatureColumn
+from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.data.populations import PURCHASE_AGO, is_in_population
 from ds_assets.core.models.inference.batch import (
     AGO,
     DayModels,
+    TargetModel,
     TargetPredictions,
     last_seen,
     target_columns,
@@ -52,6 +54,7 @@ from ds_assets.core.models.inference.onnx_model import (
     shap_values_of,
 )
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
+from ds_assets.core.models.learning.early_model import FEATURES, predict_early
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
 from ds_assets.core.user_groups import NO_GROUPS, group_start
@@ -108,7 +111,8 @@ class OnlineScorer:
         used = [model for model in (models.clusters, *loaded.values()) if model is not None]
         encodings = [model.card.encoding for model in used]
         groups = {models.user_groups, *(model.card.user_groups for model in loaded.values())}
-        self.features = _list_features(encodings, groups, self._own_targets)
+        self._early = _early_models_in_use(models)
+        self.features = _list_features(encodings, groups, self._own_targets, bool(self._early))
         self._layout = _Layout(self.features, encodings)
         self._clusters = None if models.clusters is None else self._load(models.clusters)
         self._targets = {name: self._load(model) for name, model in loaded.items()}
@@ -143,6 +147,7 @@ class OnlineScorer:
         predicted = {
             name: _predict_target(model, rows, reasons) for name, model in self._targets.items()
         }
+        predicted |= _predict_early(self._early, rows.users)
         day = as_of or self.models.as_of
         same = self._same_for_all | {"as_of": day}
         columns: dict[str, Iterable[Any]] = {
@@ -235,6 +240,35 @@ def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetP
     )
 
 
+def _predict_early(
+    models: Mapping[str, TargetModel], users: Sequence[User]
+) -> dict[str, TargetPredictions]:
+    """What early models say of users, by target."""
+    if not models:
+        return {}
+    values = {name: np.array([_number(user[name]) for user in users]) for name in FEATURES}
+    return {name: _predict_with_early(model, values) for name, model in models.items()}
+
+
+def _predict_with_early(model: TargetModel, values: Mapping[str, Floats]) -> TargetPredictions:
+    card = model.early
+    if card is None:
+        return TargetPredictions()
+    early = predict_early(card, model.card.horizon, values)
+    return TargetPredictions(
+        _without_nan(early.probabilities),
+        amounts=_without_nan(early.amounts),
+        lows=_without_nan(early.low),
+        highs=_without_nan(early.high),
+    )
+
+
+def _without_nan(values: Floats | None) -> list[float | None] | None:
+    if values is None:
+        return None
+    return [None if math.isnan(value) else value for value in values.tolist()]
+
+
 def _reasons(loaded: _Loaded, matrix: Matrix, groups: Groups, rows: _Rows) -> list[str]:
     values = shap_values_of(loaded.model, matrix, groups)
     return reasons_of_users(rows.with_clusters, loaded.reasons, values)
@@ -250,6 +284,12 @@ def _models_in_use(models: DayModels, targets: Iterable[Target]) -> dict[str, Pr
     }
 
 
+def _early_models_in_use(models: DayModels) -> dict[str, TargetModel]:
+    """The targets with an early model, by name."""
+    targets = {target.name: models.of(target) for target in BUILT_IN}
+    return {name: own for name, own in targets.items() if own is not None and own.early is not None}
+
+
 def _value_at(
     predicted: Mapping[str, TargetPredictions], target: Target, what: str, place: int
 ) -> Any:
@@ -258,7 +298,10 @@ def _value_at(
 
 
 def _list_features(
-    encodings: Iterable[Encoding], groups: Iterable[str], targets: Iterable[Target]
+    encodings: Iterable[Encoding],
+    groups: Iterable[str],
+    targets: Iterable[Target],
+    has_early_models: bool,
 ) -> tuple[Feature, ...]:
     """Name and type of what has to be known of a user, each once."""
     types: dict[tuple[str, FeatureType], None] = {
@@ -269,6 +312,8 @@ def _list_features(
     types |= {(group_start(by)[1], "text"): None for by in groups if by != NO_GROUPS}
     if any(target.population != "all" for target in targets):
         types[PURCHASE_AGO, "number"] = None
+    if has_early_models:
+        types |= {(name, "number"): None for name in FEATURES}
     return tuple(Feature(name=name, type=kind) for name, kind in types if name != CLUSTER)
 
 

@@ -65,6 +65,7 @@ from ds_assets.core.models.training.compare import (
     first_week,
     group_cards,
 )
+from ds_assets.core.models.training.early import early_contender
 from ds_assets.core.models.training.group_models import NO_EARLIER_SNAPSHOT, fit_rows
 from ds_assets.core.targets import Target
 
@@ -200,7 +201,7 @@ def _keep_champion(
 ) -> TrainedModel:
     """Yesterday's model, validated on today's latest snapshot."""
     latest = challenger.validated[0]
-    others = {"challenger": latest.probabilities}
+    others = {"challenger": latest.probabilities} | _early(latest, plan)
     fold = evaluate(latest, plan.target, champion_scores, others, plan.seed)
     own = {name: contender for name, contender in fold.contenders.items() if name != GLOBAL}
     saw = seen_by(champion, latest.fold.validation)
@@ -246,9 +247,7 @@ def _finish(
     facts = {
         "state": "ready",
         "twin_trained": challenger.validated[0].fold.validation.day,
-        "folds": _evaluations(
-            challenger, {} if champion_scores is None else {"champion": champion_scores}, plan
-        ),
+        "folds": _evaluations(challenger, champion_scores, plan),
         "first_week": first_week(challenger.validated[0], plan.seed),
         "chosen_on": None if choices.fold is None else choices.fold.fold.validation.day,
         "memory": choices.memory,
@@ -316,13 +315,19 @@ def _with_files(cards: Sequence[GroupCard]) -> tuple[GroupCard, ...]:
 
 
 def _evaluations(
-    challenger: Challenger, others: dict[str, Floats], plan: _Plan
+    challenger: Challenger, champion_scores: Floats | None, plan: _Plan
 ) -> tuple[Evaluation, ...]:
     """Evaluate every fold; the champion only on the latest, as it has seen the earlier ones."""
+    others = {} if champion_scores is None else {"champion": champion_scores}
+    others |= _early(challenger.validated[0], plan)
     return tuple(
         evaluate(fold, plan.target, fold.probabilities, {} if number else others, plan.seed)
         for number, fold in enumerate(challenger.validated)
     )
+
+
+def _early(latest: ValidatedFold, plan: _Plan) -> dict[str, Floats]:
+    return early_contender(plan.target, latest.fold.validation.features)
 
 
 def _spend(challenger: Challenger, delivered: FittedAmounts, seed: int) -> SpendCard | None:

@@ -11,6 +11,7 @@ from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard, Segment
 from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure
+from ds_assets.core.models.learning.early_model import EarlyCard, EarlyCheck
 from ds_assets.core.models.learning.spend import compare_spend
 from ds_assets_tests.core.factories import make_target
 from ds_assets_tests.core.models.card_factories import (
@@ -19,6 +20,7 @@ from ds_assets_tests.core.models.card_factories import (
     make_full_card,
     make_group_card,
     make_lacking_card,
+    make_measures,
 )
 
 DRIFT = {"spend_7d": 0.412, "events_7d": 0.05, "a": 0.04, "b": 0.03, "c": 0.02, "d": 0.01}
@@ -133,7 +135,7 @@ def test_the_five_that_drifted_most_are_named() -> None:
 
 def test_a_card_without_a_model_says_what_is_missing_and_when() -> None:
     text = words(make_lacking_card(), {})
-    assert "There is no model: not enough data: 41 users who left, 50 are needed" in text
+    assert "There is no trained model: not enough data: 41 users who left, 50 are needed" in text
     assert "expected on 2024-06-05." in text
     assert "trained on what was known" not in text
     assert tables(text) == []
@@ -207,3 +209,40 @@ def test_total_spend_is_shown_beside_the_predicted_one_where_it_was_compared() -
     text = words(card.model_copy(update={"spend": spend}), DRIFT)
     assert "Observed over predicted total: 0.990 (" in text
     assert "), as predicted." in text
+
+
+def test_a_card_with_an_early_model_says_what_predicts_and_how_good_it_was() -> None:
+    check = EarlyCheck(
+        horizon=6,
+        users=1_234,
+        positives=56,
+        contenders={"early": make_measures(0.71), "recency": make_measures(0.65)},
+    )
+    early = EarlyCard(
+        version="early-0123456789ab",
+        users=1_300,
+        window=28,
+        activity=(1.4, 1.2, 0.4, 20.0),
+        payers=77,
+        purchases=(0.3, 3.0),
+        amounts=(6.25, 3.74, 15.44),
+        check=check,
+    )
+    text = format_card(make_target("payment"), make_lacking_card(early=early), {})
+    assert "Until then an early model predicts, `early-0123456789ab`" in text
+    assert "fitted to 1,300 users who were active in 28 days" in text
+    assert "(alpha, beta, gamma, delta: 1.4, 1.2, 0.4, 20)" in text
+    assert "purchase is beta (0.3, 3). 77 of them have bought." in text
+    assert "gamma-gamma (p, q, gamma: 6.25, 3.74, 15.4)" in text
+    assert "fitted 6 open days earlier, compared with what 1,234 users did in the 6 days" in text
+    assert "| buy-till-you-die model | 0.71" in text
+    without = format_card(
+        make_target("churn"),
+        make_lacking_card(
+            early=early.model_copy(update={"purchases": None, "amounts": None, "check": None})
+        ),
+        {},
+    )
+    assert "gamma-gamma" not in without
+    assert "have bought" not in without
+    assert "earlier, compared" not in without

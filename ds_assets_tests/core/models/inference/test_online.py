@@ -18,11 +18,13 @@ from ds_assets.core.cards import ModelFiles
 from ds_assets.core.encoding import Encoding, mismatches
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.models.inference import batch
-from ds_assets.core.models.inference.batch import DayModels, load_day
+from ds_assets.core.models.inference.batch import DayModels, TargetModel, load_day
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
+from ds_assets.core.models.learning.early_model import FEATURES as EARLY_FEATURES
+from ds_assets.core.models.learning.early_model import fit_early
 from ds_assets.core.models.training.train import train
-from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import Target
+from ds_assets.core.tables import PREDICTED_NUMBERS, PREDICTIONS
+from ds_assets.core.targets import EARLY_VERSION, Target
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import (
     FEATURES,
@@ -33,6 +35,7 @@ from ds_assets_tests.core.factories import (
     make_snapshots,
     make_target,
 )
+from ds_assets_tests.core.models.card_factories import make_lacking_card
 from ds_assets_tests.core.models.day_factories import (
     NO_MODELS,
     churn_files,
@@ -44,6 +47,11 @@ from ds_assets_tests.core.models.day_factories import (
     make_day_files,
     predict,
     sided_files,
+)
+from ds_assets_tests.core.models.learning.factories import (
+    PLAYERS,
+    draw_days,
+    lifetime_features,
 )
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -302,3 +310,45 @@ def test_threads_share_a_scorer() -> None:
     with ThreadPoolExecutor(8) as threads:
         score_lists = threads.map(lambda _: scorer.score(users, reasons=True), range(40))
         assert all(predictions == expected for predictions in score_lists)
+
+
+def early_models() -> tuple[DayModels, pd.DataFrame]:
+    """Early models of churn and payment, and the features that they were fitted to."""
+    came = draw_days(PLAYERS, 200, 15)
+    features = lifetime_features(came, np.random.default_rng(1).random(came.shape) < 0.2)
+    targets = {
+        name: TargetModel(
+            make_lacking_card(
+                target=name, user_groups="none", early=fit_early(make_target(name), features)
+            ),
+            None,
+        )
+        for name in ("churn", "payment")
+    }
+    return DayModels(FIRST_DAY, None, targets), features
+
+
+def test_early_models_say_of_users_what_they_say_in_the_batch() -> None:
+    models, features = early_models()
+    scorer = OnlineScorer(models, ())
+    scored = pd.DataFrame(scorer.score(records(features), reasons=True))
+    expected = pd.DataFrame(records(predict(features, models)))
+    for name in PREDICTED_NUMBERS:
+        np.testing.assert_allclose(
+            scored[name].astype(float), expected[name].astype(float), rtol=1e-12
+        )
+    others = [name for name in PREDICTIONS.names if not name.startswith(PREDICTED_NUMBERS)]
+    assert scored[others].to_dict("records") == expected[others].to_dict("records")
+    assert {feature.name for feature in scorer.features} == set(EARLY_FEATURES)
+    assert scored["churn_model"].str.startswith(EARLY_VERSION).all()
+    assert scored["churn_reasons"].isna().all()
+    assert scored["payment_missing"].str.startswith("not enough data").all()
+
+
+def test_an_early_model_has_no_prediction_of_a_user_without_lifetimes() -> None:
+    models, features = early_models()
+    user = records(features)[0] | dict.fromkeys(EARLY_FEATURES)
+    (record,) = OnlineScorer(models, ()).score([user], reasons=True)
+    assert record["churn_probability"] is None
+    assert record["expected_spend"] is None
+    assert record["churn_probability_low"] is None
