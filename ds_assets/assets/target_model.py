@@ -32,6 +32,7 @@ from ds_assets.core.models.data.snapshots import (
     Revision,
     validation_days,
 )
+from ds_assets.core.models.data.sufficiency import find_shut_weekday
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.inference.onnx_model import Model
 from ds_assets.core.models.learning.early_model import EarlyCard
@@ -332,6 +333,8 @@ def _train(
     card = _with_unreadable(trained.card, unreadable)
     reasons = (*card.reasons, *_describe_lacking_days(card, data))
     card = card.model_copy(update={"unclustered": data.unclustered, "reasons": reasons})
+    if card.state != "ready" and find_shut_weekday(data.missing) is not None:
+        card = card.model_copy(update={"enough_on": None})  # waiting does not help
     if card.state != "ready" and target.is_built_in:
         card = _with_early(card, make_early(target, read_early()))
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
@@ -352,7 +355,15 @@ def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str
             f"snapshots lack {_name_days(data.refused)}, refused: replace the files, or let a "
             "day pass with `ds-assets accept DAY --reason REASON`"
         )
-    if data.missing:
+    weekday = find_shut_weekday(data.missing)
+    if weekday is not None:
+        yield (
+            f"snapshots lack {len(data.missing)} days without files, every {weekday} from "
+            f"{data.missing[0]} to {data.missing[-1]}: if the game is always shut then, add the "
+            f"date of each {weekday} to closed_days, as a label window with a day without files "
+            "never matures"
+        )
+    elif data.missing:
         yield (
             f"snapshots lack {_name_days(data.missing)}, missing: run each with `ds-assets run "
             "DAY`, or add those that the game was offline to closed_days"

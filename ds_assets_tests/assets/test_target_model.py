@@ -309,6 +309,25 @@ def test_a_card_without_a_model_names_the_days_that_are_missing_or_refused(
     assert of_refused in card.missing
 
 
+@pytest.mark.slow
+def test_a_card_names_the_weekday_on_which_there_never_are_files(tmp_path: Path) -> None:
+    installation = finished().copy(tmp_path)
+    churn = targets_of(installation.game)["churn"]
+    shut = [LAST - dt.timedelta(days=3 + 7 * weeks) for weeks in reversed(range(4))]
+    installation.lake.delete([table_file("user_activity", it) for it in shut])
+    installation.lake.delete_folder("models/churn")
+    card = target_model.update(
+        churn, [LAST], installation.lake, installation.engine, installation.game
+    )[LAST]
+    assert card.state == "not_enough_data"
+    assert card.reasons[1] == (
+        f"snapshots lack 4 days without files, every {shut[0]:%A} from {shut[0]} to {shut[-1]}: if "
+        f"the game is always shut then, add the date of each {shut[0]:%A} to closed_days, as a "
+        "label window with a day without files never matures"
+    )
+    assert card.enough_on is None
+
+
 def test_a_card_with_a_model_says_nothing_of_a_missing_day(tmp_path: Path) -> None:
     installation = finished().copy(tmp_path)
     installation.lake.delete([table_file("user_activity", LAST - dt.timedelta(days=1))])

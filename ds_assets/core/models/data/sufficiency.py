@@ -5,7 +5,7 @@ Scope: the minimum of users with each outcome, and of days of history.
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot, folds
@@ -16,6 +16,8 @@ MIN_TRAINING_USERS = 50
 """Users of each outcome: fewer cannot fill two leaves of 20 rows."""
 MIN_VALIDATION_USERS = 20
 """Users of each outcome: with fewer, the interval of the AUC reaches from useless to good."""
+MIN_SHUT_WEEKS = 3
+"""Weeks in a row without files on the same weekday that are no accident."""
 FARTHEST_DAYS = 730
 """Estimates further in the future than this are not given."""
 
@@ -59,6 +61,19 @@ def enough_on(shortfalls: Sequence[DataShortfall]) -> dt.date | None:
     """Day on which nothing will be missing any more; None if it cannot be estimated."""
     days = [shortfall.enough_on for shortfall in shortfalls if shortfall.enough_on is not None]
     return max(days) if shortfalls and len(days) == len(shortfalls) else None
+
+
+def find_shut_weekday(missing: Collection[dt.date]) -> str | None:
+    """Find the weekday that is missing in every week, such as a shop's day off; None without one.
+
+    Args:
+        missing: Days without files.
+    """
+    if len(missing) < MIN_SHUT_WEEKS:
+        return None
+    first, last = min(missing), max(missing)
+    every_week = {first + dt.timedelta(weeks=n) for n in range((last - first).days // 7 + 1)}
+    return f"{first:%A}" if set(missing) == every_week else None
 
 
 def has_enough(fold: Fold) -> bool:

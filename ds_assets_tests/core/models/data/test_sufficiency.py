@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds
 from ds_assets.core.models.data.sufficiency import (
+    MIN_SHUT_WEEKS,
     MIN_VALIDATION_USERS,
     DataShortfall,
     can_validate,
     enough_on,
     find_shortfalls,
+    find_shut_weekday,
     has_enough,
     users_of_each_outcome,
 )
@@ -177,3 +179,24 @@ def test_a_snapshot_can_judge_with_enough_users_of_each_outcome(leave: int) -> N
     can = leave == MIN_VALIDATION_USERS
     assert can_validate(snapshot(FIRST_DAY, leave, 100)) is can
     assert can_validate(snapshot(FIRST_DAY, 100, leave)) is can
+
+
+SATURDAYS = [dt.date(2026, 5, 2) + dt.timedelta(weeks=week) for week in range(5)]
+
+
+def test_a_weekday_that_is_missing_in_every_week_is_named() -> None:
+    assert find_shut_weekday(SATURDAYS) == "Saturday"
+    assert find_shut_weekday(SATURDAYS[:MIN_SHUT_WEEKS]) == "Saturday"
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        [],
+        SATURDAYS[: MIN_SHUT_WEEKS - 1],
+        SATURDAYS[:2] + SATURDAYS[3:],
+        [*SATURDAYS, SATURDAYS[0] + dt.timedelta(days=1)],
+    ],
+)
+def test_days_that_are_missing_otherwise_have_no_weekday(missing: list[dt.date]) -> None:
+    assert find_shut_weekday(missing) is None
