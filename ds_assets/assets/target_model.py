@@ -335,7 +335,7 @@ def _train(
     card = card.model_copy(update={"unclustered": data.unclustered, "reasons": reasons})
     if card.state != "ready" and find_shut_weekday(data.missing) is not None:
         card = card.model_copy(update={"enough_on": None})  # waiting does not help
-    if card.state != "ready" and target.is_built_in:
+    if card.state != "ready" and target.may_be_early:
         card = _with_early(card, make_early(target, read_early()))
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card

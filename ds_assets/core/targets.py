@@ -136,6 +136,11 @@ class Target:
         return self.definition is None
 
     @property
+    def may_be_early(self) -> bool:
+        """Whether an early model predicts it until there is a trained one."""
+        return self.is_built_in or self.amount_column is not None
+
+    @property
     def users(self) -> str:
         """The users that it is predicted for, in words."""
         return _USERS[self.population]

@@ -75,10 +75,15 @@ def test_expected_spend_is_like_that_of_the_payment_horizon() -> None:
     assert both["own"].corr(both["payment"], method="spearman") > 0.7
 
 
-def test_a_horizon_without_matured_labels_says_what_is_missing() -> None:
-    rows = spend_rows(played(), "spend_60")
-    assert rows["missing"].str.startswith("not enough data").all()
-    assert set(rows["missing"]) == {card_of(played(), "spend_60", LAST).missing}
+def test_a_horizon_without_matured_labels_has_early_predictions_and_says_what_is_missing() -> None:
+    rows, sooner = (spend_rows(played(), name) for name in ("spend_60", "spend_5"))
+    card = card_of(played(), "spend_60", LAST)
+    assert card.early is not None
+    assert set(rows["missing"]) == {card.missing}
+    assert set(rows["model"]) == {card.early.version}
+    assert rows["reasons"].isna().all()
+    assert (rows["expected_spend_low"] <= rows["expected_spend_high"]).all()
+    assert rows["expected_spend"].sum() > 2 * sooner["expected_spend"].sum()
 
 
 def test_rows_are_delivered_with_the_predictions_of_the_day() -> None:
@@ -98,6 +103,7 @@ def test_answers_say_the_same_from_the_table_the_cache_and_the_live_model(tmp_pa
         assert set(answer["targets"]) == set(HORIZONS)
         for name in SPEND:
             assert answer["targets"]["spend_5"][name] == rows.loc[user, name]
+            assert answer["targets"]["spend_60"][name] is not None
 
 
 def test_unknown_users_get_the_mean(tmp_path: Path) -> None:

@@ -365,7 +365,12 @@ def _predict_target(
     if target.early is not None:
         early = predict_early(target.early, target.card.horizon, features)
         return TargetPredictions(
-            early.probabilities, amounts=early.amounts, lows=early.low, highs=early.high
+            early.probabilities,
+            amounts=early.amounts,
+            spend_lows=early.spend_low,
+            spend_highs=early.spend_high,
+            lows=early.low,
+            highs=early.high,
         )
     if target.model is None:
         return TargetPredictions()

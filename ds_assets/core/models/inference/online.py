@@ -111,7 +111,7 @@ class OnlineScorer:
         used = [model for model in (models.clusters, *loaded.values()) if model is not None]
         encodings = [model.card.encoding for model in used]
         groups = {models.user_groups, *(model.card.user_groups for model in loaded.values())}
-        self._early = _early_models_in_use(models)
+        self._early = _early_models_in_use(models, (*BUILT_IN, *self._own_targets))
         self.features = _list_features(encodings, groups, self._own_targets, bool(self._early))
         self._layout = _Layout(self.features, encodings)
         self._clusters = None if models.clusters is None else self._load(models.clusters)
@@ -258,6 +258,8 @@ def _predict_with_early(model: TargetModel, values: Mapping[str, Floats]) -> Tar
     return TargetPredictions(
         _without_nan(early.probabilities),
         amounts=_without_nan(early.amounts),
+        spend_lows=_without_nan(early.spend_low),
+        spend_highs=_without_nan(early.spend_high),
         lows=_without_nan(early.low),
         highs=_without_nan(early.high),
     )
@@ -284,10 +286,12 @@ def _models_in_use(models: DayModels, targets: Iterable[Target]) -> dict[str, Pr
     }
 
 
-def _early_models_in_use(models: DayModels) -> dict[str, TargetModel]:
+def _early_models_in_use(models: DayModels, targets: Iterable[Target]) -> dict[str, TargetModel]:
     """The targets with an early model, by name."""
-    targets = {target.name: models.of(target) for target in BUILT_IN}
-    return {name: own for name, own in targets.items() if own is not None and own.early is not None}
+    early_models = {target.name: models.of(target) for target in targets}
+    return {
+        name: own for name, own in early_models.items() if own is not None and own.early is not None
+    }
 
 
 def _value_at(

@@ -34,7 +34,9 @@ from ds_assets.core.models.learning.bg_bb import (
     leaving_of,
 )
 from ds_assets.core.models.learning.bg_nbd import Histories
+from ds_assets.core.models.learning.early_spread import Buyers, fit_early_spread
 from ds_assets.core.models.learning.gamma_gamma import Amounts, expected_amounts, fit_amounts
+from ds_assets.core.models.learning.spread import Spread
 from ds_assets.core.targets import EARLY_VERSION, Target
 
 MIN_DAYS = 7
@@ -92,6 +94,8 @@ class EarlyCard(BaseModel):
         purchases: Parameters a and b of the beta distribution of the share of active days with a
             purchase; None for a target without purchases.
         amounts: Parameters p, q and gamma of `Amounts`; None where nothing was spent.
+        spread: How the spend of payers differs from what is expected of them in the target's
+            horizon; None where nothing was spent.
         check: How good it was where something has been observed; None if nothing has.
     """
 
@@ -104,6 +108,7 @@ class EarlyCard(BaseModel):
     payers: int | None = None
     purchases: tuple[float, float] | None = None
     amounts: tuple[float, float, float] | None = None
+    spread: Spread | None = None
     check: EarlyCheck | None = None
 
 
@@ -115,12 +120,16 @@ class EarlyPredictions(NamedTuple):
         low: Lower end of the 80 % interval of the user's own chance.
         high: Its upper end.
         amounts: Expected spend in the horizon; None where there are no amounts.
+        spend_low: Lower end of the 80 % interval of a user's spend, likewise.
+        spend_high: Its upper end.
     """
 
     probabilities: Floats
     low: Floats
     high: Floats
-    amounts: Floats | None
+    amounts: Floats | None = None
+    spend_low: Floats | None = None
+    spend_high: Floats | None = None
 
 
 class _Users(NamedTuple):
@@ -195,7 +204,8 @@ def fit_early(target: Target, features: pd.DataFrame) -> EarlyCard:
             "amounts": fit_amounts(users.bought, users.spend),
         }
     version = f"{EARLY_VERSION}{version_of(target=target.name, horizon=target.horizon, **parts)}"
-    return EarlyCard(version=version, **parts)
+    card = EarlyCard(version=version, **parts)
+    return card.model_copy(update={"spread": _fit_spread(card, users, target.horizon)})
 
 
 def predict_early(card: EarlyCard, horizon: int, features: Columns) -> EarlyPredictions:
@@ -212,23 +222,54 @@ def predict_early(card: EarlyCard, horizon: int, features: Columns) -> EarlyPred
     users = _read_users(features)
     is_usable = users.are_usable
     own = users.select(is_usable)
-    model = BgBb(*card.activity)
-    alive, leaving = alive_probability(model, own.active), leaving_of(model, own.active)
-    coming = coming_of(model, own.active)
-    if card.purchases is not None:
-        a, b = card.purchases
-        coming = coming.times(Beta(a + own.bought, b + own.came - own.bought))
+    alive, coming, leaving, *_ = buyers = _read_buyers(card, own)
     chance = alive * day_probability(coming, leaving, horizon)
     low, high = _interval(alive, coming, leaving, horizon)
     low, high = np.minimum(low, chance), np.maximum(high, chance)
-    amounts = None
-    if card.amounts is not None:
-        likely = expected_amounts(Amounts(*card.amounts), own.bought, own.spend)
-        amounts = _spread(alive * expected_days(coming, leaving, horizon) * likely, is_usable)
+    spend = _predict_spend(card, buyers, chance, horizon)
     if card.purchases is None:
         chance, low, high = 1 - chance, 1 - high, 1 - low
-    chance, low, high = (_spread(values, is_usable) for values in (chance, low, high))
-    return EarlyPredictions(chance, low, high, amounts)
+    return EarlyPredictions(*(_spread(values, is_usable) for values in (chance, low, high, *spend)))
+
+
+def _read_buyers(card: EarlyCard, users: _Users) -> Buyers:
+    """What the model says of users; of days with activity for a target without purchases."""
+    model = BgBb(*card.activity)
+    coming = coming_of(model, users.active)
+    if card.purchases is not None:
+        a, b = card.purchases
+        coming = coming.times(Beta(a + users.bought, b + users.came - users.bought))
+    alive, leaving = alive_probability(model, users.active), leaving_of(model, users.active)
+    return Buyers(alive, coming, leaving, users.bought, users.spend)
+
+
+def _predict_spend(
+    card: EarlyCard, buyers: Buyers, chance: Floats, horizon: int
+) -> tuple[Floats, ...]:
+    """Expected spend, and the ends of its interval, as far as there are amounts and a spread."""
+    if card.amounts is None:
+        return ()
+    expected = _expect_spend(card.amounts, buyers, horizon)
+    if card.spread is None:
+        return (expected,)
+    return expected, *card.spread.interval(chance, expected / np.maximum(chance, TINY))
+
+
+def _expect_spend(amounts: tuple[float, float, float], buyers: Buyers, horizon: int) -> Floats:
+    """Expected spend of each user, shape (users,)."""
+    likely = expected_amounts(Amounts(*amounts), buyers.number, buyers.total)
+    days = expected_days(buyers.buying, buyers.leaving, horizon)
+    return np.asarray(buyers.alive * days * likely)
+
+
+def _fit_spread(card: EarlyCard, users: _Users, horizon: int) -> Spread | None:
+    """Draw the spread of the spend of users; None where there are no amounts."""
+    if card.amounts is None:
+        return None
+    buyers = _read_buyers(card, users)
+    chance = buyers.alive * day_probability(buyers.buying, buyers.leaving, horizon)
+    expected = _expect_spend(card.amounts, buyers, horizon) / np.maximum(chance, TINY)
+    return fit_early_spread(buyers, Amounts(*card.amounts), expected, horizon)
 
 
 def is_of_purchases(target: Target) -> bool:

@@ -64,7 +64,7 @@ def make_early(target: Target, data: EarlyData, seed: int = 0) -> EarlyCard | st
 
 def early_contender(target: Target, features: pd.DataFrame) -> dict[str, Floats]:
     """Probabilities of the early model of a day for its users, as a contender; none without one."""
-    if not target.is_built_in or not set(FEATURES).issubset(features.columns):
+    if not target.may_be_early or not set(FEATURES).issubset(features.columns):
         return {}
     if find_early_shortfall(target, features, MIN_DAYS):
         return {}

@@ -17,6 +17,7 @@ from ds_assets.core.models.learning.early_model import (
     fit_early,
     predict_early,
 )
+from ds_assets.core.models.learning.spread import fit_spread
 from ds_assets.core.targets import BUILT_IN, EARLY_VERSION
 from ds_assets_tests.core.models.learning.factories import PLAYERS, draw_days, lifetime_features
 
@@ -49,6 +50,18 @@ def test_probabilities_of_churn_and_payment_agree_with_what_users_do() -> None:
     assert payment.probabilities.mean() == pytest.approx(bought.any(axis=1).mean(), rel=0.1)
     assert payment.amounts is not None
     assert payment.amounts.sum() == pytest.approx(10 * bought.sum(), rel=0.1)
+
+
+def test_the_interval_of_spend_contains_what_four_of_five_users_spend() -> None:
+    features, _, bought = draw_users()
+    predicted = predict_early(fit_early(PAYMENT, features), 7, features)
+    assert predicted.spend_low is not None
+    assert predicted.spend_high is not None
+    spend = 10.0 * bought.sum(axis=1)
+    is_wide = predicted.spend_high > 0
+    inside = (predicted.spend_low <= spend) & (spend <= predicted.spend_high)
+    assert inside[is_wide].mean() == pytest.approx(0.8, abs=0.08)  # each day costs the same
+    assert fit_early(CHURN, features).spread is None
 
 
 def test_users_who_never_bought_may_buy_and_less_so_after_a_pause() -> None:
@@ -113,6 +126,7 @@ def test_whatever_a_client_sends_gives_a_probability_or_none(sent: dict[str, flo
         activity=PLAYERS,
         purchases=(0.3, 3.0),
         amounts=(6.0, 4.0, 15.0),
+        spread=fit_spread(np.arange(1.0, 99.0), np.full(98, 50.0)),
     )
     usual = dict.fromkeys(FEATURES, 3.0)
     values = {name: np.array([value]) for name, value in (usual | sent).items()}
@@ -120,6 +134,9 @@ def test_whatever_a_client_sends_gives_a_probability_or_none(sent: dict[str, flo
         predicted = predict_early(card, 7, values)
     chance = predicted.probabilities[0]
     assert np.isnan(chance) or 0 <= predicted.low[0] <= chance <= predicted.high[0] <= 1
+    assert predicted.spend_low is not None
+    assert predicted.spend_high is not None
+    assert np.isnan(chance) or 0 <= predicted.spend_low[0] <= predicted.spend_high[0]
 
 
 def test_features_without_lifetimes_have_no_prediction() -> None:

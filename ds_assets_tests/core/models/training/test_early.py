@@ -76,4 +76,6 @@ def test_a_trained_model_is_compared_with_the_early_one_where_features_allow_it(
     assert ((scores >= 0) & (scores <= 1)).all()
     assert early_contender(PAYMENT, data.features.drop(columns="lifetime_spend")) == {}
     assert early_contender(PAYMENT, data.features.iloc[:20]) == {}
-    assert early_contender(replace(PAYMENT, definition="{}"), data.features) == {}
+    assert (
+        early_contender(replace(PAYMENT, definition="{}", amount_column=None), data.features) == {}
+    )
