@@ -273,6 +273,17 @@ def test_an_early_model_is_the_same_when_its_day_is_made_again_without_the_days_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["churn", "payment"])
+def test_a_trained_model_is_compared_with_the_early_one_on_the_latest_snapshot(name: str) -> None:
+    card = stored_card(name, LAST, ModelCard, finished().lake)
+    assert card is not None
+    assert card.early is None
+    latest, *before = card.folds
+    assert "early" in latest.contenders
+    assert all("early" not in fold.contenders for fold in before)
+
+
+@pytest.mark.slow
 def test_before_a_week_of_logs_a_card_says_that_even_an_early_model_is_impossible() -> None:
     card = stored_card("churn", START + dt.timedelta(days=4), ModelCard, finished().lake)
     assert card is not None

@@ -201,7 +201,7 @@ def fit_early(target: Target, features: pd.DataFrame) -> EarlyCard:
         parts |= {
             "payers": int((users.bought > 0).sum()),
             "purchases": fit_shares(users.bought, users.came),
-            "amounts": fit_amounts(users.bought, users.spend),
+            "amounts": _fit_amounts(users),
         }
     version = f"{EARLY_VERSION}{version_of(target=target.name, horizon=target.horizon, **parts)}"
     card = EarlyCard(version=version, **parts)
@@ -270,6 +270,20 @@ def _fit_spread(card: EarlyCard, users: _Users, horizon: int) -> Spread | None:
     chance = buyers.alive * day_probability(buyers.buying, buyers.leaving, horizon)
     expected = _expect_spend(card.amounts, buyers, horizon) / np.maximum(chance, TINY)
     return fit_early_spread(buyers, Amounts(*card.amounts), expected, horizon)
+
+
+def _fit_amounts(users: _Users) -> Amounts | None:
+    """Fit amounts whose mean over all users is at most that of the amounts so far.
+
+    Where a few users spend most, q comes close to 1, and the mean of users who have not bought yet
+    to infinity.
+    """
+    amounts = fit_amounts(users.bought, users.spend)
+    if amounts is None:
+        return None
+    is_payer = (users.bought > 0) & (users.spend > 0)
+    mean = float(users.spend[is_payer].sum() / users.bought[is_payer].sum())
+    return amounts._replace(q=max(amounts.q, 1 + amounts.p * amounts.gamma / mean))
 
 
 def is_of_purchases(target: Target) -> bool:

@@ -64,6 +64,18 @@ def test_the_interval_of_spend_contains_what_four_of_five_users_spend() -> None:
     assert fit_early(CHURN, features).spread is None
 
 
+def test_a_user_without_a_purchase_is_expected_to_spend_like_payers_so_far() -> None:
+    features, _, _ = draw_users()
+    rng = np.random.default_rng(2)
+    heavy = features["lifetime_spend"] * rng.pareto(1.05, len(features))
+    features = features.assign(lifetime_spend=heavy)
+    card = fit_early(PAYMENT, features)
+    assert card.amounts is not None
+    p, q, gamma = card.amounts
+    mean = heavy.sum() / features["lifetime_purchase_days"].sum()
+    assert p * gamma / (q - 1) <= mean * 1.000001
+
+
 def test_users_who_never_bought_may_buy_and_less_so_after_a_pause() -> None:
     features, _, _ = draw_users()
     card = fit_early(PAYMENT, features)
