@@ -42,9 +42,9 @@ NEWEST = 2
 LAST = day(DAYS - 1)
 WITHOUT_LOGS = day(12)
 MESSY_DAY = day(6)
-TABLES = ("user_activity", "quarantine", "user_features", "predictions")
+TABLES = ("user_activity", "quarantine", "user_features", "target_predictions", "predictions")
 HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
-UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "predictions")
+UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "spend_5_model", "predictions")
 MESS: dict[str, Any] = {
     "broken": 0.01,
     "duplicates": 0.05,
@@ -56,6 +56,7 @@ MESS: dict[str, Any] = {
 }
 RULES: dict[str, Any] = {
     "grace_days": 0,
+    "horizons": QUICK["horizons"] | {"spend": [5]},
     "closed_days": [WITHOUT_LOGS, day(20), day(22)],
     "logs": {"leave_out": [{"field": "user.id", "values": ["cut7", "cut8", 7]}]},
     "events": {**QUICK["events"], "refunds": ["ad_view"]},
@@ -201,7 +202,7 @@ def assert_same_tables(installation: Installation, expected: Installation) -> No
         assert days == list(stored_days(table, expected.lake))[-len(days) :]
         assert len(days) >= NEWEST
         for as_of in days:
-            tolerance = 1e-6 if table == "predictions" else 1e-9
+            tolerance = 1e-6 if table.endswith("predictions") else 1e-9
             tables = stored(table, as_of, installation), stored(table, as_of, expected)
             assert_same(*tables, tolerance, f"{table} of {as_of}")
 

@@ -128,7 +128,7 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
     """
     if rows.spend is None or np.count_nonzero(rows.spend > 0) < MIN_PAYERS:
         return None
-    paid = rows.chosen(rows.labels)  # with purchases without an amount, which are likely, too
+    paid = rows.chosen(rows.labels)  # purchases without an amount, too: the probability has them
     spend = _positive_spend(paid)
     logarithms = np.log1p(spend)
     cap = _find_cap(logarithms)
@@ -141,7 +141,7 @@ def fit_amounts(rows: Rows, seed: int) -> FittedAmounts | None:
 
 
 def _positive_spend(rows: Rows) -> Floats:
-    """Spend without what refunds took back beyond it, shape (rows,)."""
+    """Spend, 0 where refunds took back more than was paid, shape (rows,)."""
     return np.zeros(len(rows.labels)) if rows.spend is None else np.maximum(rows.spend, 0.0)
 
 
