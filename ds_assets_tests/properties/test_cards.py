@@ -99,6 +99,21 @@ def test_what_arrives_after_a_day_changes_nothing_in_its_card(
     assert model_files(lake, target, AS_OF) == files
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_arrives_after_a_day_changes_nothing_in_its_early_model(
+    target: str, tmp_path: Path
+) -> None:
+    installation, early_day = finished().copy(tmp_path), day(10)
+    lake = installation.lake
+    before = stored_card(target, early_day, ModelCard, lake)
+    assert before is not None
+    assert before.early is not None
+    change_activity(lake, early_day, random.Random(0))
+    later = [as_of for as_of in lake.days("user_features") if as_of > early_day]
+    lake.delete([table_file("user_features", as_of) for as_of in later])
+    assert card_text(train_again(installation, target, early_day)) == card_text(before)
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_arrives_after_a_validation_day_changes_neither_its_model_nor_a_choice(
