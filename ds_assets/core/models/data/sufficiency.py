@@ -105,16 +105,22 @@ def _is_enough(snapshots: Sequence[LabelledSnapshot], needed: int) -> bool:
 def _no_history(
     target: Target, as_of: dt.date, snapshots: Sequence[LabelledSnapshot]
 ) -> DataShortfall:
-    """The validation snapshot is whole steps after the first, once its labels are known."""
-    first = snapshots[0].day if snapshots else target.first_day
-    wait = (_matures_on(first, target) - first).days
-    second = first + dt.timedelta(days=math.ceil(wait / target.step) * target.step)
+    firsts = [target.first_day, *(snapshot.day for snapshot in snapshots[:1])]
+    estimates = (_validated_on(first, target) for first in firsts)
+    tomorrow = as_of + dt.timedelta(days=1)
     noun = "snapshot" if len(snapshots) == 1 else "snapshots"
     return DataShortfall(
         f"{len(snapshots)} matured {noun}; the first model needs two: one to train on, and one to "
         "validate on from a day on which the outcomes of the first were known",
-        max(_matures_on(second, target), as_of + dt.timedelta(days=1)),
+        min((day for day in estimates if day > as_of), default=tomorrow),
     )
+
+
+def _validated_on(first: dt.date, target: Target) -> dt.date:
+    """Day on which a second snapshot has matured, whole steps after the first and its labels."""
+    wait = (_matures_on(first, target) - first).days
+    second = first + dt.timedelta(days=math.ceil(wait / target.step) * target.step)
+    return _matures_on(second, target)
 
 
 def _matures_on(day: dt.date, target: Target) -> dt.date:

@@ -109,6 +109,15 @@ def test_a_new_game_is_promised_the_first_day_that_is_possible(horizon: int, gra
     assert find_shortfalls(target, eve, as_known_on(eve, target))
 
 
+@given(st.integers(1, 60), st.integers(0, 15), st.integers(0, 150))
+def test_the_promised_day_of_a_new_game_does_not_move(horizon: int, grace: int, days: int) -> None:
+    target = make_target(horizon=horizon, grace=grace)
+    promised = enough_on(find_shortfalls(target, FIRST_DAY, []))
+    today = FIRST_DAY + dt.timedelta(days=days)
+    shortfalls = find_shortfalls(target, today, as_known_on(today, target))
+    assert not shortfalls or enough_on(shortfalls) == promised
+
+
 def test_users_who_are_too_few_to_train_on_are_said_with_a_day_at_their_pace() -> None:
     snapshots = [*five(41)[:4], snapshot(weeks(4), 41)]
     (lack,) = find_shortfalls(TARGET, AS_OF, snapshots)
