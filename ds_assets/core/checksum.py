@@ -8,6 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ds_assets.core.contracts import nan_to_null
+from ds_assets.core.tables import PREDICTIONS
+
+_RECENT_COLUMNS = {column.name for column in PREDICTIONS.columns if column.is_recent}
 
 
 def checksum(table: pa.Table) -> str:
@@ -15,12 +18,13 @@ def checksum(table: pa.Table) -> str:
 
     It depends only on column names, types and values. The order of rows and columns, the batches
     and the machine do not affect it. NaN is treated as null, and -0.0 as 0.0, because not every
-    database distinguishes them.
+    database distinguishes them. A column of predictions that earlier releases lack counts only
+    where it has a value, so that a delivered day keeps its checksum after an upgrade.
 
     Args:
         table: Columns of text, integers, floating-point numbers or dates.
     """
-    names = sorted(table.column_names)
+    names = sorted(name for name in table.column_names if not _is_unused(name, table[name]))
     columns = pa.table({name: _normalize(table[name]) for name in names})
     # Constant columns do not affect the order, and sorting by them would take time.
     varying = [name for name in names if _varies(columns[name])]
@@ -33,6 +37,10 @@ def checksum(table: pa.Table) -> str:
         for chunk in _bytes_of(column):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_unused(name: str, column: pa.ChunkedArray) -> bool:
+    return name in _RECENT_COLUMNS and nan_to_null(column).null_count == len(column)
 
 
 def _normalize(column: pa.ChunkedArray) -> pa.ChunkedArray:

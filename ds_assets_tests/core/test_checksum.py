@@ -80,3 +80,12 @@ def test_the_checksum_of_a_known_table_never_changes() -> None:
     assert (
         checksum(fixed_table) == "116b2e07700eda66f4c149b06604657f28bb4f8d8a3f3edb0d488b3c4218e3c1"
     )
+
+
+def test_a_column_that_earlier_releases_lack_counts_only_where_it_has_a_value() -> None:
+    before = pa.table({"user_id": ["a", "b"]})
+    missing = pa.array([None, float("nan")], pa.float64())
+    assert checksum(before.append_column("churn_probability_low", missing)) == checksum(before)
+    assert checksum(before.append_column("churn_probability", missing)) != checksum(before)
+    valued = pa.array([0.25, None], pa.float64())
+    assert checksum(before.append_column("churn_probability_low", valued)) != checksum(before)
