@@ -18,7 +18,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import encode, fit_encoding
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.models.inference.batch import with_clusters
-from ds_assets.core.targets import SNAPSHOTS, targets_of
+from ds_assets.core.targets import targets_of
 from ds_assets.infra.lake.models import day_model
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
@@ -60,9 +60,10 @@ class Rows:
 
 def rows_of(target: str, day: dt.date, judge: Judge) -> Rows:
     """The rows that the model of a day is trained on."""
-    horizon = targets_of(judge.game)[target].horizon
+    declared = targets_of(judge.game)[target]
+    horizon = declared.horizon
     clusters = day_model("clusters", day, ClusterCard, judge.lake)
-    days = matured_snapshots(day, horizon, SNAPSHOTS, judge.game)
+    days = matured_snapshots(day, horizon, declared.max_snapshots, judge.game)
     frames = [with_clusters(judge.features(snapshot), clusters) for snapshot in days]
     encoding = fit_encoding(frames)
     sizes = [len(frame) for frame in frames]

@@ -16,7 +16,7 @@ import dagster as dg
 from benchmarks.child import Start, tell
 from benchmarks.graph import predicted_rows
 from ds_assets.core.labels import matured_snapshots
-from ds_assets.core.targets import SNAPSHOTS, targets_of
+from ds_assets.core.targets import targets_of
 from ds_assets.definitions import build_defs
 from ds_assets.game import Game
 from ds_assets.infra.lake.tables import stored_days
@@ -48,9 +48,13 @@ def main() -> None:
 
 def feature_days(days: Sequence[dt.date], game: Game) -> set[dt.date]:
     """Days, and the snapshots that their models are trained on."""
-    horizons = {target.horizon for target in targets_of(game).values()}
+    targets = targets_of(game).values()
     return set(days).union(
-        *(matured_snapshots(day, horizon, SNAPSHOTS, game) for day in days for horizon in horizons)
+        *(
+            matured_snapshots(day, target.horizon, target.max_snapshots, game)
+            for day in days
+            for target in targets
+        )
     )
 
 

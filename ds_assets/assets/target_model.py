@@ -40,7 +40,7 @@ from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
 from ds_assets.core.models.training.train import train
 from ds_assets.core.open_days import subtract_open_days
-from ds_assets.core.targets import SNAPSHOTS, Target
+from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import with_user_groups
 from ds_assets.core.window_days import find_distorting_days
 from ds_assets.daily_assets import (
@@ -72,7 +72,8 @@ from ds_assets.infra.lake.tables import between, read_rows
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
-_KEPT_SNAPSHOTS = 16
+_KEPT_SNAPSHOTS = 30
+"""Those of a day, and those that the days after it add."""
 _MAX_DAYS_NAMED = 5
 TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
@@ -105,10 +106,15 @@ def update(
     if uncounted:
         target = replace(target, first_day=max(target.first_day, uncounted[-1]))
 
-    def complete_snapshots(day: dt.date) -> list[dt.date]:
+    def wanted_snapshots(day: dt.date) -> list[dt.date]:
+        listed = _list_snapshots(target, day, game)
+        users = next((len(features(it)) for it in reversed(listed) if it in features_days), 0)
+        return listed[-target.count_snapshots(users) :]
+
+    def complete_snapshots(wanted: Iterable[dt.date]) -> list[dt.date]:
         return [
             snapshot
-            for snapshot in _list_snapshots(target, day, game)
+            for snapshot in wanted
             if snapshot in features_days
             and labels.is_matured(snapshot, target.horizon, activity, game)
             and not find_distorting_days(snapshot, stored, game)
@@ -119,7 +125,11 @@ def update(
         windows = (labels.label_days(snapshot, target.horizon, game) for snapshot in snapshots)
         return sum(activity[day].size for window in windows for day in window)
 
-    plans = [(day, _plan_looks(target, day, complete_snapshots(day), game)) for day in sorted(days)]
+    wanted = {day: wanted_snapshots(day) for day in sorted(days)}
+    plans = [
+        (day, _plan_looks(target, day, complete_snapshots(listed), game))
+        for day, listed in wanted.items()
+    ]
     cards: dict[dt.date, ModelCard] = {}
     for batch in map(dict, in_batches(plans, label_bytes, BATCH_BYTES)):
         outcomes = outcomes_of(target, _merge(batch.values()), list(activity), lake, engine, game)
@@ -128,16 +138,17 @@ def update(
                 look: {snapshot: outcomes[look][snapshot] for snapshot in snapshots}
                 for look, snapshots in looks.items()
             }
-            absent = _find_absent_days(target, day, stored, features_days, game)
+            absent = _find_absent_days(target, wanted[day], stored, features_days, game)
             data = replace(
                 _label_snapshots(target, day, spend, features, lake, game),
+                wanted=tuple(wanted[day]),
                 uncounted=tuple(it for it in uncounted if it <= day),
                 missing=tuple(it for it in absent if it not in refused),
                 refused=tuple(it for it in absent if it in refused),
             )
             logged_days = sum(it <= day for it in stored)
             early = partial(_read_early, target, day, logged_days, features_days, features)
-            cards[day] = _train(target, day, data, early, lake, game)
+            cards[day] = _train(target, day, data, early, lake)
     return cards
 
 
@@ -179,14 +190,14 @@ def _find_uncounted_days(
 
 def _find_absent_days(
     target: Target,
-    day: dt.date,
+    snapshots: Iterable[dt.date],
     activity: Container[dt.date],
     features: Container[dt.date],
     game: Game,
 ) -> list[dt.date]:
-    """Days without which snapshots of a training day lack features, labels or users."""
+    """Days without which snapshots lack features, labels or users."""
     absent: set[dt.date] = set()
-    for snapshot in _list_snapshots(target, day, game):
+    for snapshot in snapshots:
         window = labels.label_days(snapshot, target.horizon, game)
         absent.update(it for it in window if it not in activity)
         absent.update(find_distorting_days(snapshot, activity, game))
@@ -196,7 +207,7 @@ def _find_absent_days(
 
 
 def _list_snapshots(target: Target, day: dt.date, game: Game) -> list[dt.date]:
-    return labels.matured_snapshots(day, target.horizon, SNAPSHOTS, game)
+    return labels.matured_snapshots(day, target.horizon, target.max_snapshots, game)
 
 
 def _plan_looks(
@@ -230,6 +241,7 @@ class _TrainingData:
 
     Attributes:
         snapshots: Matured snapshots.
+        wanted: Days of the snapshots that there should be.
         unclustered: Validation days without clusters, although the training day has some.
         uncounted: Days on which the target's events were not counted.
         missing: Days whose features or activity snapshots lack, and that are not refused.
@@ -238,6 +250,7 @@ class _TrainingData:
 
     snapshots: Sequence[LabelledSnapshot]
     unclustered: tuple[dt.date, ...]
+    wanted: tuple[dt.date, ...] = ()
     uncounted: tuple[dt.date, ...] = ()
     missing: tuple[dt.date, ...] = ()
     refused: tuple[dt.date, ...] = ()
@@ -317,11 +330,8 @@ def _train(
     data: _TrainingData,
     read_early: Callable[[], EarlyData],
     lake: Lake,
-    game: Game,
 ) -> ModelCard:
-    missing = sorted(
-        set(_list_snapshots(target, day, game)) - {snapshot.day for snapshot in data.snapshots}
-    )
+    missing = sorted(set(data.wanted) - {snapshot.day for snapshot in data.snapshots})
     unreadable: list[str] = []
 
     def note(text: str) -> None:

@@ -15,6 +15,10 @@ from ds_assets.core.game_tables import REFUNDS, has_refunds
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.game import Game
 
+MIN_SNAPSHOTS = 12
+"""Snapshots that a model is trained on however many users there are: a quarter of a year, if they
+are a week apart."""
+
 
 def matures_on(snapshot: dt.date, horizon: int, game: Game) -> dt.date:
     """Day at whose end the label of a snapshot is known.
@@ -47,7 +51,7 @@ def matured_snapshots(as_of: dt.date, horizon: int, count: int, game: Game) -> l
         Days, ascending, of which none lies before the game's first day.
     """
     latest = subtract_open_days(as_of, game.maturity_days(horizon), game.closed_days)
-    step = dt.timedelta(weeks=weeks_apart(horizon, count, game))
+    step = dt.timedelta(weeks=weeks_apart(horizon, min(count, MIN_SNAPSHOTS), game))
     days = (latest - number * step for number in range(count))
     return sorted(day for day in days if day >= game.first_day)
 

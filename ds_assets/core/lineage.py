@@ -12,7 +12,7 @@ from ds_assets.core.game_settings import LIFETIMES, NO_SETTINGS, GameSettings, s
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.core.tables import TARGET_PREDICTIONS
-from ds_assets.core.targets import SNAPSHOTS, Target, targets_of
+from ds_assets.core.targets import Target, targets_of
 from ds_assets.game import Game
 
 RAW_LOGS = "raw_logs"
@@ -183,7 +183,8 @@ def days_until_outcomes(game: Game) -> int:
 
 def _oldest_snapshot(target: Target) -> int:
     """Age of the oldest snapshot that a model learns from, in days before the model."""
-    return most_days(target.maturity_days, target.closed_days) + target.step * (SNAPSHOTS - 1)
+    wait = most_days(target.maturity_days, target.closed_days)
+    return wait + target.step * (target.max_snapshots - 1)
 
 
 def _model(target: Target) -> Lineage:

@@ -16,9 +16,10 @@ SPEND_LOW, SPEND_HIGH = f"{EXPECTED_SPEND}_low", f"{EXPECTED_SPEND}_high"
 """Columns of the spend that is predicted with a target, and of the ends of its interval."""
 EARLY_VERSION = "early-"
 """Beginning of the version of an early model, by which it differs from those of trained ones."""
-SNAPSHOTS = 12
-"""Weekly snapshots that a model is trained on: a quarter of a year."""
-
+LONGEST_DAYS = 182
+"""Days that snapshots cover where there are more than `labels.MIN_SNAPSHOTS` of them."""
+ENOUGH_ROWS = 200_000
+"""Rows beyond which older snapshots teach less than they cost."""
 
 MAX_CUSTOM_FIT_ROWS = 30_000
 """Rows that a model of a custom target is fitted to. With 300,000 training rows, training then
@@ -131,6 +132,19 @@ class Target:
         return self.horizon + self.grace
 
     @property
+    def max_snapshots(self) -> int:
+        """Most snapshots that its model is trained on."""
+        return max(labels.MIN_SNAPSHOTS, LONGEST_DAYS // self.step)
+
+    def count_snapshots(self, users: int) -> int:
+        """Count the snapshots that its model is trained on, given the users of the latest one.
+
+        The fewer the users, the more their noise hides of what they have in common, and rare buyers
+        come back after months: the models of small games look back further.
+        """
+        return min(self.max_snapshots, max(labels.MIN_SNAPSHOTS, ENOUGH_ROWS // max(users, 1)))
+
+    @property
     def is_built_in(self) -> bool:
         """Whether it is predicted in every game, and so has columns of its own."""
         return self.definition is None
@@ -199,7 +213,7 @@ def _in_game(target: Target, game: Game) -> Target:
         grace=game.grace_days,
         first_day=game.first_day,
         closed_days=game.closed_days,
-        step=7 * labels.weeks_apart(target.horizon, SNAPSHOTS, game),
+        step=7 * labels.weeks_apart(target.horizon, labels.MIN_SNAPSHOTS, game),
         user_groups=game.user_groups,
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import ds_assets
-from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, Target, custom_targets, targets_of
+from ds_assets.core.labels import MIN_SNAPSHOTS
+from ds_assets.core.targets import BUILT_IN, Target, custom_targets, targets_of
 from ds_assets.game import CustomTarget, Events, Fields, Horizons
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
@@ -77,7 +78,25 @@ def test_a_target_takes_its_horizon_grace_and_groups_from_the_game() -> None:
 def test_snapshots_of_a_long_horizon_are_further_apart(horizon: int, weeks: int) -> None:
     target: Target = targets_of(make_game(horizons={"churn": horizon}))["churn"]
     assert target.step == 7 * weeks
-    assert target.step * (SNAPSHOTS - 1) >= horizon
+    assert target.step * (MIN_SNAPSHOTS - 1) >= horizon
+
+
+@pytest.mark.parametrize(
+    ("horizon", "users", "snapshots"),
+    [
+        (14, 0, 26),
+        (14, 2_000, 26),
+        (14, 10_000, 20),
+        (14, 100_000, 12),
+        (100, 2_000, 13),
+        (365, 2_000, 12),
+    ],
+)
+def test_models_of_few_users_learn_from_more_snapshots(
+    horizon: int, users: int, snapshots: int
+) -> None:
+    target = targets_of(make_game(horizons={"churn": horizon}))["churn"]
+    assert target.count_snapshots(users) == snapshots <= target.max_snapshots
 
 
 def custom(name: str = "mine", **declared: Any) -> Target:

@@ -24,7 +24,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.labels import matured_snapshots
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.targets import BUILT_IN, SNAPSHOTS, targets_of
+from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.provenance import recorded
 from ds_assets.infra.lake.tables import read_predictions
@@ -130,8 +130,8 @@ def play(log: Log, home: Path) -> Played:
     last, game = log.last_day, installation.game
     needed = {
         snapshot
-        for target in TARGETS
-        for snapshot in matured_snapshots(last, targets_of(game)[target].horizon, SNAPSHOTS, game)
+        for target in (targets_of(game)[name] for name in TARGETS)
+        for snapshot in matured_snapshots(last, target.horizon, target.max_snapshots, game)
     }
     installation.run(log.first_day, last, ["raw_logs", "user_activity"])
     # Days weeks apart, which one run cannot take, and runs of their own cost more than their work.

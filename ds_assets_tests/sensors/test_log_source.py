@@ -261,17 +261,17 @@ def test_files_that_are_still_coming_wait(world: World) -> None:
 def test_a_first_connect_collects_what_todays_predictions_read_first(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = make_world(tmp_path, instance, monkeypatch, first_day=day(-120))
-    for number in range(-120, 40):
+    world = make_world(tmp_path, instance, monkeypatch, first_day=day(-220))
+    for number in range(-220, 40):
         world.put(number)
     runs = world.collect_until(39)
     # look-back, longest horizon, and snapshots that models learn from
-    block = MIN_LOOKBACK_DAYS + 7 + 11 * 7
+    block = MIN_LOOKBACK_DAYS + 7 + 25 * 7
     assert runs[0][0] == day(39 - block)
     assert max(map(len, runs)) == 31
-    assert [run[-1] for run in runs].index(day(39)) == 4
-    assert len(runs) == 6
-    assert sorted(it for run in runs for it in run) == [day(n) for n in range(-120, 40)]
+    assert [run[-1] for run in runs].index(day(39)) == 7
+    assert len(runs) == 9
+    assert sorted(it for run in runs for it in run) == [day(n) for n in range(-220, 40)]
 
 
 def test_days_that_were_put_straight_into_the_lake_need_no_source(world: World) -> None:

@@ -609,7 +609,7 @@ def test_a_first_connect_of_a_thousand_days_is_few_runs_and_todays_is_among_the_
     lake = open_lake("", tmp_path / "lake", tmp_path)
     game = {
         "first_day": day(-960),
-        "windows": [1, 3, 7, 14, 28, 90],
+        "windows": [1, 3, 7, 14, 28, 84],
         "active_days": 28,
         "horizons": {"churn": 14, "payment": 14},
     }
@@ -626,18 +626,18 @@ def test_a_first_connect_of_a_thousand_days_is_few_runs_and_todays_is_among_the_
         world.end(run, well=True)
     assert len(runs) == 33
     assert sorted(itertools.chain(*runs)) == names(*range(-960, 40))
-    block = 90 + 14 + 11 * 7  # the windows of the oldest snapshot that today's model learns from
+    block = 84 + 14 + 25 * 7  # the windows of the oldest snapshot that today's model learns from
     assert runs[0][0] == str(day(39 - block))
-    assert runs[5][-1] == str(day(39))
-    assert runs[6][0] == str(day(-960))
+    assert runs[8][-1] == str(day(39))
+    assert runs[9][0] == str(day(-960))
 
 
 def test_a_new_day_does_not_wait_for_a_run_of_the_days_before_what_it_reads(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = open_lake("", tmp_path / "lake", tmp_path)
-    world = make_world(tmp_path, lake, instance, monkeypatch, first_day=day(-200))
-    for number in (-200, -199):
+    world = make_world(tmp_path, lake, instance, monkeypatch, first_day=day(-300))
+    for number in (-300, -299):
         world.put(number)
     world.start(*world.tick())
     world.put(3)

@@ -9,7 +9,7 @@ import pytest
 
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
-from ds_assets.core.targets import SNAPSHOTS, targets_of
+from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
@@ -203,7 +203,7 @@ def test_fewer_days_than_predictions_need_are_refused_with_the_minimum(kind: str
 def test_the_tables_that_training_needs_can_be_made_again_after_every_removal() -> None:
     game = make_game()
     target = max(targets_of(game).values(), key=lambda it: it.maturity_days)
-    oldest = target.maturity_days + (SNAPSHOTS - 1) * target.step
+    oldest = target.maturity_days + (target.max_snapshots - 1) * target.step
     with pytest.raises(InputError, match=f"need {oldest + game.lookback_days + 1} days"):
         Retention(tables=oldest).refuse_too_few_days(game)
     with pytest.raises(InputError, match=f"need {oldest + 1} days"):

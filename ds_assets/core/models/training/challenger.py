@@ -41,7 +41,7 @@ from ds_assets.core.models.training.group_models import (
 )
 from ds_assets.core.user_groups import largest_groups
 
-SHORTER_WINDOWS = (4, 2)
+SHORTER_WINDOWS = (12, 4, 2)
 """Numbers of snapshots that are tried beside all of them, for a game that has changed."""
 MAX_VALIDATION_ROWS = 50_000
 """Users beyond which intervals get no narrower than what one week differs from another."""
