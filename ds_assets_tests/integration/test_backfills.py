@@ -66,10 +66,11 @@ def test_the_first_days_say_in_words_what_they_lack_and_the_last_have_models() -
         assert set(states[-NEW:]) == {"ready"}
         first = cards[0]
         assert first is not None
-        (reason,) = first.reasons
-        assert reason.startswith("0 matured snapshots; the first model needs two")
-    early, late = (installation.predictions(as_of) for as_of in (START, LAST))
-    assert early["churn_probability"].null_count == early.num_rows > 50
+        trained, early = first.reasons
+        assert trained.startswith("0 matured snapshots; the first model needs two")
+        assert early == "1 of the 7 days of logs that an early prediction needs"
+    first_day, late = (installation.predictions(as_of) for as_of in (START, LAST))
+    assert first_day["churn_probability"].null_count == first_day.num_rows > 50
     assert late["churn_probability"].null_count == late["payment_probability"].null_count == 0
 
 
