@@ -37,6 +37,10 @@ settings.load_profile("whole")
 gc.set_threshold(20_000)
 gc.disable()
 
+# Some tests fork processes from one that has imported pyarrow, which would start a thread for an
+# allocator that nothing uses. What a thread holds while another one forks is held for ever.
+os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
+
 HARD_LINKED = ("lake", "source")
 """Folders of an installation whose files a copy shares with the original."""
 
