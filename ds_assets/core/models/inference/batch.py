@@ -17,6 +17,7 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.data.event_histories import Columns
 from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.inference.onnx_model import (
     Model,
@@ -359,21 +360,31 @@ def _ago(features: pd.DataFrame) -> list[float]:
     return days
 
 
+def predict_with_early(target: TargetModel, features: Columns) -> TargetPredictions:
+    """What a target's early model says; nothing where none predicts.
+
+    Args:
+        target: The target's models.
+        features: Features frame, or the values of `early_model.FEATURES` by name.
+    """
+    if target.early is None:
+        return TargetPredictions()
+    early = predict_early(target.early, target.card.horizon, features)
+    return TargetPredictions(
+        early.probabilities,
+        amounts=early.amounts,
+        spend_lows=early.spend_low,
+        spend_highs=early.spend_high,
+        lows=early.low,
+        highs=early.high,
+    )
+
+
 def _predict_target(
     target: TargetModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
 ) -> TargetPredictions:
-    if target.early is not None:
-        early = predict_early(target.early, target.card.horizon, features)
-        return TargetPredictions(
-            early.probabilities,
-            amounts=early.amounts,
-            spend_lows=early.spend_low,
-            spend_highs=early.spend_high,
-            lows=early.low,
-            highs=early.high,
-        )
     if target.model is None:
-        return TargetPredictions()
+        return predict_with_early(target, features)
     predicted, likely = probabilities(target.model, features), amounts(target.model, features)
     return TargetPredictions(
         predicted,

@@ -42,6 +42,7 @@ from ds_assets.core.models.inference.batch import (
     TargetModel,
     TargetPredictions,
     last_seen,
+    predict_with_early,
     target_columns,
 )
 from ds_assets.core.models.inference.onnx_model import (
@@ -54,7 +55,7 @@ from ds_assets.core.models.inference.onnx_model import (
     shap_values_of,
 )
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
-from ds_assets.core.models.learning.early_model import FEATURES, predict_early
+from ds_assets.core.models.learning.early_model import FEATURES
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
 from ds_assets.core.user_groups import NO_GROUPS, group_start
@@ -247,22 +248,10 @@ def _predict_early(
     if not models:
         return {}
     values = {name: np.array([_number(user[name]) for user in users]) for name in FEATURES}
-    return {name: _predict_with_early(model, values) for name, model in models.items()}
-
-
-def _predict_with_early(model: TargetModel, values: Mapping[str, Floats]) -> TargetPredictions:
-    card = model.early
-    if card is None:
-        return TargetPredictions()
-    early = predict_early(card, model.card.horizon, values)
-    return TargetPredictions(
-        _without_nan(early.probabilities),
-        amounts=_without_nan(early.amounts),
-        spend_lows=_without_nan(early.spend_low),
-        spend_highs=_without_nan(early.spend_high),
-        lows=_without_nan(early.low),
-        highs=_without_nan(early.high),
-    )
+    return {
+        name: TargetPredictions(*map(_without_nan, predict_with_early(model, values)))
+        for name, model in models.items()
+    }
 
 
 def _without_nan(values: Floats | None) -> list[float | None] | None:
