@@ -3,7 +3,7 @@
 Scope: measures of given scores against given labels.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,7 +106,7 @@ def measure(labels: Labels, contenders: Mapping[str, Scores], seed: int) -> dict
     for weights in resamples(len(labels), seed):
         for name, contender in coarser.items():
             parts[name].append(_compute_measures(contender, weights))
-    return {name: _with_intervals(values[name], parts[name]) for name in contenders}
+    return {name: Measures(**intervals_of(values[name], parts[name])) for name in contenders}
 
 
 def mean_difference(labels: Labels, first: Floats, second: Floats, seed: int) -> Measure:
@@ -128,7 +128,7 @@ def mean_difference(labels: Labels, first: Floats, second: Floats, seed: int) ->
 def mean_of(values: Floats, seed: int) -> Measure:
     """Mean of one number per user, shape (users,) with at least one, and its interval."""
     means = [weights @ values / weights.sum(axis=1) for weights in resamples(len(values), seed)]
-    return interval_of(float(values.mean()), np.concatenate(means))
+    return _interval(float(values.mean()), np.concatenate(means))
 
 
 def log_losses(labels: Labels, probabilities: Floats) -> Floats:
@@ -247,16 +247,22 @@ def _lift(true_positives: Floats, called: Floats, share: float) -> Floats:
     return np.asarray((inside / top / (true_positives[:, -1:] / called[:, -1:]))[:, 0])
 
 
-def _with_intervals(value: Mapping[str, Floats], parts: list[dict[str, Floats]]) -> Measures:
-    intervals = {
-        name: interval_of(float(whole[0]), np.concatenate([part[name] for part in parts]))
-        for name, whole in value.items()
+def intervals_of(
+    values: Mapping[str, Floats], parts: Sequence[Mapping[str, Floats]]
+) -> dict[str, Measure]:
+    """Measures with the intervals of their resamples, of which those that are NaN are left out.
+
+    Args:
+        values: Value of each measure, shape (1,), by its name.
+        parts: Their values in blocks of resamples, each of shape (resamples,).
+    """
+    return {
+        name: _interval(float(value[0]), np.concatenate([part[name] for part in parts]))
+        for name, value in values.items()
     }
-    return Measures(**intervals)
 
 
-def interval_of(value: float, resampled: Floats) -> Measure:
-    """A value with the interval of its resamples, of which those that are NaN are left out."""
+def _interval(value: float, resampled: Floats) -> Measure:
     # A resampled mean of absolute values is biased upwards, so include the value itself.
     low, high = np.nanquantile(resampled, INTERVAL)
     return Measure(value=value, low=min(float(low), value), high=max(float(high), value))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.evaluation.metrics import BINS, Measure, interval_of, resamples
+from ds_assets.core.models.evaluation.metrics import BINS, Measure, intervals_of, resamples
 
 TOP = 0.10
 """Share of the users that are the top."""
@@ -59,11 +59,7 @@ def measure_spend(
     prepared = _prepare(expected, positive, intervals)
     values = _compute(prepared, np.ones((1, len(spend))))
     parts = [_compute(prepared, weights) for weights in resamples(len(spend), seed)]
-    measures = {
-        name: interval_of(float(value[0]), np.concatenate([part[name] for part in parts]))
-        for name, value in values.items()
-    }
-    return SpendMeasures(**measures)
+    return SpendMeasures(**intervals_of(values, parts))
 
 
 @dataclass(frozen=True)
