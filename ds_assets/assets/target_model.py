@@ -67,13 +67,12 @@ from ds_assets.infra.lake.models import (
 )
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import describe_days
-from ds_assets.infra.lake.tables import between, read_rows
+from ds_assets.infra.lake.tables import between, count_rows, read_rows
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
-_KEPT_SNAPSHOTS = 30
-"""Those of a day, and those that the days after it add."""
+_KEPT_SNAPSHOTS = 16
 _MAX_DAYS_NAMED = 5
 TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
@@ -108,7 +107,8 @@ def update(
 
     def wanted_snapshots(day: dt.date) -> list[dt.date]:
         listed = _list_snapshots(target, day, game)
-        users = next((len(features(it)) for it in reversed(listed) if it in features_days), 0)
+        latest = next((it for it in reversed(listed) if it in features_days), None)
+        users = 0 if latest is None else count_rows("user_features", latest, lake)
         return listed[-target.count_snapshots(users) :]
 
     def complete_snapshots(wanted: Iterable[dt.date]) -> list[dt.date]:

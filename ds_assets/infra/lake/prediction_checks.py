@@ -3,17 +3,16 @@
 import datetime as dt
 
 import pyarrow.compute as pc
-from pyarrow import parquet
 
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.tables import read_predictions, read_target_predictions, table_file
+from ds_assets.infra.lake.tables import count_rows, read_predictions, read_target_predictions
 
 
 def find_bad_prediction(day: dt.date, lake: Lake) -> str | None:
     """Find what is wrong with the stored predictions of a day; none if nothing is."""
     rows = read_predictions(day, lake)
-    users = parquet.read_metadata(lake.local(table_file("user_features", day))).num_rows
+    users = count_rows("user_features", day, lake)
     if rows.num_rows != users:
         return f"{rows.num_rows} rows for {users} active users"
     for target in BUILT_IN:

@@ -143,6 +143,11 @@ def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
     return stored.select(table.names).cast(table.arrow_schema)
 
 
+def count_rows(table: str, day: dt.date, lake: Lake) -> int:
+    """Count the rows of a stored day of a table, without reading them."""
+    return int(parquet.read_metadata(open_day(table, day, lake).file).num_rows)
+
+
 def with_recent_columns(table: Table, stored: Rows) -> Rows:
     """Add those columns without values that a file of an earlier version lacks."""
     for column in table.columns:
