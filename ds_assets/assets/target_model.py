@@ -320,8 +320,8 @@ def _read_early(
     """
     horizon = choose_check_horizon(target, logged_days)
     earlier = subtract_open_days(day, horizon, target.closed_days)
-    frames = (features(it) if it in stored else None for it in (day, earlier))
-    return EarlyData(next(frames), logged_days, next(frames), horizon)
+    now, then = (features(it) if it in stored else None for it in (day, earlier))
+    return EarlyData(now, logged_days, then, horizon)
 
 
 def _train(
