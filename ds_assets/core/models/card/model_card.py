@@ -156,8 +156,9 @@ class GroupCard(BaseModel):
         positives: Number of positive labels.
         model: Which model serves it.
         reason: Why, in words.
-        difference: Log loss of its own model minus that of the global one, on its users of the
-            snapshot on which choices are made; None if it was not tried.
+        difference: Log loss of its own model minus that of the global one, of the mean of both
+            where the global one serves it, on its users of the snapshot on which choices are made;
+            None if none was tried.
         measures: How good the model that serves it is; None if there are too few users.
         file: Name of the file of its own model.
     """

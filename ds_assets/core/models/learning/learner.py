@@ -6,11 +6,12 @@ mean of both predicts better than either (Clemen, Combining forecasts, 1989).
 Scope: from encoded rows to fitted trees.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +59,47 @@ MAX_LEVEL_ROWS = 50_000
 """Rows beyond which a level is more exact than weeks are alike."""
 LINEAR_SHARE = 0.5
 """Share of the linear model in the blend: neither is known to be better in advance."""
+OWN_SHARES = (0.5, 1.0)
+"""Weights of a model of a group's rows that are tried beside the model of all rows."""
+
+
+class Classifier(ABC):
+    """A model of the probability of a label, with a calibration of its log-odds.
+
+    Attributes:
+        line: The calibration.
+    """
+
+    line: Calibration
+
+    @property
+    @abstractmethod
+    def parts(self) -> Sequence[tuple["FittedClassifier", float]]:
+        """The fitted models that it consists of, each with its weight in the log-odds."""
+
+    def raw(self, matrix: Matrix) -> Floats:
+        """Log-odds before calibration, shape (rows,)."""
+        odds: Floats = np.sum([weight * part.learnt(matrix) for part, weight in self.parts], axis=0)
+        return odds
+
+    def log_odds(self, matrix: Matrix) -> Floats:
+        """Calibrated log-odds of the positive class, shape (rows,)."""
+        return self.line.log_odds(self.raw(matrix))
+
+    @abstractmethod
+    def with_line(self, line: Calibration) -> Self:
+        """The same with another calibration."""
+
+    def calibrated(self, training: Rows, slope: float = 1.0) -> Self:
+        """The same with a slope, at the level of the latest of its training rows."""
+        recent = _select_recent(training)
+        raw = slope * self.raw(recent.matrix)
+        intercept = fit_intercept(raw, recent.labels, recent.ages)
+        return self.with_line(Calibration(slope=slope, intercept=intercept))
 
 
 @dataclass(frozen=True)
-class FittedClassifier:
+class FittedClassifier(Classifier):
     """Fitted trees for the probability of a label.
 
     Attributes:
@@ -78,12 +116,13 @@ class FittedClassifier:
     share: float
     line: Calibration = UNCHANGED
 
-    def log_odds(self, matrix: Matrix) -> Floats:
-        """Calibrated log-odds of the positive class, shape (rows,)."""
-        return self.line.log_odds(self.raw(matrix))
+    @property
+    def parts(self) -> Sequence[tuple["FittedClassifier", float]]:
+        """The model itself."""
+        return ((self, 1.0),)
 
-    def raw(self, matrix: Matrix) -> Floats:
-        """Log-odds before calibration, shape (rows,)."""
+    def learnt(self, matrix: Matrix) -> Floats:
+        """Log-odds as they were learnt, shape (rows,)."""
         if not len(matrix):
             return np.empty(0)
         with few_threads(len(matrix)):
@@ -91,16 +130,44 @@ class FittedClassifier:
         linear = self.linear.intercept + binned_contribution(self.steps, matrix)
         return (1 - self.share) * trees + self.share * linear
 
-    def with_linear_share(self, share: float) -> "FittedClassifier":
+    def with_line(self, line: Calibration) -> Self:
+        """The same with another calibration."""
+        return replace(self, line=line)
+
+    def with_linear_share(self, share: float) -> Self:
         """The same with another share of the linear model, uncalibrated."""
         return replace(self, share=share, line=UNCHANGED)
 
-    def calibrated(self, training: Rows, slope: float = 1.0) -> "FittedClassifier":
-        """The same with a slope, at the level of the latest of its training rows."""
-        recent = _select_recent(training)
-        raw = slope * self.raw(recent.matrix)
-        intercept = fit_intercept(raw, recent.labels, recent.ages)
-        return replace(self, line=Calibration(slope=slope, intercept=intercept))
+
+@dataclass(frozen=True)
+class GroupClassifier(Classifier):
+    """A weighted mean of a model of a group's rows and of the model of all rows.
+
+    The former knows what is different about the group, and is noisy because it has few rows; the
+    latter is the opposite. Their mean is partial pooling (Gelman and Hill, Data Analysis Using
+    Regression and Multilevel Models, 2007, chapter 12).
+
+    Attributes:
+        own: Model of the group's rows.
+        whole: Model of all rows.
+        own_share: Weight of the former, up to 1.
+        line: Calibration of the log-odds.
+    """
+
+    own: FittedClassifier
+    whole: FittedClassifier
+    own_share: float
+    line: Calibration = UNCHANGED
+
+    @property
+    def parts(self) -> Sequence[tuple[FittedClassifier, float]]:
+        """The models that have a weight."""
+        others = ((self.whole, 1 - self.own_share),) if self.own_share < 1 else ()
+        return ((self.own, self.own_share), *others)
+
+    def with_line(self, line: Calibration) -> Self:
+        """The same with another calibration."""
+        return replace(self, line=line)
 
 
 def _select_recent(training: Rows) -> Rows:

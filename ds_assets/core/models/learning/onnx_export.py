@@ -5,12 +5,12 @@ Scope: from fitted trees to bytes.
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ds_assets.core.models.learning.learner import FittedClassifier
+from ds_assets.core.models.learning.learner import Classifier, FittedClassifier
 from ds_assets.core.models.learning.linear_model import StepFunction
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -20,10 +20,8 @@ _EVERYTHING = float(np.finfo(np.float32).max)
 """A threshold that no value exceeds; a missing value takes the other branch."""
 
 
-def as_onnx(
-    model: Any, slope: float = 1.0, intercept: float = 0.0, steps: Sequence[StepFunction] = ()
-) -> bytes:
-    """Export a model to ONNX: input X (rows, features) float32.
+def as_onnx(model: Any, slope: float = 1.0, intercept: float = 0.0) -> bytes:
+    """Export trees to ONNX: input X (rows, features) float32.
 
     A classifier has the outputs label and probabilities, a regressor the output variable. The
     attribute nodes_hitrates has the number of training rows that reached each node, by which exact
@@ -34,33 +32,79 @@ def as_onnx(
             of squared errors, without categorical features.
         slope: Factor on the log-odds, or on the regressor's values.
         intercept: Added to them afterwards.
-        steps: Added to a classifier's log-odds unchanged, as trees of one feature each.
     """
-    converted = _convert(model)
-    (ensemble,) = (node for node in converted.graph.node if node.op_type in ENSEMBLES)
-    attributes = {attribute.name: attribute for attribute in ensemble.attribute}
-    weights = "class_weights" if "class_weights" in attributes else "target_weights"
-    for name, added in ((weights, 0.0), ("base_values", intercept)):
-        attributes[name].floats[:] = slope * np.array(attributes[name].floats) + added
-    attributes["nodes_hitrates"].floats[:] = _rows_of_each_node(model)
-    first = attributes["nodes_treeids"].ints[-1] + 1
-    for tree, step in enumerate(steps, start=first):
-        for name, column in _as_attributes(_tree_of(step), tree).items():
-            _list_values(attributes[name]).extend(column)
-    return bytes(converted.SerializeToString(deterministic=True))
+    return _serialize(_scale_trees(model, slope, intercept))
 
 
-def classifier_onnx(fitted: FittedClassifier) -> bytes:
-    """Export a calibrated blend of trees and step functions to ONNX.
+def classifier_onnx(model: Classifier) -> bytes:
+    """Export a calibrated classifier to ONNX, all of its trees and step functions as one ensemble.
 
     The calibration is part of leaves and base value, so that explanations of the file explain the
     calibrated model.
     """
-    line = fitted.line
-    linear = line.slope * fitted.share
-    steps = [step.times(linear) for step in fitted.steps] if linear else []
-    intercept = line.intercept + linear * fitted.linear.intercept
-    return as_onnx(fitted.learner, line.slope - linear, intercept, steps)
+    (first, weight), *others = model.parts
+    whole = _export_part(first, model.line.slope * weight, model.line.intercept)
+    for part, other_weight in others:
+        _append_trees(whole, _export_part(part, model.line.slope * other_weight, 0.0))
+    return _serialize(whole)
+
+
+def _export_part(fitted: FittedClassifier, slope: float, intercept: float) -> Any:
+    """Trees and step functions of a fitted model, with their log-odds times a slope."""
+    linear = slope * fitted.share
+    exported = _scale_trees(
+        fitted.learner, slope - linear, intercept + linear * fitted.linear.intercept
+    )
+    if linear:
+        _append_steps(exported, [step.times(linear) for step in fitted.steps])
+    return exported
+
+
+def _scale_trees(model: Any, slope: float, intercept: float) -> Any:
+    """The trees of a model as an ONNX model."""
+    converted = _convert(model)
+    attributes = _attributes(converted)
+    weights = "class_weights" if "class_weights" in attributes else "target_weights"
+    for name, added in ((weights, 0.0), ("base_values", intercept)):
+        attributes[name].floats[:] = slope * np.array(attributes[name].floats) + added
+    attributes["nodes_hitrates"].floats[:] = _rows_of_each_node(model)
+    return converted
+
+
+def _append_steps(exported: Any, steps: Sequence[StepFunction]) -> None:
+    """Add step functions to a classifier, as trees of one feature each."""
+    attributes = _attributes(exported)
+    for tree, step in enumerate(steps, start=_count_trees(attributes)):
+        for name, column in _as_attributes(_tree_of(step), tree).items():
+            _list_values(attributes[name]).extend(column)
+
+
+def _append_trees(exported: Any, other: Any) -> None:
+    """Add the trees of another classifier and its base value."""
+    attributes, added = _attributes(exported), _attributes(other)
+    trees = _count_trees(attributes)
+    for name, attribute in added.items():
+        if name.startswith(("nodes_", "class_")):
+            values, offset = _list_values(attribute), trees if name.endswith("_treeids") else 0
+            _list_values(attributes[name]).extend(
+                [value + offset for value in values] if offset else values
+            )
+    bases = attributes["base_values"].floats
+    bases[:] = np.add(bases, added["base_values"].floats)
+
+
+def _attributes(exported: Any) -> dict[str, Any]:
+    """The attributes of the only ensemble of trees, by name."""
+    (ensemble,) = (node for node in exported.graph.node if node.op_type in ENSEMBLES)
+    return {attribute.name: attribute for attribute in ensemble.attribute}
+
+
+def _count_trees(attributes: Mapping[str, Any]) -> int:
+    return int(attributes["nodes_treeids"].ints[-1]) + 1
+
+
+def _serialize(exported: Any) -> bytes:
+    return bytes(exported.SerializeToString(deterministic=True))
 
 
 def _convert(model: Any) -> Any:

@@ -10,7 +10,7 @@ would be delivered. `compare.py` measures the result, `champion.py` decides whet
 yesterday's model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,6 +37,7 @@ from ds_assets.core.models.training.group_models import (
     can_fit,
     contest,
     decline_contest,
+    fit_group,
     fit_rows,
 )
 from ds_assets.core.user_groups import largest_groups
@@ -129,7 +130,7 @@ def make_challenger(
         if choices.fold is not None and fold.validation.day == chosen_on
         else _fit_fold(
             trim_history(fold, choices.memory),
-            list(choices.contest.winners),
+            {group: own.own_share for group, own in choices.contest.winners.items()},
             choices.mixture.linear_share,
             seed,
             max_fit_rows,
@@ -181,15 +182,23 @@ def _thin(fold: Fold) -> Fold:
 
 
 def _fit_fold(
-    fold: Fold, groups: Sequence[str], share: float, seed: int, max_fit_rows: int | None
+    fold: Fold, own_shares: Mapping[str, float], share: float, seed: int, max_fit_rows: int | None
 ) -> ValidatedFold:
-    """Train on a fold: a model for all users, and one for each of these groups that has enough."""
+    """Train on a fold: a model for all users, and one for each of these groups that has enough.
+
+    Args:
+        fold: The fold.
+        own_shares: By group, the weight of the model of its rows alone.
+        share: Share of the linear model.
+        seed: Makes training repeatable.
+        max_fit_rows: Rows that a model is fitted to at most; none: all.
+    """
     encoding = encoding_of(fold.training)
     training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
     whole = fit_rows(training, share, seed, max_fit_rows)
     own = {
-        group: fit_rows(training.of_group(group), share, seed, max_fit_rows)
-        for group in groups
+        group: fit_group(training.of_group(group), whole, own_share, seed, max_fit_rows)
+        for group, own_share in own_shares.items()
         if can_fit(training, group)
     }
     return ValidatedFold(fold, encoding, training, validation, Ensemble(whole, own))
@@ -202,7 +211,7 @@ def _remember(
     shorter = [_take_latest(fold, n) for n in SHORTER_WINDOWS if n < len(fold.training)]
     candidates = [fold, *filter(has_enough, shorter)]
     whole, *others = [
-        _fit_fold(candidate, (), LINEAR_SHARE, seed, max_fit_rows) for candidate in candidates
+        _fit_fold(candidate, {}, LINEAR_SHARE, seed, max_fit_rows) for candidate in candidates
     ]
     labels, best, differences = whole.validation.labels, whole, {}
     for other in others:

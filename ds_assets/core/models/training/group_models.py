@@ -1,4 +1,6 @@
-"""Models of user groups: each group gets the one that is better for it, its own or the global one.
+"""Models of user groups: each group gets its own where that is better for it than the global one.
+
+A group's own model is the mean of a model of its rows and of the global one, or the former alone.
 
 Scope: which groups have enough users to try, and the comparison on a later snapshot.
 """
@@ -13,7 +15,12 @@ from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, groups_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
 from ds_assets.core.models.learning.calibration import UNCHANGED, sigmoid
-from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
+from ds_assets.core.models.learning.learner import (
+    OWN_SHARES,
+    FittedClassifier,
+    GroupClassifier,
+    fit_classifier,
+)
 
 TOO_FEW_USERS = "too few users of each outcome for its own"
 NO_EARLIER_SNAPSHOT = "there is no earlier snapshot to choose on"
@@ -24,19 +31,19 @@ class Ensemble:
     """A model for all users, and group models by the group's name."""
 
     whole: FittedClassifier
-    groups: Mapping[str, FittedClassifier] = field(default_factory=dict)
+    groups: Mapping[str, GroupClassifier] = field(default_factory=dict)
 
     def log_odds(self, rows: Rows) -> Floats:
         """Log-odds of each row by the model that answers for its user, shape (rows,)."""
         odds = rows.predict(self.whole.log_odds)
-        for group, trees in self.groups.items():
-            odds[rows.groups == group] = rows.of_group(group).predict(trees.log_odds)
+        for group, own in self.groups.items():
+            odds[rows.groups == group] = rows.of_group(group).predict(own.log_odds)
         return odds
 
     def uncalibrated(self) -> "Ensemble":
         """The same models, as they were learnt."""
-        own = {group: replace(model, line=UNCHANGED) for group, model in self.groups.items()}
-        return Ensemble(replace(self.whole, line=UNCHANGED), own)
+        own = {group: model.with_line(UNCHANGED) for group, model in self.groups.items()}
+        return Ensemble(self.whole.with_line(UNCHANGED), own)
 
     def calibrated(self, training: Rows, slope: float) -> "Ensemble":
         """The same models with a slope, each at the level of its training rows."""
@@ -64,8 +71,8 @@ class GroupDecision:
         group: Its name.
         has_own_model: Whether its own model serves it.
         reason: Why, in words.
-        difference: Log loss of its own model minus that of the global one; None if it was not
-            tried.
+        difference: Log loss of its own model minus that of the global one, of the mean of both
+            where the global one serves it; None if none was tried.
     """
 
     group: str
@@ -79,7 +86,7 @@ class Contest:
     """Result of all groups' contests: the decisions, and the models that won."""
 
     decisions: tuple[GroupDecision, ...]
-    winners: Mapping[str, FittedClassifier]
+    winners: Mapping[str, GroupClassifier]
 
 
 def contest(
@@ -105,18 +112,40 @@ def contest(
         if not has_enough(_of_group(fold, group)):
             decisions.append(GroupDecision(group, has_own_model=False, reason=TOO_FEW_USERS))
             continue
-        own = rows.validation.of_group(group)
-        trees = fit_rows(rows.training.of_group(group), whole.share, seed, max_fit_rows)
-        difference = mean_difference(
-            own.labels,
-            sigmoid(own.predict(trees.log_odds)),
-            sigmoid(own.predict(whole.log_odds)),
-            seed,
-        )
-        decisions.append(_decide(group, difference))
-        if decisions[-1].has_own_model:
-            winners[group] = trees
+        pooled = fit_group(rows.training.of_group(group), whole, OWN_SHARES[0], seed, max_fit_rows)
+        decision, winner = _compare(group, pooled, rows, seed)
+        decisions.append(decision)
+        if winner is not None:
+            winners[group] = winner
     return Contest(tuple(decisions), winners)
+
+
+def _compare(
+    group: str, pooled: GroupClassifier, rows: FoldRows, seed: int
+) -> tuple[GroupDecision, GroupClassifier | None]:
+    """Compare a group's own models with the global one: the simplest stays unless beaten."""
+    users, training = rows.validation.of_group(group), rows.training.of_group(group)
+    alone = replace(pooled, own_share=OWN_SHARES[1]).calibrated(training)
+    labels = users.labels
+    whole_chances, pooled_chances, alone_chances = (
+        sigmoid(users.predict(model.log_odds)) for model in (pooled.whole, pooled, alone)
+    )
+    difference = mean_difference(labels, pooled_chances, whole_chances, seed)
+    alone_difference = mean_difference(labels, alone_chances, whole_chances, seed)
+    is_alone_better = mean_difference(labels, alone_chances, pooled_chances, seed).high < 0
+    if alone_difference.high < 0 and is_alone_better:
+        reason = "its own model is better"
+        return GroupDecision(
+            group, has_own_model=True, reason=reason, difference=alone_difference
+        ), alone
+    if difference.high < 0:
+        reason = "the mean of its own model and the global one is better"
+        return GroupDecision(
+            group, has_own_model=True, reason=reason, difference=difference
+        ), pooled
+    compared = "worse" if difference.low > 0 else "no better beyond noise"
+    reason = f"its own model is {compared}"
+    return GroupDecision(group, has_own_model=False, reason=reason, difference=difference), None
 
 
 def decline_contest(groups: Sequence[str]) -> Contest:
@@ -138,6 +167,28 @@ def fit_rows(
     return fitted.calibrated(training, slope)
 
 
+def fit_group(
+    training: Rows,
+    whole: FittedClassifier,
+    own_share: float,
+    seed: int,
+    max_rows: int | None = None,
+    slope: float = 1.0,
+) -> GroupClassifier:
+    """A model of a group's training rows, at their level.
+
+    Args:
+        training: The rows of the group.
+        whole: The global model, of the same encoding.
+        own_share: Weight of a model of these rows alone.
+        seed: Makes training repeatable.
+        max_rows: Rows that it is fitted to at most; none: all.
+        slope: Slope of its calibration.
+    """
+    own = fit_rows(training, whole.share, seed, max_rows)
+    return GroupClassifier(own, whole, own_share).calibrated(training, slope)
+
+
 def can_fit(training: Rows, group: str) -> bool:
     """Whether a group has rows of both outcomes."""
     own = training.labels[training.groups == group]
@@ -149,10 +200,3 @@ def _of_group(fold: Fold, group: str) -> Fold:
         return snapshot.rows(groups_of(snapshot) == group)
 
     return Fold(tuple(map(own, fold.training)), own(fold.validation))
-
-
-def _decide(group: str, difference: Measure) -> GroupDecision:
-    better = difference.high < 0
-    worse = difference.low > 0
-    compared = "better" if better else "worse" if worse else "no better beyond noise"
-    return GroupDecision(group, better, f"its own model is {compared}", difference)

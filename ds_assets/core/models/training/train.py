@@ -38,7 +38,7 @@ from ds_assets.core.models.data.training_rows import (
 )
 from ds_assets.core.models.evaluation.drift import distributions
 from ds_assets.core.models.learning.calibration import HALF_LIFE, Calibration
-from ds_assets.core.models.learning.learner import hyper_parameters
+from ds_assets.core.models.learning.learner import FittedClassifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.core.models.learning.spend import (
     FittedAmounts,
@@ -66,7 +66,11 @@ from ds_assets.core.models.training.compare import (
     group_cards,
 )
 from ds_assets.core.models.training.early import early_contender
-from ds_assets.core.models.training.group_models import NO_EARLIER_SNAPSHOT, fit_rows
+from ds_assets.core.models.training.group_models import (
+    NO_EARLIER_SNAPSHOT,
+    fit_group,
+    fit_rows,
+)
 from ds_assets.core.targets import Target
 
 MAX_ROWS = 300_000
@@ -239,7 +243,7 @@ def _finish(
     groups = _with_files(group_cards(challenger, rows.rows, plan.seed))
     share, limit = choices.mixture.linear_share, plan.target.max_fit_rows
     whole = fit_rows(rows.rows, share, plan.seed, limit, challenger.slope)
-    onnx, parts = classifier_onnx(whole), _files(challenger, groups, rows.rows, plan)
+    onnx, parts = classifier_onnx(whole), _files(challenger, groups, whole, rows.rows, plan)
     amounts = fit_amounts(rows.rows, plan.seed)
     spend = None if amounts is None else _spend(challenger, amounts, plan.seed)
     if amounts is not None and spend is not None:
@@ -264,10 +268,13 @@ def _finish(
 
 
 def _files(
-    challenger: Challenger, groups: Sequence[GroupCard], rows: Rows, plan: _Plan
+    challenger: Challenger,
+    groups: Sequence[GroupCard],
+    whole: FittedClassifier,
+    rows: Rows,
+    plan: _Plan,
 ) -> dict[str, bytes]:
     """By file, group models and the models of earlier days."""
-    share, limit = challenger.choices.mixture.linear_share, plan.target.max_fit_rows
     earlier = {VALIDATION_PREFIX: challenger.validated[0], CHOICE_PREFIX: challenger.choices.fold}
     parts = {
         f"{prefix}{name}": file
@@ -278,7 +285,10 @@ def _files(
     for card in groups:
         if card.file is not None:
             own = rows.of_group(card.group)
-            fitted = fit_rows(own, share, plan.seed, limit, challenger.slope)
+            own_share = challenger.choices.contest.winners[card.group].own_share
+            fitted = fit_group(
+                own, whole, own_share, plan.seed, plan.target.max_fit_rows, challenger.slope
+            )
             parts[card.file] = classifier_onnx(fitted)
     return parts
 

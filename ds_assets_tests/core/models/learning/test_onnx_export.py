@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 from ds_assets.core.models.inference.tree_shap import load_trees
 from ds_assets.core.models.learning.calibration import Calibration, sigmoid
-from ds_assets.core.models.learning.learner import fit_classifier, hyper_parameters
+from ds_assets.core.models.learning.learner import (
+    GroupClassifier,
+    fit_classifier,
+    hyper_parameters,
+)
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets_tests.core.models.tree_factories import make_matrix, make_trees
 
@@ -96,6 +100,21 @@ def test_the_file_of_a_mixture_says_what_trees_and_steps_say_together(share: flo
     line = Calibration(slope=0.8, intercept=0.1)
     chances = run(classifier_onnx(replace(fitted, line=line)), unseen)["probabilities"][:, 1]
     np.testing.assert_allclose(chances, sigmoid(line.log_odds(fitted.raw(unseen))), atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_file_of_a_group_model_says_what_both_models_say_together(share: float) -> None:
+    matrix, unseen = make_matrix(1_000), make_matrix(500, 10)
+    labels = np.nan_to_num(matrix[:, 0]) > 0
+    whole = fit_classifier(matrix, labels, share, 0)
+    own = fit_classifier(matrix[:300], ~labels[:300], 0.5, 1)
+    of_group = GroupClassifier(own, whole, 0.3, Calibration(slope=0.9, intercept=-0.2))
+    file = classifier_onnx(of_group)
+    chances = run(file, unseen)["probabilities"][:, 1]
+    np.testing.assert_allclose(chances, sigmoid(of_group.log_odds(unseen)), atol=1e-5)
+    trees = attributes(file)["nodes_treeids"]
+    assert list(trees) == sorted(trees)
+    load_trees(file)  # which refuses a file with a node that does not know its rows
 
 
 def test_every_node_of_a_mixture_knows_its_training_rows() -> None:

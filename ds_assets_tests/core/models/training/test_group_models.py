@@ -12,6 +12,7 @@ from ds_assets.core.encoding import USER_GROUP
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.data.snapshots import Fold
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
+from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import LINEAR_SHARE, FittedClassifier, fit_classifier
 from ds_assets.core.models.training.group_models import (
     Contest,
@@ -20,7 +21,7 @@ from ds_assets.core.models.training.group_models import (
     GroupDecision,
     can_fit,
     contest,
-    fit_rows,
+    fit_group,
 )
 from ds_assets.core.user_groups import largest_groups
 from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshot
@@ -84,6 +85,20 @@ def test_a_group_that_behaves_differently_gets_a_model_of_its_own() -> None:
     assert both[validation.labels].mean() > both[~validation.labels].mean() + 2
     alone = whole.log_odds(validation.matrix)
     assert alone[validation.labels].mean() < alone[~validation.labels].mean() + 1
+
+
+def test_a_group_that_differs_a_little_gets_the_mean_of_both_models() -> None:
+    def rule(features: pd.DataFrame) -> Floats:
+        return np.asarray(features["x"] * (1.0 + 0.5 * features["side"]))
+
+    group_contest, validation, whole = held(make_fold(rule, users=2000))
+    assert {own.own_share for own in group_contest.winners.values()} == {0.5}
+    reasons = {decision.reason for decision in group_contest.decisions if decision.has_own_model}
+    assert reasons == {"the mean of its own model and the global one is better"}
+    for group, own in group_contest.winners.items():
+        users = validation.of_group(group)
+        expected = (own.own.raw(users.matrix) + whole.raw(users.matrix)) / 2
+        np.testing.assert_allclose(own.raw(users.matrix), expected)
 
 
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
@@ -150,10 +165,21 @@ def test_a_group_can_have_a_model_where_both_outcomes_are_there() -> None:
     assert not can_fit(training, "cluster=3")
 
 
-def test_a_model_of_a_group_has_seen_its_users_alone() -> None:
+def test_a_model_of_a_group_is_the_mean_of_one_of_its_users_alone_and_the_global_one() -> None:
     fold = make_fold(opposite)
     training = rows_of(fold.training, encoding_of(fold.training))
     own = training.of_group("cluster=1")
-    whole = fit_classifier(own.matrix, own.labels, LINEAR_SHARE, seed=0)
-    fitted = fit_rows(own, LINEAR_SHARE, seed=0)
-    np.testing.assert_array_equal(fitted.raw(training.matrix), whole.raw(training.matrix))
+    whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
+    alone = fit_classifier(own.matrix, own.labels, LINEAR_SHARE, seed=0)
+    fitted = fit_group(own, whole, 0.5, seed=0)
+    expected = (alone.raw(training.matrix) + whole.raw(training.matrix)) / 2
+    np.testing.assert_allclose(fitted.raw(training.matrix), expected)
+
+
+def test_a_model_of_a_group_is_at_the_level_of_its_users() -> None:
+    fold = make_fold(opposite)
+    training = rows_of(fold.training, encoding_of(fold.training))
+    own = training.of_group("cluster=1")
+    whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
+    chances = sigmoid(fit_group(own, whole, 0.5, seed=0).log_odds(own.matrix))
+    assert chances.mean() == pytest.approx(own.labels.mean(), abs=1e-6)
