@@ -3,16 +3,24 @@
 Scope: drawing on a canvas in memory, without a display. `profiles` and `flows` compute the numbers.
 """
 
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ds_assets.core.canvas import (
+    COLOURS,
+    EDGE,
+    FAINT,
+    format_number,
+    make_canvas,
+    to_png,
+    write_text,
+)
 from ds_assets.core.clusters.clustering import four_week_window
 from ds_assets.core.clusters.flows import share_changed
 from ds_assets.core.clusters.profiles import profile_features
@@ -28,21 +36,11 @@ MAX_DEVIATION = 2.0
 MIN_DRAWN_SHARE, MIN_LABELLED_SHARE = 0.005, 0.03
 """Smallest shares of the users of a flow that is drawn, and of one that is labelled."""
 
-_DPI = 100
-_SHADES = 128
-"""Colours of a picture: enough for flat areas and their edges, and a quarter of the bytes."""
-_INK, _FAINT, _EDGE = "#1f2933", "#6b7683", "#dfe3e8"
 _LITTLE, _MUCH = "#eda45b", "#74aede"
-_COLOURS = (
-    *("#4c86c6", "#e08e45", "#5aa469", "#c75d63", "#8d7bc4"),
-    *("#9c7a5b", "#d682b5", "#59a9b5", "#b5b04a", "#3f5b7a"),
-)
 _OUTSIDE, _OUTSIDE_COLOUR = 2**62, "#b8c0c9"
 """Stands for users without a cluster; sorts after all ids."""
 _GAP = 0.03
 """Space between two bars, as a share of all users."""
-_MAX_NUMBER = 1e7
-"""Larger numbers are written with a power of ten."""
 
 
 class _Column(NamedTuple):
@@ -81,17 +79,17 @@ def profiles_picture(
     ]
     rows = len(profiles)
     left = max(1.7, 0.25 + 0.087 * max(map(len, profiles["cluster_name"])))
-    figure, axes = _canvas((-left, len(columns) + 0.05), (rows + 1.75, -0.95), (0.98, 0.47))
+    figure, axes = make_canvas((-left, len(columns) + 0.05), (rows + 1.75, -0.95), (0.98, 0.47))
     named = zip(profiles["cluster_name"], profiles["users"], profiles["share"], strict=True)
     for row, (name, users, share) in enumerate(named):
-        _write(axes, -0.08, row + 0.34, name, ha="right", weight="bold")
+        write_text(axes, -0.08, row + 0.34, name, ha="right", weight="bold")
         sizes = f"{users:,} users, {share:.0%}"
-        _write(axes, -0.08, row + 0.7, sizes, ha="right", color=_FAINT, size=8)
-    _write(axes, -0.08, rows + 0.5, "all users", ha="right", weight="bold")
+        write_text(axes, -0.08, row + 0.7, sizes, ha="right", color=FAINT, size=8)
+    write_text(axes, -0.08, rows + 0.5, "all users", ha="right", weight="bold")
     for place, column in enumerate(columns):
         _draw_column(axes, place, column)
     _draw_scale(axes, len(columns), rows + 1.2)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _typical(
@@ -103,7 +101,7 @@ def _typical(
     for feature in profile_features(declared):
         if feature.heading is not None:
             head, unit, decimals = feature.heading
-            name, shown = feature.name, partial(_number, decimals=decimals)
+            name, shown = feature.name, partial(format_number, decimals=decimals)
             texts = [_or_unknown(values[name][0], shown) for values in typical]
             far = [deviations[key].get(name, 0.0) for key in profiles["cluster"]]
             yield _Column(head, unit, texts, _or_unknown(typical[0][name][1], shown), far)
@@ -113,9 +111,13 @@ def _outcomes(profiles: pd.DataFrame, days: int) -> Iterator[_Column]:
     """What the users of each cluster paid, and what is predicted for them, where it is known."""
     for head, unit, name, shown in (
         ("payers", f"in {days} days", "payers", "{:.0%}".format),
-        ("spend each", f"in {days} days", "spend", _number),
+        ("spend each", f"in {days} days", "spend", format_number),
         *((t.wording.heading, "chance", t.probability_column, "{:.0%}".format) for t in BUILT_IN),
-        *(("will spend", "each", t.amount_column, _number) for t in BUILT_IN if t.amount_column),
+        *(
+            ("will spend", "each", t.amount_column, format_number)
+            for t in BUILT_IN
+            if t.amount_column
+        ),
     ):
         values = profiles[name].astype("float64")
         if values.notna().any():
@@ -135,13 +137,13 @@ def _draw_column(axes: "Axes", place: int, column: _Column) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415  # slow to import
 
     middle = place + 0.5
-    _write(axes, middle, -0.62, column.head, weight="bold")
-    _write(axes, middle, -0.25, column.unit, color=_FAINT, size=8)
+    write_text(axes, middle, -0.62, column.head, weight="bold")
+    write_text(axes, middle, -0.25, column.unit, color=FAINT, size=8)
     for row, (text, far) in enumerate(zip(column.texts, column.far, strict=True)):
         colour = _between_colours(far)
-        axes.add_patch(Rectangle((place, row), 1, 1, facecolor=colour, edgecolor=_EDGE, lw=1))
-        _write(axes, middle, row + 0.5, text, size=11)
-    _write(axes, middle, len(column.texts) + 0.5, column.of_all, size=11, color=_FAINT)
+        axes.add_patch(Rectangle((place, row), 1, 1, facecolor=colour, edgecolor=EDGE, lw=1))
+        write_text(axes, middle, row + 0.5, text, size=11)
+    write_text(axes, middle, len(column.texts) + 0.5, column.of_all, size=11, color=FAINT)
 
 
 def _draw_scale(axes: "Axes", columns: int, top: float) -> None:
@@ -151,10 +153,10 @@ def _draw_scale(axes: "Axes", columns: int, top: float) -> None:
     for number, far in enumerate(steps):
         left = columns / 2 + (number - len(steps) / 2) * 0.2
         colour = _between_colours(far)
-        axes.add_patch(Rectangle((left, top), 0.2, 0.3, facecolor=colour, edgecolor=_EDGE, lw=1))
-    _write(axes, columns / 2 - 1.0, top + 0.15, "less", ha="right", color=_FAINT, size=8)
-    _write(
-        axes, columns / 2 + 1.0, top + 0.15, "more than all users", ha="left", color=_FAINT, size=8
+        axes.add_patch(Rectangle((left, top), 0.2, 0.3, facecolor=colour, edgecolor=EDGE, lw=1))
+    write_text(axes, columns / 2 - 1.0, top + 0.15, "less", ha="right", color=FAINT, size=8)
+    write_text(
+        axes, columns / 2 + 1.0, top + 0.15, "more than all users", ha="left", color=FAINT, size=8
     )
 
 
@@ -196,11 +198,11 @@ def flows_picture(
     before = _Side(0.0, _in_order(names_before, "not active then"), {(a, b): n for a, b, n in ways})
     after = _Side(1.0, _in_order(names_after, "no longer active"), {(b, a): n for a, b, n in ways})
     figure, axes = _canvas_of_flows(before, after)
-    _write(axes, 0.5, -0.09, _changed(counted), color=_FAINT)
+    write_text(axes, 0.5, -0.09, _changed(counted), color=FAINT)
     left, right = _draw_bars(axes, before, total), _draw_bars(axes, after, total)
     for start, end, users in ways:
         _draw_flow(axes, left[start, end], right[end, start], users, users / total, start)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _in_order(names: Mapping[int, str], outside: str) -> dict[int, str]:
@@ -212,9 +214,9 @@ def _canvas_of_flows(before: _Side, after: _Side) -> tuple["Figure", "Axes"]:
     names = [*before.names.values(), *after.names.values()]
     bottom = 1.0 + _GAP * max(len(before.names), len(after.names))
     aside = 0.3 + 0.0195 * max(map(len, names))
-    figure, axes = _canvas((-aside, 1.0 + aside), (bottom, -0.14), (3.7, 3.9))
-    _write(axes, before.x, -0.09, "a week before", weight="bold", ha="right")
-    _write(axes, after.x, -0.09, "now", weight="bold", ha="left")
+    figure, axes = make_canvas((-aside, 1.0 + aside), (bottom, -0.14), (3.7, 3.9))
+    write_text(axes, before.x, -0.09, "a week before", weight="bold", ha="right")
+    write_text(axes, after.x, -0.09, "now", weight="bold", ha="left")
     return figure, axes
 
 
@@ -239,7 +241,7 @@ def _draw_bars(axes: "Axes", side: _Side, total: int) -> dict[tuple[int, int], f
         if own:
             axes.add_patch(Rectangle((left, start), 0.02, top - start, color=_colour(key)))
             share = "" if key == _OUTSIDE else f" ({users / inside:.0%})"
-            _write(axes, label, (start + top) / 2, f"{name}: {users:,}{share}", ha=align)
+            write_text(axes, label, (start + top) / 2, f"{name}: {users:,}{share}", ha=align)
             top += _GAP
     return ends
 
@@ -250,8 +252,8 @@ def _draw_flow(
     if share >= MIN_DRAWN_SHARE:
         _draw_band(axes, left, right, share, _colour(start))
     if share >= MIN_LABELLED_SHARE:
-        _write(axes, 0.02, left + share / 2, f"{users:,}", ha="left", size=8)
-        _write(axes, 0.98, right + share / 2, f"{users:,}", ha="right", size=8)
+        write_text(axes, 0.02, left + share / 2, f"{users:,}", ha="left", size=8)
+        write_text(axes, 0.98, right + share / 2, f"{users:,}", ha="right", size=8)
 
 
 def _draw_band(axes: "Axes", left: float, right: float, thick: float, colour: str) -> None:
@@ -269,63 +271,8 @@ def _draw_band(axes: "Axes", left: float, right: float, thick: float, colour: st
 
 def _colour(cluster: int) -> str:
     """Colour of a cluster; the same from day to day."""
-    return _OUTSIDE_COLOUR if cluster == _OUTSIDE else _COLOURS[(cluster - 1) % len(_COLOURS)]
-
-
-def _canvas(
-    x: tuple[float, float], y: tuple[float, float], scale: tuple[float, float]
-) -> tuple["Figure", "Axes"]:
-    """A white figure whose units are `scale` inches wide and high.
-
-    Args:
-        x: Left and right end.
-        y: Lower and upper end; y grows downwards.
-        scale: Inches per unit of x and of y.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    size = ((x[1] - x[0]) * scale[0], (y[0] - y[1]) * scale[1])
-    figure = Figure(figsize=size, dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set_axis_off()
-    axes.set(xlim=x, ylim=y)
-    return figure, axes
-
-
-def _write(axes: "Axes", x: float, y: float, text: str, **style: Any) -> None:
-    options: dict[str, Any] = {
-        "ha": "center",
-        "va": "center",
-        "size": 9.5,
-        "color": _INK,
-        "parse_math": False,
-    }
-    axes.text(x, y, text, **options | style)
-
-
-def _png(figure: "Figure") -> bytes:
-    from PIL import Image  # noqa: PLC0415  # only pictures need it
-
-    drawn, file = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="rgba")
-    size = figure.canvas.get_width_height()
-    image = Image.frombytes("RGBA", size, drawn.getvalue()).convert("RGB")
-    image.quantize(_SHADES).save(file, format="png", optimize=True)
-    return file.getvalue()
+    return _OUTSIDE_COLOUR if cluster == _OUTSIDE else COLOURS[(cluster - 1) % len(COLOURS)]
 
 
 def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
     return "?" if value is None or math.isnan(value) else shown(value)
-
-
-def _number(value: float, decimals: int | None = None) -> str:
-    """A readable number: 0.25, 3.5, 24, 1,200, 3.4e+38; or one with a number of decimals."""
-    if decimals is not None:
-        return f"{value:.{decimals}f}"
-    if abs(value) >= _MAX_NUMBER:
-        return f"{value:.2g}"
-    if abs(value) >= 100 or value == int(value):  # noqa: PLR2004  # three digits are enough
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
