@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
+from ds_assets.core.lifetimes import last_covered_date, newest_roll_up
 from ds_assets.core.lineage import Lineage, lineage_of
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.stored_documents import DamagedDayError
@@ -213,6 +215,17 @@ def leave_out(
         for day in alike:
             context.add_asset_metadata({LEFT_OUT: text}, partition_key=str(day))
     return [day for day in days if day not in reasons]
+
+
+def find_missing_roll_ups(days: Sequence[dt.date], records: Records) -> dict[dt.date, str]:
+    """Say which days have no roll-up to continue, though there is activity for one."""
+    roll_up_days, first_day = records.usable_days(LIFETIMES), min(records.usable_days(ACTIVITY))
+    newest = {day: newest_roll_up(day) for day in days}
+    return {
+        day: f"no whole user_lifetimes of {roll_up}; materialize user_lifetimes of the day first"
+        for day, roll_up in newest.items()
+        if last_covered_date(roll_up) >= first_day and roll_up not in roll_up_days
+    }
 
 
 def warn(text: str) -> None:

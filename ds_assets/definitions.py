@@ -10,6 +10,7 @@ from ds_assets import checks
 from ds_assets.assets import (
     cluster_profiles,
     clusters,
+    cohorts,
     prediction_cache,
     prediction_outcomes,
     predictions,
@@ -50,6 +51,7 @@ _ASSETS = (
     user_activity,
     user_lifetimes,
     user_features,
+    cohorts,
     clusters,
     predictions,
     cluster_profiles,

@@ -279,6 +279,25 @@ class Checks(_Part):
 
 Worth = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
+ALL_USERS = "all"
+"""Value of every user where cohorts have no attribute."""
+
+
+class Cohorts(_Part):
+    """Cohorts of users by the week of their first active day, and what a user has cost."""
+
+    by: str | None = None
+    """Text attribute with the channel that users come from; all users together if omitted."""
+    cost_per_user: dict[Annotated[str, BeforeValidator(_as_logged)], Worth] = {}
+    """What a new user costs, by value of the attribute, in the currency of spend."""
+
+    @field_validator("cost_per_user")
+    @classmethod
+    def _has_an_attribute(cls, costs: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if info.data.get("by", ALL_USERS) is None and costs.keys() - {ALL_USERS}:
+            raise ValueError("requires cohorts.by, or the single key all, as in {all: 1.5}")
+        return costs
+
 
 class Game(_Part):
     """A game's logs and what to predict from them: the whole of `game.yaml`."""
@@ -325,6 +344,8 @@ class Game(_Part):
     """Range of the number of clusters; one number fixes it."""
     user_groups: Annotated[str, Field(validate_default=True)] = "clusters"
     """User groups with models of their own: `clusters`, `none`, or a text attribute."""
+    cohorts: Cohorts = Cohorts()
+    """Cohorts whose spend, retention and payback are reported."""
     checks: Checks = Checks()
     """Limits beyond which a day is refused."""
 
@@ -425,6 +446,19 @@ class Game(_Part):
             listed = f", or a text attribute: {', '.join(texts)}" if texts else ""
             raise ValueError(f"use clusters, none{listed}")
         return groups
+
+    @field_validator("cohorts")
+    @classmethod
+    def _have_what_they_need(cls, cohorts: Cohorts, info: ValidationInfo) -> Cohorts:
+        attributes = info.data.get("attributes", {cohorts.by: Attribute(field="unknown")})
+        texts = [name for name, attribute in attributes.items() if attribute.type == "text"]
+        if cohorts.by not in {None, *texts}:
+            listed = f": {', '.join(texts)}" if texts else ", of which attributes has none"
+            raise ValueError(f"by: found {cohorts.by!r}; use a text attribute{listed}")
+        fields = info.data.get("fields")
+        if cohorts.cost_per_user and fields is not None and fields.amount is None:
+            raise ValueError("cost_per_user needs fields.amount, the field of what is paid")
+        return cohorts
 
     @field_validator("windows")
     @classmethod

@@ -19,7 +19,7 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
-from ds_assets.core.game_settings import ACTIVITY, FEATURES, LIFETIMES
+from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, split_into_runs
 from ds_assets.core.targets import targets_of
@@ -44,6 +44,7 @@ _REFRESHED = (
     (ACTIVITY, dg.AssetSelection.assets(ACTIVITY)),
     (LIFETIMES, dg.AssetSelection.assets(LIFETIMES)),
     (FEATURES, dg.AssetSelection.assets(FEATURES)),
+    (COHORTS, dg.AssetSelection.assets(COHORTS)),
     ("clusters", dg.AssetSelection.assets("clusters").downstream() - OUTCOMES),
     ("rds_results", dg.AssetSelection.assets("rds_results", "prediction_cache")),
     ("prediction_outcomes", OUTCOMES),
@@ -248,7 +249,7 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
     if asset == "prediction_outcomes":
         return find_stored_due_outcomes(records, game)
     made_together = {
-        "clusters": predicting_assets(game)[2:],
+        "clusters": predicting_assets(game)[3:],
         "rds_results": ("rds_results", "prediction_cache"),
     }
     assets = made_together.get(asset, (asset,))
@@ -260,9 +261,10 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
 
 
 def predicting_assets(game: Game) -> tuple[str, ...]:
-    """The assets from lifetimes and features to predictions, and the profiles of clusters."""
+    """The assets from lifetimes and features to predictions, cohorts and profiles of clusters."""
     models = (target.model_asset for target in targets_of(game).values())
-    return (LIFETIMES, FEATURES, "clusters", *models, "predictions", "cluster_profiles")
+    predicted = ("clusters", *models, "predictions", "cluster_profiles")
+    return (LIFETIMES, FEATURES, COHORTS, *predicted)
 
 
 def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta | None:

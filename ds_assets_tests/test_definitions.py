@@ -10,7 +10,13 @@ import pytest
 from ds_assets.assets.target_model import TARGET_TAG
 from ds_assets.core.game_tables import user_activity_table, user_features_table
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import CLUSTER_PROFILES, CLUSTERS, PREDICTION_OUTCOMES, PREDICTIONS
+from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
+    CLUSTERS,
+    COHORTS,
+    PREDICTION_OUTCOMES,
+    PREDICTIONS,
+)
 from ds_assets.definitions import build_defs, installed_defs
 from ds_assets.errors import InputError
 from ds_assets.installation import Installation
@@ -34,6 +40,11 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
         "features",
         {"duckdb", "parquet"},
         {"user_activity": (-90, 0), "user_lifetimes": (-27, 0)},
+    ),
+    "cohorts": (
+        "predictions",
+        {"duckdb", "matplotlib"},
+        {"user_activity": (-56, 0), "user_lifetimes": (-27, 0)},
     ),
     "clusters": (
         "models",
@@ -83,6 +94,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
             "churn_model": (0, 0),
             "payment_model": (0, 0),
             "cluster_profiles": (0, 0),
+            "cohorts": (0, 0),
         },
     ),
     "prediction_cache": ("delivery", {"redis"}, {"rds_results": (0, 0), "predictions": (0, 0)}),
@@ -162,6 +174,7 @@ def test_partitions_are_the_days_of_the_game_in_its_zone() -> None:
         ("clusters", CLUSTERS),
         ("predictions", PREDICTIONS),
         ("cluster_profiles", CLUSTER_PROFILES),
+        ("cohorts", COHORTS),
         ("rds_results", PREDICTIONS),
         ("prediction_outcomes", PREDICTION_OUTCOMES),
     ],

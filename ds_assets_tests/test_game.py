@@ -196,6 +196,29 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
             },
             "targets: found {'spend_30': {'event': ['a'], 'horizon': 7}}; spend_30 is a horizon of",
         ),
+        (
+            {"cohorts": {"by": "channel"}},
+            "cohorts: found {'by': 'channel'}; by: found 'channel'; use a text attribute, of which",
+        ),
+        (
+            {
+                "attributes": {"level": {"field": "x", "type": "number"}, "ad": {"field": "y"}},
+                "cohorts": {"by": "level"},
+            },
+            "cohorts: found {'by': 'level'}; by: found 'level'; use a text attribute: ad",
+        ),
+        (
+            {"cohorts": {"cost_per_user": {"ads": 2}}},
+            "cohorts.cost_per_user: found {'ads': 2}; requires cohorts.by, or the single key all",
+        ),
+        (
+            {"cohorts": {"cost_per_user": {"all": 2}}},
+            "cohorts: found {'cost_per_user': {'all': 2}}; cost_per_user needs fields.amount",
+        ),
+        (
+            {"cohorts": {"cost_per_user": {"all": 0}}},
+            "cohorts.cost_per_user.all: found 0; Input should be greater than 0",
+        ),
         ({"horizons": {"churn": 0}}, "horizons.churn: found 0; Input should be greater than or"),
         ({"windows": []}, "windows: found []; must have at least one entry"),
         ({"windows": [28, 7]}, "windows: found [28, 7]; must be in ascending order without"),

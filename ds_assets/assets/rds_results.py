@@ -8,7 +8,7 @@ import dagster as dg
 from ds_assets.core.contracts import conform
 from ds_assets.core.models.card.metrics_table import metrics_of
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTIONS
+from ds_assets.core.tables import CLUSTER_PROFILES, COHORTS, MODEL_METRICS, PREDICTIONS
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import (
     DATABASE_POOL,
@@ -24,7 +24,12 @@ from ds_assets.game import Game
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
-from ds_assets.infra.lake.tables import read_predictions, read_rows, read_target_predictions
+from ds_assets.infra.lake.tables import (
+    read_predictions,
+    read_rows,
+    read_target_predictions,
+    table_file,
+)
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
 
 
@@ -73,6 +78,8 @@ def _deliver(
     metrics = metrics_of(card for card in cards if card is not None)
     results.put_report(MODEL_METRICS, day, conform(MODEL_METRICS, metrics))
     results.put_report(CLUSTER_PROFILES, day, read_rows(CLUSTER_PROFILES, day, lake))
+    if lake.exists(table_file(COHORTS.name, day)):  # not stored by earlier versions
+        results.put_report(COHORTS, day, read_rows(COHORTS, day, lake))
     return results.deliver(
         day, read_predictions(day, lake), run_id, read_target_predictions(day, lake)
     )

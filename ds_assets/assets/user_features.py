@@ -6,15 +6,16 @@ from collections.abc import Container, Sequence
 import dagster as dg
 
 from ds_assets.core import features
-from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
+from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.core.game_tables import user_activity_table, user_features_table
-from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
+from ds_assets.core.lifetimes import newest_roll_up, user_lifetimes_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.window_days import count_window_days, find_missing_active_days
 from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
+    find_missing_roll_ups,
     in_batches,
     leave_out,
     recording,
@@ -60,17 +61,6 @@ def materialize_days(
     return users
 
 
-def _find_missing_roll_ups(days: Sequence[dt.date], records: Records) -> dict[dt.date, str]:
-    """Say which days have no roll-up to continue, though there is activity for one."""
-    roll_up_days, first_day = records.usable_days(LIFETIMES), min(records.usable_days(ACTIVITY))
-    newest = {day: newest_roll_up(day) for day in days}
-    return {
-        day: f"no whole user_lifetimes of {roll_up}; materialize user_lifetimes of the day first"
-        for day, roll_up in newest.items()
-        if last_covered_date(roll_up) >= first_day and roll_up not in roll_up_days
-    }
-
-
 def _describe(day: dt.date, records: Records) -> str:
     verdict = records.verdict(day)
     return "passed its checks" if verdict is None else str(verdict)
@@ -105,7 +95,7 @@ def build(game: Game) -> dg.AssetsDefinition:
     ) -> None:
         days = days_with(days_of(context), "user_activity", lake, context, game)
         days = leave_out(
-            days, _find_missing_roll_ups(days, Records(lineage_of(game), lake)), context
+            days, find_missing_roll_ups(days, Records(lineage_of(game), lake)), context
         )
         with recording(context, days, lake, game):
             users = materialize_days(days, lake, engine, game)

@@ -26,6 +26,7 @@ ANY_NAME = "*"
 """Stands in a declared key for a name that the author of the file has chosen."""
 _ORDERED = {"windows"}
 ACTIVITY, LIFETIMES, FEATURES = "user_activity", "user_lifetimes", "user_features"
+COHORTS = "cohorts"
 
 
 class Consequence(StrEnum):
@@ -75,7 +76,7 @@ GAME_KEYS = (
         Consequence.INPUTS,
         "days before it are no longer read, or collected and read",
         "first_day",
-        assets=(LIFETIMES, FEATURES, "prediction_outcomes"),
+        assets=(LIFETIMES, FEATURES, COHORTS, "prediction_outcomes"),
     ),
     *_declare(Consequence.NOTHING, "days after it are not run", "last_day"),
     *_declare(
@@ -191,6 +192,19 @@ GAME_KEYS = (
         assets=(*_MODELS, *_TARGET_MODELS[:1]),
     ),
     *_declare(
+        Consequence.AGAIN,
+        "users are in other cohorts",
+        "cohorts.by",
+        assets=(COHORTS,),
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
+        "users who join from now on have the new cost; those of earlier days once their cohorts "
+        "are materialized again",
+        "cohorts.cost_per_user.*",
+        assets=(COHORTS,),
+    ),
+    *_declare(
         Consequence.NEW_DAYS,
         "a stored day is checked again when its user_activity is materialized",
         *("checks.max_quarantined_share", "checks.min_event_share", "checks.max_duplicate_share"),
@@ -272,8 +286,13 @@ def _value(key: str, settings: GameSettings) -> Any:
 def _pattern(key: str) -> str:
     """The key as it is declared."""
     first, _, rest = key.partition(".")
-    last = rest.rpartition(".")[2]
-    patterns = (key, f"{first}.{ANY_NAME}", f"{first}.{ANY_NAME}.{last}")
+    second, last = rest.partition(".")[0], rest.rpartition(".")[2]
+    patterns = (
+        key,
+        f"{first}.{ANY_NAME}",
+        f"{first}.{ANY_NAME}.{last}",
+        f"{first}.{second}.{ANY_NAME}",
+    )
     return next((pattern for pattern in patterns if pattern in _defaults()), key)
 
 

@@ -8,7 +8,8 @@ import datetime as dt
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ds_assets.core.game_settings import LIFETIMES, NO_SETTINGS, GameSettings, settings_of
+from ds_assets.core.cohorts import HISTORY_DAYS
+from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
 from ds_assets.core.tables import TARGET_PREDICTIONS
@@ -151,6 +152,9 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
             ),
             ("user_features",),
         ),
+        COHORTS: Lineage(
+            (Reads("user_activity", HISTORY_DAYS), Reads(LIFETIMES, PERIOD_DAYS - 1)), (COHORTS,)
+        ),
         "clusters": Lineage((features, clusters_before), ("clusters",), ("clusters",)),
         **{target.model_asset: _model(target) for target in targets},
         "predictions": Lineage(
@@ -159,7 +163,7 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
         "cluster_profiles": Lineage(
             (features, clusters, clusters_week_before, predictions), ("cluster_profiles",)
         ),
-        "rds_results": Lineage((predictions, *models, Reads("cluster_profiles"))),
+        "rds_results": Lineage((predictions, *models, Reads("cluster_profiles"), Reads(COHORTS))),
         # After the results, so that the cache never has a newer day than the table.
         "prediction_cache": Lineage((Reads("rds_results"), predictions)),
         "prediction_outcomes": Lineage(

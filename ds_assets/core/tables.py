@@ -245,6 +245,40 @@ CLUSTER_PROFILES = Table(
     ("as_of", "cluster"),
 )
 
+COHORTS = Table(
+    "cohorts",
+    (
+        Column("as_of", "date", "Day on which the changes became known."),
+        Column(
+            "cohort",
+            "date",
+            "First day of the week of the users' first active day; the first day of the game in "
+            "its first week.",
+        ),
+        Column(
+            "value",
+            "text",
+            "Value of the attribute in cohorts.by of game.yaml, all without one, unknown, or other "
+            "beyond the largest.",
+        ),
+        Column("age_days", "integer", "Days since each user's own first active day."),
+        Column("users", "integer", "Users that joined the cohort, less those that left it."),
+        Column("active_users", "integer", "Users that were active at the age."),
+        Column("payers", "integer", "Users whose first purchase was at the age."),
+        Column("purchases", "integer", "Purchases at the age."),
+        Column("spend", "real", "Spend at the age."),
+        Column(
+            "cost_per_user",
+            "real",
+            "What a new user cost as of the day; none where game.yaml has no cost.",
+            nullable=True,
+        ),
+    ),
+    ("as_of", "cohort", "value", "age_days"),
+)
+"""What each day adds to cohorts: sums over days are the cohorts as known at the last of them. Late
+events and users that move to another cohort make rows that take something back."""
+
 MODEL_METRICS = Table(
     "model_metrics",
     (

@@ -60,6 +60,8 @@ grace_days: {grace_days}
 windows: {windows}
 # Events dated up to this long after the end of their arrival day are accepted.
 clock_skew_minutes: {clock_skew}
+# Cohorts of new users by channel, and what a new user of a channel costs.
+cohorts: {{by: channel, cost_per_user: {{ads: 18, cross_promo: 45, referral: 4.5}}}}
 clusters: {{min: 3, max: 8}}
 # Groups that may get their own models: clusters, none, or an attribute such as country.
 user_groups: clusters

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.game_settings import (
     ACTIVITY,
+    COHORTS,
     FEATURES,
     GAME_KEYS,
     LIFETIMES,
@@ -48,6 +49,7 @@ COMPLETE: dict[str, Any] = {
     "attributes": {"country": {"field": "country"}, "level": {"field": "lv", "type": "number"}},
     "targets": {"big": {"spend_at_least": 50, "horizon": 30}},
     "clusters": 4,
+    "cohorts": {"by": "country", "cost_per_user": {"KR": 1.5, "S.Korea v2": 2}},
 }
 """A game file with every kind of key."""
 
@@ -60,9 +62,10 @@ OTHER_VALUES: Mapping[str, Any] = {
     "closed_days": ["2026-02-02"],
     "currencies": {"USD": 1, "KRW": 0.0008},
     "properties": {},
-    "attributes": {"level": {"field": "lv", "type": "number"}},
+    "attributes": {"country": {"field": "country"}},
     "targets": {},
     "clusters": {"min": 3, "max": 4},
+    "cohorts": {},
 }
 
 
@@ -94,7 +97,7 @@ def test_keys_name_assets_of_the_graph_and_those_that_are_made_again_read_the_fi
         assert set(declared.assets) <= assets
         if declared.consequence is Consequence.AGAIN:
             assert declared.assets
-            assert set(declared.assets) <= {ACTIVITY, LIFETIMES, FEATURES}
+            assert set(declared.assets) <= {ACTIVITY, LIFETIMES, FEATURES, COHORTS}
 
 
 @pytest.mark.parametrize("key", OTHER_VALUES)
@@ -113,6 +116,18 @@ def test_a_currency_may_have_a_dot_in_its_name() -> None:
     (key,) = changes_to(currencies=COMPLETE["currencies"] | {"gems.v2": 0.01})
     assert key == "currencies.gems.v2"
     assert needs_again(key, ACTIVITY)
+
+
+def test_cohorts_are_made_again_for_another_attribute_and_keep_their_costs() -> None:
+    by_all = {"cost_per_user": {"all": 2}}
+    changes = changes_to(cohorts=by_all)
+    assert changes == [
+        "cohorts.by",
+        "cohorts.cost_per_user.KR",
+        "cohorts.cost_per_user.S.Korea v2",
+        "cohorts.cost_per_user.all",
+    ]
+    assert [key for key in changes if needs_again(key, COHORTS)] == ["cohorts.by"]
 
 
 def test_a_longer_window_has_duplicates_of_more_days_unless_their_number_is_given() -> None:

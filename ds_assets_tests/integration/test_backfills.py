@@ -149,8 +149,9 @@ def test_a_run_leaves_nothing_in_staging_and_no_unknown_folder() -> None:
     entries = {path.name for path in finished().settings.lake.iterdir()}
     tables = {"raw", "user_activity", "event_ids", "quarantine", "clusters"}
     of_users = {"user_lifetimes", "user_features"}
-    others = {"predictions", "cluster_profiles", "prediction_outcomes", "models", "provenance"}
-    assert entries == tables | of_users | others | {"_staging", "installation.json"}
+    reports = {"cohorts", "cluster_profiles", "prediction_outcomes"}
+    others = {"predictions", "models", "provenance"}
+    assert entries == tables | of_users | reports | others | {"_staging", "installation.json"}
     assert finished().lake.objects("_staging") == []
 
 

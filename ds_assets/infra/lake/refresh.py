@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import parquet
 
-from ds_assets.core.game_settings import ACTIVITY, FEATURES, settings_of
+from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, settings_of
 from ds_assets.core.game_tables import user_activity_table
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
@@ -45,7 +45,7 @@ class ChangedDays:
 
 def find_changed_days(records: Records) -> list[ChangedDays]:
     """Find the stored days that have to be made again because the game file has changed."""
-    changes = {asset: records.changed_days(asset) for asset in (ACTIVITY, FEATURES)}
+    changes = {asset: records.changed_days(asset) for asset in (ACTIVITY, FEATURES, COHORTS)}
     return [
         ChangedDays(asset, tuple(keys_by_day), tuple(sorted({*sum(keys_by_day.values(), ())})))
         for asset, keys_by_day in changes.items()

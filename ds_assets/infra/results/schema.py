@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateView
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from ds_assets.core.schema import Column, ColumnType, Table
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
+    COHORTS,
     MODEL_METRICS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
@@ -171,6 +174,7 @@ REPORTS = {
     contract.name: _report(contract)
     for contract in (
         CLUSTER_PROFILES,
+        COHORTS,
         MODEL_METRICS,
         PREDICTION_OUTCOMES,
     )
@@ -245,3 +249,126 @@ TARGET_PREDICTION_ROWS = _delivered_table(
 
 DELIVERED_TABLES = (PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS)
 """Every table of a delivery."""
+
+
+class _DaysBetween(sa.sql.functions.FunctionElement[int]):
+    """Number of days from the second of two dates to the first."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_DaysBetween)
+def _compile_days_between(element: _DaysBetween, compiler: SQLCompiler, **options: Any) -> str:
+    later, earlier = element.clauses
+    days = backend_of_dialect(compiler.dialect).days_between(later, earlier)
+    return compiler.process(days.self_group(), **options)
+
+
+def _ratio(part: sa.ColumnElement[Any], whole: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Divide numbers, of which both may be whole, in the same way in every backend."""
+    as_real = part.op("*", precedence=8)(sa.literal_column("1e0"))
+    return as_real.op("/", precedence=8)(whole)
+
+
+_LAST_JOINING_DAY = 6
+"""Days from the first day of a cohort to the last one on which users join it."""
+
+
+def _curves() -> sa.Select[Any]:
+    """Query of cohorts by age, as known at the newest day.
+
+    A cohort that began before the oldest stored day is left out, as its first days are missing. An
+    age counts once the youngest users have reached it: else the curve would sag at its end.
+    """
+    rows = REPORTS[COHORTS.name].c
+    days = (
+        sa.select(
+            rows.installation_id,
+            sa.func.min(rows.as_of).label("oldest"),
+            sa.func.max(rows.as_of).label("newest"),
+        )
+        .group_by(rows.installation_id)
+        .subquery("days")
+    )
+    place = [rows.installation_id, rows.cohort, rows.value, rows.age_days]
+    has_cost = rows.cost_per_user.is_not(None)
+    sums = (
+        sa.select(
+            *place,
+            *(
+                sa.func.sum(rows[name]).label(name)
+                for name in ("users", "active_users", "payers", "spend")
+            ),
+            sa.func.sum(rows.users * rows.cost_per_user).label("cost"),
+            sa.func.sum(sa.case((has_cost, rows.users))).label("users_with_cost"),
+        )
+        .group_by(*place)
+        .subquery("sums")
+    )
+    cohort: dict[str, Any] = {"partition_by": [sums.c.installation_id, sums.c.cohort, sums.c.value]}
+    until_age = cohort | {"order_by": sums.c.age_days}
+    users = sa.func.sum(sums.c.users).over(**cohort)
+    users_with_cost = sa.func.sum(sums.c.users_with_cost).over(**cohort)
+    totals = (
+        sa.select(
+            *(sums.c[column.name] for column in place),
+            sums.c.active_users,
+            users.label("users"),
+            sa.func.sum(sums.c.payers).over(**until_age).label("payers"),
+            sa.func.sum(sums.c.spend).over(**until_age).label("spend"),
+            _ratio(
+                sa.func.sum(sums.c.cost).over(**cohort), sa.func.nullif(users_with_cost, 0)
+            ).label("cost_per_user"),
+        )
+    ).subquery("totals")
+    of_all = totals.c
+    observed = _DaysBetween(days.c.newest, of_all.cohort) - _LAST_JOINING_DAY
+    return (
+        sa.select(
+            of_all.cohort,
+            of_all.value,
+            of_all.age_days,
+            sa.cast(of_all.users, sa.BigInteger).label("users"),
+            _ratio(of_all.active_users, of_all.users).label("retention"),
+            _ratio(of_all.payers, of_all.users).label("payer_share"),
+            _ratio(of_all.spend, of_all.users).label("spend_per_user"),
+            of_all.cost_per_user,
+            observed.label("observed_days"),
+            of_all.installation_id,
+        )
+        .join_from(totals, days, of_all.installation_id == days.c.installation_id)
+        .where(of_all.users > 0, of_all.cohort >= days.c.oldest, of_all.age_days <= observed)
+    )
+
+
+COHORT_CURVES = CreateView(_curves(), "cohort_curves", metadata=VIEWS).table
+"""View of cohorts by age: retention, and what users have spent until then."""
+
+
+def _payback() -> sa.Select[Any]:
+    """Query of the age at which each cohort had paid back what it cost."""
+    curve = COHORT_CURVES.c
+    cohort: dict[str, Any] = {"partition_by": [curve.installation_id, curve.cohort, curve.value]}
+    paid_age = sa.case((curve.spend_per_user >= curve.cost_per_user, curve.age_days))
+    last_first = sa.func.row_number().over(**cohort, order_by=curve.age_days.desc())
+    ages = sa.select(
+        *curve,
+        sa.func.min(paid_age).over(**cohort).label("payback_days"),
+        last_first.label("position"),
+    ).subquery("ages")
+    return sa.select(
+        ages.c.cohort,
+        ages.c.value,
+        ages.c.users,
+        ages.c.observed_days,
+        ages.c.spend_per_user,
+        ages.c.cost_per_user,
+        _ratio(ages.c.spend_per_user, ages.c.cost_per_user).label("paid_back_share"),
+        ages.c.payback_days,
+        ages.c.installation_id,
+    ).where(ages.c.position == 1)
+
+
+COHORT_PAYBACK = CreateView(_payback(), "cohort_payback", metadata=VIEWS).table
+"""View of cohorts: what their users have spent and cost, and when they had paid that back."""

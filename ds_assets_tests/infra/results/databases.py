@@ -13,7 +13,13 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
+from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
+    COHORTS,
+    MODEL_METRICS,
+    PREDICTION_OUTCOMES,
+    PREDICTIONS,
+)
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.rows import read_rows
 from ds_assets.infra.results.database import ResultsDatabase
@@ -25,7 +31,7 @@ SERVERS = [
 ]
 KINDS = ["sqlite", *SERVERS]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\t\n\r\0'\"%N"))
-ALL_REPORTS = (CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES)
+ALL_REPORTS = (CLUSTER_PROFILES, COHORTS, MODEL_METRICS, PREDICTION_OUTCOMES)
 
 
 def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:

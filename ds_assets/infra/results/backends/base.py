@@ -145,6 +145,12 @@ class Backend(Protocol):
         """The UTF-8 bytes of a text, so that groups differ in case and accents."""
         ...
 
+    def days_between(
+        self, later: sa.ColumnElement[Any], earlier: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[int]:
+        """Number of days from one date to a later one."""
+        ...
+
     def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """SQL of a table of the objects in a bound parameter, which is a JSON list.
 

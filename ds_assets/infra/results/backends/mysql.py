@@ -235,6 +235,12 @@ class MySQLBackend(Backend):
         """See `Backend`."""
         return sa.cast(text, sa.LargeBinary)
 
+    def days_between(
+        self, later: sa.ColumnElement[Any], earlier: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[int]:
+        """See `Backend`."""
+        return sa.func.datediff(later, earlier, type_=sa.Integer)
+
     def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """See `Backend`."""
         columns = ", ".join(f"{name} {kind} PATH '$.{name}'" for name, kind in types.items())

@@ -186,6 +186,12 @@ class PostgreSQLBackend(Backend):
         """See `Backend`."""
         return sa.func.convert_to(text, "UTF8", type_=sa.LargeBinary)
 
+    def days_between(
+        self, later: sa.ColumnElement[Any], earlier: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[int]:
+        """See `Backend`."""
+        return sa.type_coerce(later - earlier, sa.Integer)
+
     def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """See `Backend`."""
         columns = ", ".join(f"{name} {kind}" for name, kind in types.items())

@@ -78,6 +78,12 @@ class SQLiteBackend(Backend):
         """See `Backend`."""
         return sa.cast(text, sa.LargeBinary)
 
+    def days_between(
+        self, later: sa.ColumnElement[Any], earlier: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[int]:
+        """See `Backend`."""
+        return sa.cast(sa.func.julianday(later) - sa.func.julianday(earlier), sa.Integer)
+
     def json_rows(self, parameter: str, types: Mapping[str, str]) -> str:
         """See `Backend`."""
         columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in types)
