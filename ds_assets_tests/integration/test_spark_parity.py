@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-from ds_assets.assets import predictions, user_activity, user_features
+from ds_assets.assets import cohorts, predictions, user_activity, user_features
 from ds_assets.core import features, labels, lifetimes
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.game import Game
@@ -42,8 +42,11 @@ NEWEST = 2
 LAST = day(DAYS - 1)
 WITHOUT_LOGS = day(12)
 MESSY_DAY = day(6)
-TABLES = ("user_activity", "quarantine", "user_features", "target_predictions", "predictions")
-HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features")
+TABLES = (
+    *("user_activity", "quarantine", "user_features", "cohorts"),
+    *("target_predictions", "predictions"),
+)
+HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features", "cohorts")
 UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "spend_5_model", "predictions")
 MESS: dict[str, Any] = {
     "broken": 0.01,
@@ -176,6 +179,7 @@ def by_connect(
         engine = open_spark(server.url, "", f"file://{installation.settings.lake}", HEAP_MB)
         user_activity.materialize_days(days, lake, engine, game)
         user_features.materialize_days(days[-NEWEST:], lake, engine, game)
+        cohorts.update(days[-NEWEST:], lake, engine, game)
         predictions.update(days[-NEWEST:], lake, engine, game)
         yield installation, engine
         engine.session.stop()
