@@ -31,8 +31,10 @@ _SHADE = "#74aede"
 _NO_NUMBER = "–"  # noqa: RUF001  (a dash in a table)
 _MAX_PERCENT = 1000
 """Larger shares are written as multiples."""
-_LABEL_GAP = 0.045
+_LABEL_GAP = 0.1
 """Least distance of two labels, as a share of the height."""
+_EARLY_SHARE = 0.1
+"""Share of the width within which a label does not fit left of a point."""
 
 
 def spend_picture(curves: Sequence[CohortCurve]) -> bytes:
@@ -75,15 +77,17 @@ def _draw_curve(axes: "Axes", curve: CohortCurve, colour: str) -> None:
     axes.axhline(curve.cost, color=colour, linewidth=1, linestyle=(0, (5, 4)), alpha=0.7)
     paid = curve.payback_days
     if paid is not None:
-        axes.plot(
-            [paid], [curve.spend[paid]], "o", color=colour, markersize=8, markeredgecolor="white"
-        )
+        place = (paid, float(curve.spend[paid]))
+        axes.plot(*place, "o", color=colour, markersize=8, markeredgecolor="white")
+        # Left of the point, over the rising curve; right of it and below where there is no room.
+        is_early = paid < _EARLY_SHARE * axes.get_xlim()[1]
+        offset, side = ((9, -12), "left") if is_early else ((-7, 6), "right")
         axes.annotate(
             f"day {paid}",
-            (paid, curve.spend[paid]),
-            xytext=(0, 9),
+            place,
+            xytext=offset,
             textcoords="offset points",
-            ha="center",
+            ha=side,
             size=9,
             weight="bold",
             color=colour,
@@ -97,7 +101,7 @@ def _label_ends(axes: "Axes", curves: Sequence[CohortCurve], top: float) -> None
     lowest = 0.0
     for curve, colour in ends:
         height = max(float(curve.spend[-1]) / top, lowest)
-        lowest = height + 2 * _LABEL_GAP
+        lowest = height + _LABEL_GAP
         place: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "parse_math": False}
         name = curve.value[:28]
         axes.text(1.02, height + 0.018, name, size=10, weight="bold", color=colour, **place)

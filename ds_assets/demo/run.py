@@ -148,7 +148,7 @@ def _plan(game: Game, models: tuple[str, ...]) -> Sequence[Step]:
     predicted = [*earlier, *_ranges(first_models, last)]
     return [
         Step(("raw_logs", "user_activity"), _ranges(first, last)),
-        Step(("user_lifetimes", "user_features"), _ranges(first_features, last)),
+        Step(("user_lifetimes", "user_features", "cohorts"), _ranges(first_features, last)),
         Step(("clusters",), predicted),
         Step(models, predicted),
         Step(("predictions",), predicted),
