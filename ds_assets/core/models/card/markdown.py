@@ -175,7 +175,10 @@ def _apart(card: ModelCard) -> Iterator[str]:
         result = "too few to validate" if week.measures is None else f"AUC {_of(week.measures.auc)}"
         yield f"Users in their first week: {week.users:,}, {result}."
     if card.groups:
-        yield f"User groups ({card.user_groups}), on the snapshot {card.groups[0].snapshot}:"
+        yield (
+            f"User groups ({card.user_groups}) and first days, on the snapshot "
+            f"{card.groups[0].snapshot}:"
+        )
         head = "| group | users | positive | answered by | why | log loss, own less global | AUC |"
         yield "\n".join([head, _line(7), *map(_group, card.groups)])
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds_assets.core.encoding import USER_GROUP, Encoding, encode, fit_encoding, predict_others
+from ds_assets.core.first_days import FIRST_DAYS, is_new, is_row_new
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 
@@ -52,9 +53,15 @@ class Rows:
             self.encoding,
         )
 
+    def members(self, group: str) -> NDArray[np.bool_]:
+        """Which rows are of a user group, or of users in some of their first days."""
+        if group not in FIRST_DAYS:
+            return np.asarray(self.groups == group)
+        return is_row_new(group, self.matrix, self.encoding)
+
     def of_group(self, group: str) -> "Rows":
-        """Select the rows of a group's users."""
-        return self.chosen(self.groups == group)
+        """Select the rows of `members`."""
+        return self.chosen(self.members(group))
 
 
 def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
@@ -82,6 +89,13 @@ def rows_of(snapshots: Sequence[LabelledSnapshot], encoding: Encoding) -> Rows:
 def groups_of(snapshot: LabelledSnapshot) -> NDArray[np.object_]:
     """Group of each user of a snapshot, an empty string for none."""
     return snapshot.features[USER_GROUP].fillna("").to_numpy(dtype=object)
+
+
+def members_of(snapshot: LabelledSnapshot, group: str) -> NDArray[np.bool_]:
+    """Which users of a snapshot are of a group, or in some of their first days."""
+    if group not in FIRST_DAYS:
+        return np.asarray(groups_of(snapshot) == group)
+    return is_new(group, snapshot.features)
 
 
 def encoding_of(snapshots: Sequence[LabelledSnapshot]) -> Encoding:

@@ -18,6 +18,7 @@ from ds_assets.core.cards import AnyCard, Card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP, Encoding, encode, is_other, predict_others
 from ds_assets.core.feature_columns import FeatureColumn
+from ds_assets.core.first_days import FIRST_DAYS, is_row_new
 from ds_assets.core.models.card.model_card import (
     AMOUNTS,
     MODEL,
@@ -193,7 +194,7 @@ def probabilities_of(
     """
     encoding = model.card.encoding
     chances = _chances(model.session, matrix, encoding)
-    for group, own in _of_groups(model, groups):
+    for group, own in _of_groups(model, matrix, groups):
         chances[own] = _chances(model.groups[group], matrix[own], encoding)
     return np.clip(chances, 0.0, 1.0)
 
@@ -288,7 +289,7 @@ def shap_values_of(
     """
     encoding = model.card.encoding
     values = _shap_values(model.trees[ALL_USERS], matrix, encoding)
-    for group, own in _of_groups(model, groups):
+    for group, own in _of_groups(model, matrix, groups):
         values[own] = _shap_values(model.trees[group], matrix[own], encoding)
     return np.where(is_other(matrix, encoding), np.float32(0), values)
 
@@ -316,13 +317,20 @@ def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:
     return groups
 
 
-def _of_groups(model: PredictionModel, groups: Groups) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Group models with rows to score, and a mask of these rows."""
+def _of_groups(
+    model: PredictionModel, matrix: NDArray[np.float32], groups: Groups
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Group models with rows to score, and a mask of these rows; those of the first days last."""
     if not model.groups:
         return
     rows = np.array(groups, dtype=object)
     for group in sorted(model.groups.keys() & {*groups}):
         yield group, rows == group
+    for name in FIRST_DAYS:
+        if name in model.groups:
+            new = is_row_new(name, matrix, model.card.encoding)
+            if new.any():
+                yield name, new
 
 
 def assign(

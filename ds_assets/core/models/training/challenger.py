@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ds_assets.core.encoding import Encoding
+from ds_assets.core.first_days import FIRST_DAYS
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.card.model_card import Blend, TrainingWindow
 from ds_assets.core.models.data.snapshots import (
@@ -26,7 +27,13 @@ from ds_assets.core.models.data.snapshots import (
     sampled,
 )
 from ds_assets.core.models.data.sufficiency import has_enough
-from ds_assets.core.models.data.training_rows import Rows, encoding_of, groups_of, rows_of
+from ds_assets.core.models.data.training_rows import (
+    Rows,
+    encoding_of,
+    groups_of,
+    members_of,
+    rows_of,
+)
 from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.learning.calibration import fit_slope, sigmoid
 from ds_assets.core.models.learning.learner import LINEAR_SHARE
@@ -121,7 +128,7 @@ def make_challenger(
     usable = [_thin(fold) for fold in folds(snapshots) if has_enough(fold)]
     chosen_on = choice_day({snapshot.day: snapshot.matured_on for snapshot in snapshots})
     fold = next((fold for fold in usable if fold.validation.day == chosen_on), None)
-    groups = largest_groups(groups_of(usable[0].validation))
+    groups = _find_groups(usable[0].validation)
     choices = (
         _default_choices(groups) if fold is None else _choose(fold, groups, seed, max_fit_rows)
     )
@@ -143,6 +150,12 @@ def make_challenger(
         labels = choices.fold.validation.labels
         latest = latest.calibrated(fit_slope(choices.fold.log_odds, labels))
     return Challenger((latest, *earlier), choices, slope)
+
+
+def _find_groups(latest: LabelledSnapshot) -> list[str]:
+    """The groups that are tried: the largest user groups, and users in their first days."""
+    first_days = [name for name in FIRST_DAYS if members_of(latest, name).any()]
+    return [*largest_groups(groups_of(latest)), *first_days]
 
 
 def _choose(fold: Fold, groups: Sequence[str], seed: int, max_fit_rows: int | None) -> Choices:

@@ -91,7 +91,7 @@ def group_cards(challenger: Challenger, rows: Rows, seed: int) -> tuple[GroupCar
 
 
 def _group_card(decision: GroupDecision, latest: ValidatedFold, rows: Rows, seed: int) -> GroupCard:
-    chosen = latest.validation.groups == decision.group
+    chosen = latest.validation.members(decision.group)
     can_serve = decision.group in latest.ensemble.groups and can_fit(rows, decision.group)
     is_dropped = decision.has_own_model and not can_serve
     return GroupCard(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import has_enough
-from ds_assets.core.models.data.training_rows import Rows, groups_of
+from ds_assets.core.models.data.training_rows import Rows, members_of
 from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
 from ds_assets.core.models.learning.calibration import UNCHANGED, sigmoid
 from ds_assets.core.models.learning.learner import (
@@ -28,7 +28,7 @@ NO_EARLIER_SNAPSHOT = "there is no earlier snapshot to choose on"
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A model for all users, and group models by the group's name."""
+    """A model for all users, and group models by name; of two for one user, the later serves."""
 
     whole: FittedClassifier
     groups: Mapping[str, GroupClassifier] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Ensemble:
         """Log-odds of each row by the model that answers for its user, shape (rows,)."""
         odds = rows.predict(self.whole.log_odds)
         for group, own in self.groups.items():
-            odds[rows.groups == group] = rows.of_group(group).predict(own.log_odds)
+            odds[rows.members(group)] = rows.of_group(group).predict(own.log_odds)
         return odds
 
     def uncalibrated(self) -> "Ensemble":
@@ -97,23 +97,26 @@ def contest(
     seed: int,
     max_fit_rows: int | None = None,
 ) -> Contest:
-    """Let a model of each group compete with the global one on its later users.
+    """Let a model of each group compete with those that serve it on its later users.
+
+    Users in their first days may have been given a model of their user group before.
 
     Args:
         fold: The snapshots.
         rows: Their encoded rows.
         whole: The global model, of the same training rows.
-        groups: The groups.
+        groups: The user groups, then those of the first days.
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    decisions, winners = [], {}
+    decisions: list[GroupDecision] = []
+    winners: dict[str, GroupClassifier] = {}
     for group in groups:
         if not has_enough(_of_group(fold, group)):
             decisions.append(GroupDecision(group, has_own_model=False, reason=TOO_FEW_USERS))
             continue
         pooled = fit_group(rows.training.of_group(group), whole, OWN_SHARES[0], seed, max_fit_rows)
-        decision, winner = _compare(group, pooled, rows, seed)
+        decision, winner = _compare(group, pooled, Ensemble(whole, winners), rows, seed)
         decisions.append(decision)
         if winner is not None:
             winners[group] = winner
@@ -121,14 +124,14 @@ def contest(
 
 
 def _compare(
-    group: str, pooled: GroupClassifier, rows: FoldRows, seed: int
+    group: str, pooled: GroupClassifier, serving: Ensemble, rows: FoldRows, seed: int
 ) -> tuple[GroupDecision, GroupClassifier | None]:
-    """Compare a group's own models with the global one: the simplest stays unless beaten."""
+    """Compare a group's own models with those that serve it: the simplest stays unless beaten."""
     users, training = rows.validation.of_group(group), rows.training.of_group(group)
     alone = replace(pooled, own_share=OWN_SHARES[1]).calibrated(training)
-    labels = users.labels
-    whole_chances, pooled_chances, alone_chances = (
-        sigmoid(users.predict(model.log_odds)) for model in (pooled.whole, pooled, alone)
+    labels, whole_chances = users.labels, sigmoid(serving.log_odds(users))
+    pooled_chances, alone_chances = (
+        sigmoid(users.predict(model.log_odds)) for model in (pooled, alone)
     )
     difference = mean_difference(labels, pooled_chances, whole_chances, seed)
     alone_difference = mean_difference(labels, alone_chances, whole_chances, seed)
@@ -191,12 +194,12 @@ def fit_group(
 
 def can_fit(training: Rows, group: str) -> bool:
     """Whether a group has rows of both outcomes."""
-    own = training.labels[training.groups == group]
+    own = training.labels[training.members(group)]
     return bool(own.any() and not own.all())
 
 
 def _of_group(fold: Fold, group: str) -> Fold:
     def own(snapshot: LabelledSnapshot) -> LabelledSnapshot:
-        return snapshot.rows(groups_of(snapshot) == group)
+        return snapshot.rows(members_of(snapshot, group))
 
     return Fold(tuple(map(own, fold.training)), own(fold.validation))

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
+from ds_assets.core.first_days import AGE
+from ds_assets.core.first_days import is_new as is_new_user
 from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, VALIDATION_PREFIX
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.inference import onnx_model
@@ -236,6 +238,31 @@ def test_each_user_is_answered_by_the_model_of_the_group(payment: TrainedModel) 
     for side, says in {"left": False, "right": True}.items():
         own = (features["last_side"] == side).to_numpy() & high
         assert bool(chances[own].mean() > 0.5) is says
+
+
+def test_users_in_their_first_days_are_answered_by_the_model_of_these_days() -> None:
+    def with_ages(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+        ages = np.where(snapshot.features["user_group"] == "side=left", 0.0, 100.0)
+        return replace(snapshot, features=snapshot.features.assign(**{AGE: ages}))
+
+    snapshots = make_small_snapshots(
+        5, lambda _: lambda users: 3 * users["x"] * users["side"], 600, groups="side"
+    )
+    aged = [with_ages(snapshot) for snapshot in snapshots]
+    plain = [
+        replace(it, features=it.features.assign(user_group=pd.array([pd.NA] * 600, "string")))
+        for it in aged
+    ]
+    model = loaded(train(make_target(), AS_OF, plain))
+    assert set(model.groups) == {"first day"}
+    users = plain[-1].features
+    chances = probabilities(model, users)
+    whole = probabilities(replace(model, groups={}), users)
+    is_new = is_new_user("first day", users)
+    np.testing.assert_array_equal(chances[~is_new], whole[~is_new])
+    assert (chances[is_new] != whole[is_new]).mean() > 0.9
+    is_high = (users["x"] > 0.5).to_numpy()
+    assert chances[is_new & is_high].mean() < 0.5 < chances[~is_new & is_high].mean()
 
 
 @pytest.mark.parametrize("side", ["up", "", "LEFT", "\x00", None])

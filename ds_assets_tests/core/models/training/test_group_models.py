@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,14 @@ import pytest
 
 from ds_assets.core import user_groups
 from ds_assets.core.encoding import USER_GROUP
+from ds_assets.core.first_days import AGE
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.data.snapshots import Fold
+from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.learning.learner import LINEAR_SHARE, FittedClassifier, fit_classifier
 from ds_assets.core.models.training.group_models import (
+    TOO_FEW_USERS,
     Contest,
     Ensemble,
     FoldRows,
@@ -99,6 +102,42 @@ def test_a_group_that_differs_a_little_gets_the_mean_of_both_models() -> None:
         users = validation.of_group(group)
         expected = (own.own.raw(users.matrix) + whole.raw(users.matrix)) / 2
         np.testing.assert_allclose(own.raw(users.matrix), expected)
+
+
+def with_ages(snapshot: LabelledSnapshot) -> LabelledSnapshot:
+    """The same users, those of the one side on their first day."""
+    is_right = snapshot.features[USER_GROUP] == "cluster=1"
+    ages = pd.Series(np.where(is_right, 0.0, 100.0), snapshot.features.index)
+    return replace(snapshot, features=snapshot.features.assign(**{AGE: ages}))
+
+
+def test_users_on_their_first_day_get_a_model_of_their_own() -> None:
+    fold = make_fold(opposite)
+    fold = Fold(tuple(map(with_ages, fold.training)), with_ages(fold.validation))
+    encoding = encoding_of(fold.training)
+    training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
+    whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
+    rows = FoldRows(training, validation)
+    result = contest(fold, rows, whole, ["first day", "days 1 to 2"], seed=0)
+    assert set(result.winners) == {"first day"}
+    assert by_name(result)["days 1 to 2"].reason == TOO_FEW_USERS
+    served = Ensemble(whole, result.winners).log_odds(validation)
+    is_new = validation.members("first day")
+    np.testing.assert_array_equal(
+        served[is_new], result.winners["first day"].log_odds(validation.matrix[is_new])
+    )
+    np.testing.assert_array_equal(served[~is_new], whole.log_odds(validation.matrix[~is_new]))
+
+
+def test_a_model_of_the_first_days_has_to_beat_that_of_the_user_group() -> None:
+    fold = make_fold(opposite)
+    fold = Fold(tuple(map(with_ages, fold.training)), with_ages(fold.validation))
+    encoding = encoding_of(fold.training)
+    training, validation = rows_of(fold.training, encoding), rows_of([fold.validation], encoding)
+    whole = fit_classifier(training.matrix, training.labels, LINEAR_SHARE, seed=0)
+    rows = FoldRows(training, validation)
+    result = contest(fold, rows, whole, ["cluster=1", "first day"], seed=0)
+    assert set(result.winners) == {"cluster=1"}  # the same users, so no better
 
 
 def test_groups_that_do_not_differ_get_the_global_model() -> None:
