@@ -6,6 +6,7 @@ had arrived by then give, and the clusters of that day.
 Scope: gathering what a training day may see; how a model is trained is in `core.models.training`.
 """
 
+import base64
 import datetime as dt
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import format_card
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.card.pictures import draw_survival
 from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import (
     LabelledSnapshot,
@@ -441,6 +443,9 @@ def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> di
     }
     if card.base_rate is not None:
         metadata["base_rate"] = card.base_rate
+    if card.survival is not None:
+        picture = base64.b64encode(draw_survival(card.survival)).decode()
+        metadata["survival"] = dg.MetadataValue.md(f"![survival](data:image/png;base64,{picture})")
     if card.evaluation is not None:
         for name, measure in card.evaluation.measures:
             if measure is not None:

@@ -43,6 +43,11 @@ def find_open_day(day: dt.date, ago: int, closed: Collection[dt.date]) -> dt.dat
     return open_day
 
 
+def count_open_days(begin: dt.date, end: dt.date, closed: Collection[dt.date]) -> int:
+    """Count the open days after one day, up to and with a later one."""
+    return (end - begin).days - _count_between(begin, end, closed)
+
+
 def most_days(count: int, closed: Collection[dt.date]) -> int:
     """Largest number of days that so many open days can take, closed days included."""
     # The longest windows begin with a closed day.

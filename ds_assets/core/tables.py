@@ -113,6 +113,19 @@ PREDICTIONS = Table(
             for target in BUILT_IN
             for end, name in (("Lower", target.low_column), ("Upper", target.high_column))
         ),
+        *(
+            Column(
+                target.days_left_column,
+                "integer",
+                "Median of the open days to the last active day before the user leaves; 0 if the "
+                f"chance of {target.wording.event} is one half or more, none without a trained "
+                "model, and where the median is further away than the history shows.",
+                nullable=True,
+                is_recent=True,
+            )
+            for target in BUILT_IN
+            if target.days_left_column is not None
+        ),
     ),
     ("as_of", "user_id"),
 )

@@ -102,6 +102,8 @@ class Target:
         wording: How texts name it.
         amount_column: Column of the spend that is predicted with it, in `PREDICTIONS` for a
             built-in target and in `TARGET_PREDICTIONS` for others; none where none is.
+        days_left_column: Column of `PREDICTIONS` with the median of the days until a user is
+            positive; none where none is predicted.
         active_days: Open days in which a user must have been active to be predicted.
         grace: Days to wait for late logs after the label window.
         first_day: First day of the game's logs.
@@ -119,6 +121,7 @@ class Target:
     definition: str | None = None
     max_fit_rows: int | None = None
     amount_column: str | None = None
+    days_left_column: str | None = None
     active_days: int = 28
     grace: int = 0
     first_day: dt.date = dt.date.min
@@ -308,7 +311,7 @@ def _spending(amount: float) -> tuple[LabelRule, Baseline, Wording]:
 
 def _built_in(horizons: Horizons) -> tuple[Target, ...]:
     return (
-        Target("churn", horizons.churn, *_INACTIVE),
+        Target("churn", horizons.churn, *_INACTIVE, days_left_column="days_left"),
         Target("payment", horizons.payment, *_PURCHASE, amount_column=EXPECTED_SPEND),
     )
 

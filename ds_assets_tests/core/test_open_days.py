@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ds_assets.core.open_days import (
     add_open_days,
+    count_open_days,
     find_open_day,
     is_open,
     most_days,
@@ -31,6 +32,14 @@ def count_open(first: dt.date, last: dt.date, closed: frozenset[dt.date]) -> int
     """Open days after one day, up to and with another, one by one."""
     days = [first + dt.timedelta(days=n + 1) for n in range((last - first).days)]
     return len([it for it in days if it not in closed])
+
+
+@given(first=NUMBERS, count=COUNTS, closed=CLOSED)
+def test_open_days_are_counted_without_the_closed_ones(
+    first: int, count: int, closed: frozenset[dt.date]
+) -> None:
+    begin, end = day(first), day(first + count)
+    assert count_open_days(begin, end, closed) == count_open(begin, end, closed)
 
 
 @given(number=NUMBERS, count=COUNTS, closed=CLOSED)

@@ -93,6 +93,7 @@ def test_what_arrives_after_a_day_changes_nothing_in_its_card(
     files = model_files(lake, target, AS_OF)
     assert before is not None
     assert (before.chosen_on is not None) is (target == "payment")  # churn is too young
+    assert (before.survival is not None) is (target == "churn")
     change_activity(lake, AS_OF, chance)
     change_features_and_clusters(lake, AS_OF, chance)
     assert card_text(train_again(installation, target, AS_OF)) == card_text(before)

@@ -16,9 +16,11 @@ from ds_assets.core.models.card.model_card import (
 )
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
+from ds_assets.core.models.evaluation.survival_measures import SurvivalCheck, SurvivalPoint
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.spend import SpendCard
 from ds_assets.core.models.learning.spread import Spread
+from ds_assets.core.models.learning.survival import Hazard, SurvivalCard, SurvivalCurve
 from ds_assets_tests.core.factories import make_features
 
 DAY = dt.date(2024, 5, 1)
@@ -91,6 +93,36 @@ def make_group_card(group: str = "country=KR", **changes: Any) -> GroupCard:
     return GroupCard(**facts | changes)
 
 
+def make_survival(**changes: Any) -> SurvivalCard:
+    facts: dict[str, Any] = {
+        "curve": SurvivalCurve(
+            step_days=7.0,
+            steps=5,
+            knot=-1.05,
+            hazards=(
+                Hazard(first_step=1, level=-1.31, slope_below=0.82, slope_above=0.41),
+                Hazard(first_step=2, level=-1.64, slope_below=0.73, slope_above=0.36),
+            ),
+        ),
+        "rows": 2_345,
+        "leavers": 678,
+        "mean": (0.7, 0.63, 0.58, 0.54, 0.51, 0.48, 0.46, 0.44, 0.42, 0.41, 0.4),
+        "typical": (0.03, 0.19, 0.66),
+        "check": SurvivalCheck(
+            snapshot=DAY - dt.timedelta(days=28),
+            users=1_098,
+            points=(
+                SurvivalPoint(days=0, predicted=0.712, observed=0.698),
+                SurvivalPoint(days=7, predicted=0.651, observed=0.639),
+            ),
+            brier=0.143,
+            concordance=0.791,
+            recency_concordance=0.664,
+        ),
+    }
+    return SurvivalCard(**facts | changes)
+
+
 def make_full_card(**changes: Any) -> ModelCard:
     """A card of everything that there can be."""
     rule, model = make_measures(0.66, bias=None), make_measures(0.7)
@@ -139,6 +171,7 @@ def make_full_card(**changes: Any) -> ModelCard:
                 coverage=make_measure(0.81),
             ),
         ),
+        survival=make_survival(),
         **changes,
     )
 

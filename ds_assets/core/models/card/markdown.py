@@ -6,12 +6,16 @@ Scope: the wording. Every number in it is the card's.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
+import numpy as np
+
 from ds_assets.core.models.card.model_card import CalibrationCard, GroupCard, ModelCard
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
+from ds_assets.core.models.evaluation.survival_measures import SurvivalCheck
 from ds_assets.core.models.learning.early_model import EarlyCard, EarlyCheck
 from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
+from ds_assets.core.models.learning.survival import SurvivalCard
 from ds_assets.core.targets import Target
 
 _CONTENDERS = {
@@ -35,6 +39,7 @@ _MEASURES = {
     "lift_10": "lift 10 %",
 }
 _DRIFTS_SHOWN = 5
+_SURVIVAL_DAYS = (7, 14, 28, 56, 90)
 
 
 def format_card(target: Target, card: ModelCard, drift: Mapping[str, float]) -> str:
@@ -112,6 +117,8 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
     yield from _apart(card)
     if card.spend is not None:
         yield _spend(card.spend)
+    if card.survival is not None:
+        yield from _survival(card.survival)
     if drift:
         yield _drift(drift)
     if card.filling:
@@ -230,6 +237,45 @@ def _spend_verdict(comparison: SpendComparison | None) -> str:
         return ""
     verdict = comparison.verdict.replace("_", " ")
     return f" Observed over predicted total: {_of(comparison.ratio)}, {verdict}."
+
+
+def _survival(survival: SurvivalCard) -> Iterator[str]:
+    curve = survival.curve
+    hazards = "; ".join(
+        f"from {it.first_step} on {it.level:.2f}, {it.slope_below:.2f}, {it.slope_above:.2f}"
+        for it in curve.hazards
+    )
+    yield (
+        f"When: {survival.leavers:,} of {survival.rows:,} users of snapshots left after their "
+        f"snapshot, which were followed over up to {curve.steps} steps of {curve.step_days:.3g} "
+        f"open days. Log-odds of leaving in a step, at {curve.knot:.2f} log-odds of the "
+        f"probability, and their slopes below and above: {hazards}. "
+        "Mean share of the users of the latest snapshot that has not left after so many open days:"
+    )
+    days = [day for day in _SURVIVAL_DAYS if day <= curve.longest_days]
+    mean = np.interp(days, curve.step_ends, survival.mean)
+    yield "\n".join(
+        [
+            f"| {' | '.join(f'{day} days' for day in days)} |",
+            _line(len(days)),
+            f"| {' | '.join(f'{value:.1%}' for value in mean)} |",
+        ]
+    )
+    if survival.check is not None:
+        yield _survival_check(survival.check)
+
+
+def _survival_check(check: SurvivalCheck) -> str:
+    points = "; ".join(
+        f"{point.predicted:.1%} and {point.observed:.1%} after {point.days:.3g} days"
+        for point in check.points
+    )
+    return (
+        f"A curve that was fitted on {check.snapshot}, compared with {check.users:,} users of that "
+        f"day: predicted and observed shares were {points}. Integrated Brier score "
+        f"{check.brier:.3f}. Concordance {check.concordance:.3f}, of recency alone "
+        f"{check.recency_concordance:.3f}."
+    )
 
 
 def _drift(drift: Mapping[str, float]) -> str:

@@ -14,6 +14,7 @@ from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.learning.spend import SpendCard
+from ds_assets.core.models.learning.survival import SurvivalCard
 
 DELIVERED, GLOBAL = "delivered", "global"
 """The contender whose probabilities are delivered, and the model for all users."""
@@ -205,6 +206,8 @@ class ModelCard(Card):
         calibration: How probabilities are calibrated.
         decision: Whether it replaced the model of the day before.
         spend: The model of amounts; None if there are too few.
+        survival: When users leave; None for other targets, if too few leave after their snapshot,
+            and in cards of earlier versions.
         distributions: How each feature was distributed over the training rows with a complete
             window.
         hyper_parameters: Hyperparameters of the learner.
@@ -235,6 +238,7 @@ class ModelCard(Card):
     calibration: CalibrationCard | None = None
     decision: Decision | None = None
     spend: SpendCard | None = None
+    survival: SurvivalCard | None = None
     distributions: dict[str, Distribution] = Field(default_factory=dict)
     hyper_parameters: dict[str, bool | int | float]
     parts: dict[str, str] = Field(default_factory=dict)

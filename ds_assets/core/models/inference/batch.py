@@ -27,6 +27,7 @@ from ds_assets.core.models.inference.onnx_model import (
     explain,
     load_model,
     load_prediction_model,
+    predict_days_left,
     predict_spend,
     probabilities,
 )
@@ -76,6 +77,7 @@ class TargetPredictions(NamedTuple):
         spend_highs: Upper ends.
         lows: Lower ends of the intervals of early probabilities; None from a trained model.
         highs: Upper ends, likewise.
+        days_left: Median of the days to a positive outcome; None from an early model.
     """
 
     probabilities: Any = None
@@ -85,6 +87,7 @@ class TargetPredictions(NamedTuple):
     spend_highs: Any = None
     lows: Any = None
     highs: Any = None
+    days_left: Any = None
 
 
 @dataclass(frozen=True)
@@ -335,6 +338,8 @@ def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]
         columns[target.reasons_column] = own.reasons
         if target.amount_column is not None:
             columns[target.amount_column] = own.amounts
+        if target.days_left_column is not None:
+            columns[target.days_left_column] = own.days_left
     return columns
 
 
@@ -386,8 +391,12 @@ def _predict_target(
     if target.model is None:
         return predict_with_early(target, features)
     predicted, likely = probabilities(target.model, features), amounts(target.model, features)
-    return TargetPredictions(
+    days_left = predict_days_left(target.model, predicted)
+    by_user = TargetPredictions(
         predicted,
         explain(target.model, features, declared).to_pylist(),
         *predict_spend(target.model, predicted, likely),
     )
+    if days_left is None:
+        return by_user
+    return by_user._replace(days_left=pd.Series(days_left).astype("Int64").array)

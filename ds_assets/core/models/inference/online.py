@@ -50,6 +50,7 @@ from ds_assets.core.models.inference.onnx_model import (
     Model,
     PredictionModel,
     amounts_of_rows,
+    predict_days_left,
     predict_spend,
     probabilities_of,
     shap_values_of,
@@ -234,11 +235,11 @@ def _predict_target(loaded: _Loaded, rows: _Rows, with_reasons: bool) -> TargetP
     groups = rows.groups(model.card.user_groups) if model.groups else ()
     predicted, amounts = probabilities_of(model, matrix, groups), amounts_of_rows(model, matrix)
     spend = predict_spend(model, predicted, amounts)
-    return TargetPredictions(
-        predicted.tolist(),
-        _reasons(loaded, matrix, groups, rows) if with_reasons else None,
-        *(None if values is None else values.tolist() for values in spend),
-    )
+    amounts_and_ends = (None if values is None else values.tolist() for values in spend)
+    reasons = _reasons(loaded, matrix, groups, rows) if with_reasons else None
+    days_left = _whole_numbers(predict_days_left(model, predicted))
+    by_user = TargetPredictions(predicted.tolist(), reasons, *amounts_and_ends)
+    return by_user._replace(days_left=days_left)
 
 
 def _predict_early(
@@ -258,6 +259,12 @@ def _without_nan(values: Floats | None) -> list[float | None] | None:
     if values is None:
         return None
     return [None if math.isnan(value) else value for value in values.tolist()]
+
+
+def _whole_numbers(values: Floats | None) -> list[int | None] | None:
+    if values is None:
+        return None
+    return [None if math.isnan(value) else int(value) for value in values.tolist()]
 
 
 def _reasons(loaded: _Loaded, matrix: Matrix, groups: Groups, rows: _Rows) -> list[str]:

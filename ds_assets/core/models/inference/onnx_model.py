@@ -256,6 +256,22 @@ def predict_spend(
     return chances * likely, *spend.spread.interval(chances, likely)
 
 
+def predict_days_left(
+    model: PredictionModel, chances: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Median days left of each user; not a number where it is further away than the history shows.
+
+    Args:
+        model: A target's model.
+        chances: Probability of leaving, shape (rows,).
+
+    Returns:
+        Array of shape (rows,), whole numbers; None without a survival curve.
+    """
+    survival = model.card.survival
+    return None if survival is None else survival.curve.days_left(chances)
+
+
 def explain(
     model: PredictionModel, features: pd.DataFrame, declared: Iterable[FeatureColumn]
 ) -> pa.ChunkedArray:

@@ -71,6 +71,7 @@ from ds_assets.core.models.training.group_models import (
     fit_group,
     fit_rows,
 )
+from ds_assets.core.models.training.survival import make_survival
 from ds_assets.core.targets import Target
 
 MAX_ROWS = 300_000
@@ -248,6 +249,9 @@ def _finish(
     spend = None if amounts is None else _spend(challenger, amounts, plan.seed)
     if amounts is not None and spend is not None:
         parts[AMOUNTS] = as_onnx(amounts.trees.learner)
+    survival = make_survival(
+        plan.target, plan.as_of, plan.snapshots, whole, rows.encoding, challenger
+    )
     facts = {
         "state": "ready",
         "twin_trained": challenger.validated[0].fold.validation.day,
@@ -260,6 +264,7 @@ def _finish(
         "calibration": _calibration(challenger, whole.line, plan.seed),
         "decision": decision,
         "spend": spend,
+        "survival": survival,
         "distributions": distributions(rows.rows.matrix, rows.encoding, complete_windows(kept)),
         "onnx_sha256": sha256_of([onnx]),
         "parts": {name: sha256_of([parts[name]]) for name in sorted(parts)},

@@ -74,6 +74,16 @@ def test_words_are_well_formed_markdown_of_known_things_alone(name: str) -> None
     assert "\n\n\n" not in text
 
 
+def test_when_users_leave_is_told_with_its_check() -> None:
+    text = words(make_full_card(), {})
+    assert "678 of 2,345 users of snapshots left" in text
+    assert "| 7 days | 14 days | 28 days | 56 days |" in text
+    assert "| 63.0% | 58.0% | 51.0% | 42.0% |" in text
+    assert "65.1% and 63.9% after 7 days" in text
+    assert "Concordance 0.791, of recency alone 0.664." in text
+    assert "When:" not in words(make_card(), {})
+
+
 def test_every_number_of_the_card_is_there() -> None:
     card = make_full_card()
     text = words(card, DRIFT)
@@ -152,7 +162,8 @@ def test_a_card_says_what_is_predicted_of_whom_and_when_it_was_trained() -> None
 
 
 def with_group(name: str, **facts: Any) -> ModelCard:
-    return make_full_card().model_copy(update={"groups": (make_group_card(name, **facts),)})
+    groups = (make_group_card(name, **facts),)
+    return make_full_card().model_copy(update={"groups": groups, "survival": None})
 
 
 @given(st.text(max_size=20))

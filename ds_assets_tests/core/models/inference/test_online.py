@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -99,6 +100,16 @@ def test_users_are_told_what_the_batch_says_bit_by_bit(day: str) -> None:
     expected = records(predict(frame, models))
     assert OnlineScorer(models, FEATURES).score(records(frame), reasons=True) == expected
     assert all(list(prediction) == PREDICTIONS.names for prediction in expected)
+
+
+def test_days_left_fall_as_the_chance_of_leaving_grows() -> None:
+    users = records(frame_of("whole"))
+    rows = OnlineScorer(days()["whole"], FEATURES).score(users, reasons=False)
+    by_chance = sorted(rows, key=lambda row: row["churn_probability"])
+    left = [math.inf if row["days_left"] is None else row["days_left"] for row in by_chance]
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) > 5
+    assert all((row["churn_probability"] >= 0.5) is (row["days_left"] == 0) for row in rows)
 
 
 @pytest.mark.parametrize("day", ["whole", "countries", "of clusters"])
