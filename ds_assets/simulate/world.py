@@ -144,7 +144,7 @@ class World:
     def law(self, day: int) -> Law:
         """What is probable on `day`, counted from 0: a pure function of the world and the day."""
         changed = self.changed_from is not None and day >= self.changed_from
-        news = self._news(day) * self.likes_news
+        news = self.news(day) * self.likes_news
         tenure = day - self.installed
         plays = self.active * self._weekday(day, changed)[self.player_type] * (1 + 0.3 * news)
         plays = on_own_day(np.minimum(plays, MAX_ACTIVE), self.weekly, tenure)
@@ -164,7 +164,7 @@ class World:
         # One who is new leaves six times as readily as one who has stayed for long.
         return np.asarray(np.minimum(leave * (1 + 5 * np.exp(-np.maximum(tenure, 0) / 10)), 0.5))
 
-    def _news(self, day: int) -> float:
+    def news(self, day: int) -> float:
         """How new the latest content update is: 1 on its day, then falling towards 0."""
         latest = self.updates[np.searchsorted(self.updates, day, "right") - 1]
         return float(np.exp(-(day - latest) / NEWS_FADES))
@@ -183,7 +183,7 @@ def build_world(options: SimulationOptions) -> World:
     users = options.users
     channel = _choose(rng.random(users), np.array([share for share, _ in CHANNELS.values()]))
     country = _choose(rng.random(users), np.array([share for share, _ in COUNTRIES.values()]))
-    player_type = _choose(rng.random(users), _type_mix()[channel, country])
+    player_type = _choose(rng.random(users), type_mix()[channel, country])
     changed_from = options.changed_from
     return World(
         start=options.start,
@@ -204,7 +204,7 @@ def _updates(options: SimulationOptions) -> Ints:
     return np.concatenate([[first], first + np.cumsum(gaps)])
 
 
-def _type_mix() -> Floats:
+def type_mix() -> Floats:
     """Shares of the types for each channel and country, of shape (channels, countries, types)."""
     shares = np.array([player_type.share for player_type in PLAYER_TYPES.values()])
     by_channel = np.array([factors for _, factors in CHANNELS.values()])
