@@ -62,9 +62,9 @@ def cohort_increments(
     f = engine.functions
     known_rows = _find_known_rows(activity, snapshots, game, engine)
     dates = _sum_dates(known_rows, engine)
-    users = _describe_users(dates, lifetimes, engine)
+    users = _describe_users(dates, lifetimes, game, engine)
     changes = _list_changes(dates, users, game, engine)
-    names = _name_values(known_rows, game, engine)
+    names = _name_values(known_rows, users, game, engine)
     has_name = (f.col("snapshot") == f.col("named_snapshot")) & (
         f.col("raw_value") == f.col("named_value")
     )
@@ -93,7 +93,7 @@ def count_left_out(
     """
     f = engine.functions
     known_rows = _find_known_rows(activity, snapshots, game, engine)
-    users = _describe_users(_sum_dates(known_rows, engine), lifetimes, engine)
+    users = _describe_users(_sum_dates(known_rows, engine), lifetimes, game, engine)
     without = f.sum(f.when(f.col("first_active").isNull(), f.lit(1)).otherwise(f.lit(0)))
     inactive = users.groupBy("snapshot").agg(without.alias("inactive"))
     is_late = f.datediff(f.col("snapshot"), f.col("event_date")) >= HISTORY_DAYS
@@ -172,7 +172,9 @@ def _sum_dates(known_rows: DataFrame, engine: Engine) -> DataFrame:
     )
 
 
-def _describe_users(dates: DataFrame, lifetimes: DataFrame, engine: Engine) -> DataFrame:
+def _describe_users(
+    dates: DataFrame, lifetimes: DataFrame, game: Game, engine: Engine
+) -> DataFrame:
     """One row for each snapshot and user: first days and value, now and a day before.
 
     Returns:
@@ -180,7 +182,7 @@ def _describe_users(dates: DataFrame, lifetimes: DataFrame, engine: Engine) -> D
         `_before`. Of users whose first active day is known from a roll-up only, the value before is
         the present one, as their whole history cannot change its cohort.
     """
-    f = engine.functions
+    f, by = engine.functions, game.cohorts.by
 
     def first(count: str) -> Any:
         return f.min(f.when(f.col(count) > 0, f.col("event_date")))
@@ -198,6 +200,7 @@ def _describe_users(dates: DataFrame, lifetimes: DataFrame, engine: Engine) -> D
         f.col("user_id").alias("earlier_user"),
         f.col("first_active_date").alias("earlier_active"),
         f.col("first_purchase_date").alias("earlier_purchase"),
+        (f.lit(ALL_USERS) if by is None else f.col(f"last_{by}")).alias("earlier_value"),
     )
     is_same = (f.col("roll_up") == f.col("earlier_dt")) & (
         f.col("user_id") == f.col("earlier_user")
@@ -209,7 +212,10 @@ def _describe_users(dates: DataFrame, lifetimes: DataFrame, engine: Engine) -> D
         age = f.datediff(f.col("snapshot"), f.col(date))
         return f.when(age >= HISTORY_DAYS, f.col(date))
 
-    value = f.coalesce(f.col("value"), f.lit(UNKNOWN))
+    is_older = out_of_reach("earlier_active").isNotNull()
+    # The channel may have come with the first event only.
+    earlier_value = f.when(is_older, shortened(f, f.col("earlier_value")))
+    value = f.coalesce(f.col("value"), earlier_value, f.lit(UNKNOWN))
     value_before = f.coalesce(f.col("value_before"), f.lit(UNKNOWN))
     return both.select(
         *("snapshot", "user_id"),
@@ -221,17 +227,16 @@ def _describe_users(dates: DataFrame, lifetimes: DataFrame, engine: Engine) -> D
             for end in ("", "_before")
         ),
         value.alias("value"),
-        f.when(out_of_reach("earlier_active").isNotNull(), value)
-        .otherwise(value_before)
-        .alias("value_before"),
+        f.when(is_older, value).otherwise(value_before).alias("value_before"),
     )
 
 
-def _name_values(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame:
+def _name_values(known_rows: DataFrame, users: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """The values that have rows of their own: those with a cost, and the largest of the others.
 
-    Their size is the number of rows in all dates that a snapshot can add to, which changes slowly:
-    a value that becomes large enough, or no longer is, has a part of its rows as `OTHER`.
+    Their size is the number of rows in all dates that a snapshot can add to, and of its users. It
+    changes slowly: a value that becomes large enough, or no longer is, has a part of its rows as
+    `OTHER`.
 
     Returns:
         Columns named_snapshot and named_value.
@@ -240,7 +245,8 @@ def _name_values(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame
     values = known_rows.select(
         "snapshot", f.coalesce(f.col("value"), f.lit(UNKNOWN)).alias("value")
     )
-    sizes = values.groupBy("snapshot", "value").agg(f.count("*").alias("size"))
+    of_users = users.select("snapshot", "value")
+    sizes = values.union(of_users).groupBy("snapshot", "value").agg(f.count("*").alias("size"))
     is_kept = f.col("value").isin([UNKNOWN, ALL_USERS, *game.cohorts.cost_per_user])
     flagged = sizes.select("snapshot", "value", "size", _flag(f, is_kept).alias("is_kept"))
     by_size = engine.window.partitionBy("snapshot", "is_kept").orderBy(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ds_assets.core.aggregates import exact_sum
+from ds_assets.core.aggregates import exact_sum, latest
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.known_days import describe_days
 from ds_assets.core.measures import stored_measures
@@ -79,9 +79,24 @@ def user_lifetimes_table(game: Game) -> Table:
                 for name, what in DECAYED.items()
                 for days in HALF_LIVES
             ),
+            *(
+                Column(
+                    name,
+                    "text",
+                    "Latest value of the attribute, which may have come with the first event only.",
+                    nullable=True,
+                    is_recent=True,
+                )
+                for name in _latest_texts(game)
+            ),
         ),
         ("user_id",),
     )
+
+
+def _latest_texts(game: Game) -> list[str]:
+    """Columns with the latest value of each text attribute, by which cohorts may be formed."""
+    return [f"last_{name}" for name, it in game.attributes.items() if it.type == "text"]
 
 
 def _rhythm_columns(kind: str, noun: str) -> list[Column]:
@@ -145,11 +160,17 @@ def roll_up(
         & (f.col("event_date") <= f.col("until")),
     )
     measures = [measure.name for measure in stored_measures(game)]
+    texts = _latest_texts(game)
     dates = arrived.groupBy("until", "user_id", "event_date").agg(
-        f.sum("activities").alias("activities"), *sum_measures(f, game)
+        f.sum("activities").alias("activities"),
+        *sum_measures(f, game),
+        *(latest(f, "last_time", text).alias(text) for text in texts),
     )
-    days = describe_days(dates, "until", measures, game, engine)
-    recent = days.groupBy("user_id").agg(*summarize(f, game, _is_any))
+    days = describe_days(dates, "until", [*measures, *texts], game, engine)
+    recent = days.groupBy("user_id").agg(
+        *summarize(f, game, _is_any),
+        *(latest(f, "event_date", text).alias(f"{_RECENT}{text}") for text in texts),
+    )
     before = rename_earlier(earlier, game, engine)
     is_same = f.col("user_id") == f.col(f"{_EARLIER}user")
     both = recent.join(before, is_same, "full").crossJoin(period)
@@ -159,6 +180,10 @@ def roll_up(
         "roll_up",
         f.coalesce(f.col("user_id"), f.col(f"{_EARLIER}user")).alias("user_id"),
         *continue_lifetimes(f, game, "after", "until"),
+        *(
+            f.coalesce(f.col(f"{_RECENT}{text}"), f.col(f"{_EARLIER}{text}")).alias(text)
+            for text in texts
+        ),
     )
 
 
@@ -203,7 +228,8 @@ def summarize(f: Any, game: Game, is_recent: Callable[[Any], Any]) -> list[Any]:
         is_recent: Given a column of dates, whether they lie after the roll-up that is continued.
 
     Returns:
-        The columns of `user_lifetimes_table(game)`, of rows of `describe_days`, with another name.
+        The numbers and dates of `user_lifetimes_table(game)`, of rows of `describe_days`, with
+        another name.
     """
     is_counted = is_recent(f.col("event_date"))
 
@@ -244,8 +270,8 @@ def continue_lifetimes(f: Any, game: Game, after: str, until: str) -> list[Any]:
         until: Column of the later one, to which decayed sums refer.
 
     Returns:
-        The columns of `user_lifetimes_table(game)`, given rows with those of `rename_earlier` and
-        of `summarize`, either of which may be missing for a user.
+        The numbers and dates of `user_lifetimes_table(game)`, given rows with those of
+        `rename_earlier` and of `summarize`, either of which may be missing for a user.
     """
     pause = open_days_between(f, f.col(after), f.col(until), game.closed_days)
 

@@ -129,7 +129,8 @@ def random_cohorts(seed: int, *, days: int, users: int = 60, is_steady: bool = F
         seed: Of the generator.
         days: Number of days.
         users: Number of users.
-        is_steady: Whether users begin with activity, and their value never changes.
+        is_steady: Whether users begin with activity, and their value, which some of them have with
+            the first event only, never changes.
     """
     chance = random.Random(seed)
     values = (None, "KR", "US", "é")
@@ -138,6 +139,7 @@ def random_cohorts(seed: int, *, days: int, users: int = 60, is_steady: bool = F
         start, own_value = chance.randrange(days), chance.choice(values)
         if is_steady:
             rows.append(make_row(f"user {number}", start, last_country=own_value))
+        later_value = own_value if chance.random() < 0.5 else None
         for _ in range(chance.choice((1, 3, 12))):
             dated = min(start + chance.choice((0, 0, 1, 2, 5, 9, 30, 70)), days - 1)
             arrived = min(dated + chance.choice((-1, 0, 0, 0, 0, 1, 2, 6, 20)), days - 1)
@@ -150,7 +152,7 @@ def random_cohorts(seed: int, *, days: int, users: int = 60, is_steady: bool = F
                     activities=chance.choice((0, 1, 2)),
                     purchases=chance.choice((0, 0, 1)),
                     spend=chance.randint(-4, 40) / 4,
-                    last_country=own_value if is_steady else chance.choice(values),
+                    last_country=later_value if is_steady else chance.choice(values),
                 )
             )
     return unique(rows)
@@ -237,6 +239,17 @@ def test_a_user_who_returns_after_a_long_pause_is_not_new(tmp_path: Path) -> Non
     (row,) = world.list_increments([day(back)])
     assert (row["cohort"].date(), row["age_days"]) == (day(0), HISTORY_DAYS + 20)
     assert (row["users"], row["active_users"], row["spend"]) == (0, 1, 3.0)
+
+
+def test_a_value_that_came_with_the_first_event_only_stays_for_the_whole_life(
+    tmp_path: Path,
+) -> None:
+    world = Grouped(tmp_path, GAME)
+    days = [5, *range(20, 200, 10)]
+    rows = [make_row("u", number, last_country="US" if number == 5 else None) for number in days]
+    world.roll_up(rows, day(days[-1]))
+    increments = world.list_increments([day(number) for number in days])
+    assert [(row["value"], row["active_users"]) for row in increments] == [("US", 1)] * len(days)
 
 
 def test_ages_beyond_a_year_are_not_counted(tmp_path: Path) -> None:
