@@ -8,6 +8,7 @@ and the delivered predictions are compared with the logs of the days after them.
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from benchmarks.validation import (
     share_of_best,
     truth,
 )
+from benchmarks.when_users_leave import departure_rows
 from ds_assets.assets import prediction_outcomes
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.baselines import recency_scores
@@ -64,6 +66,8 @@ MEAN_ABOVE = Goal(comparison=">=", limit=0.005)
 SHOP_BUYERS, SHOP_JUDGED = 24_000, (500, 590, 670)
 PAUSING_USERS, PAUSING_DAYS, PAUSING_JUDGED = 20_000, 350, (250, 290, 330)
 YOUNG_USERS, YOUNG_DAYS, YOUNG_JUDGED = 20_000, 42, (20, 27, 34)
+WHEN_DEMO_DAYS = (dt.date(2017, 7, 31), dt.date(2017, 9, 30))
+WHEN_USERS, WHEN_DAYS, WHEN_JUDGED = 40_000, 190, (110, 124)
 QUICK_FEWER = 4
 """How many times fewer users a quick run simulates."""
 
@@ -288,6 +292,20 @@ def young_rows(folder: Path, users: int) -> Iterator[Row]:
     yield from baseline_rows("young", _predict(folder, days), days, truth_of=folder)
 
 
+def when_demo_rows(folder: Path, days: Sequence[dt.date]) -> Iterator[Row]:
+    """When users leave, beside a Cox model, on days of the demo."""
+    yield from departure_rows("demo", _predict_demo(folder, days), days)
+
+
+def when_simulated_rows(
+    folder: Path, users: int, days: int, judged: Sequence[int]
+) -> Iterator[Row]:
+    """The same on days of the ordinary simulated game."""
+    _simulate(folder, SimulationOptions(users=users, days=days, start=START))
+    judged_days = [START + dt.timedelta(number) for number in judged]
+    yield from departure_rows("simulated", _predict(folder, judged_days), judged_days)
+
+
 def _predict_demo(folder: Path, days: Sequence[dt.date]) -> Judge:
     say("  the demo's logs")
     write_source(folder / "source")
@@ -322,5 +340,9 @@ PARTS: Mapping[str, Callable[[Path, int], Iterator[Row]]] = {
     "shop": lambda folder, fewer: shop_rows(folder, ShopOptions(SHOP_BUYERS // fewer)),
     "pauses": lambda folder, fewer: pausing_rows(folder, PAUSING_USERS // fewer),
     "young": lambda folder, fewer: young_rows(folder, YOUNG_USERS // fewer),
+    "when": lambda folder, fewer: chain(
+        when_demo_rows(folder / "demo", WHEN_DEMO_DAYS),
+        when_simulated_rows(folder / "simulated", WHEN_USERS // fewer, WHEN_DAYS, WHEN_JUDGED),
+    ),
 }
 """What can be measured alone, given a folder and how many times fewer users than in a whole run."""

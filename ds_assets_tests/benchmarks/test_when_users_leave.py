@@ -1,5 +1,9 @@
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from benchmarks import bench_quality
 from benchmarks.controls.departures import Departures
 from benchmarks.when_users_leave import concordance_row, curve_rows, median_row
 from ds_assets.core.models.arrays import Floats
@@ -42,3 +46,11 @@ def test_the_better_order_has_the_higher_concordance() -> None:
     assert row.value is not None
     assert row.value > 0.15
     assert row.holds
+
+
+@pytest.mark.slow
+def test_when_users_leave_is_measured_in_a_simulated_game(tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
+    rows = list(bench_quality.when_simulated_rows(tmp_path / "when", 600, 80, (55,)))
+    assert {row.unit for row in rows} == {"C", "ECE", "share"}
+    assert all(row.name.startswith("when, simulated, 2026-02-25") for row in rows)
