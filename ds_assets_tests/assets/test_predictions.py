@@ -27,12 +27,23 @@ def test_a_day_with_models_says_everything_of_every_user() -> None:
     assert list(predictions.columns) == PREDICTIONS.names
     assert predictions["user_id"].is_unique
     before = ["churn_missing", "payment_missing", *OPTIONAL]
-    columns = [name for name in PREDICTIONS.names if name not in before]
+    columns = [name for name in PREDICTIONS.names if name not in {*before, "days_left"}]
     assert predictions[columns].notna().all(axis=None)
     assert predictions[before].isna().all(axis=None)
     for target in BUILT_IN:
         assert predictions[target.probability_column].between(0, 1).all()
         assert predictions[target.probability_column].nunique() > 20
+
+
+def test_users_who_have_more_likely_left_have_no_days_left_and_others_some_as_far_as_is_known() -> (
+    None
+):
+    predictions = rows(LAST)
+    has_left = predictions["churn_probability"] >= 0.5
+    assert (predictions["days_left"][has_left] == 0).all()
+    assert (predictions["days_left"][~has_left].dropna() > 0).all()
+    assert predictions["days_left"][~has_left].nunique() > 10
+    assert rows(day(9))["days_left"].isna().all()
 
 
 def test_before_the_first_model_every_user_has_early_predictions() -> None:
