@@ -1,4 +1,4 @@
-"""The first days of users, of whom little is known yet, and whom a game loses most.
+"""The first days of users: little is known about them yet, and most of those a game loses are new.
 
 Scope: the names of these days, and which users are in them.
 """

@@ -693,3 +693,49 @@ def test_leaving_is_learnt_out_of_time_as_well_as_the_noise_allows() -> None:
     labels = leavers(unseen, seed=7).to_numpy()
     assert chances[labels].mean() > chances[~labels].mean() + 0.2
     assert chances.mean() == pytest.approx(labels.mean(), abs=0.05)
+
+
+def stand_in_early(monkeypatch: pytest.MonkeyPatch, snapshots: Sequence[LabelledSnapshot]) -> None:
+    """Let the early model know what comes, or nothing where there are no snapshots."""
+    labels = pd.concat([snapshot.labels for snapshot in snapshots]) if snapshots else None
+
+    def contender(_: object, features: pd.DataFrame) -> dict[str, Floats]:
+        if labels is None:
+            return {"early": np.full(len(features), 0.01)}
+        is_positive = snapshots[-1].labels.loc[features["user_id"]].to_numpy()
+        return {"early": np.where(is_positive, 0.99, 0.01)}
+
+    monkeypatch.setattr(module, "early_contender", contender)
+
+
+def test_the_early_model_predicts_on_while_the_first_trained_model_is_worse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    snapshots = small()
+    stand_in_early(monkeypatch, snapshots)
+    first = trained(snapshots)
+    assert first.onnx is None
+    assert first.card.state == "not_enough_data"
+    (reason,) = first.card.reasons
+    latest = snapshots[-1].day
+    assert reason.startswith(
+        f"a trained model is worse than the early one on the validation snapshot {latest}, by 0."
+    )
+
+
+def test_the_first_trained_model_that_is_no_worse_than_the_early_one_is_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in_early(monkeypatch, [])
+    assert trained(small()).card.state == "ready"
+
+
+def test_a_trained_model_that_has_taken_over_never_gives_way_to_the_early_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    champion = champion_of(yesterdays())
+    snapshots = small(7)
+    stand_in_early(monkeypatch, snapshots)
+    later = trained(snapshots, as_of=weeks(9), champion=champion)
+    assert later.card.state == "ready"
+    assert "early" in later.card.folds[0].contenders
