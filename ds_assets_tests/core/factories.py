@@ -79,6 +79,7 @@ def make_features(users: int = 300, seed: int = 0, game: Game | None = None) -> 
         "last_level": np.floor(tenure * rate),
     }
     names = user_features_table(game).names
+    columns["lifetime_days_since_purchase"] = columns["days_since_purchase"]
     others = dict.fromkeys(set(names) - columns.keys(), np.round(10 * rate, 2))
     return pd.DataFrame(columns | others)[names]
 

@@ -138,7 +138,7 @@ def test_each_user_of_the_population_has_a_probability_with_reasons(name: str) -
     own = rows[rows["target"] == name]
     features = pd.read_parquet(played().lake.local(table_file("user_features", LAST)))
     if TARGETS[name].get("population") == "never_paid":
-        features = features[features["days_since_purchase"].isna()]
+        features = features[features["lifetime_days_since_purchase"].isna()]
     assert sorted(own["user_id"]) == sorted(features["user_id"])
     assert own["probability"].between(0, 1).all()
     assert own["probability"].nunique() > 20

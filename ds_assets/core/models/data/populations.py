@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 from ds_assets.core.encoding import is_missing
 from ds_assets.game import Population
 
-PURCHASE_AGO = "days_since_purchase"
-"""The feature that is missing for users without a purchase."""
+PURCHASE_AGO = "lifetime_days_since_purchase"
+"""The feature that is missing for users who have never paid."""
 
 
 def in_population(features: pd.DataFrame, population: Population) -> NDArray[np.bool_]:
-    """Which users of a features frame belong to a population, shape (rows,).
-
-    A purchase is known of as far back as the longest window reaches.
-    """
+    """Which users of a features frame belong to a population, shape (rows,)."""
     if population == "all":
         return np.ones(len(features), dtype=bool)
     has_paid = features[PURCHASE_AGO].notna().to_numpy(dtype=bool)
