@@ -66,6 +66,13 @@ class Encoding(BaseModel):
 
     features: tuple[Feature, ...]
 
+    # Pydantic compares what is cached as well, and arrays have no truth value.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Encoding) and self.features == other.features
+
+    def __hash__(self) -> int:
+        return hash(self.features)
+
     @property
     def names(self) -> list[str]:
         """Names of the features, in order."""

@@ -250,3 +250,12 @@ def test_a_date_is_not_a_feature() -> None:
 def test_an_encoding_survives_json() -> None:
     encoding = fit_encoding([make_features(30)])
     assert Encoding.model_validate_json(encoding.model_dump_json()) == encoding
+
+
+def test_encodings_are_equal_whatever_has_been_worked_out_of_them() -> None:
+    used, other = (fit_encoding([pd.DataFrame({"last_country": ["KR", "US"]})]) for _ in range(2))
+    for encoding in (used, other):
+        assert len(encoding.other_codes) == 1
+    assert used == other
+    assert hash(used) == hash(other)
+    assert used != fit_encoding([pd.DataFrame({"last_country": ["KR", "DE"]})])
