@@ -7,13 +7,17 @@ Scope: which groups have enough users to try, and the comparison on a later snap
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
+
+from ds_assets.core.first_days import FIRST_DAYS
 from ds_assets.core.models.arrays import Floats
 from ds_assets.core.models.data.snapshots import Fold, LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import has_enough
 from ds_assets.core.models.data.training_rows import Rows, members_of
-from ds_assets.core.models.evaluation.metrics import Measure, mean_difference
+from ds_assets.core.models.evaluation.metrics import Measure, log_losses, mean_of
 from ds_assets.core.models.learning.calibration import UNCHANGED, sigmoid
 from ds_assets.core.models.learning.learner import (
     OWN_SHARES,
@@ -99,7 +103,9 @@ def contest(
 ) -> Contest:
     """Let a model of each group compete with those that serve it on its later users.
 
-    Users in their first days may have been given a model of their user group before.
+    Where the user groups' own models are better beyond noise for all of their users together, a
+    group need not prove it alone, which few groups have the users for. Users in their first days
+    may have been given a model of their user group before.
 
     Args:
         fold: The snapshots.
@@ -111,44 +117,91 @@ def contest(
     """
     decisions: list[GroupDecision] = []
     winners: dict[str, GroupClassifier] = {}
-    for group in groups:
-        if not has_enough(_of_group(fold, group)):
-            decisions.append(GroupDecision(group, has_own_model=False, reason=TOO_FEW_USERS))
-            continue
-        pooled = fit_group(rows.training.of_group(group), whole, OWN_SHARES[0], seed, max_fit_rows)
-        decision, winner = _compare(group, pooled, Ensemble(whole, winners), rows, seed)
-        decisions.append(decision)
-        if winner is not None:
-            winners[group] = winner
+    by_kind = groupby(groups, key=lambda group: group in FIRST_DAYS)
+    for of_first_days, members in by_kind:
+        serving = Ensemble(whole, dict(winners))
+        trials = [
+            _try_group(group, serving, rows, seed, max_fit_rows)
+            if has_enough(_of_group(fold, group))
+            else group
+            for group in members
+        ]
+        differ = not of_first_days and _differ_together(trials, seed)
+        for trial in trials:
+            decision, winner = _decide(trial, seed, differ_together=differ)
+            decisions.append(decision)
+            if winner is not None:
+                winners[decision.group] = winner
     return Contest(tuple(decisions), winners)
 
 
-def _compare(
-    group: str, pooled: GroupClassifier, serving: Ensemble, rows: FoldRows, seed: int
-) -> tuple[GroupDecision, GroupClassifier | None]:
-    """Compare a group's own models with those that serve it: the simplest stays unless beaten."""
+@dataclass(frozen=True)
+class _Trial:
+    """Models of a group, and how they do on its later users.
+
+    Attributes:
+        group: Its name.
+        pooled: The mean of a model of its rows and of the global one.
+        alone: The model of its rows.
+        pooled_losses: Log loss of the former less that of what serves the users, shape (users,).
+        alone_losses: The same of the latter.
+    """
+
+    group: str
+    pooled: GroupClassifier
+    alone: GroupClassifier
+    pooled_losses: Floats
+    alone_losses: Floats
+
+
+def _try_group(
+    group: str, serving: Ensemble, rows: FoldRows, seed: int, max_fit_rows: int | None
+) -> _Trial:
     users, training = rows.validation.of_group(group), rows.training.of_group(group)
-    alone = replace(pooled, own_share=OWN_SHARES[1]).calibrated(training)
-    labels, whole_chances = users.labels, sigmoid(serving.log_odds(users))
-    pooled_chances, alone_chances = (
-        sigmoid(users.predict(model.log_odds)) for model in (pooled, alone)
+    pooled_share, whole_share = OWN_SHARES
+    pooled = fit_group(training, serving.whole, pooled_share, seed, max_fit_rows)
+    alone = replace(pooled, own_share=whole_share).calibrated(training)
+    served, *losses = (
+        log_losses(users.labels, sigmoid(odds))
+        for odds in (
+            serving.log_odds(users),
+            users.predict(pooled.log_odds),
+            users.predict(alone.log_odds),
+        )
     )
-    difference = mean_difference(labels, pooled_chances, whole_chances, seed)
-    alone_difference = mean_difference(labels, alone_chances, whole_chances, seed)
-    is_alone_better = mean_difference(labels, alone_chances, pooled_chances, seed).high < 0
-    if alone_difference.high < 0 and is_alone_better:
-        reason = "its own model is better"
-        return GroupDecision(
-            group, has_own_model=True, reason=reason, difference=alone_difference
-        ), alone
-    if difference.high < 0:
+    return _Trial(group, pooled, alone, *(own - served for own in losses))
+
+
+def _differ_together(trials: Sequence[_Trial | str], seed: int) -> bool:
+    """Whether the pooled models of several groups are better for their users taken together."""
+    losses = [trial.pooled_losses for trial in trials if isinstance(trial, _Trial)]
+    return len(losses) > 1 and mean_of(np.concatenate(losses), seed).high < 0
+
+
+def _decide(
+    trial: _Trial | str, seed: int, *, differ_together: bool
+) -> tuple[GroupDecision, GroupClassifier | None]:
+    """Choose a group's model: the simplest stays unless it is beaten.
+
+    Args:
+        trial: The group's models, or the name of a group with too few users.
+        seed: Makes intervals repeatable.
+        differ_together: Whether the models of all groups together are better beyond noise.
+    """
+    if isinstance(trial, str):
+        return GroupDecision(trial, has_own_model=False, reason=TOO_FEW_USERS), None
+    pooled, alone = mean_of(trial.pooled_losses, seed), mean_of(trial.alone_losses, seed)
+    is_alone_best = mean_of(trial.alone_losses - trial.pooled_losses, seed).high < 0
+    if alone.high < 0 and is_alone_best:
+        return GroupDecision(trial.group, True, "its own model is better", alone), trial.alone
+    if pooled.high < 0:
         reason = "the mean of its own model and the global one is better"
-        return GroupDecision(
-            group, has_own_model=True, reason=reason, difference=difference
-        ), pooled
-    compared = "worse" if difference.low > 0 else "no better beyond noise"
-    reason = f"its own model is {compared}"
-    return GroupDecision(group, has_own_model=False, reason=reason, difference=difference), None
+        return GroupDecision(trial.group, True, reason, pooled), trial.pooled
+    if differ_together and pooled.value < 0:
+        reason = "means of own models and the global one are better for all groups together"
+        return GroupDecision(trial.group, True, reason, pooled), trial.pooled
+    compared = "worse" if pooled.low > 0 else "no better beyond noise"
+    return GroupDecision(trial.group, False, f"its own model is {compared}", pooled), None
 
 
 def decline_contest(groups: Sequence[str]) -> Contest:

@@ -104,6 +104,19 @@ def test_a_group_that_differs_a_little_gets_the_mean_of_both_models() -> None:
         np.testing.assert_allclose(own.raw(users.matrix), expected)
 
 
+def test_groups_that_differ_together_need_not_prove_it_alone() -> None:
+    def rule(features: pd.DataFrame) -> Floats:
+        return np.asarray(features["x"] * (1 + 0.4 * features["side"]))
+
+    result, _, _ = held(make_fold(rule, users=800, groups="side"))
+    together = "means of own models and the global one are better for all groups together"
+    assert [decision.reason for decision in result.decisions] == [together] * 2
+    for decision in result.decisions:
+        assert decision.difference is not None
+        assert decision.difference.value < 0 < decision.difference.high
+    assert {own.own_share for own in result.winners.values()} == {0.5}
+
+
 def with_ages(snapshot: LabelledSnapshot) -> LabelledSnapshot:
     """The same users, those of the one side on their first day."""
     is_right = snapshot.features[USER_GROUP] == "cluster=1"
