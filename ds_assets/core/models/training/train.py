@@ -37,9 +37,7 @@ from ds_assets.core.models.data.training_rows import (
     rows_of,
 )
 from ds_assets.core.models.evaluation.drift import distributions
-from ds_assets.core.models.evaluation.metrics import mean_difference
 from ds_assets.core.models.learning.calibration import HALF_LIFE, Calibration
-from ds_assets.core.models.learning.early_model import EARLY
 from ds_assets.core.models.learning.learner import FittedClassifier, hyper_parameters
 from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.core.models.learning.spend import (
@@ -110,13 +108,12 @@ def train(
         snapshots: Matured snapshots, in any order; features with the column `user_group`.
         missing: Snapshots that should have been used but are not stored, for the card.
         champion: The model of the days before, which stays where the new one is worse beyond
-            noise, or where there is not enough data for a new one. Without one, the new model must
-            not be worse beyond noise than the early model.
+            noise, or where there is not enough data for a new one.
         seed: Makes training repeatable.
 
     Returns:
-        The card, and the model if there was enough data to train and validate it, and if it is no
-        worse than what there is: a model that cannot be validated is not delivered.
+        The card, and the model if there was enough data to train and validate it: a model that
+        cannot be validated is not delivered.
 
     Raises:
         ValueError: a snapshot has not matured on `as_of`, is there twice, or has labels of other
@@ -132,9 +129,6 @@ def train(
     decision, champion_scores = _decide(challenger, champion, plan)
     if champion is not None and champion_scores is not None and decision.kept == "champion":
         return _keep_champion(champion, challenger, decision, champion_scores, plan)
-    better = _compare_with_early(challenger.validated[0], plan) if champion is None else None
-    if better is not None:
-        return _without_model(plan, (better,), None)
     return _finish(challenger, decision, champion_scores, plan)
 
 
@@ -196,28 +190,10 @@ def _without_challenger(
         version = champion.card.version
         decision = Decision(kept="champion", champion=version, difference=None, reason=reason)
         return _deliver_again(champion, decision, champion.card.folds, plan)
-    return _without_model(plan, words, enough_on(lack))
-
-
-def _without_model(plan: _Plan, reasons: tuple[str, ...], enough: dt.date | None) -> TrainedModel:
-    """Only the card, which says why there is no model, and when there will be enough data."""
-    card = _make_blank_card(plan, plan.snapshots, _rows(plan.snapshots))
-    facts = {"reasons": reasons, "enough_on": enough}
-    return TrainedModel(card.model_copy(update=facts), None, {})
-
-
-def _compare_with_early(latest: ValidatedFold, plan: _Plan) -> str | None:
-    """Why the early model predicts on, in words; None where it is not better beyond noise."""
-    early = _early(latest, plan).get(EARLY)
-    if early is None:
-        return None
-    labels = latest.validation.labels
-    difference = mean_difference(labels, latest.probabilities, early, plan.seed)
-    if difference.low <= 0:
-        return None
-    return (
-        f"a trained model is worse than the early one on the validation snapshot "
-        f"{latest.fold.validation.day}, by {difference.value:.4f} of log loss"
+    rows = _rows(plan.snapshots)
+    facts = {"reasons": words, "enough_on": enough_on(lack)}
+    return TrainedModel(
+        _make_blank_card(plan, plan.snapshots, rows).model_copy(update=facts), None, {}
     )
 
 
