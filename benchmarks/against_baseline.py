@@ -90,6 +90,7 @@ def baseline_rows(
                 differences.append(difference.value)
                 against = f"the baseline, {area(contest.labels, contest.baseline):.4f}"
                 yield difference_row(about, difference, against, "high")
+                yield combined_row(about, contest)
                 fitted = contest.bg_nbd.probabilities
                 beside = area_difference(contest.labels, contest.ours, fitted)
                 against = f"a fitted BG/NBD, {area(contest.labels, fitted):.4f}"
@@ -135,6 +136,19 @@ def share_row(about: str, contest: Contest, best: Floats) -> Row:
     )
     against = f"the truth (the baseline {theirs:.4f})"
     return value_row(f"{about}: share of the best AUC", ours, "share", against)
+
+
+def combined_row(about: str, contest: Contest) -> Row:
+    """How much better than the baseline the mean of both is.
+
+    Models that know different things gain from each other; two that know the same, and are as far
+    from what can be known, do not.
+    """
+    both = (contest.ours + contest.baseline) / 2
+    difference = area_difference(contest.labels, both, contest.baseline)
+    interval = f"{difference.low:+.4f} to {difference.high:+.4f}"
+    name = f"{about}: AUC more of the mean of both"
+    return value_row(name, difference.value, "AUC", f"the baseline ({interval})")
 
 
 def level_rows(about: str, contest: Contest) -> Iterator[Row]:

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import bench_quality, validation
-from benchmarks.against_baseline import Contest, level_rows, share_row, total_row
+from benchmarks.against_baseline import Contest, combined_row, level_rows, share_row, total_row
 from benchmarks.controls.bg_nbd import Forecast
 
 
@@ -25,6 +26,15 @@ def test_calibration_has_a_goal_only_where_users_are_many() -> None:
     few, many = ([row.holds for row in level_rows("x", contest_of(n))] for n in (500, 8_000))
     assert few[:2] == [None, None]
     assert many[:2] == [None, True]
+
+
+def test_the_mean_of_both_gains_where_they_know_different_things() -> None:
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(2, 4_000))
+    ours, theirs, all_of_it = (1 / (1 + np.exp(-x)) for x in (*parts, parts.sum(axis=0)))
+    contest = Contest(rng.random(4_000) < all_of_it, ours, theirs, Forecast(ours, ours))
+    assert (combined_row("x", contest).value or 0) > 0.05
+    assert combined_row("x", replace(contest, ours=theirs)).value == 0
 
 
 def test_the_truth_itself_reaches_all_of_the_best() -> None:
