@@ -285,7 +285,7 @@ def test_a_difference_is_sure_only_where_the_users_agree_on_it(
 @pytest.mark.slow
 def test_quality_of_a_small_game_is_measured_against_its_truth(tmp_path: Path) -> None:
     rows = list(bench_quality.simulated_rows(tmp_path / "game", 900, 38, [30]))
-    assert [row.unit for row in rows] == ["share", "ECE"] * 2
+    assert [row.unit for row in rows] == ["share", "ECE"] * 2 + ["share"] * 4
     units_and_values = [(row.unit, row.value or 0) for row in rows]
     assert all(0.5 < share < 1.1 for unit, share in units_and_values if unit == "share"), (
         units_and_values

@@ -12,6 +12,7 @@ from ds_assets.core.checksum import checksum
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
+    COHORTS,
     EVENT_IDS,
     MODEL_METRICS,
     PREDICTION_OUTCOMES,
@@ -116,7 +117,7 @@ def find_wrong_deliveries(installation: Installation) -> list[str]:
     expected = {
         _delivery(PREDICTIONS.name, day): checksum(read_predictions(day, lake)) for day in days
     }
-    for table in (CLUSTER_PROFILES, PREDICTION_OUTCOMES):
+    for table in (CLUSTER_PROFILES, COHORTS, PREDICTION_OUTCOMES):
         reports = {day: read_rows(table, day, lake) for day in stored_days(table.name, lake)}
         expected |= {
             _delivery(table.name, day): checksum(rows)
