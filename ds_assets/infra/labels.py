@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from ds_assets.core import labels
@@ -52,14 +53,18 @@ def labels_of(
 
     Args:
         target: What is predicted.
-        users: User ids of a snapshot.
+        users: User ids of a snapshot, each once.
         spend_by_user: What `outcomes_of` returned for it.
     """
-    reached = users.isin(spend_by_user.index).set_axis(users)
-    positive = ~reached if target.label.is_negated else reached
-    if target.amount_column is None:
-        return positive, None
-    return positive, spend_by_user.reindex(pd.Index(users)).fillna(0.0)
+    index = pd.Index(users)
+    # One search for both; `isin` and `reindex` of texts take four times as long.
+    places = index.get_indexer(spend_by_user.index)
+    is_own = places >= 0
+    reached, spend = np.zeros(len(index), dtype=bool), np.zeros(len(index))
+    reached[places[is_own]] = True
+    spend[places[is_own]] = spend_by_user.to_numpy(np.float64)[is_own]
+    positive = pd.Series(~reached if target.label.is_negated else reached, index)
+    return positive, None if target.amount_column is None else pd.Series(spend, index)
 
 
 def outcomes_of(
