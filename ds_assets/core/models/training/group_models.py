@@ -41,7 +41,8 @@ class Ensemble:
         """Log-odds of each row by the model that answers for its user, shape (rows,)."""
         odds = rows.predict(self.whole.log_odds)
         for group, own in self.groups.items():
-            odds[rows.members(group)] = rows.of_group(group).predict(own.log_odds)
+            members = rows.members(group)
+            odds[members] = rows.chosen(members).predict(own.log_odds)
         return odds
 
     def uncalibrated(self) -> "Ensemble":
@@ -191,8 +192,7 @@ def _decide(
     if isinstance(trial, str):
         return GroupDecision(trial, has_own_model=False, reason=TOO_FEW_USERS), None
     pooled, alone = mean_of(trial.pooled_losses, seed), mean_of(trial.alone_losses, seed)
-    is_alone_best = mean_of(trial.alone_losses - trial.pooled_losses, seed).high < 0
-    if alone.high < 0 and is_alone_best:
+    if alone.high < 0 and mean_of(trial.alone_losses - trial.pooled_losses, seed).high < 0:
         return GroupDecision(trial.group, True, "its own model is better", alone), trial.alone
     if pooled.high < 0:
         reason = "the mean of its own model and the global one is better"
@@ -216,11 +216,7 @@ def fit_rows(
     training: Rows, share: float, seed: int, max_rows: int | None = None, slope: float = 1.0
 ) -> FittedClassifier:
     """A model of training rows, at their level; see `fit_classifier`."""
-    categories = training.encoding.categorical
-    fitted = fit_classifier(
-        training.matrix, training.labels, share, seed, max_rows, categories=categories
-    )
-    return fitted.calibrated(training, slope)
+    return _fit_uncalibrated(training, share, seed, max_rows).calibrated(training, slope)
 
 
 def fit_group(
@@ -241,8 +237,17 @@ def fit_group(
         max_rows: Rows that it is fitted to at most; none: all.
         slope: Slope of its calibration.
     """
-    own = fit_rows(training, whole.share, seed, max_rows)
+    own = _fit_uncalibrated(training, whole.share, seed, max_rows)
     return GroupClassifier(own, whole, own_share).calibrated(training, slope)
+
+
+def _fit_uncalibrated(
+    training: Rows, share: float, seed: int, max_rows: int | None
+) -> FittedClassifier:
+    categories = training.encoding.categorical
+    return fit_classifier(
+        training.matrix, training.labels, share, seed, max_rows, categories=categories
+    )
 
 
 def can_fit(training: Rows, group: str) -> bool:
