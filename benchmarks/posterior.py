@@ -11,7 +11,6 @@ Scope: probabilities of churn and payment of some users of the ordinary simulate
 """
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -67,6 +66,10 @@ class Behaviour:
     sessions: Ints
     purchases: Ints
 
+    def of(self, users: slice) -> "Behaviour":
+        """What some of the users did."""
+        return Behaviour(self.active[:, users], self.sessions[:, users], self.purchases[:, users])
+
 
 def predict_best(
     options: SimulationOptions, lake: FolderLake, day: dt.date, users: list[str]
@@ -81,17 +84,10 @@ def predict_best(
     """
     world = build_world(options)
     numbers = pd.Index(user_ids(world.users).to_pylist()).get_indexer(users)
-    chunks = [
-        _Chunk(world, places, _read(lake, options.start, day, ids))
-        for places, ids in _in_chunks(numbers, users)
-    ]
-    both = [chunk.predict() for chunk in chunks]
+    behaviour = _read(lake, options.start, day, users)
+    chunks = (slice(start, start + CHUNK) for start in range(0, len(users), CHUNK))
+    both = [_Chunk(world, numbers[chunk], behaviour.of(chunk)).predict() for chunk in chunks]
     return Chances(*map(np.concatenate, zip(*both, strict=True)))
-
-
-def _in_chunks(numbers: Ints, users: list[str]) -> Iterator[tuple[Ints, list[str]]]:
-    for start in range(0, len(users), CHUNK):
-        yield numbers[start : start + CHUNK], users[start : start + CHUNK]
 
 
 def _read(lake: FolderLake, start: dt.date, day: dt.date, users: list[str]) -> Behaviour:
