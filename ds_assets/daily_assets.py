@@ -3,6 +3,7 @@
 Scope: how an asset is declared, which days a run is for, and what is reported of a day.
 """
 
+import base64
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -264,6 +265,12 @@ def _ui_column(column: Column) -> dg.TableColumn:
     return dg.TableColumn(
         column.name, _UI_TYPES[column.type], description=column.description, constraints=constraints
     )
+
+
+def picture(name: str, png: bytes) -> dg.MetadataValue[Any]:
+    """A picture as metadata, which the UI shows in place."""
+    content = base64.b64encode(png).decode()
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
 
 
 def report_days(

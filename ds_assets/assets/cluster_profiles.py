@@ -1,6 +1,5 @@
 """What sets each cluster apart, what is predicted of its users, and where they came from."""
 
-import base64
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ds_assets.daily_assets import (
     daily_asset,
     days_of,
     days_with,
+    picture,
     recording,
     report_days,
     table_schema,
@@ -165,8 +165,7 @@ def _names(clusters: pd.DataFrame) -> dict[int, str]:
 def _metadata(profiles: DayProfiles) -> dict[str, object]:
     shown: dict[str, object] = {"missing": profiles.missing}
     for name, png in profiles.pictures.items():
-        content = base64.b64encode(png).decode()
-        shown[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
+        shown[name] = picture(name, png)
     if profiles.changed is not None:
         shown["share_changed_in_a_week"] = profiles.changed
     shown["table"] = dg.MetadataValue.table(_records(profiles.rows), _SHOWN)

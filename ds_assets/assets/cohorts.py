@@ -1,6 +1,5 @@
 """What each day adds to cohorts of new users: activity, purchases and spend by age, and payback."""
 
-import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from ds_assets.daily_assets import (
     find_missing_roll_ups,
     in_batches,
     leave_out,
+    picture,
     recording,
     report_days,
     table_schema,
@@ -182,8 +182,7 @@ def _show(cohorts: ShownCohorts) -> dict[str, object]:
         ("spend_by_age", spend_picture(cohorts.curves)),
         ("values", values_picture(cohorts.curves)),
     ):
-        content = base64.b64encode(png).decode()
-        shown[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
+        shown[name] = picture(name, png)
     shown["table"] = dg.MetadataValue.table(list(map(_record, cohorts.curves)), _SHOWN)
     return shown
 

@@ -6,7 +6,6 @@ had arrived by then give, and the clusters of that day.
 Scope: gathering what a training day may see; how a model is trained is in `core.models.training`.
 """
 
-import base64
 import datetime as dt
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +49,7 @@ from ds_assets.daily_assets import (
     days_of,
     days_with,
     in_batches,
+    picture,
     recording,
     report_days,
     warn,
@@ -444,8 +444,7 @@ def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> di
     if card.base_rate is not None:
         metadata["base_rate"] = card.base_rate
     if card.survival is not None:
-        picture = base64.b64encode(draw_survival(card.survival)).decode()
-        metadata["survival"] = dg.MetadataValue.md(f"![survival](data:image/png;base64,{picture})")
+        metadata["survival"] = picture("survival", draw_survival(card.survival))
     if card.evaluation is not None:
         for name, measure in card.evaluation.measures:
             if measure is not None:
