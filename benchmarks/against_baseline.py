@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.controls.bg_nbd import Forecast, forecast
 from benchmarks.controls.histories import read_histories
@@ -28,12 +29,15 @@ from benchmarks.validation import (
     share_of_best,
     truth,
 )
+from ds_assets.core.first_days import FIRST_DAYS, is_new
 from ds_assets.core.models.evaluation.metrics import log_losses
 from ds_assets.core.targets import Target, targets_of
 
 MIN_CALIBRATED_USERS = 5_000
 CALIBRATED = Goal(comparison="<=", limit=0.02)
 LEVEL = Goal(comparison="<=", limit=0.1)
+MIN_OUTCOMES = 30
+"""Of each kind: with fewer the noise of an AUC is larger than any difference of interest."""
 ALL_USERS = Goal(comparison="=", limit=1)
 
 
@@ -99,6 +103,8 @@ def baseline_rows(
                     best = truth(truth_of, target.name, day)[is_predicted]
                     yield share_row(about, contest, best)
                 yield from level_rows(about, contest)
+                users = outcomes.features(day)[is_predicted].reset_index(drop=True)
+                yield from first_days_rows(about, contest, users)
                 if target.amount_column is not None:
                     expected = outcomes.predictions(day)[target.amount_column].to_numpy(np.float64)
                     spend = outcomes.spend(target.name, day)
@@ -136,6 +142,18 @@ def share_row(about: str, contest: Contest, best: Floats) -> Row:
     )
     against = f"the truth (the baseline {theirs:.4f})"
     return value_row(f"{about}: share of the best AUC", ours, "share", against)
+
+
+def first_days_rows(about: str, contest: Contest, users: pd.DataFrame) -> Iterator[Row]:
+    """The difference in AUC among users in their first days, where enough show either outcome."""
+    for name in FIRST_DAYS:
+        places = np.flatnonzero(is_new(name, users))
+        labels = contest.labels[places]
+        if min(labels.sum(), (~labels).sum()) >= MIN_OUTCOMES:
+            theirs = contest.baseline[places]
+            difference = area_difference(labels, contest.ours[places], theirs)
+            against = f"the baseline, {area(labels, theirs):.4f}, {len(places):,} users"
+            yield difference_row(f"{about}, {name}", difference, against, "high")
 
 
 def combined_row(about: str, contest: Contest) -> Row:
