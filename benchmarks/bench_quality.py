@@ -17,6 +17,7 @@ import yaml
 
 from benchmarks.against_baseline import baseline_rows
 from benchmarks.controls.other_learners import logistic_regression, rows_of, tuned_lightgbm
+from benchmarks.feature_families import family_rows
 from benchmarks.measuring import Circumstances, run_child, say
 from benchmarks.pausing_game import FIRST_DAY as PAUSING_START
 from benchmarks.pausing_game import simulate_pausing_game
@@ -68,6 +69,7 @@ PAUSING_USERS, PAUSING_DAYS, PAUSING_JUDGED = 20_000, 350, (250, 290, 330)
 YOUNG_USERS, YOUNG_DAYS, YOUNG_JUDGED = 20_000, 42, (20, 27, 34)
 WHEN_DEMO_DAYS = (dt.date(2017, 7, 31), dt.date(2017, 9, 30))
 WHEN_USERS, WHEN_DAYS, WHEN_JUDGED = 40_000, 190, (110, 124)
+FAMILY_USERS, FAMILY_DAYS = 40_000, 120
 QUICK_FEWER = 4
 """How many times fewer users a quick run simulates."""
 
@@ -306,6 +308,21 @@ def when_simulated_rows(
     yield from departure_rows("simulated", _predict(folder, judged_days), judged_days)
 
 
+def family_rows_of_games(folder: Path, fewer: int) -> Iterator[Row]:
+    """What each family of features adds, on a day of several games."""
+    day = DEMO_DAYS[-1]
+    yield from family_rows("demo", _predict_demo(folder / "demo", [day]), day)
+    shop = ShopOptions(SHOP_BUYERS // fewer)
+    day = shop.open_days[SHOP_JUDGED[-1]]
+    say(f"  simulating a shop of {shop.buyers:,} buyers over {shop.days} days")
+    simulate_shop(shop, folder / "shop", [day])
+    yield from family_rows("shop", _predict(folder / "shop", [day]), day)
+    options = SimulationOptions(users=FAMILY_USERS // fewer, days=FAMILY_DAYS, start=START)
+    _simulate(folder / "simulated", options)
+    day = START + dt.timedelta(FAMILY_DAYS - 1)
+    yield from family_rows("simulated", _predict(folder / "simulated", [day]), day)
+
+
 def _predict_demo(folder: Path, days: Sequence[dt.date]) -> Judge:
     say("  the demo's logs")
     write_source(folder / "source")
@@ -344,5 +361,6 @@ PARTS: Mapping[str, Callable[[Path, int], Iterator[Row]]] = {
         when_demo_rows(folder / "demo", WHEN_DEMO_DAYS),
         when_simulated_rows(folder / "simulated", WHEN_USERS // fewer, WHEN_DAYS, WHEN_JUDGED),
     ),
+    "families": family_rows_of_games,
 }
 """What can be measured alone, given a folder and how many times fewer users than in a whole run."""

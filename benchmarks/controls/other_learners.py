@@ -42,6 +42,7 @@ class Rows:
         weeks: Weeks from a snapshot until its labels are known.
         predicted: Features of the users to predict for, users ascending.
         categories: Columns whose numbers are names.
+        names: The features, in order.
     """
 
     matrix: Matrix
@@ -50,6 +51,7 @@ class Rows:
     weeks: int
     predicted: Matrix
     categories: list[int]
+    names: list[str]
 
     def folds(self) -> Iterator[tuple[Flags, Flags]]:
         """Rows to train on and to validate on; the former had matured by the day of the latter."""
@@ -73,7 +75,8 @@ def rows_of(target: str, day: dt.date, judge: Judge) -> Rows:
         snapshot=np.repeat(np.arange(len(days)), sizes),
         weeks=-(-judge.game.maturity_days(horizon) // 7),
         predicted=encode(with_clusters(judge.features(day), clusters), encoding),
-        categories=[n for n, feature in enumerate(encoding.features) if feature.type != "number"],
+        categories=list(encoding.categorical),
+        names=encoding.names,
     )
 
 
