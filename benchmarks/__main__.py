@@ -8,7 +8,8 @@ import importlib
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -19,6 +20,7 @@ from benchmarks.measuring import Circumstances, say
 from benchmarks.report import Report, Row, print_report, report_of, write_report
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 PREFIX = "bench_"
 PRINTED_COLUMNS = 180
 """Width of the table in a file or a pipe, where no terminal has one."""
@@ -27,7 +29,7 @@ PRINTED_COLUMNS = 180
 def main() -> None:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, _end)
-    reports = []
+    reports: list[Report] = []
     with tempfile.TemporaryDirectory(prefix="ds_assets_bench_") as scratch:
         for name in arguments.names or names():
             folder = Path(scratch) / name
@@ -40,7 +42,7 @@ def main() -> None:
                 only=tuple(arguments.only),
                 quick=arguments.quick,
             )
-            reports.append(_run(name, circumstances))
+            reports += _run(name, circumstances)
     sys.exit(0 if all(row.holds is not False for report in reports for row in report.rows) else 1)
 
 
@@ -49,13 +51,23 @@ def names() -> list[str]:
     return sorted(path.stem.removeprefix(PREFIX) for path in HERE.glob(f"{PREFIX}*.py"))
 
 
-def _run(name: str, circumstances: Circumstances) -> Report:
+def _run(name: str, circumstances: Circumstances) -> Iterator[Report]:
+    """Run a benchmark. Each part of one that has parts is a report of its own, as it takes long."""
     say(name)
     module = importlib.import_module(f"benchmarks.{PREFIX}{name}")
-    rows: Sequence[Row] = module.run(circumstances)
+    parts = circumstances.only or tuple(getattr(module, "PARTS", ()))
+    for part in parts:
+        rows = module.run(replace(circumstances, only=(part,)))
+        yield _report(f"{name}_{part}", rows, circumstances)
+    if not parts:
+        yield _report(name, module.run(circumstances), circumstances)
+
+
+def _report(name: str, rows: Sequence[Row], circumstances: Circumstances) -> Report:
+    """Print the rows, and store them unless they are those of a quick run."""
     report = report_of(name, rows)
-    if not circumstances.is_partial:
-        write_report(report, HERE / "results")
+    if not circumstances.quick:
+        write_report(report, RESULTS)
     print_report(report, Console(width=None if sys.stdout.isatty() else PRINTED_COLUMNS))
     return report
 
@@ -71,7 +83,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}")
     parser.add_argument("--logs", type=Path, help="keep made logs in this folder, and use them")
     parser.add_argument("--repetitions", type=int, default=3, help="rounds (default 3)")
-    parts = "measure some parts of quality; nothing is stored"
+    parts = "measure some parts of quality"
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=parts)
     fewer = "measure quality with fewer simulated users; nothing is stored"
     parser.add_argument("--quick", action="store_true", help=fewer)

@@ -32,7 +32,7 @@ class Circumstances:
         logs: Folder in which made logs are kept.
         scratch: Empty folder of this benchmark; it is deleted afterwards.
         only: Parts of the benchmark to measure; empty for all.
-        quick: Whether fewer users will do.
+        quick: Whether fewer users will do; such figures are not stored.
     """
 
     repetitions: int
@@ -40,11 +40,6 @@ class Circumstances:
     scratch: Path
     only: tuple[str, ...] = ()
     quick: bool = False
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether figures of parts or of fewer users are measured, which are not kept."""
-        return bool(self.only) or self.quick
 
     def within(self, scratch: Path) -> "Circumstances":
         """The same in a folder of its own."""

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ import pytest
 from pyarrow import parquet
 from rich.console import Console
 
+import benchmarks.__main__
 from benchmarks import bench_quality, bench_serving, loads, questions, validation
-from benchmarks.__main__ import names, parse_arguments
+from benchmarks.__main__ import main, names, parse_arguments
 from benchmarks.bench_activity_features import different_rows
 from benchmarks.loads import Target, ask_at, redis_rate, saturate
 from benchmarks.measuring import (
@@ -209,11 +209,24 @@ def test_quality_is_found_by_its_file_name_and_its_days_have_a_future() -> None:
         assert max(days) + dt.timedelta(demo.horizons.churn) <= demo.last_day
 
 
-def test_only_whole_benchmarks_are_stored() -> None:
-    whole = Circumstances(repetitions=1, logs=Path("logs"), scratch=Path("scratch"))
-    assert not whole.is_partial
-    assert replace(whole, only=("demo",)).is_partial
-    assert replace(whole, quick=True).is_partial
+@pytest.mark.parametrize(("quick", "stored"), [(False, ["quality_demo.json"]), (True, [])])
+def test_each_part_is_a_report_of_its_own_and_a_quick_one_is_not_stored(
+    quick: bool,
+    stored: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parts = {"demo": lambda _folder, _fewer: [absolute("share", [0.5], "share")]}
+    monkeypatch.setattr(bench_quality, "PARTS", parts)
+    monkeypatch.setattr(benchmarks.__main__, "RESULTS", tmp_path / "results")
+    quickly = ["--quick"] if quick else []
+    monkeypatch.setattr("sys.argv", ["benchmarks", "quality", "--only", "demo", *quickly])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert [path.name for path in (tmp_path / "results").glob("*")] == stored
+    assert "quality_demo" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
