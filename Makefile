@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
 .PHONY: demo test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
-	diagram features lock clean
+	diagram features docs lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -85,6 +85,11 @@ diagram: $(VENV)/.test
 # Write the list of features from their declarations.
 features: $(VENV)/.test
 	$(BIN)/python -m docs.feature_list
+
+# Build the documentation as a site. Whatever Sphinx warns of is an error, such as a link to a heading
+# that does not exist.
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/site
 
 lock: $(VENV)/.uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --all-extras \
