@@ -54,13 +54,7 @@ class Score:
 
 
 def family_rows(game: str, judge: Judge, day: dt.date) -> Iterator[Row]:
-    """Compare the features with fewer and with more of them, for models of a day.
-
-    Args:
-        game: Name of the game in the rows.
-        judge: Reads the stored features and what happened to the users.
-        day: Day of the models.
-    """
+    """Compare the features with fewer and with more of them, for models of a day of a game."""
     histories = read_histories(judge.lake, judge.game, day)
     for target in TARGETS:
         say(f"  families of features for {target} of {game}")
