@@ -478,6 +478,21 @@ class Game(_Part):
         return (*self.horizons.spend_targets, *self.targets)
 
     @property
+    def event_types(self) -> dict[str, tuple[str, ...]]:
+        """The event types that the file names, by the key that lists them."""
+        events = self.events
+        lists = {
+            "activity": events.activity or (),
+            "purchases": events.purchases,
+            "refunds": events.refunds,
+            "sessions": events.sessions,
+            "counted": events.counted,
+        }
+        return {f"events.{key}": types for key, types in lists.items()} | {
+            f"targets.{name}.event": own.event or () for name, own in self.targets.items()
+        }
+
+    @property
     def target_event_types(self) -> tuple[str, ...]:
         """Event types that targets need, each once, beside those in `events.counted`."""
         needed = (name for target in self.targets.values() for name in target.event or ())

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ds_assets.core import activity, events
 from ds_assets.core.activity_checks import find_problems
-from ds_assets.core.activity_report import ActivityReport, UnreadableFile
+from ds_assets.core.activity_report import ActivityReport, TypeLines, UnreadableFile
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
 from ds_assets.core.lineage import lineage_of
@@ -45,6 +45,7 @@ BATCH_BYTES = 16 << 20
 
 _EVENT = "event"  # stands for a missing reason
 _NO_LINES = {events.NOTHING, events.LEFT_OUT}  # reasons of lines that are not the game's
+_NO_QUARANTINE = {_EVENT, events.DUPLICATE}
 _NO_EVENTS = {"rows": 0, "users": 0, "events": 0, "late_events": 0}
 
 
@@ -212,6 +213,7 @@ def _reduce(
     engine.store(reader.bad_lines, QUARANTINE, "dt", files, lake)
     lines = engine.to_pandas(events.count_lines(reader.frame, game, engine))
     bad_lines = engine.to_pandas(events.count_bad_lines(reader.bad_lines, engine))
+    types = _count_types(bad_lines, reader.frame, engine, game)
     names = dict(enumerate(log.name for raw in files.values() for log in raw.logs))
     lines["file"] = lines["file"].map(names)
     totals = _totals(files, lake, engine, game)
@@ -231,6 +233,7 @@ def _reduce(
             changed_user_ids=int(own.loc[own["reason"].isna(), "changed_user_ids"].sum()),
             cut_texts=int(own.loc[own["reason"].isna(), "cut_texts"].sum()),
             quarantined=_by_reason(bad),
+            quarantined_types=types.get(day, {}),
             unreadable=_unreadable_files(raw, own, bad),
             days_to_run_again=tuple(to_run_again.get(day, ())),
             **totals.get(day, _NO_EVENTS),
@@ -357,6 +360,27 @@ def _by_reason(counts: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in lines.items()}
 
 
+def _count_types(
+    bad_lines: pd.DataFrame, frame: DataFrame, engine: LakeEngine, game: Game
+) -> dict[dt.date, dict[str, TypeLines]]:
+    """Count the lines of types with lines in quarantine; days without such lines cost nothing."""
+    if bad_lines.empty:
+        return {}
+    counts = engine.to_pandas(events.count_lines_by_type(frame, game, engine))
+    return {
+        day.date(): {
+            str(name): _type_lines(own) for name, own in of_day.groupby("event_type", sort=True)
+        }
+        for day, of_day in counts.groupby(counts["dt"].dt.to_pydatetime())
+    }
+
+
+def _type_lines(counts: pd.DataFrame) -> TypeLines:
+    reasons = _by_reason(counts)
+    quarantined = {it: lines for it, lines in reasons.items() if it not in _NO_QUARANTINE}
+    return TypeLines(lines=sum(reasons.values()), quarantined=quarantined)
+
+
 def _totals(
     days: Iterable[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> dict[dt.date, dict[str, int]]:
@@ -391,6 +415,9 @@ def _metadata(report: ActivityReport) -> dict[str, object]:
         "quarantined": sum(report.quarantined.values()),
         "quarantined_share": report.quarantined_share,
         "quarantine_reasons": dg.MetadataValue.json(report.quarantined),
+        "quarantined_types": dg.MetadataValue.json(
+            {name: counts.model_dump() for name, counts in report.quarantined_types.items()}
+        ),
         "unreadable_bytes": sum(file.size for file in report.unreadable),
         "unreadable_files": dg.MetadataValue.json([file.name for file in report.unreadable]),
     }

@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -98,7 +98,7 @@ def find_unused_names(game: Game, sample: LogSample) -> list[str]:
     fields = text_fields(game)
     missing = [name for name, lines in sample.values.items() if not lines]
     texts = [f"{_key(name)}: no line has the field {fields[name]}" for name in missing]
-    for key, kinds in _event_types(game):
+    for key, kinds in game.event_types.items():
         for kind in sorted(set(kinds) - sample.event_types):
             similar = get_close_matches(kind, sample.event_types, 1)
             hint = f"; did you mean {similar[0]}?" if similar else ""
@@ -278,12 +278,3 @@ def _key(name: str) -> str:
     if kind == "property":
         return f"properties.{rest}"
     return f"attributes.{rest}.field" if kind == "attribute" else f"fields.{name}"
-
-
-def _event_types(game: Game) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield the keys of the game file that list event types, with the types."""
-    for key, kinds in game.events.model_dump().items():
-        if not isinstance(kinds, bool):
-            yield f"events.{key}", kinds or ()
-    for name, target in game.targets.items():
-        yield f"targets.{name}.event", target.event or ()

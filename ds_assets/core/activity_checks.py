@@ -4,11 +4,12 @@ Scope: the rules, by the reports of the day and of earlier days, and the message
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import NamedTuple
 
 from ds_assets.core.activity_report import ActivityReport
+from ds_assets.core.events import NO_USER_ID
 from ds_assets.game import Game
 
 WEEKS_COMPARED = 4
@@ -16,7 +17,11 @@ WEEKS_COMPARED = 4
 LAUNCH_DAYS_COMPARED = 7
 """Days before a day of a launch that are compared with as well."""
 _MAX_NAMES = 5
-"""Names of unreadable files in a message, those of the largest."""
+"""Names of unreadable files, or of event types, in a message, those of the largest."""
+_MAX_SHARE_OF_OTHERS = 0.5
+"""Largest share of the lines of a type other than purchases and refunds that may be invalid."""
+_CHANCE = 0.001
+"""Probability below which a count is not taken for chance."""
 
 ReadReport = Callable[[dt.date], ActivityReport | None]
 """Returns the report of an earlier day; none if it is missing or refused."""
@@ -36,7 +41,8 @@ def describe_checks(game: Game) -> dict[str, str]:
         ),
         "is_mostly_valid": (
             f"At most {limits.max_quarantined_share:.0%} of a day's lines are in quarantine, or "
-            "lost in files that cannot be read."
+            "lost in files that cannot be read; likewise of the lines of each type of purchases "
+            f"and refunds, and at most {_max_share_of_others(game):.0%} of those of another type."
         ),
         "is_mostly_on_time": (
             f"At most {limits.max_late_event_share:.0%} of a day's events are dated before the day."
@@ -51,7 +57,7 @@ def find_problems(report: ActivityReport, read_earlier: ReadReport, game: Game) 
     """Find what is wrong with a day, as a sentence for each check that fails."""
     problems = {
         **_find_missing_activity(report, read_earlier, game),
-        "is_mostly_valid": _find_many_quarantined(report, game.checks.max_quarantined_share),
+        "is_mostly_valid": _find_many_quarantined(report, game),
         "is_mostly_on_time": _find_many_late(report, game.checks.max_late_event_share),
         "has_few_duplicates": _find_many_duplicates(report, game.checks.max_duplicate_share),
     }
@@ -138,14 +144,60 @@ def _find_few_users(
     )
 
 
-def _find_many_quarantined(report: ActivityReport, max_share: float) -> str | None:
-    if report.quarantined_share <= max_share:
-        return None
-    worst = max(report.quarantined, key=lambda reason: report.quarantined[reason])
-    return (
-        f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
-        f"most often: {worst}"
-    )
+def _find_many_quarantined(report: ActivityReport, game: Game) -> str | None:
+    problems = []
+    if report.quarantined_share > game.checks.max_quarantined_share:
+        problems.append(
+            f"{report.quarantined_share:.1%} of the lines are in quarantine{_lost_in(report)}, "
+            f"most often: {_most_frequent(report.quarantined)}"
+        )
+    problems += _find_types_in_quarantine(report, game)
+    return "; ".join(problems) or None
+
+
+def _find_types_in_quarantine(report: ActivityReport, game: Game) -> list[str]:
+    """Find event types of which too many lines are in quarantine, the largest first.
+
+    Few lines of a day may be many of a type. A type that the game file does not name may be one of
+    the server, or from before a user signs in, so that its lines without a user are no fault.
+    """
+    paid = {*game.events.purchases, *game.events.refunds}
+    named = {name for types in game.event_types.values() for name in types}
+    problems = {}
+    for name, counts in report.quarantined_types.items():
+        reasons = {
+            reason: lines
+            for reason, lines in counts.quarantined.items()
+            if name in named or reason != NO_USER_ID
+        }
+        limit = game.checks.max_quarantined_share if name in paid else _max_share_of_others(game)
+        count = sum(reasons.values())
+        if _is_beyond_chance(count, counts.lines, limit):
+            problems[name] = (
+                f"{count:,} of {counts.lines:,} lines of the type {name} are in quarantine, most "
+                f"often: {_most_frequent(reasons)}"
+            )
+    by_lines = sorted(problems, key=lambda name: -report.quarantined_types[name].lines)
+    return [problems[name] for name in by_lines[:_MAX_NAMES]]
+
+
+def _max_share_of_others(game: Game) -> float:
+    return max(_MAX_SHARE_OF_OTHERS, game.checks.max_quarantined_share)
+
+
+def _is_beyond_chance(count: int, lines: int, max_share: float) -> bool:
+    """Whether so many of some lines hardly occur where each is invalid with the largest share.
+
+    A one-sided binomial test. So 3 of 3 purchases are too many at a share of 5 %, and 1 of 1 is
+    not, however few lines a type has.
+    """
+    from scipy.special import bdtrc  # noqa: PLC0415  # slow to import
+
+    return count > 0 and float(bdtrc(count - 1, lines, max_share)) < _CHANCE
+
+
+def _most_frequent(reasons: Mapping[str, int]) -> str:
+    return max(reasons, key=lambda reason: reasons[reason])
 
 
 def _find_many_late(report: ActivityReport, max_share: float) -> str | None:

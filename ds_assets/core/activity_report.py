@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ds_assets.core.stored_documents import StoredDocument
 
@@ -21,6 +21,20 @@ class UnreadableFile(BaseModel):
     name: str
     size: int
     lost_lines: int
+
+
+class TypeLines(BaseModel):
+    """The lines of an event type of which some are in quarantine.
+
+    Attributes:
+        lines: All of its lines, duplicates among them.
+        quarantined: Those in quarantine, by reason.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    lines: int
+    quarantined: dict[str, int]
 
 
 class ActivityReport(StoredDocument):
@@ -51,6 +65,8 @@ class ActivityReport(StoredDocument):
     """Texts of attributes of events that were cut, being too long."""
     quarantined: dict[str, int]
     """Lines, and files that broke off, by reason."""
+    quarantined_types: dict[str, TypeLines] = Field(default_factory=dict)
+    """Lines by event type, as far as it can be read, of types with lines in quarantine."""
     unreadable: tuple[UnreadableFile, ...] = ()
     days_to_run_again: tuple[dt.date, ...] = ()
     """Later days with events whose ids this day has had since it was made before, or lost."""

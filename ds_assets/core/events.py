@@ -23,6 +23,9 @@ NOTHING = ""
 NOT_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
 """Reason of a line that cannot be read."""
 
+NO_USER_ID = "no user id"
+"""Reason of a line without a user."""
+
 NULL_EVENT_IDS = (*NULL_USER_IDS, "0", "0.0", "00000000-0000-0000-0000-000000000000")
 """What programs write in place of an event id that they do not have, in lower case."""
 
@@ -34,6 +37,12 @@ LEFT_OUT = "left out"
 
 NO_FAULTS = (NOTHING, DUPLICATE, LEFT_OUT)
 """Reasons of lines that are not quarantined."""
+
+
+MAX_TYPES = 50
+"""Event types with lines in quarantine that are counted on a day: those with the most."""
+MAX_TYPE_LENGTH = 100
+"""Length of an event type in characters; a longer text is taken for a fault of the line."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +226,32 @@ def count_lines(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         count([f.col("user_id_changed")]).alias("changed_user_ids"),
         count(is_long(f, f.col(f"attribute_{name}")) for name in texts).alias("cut_texts"),
     )
+
+
+@plan_once
+def count_lines_by_type(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
+    """Count the lines of each event type that has lines in quarantine, as far as types are read.
+
+    Args:
+        events: The events frame.
+        game: Names the types that are counted first.
+        engine: Engine that runs it.
+
+    Returns:
+        Columns dt, event_type, reason, lines: all lines of up to `MAX_TYPES` types per day; reason
+        is null for events.
+    """
+    f, key = engine.functions, ["dt", "event_type"]
+    typed = events.where(f.length("event_type").between(1, MAX_TYPE_LENGTH))
+    bad = typed.where(~f.col("reason").isin(*NO_FAULTS)).groupBy(*key).agg(f.count("*").alias("n"))
+    named = [name for types in game.event_types.values() for name in types]
+    is_other = ~f.col("event_type").isin(*named) if named else f.lit(True)
+    by_weight = engine.window.partitionBy("dt").orderBy("is_other", f.desc("n"), "event_type")
+    ranked = bad.withColumn("is_other", is_other).withColumn("rank", f.row_number().over(by_weight))
+    chosen = ranked.where(f.col("rank") <= MAX_TYPES).select(*key)
+    is_line = f.col("reason").isNull() | ~f.col("reason").isin(NOTHING, LEFT_OUT)
+    lines = typed.where(is_line).join(chosen, key, "left_semi")
+    return lines.groupBy(*key, "reason").agg(f.count("*").alias("lines"))
 
 
 @plan_once

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from ds_assets.core.activity_report import ActivityReport
+from ds_assets.core.activity_report import ActivityReport, TypeLines
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.simulate import SimulationSummary
@@ -186,6 +186,23 @@ def test_a_number_is_one_user_in_files_that_write_it_differently(
     day_report = report(installation)
     assert (day_report.users, day_report.quarantined) == (2, {"no user id": 2})
     assert day_report.changed_user_ids == 3
+
+
+def test_a_day_that_loses_its_few_purchases_is_refused_with_their_type_and_reason(
+    installation: Installation,
+) -> None:
+    visits = [event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(190)]
+    purchases = [event(n, "yesterday", f"u{n}", "purchase") for n in range(200, 208)]
+    installation.write_logs(START, *visits, *purchases)
+    sentence = "8 of 8 lines of the type purchase are in quarantine, most often: an impossible time"
+    with pytest.raises(InputError, match=sentence):
+        installation.run(START, assets=FIRST_TWO)
+    day_report = read_report(START, installation.lake)
+    assert day_report is not None
+    assert day_report.quarantined_share < 0.05
+    assert day_report.quarantined_types == {
+        "purchase": TypeLines(lines=8, quarantined={"an impossible time": 8})
+    }
 
 
 @pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])

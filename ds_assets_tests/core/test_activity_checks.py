@@ -4,8 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from ds_assets.core.activity_checks import describe_checks, find_problems
-from ds_assets.core.activity_report import ActivityReport
+from ds_assets.core.activity_report import ActivityReport, TypeLines
+from ds_assets.core.events import NO_USER_ID
+from ds_assets.game import Fields
 from ds_assets_tests.core.factories import FIRST_DAY, make_game
 
 
@@ -135,3 +139,71 @@ def test_the_descriptions_name_the_limits_of_the_game_file() -> None:
     descriptions = describe_checks(game)
     assert descriptions["is_mostly_valid"].startswith("At most 20% of a day's lines")
     assert "25%" in descriptions["has_enough_events"]
+
+
+EVENTS = {"purchases": ["purchase"], "refunds": ["refund"], "sessions": ["login"]}
+
+
+def problem_of_type(
+    name: str, quarantined: int, lines: int, reason: str = "no time", **limits: float
+) -> str | None:
+    """What is wrong with a day of many lines with one type that has lines in quarantine."""
+    counts = TypeLines(lines=lines, quarantined={reason: quarantined})
+    of_day = report(0, 1_000_000).model_copy(update={"quarantined_types": {name: counts}})
+    fields = Fields(user_id="user", event_time="time", event_type="type", amount="amount")
+    game = make_game(fields=fields, events=EVENTS, checks=limits)
+    return find_problems(of_day, lambda _: None, game).get("is_mostly_valid")
+
+
+def test_a_day_without_its_purchases_is_refused_however_few_its_lines_are() -> None:
+    assert problem_of_type("purchase", 8, 8, "the amount is not a number") == (
+        "8 of 8 lines of the type purchase are in quarantine, most often: the amount is not a "
+        "number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "tolerated"),
+    [
+        ("purchase", 2, 2),
+        ("purchase", 3, 2),
+        ("refund", 20, 5),
+        ("purchase", 200, 21),
+        ("purchase", 10_000, 569),
+        ("login", 9, 9),
+        ("login", 10, 9),
+        ("other", 20, 17),
+        ("other", 200, 122),
+        ("login", 10_000, 5_155),
+    ],
+)
+def test_a_type_is_refused_from_the_number_that_chance_does_not_explain(
+    name: str, lines: int, tolerated: int
+) -> None:
+    assert problem_of_type(name, tolerated, lines) is None
+    if tolerated < lines:
+        assert problem_of_type(name, tolerated + 1, lines) is not None
+
+
+def test_lines_without_a_user_count_for_types_that_the_game_file_names() -> None:
+    assert problem_of_type("server_start", 1_000, 1_000, NO_USER_ID) is None
+    for name in ("purchase", "login"):
+        assert problem_of_type(name, 1_000, 1_000, NO_USER_ID) is not None
+
+
+def test_a_type_follows_the_limit_of_the_game_file() -> None:
+    assert problem_of_type("purchase", 30, 100, max_quarantined_share=0.3) is None
+    assert problem_of_type("login", 80, 100, max_quarantined_share=0.8) is None
+    assert problem_of_type("purchase", 100, 100, max_quarantined_share=1) is None
+    assert problem_of_type("purchase", 1, 100, max_quarantined_share=0) is not None
+
+
+def test_the_message_names_all_lines_and_the_largest_types() -> None:
+    types = {f"type{n}": TypeLines(lines=100 + n, quarantined={"no time": 100}) for n in range(7)}
+    of_day = report(0, 1_000, 700).model_copy(update={"quarantined_types": types})
+    problem = find_problems(of_day, lambda _: None, make_game())["is_mostly_valid"]
+    all_lines, *of_types = problem.split("; ")
+    assert all_lines.startswith("41.2% of the lines")
+    assert [text.split(" are ")[0] for text in of_types] == [
+        f"100 of {100 + n} lines of the type type{n}" for n in (6, 5, 4, 3, 2)
+    ]

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from ds_assets.core.events import (
     DUPLICATE,
+    LEFT_OUT,
+    MAX_TYPES,
     count_bad_lines,
     count_lines,
+    count_lines_by_type,
     duplicates,
     event_ids,
     events_table,
@@ -23,7 +26,7 @@ DAY = dt.date(2026, 3, 10)
 NEXT_DAY = dt.date(2026, 3, 11)
 SCHEMA = (
     "dt date, file bigint, line bigint, reason string, user_id string, user_id_changed boolean, "
-    "event_time timestamp_ntz, event_key bigint, attribute_country string"
+    "event_time timestamp_ntz, event_key bigint, attribute_country string, event_type string"
 )
 
 Place = tuple[dt.date, int, int]
@@ -45,6 +48,7 @@ def a_row(line: int, event_key: int | None, **changes: Any) -> tuple[Any, ...]:
         "event_time": dt.datetime(2026, 3, 10, 12, 0),  # noqa: DTZ001
         "event_key": event_key,
         "attribute_country": None,
+        "event_type": "visit",
     }
     return tuple((row | changes).values())
 
@@ -147,6 +151,47 @@ def test_lines_are_counted_by_file_and_reason_and_those_of_changed_user_ids(
         (0, "no user id", 1, 0),
         (1, "valid", 1, 0),
     }
+
+
+def counts_by_type(
+    rows: list[tuple[Any, ...]], engine: DuckDBEngine, **game: Any
+) -> list[tuple[str, str, int]]:
+    frame = make_frame(rows, engine)
+    counts = engine.to_pandas(count_lines_by_type(frame, make_game(**game), engine))
+    columns = counts[["event_type", "reason", "lines"]].fillna({"reason": "event"})
+    return sorted(columns.itertuples(index=False, name=None))
+
+
+def test_lines_are_counted_by_type_where_some_of_the_type_are_in_quarantine(
+    engine: DuckDBEngine,
+) -> None:
+    rows = [
+        a_row(1, 1),
+        a_row(2, 2, event_type="purchase"),
+        a_row(3, 3, event_type="purchase", reason="no time"),
+        a_row(4, 3, event_type="purchase", reason=DUPLICATE),
+        a_row(5, None, event_type="purchase", reason=LEFT_OUT),
+        a_row(6, None, event_type=None, reason="not JSON"),
+        a_row(7, None, event_type="x" * 101, reason="no time"),
+    ]
+    assert counts_by_type(rows, engine) == [
+        ("purchase", DUPLICATE, 1),
+        ("purchase", "event", 1),
+        ("purchase", "no time", 1),
+    ]
+
+
+def test_of_very_many_types_those_that_the_game_file_names_are_counted(
+    engine: DuckDBEngine,
+) -> None:
+    types = [name for n in range(100) for name in (f"type{n:02}", f"type{n:02}")]
+    rows = [
+        a_row(n, None, event_type=name, reason="no time")
+        for n, name in enumerate([*types, "purchase"])
+    ]
+    counts = counts_by_type(rows, engine, events={"purchases": ["purchase"]})
+    assert counts[0] == ("purchase", "no time", 1)
+    assert len(counts) == MAX_TYPES
 
 
 def test_texts_that_are_too_long_are_counted_with_the_lines(engine: DuckDBEngine) -> None:

@@ -241,6 +241,7 @@ def test_the_game_holds_every_kind_of_mess(by_duckdb: Installation) -> None:
     assert sum(refunds.to_pylist()) > 0
     assert len(report.quarantined) >= 10
     assert sum("damaged" in reason for reason in report.quarantined) == 2
+    assert len(report.quarantined_types) > 1
     probabilities = stored("predictions", LAST, by_duckdb)["churn_probability"]
     assert len(probabilities) > 100
     assert probabilities.null_count == 0

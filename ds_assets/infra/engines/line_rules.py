@@ -11,7 +11,7 @@ from functools import cache
 import duckdb
 
 from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
-from ds_assets.core.events import LEFT_OUT, MAX_NUMBER, NOT_TEXT, NULL_EVENT_IDS
+from ds_assets.core.events import LEFT_OUT, MAX_NUMBER, NO_USER_ID, NOT_TEXT, NULL_EVENT_IDS
 from ds_assets.core.user_ids import (
     BLANKS,
     FLOAT,
@@ -203,7 +203,7 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
             (_holds_nul(column), f"{words} contains the character U+0000")
             for column, words in _stored_texts(game).items()
         ),
-        (f"text_user_id IS NULL OR {_is_null_user(game)}", "no user id"),
+        (f"text_user_id IS NULL OR {_is_null_user(game)}", NO_USER_ID),
         (
             f"length(user_id) > {MAX_USER_ID_LENGTH}",
             f"the user id is longer than {MAX_USER_ID_LENGTH} characters",
