@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-INPUT_ERROR, UNAVAILABLE = 2, 3
+NEEDS_A_PERSON, INPUT_ERROR, UNAVAILABLE = 1, 2, 3
 """Exit codes of commands; that of a mistake in an option is 2 as well.
+
+The first is that of a command that did its work, and leaves or shows something to decide.
 
 A server that refuses the account, its password or its rights is available: a corrected setting
 helps, repeating the command does not. So its error is an `InputError` for every server.

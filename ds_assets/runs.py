@@ -38,6 +38,7 @@ from ds_assets.partitions import daily_partitions
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+_PARTITION = "dagster/partition"
 _OF_DAGSTER = ("Dagster", "RetryRequested")
 _RUNS_OBSERVED = 20
 _REFRESHED = (
@@ -275,15 +276,19 @@ def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta |
     succeeded = dg.RunsFilter(job_name=PREDICT, statuses=[dg.DagsterRunStatus.SUCCESS])
     runs = instance.get_run_records(succeeded, limit=_RUNS_OBSERVED)
     seconds = sum((run.end_time or 0.0) - (run.start_time or 0.0) for run in runs)
-    made_days = sum(_count_days(run.dagster_run.tags) for run in runs)
+    made_days = sum(len(days_of_tags(run.dagster_run.tags)) for run in runs)
     return dt.timedelta(seconds=seconds * days / made_days) if made_days and seconds else None
 
 
-def _count_days(tags: Mapping[str, str]) -> int:
-    if RANGE_START not in tags:
-        return 1
-    first, last = (dt.date.fromisoformat(tags[name]) for name in (RANGE_START, RANGE_END))
-    return (last - first).days + 1
+def days_of_tags(tags: Mapping[str, str]) -> list[dt.date]:
+    """Days of a run, by its tags; none where other code has partitions that are no days."""
+    first = tags.get(RANGE_START) or tags.get(_PARTITION, "")
+    last = tags.get(RANGE_END) or first
+    try:
+        start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
+    except ValueError:
+        return []
+    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
 def _step_listener(report_step: ReportStep) -> Callable[[dg.EventLogEntry], None]:
@@ -301,12 +306,18 @@ def end_killed_runs(instance: dg.DagsterInstance) -> None:
     Nothing else does: the killed process cannot, and its slot in a pool would
     block every later run.
     """
-    here = _process(0).rpartition(":")[0]
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        machine, _, pid = run.tags.get(PROCESS, "").rpartition(":")
-        if machine == here and not _is_alive(int(pid)):
+        if is_killed(run):
             instance.report_run_failed(run, "The process of the run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def is_killed(run: dg.DagsterRun) -> bool:
+    """Whether the process of a run that has started on this machine exists no longer."""
+    machine, _, pid = run.tags.get(PROCESS, "").rpartition(":")
+    is_started_here = machine == _process(0).rpartition(":")[0]
+    has_started = run.status is dg.DagsterRunStatus.STARTED
+    return has_started and is_started_here and not _is_alive(int(pid))
 
 
 def _process(pid: int) -> str:
@@ -364,6 +375,23 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
         *map(_describe, _errors(result)),
     ]
     return list(dict.fromkeys(sentences))
+
+
+def describe_failure(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why a run has failed, in the words of its first step that failed, or of the run."""
+    for kind in (DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE):
+        for entry in instance.all_logs(run_id, of_type=kind):
+            event = entry.dagster_event
+            if event is not None and event.event_type is DagsterEventType.STEP_FAILURE:
+                return _describe_step(event.step_failure_data)
+            return entry.user_message or entry.message
+    return f"see run {run_id}"
+
+
+def _describe_step(data: StepFailureData) -> str:
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return _describe(_root_cause(data.error)) if data.error else data.error_display_string
 
 
 def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:

@@ -11,12 +11,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, exit_on_error
+from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE, exit_on_error
 
 COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, or for a range of days in one run.",
+    "status": "Show where each day stands, what happens next, and what needs a person.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
     "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",
     "refresh": "Explain what a changed game.yaml means, and make outdated days again.",
@@ -55,7 +56,8 @@ app = typer.Typer(
     cls=_CommandGroup,
     help="Daily player predictions: from raw game logs to churn, payment and clusters.",
     epilog=(
-        f"Exit codes: 0 success; {INPUT_ERROR} a mistake in the input or a setting, such as a "
+        f"Exit codes: 0 success; {NEEDS_A_PERSON} something needs a person; "
+        f"{INPUT_ERROR} a mistake in the input or a setting, such as a "
         f"refused password; {UNAVAILABLE} a server is unavailable, retry later."
     ),
     no_args_is_help=True,

@@ -6,6 +6,7 @@ Scope: finding and describing them.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from ds_assets.core.day_ranges import list_ranges
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import first_kept_days
@@ -18,7 +19,6 @@ WHAT_TO_DO = (
     "closed_days if the game was offline"
 )
 """What a day without logs means, and what to do."""
-_MAX_RANGES = 10
 
 
 def find_holes(
@@ -54,16 +54,4 @@ def describe_missing_days(days: Sequence[dt.date], source: str) -> str:
     """Say which days are missing, what it means, and what to do."""
     if not days:
         return "every day has logs, or waits to be collected"
-    return f"no logs of {_list_ranges(days)} in {source} and the lake: {WHAT_TO_DO}"
-
-
-def _list_ranges(days: Sequence[dt.date]) -> str:
-    ranges: list[list[dt.date]] = []
-    for day in days:
-        if ranges and day == ranges[-1][-1] + dt.timedelta(days=1):
-            ranges[-1].append(day)
-        else:
-            ranges.append([day])
-    listed = [f"{it[0]}" if len(it) == 1 else f"{it[0]} to {it[-1]}" for it in ranges]
-    more = [f"{len(listed) - _MAX_RANGES} more ranges"] if len(listed) > _MAX_RANGES else []
-    return ", ".join([*listed[:_MAX_RANGES], *more])
+    return f"no logs of {list_ranges(days)} in {source} and the lake: {WHAT_TO_DO}"

@@ -27,7 +27,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.partitions import daily_partitions
-from ds_assets.runs import RANGE_END, RANGE_START
+from ds_assets.runs import RANGE_END, RANGE_START, days_of_tags
 from ds_assets.sensors.cursor import Cursor, read_cursor
 
 MAX_RUNS_PER_EVALUATION = 5
@@ -36,7 +36,6 @@ FILES = "ds_assets/raw_files"
 
 _SEPARATOR = " "
 
-_PARTITION = "dagster/partition"
 _UNFINISHED = [
     *IN_PROGRESS_RUN_STATUSES,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -154,7 +153,7 @@ class SensorEvaluation:
     @cached_property
     def busy_days(self) -> set[dt.date]:
         """Days for which any run is in progress, or waits for its turn."""
-        return {day for run in self.unfinished_runs for day in _days_of(run.tags)}
+        return {day for run in self.unfinished_runs for day in days_of_tags(run.tags)}
 
     @cached_property
     def is_busy(self) -> bool:
@@ -200,7 +199,7 @@ class SensorEvaluation:
     def _started_runs(self, job: str) -> list[list[dt.date]]:
         """Days of each unfinished run that `request_days` has requested for several days."""
         runs = [run.tags for run in self.unfinished_runs if run.job_name == job]
-        return [_days_of(tags) for tags in runs if _SEPARATOR in tags.get(FILES, "")]
+        return [days_of_tags(tags) for tags in runs if _SEPARATOR in tags.get(FILES, "")]
 
     def request_range(
         self, job: str, days: Sequence[dt.date], assets: Iterable[str], cause: str = ""
@@ -310,14 +309,3 @@ def _attempt(record: RunRecord) -> Attempt:
     outcome = _OUTCOMES.get(record.dagster_run.status, Outcome.RUNNING)
     at = record.end_time or record.create_timestamp.timestamp()
     return Attempt(outcome, dt.datetime.fromtimestamp(at, dt.UTC))
-
-
-def _days_of(tags: Mapping[str, str]) -> list[dt.date]:
-    """Days of a run, by its tags; none where other code has partitions that are no days."""
-    first = tags.get(RANGE_START) or tags.get(_PARTITION, "")
-    last = tags.get(RANGE_END) or first
-    try:
-        start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
-    except ValueError:
-        return []
-    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
