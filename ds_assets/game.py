@@ -6,6 +6,7 @@ and engines are settings (`settings.py`); nothing is computed here.
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -26,6 +27,19 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ds_assets.errors import InputError, describe_mistakes
+from ds_assets.field_paths import (
+    Constant,
+    Entry,
+    Joined,
+    Paths,
+    Product,
+    first_names,
+    later_steps,
+    paths_of,
+    read_amount,
+    read_event_type,
+    read_paths,
+)
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 MIN_LOOKBACK_DAYS = 56
@@ -36,14 +50,6 @@ def _plain_name(name: str) -> str:
     if not IDENTIFIER.fullmatch(name):
         raise ValueError("use up to 48 lower-case letters, digits and _, beginning with a letter")
     return name
-
-
-def _field_path(path: str) -> str:
-    if not path or any(not part for part in path.split(".")):
-        raise ValueError("use a field name, or names joined by dots for a nested field")
-    if any(character in path for character in "\"'\\\n"):
-        raise ValueError("a field path must not contain quotes, backslashes or line ends")
-    return path
 
 
 def _free_name(name: str) -> str:
@@ -69,7 +75,8 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 AttributeName = Annotated[Name, AfterValidator(_free_name)]
 TargetName = Annotated[Name, AfterValidator(_free_target)]
 Day = Annotated[dt.date, BeforeValidator(_no_number)]
-FieldPath = Annotated[str, AfterValidator(_field_path)]
+FieldPaths = Annotated[Paths, BeforeValidator(read_paths)]
+"""The field of a value, or fields in order: the first one with a value counts."""
 
 
 class _Part(BaseModel):
@@ -85,7 +92,7 @@ def _as_logged(value: object) -> object:
 class LeaveOut(_Part):
     """Lines that are not events of the game: those with one of some values in a field."""
 
-    field: FieldPath
+    field: FieldPaths
     values: Annotated[tuple[Annotated[str, BeforeValidator(_as_logged)], ...], Field(min_length=1)]
 
 
@@ -117,18 +124,18 @@ class Logs(_Part):
 
 
 class Fields(_Part):
-    """Names of the fields of an event; dots reach into nested objects."""
+    """Where the values of an event are in a line; see `field_paths`."""
 
-    user_id: FieldPath
-    event_time: FieldPath
-    event_type: FieldPath
-    event_id: FieldPath | None = None
-    amount: FieldPath | None = None
-    currency: FieldPath | None = None
+    user_id: FieldPaths
+    event_time: FieldPaths
+    event_type: Annotated[Paths | Joined | Constant, BeforeValidator(read_event_type)]
+    event_id: FieldPaths | None = None
+    amount: Annotated[Paths | Product, BeforeValidator(read_amount)] | None = None
+    currency: FieldPaths | None = None
 
     @field_validator("currency")
     @classmethod
-    def _has_an_amount(cls, currency: str | None, info: ValidationInfo) -> str | None:
+    def _has_an_amount(cls, currency: Paths | None, info: ValidationInfo) -> Paths | None:
         if currency is not None and info.data.get("amount", currency) is None:
             raise ValueError("requires fields.amount, the field of the amount in that currency")
         return currency
@@ -169,7 +176,7 @@ class Events(_Part):
 class Attribute(_Part):
     """A property of the user that events carry; the latest value is kept."""
 
-    field: FieldPath
+    field: FieldPaths
     type: Literal["text", "number"] = "text"
 
 
@@ -316,7 +323,7 @@ class Game(_Part):
     events: Events = Events()
     currencies: Annotated[dict[str, Worth], Field(validate_default=True)] = {}
     """Value of one unit of each currency in the currency of the reports."""
-    properties: dict[Name, FieldPath] = {}
+    properties: dict[Name, FieldPaths] = {}
     """Numeric properties that are summed: name, and field of the event."""
     attributes: dict[AttributeName, Attribute] = {}
     clock_skew_minutes: Annotated[int, Field(ge=0, le=1439, strict=True)] = 10
@@ -471,6 +478,26 @@ class Game(_Part):
         if max(windows) < active_days:
             raise ValueError(f"the longest window must cover active_days ({active_days})")
         return windows
+
+    @model_validator(mode="after")
+    def _csv_has_texts(self) -> Self:
+        """Refuse a key of a list or map at the beginning of a path in CSV."""
+        if self.logs.format == "csv":
+            for path in self._paths():
+                column = ".".join(first_names(path))
+                if isinstance(next(iter(later_steps(path)), None), Entry):
+                    raise ValueError(  # noqa: TRY004
+                        f"{path}: a column of CSV has no keys; for a column that holds JSON write "
+                        f'json({column})[KEY], for a column of that name "{path}"'
+                    )
+        return self
+
+    def _paths(self) -> Iterator[str]:
+        """Every path of a field."""
+        sources = [source for _, source in self.fields if source]
+        sources += [*self.properties.values(), *(it.field for it in self.attributes.values())]
+        for source in (*sources, *(rule.field for rule in self.logs.leave_out)):
+            yield from paths_of(source)
 
     @property
     def target_names(self) -> tuple[str, ...]:

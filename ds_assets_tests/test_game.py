@@ -138,7 +138,27 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
         ),
         (
             {"fields": LEAST["fields"] | {"user_id": "a'b"}},
-            'fields.user_id: found "a\'b"; a field path must not contain quotes',
+            'fields.user_id: found "a\'b"; put a name with quotes',
+        ),
+        (
+            {"fields": LEAST["fields"] | {"user_id": []}},
+            "fields.user_id: found []; use a field name, or a list of names",
+        ),
+        (
+            {"fields": LEAST["fields"] | {"user_id": ["a", "b["]}},
+            "fields.user_id: found ['a', 'b[']; 'b[': use a field name",
+        ),
+        (
+            {"fields": LEAST["fields"] | {"event_type": {"join": ["a", "b"]}}},
+            "fields.event_type: found {'join': ['a', 'b']}; use a field, {joined: [FIELD, FIELD]}",
+        ),
+        (
+            {"fields": LEAST["fields"] | {"amount": {"product": ["a"]}}},
+            "fields.amount: found {'product': ['a']}; use a field, or {product: [FIELD, FIELD]}",
+        ),
+        (
+            {"logs": {"format": "csv"}, "properties": {"level": "params.x[level]"}},
+            "params.x[level]: a column of CSV has no keys; for a column that holds JSON write",
         ),
         ({"events": {"activity": []}}, "events.activity: found []; must have at least one entry"),
         ({"events": {"activity": "play"}}, "events.activity: found 'play'; must be a list"),

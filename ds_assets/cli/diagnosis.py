@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.field_paths import describe_source
 from ds_assets.game import Game
 from ds_assets.infra.engines.line_rules import LEAVE_OUT, text_fields
 from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
@@ -97,7 +98,9 @@ def find_unused_names(game: Game, sample: LogSample) -> list[str]:
     """
     fields = text_fields(game)
     missing = [name for name, lines in sample.values.items() if not lines]
-    texts = [f"{_key(name)}: no line has the field {fields[name]}" for name in missing]
+    texts = [
+        f"{_key(name)}: no line has the field {describe_source(fields[name])}" for name in missing
+    ]
     for key, kinds in game.event_types.items():
         for kind in sorted(set(kinds) - sample.event_types):
             similar = get_close_matches(kind, sample.event_types, 1)

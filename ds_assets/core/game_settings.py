@@ -24,7 +24,8 @@ from ds_assets.game import Game
 
 ANY_NAME = "*"
 """Stands in a declared key for a name that the author of the file has chosen."""
-_ORDERED = {"windows"}
+_ORDERED = ("windows", "fields.", "properties.", "attributes.")
+"""Beginnings of the keys whose lists have an order that means something."""
 ACTIVITY, LIFETIMES, FEATURES = "user_activity", "user_lifetimes", "user_features"
 COHORTS = "cohorts"
 
@@ -317,13 +318,13 @@ def _find_defaults(model: type[BaseModel], start: str) -> Iterator[tuple[str, An
 
 def _flatten(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and f"{start}{name}" not in _defaults():
             yield from _flatten(value, f"{start}{name}.")
         else:
             yield f"{start}{name}", _canonical(f"{start}{name}", value)
 
 
 def _canonical(key: str, value: Any) -> Any:
-    return (
-        sorted(value, key=json.dumps) if isinstance(value, list) and key not in _ORDERED else value
-    )
+    if isinstance(value, list) and not key.startswith(_ORDERED):
+        return sorted(value, key=json.dumps)
+    return value

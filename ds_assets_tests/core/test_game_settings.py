@@ -112,6 +112,18 @@ def test_an_attribute_that_is_added_is_found_by_its_name() -> None:
     assert changes_to(attributes=attributes) == ["attributes.channel.field"]
 
 
+def test_the_order_of_fields_and_what_is_made_of_them_belong_to_the_key_of_the_field() -> None:
+    fields = COMPLETE["fields"]
+    for other in (["a", "b"], {"joined": ["a", "b"]}, {"constant": "a"}):
+        changed = fields | {"event_type": other}
+        assert changes_to(fields=changed) == ["fields.event_type"]
+        assert needs_again("fields.event_type", ACTIVITY)
+    ways = [version(fields=fields | {"user_id": list(order)}) for order in ("ab", "ba")]
+    assert find_changes(*ways) == ["fields.user_id"]
+    (key,) = changes_to(properties={"score": ["match.score", "score"]})
+    assert key == "properties.score"
+
+
 def test_a_currency_may_have_a_dot_in_its_name() -> None:
     (key,) = changes_to(currencies=COMPLETE["currencies"] | {"gems.v2": 0.01})
     assert key == "currencies.gems.v2"

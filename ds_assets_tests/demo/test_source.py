@@ -158,7 +158,7 @@ def test_the_game_file_names_the_days_and_the_fields_that_are_written(
     assert _at(purchase, game.fields.amount) is not None
 
 
-def _at(event: Event, path: str | None) -> Any:
+def _at(event: Event, path: object) -> Any:
     value: Any = event
     for part in str(path).split("."):
         value = value[part]

@@ -10,10 +10,12 @@ import duckdb
 from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_rules import literal, text_fields
+from ds_assets.infra.engines.field_values import broken_json, text_columns
+from ds_assets.infra.engines.line_rules import literal
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
 
+_NO_TEXT = "CAST(NULL AS VARCHAR)"
 _CSV_FIELD = ',("(?:[^"]|"")*"|[^",]*)'
 
 
@@ -43,16 +45,18 @@ def _csv_lines(header: str, game: Game) -> str:
     """Return the SQL of the lines of files with the same header."""
     columns = next(csv.reader([header]), [])
     position = {column: n for n, column in enumerate(columns, start=1)}
-    named = ", ".join(
-        f"{_unquoted(f'fields[{position[path]}]') if path in position else 'NULL'} AS text_{name}"
-        for name, path in text_fields(game).items()
-    )
+
+    def plain(names: tuple[str, ...]) -> str:
+        column = ".".join(names)  # a dot in a path is one in the name: columns are not nested
+        return _unquoted(f"fields[{position[column]}]") if column in position else _NO_TEXT
+
     return f"""
-        SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN CASE
+        SELECT dt, file, line, content, {text_columns(game, plain)},
+            CASE WHEN fields IS NULL THEN CASE
             WHEN {IS_BLANK} OR {_is_line(header)} THEN '{NOTHING}'
             WHEN NOT whole THEN 'not CSV: a quote is out of place'
             ELSE 'not CSV: ' || len(parts) || ' columns, the header has {len(columns)}'
-            END END AS malformed
+            END {broken_json(game, plain)} END AS malformed
         FROM (SELECT *, CASE WHEN whole AND len(parts) = {len(columns)} AND NOT {_is_line(header)}
                         THEN parts END AS fields
               FROM (SELECT *, {_csv_parts("content")}

@@ -6,7 +6,8 @@ import duckdb
 
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_rules import json_path, literal, text_fields
+from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
+from ds_assets.infra.engines.line_rules import json_path, literal
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
 
@@ -15,13 +16,19 @@ def read_json(
     connection: duckdb.DuckDBPyConnection, files: Sequence[RawText], game: Game, insert: Insert
 ) -> list[Damage]:
     """Insert the lines of files. Returns the damaged files."""
-    fields = text_fields(game)
-    paths = ", ".join(literal(json_path(path)) for path in fields.values())
-    named = ", ".join(f"fields[{n}] AS text_{name}" for n, name in enumerate(fields, start=1))
+    fields = plain_fields(game)
+    paths = ", ".join(literal(json_path(names)) for names in fields)
+    position = {names: n for n, names in enumerate(fields, start=1)}
+
+    def plain(names: tuple[str, ...]) -> str:
+        return f"fields[{position[names]}]"
+
     with lines_of(connection, dict(enumerate(files))) as damaged:
         insert(f"""
-            SELECT dt, file, line, content, {named}, CASE WHEN fields IS NULL THEN
-                CASE WHEN {IS_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END END AS malformed
+            SELECT dt, file, line, content, {text_columns(game, plain)},
+                CASE WHEN fields IS NULL THEN
+                CASE WHEN {IS_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END
+                {broken_json(game, plain)} END AS malformed
             FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields
                   FROM {RAW_TEXT})""")
     return damaged

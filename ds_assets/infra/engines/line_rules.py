@@ -5,7 +5,7 @@ format. Files are read into lines by `duckdb_reader`.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import duckdb
@@ -20,6 +20,7 @@ from ds_assets.core.user_ids import (
     NULL_USER_IDS,
     normalize_user_id,
 )
+from ds_assets.field_paths import JsonText, Source, first_names, is_plain, parse_path, paths_of
 from ds_assets.game import Game
 
 _EARLIEST = dt.date(2000, 1, 1)
@@ -31,17 +32,26 @@ LEAVE_OUT = "leave_out_"
 WHITE = "' ' || chr(9) || chr(10) || chr(13)"
 
 
-def text_fields(game: Game) -> dict[str, str]:
-    """Return the path of each field read from a line; its column is `text_` and the name."""
-    fields = {name: path for name, path in game.fields.model_dump().items() if path}
-    fields |= {f"property_{name}": path for name, path in game.properties.items()}
+def text_fields(game: Game) -> dict[str, Source]:
+    """Return the source of each value read from a line; its column is `text_` and the name."""
+    fields: dict[str, Source] = {name: source for name, source in game.fields if source}
+    fields |= {f"property_{name}": paths for name, paths in game.properties.items()}
     fields |= {f"{LEAVE_OUT}{n}": rule.field for n, rule in enumerate(game.logs.leave_out)}
     return fields | {f"attribute_{name}": kind.field for name, kind in game.attributes.items()}
 
 
-def json_path(path: str) -> str:
-    """Convert a dotted field path to a JSON path of DuckDB."""
-    return "$" + "".join(f'."{part}"' for part in path.split("."))
+def has_json_texts(game: Game) -> bool:
+    """Whether a path leads through a text that holds JSON."""
+    paths = (path for source in text_fields(game).values() for path in paths_of(source))
+    return any(JsonText() in parse_path(path) for path in paths)
+
+
+def json_path(names: Sequence[str]) -> str:
+    """Return the path of DuckDB to a field of JSON, given by nested names."""
+    if any(character in name for name in names for character in '"\\*'):
+        parts = (name.replace("~", "~0").replace("/", "~1") for name in names)
+        return "".join(f"/{part}" for part in parts)
+    return "$" + "".join(f'."{name}"' for name in names)
 
 
 def typed_lines(source: str, game: Game) -> str:
@@ -59,7 +69,8 @@ def typed_lines(source: str, game: Game) -> str:
                CASE WHEN reason <> '{LEFT_OUT}'
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
-              FROM (SELECT *, {_user_id()} AS user_id, {_local_time(game)} AS event_time,
+              FROM (SELECT *, {normalized_user_id("text_user_id")} AS user_id,
+                           {_local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
                     FROM ({source})))"""
 
@@ -112,19 +123,19 @@ def _typed(name: str, fields: Iterable[str], game: Game) -> str:
     return f"{number} AS {name}"
 
 
-def _user_id() -> str:
+def normalized_user_id(text: str) -> str:
     """Return the SQL of `normalize_user_id`. Nearly every id passes a cheap test, and is kept."""
-    is_plain = (
-        "strlen(text_user_id) = length(text_user_id) AND text_user_id > '!' "
-        "AND right(text_user_id, 1) > '!' AND NOT contains(text_user_id, '.')"
+    is_normal = (
+        f"strlen({text}) = length({text}) AND {text} > '!' "
+        f"AND right({text}, 1) > '!' AND NOT contains({text}, '.')"
     )
-    trimmed = f"trim(nfc_normalize(text_user_id), {literal(BLANKS)})"
+    trimmed = f"trim(nfc_normalize({text}), {literal(BLANKS)})"
     number = f"try_cast({trimmed} AS DOUBLE)"
     is_whole = (
         f"regexp_full_match({trimmed}, {literal(FLOAT)}) AND abs({number}) < {FLOAT_LIMIT} "
         f"AND {number} = trunc({number})"
     )
-    return f"""CASE WHEN {is_plain} THEN text_user_id
+    return f"""CASE WHEN {is_normal} THEN {text}
         WHEN {is_whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE {trimmed} END"""
 
 
@@ -159,7 +170,7 @@ def _plausible(game: Game) -> str:
     """Return the SQL of a cheap test that only valid lines pass, though not all of them."""
     # Comparisons take half as long as functions, and the skew only matters after the day.
     numbers = (
-        f"coalesce({name} BETWEEN -{MAX_NUMBER} AND {MAX_NUMBER}, text_{name} IS NULL)"
+        f"coalesce({name} BETWEEN -{MAX_NUMBER} AND {MAX_NUMBER}, text_{name} = '', true)"
         for name in _numbers(game)
     )
     tests = [
@@ -167,11 +178,12 @@ def _plausible(game: Game) -> str:
         "(text_user_id < '[' OR text_user_id >= chr(92))",  # does not start with [
         "text_user_id <> 'true' AND text_user_id <> 'false'",
         f"strlen(user_id) <= {MAX_USER_ID_LENGTH}",
-        f"NOT {_is_null_user(game)}",
+        f"NOT {is_null_user('user_id', game)}",
         "(user_id > ':' OR NOT contains(user_id, '.'))",  # is not written as a float
         *(f"NOT {_holds_nul(column)}" for column in _stored_texts(game)),
         f"event_time >= TIMESTAMP '{_earliest(game)}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
+        *(["malformed IS NULL"] if has_json_texts(game) else []),
         *(f"NOT {test}" for test in _left_out(game)),
         *numbers,
     ]
@@ -181,12 +193,15 @@ def _plausible(game: Game) -> str:
 def _reason(game: Game) -> str:
     """Return the SQL of the reason why a line is invalid; null if it is valid."""
     left_out = [(test, LEFT_OUT) for test in _left_out(game)]
-    cases = [*left_out, *_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
-    whens = " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
+    cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
     return (
         f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {literal(NOT_TEXT)} "
-        f"WHEN malformed IS NOT NULL THEN malformed {whens} END"
+        f"{_whens(left_out)} WHEN malformed IS NOT NULL THEN malformed {_whens(cases)} END"
     )
+
+
+def _whens(cases: Iterable[tuple[str, str]]) -> str:
+    return " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
 
 
 def _left_out(game: Game) -> list[str]:
@@ -203,7 +218,7 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
             (_holds_nul(column), f"{words} contains the character U+0000")
             for column, words in _stored_texts(game).items()
         ),
-        (f"text_user_id IS NULL OR {_is_null_user(game)}", NO_USER_ID),
+        (f"text_user_id IS NULL OR {is_null_user('user_id', game)}", NO_USER_ID),
         (
             f"length(user_id) > {MAX_USER_ID_LENGTH}",
             f"the user id is longer than {MAX_USER_ID_LENGTH} characters",
@@ -213,19 +228,34 @@ def _wrong_user(game: Game) -> list[tuple[str, str]]:
             "the user id is a float that is not a whole number of up to 15 digits",
         ),
     ]
-    if game.logs.format == "csv":  # all values are text
+    if (odd := _odd_user(game)) is None:
         return cases
-    path = literal(json_path(game.fields.user_id))
-    odd = f"json_type(content, {path}) IN ('OBJECT', 'ARRAY', 'BOOLEAN')"
     return [(odd, "the user id is neither text nor a number"), *cases]
 
 
-def _is_null_user(game: Game) -> str:
+def _odd_user(game: Game) -> str | None:
+    """Return the SQL of whether the user id is an object, a list or a truth value."""
+    source = game.fields.user_id
+    is_text = game.logs.format == "csv"
+    if is_plain(source):
+        path = literal(json_path(first_names(*paths_of(source))))
+        return None if is_text else f"json_type(content, {path}) IN ('OBJECT', 'ARRAY', 'BOOLEAN')"
+    if is_text and not any(JsonText() in parse_path(path) for path in paths_of(source)):
+        return None
+    # Which field it is from is not known any more, but hardly a user is named so.
+    return (
+        "text_user_id IN ('true', 'false') OR "
+        "left(text_user_id, 1) IN ('{', '[') AND json_valid(text_user_id)"
+    )
+
+
+def is_null_user(user_id: str, game: Game) -> str:
+    """Return the SQL of whether a normalized user id stands for no user."""
     words = ", ".join(map(literal, NULL_USER_IDS))
-    test = f"lower(user_id) IN ({words})"
+    test = f"lower({user_id}) IN ({words})"
     if game.logs.null_user_ids:
         listed = ", ".join(literal(normalize_user_id(text)) for text in game.logs.null_user_ids)
-        test += f" OR user_id IN ({listed})"
+        test += f" OR {user_id} IN ({listed})"
     return f"({test})"
 
 
@@ -262,10 +292,10 @@ def _wrong_facts(game: Game) -> list[tuple[str, str]]:
     cases = [("coalesce(text_event_type, '') = ''", "no event type")]
     if game.currencies:
         accepted = ", ".join(literal(currency) for currency in game.currencies)
-        unknown = f"text_amount IS NOT NULL AND coalesce(text_currency, '') NOT IN ({accepted})"
+        unknown = f"text_amount <> '' AND coalesce(text_currency, '') NOT IN ({accepted})"
         cases.append((unknown, "a currency that currencies does not list"))
     for name, words in _numbers(game).items():
-        no_number = f"text_{name} IS NOT NULL AND NOT coalesce(isfinite({name}), false)"
+        no_number = f"text_{name} <> '' AND NOT coalesce(isfinite({name}), false)"
         cases.append((no_number, f"{words} is not a number"))
         cases.append((f"abs({name}) > {MAX_NUMBER}", f"{words} is beyond {MAX_NUMBER}"))
     return cases

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import duckdb
 
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_rules import literal, text_fields
+from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
+from ds_assets.infra.engines.line_rules import literal
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawFile
 
 
@@ -28,21 +29,29 @@ def _parquet_lines(
     connection: duckdb.DuckDBPyConnection, number: int, file: RawFile, game: Game
 ) -> str:
     read = f"read_parquet({literal(str(file.path))}, hive_partitioning = false)"
-    named = ", ".join(
-        f"{_parquet_field(connection, read, path)} AS text_{name}"
-        for name, path in text_fields(game).items()
+    position = {names: n for n, names in enumerate(plain_fields(game))}
+    fields = "".join(
+        f", {_parquet_field(connection, read, names)} AS field_{n}" for names, n in position.items()
     )
+
+    def plain(names: tuple[str, ...]) -> str:
+        return f"field_{position[names]}"
+
+    cases = broken_json(game, plain)
     return f"""
-        SELECT DATE '{file.day}' AS dt, CAST({number} AS BIGINT) AS file,
-            file_row_number + 1 AS line, CAST(to_json(source) AS VARCHAR) AS content, {named},
-            CAST(NULL AS VARCHAR) AS malformed
-        FROM {read} AS source"""
+        SELECT dt, file, line, content, {text_columns(game, plain)},
+            CAST({f"CASE {cases} END" if cases else "NULL"} AS VARCHAR) AS malformed
+        FROM (SELECT DATE '{file.day}' AS dt, CAST({number} AS BIGINT) AS file,
+                  file_row_number + 1 AS line, CAST(to_json(source) AS VARCHAR) AS content{fields}
+              FROM {read} AS source)"""
 
 
-def _parquet_field(connection: duckdb.DuckDBPyConnection, read: str, path: str) -> str:
-    field = ".".join(f'"{part}"' for part in ("source", *path.split(".")))
+def _parquet_field(connection: duckdb.DuckDBPyConnection, read: str, names: tuple[str, ...]) -> str:
+    field = ".".join('"' + name.replace('"', '""') + '"' for name in ("source", *names))
     try:
-        connection.execute(f"SELECT {field} FROM {read} AS source LIMIT 0")
+        described = connection.execute(f"DESCRIBE SELECT {field} FROM {read} AS source")
     except duckdb.BinderException:
         return "CAST(NULL AS VARCHAR)"
-    return f"CAST({field} AS VARCHAR)"
+    ((_, kind, *_),) = described.fetchall()
+    is_nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP"))
+    return f"CAST({f'to_json({field})' if is_nested else field} AS VARCHAR)"

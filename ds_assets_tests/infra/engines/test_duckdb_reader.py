@@ -298,7 +298,6 @@ def test_readers_and_the_api_store_and_look_up_the_same_id(
         (a_line(type=None), "no event type"),
         (a_line(type=""), "no event type"),
         (a_line(amount="free"), "the amount is not a number"),
-        (a_line(amount=""), "the amount is not a number"),
         (a_line(amount={"value": 1}), "the amount is not a number"),
         (a_line(amount="NaN"), "the amount is not a number"),
         (a_line(amount="inf"), "the amount is not a number"),
@@ -372,7 +371,7 @@ def test_quarantine_shows_the_beginning_of_a_line(tmp_path: Path) -> None:
 
 
 def test_field_and_file_names_may_hold_odd_characters(tmp_path: Path) -> None:
-    fields = Fields(user_id="the $user.@id", event_time="at-[0]", event_type="쿠키 *")
+    fields = Fields(user_id="the $user.@id", event_time='"at-[0]"', event_type="쿠키 *")
     game = make_game(fields=fields, properties={}, attributes={})
     line = {"the $user": {"@id": "u"}, "at-[0]": "2026-03-10", "쿠키 *": "x"}
     files = {'it\'s a "file", 쿠키.gz': json.dumps(line).encode() + b"\n{}"}

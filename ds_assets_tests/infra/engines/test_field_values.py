@@ -1,0 +1,281 @@
+"""Values from lists of keys, from JSON in texts and from several fields, in every file format."""
+
+import csv
+import datetime as dt
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from ds_assets.game import Game
+from ds_assets.infra.engines.duckdb_reader import create_lines
+from ds_assets.infra.engines.raw_files import RawFile
+
+START = dt.date(2026, 2, 1)
+Line = dict[str, Any]
+Write = Callable[[list[Line], Path], None]
+LEAST = {"u": "a", "t": f"{START}T10:00:00Z", "e": "play"}
+
+
+def write_json(lines: list[Line], path: Path) -> None:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def write_csv(lines: list[Line], path: Path) -> None:
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    path.write_text(text.getvalue())
+
+
+def write_parquet(lines: list[Line], path: Path) -> None:
+    parquet.write_table(pa.Table.from_pylist(lines), path)
+
+
+WRITERS: dict[str, Write] = {"jsonl": write_json, "csv": write_csv, "parquet": write_parquet}
+NESTED = ("jsonl", "parquet")
+
+
+def make_game(file_format: str, **changes: Any) -> Game:
+    fields = {"user_id": "u", "event_time": "t", "event_type": "e"} | changes.pop("fields", {})
+    logs = {"format": file_format} | changes.pop("logs", {})
+    return Game.model_validate(
+        {"name": "a", "first_day": START, "fields": fields, "logs": logs, **changes}
+    )
+
+
+def read(lines: list[Line], game: Game, folder: Path) -> list[dict[str, Any]]:
+    """The events of some lines, in order, with what is left of the least line added to each."""
+    path = folder / "raw"
+    WRITERS[game.logs.format]([{**LEAST, **line} for line in lines], path)
+    with duckdb.connect() as connection:
+        damaged = create_lines(connection, [RawFile(START, "raw", path)], game, "lines")
+        assert damaged == []
+        rows = connection.execute(
+            "SELECT * FROM lines WHERE reason IS DISTINCT FROM '' ORDER BY line"
+        )
+        names = [column[0] for column in rows.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
+def values_of(lines: list[Line], game: Game, folder: Path, column: str) -> list[Any]:
+    events = read(lines, game, folder)
+    assert [event["reason"] for event in events] == [None] * len(lines)
+    return [event[column] for event in events]
+
+
+def param(key: str, **value: Any) -> dict[str, Any]:
+    types = ("string_value", "int_value", "float_value", "double_value")
+    return {"key": key, "value": {name: value.get(name) for name in types}}
+
+
+@pytest.mark.parametrize("file_format", NESTED)
+def test_the_value_of_a_key_is_the_one_of_its_types_that_is_set(
+    file_format: str, tmp_path: Path
+) -> None:
+    lists: list[list[Line] | None] = [
+        [param("level", int_value=7), param("name", string_value="x")],
+        [param("name", string_value="x"), param("level", double_value=7.5)],
+        [param("level", string_value="8")],
+        [param("level")],
+        [param("name", string_value="x")],
+        None,
+    ]
+    game = make_game(file_format, properties={"level": "params[level]"})
+    levels = values_of([{"params": it} for it in lists], game, tmp_path, "property_level")
+    assert levels == [7, 7.5, 8, None, None, None]
+
+
+@pytest.mark.parametrize("file_format", NESTED)
+@pytest.mark.parametrize("name", ["key", "name"])
+def test_a_value_of_a_key_may_have_no_type(file_format: str, name: str, tmp_path: Path) -> None:
+    game = make_game(file_format, attributes={"country": {"field": "traits[the country]"}})
+    lines = [{"traits": [{name: "x", "value": "y"}, {name: "the country", "value": "KR"}]}]
+    assert values_of(lines, game, tmp_path, "attribute_country") == ["KR"]
+
+
+@pytest.mark.parametrize("file_format", NESTED)
+def test_a_key_may_be_that_of_an_object(file_format: str, tmp_path: Path) -> None:
+    game = make_game(file_format, attributes={"country": {"field": "traits[country]"}})
+    lines: list[Line] = [{"traits": {"country": "KR"}}, {"traits": {"country": None}}]
+    assert values_of(lines, game, tmp_path, "attribute_country") == ["KR", None]
+
+
+def test_a_key_may_be_that_of_a_map_of_parquet(tmp_path: Path) -> None:
+    kind = pa.map_(pa.string(), pa.string())
+    columns = {name: pa.array([text]) for name, text in LEAST.items()}
+    table = pa.table(columns | {"traits": pa.array([[("country", "KR"), ("x", "y")]], kind)})
+    path = tmp_path / "raw"
+    parquet.write_table(table, path)
+    game = make_game("parquet", attributes={"country": {"field": "traits[country]"}})
+    with duckdb.connect() as connection:
+        create_lines(connection, [RawFile(START, "raw", path)], game, "lines")
+        assert connection.execute("SELECT attribute_country FROM lines").fetchall() == [("KR",)]
+
+
+@pytest.mark.parametrize("file_format", NESTED)
+def test_a_path_continues_after_a_key(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        properties={"level": "params[level].int_value", "stage": "json(params[state]).stage"},
+    )
+    state = json.dumps({"stage": 3})
+    lines = [{"params": [param("level", int_value=7), param("state", string_value=state)]}]
+    (event,) = read(lines, game, tmp_path)
+    assert (event["property_level"], event["property_stage"]) == (7, 3)
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_text_that_holds_json_has_fields(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        fields={"event_type": "json(payload).kind"},
+        properties={"level": "json(payload).user.level", "hp": "json(payload)[hp]"},
+        attributes={"deep": {"field": "json(json(payload).inner).x"}},
+    )
+    payload = {
+        "kind": "win",
+        "user": {"level": 7},
+        "hp": 9,
+        "inner": json.dumps({"x": "KR"}),
+    }
+    (event,) = read([{"payload": json.dumps(payload)}], game, tmp_path)
+    assert event["reason"] is None
+    assert event["event_type"] == "win"
+    assert (event["property_level"], event["property_hp"]) == (7, 9)
+    assert event["attribute_deep"] == "KR"
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_text_of_broken_json_is_a_fault_and_other_texts_have_no_fields(
+    file_format: str, tmp_path: Path
+) -> None:
+    game = make_game(
+        file_format,
+        properties={"level": "json(payload).level"},
+        logs={"leave_out": [{"field": "e", "values": ["test"]}]},
+    )
+    texts = ['{"level": 1', '[{"level": 1}]', "level 1", "", '{"level": 1}']
+    lines = [{"payload": text} for text in texts]
+    events = read([*lines, {"payload": "{", "e": "test"}], game, tmp_path)
+    broken = "the text in payload is broken JSON"
+    assert [event["reason"] for event in events] == [broken, None, None, None, None, "left out"]
+    assert [event["property_level"] for event in events[1:5]] == [None, None, None, 1]
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_the_first_field_with_a_value_counts(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        fields={"amount": ["usd", "value"]},
+        properties={"level": ["a", "b"]},
+        attributes={"country": {"field": ["x", "y"]}},
+        logs={"leave_out": [{"field": ["x", "y"], "values": ["test"]}]},
+    )
+    lines: list[Line] = [
+        {"usd": "", "value": "5", "a": None, "b": "2", "x": "", "y": "KR"},
+        {"usd": "4", "value": "5", "a": "1", "b": "2", "x": "US", "y": "test"},
+        {"usd": "", "value": "", "a": None, "b": None, "x": "", "y": None},
+        {"usd": "", "value": "", "a": None, "b": None, "x": "", "y": "test"},
+    ]
+    events = read(lines, game, tmp_path)
+    assert [event["reason"] for event in events] == [None, None, None, "left out"]
+    facts = [
+        (event["amount"], event["property_level"], event["attribute_country"])
+        for event in events[:3]
+    ]
+    assert facts == [(5, 2, "KR"), (4, 1, "US"), (None, None, None)]
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_the_first_user_id_counts_that_stands_for_a_user(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        fields={"user_id": ["u", "device"]},
+        logs={"null_user_ids": [0]},
+    )
+    users: list[str | None] = ["u1", "", "null", "0.0", None, " u2 "]
+    lines: list[Line] = [{"u": user, "device": "d1"} for user in users]
+    events = read([*lines, {"u": "NaN", "device": ""}], game, tmp_path)
+    assert [event["user_id"] for event in events[:6]] == ["u1", "d1", "d1", "d1", "d1", "u2"]
+    assert events[6]["reason"] == "no user id"
+
+
+@pytest.mark.parametrize("path", ["json(p).id", ["json(p).id", "x"]])
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_user_id_in_a_text_is_neither_an_object_nor_a_truth_value(
+    file_format: str, path: object, tmp_path: Path
+) -> None:
+    game = make_game(file_format, fields={"user_id": path})
+    ids: list[object] = [7, "é", [1], {"a": 1}, True]
+    events = read([{"p": json.dumps({"id": it})} for it in ids], game, tmp_path)
+    odd = "the user id is neither text nor a number"
+    assert [event["reason"] for event in events] == [None, None, odd, odd, odd]
+    assert [event["user_id"] for event in events[:2]] == ["7", "é"]
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_type_may_be_joined_from_the_fields_that_have_a_value(
+    file_format: str, tmp_path: Path
+) -> None:
+    game = make_game(file_format, fields={"event_type": {"joined": ["kind", "name"]}})
+    pairs = [("event", "win"), ("install", ""), (None, "x"), ("", None)]
+    events = read([{"kind": kind, "name": name} for kind, name in pairs], game, tmp_path)
+    assert [event["event_type"] for event in events[:3]] == ["event:win", "install", "x"]
+    assert events[3]["reason"] == "no event type"
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_type_may_be_the_same_in_every_line(file_format: str, tmp_path: Path) -> None:
+    game = make_game(file_format, fields={"event_type": {"constant": "it's a purchase"}})
+    assert values_of([{}, {"e": ""}], game, tmp_path, "event_type") == ["it's a purchase"] * 2
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_an_amount_may_be_the_product_of_two_fields(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        fields={"amount": {"product": ["count", "price"]}, "currency": "c"},
+        currencies={"USD": 1, "KRW": 0.001},
+    )
+    pairs = [("3", "0.1", "USD"), ("2", "100", "KRW"), ("", "5", ""), ("2", None, "USD")]
+    lines = [{"count": count, "price": price, "c": code} for count, price, code in pairs]
+    events = read([*lines, {"count": "two", "price": "5", "c": "USD"}], game, tmp_path)
+    assert [event["amount"] for event in events[:4]] == [pytest.approx(0.3), 0.2, None, None]
+    reasons = [event["reason"] for event in events]
+    assert reasons == [None, None, None, None, "the amount is not a number"]
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_an_empty_text_is_no_number(file_format: str, tmp_path: Path) -> None:
+    game = make_game(
+        file_format,
+        fields={"amount": "a", "currency": "c"},
+        currencies={"USD": 1},
+        properties={"minutes": "m"},
+        attributes={"level": {"field": "l", "type": "number"}},
+    )
+    (event,) = read([{"a": "", "c": "", "m": "", "l": ""}], game, tmp_path)
+    columns = ("reason", "amount", "property_minutes", "attribute_level")
+    assert [event[column] for column in columns] == [None] * 4
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_name_in_quotes_may_have_dots(file_format: str, tmp_path: Path) -> None:
+    game = make_game(file_format, fields={"user_id": '"user.id"', "event_type": '"a ""b"""'})
+    (event,) = read([{"user.id": "x", 'a "b"': "win"}], game, tmp_path)
+    assert (event["user_id"], event["event_type"]) == ("x", "win")
+
+
+def test_a_dot_in_a_path_is_one_in_the_name_of_a_column_of_csv(tmp_path: Path) -> None:
+    game = make_game("csv", fields={"user_id": "user.id"}, properties={"x": "json(a.b).x"})
+    (event,) = read([{"user.id": "x", "a.b": '{"x": 5}'}], game, tmp_path)
+    assert (event["user_id"], event["property_x"]) == ("x", 5)
