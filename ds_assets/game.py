@@ -40,6 +40,7 @@ from ds_assets.field_paths import (
     read_event_type,
     read_paths,
 )
+from ds_assets.time_formats import ISO, read_time_format
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 MIN_LOOKBACK_DAYS = 56
@@ -64,6 +65,14 @@ def _no_number(day: object) -> object:
     return day
 
 
+def _zone_name(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("must be the name of a time zone, for example 'Asia/Seoul'") from error
+    return zone
+
+
 def _free_target(name: str) -> str:
     taken = sorted({*Horizons.model_fields, "cluster", "clusters"} - {"spend"})
     if name in taken:
@@ -74,6 +83,7 @@ def _free_target(name: str) -> str:
 Name = Annotated[str, AfterValidator(_plain_name)]
 AttributeName = Annotated[Name, AfterValidator(_free_name)]
 TargetName = Annotated[Name, AfterValidator(_free_target)]
+ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Day = Annotated[dt.date, BeforeValidator(_no_number)]
 FieldPaths = Annotated[Paths, BeforeValidator(read_paths)]
 """The field of a value, or fields in order: the first one with a value counts."""
@@ -102,7 +112,10 @@ class Logs(_Part):
     path: str = "dt=%Y-%m-%d"
     """Folder of one day in the source, as a `strftime` pattern."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
-    time_format: Literal["iso8601", "epoch_seconds", "epoch_milliseconds"] = "iso8601"
+    time_format: Annotated[str, AfterValidator(read_time_format)] = ISO
+    """A name, or a format with directives such as `%Y`; see `time_formats`."""
+    times_without_zone: ZoneName | None = None
+    """Time zone of times that name none; that of the game if omitted."""
     null_user_ids: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
     """User ids that stand for no user, beside null, undefined, none, nan and the empty text."""
     leave_out: tuple[LeaveOut, ...] = ()
@@ -316,7 +329,7 @@ class Game(_Part):
     """Last day with logs, for a game that has ended."""
     closed_days: frozenset[Day] = frozenset()
     """Days on which the game was offline: windows and horizons do not count them."""
-    time_zone: str = "UTC"
+    time_zone: ZoneName = "UTC"
     """Time zone of the days, and of times without a zone."""
     logs: Logs = Logs()
     fields: Fields
@@ -368,15 +381,6 @@ class Game(_Part):
         if not 2 <= clusters <= 50:  # noqa: PLR2004  (as in ClusterRange)
             raise ValueError("use a number from 2 to 50, or a range such as {min: 3, max: 8}")
         return {"min": clusters, "max": clusters}
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError("must be the name of a time zone, for example 'Asia/Seoul'") from error
-        return zone
 
     @field_validator("events")
     @classmethod

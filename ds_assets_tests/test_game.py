@@ -160,6 +160,18 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
             {"logs": {"format": "csv"}, "properties": {"level": "params.x[level]"}},
             "params.x[level]: a column of CSV has no keys; for a column that holds JSON write",
         ),
+        (
+            {"logs": {"time_format": "epoch"}},
+            "logs.time_format: found 'epoch'; use iso8601, epoch_seconds,",
+        ),
+        (
+            {"logs": {"time_format": "%Y-%m"}},
+            "logs.time_format: found '%Y-%m'; it must have a date",
+        ),
+        (
+            {"logs": {"times_without_zone": "KST"}},
+            "logs.times_without_zone: found 'KST'; must be the name of a time zone",
+        ),
         ({"events": {"activity": []}}, "events.activity: found []; must have at least one entry"),
         ({"events": {"activity": "play"}}, "events.activity: found 'play'; must be a list"),
         (

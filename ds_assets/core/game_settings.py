@@ -97,7 +97,7 @@ GAME_KEYS = (
     *_declare(
         Consequence.AGAIN,
         "lines are read in another way",
-        *("logs.format", "logs.time_format"),
+        *("logs.format", "logs.time_format", "logs.times_without_zone"),
         assets=(ACTIVITY,),
     ),
     *_declare(

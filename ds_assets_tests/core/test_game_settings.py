@@ -54,6 +54,7 @@ COMPLETE: dict[str, Any] = {
 """A game file with every kind of key."""
 
 OTHER_VALUES: Mapping[str, Any] = {
+    "logs": {**COMPLETE["logs"], "times_without_zone": "UTC"},
     "time_zone": "Europe/Berlin",
     "clock_skew_minutes": 60,
     "active_days": 14,

@@ -11,8 +11,8 @@ from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
 from ds_assets.infra.engines.field_values import broken_json, text_columns
-from ds_assets.infra.engines.line_rules import literal
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
+from ds_assets.infra.engines.sql import literal
 from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
 
 _NO_TEXT = "CAST(NULL AS VARCHAR)"

@@ -13,9 +13,11 @@ from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
 from ds_assets.infra.engines.csv_reader import read_csv
 from ds_assets.infra.engines.json_reader import read_json
-from ds_assets.infra.engines.line_rules import literal, text_fields, typed_lines
+from ds_assets.infra.engines.line_rules import text_fields, typed_lines
+from ds_assets.infra.engines.line_times import parsing_zone
 from ds_assets.infra.engines.parquet_reader import read_parquet
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines
+from ds_assets.infra.engines.sql import literal
 
 READERS: dict[str, Callable[..., list[Damage]]] = {
     "jsonl": read_json,
@@ -46,8 +48,7 @@ def create_lines(
     Returns:
         The damaged files, whose lines up to the damage were read.
     """
-    # The zone of times without an offset, to which times with one are converted.
-    connection.execute(f"SET TimeZone = {literal(game.time_zone)}")
+    connection.execute(f"SET TimeZone = {literal(parsing_zone(game))}")
     empty = typed_lines(_no_lines(game), game)
     connection.execute(parsed(connection, f"CREATE OR REPLACE TABLE {table} AS {empty}"))
 

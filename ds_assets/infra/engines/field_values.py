@@ -24,10 +24,10 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.line_rules import (
     is_null_user,
     json_path,
-    literal,
     normalized_user_id,
     text_fields,
 )
+from ds_assets.infra.engines.sql import literal
 
 Plain = Callable[[tuple[str, ...]], str]
 """Returns the SQL of the text in the field with some names, each nested in the one before."""

@@ -4,7 +4,6 @@ Scope: casting the fields of a line, and the reason why a line is invalid; the s
 format. Files are read into lines by `duckdb_reader`.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -22,11 +21,9 @@ from ds_assets.core.user_ids import (
 )
 from ds_assets.field_paths import JsonText, Source, first_names, is_plain, parse_path, paths_of
 from ds_assets.game import Game
+from ds_assets.infra.engines.line_times import earliest_date, local_time, wrong_time
+from ds_assets.infra.engines.sql import literal
 
-_EARLIEST = dt.date(2000, 1, 1)
-"""Earlier times are faults of a clock, unless the game is older."""
-_IMPOSSIBLE_OFFSET = ":[0-9.]+ ?[+-](1[5-9]|[2-9][0-9])"
-"""Regular expression of a time with an offset of 15 hours or more, which DuckDB accepts."""
 LEAVE_OUT = "leave_out_"
 """Beginning of the names of fields by which lines are left out."""
 WHITE = "' ' || chr(9) || chr(10) || chr(13)"
@@ -70,7 +67,7 @@ def typed_lines(source: str, game: Game) -> str:
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, {normalized_user_id("text_user_id")} AS user_id,
-                           {_local_time(game)} AS event_time,
+                           {local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
                     FROM ({source})))"""
 
@@ -139,33 +136,6 @@ def normalized_user_id(text: str) -> str:
         WHEN {is_whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE {trimmed} END"""
 
 
-def _local_time(game: Game) -> str:
-    """Return the SQL of the event's local time; null for an invalid one."""
-    if game.logs.time_format != "iso8601":
-        return _local_epoch(game)
-    # A cast to TIMESTAMP ignores the offset; TIMESTAMPTZ applies it, but takes three times as long.
-    # An instant near either end of the range has no local time, which `try_cast` does not catch.
-    local = "try(CAST(try_cast(text_event_time AS TIMESTAMPTZ) AS TIMESTAMP))"
-    utc = "try_cast(text_event_time AS TIMESTAMP)" if game.time_zone == "UTC" else local
-    return f"""CASE WHEN ends_with(text_event_time, 'Z') THEN {utc}
-        WHEN regexp_matches(text_event_time, {literal(_IMPOSSIBLE_OFFSET)}) THEN NULL
-        ELSE {local} END"""
-
-
-def _local_epoch(game: Game) -> str:
-    microseconds = 1_000_000 if game.logs.time_format == "epoch_seconds" else 1_000
-    number = f"CAST(try_cast(text_event_time AS DOUBLE) * {microseconds} AS BIGINT)"
-    instant = f"try(make_timestamp({number}))"
-    if game.time_zone == "UTC":
-        return instant
-    return f"try(CAST(timezone('UTC', {instant}) AS TIMESTAMP))"
-
-
-def _latest(game: Game) -> str:
-    """Return the SQL of the latest valid time of an event of an arrival day."""
-    return f"dt + INTERVAL {24 * 60 + game.clock_skew_minutes} MINUTE"
-
-
 def _plausible(game: Game) -> str:
     """Return the SQL of a cheap test that only valid lines pass, though not all of them."""
     # Comparisons take half as long as functions, and the skew only matters after the day.
@@ -181,7 +151,7 @@ def _plausible(game: Game) -> str:
         f"NOT {is_null_user('user_id', game)}",
         "(user_id > ':' OR NOT contains(user_id, '.'))",  # is not written as a float
         *(f"NOT {_holds_nul(column)}" for column in _stored_texts(game)),
-        f"event_time >= TIMESTAMP '{_earliest(game)}' AND CAST(event_time AS DATE) <= dt",
+        f"event_time >= TIMESTAMP '{earliest_date(game)}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
         *(["malformed IS NULL"] if has_json_texts(game) else []),
         *(f"NOT {test}" for test in _left_out(game)),
@@ -193,7 +163,7 @@ def _plausible(game: Game) -> str:
 def _reason(game: Game) -> str:
     """Return the SQL of the reason why a line is invalid; null if it is valid."""
     left_out = [(test, LEFT_OUT) for test in _left_out(game)]
-    cases = [*_wrong_user(game), *_wrong_time(game), *_wrong_facts(game)]
+    cases = [*_wrong_user(game), *wrong_time(game), *_wrong_facts(game)]
     return (
         f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {literal(NOT_TEXT)} "
         f"{_whens(left_out)} WHEN malformed IS NOT NULL THEN malformed {_whens(cases)} END"
@@ -273,21 +243,6 @@ def _stored_texts(game: Game) -> dict[str, str]:
     }
 
 
-def _earliest(game: Game) -> dt.date:
-    """First date of a possible event; an old game's may be a year before its logs begin."""
-    a_year_before = dt.date.fromordinal(max(1, game.first_day.toordinal() - 365))
-    return min(_EARLIEST, a_year_before)
-
-
-def _wrong_time(game: Game) -> list[tuple[str, str]]:
-    impossible = f"NOT isfinite(event_time) OR event_time < DATE '{_earliest(game)}'"
-    return [
-        ("text_event_time IS NULL", "no time"),
-        (f"event_time IS NULL OR {impossible}", "an impossible time"),
-        (f"event_time > {_latest(game)}", "dated after its arrival day"),
-    ]
-
-
 def _wrong_facts(game: Game) -> list[tuple[str, str]]:
     cases = [("coalesce(text_event_type, '') = ''", "no event type")]
     if game.currencies:
@@ -299,8 +254,3 @@ def _wrong_facts(game: Game) -> list[tuple[str, str]]:
         cases.append((no_number, f"{words} is not a number"))
         cases.append((f"abs({name}) > {MAX_NUMBER}", f"{words} is beyond {MAX_NUMBER}"))
     return cases
-
-
-def literal(text: str) -> str:
-    """Quote a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

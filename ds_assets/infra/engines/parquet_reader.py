@@ -1,13 +1,13 @@
 """Reading Parquet with DuckDB."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import duckdb
 
 from ds_assets.game import Game
 from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
-from ds_assets.infra.engines.line_rules import literal
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawFile
+from ds_assets.infra.engines.sql import literal
 
 
 def read_parquet(
@@ -30,8 +30,10 @@ def _parquet_lines(
 ) -> str:
     read = f"read_parquet({literal(str(file.path))}, hive_partitioning = false)"
     position = {names: n for n, names in enumerate(plain_fields(game))}
+    instants = _find_instants(connection, str(file.path))
     fields = "".join(
-        f", {_parquet_field(connection, read, names)} AS field_{n}" for names, n in position.items()
+        f", {_parquet_field(connection, read, names, instants)} AS field_{n}"
+        for names, n in position.items()
     )
 
     def plain(names: tuple[str, ...]) -> str:
@@ -46,12 +48,26 @@ def _parquet_lines(
               FROM {read} AS source)"""
 
 
-def _parquet_field(connection: duckdb.DuckDBPyConnection, read: str, names: tuple[str, ...]) -> str:
+def _parquet_field(
+    connection: duckdb.DuckDBPyConnection,
+    read: str,
+    names: tuple[str, ...],
+    instants: Container[str],
+) -> str:
     field = ".".join('"' + name.replace('"', '""') + '"' for name in ("source", *names))
     try:
         described = connection.execute(f"DESCRIBE SELECT {field} FROM {read} AS source")
     except duckdb.BinderException:
         return "CAST(NULL AS VARCHAR)"
     ((_, kind, *_),) = described.fetchall()
-    is_nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP"))
-    return f"CAST({f'to_json({field})' if is_nested else field} AS VARCHAR)"
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+        return f"CAST(to_json({field}) AS VARCHAR)"
+    # Spark's times in UTC; DuckDB reads them without a zone.
+    zone = " || '+00'" if ", ".join(names) in instants else ""
+    return f"CAST({field} AS VARCHAR){zone}"
+
+
+def _find_instants(connection: duckdb.DuckDBPyConnection, path: str) -> set[str]:
+    """Find the columns of a file with times as INT96: nested names, joined by commas."""
+    query = "SELECT DISTINCT path_in_schema FROM parquet_metadata(?) WHERE type = 'INT96'"
+    return {name for (name,) in connection.execute(query, [path]).fetchall()}

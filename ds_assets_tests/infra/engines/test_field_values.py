@@ -1,10 +1,6 @@
 """Values from lists of keys, from JSON in texts and from several fields, in every file format."""
 
-import csv
-import datetime as dt
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,63 +9,18 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.raw_files import RawFile
-
-START = dt.date(2026, 2, 1)
-Line = dict[str, Any]
-Write = Callable[[list[Line], Path], None]
-LEAST = {"u": "a", "t": f"{START}T10:00:00Z", "e": "play"}
-
-
-def write_json(lines: list[Line], path: Path) -> None:
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-
-
-def write_csv(lines: list[Line], path: Path) -> None:
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    path.write_text(text.getvalue())
-
-
-def write_parquet(lines: list[Line], path: Path) -> None:
-    parquet.write_table(pa.Table.from_pylist(lines), path)
-
-
-WRITERS: dict[str, Write] = {"jsonl": write_json, "csv": write_csv, "parquet": write_parquet}
-NESTED = ("jsonl", "parquet")
-
-
-def make_game(file_format: str, **changes: Any) -> Game:
-    fields = {"user_id": "u", "event_time": "t", "event_type": "e"} | changes.pop("fields", {})
-    logs = {"format": file_format} | changes.pop("logs", {})
-    return Game.model_validate(
-        {"name": "a", "first_day": START, "fields": fields, "logs": logs, **changes}
-    )
-
-
-def read(lines: list[Line], game: Game, folder: Path) -> list[dict[str, Any]]:
-    """The events of some lines, in order, with what is left of the least line added to each."""
-    path = folder / "raw"
-    WRITERS[game.logs.format]([{**LEAST, **line} for line in lines], path)
-    with duckdb.connect() as connection:
-        damaged = create_lines(connection, [RawFile(START, "raw", path)], game, "lines")
-        assert damaged == []
-        rows = connection.execute(
-            "SELECT * FROM lines WHERE reason IS DISTINCT FROM '' ORDER BY line"
-        )
-        names = [column[0] for column in rows.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-
-
-def values_of(lines: list[Line], game: Game, folder: Path, column: str) -> list[Any]:
-    events = read(lines, game, folder)
-    assert [event["reason"] for event in events] == [None] * len(lines)
-    return [event[column] for event in events]
+from ds_assets_tests.infra.engines.lines import (
+    LEAST,
+    NESTED,
+    START,
+    WRITERS,
+    Line,
+    make_game,
+    read,
+    values_of,
+)
 
 
 def param(key: str, **value: Any) -> dict[str, Any]:

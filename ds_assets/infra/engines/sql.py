@@ -1,0 +1,6 @@
+"""Writing SQL."""
+
+
+def literal(text: str) -> str:
+    """Quote a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
