@@ -43,6 +43,9 @@ CLUSTER_IDS_POOL = "cluster_ids"
 """Pool of the asset that assigns ids to clusters: two runs at once would assign the same ones."""
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
+PICTURED_DAYS = 7
+"""Latest days of a run that get pictures: they take longer than all else of many days, and nobody
+looks at those of a long past; a run of that day alone draws them."""
 FRESHNESS_WINDOW = dt.timedelta(hours=36)
 
 _UI_TYPES = {
@@ -267,10 +270,24 @@ def _ui_column(column: Column) -> dg.TableColumn:
     )
 
 
+def pictured_days(days: Iterable[dt.date]) -> list[dt.date]:
+    """The days of a run that get pictures."""
+    return sorted(days)[-PICTURED_DAYS:] if PICTURED_DAYS else []
+
+
 def picture(name: str, png: bytes) -> dg.MetadataValue[Any]:
-    """A picture as metadata, which the UI shows in place."""
-    content = base64.b64encode(png).decode()
-    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{content})")
+    """A picture as metadata, which the UI shows on a click."""
+    return dg.MetadataValue.md(_embed(name, png))
+
+
+def pictures(pngs: Mapping[str, bytes], lines: Mapping[str, str]) -> dg.MetadataValue[Any]:
+    """Pictures as one entry of metadata, by name, each with a line of text below it."""
+    shown = (f"### {name}\n\n{_embed(name, png)}\n\n{lines[name]}" for name, png in pngs.items())
+    return dg.MetadataValue.md("\n\n".join(shown))
+
+
+def _embed(name: str, png: bytes) -> str:
+    return f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def report_days(

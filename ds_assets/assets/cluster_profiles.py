@@ -18,10 +18,12 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.lineage import WEEK
 from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTED_NUMBERS
 from ds_assets.daily_assets import (
+    PICTURED_DAYS,
     daily_asset,
     days_of,
     days_with,
     picture,
+    pictured_days,
     recording,
     report_days,
     table_schema,
@@ -38,9 +40,6 @@ from ds_assets.infra.lake.tables import (
 )
 
 TABLE = "cluster_profiles"
-PICTURED_DAYS = 7
-"""Latest days of a run that get pictures: they take longer than all else of a day, and nobody looks
-at those of a long past; a run of that day alone draws them."""
 _NO_PICTURES = f"no pictures: only the latest {PICTURED_DAYS} days of a run have some"
 
 _SHOWN = dg.TableSchema(
@@ -71,7 +70,7 @@ class DayProfiles:
 
 def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, DayProfiles]:
     """Describe the clusters of days, and store one row per cluster."""
-    pictured = sorted(days)[-PICTURED_DAYS:]
+    pictured = pictured_days(days)
     return {day: _describe(day, lake, game, pictured=day in pictured) for day in sorted(days)}
 
 
@@ -163,11 +162,11 @@ def _names(clusters: pd.DataFrame) -> dict[int, str]:
 
 
 def _metadata(profiles: DayProfiles) -> dict[str, object]:
-    shown: dict[str, object] = {"missing": profiles.missing}
+    shown: dict[str, object] = {"missing": profiles.missing} if profiles.missing else {}
     for name, png in profiles.pictures.items():
         shown[name] = picture(name, png)
     if profiles.changed is not None:
-        shown["share_changed_in_a_week"] = profiles.changed
+        shown["share_changed_in_a_week"] = _short(profiles.changed)
     shown["table"] = dg.MetadataValue.table(_records(profiles.rows), _SHOWN)
     shown["dagster/partition_row_count"] = len(profiles.rows)
     return shown

@@ -36,6 +36,8 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import open_day, read_clusters, store_rows
 
 TABLE = "clusters"
+_DIGITS = 4
+"""Decimals of shares and silhouettes in the UI."""
 
 
 def materialize_days(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, ClusterCard]:
@@ -125,11 +127,11 @@ def _metadata(card: ClusterCard, lake: Lake) -> dict[str, object]:
     }
     silhouette = card.silhouettes.get(len(card.clusters))
     if silhouette is not None:
-        shown["silhouette"] = silhouette
+        shown["silhouette"] = round(silhouette, _DIGITS)
     changed = _changed(card.as_of, lake)
     if changed is not None:
-        shown["share_changed_in_a_day"] = changed
-    return shown
+        shown["share_changed_in_a_day"] = round(changed, _DIGITS)
+    return {name: value for name, value in shown.items() if value != ""}
 
 
 def _changed(day: dt.date, lake: Lake) -> float | None:
@@ -146,7 +148,7 @@ def _record(cluster: Cluster, card: ClusterCard) -> dg.TableRecord:
             "id": cluster.id,
             "name": cluster.name,
             "users": cluster.size,
-            "share": card.shares[cluster.id],
+            "share": round(card.shares[cluster.id], _DIGITS),
         }
     )
 

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -19,14 +20,16 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID
 from ds_assets.core.feature_catalog import (
     count_logged_days,
+    declare_features,
     find_filling_features,
     find_sums,
 )
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
-from ds_assets.core.models.card.markdown import format_card
+from ds_assets.core.models.card.markdown import describe_pictures, format_card
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.models.card.pictures import draw_survival
+from ds_assets.core.models.card.page import ExplainedNumber, explain_numbers, list_numbers
+from ds_assets.core.models.card.pictures import draw_model
 from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import (
     LabelledSnapshot,
@@ -34,12 +37,14 @@ from ds_assets.core.models.data.snapshots import (
     validation_days,
 )
 from ds_assets.core.models.data.sufficiency import find_shut_weekday
+from ds_assets.core.models.evaluation.drift import continue_drifts
 from ds_assets.core.models.inference.batch import with_clusters
-from ds_assets.core.models.inference.onnx_model import Model
+from ds_assets.core.models.inference.importance import measure_importance
+from ds_assets.core.models.inference.onnx_model import Model, load_prediction_model
 from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
-from ds_assets.core.models.training.train import train
+from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.core.open_days import subtract_open_days
 from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import with_user_groups
@@ -49,7 +54,8 @@ from ds_assets.daily_assets import (
     days_of,
     days_with,
     in_batches,
-    picture,
+    pictured_days,
+    pictures,
     recording,
     report_days,
     warn,
@@ -76,6 +82,11 @@ BATCH_BYTES = 256 << 20
 
 _KEPT_SNAPSHOTS = 16
 _MAX_DAYS_NAMED = 5
+_NOT_SHOWN: Any = {
+    **dict.fromkeys(("encoding", "distributions"), True),
+    "folds": {"__all__": {"curves"}},
+}
+"""Parts of a card that are too long to read; the file has them."""
 TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
 
@@ -150,7 +161,7 @@ def update(
             )
             logged_days = sum(it <= day for it in stored)
             early = partial(_read_early, target, day, logged_days, features_days, features)
-            cards[day] = _train(target, day, data, early, lake)
+            cards[day] = _train(target, day, data, early, lake, game)
     return cards
 
 
@@ -174,8 +185,11 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         days = days_with(days_of(context), "clusters", lake, context, game)
         with recording(context, days, lake, game):
             cards = update(target, days, lake, engine, game)
-        drifts = {d: drift_of(c, d, lake) for d, c in cards.items() if c.state == "ready"}
-        report_days(context, {d: _metadata(target, c, drifts.get(d, {})) for d, c in cards.items()})
+        pictured = pictured_days(days)
+        report_days(
+            context,
+            {d: _metadata(target, card, pictured=d in pictured) for d, card in cards.items()},
+        )
 
     return model
 
@@ -332,6 +346,7 @@ def _train(
     data: _TrainingData,
     read_early: Callable[[], EarlyData],
     lake: Lake,
+    game: Game,
 ) -> ModelCard:
     missing = sorted(set(data.wanted) - {snapshot.day for snapshot in data.snapshots})
     unreadable: list[str] = []
@@ -349,8 +364,26 @@ def _train(
         card = card.model_copy(update={"enough_on": None})  # waiting does not help
     if card.state != "ready" and target.may_be_early:
         card = _with_early(card, make_early(target, read_early()))
+    if card.state == "ready":
+        before = {} if champion is None else champion.card.drifts
+        card = card.model_copy(
+            update={
+                "importance": _measure_importance(trained, data.snapshots, game),
+                "drifts": continue_drifts(before, day, drift_of(card, day, lake)),
+            }
+        )
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)
     return card
+
+
+def _measure_importance(
+    trained: TrainedModel, snapshots: Sequence[LabelledSnapshot], game: Game
+) -> dict[str, float]:
+    """What the model goes by; what its card says already where there are no users to ask."""
+    if not snapshots or trained.onnx is None:
+        return trained.card.importance
+    model = load_prediction_model(trained.onnx, trained.parts, trained.card)
+    return measure_importance(model, snapshots[-1].features, declare_features(game))
 
 
 def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str]:
@@ -428,27 +461,16 @@ def _with_early(card: ModelCard, early: EarlyCard | str) -> ModelCard:
     return card.model_copy(update={"reasons": (*card.reasons, early)})
 
 
-def _metadata(target: Target, card: ModelCard, drift: Mapping[str, float]) -> dict[str, object]:
-    metadata: dict[str, object] = {
-        "state": card.state if card.early is None else "early",
-        "reasons": "; ".join(card.reasons),
-        "version": card.version,
-        "snapshots": len(card.snapshots),
-        "missing_snapshots": len(card.missing_snapshots),
-        "training_rows": card.rows,
-        "about": dg.MetadataValue.md(format_card(target, card, drift)),
-        "card": dg.MetadataValue.json(
-            card.model_dump(mode="json", exclude={"encoding", "distributions"})
-        ),
-    }
-    if card.base_rate is not None:
-        metadata["base_rate"] = card.base_rate
-    if card.survival is not None:
-        metadata["survival"] = picture("survival", draw_survival(card.survival))
-    if card.evaluation is not None:
-        for name, measure in card.evaluation.measures:
-            if measure is not None:
-                metadata[name] = measure.value
-    if drift:
-        metadata["drift"] = max(drift.values())
-    return metadata
+def _metadata(target: Target, card: ModelCard, *, pictured: bool) -> dict[str, object]:
+    shown: dict[str, object] = {"about": dg.MetadataValue.md(format_card(target, card))}
+    drawn = draw_model(target, card) if pictured else {}
+    if drawn:
+        shown["pictures"] = pictures(drawn, describe_pictures(target, card))
+    rows = [dg.TableRecord(row._asdict()) for row in explain_numbers(card)]
+    shown["numbers"] = dg.MetadataValue.table(rows, _NUMBERS)
+    shown |= list_numbers(card)  # once more, as only these are plotted over days
+    shown["card"] = dg.MetadataValue.json(card.model_dump(mode="json", exclude=_NOT_SHOWN))
+    return shown
+
+
+_NUMBERS = dg.TableSchema([dg.TableColumn(name) for name in ExplainedNumber._fields])

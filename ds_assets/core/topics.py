@@ -106,6 +106,23 @@ MEMBERSHIPS = {
 """Topics of features that models use and that `user_features` does not hold, by name."""
 
 
+_IN_WORDS = {
+    "last_seen": "time since the last visit",
+    "tenure": "time since the first visit",
+    "trend": "coming more or less often",
+}
+_ENDINGS = {"count_": " events", "sum_": "", "last_": ""}
+"""What follows the name of what is counted, summed or known latest, by the beginning of a code."""
+
+
+def describe_topic(code: str) -> str:
+    """What a topic is about, without a user's values: "time since the last visit", "spend"."""
+    for beginning, ending in _ENDINGS.items():
+        if code.startswith(beginning) and code not in _IN_WORDS:
+            return f"{spoken(code.removeprefix(beginning))}{ending}"
+    return _IN_WORDS.get(code, spoken(code))
+
+
 def undeclared_topic(name: str) -> Topic:
     """The topic of a feature that a stored model uses and the game no longer declares."""
     return single_value(name, name, f"{spoken(name)} {{}}")

@@ -18,8 +18,7 @@ from dagster._core.storage.event_log import in_memory as events_in_memory
 from dagster._core.storage.runs import in_memory as runs_in_memory
 from filelock import FileLock
 
-from ds_assets import installation
-from ds_assets.assets import cluster_profiles
+from ds_assets import daily_assets, installation
 from ds_assets.definitions import build_defs
 from ds_assets.game import Game
 from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -210,7 +209,7 @@ LAST = day(31)
 def few_pictures() -> Iterator[None]:
     """Draw only the pictures of the last two days of a run: they cost more than all else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster_profiles, "PICTURED_DAYS", 2)
+        patch.setattr(daily_assets, "PICTURED_DAYS", 2)
         yield
 
 

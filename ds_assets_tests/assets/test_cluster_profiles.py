@@ -11,6 +11,7 @@ from PIL import Image
 
 from ds_assets.assets import cluster_profiles
 from ds_assets.core.tables import CLUSTER_PROFILES
+from ds_assets.daily_assets import PICTURED_DAYS
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.tables import read_columns, stored_days
 from ds_assets_tests.assets.factories import (
@@ -75,7 +76,7 @@ def test_the_ui_shows_a_table_and_two_pictures(tmp_path: Path) -> None:
     assert names == set(CLUSTER_PROFILES.names) - {"as_of", "typical_values"}
     assert len(metadata["table"].records) == metadata["dagster/partition_row_count"] == 3
     assert 0 < metadata["share_changed_in_a_week"] < 1
-    assert metadata["missing"] == ""
+    assert "missing" not in metadata
 
 
 def test_a_day_without_clusters_a_week_before_says_so(tmp_path: Path) -> None:
@@ -104,12 +105,10 @@ def test_a_day_with_too_few_users_stores_no_rows_and_says_why(tmp_path: Path) ->
 
 def test_a_run_of_many_days_has_pictures_of_the_latest_and_rows_of_all(tmp_path: Path) -> None:
     installation = finished().copy(tmp_path)
-    days = [LAST - dt.timedelta(days=n) for n in range(cluster_profiles.PICTURED_DAYS + 2)]
+    days = [LAST - dt.timedelta(days=n) for n in range(PICTURED_DAYS + 2)]
     updates = cluster_profiles.update(days, installation.lake, installation.game)
-    assert [as_of for as_of in days if updates[as_of].pictures] == days[
-        : cluster_profiles.PICTURED_DAYS
-    ]
-    for as_of in days[cluster_profiles.PICTURED_DAYS :]:
+    assert [as_of for as_of in days if updates[as_of].pictures] == days[:PICTURED_DAYS]
+    for as_of in days[PICTURED_DAYS:]:
         assert "no pictures: only the latest 7 days of a run have some" in updates[as_of].missing
         assert len(updates[as_of].rows) == 3
         alone = cluster_profiles.update([as_of], installation.lake, installation.game)[as_of]

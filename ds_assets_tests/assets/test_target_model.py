@@ -3,19 +3,21 @@
 import datetime as dt
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
 from ds_assets.assets import target_model
 from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.evaluation.drift import DAYS_KEPT
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.game import Horizons
 from ds_assets.infra.labels import labels_of, outcomes_of
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.models import stored_card, stored_files
+from ds_assets.infra.lake.models import drift_of, stored_card, stored_files
 from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets_tests.assets.factories import (
     LAST,
@@ -349,3 +351,39 @@ def test_a_card_with_a_model_says_nothing_of_a_missing_day(tmp_path: Path) -> No
     assert card.state == "ready"
     assert card.reasons == ()
     assert card.missing_snapshots
+
+
+@pytest.mark.slow
+def test_a_card_has_what_the_model_goes_by_and_the_drift_of_the_days_so_far() -> None:
+    lake = finished().lake
+    ready = ready_days(lake)
+    card = stored_card("payment", LAST, ModelCard, lake)
+    assert card is not None
+    assert list(card.drifts) == ready[-DAYS_KEPT:]
+    assert max(card.drift.values()) == max(drift_of(card, LAST, lake).values())
+    assert set(card.importance) >= {"last_seen", "purchases", "spend"}
+    assert card.evaluation is not None
+    assert card.evaluation.curves is not None
+    assert sum(card.evaluation.curves.score_users) == card.evaluation.users
+
+
+@pytest.mark.slow
+def test_the_page_of_a_model_has_pictures_with_a_line_and_explained_numbers() -> None:
+    installation = finished()
+    churn = targets_of(installation.game)["churn"]
+    card = stored_card("churn", LAST, ModelCard, installation.lake)
+    assert card is not None
+    page = target_model._metadata(churn, card, pictured=True)
+    drawn = page["pictures"]
+    assert isinstance(drawn, dg.MarkdownMetadataValue)
+    for name in ("reliability", "gains", "scores", "importance", "drift_over_days", "survival"):
+        png, _, line = (
+            str(drawn.value).partition(f"![{name}](data:image/png;base64,")[2].partition(")\n\n")
+        )
+        assert png
+        assert line.splitlines()[0]
+    table = page["numbers"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert {row.data["number"] for row in table.records} <= set(page)
+    assert "" not in page.values()
+    assert "pictures" not in target_model._metadata(churn, card, pictured=False)

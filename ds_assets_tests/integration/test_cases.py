@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ds_assets.assets import cluster_profiles
+from ds_assets import daily_assets
 from ds_assets.core.attribute_texts import MAX_ATTRIBUTE_LENGTH, shorten
 from ds_assets.core.decompression import text_blocks
 from ds_assets.core.tables import PREDICTION_OUTCOMES
@@ -77,7 +77,7 @@ def test_a_country_never_seen_before_changes_no_chance_by_itself_and_is_no_reaso
 def test_a_long_text_of_one_user_is_cut_and_the_outcomes_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_profiles, "PICTURED_DAYS", 0)
+    monkeypatch.setattr(daily_assets, "PICTURED_DAYS", 0)
     changes = {"user_groups": "country", "checks": {"max_lost_user_share": 1}}  # one user is left
     installation = change_game(finished().copy(tmp_path), changes)
     user_id = predictions(installation, PREDICTED).index[0]

@@ -17,6 +17,7 @@ from ds_assets.core.models.card.model_card import (
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.models.evaluation.survival_measures import SurvivalCheck, SurvivalPoint
+from ds_assets.core.models.evaluation.validation_curves import ReliabilityBin, ValidationCurves
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.spend import SpendCard
 from ds_assets.core.models.learning.spread import Spread
@@ -41,6 +42,21 @@ def make_measures(auc: float = 0.75, bias: float | None = 0.01) -> Measures:
     return Measures(auc=make_measure(auc), **measures)
 
 
+def make_curves() -> ValidationCurves:
+    """Of a model that is better than recency, for 1,100 users of which 330 are positive."""
+    bins = [
+        ReliabilityBin(users=110, predicted=chance, observed=chance, low=chance / 2, high=1.0)
+        for chance in (0.01, 0.1, 0.2, 0.5, 0.7)
+    ]
+    return ValidationCurves(
+        reliability=tuple(bins),
+        top_shares=(0.0, 0.1, 0.5, 1.0),
+        gains={"delivered": (0.0, 0.29, 0.8, 1.0), "recency": (0.0, 0.2, 0.6, 1.0)},
+        score_users=(700, 300, 100),
+        score_positives=(50, 200, 80),
+    )
+
+
 def make_evaluation(weeks_before: int = 0, **contenders: Measures) -> Evaluation:
     day = DAY - dt.timedelta(weeks=2 + weeks_before)
     return Evaluation(
@@ -49,6 +65,7 @@ def make_evaluation(weeks_before: int = 0, **contenders: Measures) -> Evaluation
         users=1_100,
         positives=330,
         contenders={"delivered": make_measures(), **contenders},
+        curves=make_curves() if contenders else None,
     )
 
 
@@ -172,6 +189,8 @@ def make_full_card(**changes: Any) -> ModelCard:
             ),
         ),
         survival=make_survival(),
+        importance={"last_seen": 0.61, "purchases": 0.25, "country": 0.0},
+        drifts={DAY - dt.timedelta(days=1): {"a": 0.2}, DAY: {"spend_7d": 0.412, "a": 0.1}},
         **changes,
     )
 

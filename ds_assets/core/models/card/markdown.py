@@ -8,11 +8,19 @@ from html import escape
 
 import numpy as np
 
-from ds_assets.core.models.card.model_card import CalibrationCard, GroupCard, ModelCard
+from ds_assets.core.models.card.model_card import (
+    DELIVERED,
+    RECENCY,
+    CalibrationCard,
+    Evaluation,
+    GroupCard,
+    ModelCard,
+)
 from ds_assets.core.models.evaluation.drift import DRIFTED
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
 from ds_assets.core.models.evaluation.spend_measures import SpendMeasures
 from ds_assets.core.models.evaluation.survival_measures import SurvivalCheck
+from ds_assets.core.models.evaluation.validation_curves import TREATED_SHARE, ValidationCurves
 from ds_assets.core.models.learning.early_model import EarlyCard, EarlyCheck
 from ds_assets.core.models.learning.spend import SpendCard, SpendComparison
 from ds_assets.core.models.learning.survival import SurvivalCard
@@ -38,19 +46,51 @@ _MEASURES = {
     "lift_5": "lift 5 %",
     "lift_10": "lift 10 %",
 }
-_DRIFTS_SHOWN = 5
+_MAX_FEATURES_NAMED = 5
 _SURVIVAL_DAYS = (7, 14, 28, 56, 90)
 
 
-def format_card(target: Target, card: ModelCard, drift: Mapping[str, float]) -> str:
-    """The card as Markdown.
+def format_card(target: Target, card: ModelCard) -> str:
+    """The card of a target's model as Markdown."""
+    return "\n\n".join([_head(target, card), *(_model(card) if card.folds else _lack(card))])
 
-    Args:
-        target: What the model predicts.
-        card: The card.
-        drift: Stability index of the day's features, the largest first; empty without a model.
-    """
-    return "\n\n".join([_head(target, card), *(_model(card, drift) if card.folds else _lack(card))])
+
+def describe_pictures(target: Target, card: ModelCard) -> dict[str, str]:
+    """What the pictures of a card show, a line for each, by the name of the picture."""
+    words = {
+        "importance": (
+            "Mean absolute effect of each family of features on the predictions for users of the "
+            "latest snapshot (exact tree SHAP)."
+        ),
+        "drift_over_days": (
+            "Distance of each day's features from those that its model was trained on. Most "
+            f"drifted: {_largest(card.drift)}."
+        ),
+        "survival": "Dashed: beyond the time over which users were followed.",
+    }
+    evaluation = card.evaluation
+    if evaluation is not None and evaluation.curves is not None:
+        words |= _describe_curves(target, evaluation, evaluation.curves)
+    return words
+
+
+def _describe_curves(
+    target: Target, evaluation: Evaluation, curves: ValidationCurves
+) -> dict[str, str]:
+    model, rule = (curves.gain(name, TREATED_SHARE) for name in (DELIVERED, RECENCY))
+    best = min(TREATED_SHARE / evaluation.base_rate, 1.0)
+    positives, users = target.wording.positives, f"{evaluation.users:,} users"
+    return {
+        "reliability": (
+            f"{users} of {evaluation.snapshot}, whose outcomes the model had not seen. Above the "
+            "line more came true than was predicted, below it less."
+        ),
+        "gains": (
+            f"The {TREATED_SHARE:.0%} of the users with the highest chance hold {model:.0%} of all "
+            f"{positives}; by recency alone {rule:.0%}, at best {best:.0%}."
+        ),
+        "scores": f"{evaluation.positives:,} of {users} of {evaluation.snapshot} are {positives}.",
+    }
 
 
 def _head(target: Target, card: ModelCard) -> str:
@@ -94,7 +134,7 @@ def _early_check(check: EarlyCheck) -> str:
     return f"{intro}\n\n{_table(check.contenders)}"
 
 
-def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
+def _model(card: ModelCard) -> Iterator[str]:
     days = f"{card.snapshots[0]} to {card.snapshots[-1]}"
     missing = f" {len(card.missing_snapshots)} were missing." if card.missing_snapshots else ""
     yield (
@@ -103,6 +143,7 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
         f"{card.base_rate:.1%} of them positive.{missing} Boosted trees; hyperparameters are in "
         "the card as JSON."
     )
+    yield "### Validation"
     for fold in card.folds:
         yield (
             f"Validated on {fold.users:,} users of {fold.snapshot} "
@@ -116,11 +157,11 @@ def _model(card: ModelCard, drift: Mapping[str, float]) -> Iterator[str]:
     yield "In brackets: 95 % intervals of the bootstrap over users. " + _choices(card)
     yield from _apart(card)
     if card.spend is not None:
-        yield _spend(card.spend)
+        yield from ("### Expected spend", _spend(card.spend))
     if card.survival is not None:
-        yield from _survival(card.survival)
-    if drift:
-        yield _drift(drift)
+        yield from ("### When users leave", *_survival(card.survival))
+    if card.drift:
+        yield from ("### Drift", _drift(card.drift))
     if card.filling:
         yield _filling(card.filling)
 
@@ -178,6 +219,8 @@ def _untouched(card: ModelCard) -> str:
 def _apart(card: ModelCard) -> Iterator[str]:
     """Users apart: those in their first week, and the groups."""
     week = card.first_week
+    if week is not None or card.groups:
+        yield "### Some of the users"
     if week is not None:
         result = "too few to validate" if week.measures is None else f"AUC {_of(week.measures.auc)}"
         yield f"Users in their first week: {week.users:,}, {result}."
@@ -279,18 +322,22 @@ def _survival_check(check: SurvivalCheck) -> str:
 
 
 def _drift(drift: Mapping[str, float]) -> str:
-    largest = list(drift.items())[:_DRIFTS_SHOWN]
-    named = ", ".join(f"{name} {value:.2f}" for name, value in largest)
     return (
         "Drift of the day's features against the training snapshots "
-        f"(PSI; above {DRIFTED:g} is much): {named}."
+        f"(PSI; above {DRIFTED:g} is much): {_largest(drift)}."
     )
 
 
+def _largest(drift: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in drift.items())
+
+
 def _filling(features: Sequence[str]) -> str:
+    named, others = features[:_MAX_FEATURES_NAMED], features[_MAX_FEATURES_NAMED:]
+    more = f" and {len(others)} more" if others else ""
     return (
-        f"Window still filling, so without drift: {', '.join(features)}. No training snapshot has "
-        "as many days of logs before it."
+        f"Window still filling, so without drift: {', '.join(named)}{more}. No training snapshot "
+        "has as many days of logs before it."
     )
 
 
@@ -321,4 +368,5 @@ def _cell(text: str) -> str:
 def _of(measure: Measure | None) -> str:
     if measure is None:
         return ""
-    return f"{measure.value:.3f} ({measure.low:.3f} to {measure.high:.3f})"
+    value, low, high = (f"{it:z.3f}" for it in (measure.value, measure.low, measure.high))
+    return f"{value} ({low} to {high})"

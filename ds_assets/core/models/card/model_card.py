@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from ds_assets.core.cards import Card
 from ds_assets.core.models.evaluation.drift import Distribution
 from ds_assets.core.models.evaluation.metrics import Measure, Measures
+from ds_assets.core.models.evaluation.validation_curves import ValidationCurves
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.learning.spend import SpendCard
 from ds_assets.core.models.learning.survival import SurvivalCard
 
-DELIVERED, GLOBAL = "delivered", "global"
-"""The contender whose probabilities are delivered, and the model for all users."""
+DELIVERED, GLOBAL, RECENCY = "delivered", "global", "recency"
+"""The contender whose probabilities are delivered, the model for all users, and the rule of thumb
+that a model has to beat."""
 
 AMOUNTS = "amounts.onnx"
 """File of the model of amounts."""
@@ -41,6 +43,7 @@ class Evaluation(BaseModel):
             groups have separate models; `champion` or `challenger`, whichever was not taken;
             `logistic_regression`; `early`, the early model of the snapshot's day, on the latest
             snapshot; `recency`.
+        curves: Its probabilities beside the outcomes; None in cards of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +53,7 @@ class Evaluation(BaseModel):
     users: int
     positives: int
     contenders: dict[str, Measures]
+    curves: ValidationCurves | None = None
 
     @property
     def measures(self) -> Measures:
@@ -210,6 +214,10 @@ class ModelCard(Card):
             and in cards of earlier versions.
         distributions: How each feature was distributed over the training rows with a complete
             window.
+        importance: By code of a reason, its mean absolute effect on the log-odds, the largest
+            first, of users of the latest snapshot; none in cards of earlier versions.
+        drifts: Stability index of the features that drifted most, by day, of the day and of the
+            latest days before it with a model; none in cards of earlier versions.
         hyper_parameters: Hyperparameters of the learner.
         parts: SHA-256 of each other file, by its name.
         early: The early model, which predicts while there is no trained one; None with a trained
@@ -240,6 +248,8 @@ class ModelCard(Card):
     spend: SpendCard | None = None
     survival: SurvivalCard | None = None
     distributions: dict[str, Distribution] = Field(default_factory=dict)
+    importance: dict[str, float] = Field(default_factory=dict)
+    drifts: dict[dt.date, dict[str, float]] = Field(default_factory=dict)
     hyper_parameters: dict[str, bool | int | float]
     parts: dict[str, str] = Field(default_factory=dict)
     early: EarlyCard | None = None
@@ -248,6 +258,11 @@ class ModelCard(Card):
     def evaluation(self) -> Evaluation | None:
         """How good it is on the latest snapshot; none without a model."""
         return self.folds[0] if self.folds else None
+
+    @property
+    def drift(self) -> dict[str, float]:
+        """Stability index of the features that drifted most on the day, the largest first."""
+        return self.drifts.get(self.as_of, {})
 
     @property
     def filling(self) -> list[str]:

@@ -3,6 +3,7 @@
 Scope: binned distributions of features, and their distance.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,8 @@ from ds_assets.core.models.arrays import Matrix
 BINS = 10
 DRIFTED = 0.25
 """Distance that is conventionally read as a changed population."""
+DAYS_KEPT, FEATURES_KEPT = 28, 5
+"""Days whose drift a card keeps, and features of each day, those that drifted most."""
 _LEAST_SHARE = 1e-4
 """Share assumed for an empty bin, so that the distance stays finite."""
 
@@ -78,6 +81,21 @@ def stability(
         if name in distributions
     }
     return dict(sorted(indexes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def continue_drifts(
+    before: Mapping[dt.date, Mapping[str, float]], day: dt.date, drift: Mapping[str, float]
+) -> dict[dt.date, dict[str, float]]:
+    """Append a day to what drifted most on the days before, of which the latest are kept.
+
+    Args:
+        before: Stability index of the features that drifted most, by day.
+        day: The day.
+        drift: What `stability` returned for it.
+    """
+    most = dict(list(drift.items())[:FEATURES_KEPT])
+    days = sorted({**before, day: most}.items())
+    return {at: dict(features) for at, features in days[-DAYS_KEPT:]}
 
 
 def _distribution(values: Matrix) -> Distribution:

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds_assets.core.models.arrays import Floats
-from ds_assets.core.models.card.model_card import DELIVERED, GLOBAL, Evaluation, GroupCard, Segment
+from ds_assets.core.models.card.model_card import (
+    DELIVERED,
+    GLOBAL,
+    RECENCY,
+    Evaluation,
+    GroupCard,
+    Segment,
+)
 from ds_assets.core.models.data.sufficiency import can_validate
 from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.evaluation.baselines import recency_scores
@@ -20,6 +27,7 @@ from ds_assets.core.models.evaluation.metrics import (
     mean_difference,
     measure,
 )
+from ds_assets.core.models.evaluation.validation_curves import compute_curves
 from ds_assets.core.models.learning.calibration import sigmoid
 from ds_assets.core.models.training.challenger import Challenger, ValidatedFold
 from ds_assets.core.models.training.group_models import TOO_FEW_USERS, GroupDecision, can_fit
@@ -47,14 +55,16 @@ def evaluate(
     labels, validation = validated.validation.labels, validated.fold.validation
     simple = sigmoid(validated.validation.predict(validated.ensemble.whole.linear.log_odds))
     models = {DELIVERED: delivered, **others, **_global(validated), "logistic_regression": simple}
-    rule = Scores(recency_scores(target, validation.features), are_probabilities=False)
-    scores = {name: Scores(values) for name, values in models.items()} | {"recency": rule}
+    rule = recency_scores(target, validation.features)
+    scores = {name: Scores(values) for name, values in models.items()}
+    scores[RECENCY] = Scores(rule, are_probabilities=False)
     return Evaluation(
         snapshot=validation.day,
         trained_on=tuple(snapshot.day for snapshot in validated.fold.training),
         users=len(labels),
         positives=int(labels.sum()),
         contenders=measure(labels, scores, seed),
+        curves=compute_curves(labels, delivered, {DELIVERED: delivered, RECENCY: rule}),
     )
 
 

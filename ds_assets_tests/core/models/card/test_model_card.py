@@ -1,4 +1,5 @@
 import datetime as dt
+import json
 
 from ds_assets.core.cards import (
     card_text,
@@ -45,3 +46,14 @@ def test_a_day_that_nobody_knows_is_not_made_up() -> None:
 def test_days_are_read_as_days() -> None:
     again = read_card(ModelCard, card_text(make_full_card()), "card.json")
     assert (again.as_of, again.folds[0].snapshot) == (DAY, DAY - dt.timedelta(days=14))
+
+
+def test_a_card_of_an_earlier_version_is_read_without_the_numbers_of_pictures() -> None:
+    stored = json.loads(card_text(make_full_card()))
+    for name in ("importance", "drifts"):
+        del stored[name]
+    for fold in stored["folds"]:
+        del fold["curves"]
+    card = read_card(ModelCard, json.dumps(stored), "card.json")
+    assert (card.importance, card.drifts, card.drift) == ({}, {}, {})
+    assert card.folds[0].curves is None

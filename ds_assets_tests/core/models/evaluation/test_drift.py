@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 
 import numpy as np
@@ -7,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.encoding import encode, fit_encoding
-from ds_assets.core.models.evaluation.drift import DRIFTED, Distribution, distributions, stability
+from ds_assets.core.models.evaluation.drift import (
+    DAYS_KEPT,
+    DRIFTED,
+    Distribution,
+    continue_drifts,
+    distributions,
+    stability,
+)
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import make_features
 
@@ -154,3 +162,17 @@ def test_a_feature_whose_window_was_never_complete_has_no_drift() -> None:
     compared = distributions(encode(frame, encoding), encoding, {"x": np.zeros(20, dtype=bool)})
     assert compared == {}
     assert stability(compared, frame, encoding) == {}
+
+
+def test_a_card_keeps_what_drifted_most_on_the_latest_days() -> None:
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(DAYS_KEPT + 3)]
+    drifts: dict[dt.date, dict[str, float]] = {}
+    for number, day in enumerate(days):
+        drifts = continue_drifts(drifts, day, {f"f{n}": 1.0 / (n + 1) for n in range(number)})
+    assert list(drifts) == days[-DAYS_KEPT:]
+    assert list(drifts[days[-1]]) == ["f0", "f1", "f2", "f3", "f4"]
+
+
+def test_a_day_that_is_made_again_replaces_its_drift() -> None:
+    day = dt.date(2024, 1, 1)
+    assert continue_drifts({day: {"a": 1.0}}, day, {"b": 0.5}) == {day: {"b": 0.5}}
