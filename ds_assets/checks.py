@@ -6,7 +6,7 @@ run that has no other day.
 """
 
 import datetime as dt
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,18 +15,27 @@ import pandas as pd
 from ds_assets.core.activity_checks import describe_checks
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.checksum import checksum
+from ds_assets.core.clusters.checks import check_continuity, check_sizes
+from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.finding import Finding
+from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.models.monitoring.model_checks import MODEL_CHECKS
+from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTION_OUTCOMES
+from ds_assets.core.targets import Target, targets_of
 from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.core.window_days import find_missing_active_days
 from ds_assets.daily_assets import days_of, warn
 from ds_assets.game import Game
+from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.prediction_checks import find_bad_prediction
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
+    read_columns,
     read_predictions,
     read_rows,
     read_target_predictions,
@@ -56,6 +65,10 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
         _has_no_missing_days(game),
+        *(_model_checks(target) for target in targets_of(game).values()),
+        _cluster_checks(),
+        _profiles_cover_all_users(),
+        _cache_holds_newest_day(game),
         *(_is_not_given_up(job, asset, game) for job, asset in given_up.FIRST_ASSETS.items()),
     ]
 
@@ -268,6 +281,129 @@ def _describe_spend(row: Mapping[Hashable, Any]) -> str:
 
 def _range(row: Mapping[Hashable, Any], name: str) -> str:
     return f"{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}"
+
+
+def _model_checks(target: Target) -> dg.AssetChecksDefinition:
+    """The checks of a model by its newest card, in one step."""
+
+    @dg.multi_asset_check(
+        name=f"{target.model_asset}_checks",
+        specs=[
+            dg.AssetCheckSpec(name, asset=target.model_asset, description=description)
+            for name, (_, description) in MODEL_CHECKS.items()
+        ],
+        can_subset=True,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.AssetCheckResult]:
+        day = _newest_of(context, lake.days(f"models/{target.name}"))
+        card = None if day is None else readable_card(target.name, day, ModelCard, lake, warn)
+        for key in context.selected_asset_check_keys:
+            find, _ = MODEL_CHECKS[key.name]
+            finding = Finding("no model is stored") if card is None else find(card)
+            yield _result_of(day, finding, key)
+
+    return check
+
+
+def _cluster_checks() -> dg.AssetChecksDefinition:
+    descriptions = {
+        "keep_users": "No cluster of the day before is lost or has lost more than half its users.",
+        "are_of_useful_size": "No cluster is too small or too large to be used.",
+    }
+
+    @dg.multi_asset_check(
+        name="clusters_checks",
+        specs=[
+            dg.AssetCheckSpec(name, asset="clusters", description=description)
+            for name, description in descriptions.items()
+        ],
+        can_subset=True,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.AssetCheckResult]:
+        day = _newest_of(context, lake.days("clusters"))
+        findings = dict.fromkeys(descriptions, Finding("no clusters are stored"))
+        card = None if day is None else readable_card("clusters", day, ClusterCard, lake, warn)
+        if card is not None:
+            day_before = card.as_of - dt.timedelta(days=1)
+            before = readable_card("clusters", day_before, ClusterCard, lake, warn)
+            both = check_continuity(before, card), check_sizes(card)
+            findings = dict(zip(descriptions, both, strict=True))
+        for key in context.selected_asset_check_keys:
+            yield _result_of(day, findings[key.name], key)
+
+    return check
+
+
+def _profiles_cover_all_users() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="cluster_profiles",
+        description="The profiles are those of all clusters and users of the day.",
+    )
+    def cover_all_users(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        day = _newest_of(context, lake.days(CLUSTER_PROFILES.name))
+        finding = Finding("no profiles are stored") if day is None else _compare_users(day, lake)
+        return _result_of(day, finding)
+
+    return cover_all_users
+
+
+def _compare_users(day: dt.date, lake: Lake) -> Finding:
+    """Compare the users of a day's profiles with those of its clusters."""
+    profiles = read_columns(CLUSTER_PROFILES.name, day, ["cluster", "users"], lake)
+    described = profiles.set_index("cluster")["users"].sort_index()
+    clusters = read_columns("clusters", day, ["cluster"], lake)["cluster"]
+    counted = clusters.value_counts().sort_index()
+    compared = (
+        f"profiles of {described.sum():,} users in {len(described)} clusters, the clusters have "
+        f"{counted.sum():,} in {len(counted)}"
+    )
+    is_same = described.to_dict() == counted.to_dict()
+    return Finding(compared, "" if is_same else f"materialize cluster_profiles of {day} again")
+
+
+def _cache_holds_newest_day(game: Game) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="prediction_cache",
+        description="The cache holds the newest day that has been delivered.",
+    )
+    def holds_newest_day(
+        lake: dg.ResourceParam[Lake],
+        cache: dg.ResourceParam[PredictionCache],
+    ) -> dg.AssetCheckResult:
+        delivered = open_records(game, lake).usable_days("rds_results")
+        newest, held = max(delivered, default=None), cache.current_day()
+        compared = f"the cache holds {held or 'no day'}, delivered is {newest or 'no day'}"
+        advice = "fill it with `ds-assets rebuild-cache`"
+        return _result_of(newest, Finding(compared, "" if held == newest else advice))
+
+    return holds_newest_day
+
+
+def _newest_of(context: dg.AssetCheckExecutionContext, stored: Iterable[dt.date]) -> dt.date | None:
+    """The newest stored day of the run, or of all days for a run without days."""
+    days = set(stored)
+    if context.has_partition_key or context.has_partition_key_range:
+        days &= set(days_of(context))
+    return max(days, default=None)
+
+
+def _result_of(
+    day: dt.date | None, finding: Finding, key: dg.AssetCheckKey | None = None
+) -> dg.AssetCheckResult:
+    """The result of a check of the newest day, which warns and stops no run."""
+    return dg.AssetCheckResult(
+        passed=finding.is_good,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=str(finding) if day is None else f"{day}: {finding}",
+        asset_key=None if key is None else key.asset_key,
+        check_name=None if key is None else key.name,
+    )
 
 
 def _days(context: dg.AssetCheckExecutionContext, table: str, lake: Lake) -> list[dt.date]:

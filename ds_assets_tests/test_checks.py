@@ -14,10 +14,11 @@ from pyarrow import parquet
 
 from ds_assets.assets import predictions, user_activity
 from ds_assets.checks import check_outcomes
+from ds_assets.core.tables import CLUSTER_PROFILES
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.decisions import decide_by_operator
-from ds_assets.infra.lake.tables import read_predictions, table_file
+from ds_assets.infra.lake.tables import read_predictions, read_rows, store_rows, table_file
 from ds_assets.runs import find_outdated_days
 from ds_assets.sensors import given_up
 from ds_assets_tests.assets.factories import (
@@ -594,3 +595,54 @@ def test_outcomes_of_a_month_are_checked_in_its_run(
         dg.AssetCheckKey(dg.AssetKey("prediction_outcomes"), "are_as_promised"), limit=1
     )
     assert len(records) == 1
+
+
+@pytest.mark.parametrize(
+    ("asset", "name", "compared"),
+    [
+        ("churn_model", "beats_recency", "AUC "),
+        ("churn_model", "is_calibrated", "predicted over observed total "),
+        ("payment_model", "is_recent", "trained "),
+        ("clusters", "keep_users", "3 clusters, 3 on "),
+        ("clusters", "are_of_useful_size", "3 clusters of "),
+        ("cluster_profiles", "cover_all_users", "profiles of "),
+        ("prediction_cache", "holds_newest_day", f"the cache holds {LAST}, delivered is {LAST}"),
+    ],
+)
+def test_a_check_of_the_newest_day_says_what_it_compared(
+    asset: str, name: str, compared: str, copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    evaluation = run_check(copy, asset, name, instance)
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN
+    assert (evaluation.description or "").startswith(f"{LAST}: {compared}")
+
+
+def test_checks_of_the_newest_day_pass_where_nothing_is_stored(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    for asset, name, description in (
+        ("payment_model", "beats_recency", "no model is stored"),
+        ("clusters", "keep_users", "no clusters are stored"),
+        ("cluster_profiles", "cover_all_users", "no profiles are stored"),
+        ("prediction_cache", "holds_newest_day", "the cache holds no day, delivered is no day"),
+    ):
+        evaluation = run_check(installation, asset, name, instance)
+        assert (evaluation.passed, evaluation.description) == (True, description)
+
+
+def test_profiles_of_other_users_and_a_cache_of_another_day_are_warnings(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    rows = read_rows(CLUSTER_PROFILES, LAST, copy.lake)
+    store_rows(rows.slice(1), CLUSTER_PROFILES.name, LAST, copy.lake)
+    profiles = run_check(copy, "cluster_profiles", "cover_all_users", instance)
+    with copy.cache() as cache:
+        cache.withdraw([LAST])
+    held = run_check(copy, "prediction_cache", "holds_newest_day", instance)
+    for evaluation, advice in (
+        (profiles, f"materialize cluster_profiles of {LAST} again"),
+        (held, "fill it with `ds-assets rebuild-cache`"),
+    ):
+        assert not evaluation.passed
+        assert evaluation.severity is dg.AssetCheckSeverity.WARN
+        assert (evaluation.description or "").endswith(f"; {advice}")

@@ -222,6 +222,11 @@ def test_what_must_not_run_twice_at_once_is_in_a_pool() -> None:
 
 
 def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_it() -> None:
+    of_models = {
+        f"{model}:{name}"
+        for model in ("churn_model", "payment_model")
+        for name in ("beats_recency", "is_calibrated", "is_recent")
+    }
     given_up = {f"{asset}:is_not_given_up" for asset in FIRST_ASSETS.values()}
     graph = defs().resolve_asset_graph()
     checks = {key.to_user_string(): graph.get_check_spec(key) for key in graph.asset_check_keys}
@@ -237,6 +242,11 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "rds_results:is_complete",
         "prediction_outcomes:are_as_promised",
         "raw_logs:has_no_missing_days",
+        "clusters:keep_users",
+        "clusters:are_of_useful_size",
+        "cluster_profiles:cover_all_users",
+        "prediction_cache:holds_newest_day",
+        *of_models,
         *given_up,
     }
     assert all(check.description for check in checks.values())
@@ -245,6 +255,11 @@ def test_every_check_of_data_that_others_are_made_from_blocks_what_comes_after_i
         "user_features:has_whole_windows",
         "prediction_outcomes:are_as_promised",
         "raw_logs:has_no_missing_days",
+        "clusters:keep_users",
+        "clusters:are_of_useful_size",
+        "cluster_profiles:cover_all_users",
+        "prediction_cache:holds_newest_day",
+        *of_models,
         *given_up,
     }
 
