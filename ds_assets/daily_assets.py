@@ -44,8 +44,8 @@ CLUSTER_IDS_POOL = "cluster_ids"
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
 PICTURED_DAYS = 7
-"""Latest days of a run that get pictures: they take longer than all else of many days, and nobody
-looks at those of a long past; a run of that day alone draws them."""
+"""Latest days of a run that get pictures and previews of rows: they take longer than all else of
+many days, and nobody looks at those of a long past; a run of that day alone makes them."""
 FRESHNESS_WINDOW = dt.timedelta(hours=36)
 
 _UI_TYPES = {
@@ -76,7 +76,8 @@ def daily_asset(
         game: Its days are the partitions.
         name: Name of the asset; what it reads is in its lineage.
         group: Name of the asset's group.
-        kinds: Technologies that the UI shows icons of.
+        kinds: Technologies that the UI shows icons of, and names of resources, for which it shows
+            what they run on in the installation.
         description: Shown in the UI.
         more: Further arguments of `dagster.asset`.
     """
@@ -271,7 +272,7 @@ def _ui_column(column: Column) -> dg.TableColumn:
 
 
 def pictured_days(days: Iterable[dt.date]) -> list[dt.date]:
-    """The days of a run that get pictures."""
+    """The days of a run that get pictures and previews of rows."""
     return sorted(days)[-PICTURED_DAYS:] if PICTURED_DAYS else []
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import dagster as dg
 import pyarrow as pa
 
+from ds_assets.core.encoding import USER_ID
 from ds_assets.core.engine import DataFrame
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
+from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk, show_rows
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
 from ds_assets.core.window_days import RECENT_DAYS, find_distorting_days
@@ -20,6 +22,7 @@ from ds_assets.daily_assets import (
     days_with,
     in_batches,
     leave_out,
+    pictured_days,
     recording,
     report_days,
     table_schema,
@@ -30,9 +33,12 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files, stored_card
 from ds_assets.infra.lake.prediction_checks import find_bad_prediction
-from ds_assets.infra.lake.tables import read_predictions, stored_days
+from ds_assets.infra.lake.tables import read_columns, read_predictions, stored_days
 
 TABLE = "predictions"
+ROWS_SHOWN = 10
+"""Rows of each table in the UI."""
+_DIGITS = 4
 DAYS_AT_ONCE = 32
 """Days whose models travel together to where the features are."""
 
@@ -112,15 +118,33 @@ def build(game: Game) -> dg.AssetsDefinition:
             # The check reports them; without a record no other run uses them either.
             bad_days = [day for day in days if find_bad_prediction(day, lake)]
             record.contents.update(dict.fromkeys(bad_days))
-        report_days(context, {day: _metadata(read_predictions(day, lake)) for day in days})
+        shown = pictured_days(days)
+        report_days(
+            context, {day: _metadata(day, lake, game, previewed=day in shown) for day in days}
+        )
 
     return predictions
 
 
-def _metadata(table: pa.Table) -> dict[str, object]:
+def _metadata(day: dt.date, lake: Lake, game: Game, *, previewed: bool) -> dict[str, object]:
+    table = read_predictions(day, lake)
     metadata: dict[str, object] = {"dagster/partition_row_count": table.num_rows}
     for target in BUILT_IN:
         mean = pa.compute.mean(table[target.probability_column]).as_py()
         if mean is not None:
-            metadata[f"mean_{target.probability_column}"] = mean
+            metadata[f"mean_{target.probability_column}"] = round(mean, _DIGITS)
+    if previewed and table.num_rows:
+        metadata |= _preview(day, table, lake, game)
     return metadata
+
+
+def _preview(day: dt.date, table: pa.Table, lake: Lake, game: Game) -> dict[str, object]:
+    """A few rows, and the paying users who are most at risk."""
+    features = read_columns("user_features", day, [USER_ID, LAST_PURCHASE], lake)
+    at_risk = find_payers_at_risk(table.to_pandas(), features, game.active_days)
+    parts = {"payers_at_risk": at_risk, "first_rows": table[:ROWS_SHOWN].to_pandas()}
+    return {
+        name: dg.MetadataValue.table([dg.TableRecord(row) for row in show_rows(rows[:ROWS_SHOWN])])
+        for name, rows in parts.items()
+        if len(rows)
+    }

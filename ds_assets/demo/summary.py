@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import table_file
+from ds_assets.infra.lake.tables import read_columns
 from ds_assets.installation import Installation
 
 USERS_SHOWN = 10
@@ -140,12 +142,9 @@ def _most_at_risk(
     predictions: pd.DataFrame, as_of: dt.date, lake: Lake, game: Game
 ) -> list[UserAtRisk]:
     """Users who paid recently, in descending order of churn probability."""
-    columns = ["user_id", "days_since_purchase"]
-    features = pd.read_parquet(lake.local(table_file("user_features", as_of)), columns=columns)
-    payers = features[features["days_since_purchase"] < game.active_days]
-    rows = predictions[predictions["churn_probability"].notna()].merge(payers, on="user_id")
-    rows = rows.sort_values(["churn_probability", "user_id"], ascending=[False, True])
-    records = rows.head(USERS_SHOWN).astype(object).where(rows.notna(), None).to_dict("records")
+    features = read_columns("user_features", as_of, [USER_ID, LAST_PURCHASE], lake)
+    rows = find_payers_at_risk(predictions, features, game.active_days).head(USERS_SHOWN)
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     return [UserAtRisk.model_validate(record) for record in records]
 
 

@@ -3,9 +3,11 @@
 import datetime as dt
 import json
 
+import dagster as dg
 import pandas as pd
 import pytest
 
+from ds_assets.assets import predictions
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.prediction_json import OPTIONAL
 from ds_assets.core.tables import PREDICTIONS
@@ -107,3 +109,20 @@ def test_too_few_payers_for_amounts_give_no_expected_spend_and_leave_the_rest() 
     assert card.spend is None
     assert predictions["expected_spend"].isna().all()
     assert predictions["payment_probability"].notna().all()
+
+
+def test_the_page_shows_rows_and_the_payers_at_risk() -> None:
+    installation = finished()
+    page = predictions._metadata(LAST, installation.lake, installation.game, previewed=True)
+    at_risk, first = page["payers_at_risk"], page["first_rows"]
+    assert isinstance(at_risk, dg.TableMetadataValue)
+    assert isinstance(first, dg.TableMetadataValue)
+    assert len(at_risk.records) == len(first.records) == predictions.ROWS_SHOWN
+    by_user = rows(LAST).set_index("user_id")["churn_probability"]
+    risks = [by_user[str(record.data["user"])] for record in at_risk.records]
+    assert risks == sorted(risks, reverse=True)
+    for target in BUILT_IN:
+        mean = page[f"mean_{target.probability_column}"]
+        assert mean == pytest.approx(rows(LAST)[target.probability_column].mean(), abs=1e-4)
+    later = predictions._metadata(LAST, installation.lake, installation.game, previewed=False)
+    assert set(page) - set(later) == {"payers_at_risk", "first_rows"}
