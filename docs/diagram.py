@@ -23,6 +23,14 @@ from ds_assets.installation import load_installation
 from ds_assets_tests.test_imports import FOR_ALL, LAYERS
 
 PICTURE = Path(__file__).parent / "pictures" / "architecture.svg"
+SETTINGS = {
+    "game": GAME_FILE,
+    "source_url": "s3://logs",
+    "lake_url": "https://account.blob.core.windows.net/lake",
+    "results_url": "mysql+pymysql://host/results",
+    "cache_url": "redis://host",
+}
+"""Those of an installation on servers, which is not opened."""
 COLORS = {
     "logs": "#d9e8f5",
     "features": "#d5efe0",
@@ -67,7 +75,7 @@ def main() -> None:
 
 def read_architecture() -> Architecture:
     """Read the asset graph and the layers from the code."""
-    graph = build_defs(load_installation({"game": GAME_FILE})).resolve_asset_graph()
+    graph = build_defs(load_installation(SETTINGS)).resolve_asset_graph()
     reads = {key: set(graph.get(key).parent_keys) - {key} for key in graph.get_all_asset_keys()}
     assets = {
         key.to_user_string(): Asset(

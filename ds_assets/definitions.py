@@ -1,7 +1,7 @@
 """Dagster's definitions: assets, checks, jobs, sensors and resources, put together."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -22,6 +22,7 @@ from ds_assets.assets import (
     user_lifetimes,
 )
 from ds_assets.core.targets import targets_of
+from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import (
     accept_day,
@@ -45,6 +46,7 @@ from ds_assets.resources import (
 from ds_assets.schedules import daily_retention
 from ds_assets.sensors.log_source import log_source_sensor
 from ds_assets.sensors.sensor import raw_files_sensor
+from ds_assets.settings import Settings
 
 _ASSETS = (
     raw_logs,
@@ -79,10 +81,7 @@ def build_defs(
         # without an alternative; the warning would be of no use to users.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
-            assets=[
-                *(module.build(game) for module in _ASSETS),
-                *(target_model.build(target, game) for target in targets_of(game).values()),
-            ],
+            assets=[_show_technologies(asset, settings) for asset in _build_assets(game)],
             asset_checks=checks.build(game),
             jobs=[
                 *(collect, predict, again, deliver, judge),
@@ -98,6 +97,22 @@ def build_defs(
             # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,
         )
+
+
+def _build_assets(game: Game) -> Iterator[dg.AssetsDefinition]:
+    yield from (module.build(game) for module in _ASSETS)
+    yield from (target_model.build(target, game) for target in targets_of(game).values())
+
+
+def _show_technologies(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """The asset with what its resources run on, among its kinds, in place of their names."""
+    technologies = settings.technologies()
+
+    def show(spec: dg.AssetSpec) -> dg.AssetSpec:
+        kinds = {technologies.get(kind, kind) for kind in spec.kinds}
+        return spec.replace_attributes(kinds=kinds)
+
+    return asset.map_asset_specs(show)
 
 
 def installed_defs() -> dg.Definitions:

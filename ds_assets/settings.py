@@ -200,6 +200,19 @@ class Settings(BaseSettings):
             "cache": _without_credentials(self.cache_url) or str(self.cache_folder),
         }
 
+    def technologies(self) -> dict[str, str]:
+        """What each resource of the graph runs on, by its name; in words that the UI has icons for.
+
+        The embedded cache is Valkey.
+        """
+        return {
+            "log_source": "s3" if self.source_url else "file",
+            "lake": "azure" if self.lake_url else "file",
+            "engine": "spark" if self.spark_remote or self.spark_master else "duckdb",
+            "results": re.split(r"[+:]", self.results_url)[0],
+            "cache": "redis" if self.cache_url else "valkey",
+        }
+
     @property
     def has_default_home(self) -> bool:
         """Whether the home is the one that is used without DS_ASSETS_HOME."""

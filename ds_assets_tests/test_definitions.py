@@ -29,7 +29,7 @@ ENDED = {"last_day": dt.date(2024, 12, 31)}
 
 # group, kinds, and what is read: the days before that are read, to the day itself where not said.
 SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
-    "raw_logs": ("logs", {"s3", "azure"}, {}),
+    "raw_logs": ("logs", {"file"}, {}),
     "user_activity": ("features", {"duckdb", "parquet"}, {"raw_logs": (0, 0)}),
     "user_lifetimes": (
         "features",
@@ -73,7 +73,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "predictions": (
         "predictions",
-        {"python", "parquet"},
+        {"duckdb", "parquet"},
         {
             "user_features": (0, 0),
             "clusters": (0, 0),
@@ -88,7 +88,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "rds_results": (
         "delivery",
-        {"mysql", "sql"},
+        {"sqlite"},
         {
             "predictions": (0, 0),
             "churn_model": (0, 0),
@@ -97,10 +97,10 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
             "cohorts": (0, 0),
         },
     ),
-    "prediction_cache": ("delivery", {"redis"}, {"rds_results": (0, 0), "predictions": (0, 0)}),
+    "prediction_cache": ("delivery", {"valkey"}, {"rds_results": (0, 0), "predictions": (0, 0)}),
     "prediction_outcomes": (
         "predictions",
-        {"duckdb", "mysql"},
+        {"duckdb", "sqlite"},
         {"predictions": (0, 0), "user_features": (0, 0), "user_activity": (1, 14)},
     ),
 }
@@ -133,6 +133,39 @@ def test_the_graph_has_this_shape() -> None:
         name: (asset_spec.group_name, set(asset_spec.kinds), reads(asset_spec))
         for name, asset_spec in specs.items()
     } == SHAPE
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"source_url": "s3://logs", "lake_url": "https://a.blob.core.windows.net/lake"},
+            {
+                "raw_logs": {"s3", "azure"},
+                "rds_results": {"sqlite"},
+                "prediction_cache": {"valkey"},
+            },
+        ),
+        (
+            {"results_url": "mysql+pymysql://u:p@h/d", "cache_url": "rediss://h:6379/0"},
+            {"raw_logs": {"file"}, "rds_results": {"mysql"}, "prediction_cache": {"redis"}},
+        ),
+        (
+            {"results_url": "postgresql+psycopg://u:p@h/d", "spark_master": "local[2]"},
+            {
+                "rds_results": {"postgresql"},
+                "user_activity": {"spark", "parquet"},
+                "prediction_outcomes": {"spark", "postgresql"},
+            },
+        ),
+    ],
+)
+def test_kinds_are_what_the_installation_runs_on(
+    changes: dict[str, str], expected: dict[str, set[str]]
+) -> None:
+    settings = load_settings({"home": Path("nowhere"), **changes})
+    definitions = build_defs(Installation(settings, make_game()))
+    assert {name: set(spec(definitions, name).kinds) for name in expected} == expected
 
 
 def test_every_asset_has_an_owner_a_description_daily_partitions_and_ranges_in_one_run() -> None:

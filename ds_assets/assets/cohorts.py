@@ -144,7 +144,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "predictions",
-        {"duckdb", "matplotlib"},
+        {"engine", "matplotlib"},
         __doc__,
         metadata=table_schema(COHORTS),
     )

@@ -16,7 +16,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         "prediction_cache",
         "delivery",
-        {"redis"},
+        {"cache"},
         __doc__,
     )
     def prediction_cache(

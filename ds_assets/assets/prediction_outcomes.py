@@ -112,7 +112,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "predictions",
-        {"duckdb", "mysql"},
+        {"engine", "results"},
         __doc__,
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTION_OUTCOMES),

@@ -102,7 +102,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "predictions",
-        {"python", "parquet"},
+        {"engine", "parquet"},
         __doc__,
         metadata=table_schema(PREDICTIONS),
     )

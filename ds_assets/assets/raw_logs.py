@@ -57,7 +57,7 @@ def materialize_days(
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `raw_logs`."""
 
-    @daily_asset(game, "raw_logs", "logs", {"s3", "azure"}, __doc__)
+    @daily_asset(game, "raw_logs", "logs", {"log_source", "lake"}, __doc__)
     def raw_logs(
         context: dg.AssetExecutionContext,
         log_source: dg.ResourceParam[LogSource],

@@ -52,7 +52,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         "rds_results",
         "delivery",
-        {"mysql", "sql"},
+        {"results"},
         __doc__,
         pool=DATABASE_POOL,
         metadata=table_schema(PREDICTIONS) | {"dagster/table_name": "player_predictions"},

@@ -165,7 +165,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "features",
-        {"duckdb", "parquet"},
+        {"engine", "parquet"},
         __doc__,
         pool=EVENT_IDS_POOL,
         metadata=table_schema(stored_activity_table(game)),

@@ -84,7 +84,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "features",
-        {"duckdb", "parquet"},
+        {"engine", "parquet"},
         __doc__,
         metadata=table_schema(user_features_table(game)),
     )

@@ -109,7 +109,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         game,
         TABLE,
         "features",
-        {"duckdb", "parquet"},
+        {"engine", "parquet"},
         __doc__,
         pool=LIFETIMES_POOL,
         metadata=table_schema(lifetimes.user_lifetimes_table(game)),
