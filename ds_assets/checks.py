@@ -35,10 +35,12 @@ from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.prediction_checks import find_bad_prediction
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
+    read_clusters,
     read_columns,
     read_predictions,
     read_rows,
     read_target_predictions,
+    stored_days,
     table_file,
 )
 from ds_assets.infra.log_source.base import LogSource
@@ -346,7 +348,7 @@ def _profiles_cover_all_users() -> dg.AssetChecksDefinition:
     def cover_all_users(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
-        day = _newest_of(context, lake.days(CLUSTER_PROFILES.name))
+        day = _newest_of(context, stored_days(CLUSTER_PROFILES.name, lake))
         finding = Finding("no profiles are stored") if day is None else _compare_users(day, lake)
         return _result_of(day, finding)
 
@@ -356,14 +358,14 @@ def _profiles_cover_all_users() -> dg.AssetChecksDefinition:
 def _compare_users(day: dt.date, lake: Lake) -> Finding:
     """Compare the users of a day's profiles with those of its clusters."""
     profiles = read_columns(CLUSTER_PROFILES.name, day, ["cluster", "users"], lake)
-    described = profiles.set_index("cluster")["users"].sort_index()
-    clusters = read_columns("clusters", day, ["cluster"], lake)["cluster"]
-    counted = clusters.value_counts().sort_index()
+    described = dict(zip(profiles["cluster"], profiles["users"], strict=True))
+    clusters = read_clusters(day, lake)
+    counted = {} if clusters is None else clusters["cluster"].value_counts().to_dict()
     compared = (
-        f"profiles of {described.sum():,} users in {len(described)} clusters, the clusters have "
-        f"{counted.sum():,} in {len(counted)}"
+        f"profiles of {sum(described.values()):,} users in {len(described)} clusters, the clusters "
+        f"have {sum(counted.values()):,} in {len(counted)}"
     )
-    is_same = described.to_dict() == counted.to_dict()
+    is_same = described == counted
     return Finding(compared, "" if is_same else f"materialize cluster_profiles of {day} again")
 
 

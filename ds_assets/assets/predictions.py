@@ -12,7 +12,7 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
-from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk, show_rows
+from ds_assets.core.previews import LAST_PURCHASE, LEAVING, find_payers_at_risk, show_rows
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
 from ds_assets.core.window_days import RECENT_DAYS, find_distorting_days
@@ -141,10 +141,11 @@ def _metadata(day: dt.date, lake: Lake, game: Game, *, previewed: bool) -> dict[
 def _preview(day: dt.date, table: pa.Table, lake: Lake, game: Game) -> dict[str, object]:
     """A few rows, and the paying users who are most at risk."""
     features = read_columns("user_features", day, [USER_ID, LAST_PURCHASE], lake)
-    at_risk = find_payers_at_risk(table.to_pandas(), features, game.active_days)
-    parts = {"payers_at_risk": at_risk, "first_rows": table[:ROWS_SHOWN].to_pandas()}
+    risks = table.select([USER_ID, LEAVING.probability_column]).to_pandas()  # not all the texts
+    at_risk = find_payers_at_risk(risks, features, game.active_days).index[:ROWS_SHOWN]
+    parts = {"payers_at_risk": table.take(pa.array(at_risk)), "first_rows": table[:ROWS_SHOWN]}
     return {
-        name: dg.MetadataValue.table([dg.TableRecord(row) for row in show_rows(rows[:ROWS_SHOWN])])
+        name: dg.MetadataValue.table([dg.TableRecord(row) for row in show_rows(rows.to_pandas())])
         for name, rows in parts.items()
         if len(rows)
     }

@@ -380,10 +380,11 @@ def _measure_importance(
     trained: TrainedModel, snapshots: Sequence[LabelledSnapshot], game: Game
 ) -> dict[str, float]:
     """What the model goes by; what its card says already where there are no users to ask."""
-    if not snapshots or trained.onnx is None:
+    latest = next((it.features for it in reversed(snapshots) if len(it.features)), None)
+    if latest is None or trained.onnx is None:
         return trained.card.importance
     model = load_prediction_model(trained.onnx, trained.parts, trained.card)
-    return measure_importance(model, snapshots[-1].features, declare_features(game))
+    return measure_importance(model, latest, declare_features(game))
 
 
 def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str]:

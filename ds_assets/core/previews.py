@@ -25,7 +25,7 @@ def find_payers_at_risk(
     """Rows of users who paid recently, the likeliest to leave first, without those of no chance.
 
     Args:
-        predictions: The columns of `PREDICTIONS`.
+        predictions: Columns of `PREDICTIONS`, at least the user's id and the risk.
         features: The columns `user_id` and `LAST_PURCHASE` of the same day.
         days: A purchase is recent if it was fewer days ago.
     """

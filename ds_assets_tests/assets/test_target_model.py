@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,7 @@ from ds_assets.assets import target_model
 from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.drift import DAYS_KEPT
+from ds_assets.core.models.training.train import TrainedModel
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.game import Horizons
@@ -28,7 +30,8 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_installation,
 )
-from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.core.factories import make_game, make_snapshot
+from ds_assets_tests.core.models.card_factories import make_full_card
 
 SNAPSHOT = dt.date(2026, 3, 1)
 
@@ -387,3 +390,11 @@ def test_the_page_of_a_model_has_pictures_with_a_line_and_explained_numbers() ->
     assert {row.data["number"] for row in table.records} <= set(page)
     assert "" not in page.values()
     assert "pictures" not in target_model._metadata(churn, card, pictured=False)
+
+
+def test_without_users_in_any_snapshot_a_champion_goes_by_what_its_card_says() -> None:
+    snapshot = make_snapshot(SNAPSHOT)
+    nobody = snapshot.rows(np.zeros(len(snapshot.labels), dtype=bool))
+    champion = TrainedModel(make_full_card(), b"", {})
+    importance = target_model._measure_importance(champion, [nobody], make_game())
+    assert importance == make_full_card().importance
