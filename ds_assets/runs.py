@@ -362,8 +362,15 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    """A sentence for each failed check, step and resource; one that repeats another is left out."""
-    checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    """A sentence for each failed check, step and resource; one that repeats another is left out.
+
+    Checks that only warn stop nothing, and are left out.
+    """
+    checks = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+    ]
     refused = [
         data.user_failure_data.description or data.error_display_string
         for data in _step_failures(result)

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ds_assets import daily_assets
+from ds_assets import daily_assets, runs
 from ds_assets.assets import raw_logs
 from ds_assets.definitions import build_defs
 from ds_assets.errors import InputError, Unavailable
@@ -99,6 +99,29 @@ class BrokenEngine(dg.ConfigurableResource[LakeEngine]):
 
     def create_resource(self, context: dg.InitResourceContext) -> LakeEngine:  # noqa: ARG002
         raise InputError(self.reason)
+
+
+@dg.asset
+def watched() -> None:
+    """An asset with two checks that fail."""
+
+
+@dg.multi_asset_check(specs=[dg.AssetCheckSpec(name, asset=watched) for name in ("warns", "stops")])
+def both(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    for key, severity in zip(
+        sorted(context.selected_asset_check_keys, key=lambda key: key.name),
+        (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN),
+        strict=True,
+    ):
+        yield dg.AssetCheckResult(
+            passed=False, severity=severity, description=f"it {key.name}", check_name=key.name
+        )
+
+
+def test_a_check_that_only_warns_is_not_a_reason_why_a_run_has_failed() -> None:
+    job = dg.Definitions([watched], asset_checks=[both]).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(raise_on_error=False)
+    assert runs._failures(result) == ["watched: it stops"]
 
 
 def test_a_resource_that_cannot_be_opened_is_told_like_a_step_that_fails(
