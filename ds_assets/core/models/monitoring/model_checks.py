@@ -5,11 +5,13 @@ Scope: the rules and what they say. A model that fails one still predicts.
 
 from ds_assets.core.finding import Finding
 from ds_assets.core.models.card.model_card import RECENCY, Evaluation, ModelCard
+from ds_assets.core.models.evaluation.validation_curves import ReliabilityBin
 
 TOTAL_RATIOS = (0.8, 1.25)
 """Predicted over observed number of positives that is tolerated, beyond noise."""
-MAX_CALIBRATION_ERROR = 0.05
-"""Expected calibration error that is tolerated, beyond noise."""
+TENTH_TOLERANCE, MAX_TENTHS_OFF = 0.02, 2
+"""How far the predicted share of a tenth of the users may lie outside the interval of the observed
+one, and how many of the tenths may be off: one or two of ten are by chance alone."""
 MAX_MODEL_AGE_DAYS = 28
 """Age of a champion beyond which the game has probably changed since it was trained."""
 
@@ -48,17 +50,22 @@ def check_calibration(card: ModelCard) -> Finding:
 
 def _compare_calibration(evaluation: Evaluation) -> tuple[str, bool]:
     """What is compared, in words, and whether it is off beyond noise."""
-    ratio, error = evaluation.measures.total_ratio, evaluation.measures.ece
-    if ratio is None or error is None:  # a card of version 0.1.0
-        return "the card has no calibration", False
+    ratio, curves = evaluation.measures.total_ratio, evaluation.curves
+    if ratio is None or curves is None:
+        return "the card of an earlier version has no calibration", False
+    off = sum(map(_is_off, curves.reliability))
     least, most = TOTAL_RATIOS
     compared = (
         f"predicted over observed total {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) "
-        f"for users of {evaluation.snapshot}, tolerated {least:g} to {most:g}; calibration error "
-        f"{error.value:.3f}, tolerated {MAX_CALIBRATION_ERROR:g}"
+        f"for users of {evaluation.snapshot}, tolerated {least:g} to {most:g}; {off} of "
+        f"{len(curves.reliability)} tenths of the users off, tolerated {MAX_TENTHS_OFF}"
     )
-    is_off = ratio.high < least or ratio.low > most or error.low > MAX_CALIBRATION_ERROR
-    return compared, is_off
+    return compared, ratio.high < least or ratio.low > most or off > MAX_TENTHS_OFF
+
+
+def _is_off(tenth: ReliabilityBin) -> bool:
+    lowest, highest = tenth.low - TENTH_TOLERANCE, tenth.high + TENTH_TOLERANCE
+    return not lowest <= tenth.predicted <= highest
 
 
 def check_age(card: ModelCard) -> Finding:
