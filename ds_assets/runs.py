@@ -9,10 +9,9 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -20,8 +19,8 @@ from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES
-from ds_assets.core.lineage import lineage_of
-from ds_assets.core.run_order import MAX_DAYS_PER_RUN, split_into_runs
+from ds_assets.core.lineage import RAW_LOGS
+from ds_assets.core.run_order import MAX_DAYS_PER_RUN
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
@@ -29,11 +28,9 @@ from ds_assets.game import Game
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import find_days_without_files
-from ds_assets.infra.lake.tables import between
 from ds_assets.installation import Installation
-from ds_assets.jobs import DAILY, OUTCOMES, PREDICT, PREDICTED
+from ds_assets.jobs import OUTCOMES, PREDICT
 from ds_assets.partitions import daily_partitions
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -56,16 +53,28 @@ All activity comes before lifetimes and features, and all features before models
 many days."""
 PROCESS = "ds_assets/process"
 """Tag with the machine and the process of a run."""
+RUN_ID = "Run id: "
+"""Begins the last line of the error of a run that has failed."""
 _INSTANCE_FILE = Path(__file__).with_name("dagster.yaml")
 
 StepState: TypeAlias = Literal["started", "done", "failed"]
-ReportStep: TypeAlias = Callable[[str, StepState], None]
-"""Receives the name of a step, and what has become known of it."""
 _STATES: dict[DagsterEventType, StepState] = {
     DagsterEventType.STEP_START: "started",
     DagsterEventType.STEP_SUCCESS: "done",
     DagsterEventType.STEP_FAILURE: "failed",
 }
+
+
+class RunObserver(Protocol):
+    """Receives what is planned, and what becomes known of it."""
+
+    def plan(self, steps: Iterable[str], days: int) -> None:
+        """Receive the names of steps that will run for so many days."""
+        ...
+
+    def report_step(self, step: str, state: StepState, days: int) -> None:
+        """Receive what has become known of a step that runs for so many days."""
+        ...
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
@@ -105,7 +114,7 @@ def materialize_days(
     first: dt.date,
     last: dt.date,
     instance: dg.DagsterInstance,
-    report_step: ReportStep | None = None,
+    observer: RunObserver | None = None,
 ) -> list[str]:
     """Materialize assets and run their checks, for each day of a range, in one run.
 
@@ -115,7 +124,7 @@ def materialize_days(
         first: First day.
         last: Last day.
         instance: Where the run is recorded.
-        report_step: Receives the start and the end of each step.
+        observer: Receives the start and the end of each step.
 
     Returns:
         A sentence for each reason why days were left out.
@@ -126,12 +135,13 @@ def materialize_days(
         Unavailable: the run failed because a server cannot be used.
     """
     keys = sorted(assets.resolve(defs.resolve_asset_graph()))
-    _refuse_other_days(defs, keys[0], first, last)
+    refuse_other_days(defs, first, last)
     end_killed_runs(instance)
     job = defs.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    if report_step:
-        instance.add_event_listener(run_id, _step_listener(report_step))
+    if observer:
+        days = (last - first).days + 1
+        instance.add_event_listener(run_id, _step_listener(observer, days))
     result = job.execute_in_process(
         instance=instance,
         run_id=run_id,
@@ -143,76 +153,45 @@ def materialize_days(
     )
     if not result.success:
         kind = Unavailable if _lacked_a_server(result) else InputError
-        raise kind("\n".join([*_failures(result), f"Run id: {result.run_id}"]))
+        raise kind("\n".join([*_failures(result), f"{RUN_ID}{result.run_id}"]))
     return _left_out(result)
 
 
-@dataclass(frozen=True)
-class GraphRun:
-    """What a run of the whole graph did besides what it stored.
-
-    Attributes:
-        left_out: A sentence for each day that was left out.
-        refreshed: Days that were made again, as they look back on the days of the run.
-        compared: Days whose predictions were compared with what happened afterwards.
-    """
-
-    left_out: list[str]
-    refreshed: list[dt.date]
-    compared: list[dt.date]
-
-
-def run_graph(
+def materialize_ranges(
     defs: dg.Definitions,
-    installation: Installation,
-    first: dt.date,
-    last: dt.date,
+    assets: dg.AssetSelection,
+    ranges: Sequence[tuple[dt.date, dt.date]],
     instance: dg.DagsterInstance,
-    report_step: ReportStep,
-) -> GraphRun:
-    """Materialize a range of days, what it makes outdated, and outcomes of matured predictions.
-
-    Args:
-        defs: The graph.
-        installation: The installation that it runs on.
-        first: First day.
-        last: Last day.
-        instance: Where the runs are recorded.
-        report_step: Receives the start and the end of each step.
-
-    Raises:
-        InputError: the game has no such days, or a run failed.
-        Unavailable: a run failed because a server cannot be used.
-    """
-    left_out = materialize_days(defs, DAILY, first, last, instance, report_step)
-    game, lake = installation.game, installation.lake()
-    repeating = _find_repeating_days(game, lake)
-    for days in split_into_runs(repeating, lambda _: 0):
-        selection = dg.AssetSelection.assets(ACTIVITY)
-        materialize_days(defs, selection, days[0], days[-1], instance, report_step)
-    first_later = min([last + dt.timedelta(days=1), *repeating])
-    last_later = max([last, *repeating]) + dt.timedelta(days=game.lookback_days)
-    later = between(find_outdated_days(FEATURES, game, lake), first_later, last_later)
-    for days in split_into_runs(later, lambda _: 0):
-        materialize_days(defs, PREDICTED, days[0], days[-1], instance, report_step)
-    matured = find_stored_due_outcomes(Records(lineage_of(game), lake), game)
-    if matured:
-        materialize_days(defs, OUTCOMES, matured[0], matured[-1], instance, report_step)
-    return GraphRun(left_out, sorted({*repeating, *later}), matured)
+    observer: RunObserver,
+) -> list[str]:
+    """Materialize assets for ranges of days, each in one run; see `materialize_days`."""
+    plan_ranges(defs, assets, ranges, observer)
+    return [
+        sentence
+        for first, last in ranges
+        for sentence in materialize_days(defs, assets, first, last, instance, observer)
+    ]
 
 
-def _find_repeating_days(game: Game, lake: Lake) -> list[dt.date]:
-    """Find the days whose `user_activity` repeats events of a day that was made after them."""
-    recorded = open_records(game, lake).recorded_days(ACTIVITY)
-    outdated = find_outdated_days(ACTIVITY, game, lake)
-    return [day for day in outdated if day in recorded and recorded[day].is_marked]
+def plan_ranges(
+    defs: dg.Definitions,
+    assets: dg.AssetSelection,
+    ranges: Sequence[tuple[dt.date, dt.date]],
+    observer: RunObserver,
+) -> None:
+    """Announce that assets will be materialized for ranges of days."""
+    graph = defs.resolve_asset_graph()
+    keys = assets.resolve(graph)
+    names = [key.to_user_string() for key in graph.toposorted_asset_keys if key in keys]
+    if days := sum((last - first).days + 1 for first, last in ranges):
+        observer.plan(names, days)
 
 
 def refresh_days(
     defs: dg.Definitions,
     installation: Installation,
     instance: dg.DagsterInstance,
-    report_step: ReportStep,
+    observer: RunObserver,
 ) -> list[str]:
     """Make all outdated days again, in order, in runs of up to `MAX_DAYS_PER_RUN` days.
 
@@ -222,7 +201,7 @@ def refresh_days(
         defs: The graph.
         installation: The installation that it runs on.
         instance: Where the runs are recorded.
-        report_step: Receives the start and the end of each step.
+        observer: Receives the start and the end of each step.
 
     Returns:
         A sentence for each reason why days were left out.
@@ -239,7 +218,8 @@ def refresh_days(
             day for day in find_outdated_days(asset, game, lake) if day not in done
         ]:
             near = [day for day in remaining if (day - remaining[0]).days < MAX_DAYS_PER_RUN]
-            left_out += materialize_days(defs, selection, near[0], near[-1], instance, report_step)
+            ranges = [(near[0], near[-1])]
+            left_out += materialize_ranges(defs, selection, ranges, instance, observer)
             done.update(near)
     return list(dict.fromkeys(left_out))
 
@@ -291,11 +271,11 @@ def days_of_tags(tags: Mapping[str, str]) -> list[dt.date]:
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def _step_listener(report_step: ReportStep) -> Callable[[dg.EventLogEntry], None]:
+def _step_listener(observer: RunObserver, days: int) -> Callable[[dg.EventLogEntry], None]:
     def listen(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is not None and event.step_key and event.event_type in _STATES:
-            report_step(event.step_key, _STATES[event.event_type])
+            observer.report_step(event.step_key, _STATES[event.event_type], days)
 
     return listen
 
@@ -332,12 +312,15 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _refuse_other_days(
-    defs: dg.Definitions, asset: dg.AssetKey, first: dt.date, last: dt.date
-) -> None:
+def refuse_other_days(defs: dg.Definitions, first: dt.date, last: dt.date) -> None:
+    """Refuse a range of days that the game does not have.
+
+    Raises:
+        InputError: the message says which days it has.
+    """
     if last < first:
         raise InputError(f"the last day, {last}, lies before the first, {first}")
-    partitions = defs.resolve_assets_def(asset).partitions_def
+    partitions = defs.resolve_assets_def(dg.AssetKey(RAW_LOGS)).partitions_def
     days = partitions.get_partition_keys() if partitions else []
     if not days:
         raise InputError("no day of the game has ended yet")

@@ -46,6 +46,7 @@ from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
 from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.core.open_days import subtract_open_days
+from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import with_user_groups
 from ds_assets.core.window_days import find_distorting_days
@@ -119,7 +120,7 @@ def update(
         target = replace(target, first_day=max(target.first_day, uncounted[-1]))
 
     def wanted_snapshots(day: dt.date) -> list[dt.date]:
-        listed = _list_snapshots(target, day, game)
+        listed = list_snapshots(target, day, game)
         latest = next((it for it in reversed(listed) if it in features_days), None)
         users = 0 if latest is None else count_rows("user_features", latest, lake)
         return listed[-target.count_snapshots(users) :]
@@ -198,7 +199,7 @@ def _find_uncounted_days(
     target: Target, days: Sequence[dt.date], stored: Iterable[dt.date], lake: Lake, game: Game
 ) -> list[dt.date]:
     """Stored days that lack the target's events, among those that training days look at."""
-    wanted = [snapshot for day in days for snapshot in _list_snapshots(target, day, game)]
+    wanted = [snapshot for day in days for snapshot in list_snapshots(target, day, game)]
     if not wanted:
         return []
     return days_without_counts(target, between(stored, min(wanted), max(days)), lake)
@@ -220,10 +221,6 @@ def _find_absent_days(
         if snapshot not in features:
             absent.add(snapshot)
     return sorted(absent)
-
-
-def _list_snapshots(target: Target, day: dt.date, game: Game) -> list[dt.date]:
-    return labels.matured_snapshots(day, target.horizon, target.max_snapshots, game)
 
 
 def _plan_looks(

@@ -16,7 +16,7 @@ from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE, exit_on_e
 COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
-    "run": "Run the whole graph for a day, or for a range of days in one run.",
+    "run": "Run the whole graph for a day, for a range of days, or for the newest day alone.",
     "status": "Show where each day stands, what happens next, and what needs a person.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
     "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",

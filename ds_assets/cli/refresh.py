@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from ds_assets.cli.progress import Progress
 from ds_assets.core.game_settings import ACTIVITY, FEATURES, describe_key, find_changes, settings_of
 from ds_assets.definitions import build_defs
 from ds_assets.infra.lake.adoption import open_records
@@ -17,6 +16,7 @@ from ds_assets.infra.lake.refresh import (
     keep_days_without_files,
 )
 from ds_assets.installation import Installation, load_installation, operator_name
+from ds_assets.progress import open_progress
 from ds_assets.runs import (
     estimate_duration,
     find_outdated_days,
@@ -54,8 +54,8 @@ def refresh(
             typer.echo("nothing was made again; `ds-assets refresh --yes` does it")
             return
         keep_days_without_files(game, lake)
-        with Progress() as progress:
-            left_out = refresh_days(defs, installation, instance, progress.report_step)
+        with open_progress() as progress:
+            left_out = refresh_days(defs, installation, instance, progress)
     for sentence in left_out:
         typer.echo(f"left out: {sentence}", err=True)
     typer.echo("all days are made with the present game.yaml")

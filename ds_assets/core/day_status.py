@@ -195,20 +195,40 @@ def find_next(days: Sequence[DayStatus], *, has_daemon: bool) -> Iterator[str]:
     if to_refresh:
         who = "the sensor makes" if has_daemon else "`ds-assets refresh --yes` makes"
         yield f"{who} {list_ranges(to_refresh)} again, which lack deliveries or have newer inputs"
+    only_read = [
+        day.day
+        for day in days
+        if day.activity == "stored" and not (day.predicted or day.outdated or day.run == "running")
+    ]
+    if only_read:
+        yield (
+            f"`ds-assets run {_span(only_read)}` would predict {_count(only_read)} of which only "
+            "the logs are read, to compare more predictions with outcomes"
+        )
     yield from _describe_outcomes(days)
+
+
+def _span(days: Sequence[dt.date]) -> str:
+    """The days as arguments of `ds-assets run`."""
+    return f"{days[0]}" if len(days) == 1 else f"{days[0]} {days[-1]}"
+
+
+def _count(days: Sequence[dt.date]) -> str:
+    return f"{len(days):,} day{'' if len(days) == 1 else 's'}"
 
 
 def _describe_runs(
     days: Sequence[DayStatus], to_run: Sequence[dt.date], *, has_daemon: bool
 ) -> Iterator[str]:
-    count = f"{len(to_run):,} day{'' if len(to_run) == 1 else 's'}"
     if has_daemon:
-        yield f"the sensors collect and run {count}: {list_ranges(to_run)}"
+        yield f"the sensors collect and run {_count(to_run)}: {list_ranges(to_run)}"
         return
     if not any(day.predicted for day in days):
         yield "`ds-assets run --last` would make the first predictions, of the newest day"
-    span = f"{to_run[0]}" if len(to_run) == 1 else f"{to_run[0]} {to_run[-1]}"
-    yield f"`ds-assets run {span}` would make {count}; Dagster's daemon, which would, is not alive"
+    yield (
+        f"`ds-assets run {_span(to_run)}` would make {_count(to_run)}; Dagster's daemon, which "
+        "would, is not alive"
+    )
 
 
 def _describe_outcomes(days: Iterable[DayStatus]) -> Iterator[str]:

@@ -11,22 +11,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import dagster as dg
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ds_assets.definitions import build_defs
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
-from ds_assets.demo.summary import print_summary, summarize
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
-from ds_assets.runs import create_dagster_home, materialize_days
+from ds_assets.progress import Progress, open_progress
+from ds_assets.runs import create_dagster_home, materialize_days, materialize_ranges
+from ds_assets.summary import print_summary, summarize
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -41,14 +42,6 @@ DayRanges: TypeAlias = list[tuple[dt.date, dt.date]]
 """First and last days."""
 
 _PROJECT = Path(__file__).parents[2]
-
-_COLUMNS = (
-    TextColumn("{task.description:<26}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TextColumn("days"),
-    TimeElapsedColumn(),
-)
 
 
 class Step(NamedTuple):
@@ -92,10 +85,11 @@ def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: b
 def _run(home: Path, json_file: Path | None, port: int | None) -> None:
     started = time.monotonic()
     installation = _prepare(home)
-    with dg.DagsterInstance.get() as instance, Progress(*_COLUMNS) as progress:
+    with dg.DagsterInstance.get() as instance, open_progress() as progress:
         _write_logs(installation, progress)
         _run_graph(installation, instance, progress)
-    summary = summarize(installation, time.monotonic() - started)
+    days = installation.lake().days("user_activity")
+    summary = summarize(installation, time.monotonic() - started, days)
     print_summary(summary, installation.settings.places())
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -114,11 +108,11 @@ def _prepare(home: Path) -> Installation:
 def _write_logs(installation: Installation, progress: Progress) -> None:
     settings, (first, last) = installation.settings, _game_days(installation.game)
     days = (last - first).days + 1
-    task = progress.add_task("logs of the source", total=days)
-    write_source(settings.source, lambda done: progress.update(task, completed=done))
+    with progress.tracking("logs of the source", days) as report:
+        write_source(settings.source, report)
     if settings.source_url:
-        task = progress.add_task("upload to S3", total=days)
-        upload(settings.source, lambda done: progress.update(task, completed=done))
+        with progress.tracking("upload to S3", days) as report:
+            upload(settings.source, report)
 
 
 def _run_graph(
@@ -128,14 +122,11 @@ def _run_graph(
     keys = MODELS.resolve(defs.resolve_asset_graph())
     models = tuple(sorted(key.to_user_string() for key in keys))
     for step in _plan(installation.game, models):
-        task = progress.add_task(", ".join(step.assets), total=step.days)
         if step.assets == models:
-            _train_side_by_side(installation, step)
-            progress.advance(task, step.days)
-            continue
-        for first, last in step.ranges:
-            materialize_days(defs, dg.AssetSelection.assets(*step.assets), first, last, instance)
-            progress.advance(task, (last - first).days + 1)
+            _train_side_by_side(installation, step, progress)
+        else:
+            selection = dg.AssetSelection.assets(*step.assets)
+            materialize_ranges(defs, selection, step.ranges, instance, progress)
 
 
 def _plan(game: Game, models: tuple[str, ...]) -> Sequence[Step]:
@@ -163,11 +154,19 @@ def _game_days(game: Game) -> tuple[dt.date, dt.date]:
     return game.first_day, game.last_day or game.first_day
 
 
-def _train_side_by_side(installation: Installation, step: Step) -> None:
-    with ProcessPoolExecutor(len(step.assets), mp_context=get_context("spawn")) as pool:
-        trainings = [pool.submit(_train, installation, name, step.ranges) for name in step.assets]
-        for training in trainings:
+def _train_side_by_side(installation: Installation, step: Step, progress: Progress) -> None:
+    with (
+        ProcessPoolExecutor(len(step.assets), mp_context=get_context("spawn")) as pool,
+        ExitStack() as shown,
+    ):
+        reports = [shown.enter_context(progress.tracking(it, step.days)) for it in step.assets]
+        trainings = {
+            pool.submit(_train, installation, name, step.ranges): report
+            for name, report in zip(step.assets, reports, strict=True)
+        }
+        for training in as_completed(trainings):
             training.result()
+            trainings[training](step.days)
 
 
 def _train(installation: Installation, name: str, ranges: DayRanges) -> None:

@@ -39,7 +39,7 @@ from ds_assets_tests.assets.factories import (
 from ds_assets_tests.infra.factories import get_rows
 
 Told = tuple[int, str, str]
-PROGRESS = re.compile(r"\d\d:\d\d:\d\d \w+ (done after|failed after|is running for) [\d,]+ s$")
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d \w+ (done|failed|is running)( for .+)?( after .+)?$")
 SCRIPT = [sys.executable, "-c", "from ds_assets.cli.main import main; main()"]
 
 
@@ -321,7 +321,10 @@ def test_a_run_delivers_the_day_and_predict_answers_from_it(shell: Shell) -> Non
     installation = Installation(shell.home)
     installation.write_logs(START, *(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(30)))
     code, out, err = shell("run", str(START))
-    assert (code, out) == (0, f"{START} to {START} done\n")
+    assert code == 0
+    assert "1 day, 30 events of 30 lines (0 in quarantine) in" in out
+    assert f"30 users predicted as of {START}, 1 day delivered." in out
+    assert str(installation.settings.lake) in out
     steps = [line.split()[1] for line in err.splitlines() if " done after " in line]
     assert steps[0] == "raw_logs"
     assert {"rds_results", "prediction_cache"} <= set(steps)
@@ -345,7 +348,8 @@ def test_a_run_over_a_range_says_which_days_it_left_out(shell: Shell) -> None:
             day(number), *(event(n, f"{day(number)}T10:00:00Z", f"u{n}") for n in range(30))
         )
     code, out, err = shell("run", str(START), str(day(2)))
-    assert (code, out) == (0, f"{START} to {day(2)} done\n")
+    assert code == 1
+    assert f"predicted as of {day(2)}, 2 days delivered" in out
     missing = day(1)
     folder = installation.source(missing)
     assert other_lines(err) == [
@@ -366,10 +370,8 @@ def test_a_run_of_an_old_day_makes_the_later_days_again_that_look_back_on_it(
     installation.write_logs(START, late, name="late.jsonl")
     code, out, _ = shell("run", str(START))
     assert code == 0
-    assert out.splitlines() == [
-        f"{START} to {START} done",
-        f"made again, as they look back on these days: 2 days ({day(1)} to {day(2)})",
-    ]
+    again = f"made again, as they look back on these days: 2 days ({day(1)} to {day(2)})"
+    assert out.splitlines()[0] == again
     assert len(installation.predictions(day(2))) == 31
 
 
@@ -395,6 +397,55 @@ def test_a_run_of_an_old_day_makes_the_activity_of_a_later_day_again_that_repeat
 
 
 @pytest.mark.slow
+def test_a_run_reads_the_logs_of_days_before_it_that_were_never_read(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    for number in range(2):
+        installation.write_logs(day(number), event(number, f"{day(number)}T10:00:00Z"))
+    code, _, err = shell("run", str(day(1)))
+    assert code == 0
+    assert other_lines(err) == [f"the logs of {START} are read first: features look back on them"]
+    assert installation.lake.days("user_activity") == [START, day(1)]
+    assert installation.lake.days("predictions") == [day(1)]
+
+
+def test_a_refused_day_among_others_leaves_a_decision_to_a_person(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    installation.write_logs(START, "{")
+    installation.write_logs(day(1), event(1, f"{day(1)}T10:00:00Z"))
+    code, out, err = shell("run", str(START), str(day(1)))
+    assert code == 1
+    assert f"{START} is refused by the checks: no valid events" in out
+    assert other_lines(err)[0].startswith(f"left out: {START}: user_activity is refused")
+    assert sorted(installation.delivered()) == [day(1)]
+
+
+def test_only_the_newest_day_is_predicted_of_the_whole_history(shell: Shell) -> None:
+    installation = Installation(shell.home)
+    for number in range(3):
+        installation.write_logs(day(number), event(number, f"{day(number)}T10:00:00Z"))
+    installation.write_logs(day(1), "{")
+    code, out, err = shell("run", "--last")
+    assert code == 1
+    assert f"the logs of {START} to {day(1)} are read first: models learn from them" in err
+    assert f"{day(1)} is refused by the checks" in out
+    assert f"predicted as of {day(2)}, 1 day delivered" in out
+    assert installation.lake.days("user_activity") == [START, day(1), day(2)]
+    assert sorted(installation.delivered()) == [day(2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--last",), "there are no logs in"),
+        (("--last", str(START), str(START)), "--last predicts one day"),
+    ],
+)
+def test_the_newest_day_cannot_be_run_without_logs_or_with_another_one(
+    shell: Shell, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in shell.mistake("run", *arguments)
+
+
 def test_a_refused_day_is_run_after_it_was_accepted(shell: Shell) -> None:
     Installation(shell.home).write_logs(day(0), "{")
     assert f"{day(0)}: no valid events" in shell.mistake("run", str(day(0)))
@@ -481,7 +532,7 @@ def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: S
         ),
         (("2026-01-05", "2026-01-03"), "the last day, 2026-01-03, lies before the first"),
         (("yesterday",), "'yesterday' does not match the formats"),
-        ((), "Missing argument 'FIRST_DAY'"),
+        ((), "name a day, such as 2026-01-31, or a first and a last one; or use --last"),
     ],
 )
 def test_days_that_cannot_be_run_are_told(

@@ -116,3 +116,13 @@ def test_days_with_newer_inputs_are_made_again_and_outcomes_come_on_a_day() -> N
         ),
         "predictions of 2026-01-02 can be compared with outcomes once 2026-01-10 is stored",
     ]
+
+
+def test_days_of_which_only_the_logs_are_read_can_be_predicted_by_a_command() -> None:
+    days = [finished_day(n, predicted=False, compared=False) for n in range(3)]
+    assert list(find_next([*days, finished_day(3)], has_daemon=True)) == [
+        (
+            "`ds-assets run 2026-01-01 2026-01-03` would predict 3 days of which only the logs are "
+            "read, to compare more predictions with outcomes"
+        )
+    ]

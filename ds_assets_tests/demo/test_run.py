@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ds_assets.demo import run
-from ds_assets.demo.summary import Summary
 from ds_assets.game import load_game
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.settings import DEMO_GAME
+from ds_assets.summary import Summary
 
 LAST = dt.date(2017, 12, 31)
 
@@ -60,4 +60,4 @@ def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path
     assert f"{summary.events:,} events" in done.stdout
     assert str(home / "lake") in done.stdout
     for name in ("raw_logs", "churn_model", "payment_model", "prediction_outcomes"):
-        assert name in done.stdout
+        assert name in done.stderr

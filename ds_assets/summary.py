@@ -1,10 +1,11 @@
-"""The summary at the end of the demo: numbers read back from the lake and the results database.
+"""The summary at the end of a run: numbers read back from the lake and the results database.
 
 Scope: collecting and printing them. Nothing is computed here that the graph did not compute.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel
@@ -15,9 +16,10 @@ from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk
-from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_columns
@@ -56,58 +58,97 @@ class UserAtRisk(BaseModel):
 
 
 class Summary(BaseModel):
-    """The numbers of the demo."""
+    """The numbers of a run."""
 
     seconds: float
     days: int
     lines: int
     events: int
     lines_quarantined: int
-    as_of: dt.date
+    refused: dict[dt.date, str]
+    """By day, who refused it and why."""
+    as_of: dt.date | None
+    """The newest day that was delivered; none without any."""
     users_predicted: int
     days_delivered: int
-    models: dict[str, ModelSummary | str]
+    models: dict[str, ModelSummary | str] = {}
     """By target; the reasons in words if there was not enough data."""
-    clusters: list[ClusterLine]
-    most_at_risk: list[UserAtRisk]
+    clusters: list[ClusterLine] = []
+    most_at_risk: list[UserAtRisk] = []
 
 
-def summarize(installation: Installation, seconds: float) -> Summary:
-    """Read the numbers back from where the graph stored them."""
+def summarize(installation: Installation, seconds: float, days: Collection[dt.date]) -> Summary:
+    """Read the numbers back from where the graph stored them.
+
+    Args:
+        installation: The installation.
+        seconds: How long the run took.
+        days: Its days.
+    """
     lake, game = installation.lake(), installation.game
-    reports = [r for day in lake.days("user_activity") if (r := read_report(day, lake))]
+    reports = [report for day in sorted(days) if (report := read_report(day, lake))]
+    records = open_records(game, lake)
+    refused = sorted(records.refused_days().intersection(days))
     with installation.results() as results:
-        deliveries = results.deliveries()
-        as_of = max(delivery.as_of for delivery in deliveries)
-        predictions = results.day(as_of).to_pandas()
-    clusters = stored_card("clusters", as_of, ClusterCard, lake)
+        deliveries = [it.as_of for it in results.deliveries() if it.as_of in days]
+        as_of = max(deliveries, default=None)
+        predictions = pd.DataFrame() if as_of is None else results.day(as_of).to_pandas()
     return Summary(
         seconds=round(seconds, 1),
         days=len(reports),
         lines=sum(report.lines for report in reports),
         events=sum(report.events for report in reports),
         lines_quarantined=sum(sum(report.quarantined.values()) for report in reports),
+        refused={day: str(records.verdict(day)) for day in refused},
         as_of=as_of,
         users_predicted=len(predictions),
         days_delivered=len(deliveries),
-        models={target.name: _summarize_model(target.name, as_of, lake) for target in BUILT_IN},
-        clusters=[
+        **({} if as_of is None else _summarize_day(as_of, predictions, lake, game)),
+    )
+
+
+def _summarize_day(
+    as_of: dt.date, predictions: pd.DataFrame, lake: Lake, game: Game
+) -> dict[str, Any]:
+    """Models, clusters and users at risk of a day that was delivered."""
+    clusters = stored_card("clusters", as_of, ClusterCard, lake)
+    return {
+        "models": {target: _summarize_model(target, as_of, lake) for target in targets_of(game)},
+        "clusters": [
             ClusterLine(id=cluster.id, name=cluster.name, users=cluster.size)
             for cluster in (clusters.clusters if clusters else ())
         ],
-        most_at_risk=_most_at_risk(predictions, as_of, lake, game),
-    )
+        "most_at_risk": _most_at_risk(predictions, as_of, lake, game),
+    }
 
 
 def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
     """Print the summary for people."""
     out = Console()
-    out.print(
-        f"\n[bold]{summary.days} days, {summary.events:,} events[/bold] of {summary.lines:,} lines "
-        f"({summary.lines_quarantined:,} in quarantine) in {summary.seconds:.0f} s; "
-        f"{summary.users_predicted:,} users predicted as of {summary.as_of}, "
-        f"{summary.days_delivered} days delivered.\n"
+    predicted = (
+        "no day delivered"
+        if summary.as_of is None
+        else f"{summary.users_predicted:,} users predicted as of {summary.as_of}, "
+        f"{_count('day', summary.days_delivered)} delivered"
     )
+    out.print(
+        f"\n[bold]{_count('day', summary.days)}, {summary.events:,} events[/bold] of "
+        f"{summary.lines:,} lines ({summary.lines_quarantined:,} in quarantine) in "
+        f"{summary.seconds:.0f} s; {predicted}.\n"
+    )
+    for day, reason in summary.refused.items():
+        out.print(f"{day} is {reason}", soft_wrap=True, markup=False, highlight=False)
+    if summary.as_of is not None:
+        _print_predictions(summary, out)
+    for name, place in places.items():
+        out.print(f"{name:<9} {place}", soft_wrap=True)
+
+
+def _count(noun: str, number: int) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_predictions(summary: Summary, out: Console) -> None:
     out.print(_models_table(summary))
     clusters = _table("Clusters", "id", "name", "users")
     for cluster in summary.clusters:
@@ -118,14 +159,12 @@ def print_summary(summary: Summary, places: Mapping[str, str]) -> None:
         pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
         risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
     out.print(risk)
-    for name, place in places.items():
-        out.print(f"{name:<9} {place}", soft_wrap=True)
 
 
 def _summarize_model(target: str, as_of: dt.date, lake: Lake) -> ModelSummary | str:
     card = stored_card(target, as_of, ModelCard, lake)
     if card is None or card.evaluation is None:
-        return "no model" if card is None else "; ".join(card.reasons)
+        return "no model" if card is None else card.missing
     measures = card.evaluation.measures
     return ModelSummary(
         auc=measures.auc.value,
