@@ -80,10 +80,11 @@ class _ProgressBars:
     def plan(self, steps: Iterable[str], days: int) -> None:
         """See `Progress`."""
         for step in steps:
-            if step not in self._tasks:
-                self._tasks[step] = self._bars.add_task(step, total=0, start=False)
-            total = self._bars.tasks[self._tasks[step]].total or 0
-            self._bars.update(self._tasks[step], total=total + days)
+            if step in self._tasks:
+                planned = self._bars.tasks[self._tasks[step]].total or 0
+                self._bars.update(self._tasks[step], total=planned + days)
+            else:
+                self._tasks[step] = self._bars.add_task(step, total=days, start=False)
 
     def report_step(self, step: str, state: StepState, days: int) -> None:
         """See `Progress`."""

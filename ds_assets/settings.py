@@ -187,6 +187,12 @@ class Settings(BaseSettings):
         return self.home / "cache"
 
     @property
+    def results_file(self) -> Path | None:
+        """File of the results database; none on a server."""
+        scheme, _, path = self.results_url.partition(":///")
+        return Path(path.partition("?")[0]) if scheme == "sqlite" else None
+
+    @property
     def lake_cache(self) -> Path:
         """Folder for local copies of objects of a lake that has an address."""
         return self.home / "lake_cache"

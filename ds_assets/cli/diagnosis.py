@@ -215,9 +215,7 @@ def _probe_lake(installation: Installation) -> Result:
 
 
 def _probe_results(installation: Installation) -> Result:
-    scheme, _, path = installation.settings.results_url.partition(":///")
-    if scheme == "sqlite":
-        file = Path(path.partition("?")[0])
+    if file := installation.settings.results_file:
         _refuse_unwritable(file.parent, "DS_ASSETS_RESULTS_URL")
         if not file.exists():
             return "not created yet; the first delivery creates it"

@@ -39,9 +39,10 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.raw_logs import RAW, SourceDay, list_source_day
-from ds_assets.infra.lake.refresh import describe_changed_days, find_changed_days
+from ds_assets.infra.lake.refresh import describe_changed_days, describe_days, find_changed_days
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.newest_logs import newest_day
+from ds_assets.infra.results.schema import SCHEMA_VERSION
 from ds_assets.installation import Installation
 from ds_assets.sensors.log_source import find_newest_due_day
 from ds_assets.settings import DEMO_GAME
@@ -253,15 +254,21 @@ def _find_lost_deliveries(installation: Installation, facts: _Facts) -> Iterator
     lost = [day for day in delivered if day >= min(stored, default=delivered[0])]
     if lost := [day for day in lost if day not in stored]:
         yield (
-            f"the results database has lost {len(lost):,} delivered days, {lost[0]} to {lost[-1]}; "
-            f"the sensor delivers them again, or `ds-assets run {lost[0]} {lost[-1]}`"
+            f"the results database lacks {describe_days(lost)} that were delivered; the sensor "
+            f"delivers them again, or `ds-assets run {lost[0]} {lost[-1]}`"
         )
 
 
 def _read_deliveries(installation: Installation) -> set[dt.date]:
+    file = installation.settings.results_file
+    if file is not None and not file.exists():  # connecting would create it
+        return set()
     with installation.results() as database:
-        if database.schema_version() is None:  # which would be created
+        version = database.schema_version()
+        if version is None:  # reading would create the tables
             return set()
+        if version != SCHEMA_VERSION:
+            raise InputError(f"its tables are of version {version}; the next delivery upgrades it")
         return {delivery.as_of for delivery in database.deliveries()}
 
 

@@ -131,7 +131,9 @@ def test_a_results_database_that_is_down_is_named_and_the_rest_is_shown(
     installation.run(START, day(1), COLLECTED)
     delivery = Provenance(asset="rds_results", day=day(0), content="rows", inputs={})
     store_record(delivery, installation.lake)
-    assert "the results database has lost 1 delivered day" in status_of(installation).attention[1]
+    lost = "the results database lacks 1 day (2026-01-01)"
+    assert any(text.startswith(lost) for text in status_of(installation).attention)
+    assert not (installation.home / "results.sqlite").exists()
     url = "mysql+pymysql://user:secret@127.0.0.1:1/results"
     down = Installation(installation.home, {"results_url": url})
     status = status_of(down)
