@@ -22,7 +22,7 @@ from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.lake.raw_logs import RAW, list_source_day
 from ds_assets.infra.lake.tables import between, count_rows
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.newest_logs import newest_day
@@ -186,8 +186,21 @@ def find_unread_days(installation: Installation, last: dt.date) -> list[dt.date]
     records = open_records(game, lake)
     first = max(game.first_day, records.first_kept_day)
     days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-    with_logs = {*lake.days(RAW), *_folders(installation).find_days(days)}
-    return [day for day in days if day in with_logs and day not in records.recorded_days(ACTIVITY)]
+    in_lake, in_source = {*lake.days(RAW)}, {*_folders(installation).find_days(days)}
+    unread = (day for day in days if day not in records.recorded_days(ACTIVITY))
+    return [
+        day
+        for day in unread
+        if day in in_lake or (day in in_source and _is_to_be_read(day, installation))
+    ]
+
+
+def _is_to_be_read(day: dt.date, installation: Installation) -> bool:
+    """Whether a day with a folder in the source has logs; only a closed day needs none."""
+    game = installation.game
+    if day not in game.closed_days:
+        return True
+    return bool(list_source_day(day, installation.log_source(), game.logs.marker).logs)
 
 
 def find_newest_day(installation: Installation) -> dt.date:

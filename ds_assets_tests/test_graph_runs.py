@@ -10,7 +10,7 @@ import pytest
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import targets_of
-from ds_assets.graph_runs import GraphRun, GraphRunner, find_newest_day
+from ds_assets.graph_runs import GraphRun, GraphRunner, find_newest_day, find_unread_days
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.infra.lake.tables import read_columns
 from ds_assets.runs import StepState
@@ -19,8 +19,11 @@ from ds_assets_tests.assets.factories import (
     START,
     WHOLE_GRAPH,
     Installation,
+    day,
+    event,
     few_pictures,
     finished,
+    make_installation,
     make_played,
 )
 
@@ -111,6 +114,16 @@ def test_a_run_of_all_days_afterwards_ends_like_one_that_had_no_last_day_before(
     with few_pictures():
         installation.run(START, LAST, LEARNT)
     assert installation.delivered() == finished().delivered()
+
+
+def test_days_to_read_have_logs_and_were_never_read(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, closed_days=[str(day(1)), str(day(2))])
+    for number in (0, 2, 3, 5):
+        installation.write_logs(day(number), event(number, f"{day(number)}T10:00:00Z"))
+    installation.source(day(1)).mkdir()  # closed, and without a file
+    installation.run(START, assets=["raw_logs", "user_activity"])
+    installation.run(day(3), assets=["raw_logs"])
+    assert find_unread_days(installation.installed, day(4)) == [day(2), day(3)]
 
 
 def cluster_ids(installation: Installation, day: dt.date) -> set[int]:
