@@ -25,6 +25,7 @@ from ds_assets_tests.assets.factories import (
     event,
     make_installation,
 )
+from ds_assets_tests.infra.lake.lakes import make_blob_lake
 
 NOW = dt.datetime(2026, 1, 6, 12, tzinfo=dt.UTC)
 COLLECTED = ("raw_logs", "user_activity")
@@ -86,6 +87,19 @@ def test_each_day_says_where_its_logs_are_and_what_is_stored_of_it(
     ]
     assert "there are no logs of 2026-01-03" in status.attention[0]
     assert "`ds-assets run 2026-01-04 2026-01-05` would make 2 days" in "".join(status.next)
+
+
+@pytest.mark.server
+def test_a_lake_in_azure_blob_is_read_like_a_folder(
+    installation: Installation, blob_url: str, tmp_path: Path
+) -> None:
+    address = str(make_blob_lake(blob_url, tmp_path))
+    in_cloud = Installation(installation.home, {"lake_url": address})
+    for it in (installation, in_cloud):
+        it.run(START, day(1), COLLECTED)
+    status = status_of(in_cloud)
+    assert by_day(status)[day(1)].activity == "stored"
+    assert status == status_of(installation)
 
 
 def test_a_closed_day_is_no_gap(installation: Installation) -> None:
