@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
 .PHONY: demo test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
-	diagram features docs lock clean
+	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
@@ -82,9 +82,9 @@ pictures: $(VENV)/.pictures
 diagram: $(VENV)/.test
 	$(BIN)/python -m docs.diagram
 
-# Write the list of features from their declarations.
-features: $(VENV)/.test
-	$(BIN)/python -m docs.feature_list
+# Write the pages of the reference from the code.
+reference: $(VENV)/.test
+	PYTHONPATH=docs $(BIN)/python -m reference_pages
 
 # Build the documentation as a site. Whatever Sphinx warns of is an error, such as a link to a heading
 # that does not exist.

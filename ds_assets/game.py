@@ -103,7 +103,9 @@ class LeaveOut(_Part):
     """Lines that are not events of the game: those with one of some values in a field."""
 
     field: FieldPaths
+    """Field of the line."""
     values: Annotated[tuple[Annotated[str, BeforeValidator(_as_logged)], ...], Field(min_length=1)]
+    """Values of that field with which a line is left out."""
 
 
 class Logs(_Part):
@@ -112,8 +114,10 @@ class Logs(_Part):
     path: str = "dt=%Y-%m-%d"
     """Folder of one day in the source, as a `strftime` pattern."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
+    """Format of the files: a JSON object per line, CSV with a header, or Parquet."""
     time_format: Annotated[str, AfterValidator(read_time_format)] = ISO
-    """A name, or a format with directives such as `%Y`; see `time_formats`."""
+    """`iso8601`, `epoch_seconds`, `epoch_milliseconds`, `epoch_microseconds`, `epoch_nanoseconds`,
+    or a format with directives such as `%Y`."""
     times_without_zone: ZoneName | None = None
     """Time zone of times that name none; that of the game if omitted."""
     null_user_ids: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
@@ -140,11 +144,17 @@ class Fields(_Part):
     """Where the values of an event are in a line; see `field_paths`."""
 
     user_id: FieldPaths
+    """Field with the id of the user."""
     event_time: FieldPaths
+    """Field with the time at which the event happened."""
     event_type: Annotated[Paths | Joined | Constant, BeforeValidator(read_event_type)]
+    """Field with the type of the event."""
     event_id: FieldPaths | None = None
+    """Field with an id of the event, by which duplicates are found; without it none are."""
     amount: Annotated[Paths | Product, BeforeValidator(read_amount)] | None = None
+    """Field with what is paid; without it there is no spend."""
     currency: FieldPaths | None = None
+    """Field with the currency of the amount; without it all amounts are in one currency."""
 
     @field_validator("currency")
     @classmethod
@@ -190,7 +200,9 @@ class Attribute(_Part):
     """A property of the user that events carry; the latest value is kept."""
 
     field: FieldPaths
+    """Field of the event."""
     type: Literal["text", "number"] = "text"
+    """Whether the values are texts or numbers."""
 
 
 HorizonDays = Annotated[int, Field(ge=1, le=365, strict=True)]
@@ -200,7 +212,9 @@ class Horizons(_Part):
     """Length of the label windows, in days."""
 
     churn: HorizonDays = 14
+    """A user without activity in these days has left."""
     payment: HorizonDays = 14
+    """A user with a purchase in these days has paid."""
     spend: tuple[HorizonDays, ...] = ()
     """Horizons of expected spend, beside that of payment."""
 
@@ -230,10 +244,13 @@ class CustomTarget(_Part):
     event: tuple[Name, ...] | None = None
     """Types of which at least one event must happen."""
     spend_at_least: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    """Spend that must be reached, in the currency of the reports."""
     inactive: Literal[True] | None = None
     """No activity event must happen."""
     population: Population = "all"
+    """Users that the target is predicted for, by their purchases so far."""
     horizon: Annotated[int, Field(ge=1, le=365, strict=True)]
+    """Days in which it must happen."""
 
     @field_validator("event")
     @classmethod
@@ -268,7 +285,9 @@ class ClusterRange(_Part):
     """Range in which the number of clusters is chosen."""
 
     min: Annotated[int, Field(ge=2, le=50, strict=True)] = 3
+    """Fewest clusters."""
     max: Annotated[int, Field(ge=2, le=50, strict=True, validate_default=True)] = 8
+    """Most clusters."""
 
     @field_validator("max")
     @classmethod
@@ -323,6 +342,7 @@ class Game(_Part):
     """A game's logs and what to predict from them: the whole of `game.yaml`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name of the game, which its installation has unless a setting gives it another one."""
     first_day: Day
     """First day with logs."""
     last_day: Day | None = None
@@ -332,13 +352,17 @@ class Game(_Part):
     time_zone: ZoneName = "UTC"
     """Time zone of the days, and of times without a zone."""
     logs: Logs = Logs()
+    """Where the log files of a day are in the source, and their format."""
     fields: Fields
+    """Where the values of an event are in a line: paths, or values of several fields together."""
     events: Events = Events()
+    """What the event types mean."""
     currencies: Annotated[dict[str, Worth], Field(validate_default=True)] = {}
     """Value of one unit of each currency in the currency of the reports."""
     properties: dict[Name, FieldPaths] = {}
     """Numeric properties that are summed: name, and field of the event."""
     attributes: dict[AttributeName, Attribute] = {}
+    """Properties of the user that events carry, by name; the latest value is kept."""
     clock_skew_minutes: Annotated[int, Field(ge=0, le=1439, strict=True)] = 10
     """How far past the end of its arrival day an event may be dated."""
     active_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 28
@@ -346,6 +370,7 @@ class Game(_Part):
     grace_days: Annotated[int, Field(ge=0, le=30, strict=True)] = 0
     """Days to wait for late logs before a label has matured."""
     horizons: Horizons = Horizons()
+    """Length of the label windows, in days."""
     targets: dict[TargetName, CustomTarget] = {}
     """What is predicted beside churn and payment, by name."""
     windows: Annotated[

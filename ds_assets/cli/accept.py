@@ -8,7 +8,7 @@ from ds_assets.cli.decisions import Day, decide
 from ds_assets.core.verdicts import Decision
 from ds_assets.installation import load_installation
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

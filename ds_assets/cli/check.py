@@ -13,7 +13,7 @@ from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
 from ds_assets.installation import Installation, load_installation
 from ds_assets.settings import find_unknown_variables
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

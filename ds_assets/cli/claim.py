@@ -5,7 +5,7 @@ import typer
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.installation import load_installation
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -9,7 +9,9 @@ from ds_assets.core.verdicts import Decision, Verdict
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.installation import Installation, operator_name
 
-Day: TypeAlias = Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DAY")]
+Day: TypeAlias = Annotated[
+    dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DAY", help="YYYY-MM-DD.")
+]
 
 
 def decide(

@@ -7,7 +7,7 @@ import typer
 
 from ds_assets.demo.run import run_demo
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

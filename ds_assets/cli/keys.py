@@ -6,7 +6,7 @@ import typer
 
 from ds_assets.installation import load_key_file
 
-app = typer.Typer(help="Manage the keys of the API.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Manage the keys of the API.", no_args_is_help=True)
 
 
 @app.command()

@@ -48,8 +48,13 @@ class _CommandGroup(TyperGroup):
         name, listed, rest = super().resolve_command(ctx, args)
         if name is None or listed is None:
             return name, listed, rest
-        module = import_module(f"ds_assets.cli.{name.replace('-', '_')}")
-        return name, get_command(module.app), rest
+        return name, load_command(name), rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command with its options."""
+    module = import_module(f"ds_assets.cli.{name.replace('-', '_')}")
+    return get_command(module.app)
 
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ import typer
 from ds_assets.installation import load_installation
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from ds_assets.infra.cache import fill
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.installation import load_installation
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from ds_assets.runs import (
     refresh_days,
 )
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

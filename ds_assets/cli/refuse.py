@@ -10,7 +10,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.withdrawal import withdraw_from_cache, withdraw_from_results
 from ds_assets.installation import load_installation
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -17,17 +17,19 @@ from ds_assets.progress import open_progress
 from ds_assets.runs import open_instance, refuse_other_days
 from ds_assets.summary import print_summary, summarize
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _DAY = "%Y-%m-%d"
 
 
 @app.command()
 def run(
     first: Annotated[
-        dt.datetime | None, typer.Argument(formats=[_DAY], metavar="[FIRST_DAY]")
+        dt.datetime | None,
+        typer.Argument(formats=[_DAY], metavar="[FIRST_DAY]", help="YYYY-MM-DD."),
     ] = None,
     last: Annotated[
-        dt.datetime | None, typer.Argument(formats=[_DAY], metavar="[LAST_DAY]")
+        dt.datetime | None,
+        typer.Argument(formats=[_DAY], metavar="[LAST_DAY]", help="FIRST_DAY if omitted."),
     ] = None,
     *,
     only_last: Annotated[

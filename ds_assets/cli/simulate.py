@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,10 +13,16 @@ from rich.progress import Progress
 from ds_assets.errors import InputError
 from ds_assets.simulate import ProgressCallback, SimulationOptions, simulate
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _DAY = "%Y-%m-%d"
-Day = Annotated[dt.datetime, typer.Option(formats=[_DAY], metavar="YYYY-MM-DD")]
-Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="SHARE")]
+Day = Annotated[
+    dt.datetime, typer.Option(formats=[_DAY], metavar="YYYY-MM-DD", help="First day of logs.")
+]
+
+
+def _share(text: str) -> Any:
+    """An option that is a share of a day's events."""
+    return typer.Option(min=0.0, max=1.0, metavar="SHARE", help=text)
 
 
 @app.command("simulate")
@@ -26,12 +32,19 @@ def write_logs(  # noqa: PLR0913, PLR0917  (options of a command line)
     out: Annotated[Path, typer.Option(help="Folder to write: source/, truth/ and game.yaml.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     start: Day = dt.datetime(2026, 1, 1),  # noqa: DTZ001  (a day on the game's own clock)
-    broken: Share = 0.0,
-    duplicates: Share = 0.0,
-    late: Share = 0.0,
-    skewed: Share = 0.0,
-    unknown_types: Share = 0.0,
-    missing_day: Annotated[list[dt.datetime] | None, typer.Option(formats=[_DAY])] = None,
+    broken: Annotated[
+        float, _share("Share of events with a broken line beside the good one.")
+    ] = 0.0,
+    duplicates: Annotated[float, _share("Share of events whose line is written twice.")] = 0.0,
+    late: Annotated[float, _share("Share of events that arrive one to three days later.")] = 0.0,
+    skewed: Annotated[float, _share("Share of events dated past their arrival day.")] = 0.0,
+    unknown_types: Annotated[
+        float, _share("Share of events that one of a type follows that game.yaml lacks.")
+    ] = 0.0,
+    missing_day: Annotated[
+        list[dt.datetime] | None,
+        typer.Option(formats=[_DAY], metavar="YYYY-MM-DD", help="A day without a folder."),
+    ] = None,
     changed_from: Annotated[
         dt.datetime | None,
         typer.Option(
@@ -39,7 +52,9 @@ def write_logs(  # noqa: PLR0913, PLR0917  (options of a command line)
         ),
     ] = None,
     *,
-    new_fields: Annotated[bool, typer.Option("--new-fields")] = False,
+    new_fields: Annotated[
+        bool, typer.Option("--new-fields", help="Events get more fields in the middle of the days.")
+    ] = False,
     groups_differ: Annotated[
         bool, typer.Option("--groups-differ", help="Users of each country behave differently.")
     ] = False,

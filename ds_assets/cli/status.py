@@ -12,7 +12,7 @@ from ds_assets.core.day_status import DayCounts, DayStatus, Status
 from ds_assets.errors import NEEDS_A_PERSON
 from ds_assets.installation import load_installation
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

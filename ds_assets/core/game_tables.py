@@ -52,6 +52,7 @@ def user_activity_table(game: Game) -> Table:
             ),
         ),
         ("user_id", "event_date"),
+        "What arrived on one day, for each user and event date.",
     )
 
 
@@ -83,4 +84,5 @@ def user_features_table(game: Game) -> Table:
         "user_features",
         (Column("user_id", "text", "The user."), *declare_features(game)),
         ("user_id",),
+        "What is known of each active user at the end of one day.",
     )

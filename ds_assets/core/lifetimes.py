@@ -91,6 +91,7 @@ def user_lifetimes_table(game: Game) -> Table:
             ),
         ),
         ("user_id",),
+        "What is known of each user over the whole history, every four weeks.",
     )
 
 

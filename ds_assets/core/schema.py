@@ -44,11 +44,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One stored table: its name, its columns in order, and the columns that identify a row."""
+    """One stored table.
+
+    Attributes:
+        name: Name in every store.
+        columns: Its columns, in order.
+        key: The columns that identify a row.
+        description: A sentence that says what its rows are.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    description: str = ""
 
     @property
     def names(self) -> list[str]:

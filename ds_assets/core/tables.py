@@ -14,8 +14,8 @@ EVENT_IDS = Table(
         Column("probe", "integer", "Hash of a fixed text: equal for days that can be compared."),
     ),
     ("event_key",),
+    "The ids of the events that arrived on a day, each once.",
 )
-"""The ids of the events that arrived on a day, each once."""
 
 QUARANTINE = Table(
     "quarantine",
@@ -28,6 +28,7 @@ QUARANTINE = Table(
         Column("content", "text", "The line, its first 10,000 characters.", nullable=True),
     ),
     ("file", "line"),
+    "Lines of a day that are not used, and why.",
 )
 
 CLUSTERS = Table(
@@ -39,6 +40,7 @@ CLUSTERS = Table(
         Column("distance", "real", "Distance to the cluster's centre, in scaled features."),
     ),
     ("user_id",),
+    "The cluster of each active user.",
 )
 
 PREDICTIONS = Table(
@@ -128,6 +130,7 @@ PREDICTIONS = Table(
         ),
     ),
     ("as_of", "user_id"),
+    "What is predicted of each active user.",
 )
 
 TARGET_PREDICTIONS = Table(
@@ -177,8 +180,9 @@ TARGET_PREDICTIONS = Table(
         ),
     ),
     ("as_of", "user_id", "target"),
+    "Predictions of the targets and horizons of spend of game.yaml, for each active user.",
 )
-"""Predictions of a game's own targets, in rows: columns would change with the game file."""
+"""Targets are rows, because columns would change with the game file."""
 
 PREDICTED_NUMBERS = (
     *(target.probability_column for target in BUILT_IN),
@@ -256,6 +260,7 @@ CLUSTER_PROFILES = Table(
         ),
     ),
     ("as_of", "cluster"),
+    "The clusters of each day: size, typical values, what is predicted of their users.",
 )
 
 COHORTS = Table(
@@ -288,9 +293,10 @@ COHORTS = Table(
         ),
     ),
     ("as_of", "cohort", "value", "age_days"),
+    "What each day adds to cohorts of users: sums over days are the cohorts as known at the last "
+    "of them. Late events, and users that move to another cohort, make rows that take something "
+    "back.",
 )
-"""What each day adds to cohorts: sums over days are the cohorts as known at the last of them. Late
-events and users that move to another cohort make rows that take something back."""
 
 MODEL_METRICS = Table(
     "model_metrics",
@@ -327,6 +333,7 @@ MODEL_METRICS = Table(
         ),
     ),
     ("as_of", "target", "contender", "segment", "snapshot", "measure"),
+    "How the models of each day were validated, a row for each measure.",
 )
 
 PREDICTION_OUTCOMES = Table(
@@ -449,4 +456,5 @@ PREDICTION_OUTCOMES = Table(
         ),
     ),
     ("as_of", "target", "segment"),
+    "The outcomes of the predictions of each day, once their horizon has passed.",
 )

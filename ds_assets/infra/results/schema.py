@@ -15,6 +15,7 @@ in the key. Loads do not need it: a load id is drawn at random, and the delivery
 whose it is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,9 +138,9 @@ DELIVERIES = sa.Table(
     _load_id("The load whose rows count."),
     _installation_id(),
     sa.PrimaryKeyConstraint("installation_id", "as_of"),
+    info={"description": "Which load of a day counts."},
     **_MYSQL,
 )
-"""Which load of a day counts."""
 
 STALE_LOADS = sa.Table(
     "stale_loads",
@@ -166,6 +167,7 @@ def _report(contract: Table) -> sa.Table:
         _installation_id(),
         sa.PrimaryKeyConstraint("installation_id", *contract.key),
         sqlite_with_rowid=False,
+        info={"description": contract.description},
         **_MYSQL,
     )
 
@@ -215,6 +217,17 @@ class DeliveredTable:
     current: sa.Table
 
 
+def _view(
+    name: str, rows: sa.Select[Any], description: str, meanings: Mapping[str, str]
+) -> sa.Table:
+    """Declare a view with the meaning of each column, apart from that of the installation."""
+    view = CreateView(rows, name, metadata=VIEWS).table
+    view.info["description"] = description
+    for column in view.columns:
+        column.comment = meanings.get(column.name) or _installation_id().comment
+    return view
+
+
 def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTable:
     others = [column for column in contract.key if column not in {"as_of", "user_id"}]
     loads = sa.Table(
@@ -224,6 +237,7 @@ def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTa
         _load_id("The load that stored the row."),
         sa.PrimaryKeyConstraint("as_of", "load_id", "user_id", *others),
         sqlite_with_rowid=False,
+        info={"description": f"The rows of all loads of {name}, also of those that do not count."},
         **_MYSQL,
     )
     counts = sa.and_(loads.c.as_of == DELIVERIES.c.as_of, loads.c.load_id == DELIVERIES.c.load_id)
@@ -231,11 +245,17 @@ def _delivered_table(contract: Table, name: str, loads_name: str) -> DeliveredTa
     rows = sa.select(*columns).join_from(DELIVERIES, loads, counts)
     newest_of_its_own = newest_day(DELIVERIES.c.installation_id).correlate(DELIVERIES)
     newest = rows.where(DELIVERIES.c.as_of == newest_of_its_own.scalar_subquery())
+    meanings = {column.name: column.description for column in contract.columns}
     return DeliveredTable(
         contract,
         loads,
-        CreateView(rows, name, metadata=VIEWS).table,
-        CreateView(newest, f"{name}_current", metadata=VIEWS).table,
+        _view(name, rows, f"{contract.description} Rows of every delivered day.", meanings),
+        _view(
+            f"{name}_current",
+            newest,
+            f"{contract.description} Rows of each installation's newest delivered day.",
+            meanings,
+        ),
     )
 
 
@@ -342,8 +362,25 @@ def _curves() -> sa.Select[Any]:
     )
 
 
-COHORT_CURVES = CreateView(_curves(), "cohort_curves", metadata=VIEWS).table
-"""View of cohorts by age: retention, and what users have spent until then."""
+_OF_COHORTS = {
+    "cohort": "First day of the week of the users' first active day.",
+    "value": "Value of the attribute in cohorts.by of game.yaml; all without one.",
+    "age_days": "Days since each user's own first active day.",
+    "users": "Users of the cohort.",
+    "retention": "Share of them that was active at the age.",
+    "payer_share": "Share of them with a purchase up to the age.",
+    "spend_per_user": "Mean spend up to the age; in cohort_payback, up to observed_days.",
+    "cost_per_user": "Mean cost of a user; none where game.yaml has no cost.",
+    "observed_days": "Age that the youngest users have reached; larger ages are not shown.",
+    "paid_back_share": "Spend divided by cost; none without a cost.",
+    "payback_days": "First age at which spend had reached the cost; none before.",
+}
+COHORT_CURVES = _view(
+    "cohort_curves",
+    _curves(),
+    "Cohorts by age: retention, and what users have spent until then.",
+    _OF_COHORTS,
+)
 
 
 def _payback() -> sa.Select[Any]:
@@ -370,5 +407,9 @@ def _payback() -> sa.Select[Any]:
     ).where(ages.c.position == 1)
 
 
-COHORT_PAYBACK = CreateView(_payback(), "cohort_payback", metadata=VIEWS).table
-"""View of cohorts: what their users have spent and cost, and when they had paid that back."""
+COHORT_PAYBACK = _view(
+    "cohort_payback",
+    _payback(),
+    "Cohorts: what their users have spent and cost, and when they had paid that back.",
+    _OF_COHORTS,
+)

@@ -1,13 +1,11 @@
-"""Write docs/features.md from the declarations of the features: `make features`."""
+"""The features of an example of a game."""
 
 import datetime as dt
-from pathlib import Path
 
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.feature_columns import FeatureColumn
 from ds_assets.game import Attribute, Events, Fields, Game
 
-PAGE = Path(__file__).parent / "features.md"
 GAME = Game(
     name="Example",
     first_day=dt.date(2026, 1, 1),
@@ -19,7 +17,7 @@ GAME = Game(
 )
 _INTRODUCTION = """# Features
 
-*Written from the code by `make features`; a test compares this page with the declarations.*
+*Written from the code by `make reference`; a test compares this page with the declarations.*
 
 The columns of `user_features`, one row per active user and day. These are the features of a game
 with the windows 7 and 28 days, the counted event type `level_up`, the summed property `minutes` and
@@ -32,11 +30,6 @@ clusters; `less` means that a larger value is less of the family, such as long g
 """
 
 
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(), encoding="utf-8")
-
-
 def page() -> str:
     """The text of the page."""
     return _INTRODUCTION + "".join(map(_row, declare_features(GAME)))
@@ -47,7 +40,3 @@ def _row(feature: FeatureColumn) -> str:
     family = f"{direction}{feature.family}" if feature.family else ""
     code = feature.topic.code
     return f"| `{feature.name}` | {feature.description} | `{code}` | {family} |\n"
-
-
-if __name__ == "__main__":
-    main()

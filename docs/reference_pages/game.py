@@ -1,0 +1,113 @@
+"""The keys of the game file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import ds_assets.game
+from ds_assets.core.game_settings import ANY_NAME, describe_key
+from ds_assets.game import Game
+from reference_pages.markdown import WRITTEN, code, describe_type, json_text, read_meanings
+
+_INTRODUCTION = f"""# The game file
+
+{WRITTEN}
+
+`game.yaml` says what a game's logs look like and what to predict from them. `DS_ASSETS_GAME` is
+its place. An unknown key, a duplicate one and a value that is not accepted are refused by name
+before anything is read. A star in a key stands for a name of your choice, and a key with dots is
+written nested:
+
+```yaml
+name: My game
+first_day: 2026-01-01
+fields: {{user_id: user.id, event_time: time, event_type: type}}
+```
+
+[Logs](../logs.md) explains the paths of fields and the formats of times. *Stored days* says
+what a change of the key means for days that are made already; `ds-assets refresh` explains it for
+the days that are stored ([a changed game.yaml](../operations.md#a-changed-gameyaml)).
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the file: its place, its schema, and what it means.
+
+    Attributes:
+        name: Names from the top of the file, joined by dots.
+        schema: JSON schema of its value.
+        meaning: What it means.
+        is_required: Whether the file must have it, where it has the key above it.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    meaning: str
+    is_required: bool
+
+
+def page() -> str:
+    """The text of the page."""
+    groups = groupby(find_keys(), lambda key: key.name.partition(".")[0])
+    return _INTRODUCTION + "".join(_group(name, list(keys)) for name, keys in groups)
+
+
+def find_keys() -> list[Key]:
+    """Every key of the file whose value is not made of other keys, in the order of the model."""
+    schema = Game.model_json_schema()
+    return list(_walk(schema, "", schema["$defs"], read_meanings(ds_assets.game)))
+
+
+def _walk(
+    model: Mapping[str, Any], start: str, parts: Mapping[str, Any], meanings: Mapping[str, str]
+) -> Iterator[Key]:
+    for name, schema in model["properties"].items():
+        key, values = f"{start}{name}", schema.get("additionalProperties")
+        part = parts.get((values or schema).get("$ref", "").rpartition("/")[2])
+        if values:
+            key = f"{key}.{ANY_NAME}"
+        if part:
+            yield from _walk(part, f"{key}.", parts, meanings)
+        else:
+            is_required = name in model.get("required", ())
+            meaning = meanings[f"{model['title']}.{name}"]
+            yield Key(key, _in_place(values or schema, parts), meaning, is_required)
+
+
+def _in_place(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a value with the names of other parts in their place: they have no heading."""
+    if "$ref" in schema:
+        names = parts[schema["$ref"].rpartition("/")[2]]["properties"]
+        return {"type": f"keys {', '.join(map(code, names))}"}
+    changes: dict[str, Any] = {}
+    if "items" in schema:
+        changes["items"] = _in_place(schema["items"], parts)
+    if "anyOf" in schema:
+        changes["anyOf"] = [_in_place(option, parts) for option in schema["anyOf"]]
+    return {**schema, **changes}
+
+
+def _group(name: str, keys: Sequence[Key]) -> str:
+    """The section of a key at the top of the file, with those of the keys below it."""
+    if len(keys) == 1:
+        return _section(keys[0], "##")
+    meaning = read_meanings(ds_assets.game)[f"Game.{name}"]
+    return f"\n## `{name}`\n\n{meaning}\n" + "".join(_section(key, "###") for key in keys)
+
+
+def _section(key: Key, level: str) -> str:
+    lines = [f"- accepted: {describe_type(key.schema)}", f"- {_default(key)}"]
+    declared = describe_key(key.name)
+    if declared:
+        lines.append(f"- stored days: {declared.consequence} ({declared.effect})")
+    return f"\n{level} `{key.name}`\n\n{key.meaning}\n\n" + "\n".join(lines) + "\n"
+
+
+def _default(key: Key) -> str:
+    if key.is_required:
+        return "required"
+    if key.name.endswith(ANY_NAME) or key.schema.get("default") in (None, [], {}):
+        return "default: none"
+    return f"default: {code(json_text(key.schema['default']))}"
