@@ -17,6 +17,7 @@ ACROSS = {
 """Folders of tests that belong to no module, with what they are about."""
 EXCEPTIONS = {
     "docs/test_pages.py": "all pages",
+    "docs/test_snippets.py": "the code of all pages",
     "infra/cache/test_faults.py": "a cache whose server is damaged or slow",
     "infra/engines/test_engines.py": "the suite of every engine",
     "infra/lake/test_lakes.py": "the suite of every lake",

@@ -30,7 +30,8 @@ are those of the [example of the features](../features.md).
 
 ## Tables of the lake
 
-One Parquet file per day: `TABLE/dt=YYYY-MM-DD/TABLE.parquet`.
+One Parquet file per day: `TABLE/dt=YYYY-MM-DD/TABLE.parquet`. [The notebook](../notebook.md)
+reads them.
 """
 _OF_RESULTS = """
 ## Tables and views of the results database
