@@ -30,7 +30,7 @@ html_additional_pages = {"index": "to_the_index.html"}
 
 _CONTENTS = ("docs/index", "docs/decisions/README")
 """Pages whose links are the table of contents."""
-_LINK = re.compile(r"\]\(([^):#]+)\.md\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^):#]+)\.md\)")
 
 
 def setup(app: Sphinx) -> None:
@@ -45,7 +45,11 @@ def _add_tables_of_contents(_app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _table_of_contents(section: str) -> str:
-    """The hidden toctree of the pages that a section links to, under its heading."""
-    pages = "\n".join(_LINK.findall(section))
+    """The hidden toctree of the pages that a section links to, under its heading.
+
+    A page has the text of its link there, or its own title if that is a number.
+    """
+    links = _LINK.findall(section)
+    pages = "\n".join(page if text.isdigit() else f"{text} <{page}>" for text, page in links)
     caption = section.partition("\n")[0]
     return f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n{pages}\n```\n" if pages else ""
