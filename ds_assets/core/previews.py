@@ -53,12 +53,12 @@ def _show(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _show_target(target: Target, row: Mapping[Any, Any]) -> dict[str, str]:
-    chance = row[target.probability_column]
+    chance, name = row[target.probability_column], target.amount_column
     shown = {target.wording.heading: "" if pd.isna(chance) else f"{chance:.0%}"}
-    for name in (target.days_left_column, target.amount_column):
-        if name is not None:
-            shown[name.replace("_", " ")] = "" if pd.isna(row[name]) else format_number(row[name])
-    return shown
+    if name is None:
+        return shown
+    amount = row[name]
+    return shown | {name.replace("_", " "): "" if pd.isna(amount) else format_number(amount)}
 
 
 def _reason(reasons: str | None) -> str:

@@ -34,7 +34,6 @@ def test_a_row_is_shown_in_words() -> None:
         churn_probability=[0.7949],
         payment_probability=[0.14],
         expected_spend=[3.456],
-        days_left=[12],
         cluster_name=["new"],
         churn_reasons=[WHY],
     )
@@ -42,7 +41,6 @@ def test_a_row_is_shown_in_words() -> None:
         {
             "user": "u0",
             "will leave": "79%",
-            "days left": "12",
             "will pay": "14%",
             "expected spend": "3.5",
             "cluster": "new",
