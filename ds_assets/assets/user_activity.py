@@ -18,6 +18,7 @@ from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.core.unreadable_files import RawFileLines, estimate_lost_lines
 from ds_assets.core.verdicts import Decision, decide_by_checks
+from ds_assets.core.zip_archives import archive_numbers
 from ds_assets.daily_assets import (
     EVENT_IDS_POOL,
     daily_asset,
@@ -215,7 +216,7 @@ def _reduce(
     bad_lines = engine.to_pandas(events.count_bad_lines(reader.bad_lines, engine))
     types = _count_types(bad_lines, reader.frame, engine, game)
     names = dict(enumerate(log.name for raw in files.values() for log in raw.logs))
-    lines["file"] = lines["file"].map(names)
+    lines["file"] = archive_numbers(lines["file"]).map(names)
     totals = _totals(files, lake, engine, game)
     for day, raw in files.items():
         own = lines[lines["dt"] == pd.Timestamp(day)]
@@ -343,7 +344,7 @@ def _unreadable_files(
             log.name,
             log.stored.size,
             int(counts.get(log.name, 0)),
-            is_readable=log.name not in garbled | damaged,
+            is_readable=log.name not in garbled and not _is_damaged(log.name, damaged),
         )
         for log in raw.logs
     ]
@@ -352,6 +353,11 @@ def _unreadable_files(
     return tuple(
         UnreadableFile(name=name, size=sizes[name], lost_lines=lost[name]) for name in lost
     )
+
+
+def _is_damaged(name: str, damaged: Iterable[str]) -> bool:
+    """Return whether a raw file is damaged, or a log in it if it is an archive."""
+    return any(other == name or other.startswith(f"{name}/") for other in damaged)
 
 
 def _by_reason(counts: pd.DataFrame) -> dict[str, int]:

@@ -1,175 +1,171 @@
-"""Reading raw text files: decompression, checksum verification, and cleaning of invalid text.
+"""Decompressing raw files, whose compression is found out from their first bytes.
 
-Scope: bytes in, lines out. Lines are parsed in `infra.engines`.
+Scope: bytes in, bytes out, in parts of bounded size, with every checksum verified. Archives are in
+`core.zip_archives`, text is cleaned in `core.raw_text`.
 """
 
-import codecs
-from collections.abc import Callable, Iterable, Iterator
+import bz2
+import lzma
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-import zstandard
-from isal import isal_zlib
+import cramjam
+import lz4.frame
+from backports import zstd
+from isal import igzip_lib
 
-MAX_LINE_BYTES = 1 << 20
-UNREADABLE = "\ufffd"
-"""First character of a line that was not valid text, by which it can be recognized."""
+MAX_WINDOW_BYTES = 1 << 29
+"""Memory that decompressing a file may take, as for `zstd --long=29`."""
 
-MAX_QUARANTINED_CHARS = 10_000
-"""Characters of an invalid line that are kept."""
-
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_OTHER_FORMATS = {
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x04\x22\x4d\x18": "LZ4",
-    b"\xff\x06\x00\x00sNaPpY": "Snappy",
-    b"PK\x03\x04": "zip",
-    b"7z\xbc\xaf\x27\x1c": "7-Zip",
-    b"PAR1\x15": "Parquet",
-    b"Obj\x01": "Avro",
-}
-"""First bytes of files that are not text, and that cannot be read as text."""
-_BZIP2_BLOCKS = {b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"}  # the first block, or the end
 _BLOCK = 1 << 15
 _SMALL_BLOCK = 1 << 6  # for a damaged file: everything before the damaged block is readable
 _PLAIN_BLOCK = 1 << 18
+_MAX_PART = 1 << 20  # a small file may have an immense content
+_START = 16
+_SNAPPY = b"\xff\x06\x00\x00sNaPpY"
+_SNAPPY_HEADER = 4  # a byte for the kind of the chunk, and its size
+_SKIPPABLE = {bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)}
+"""First bytes of frames of zstd and LZ4 that hold no content."""
+_BZIP2_BLOCKS = {b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"}  # the first block, or the end
+_OTHER_FORMATS = {
+    b"7z\xbc\xaf\x27\x1c": "7-Zip; compress it as zip, gzip or zstd",
+    b"Rar!\x1a\x07": "RAR; compress it as zip, gzip or zstd",
+    b"PK\x03\x04": "zip within another file; unpack it",
+    b"\x02\x21\x4c\x18": "LZ4 in its legacy format; compress it without -l",
+    b"PAR1\x15": "Parquet; set logs.format to parquet, or write text",
+    b"PARE": "encrypted Parquet; write it without encryption",
+    b"Obj\x01": "Avro; convert it to Parquet or JSON lines",
+    b"\xff\xfe\x00\x00": "UTF-32; write it as UTF-8",
+    b"\x00\x00\xfe\xff": "UTF-32; write it as UTF-8",
+}
+"""First bytes of files that are not read as text, with their format and what to do."""
+
+
+_CUT = "the file is damaged: it ends before its content does"
 
 
 class DamagedFileError(ValueError):
     """A raw file cannot be read to its end; the message says why."""
 
 
-def text_blocks(source: Path) -> Iterator[bytes]:
-    """Read the lines of a raw file as UTF-8, in blocks of many lines.
+@dataclass(frozen=True)
+class _Codec:
+    """A compression: its first bytes, a decompressor like those of `bz2`, and its error."""
 
-    The compression is detected from the first bytes, not from the name. A line that is not UTF-8,
-    contains NUL or a carriage return before its end, or is longer than 1 MiB is replaced by
-    `UNREADABLE` and its readable beginning, so that the numbers of lines are kept.
+    magic: bytes
+    new: Callable[[], Any]
+    error: type[Exception]
+
+
+_ZSTD_LIMIT: dict[int, int] = {
+    zstd.DecompressionParameter.window_log_max: MAX_WINDOW_BYTES.bit_length() - 1
+}
+_ZSTD = _Codec(
+    b"\x28\xb5\x2f\xfd", partial(zstd.ZstdDecompressor, options=_ZSTD_LIMIT), zstd.ZstdError
+)
+_LZ4 = _Codec(b"\x04\x22\x4d\x18", lz4.frame.LZ4FrameDecompressor, RuntimeError)
+_GZIP = _Codec(
+    b"\x1f\x8b",
+    partial(igzip_lib.IgzipDecompressor, flag=igzip_lib.DECOMP_GZIP),
+    cast("type[Exception]", igzip_lib.IsalError),  # its stub declares an instance
+)
+_XZ = _Codec(
+    b"\xfd7zXZ\x00",
+    partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=MAX_WINDOW_BYTES),
+    lzma.LZMAError,
+)
+_BZIP2 = _Codec(b"BZh", bz2.BZ2Decompressor, OSError)
+
+
+def decompress(open_raw: Callable[[], BinaryIO]) -> Iterator[bytes]:
+    """Decompress a file: gzip, zstd, bzip2, xz, LZ4, Snappy, or not compressed.
+
+    A damaged file is read again in small blocks, to recover what stands before the damage.
 
     Args:
-        source: Raw file: gzip, zstd or plain text. Known binary formats are refused by name.
+        open_raw: Opens the file.
 
     Yields:
-        Complete lines, each ending in a newline, which is added if the last line has none.
+        The content, in parts of at most 1 MiB.
 
     Raises:
-        DamagedFileError: after everything readable was yielded. A line in which the content breaks
-            off is dropped.
+        DamagedFileError: after everything readable was yielded. A file of another known format is
+            refused by name.
     """
-    yield from clean_blocks(_content(source))
-
-
-def clean_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
-    """Clean uncompressed content given in parts; see `text_blocks`."""
-    blocks = _whole_lines(content)
-    yield from (_clean(block.removeprefix(codecs.BOM_UTF8)) for block in islice(blocks, 1))
-    yield from map(_clean, blocks)
-
-
-def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        text = rest + chunk
-        end = text.rfind(b"\n") + 1
-        if end:
-            yield text[:end]
-        # Only the beginning of an overlong line is ever kept: bound the memory.
-        rest = text[end : end + MAX_LINE_BYTES + 1]
-    if rest:
-        yield rest + b"\n"
-
-
-def _content(source: Path) -> Iterator[bytes]:
-    """Decompress in chunks; a damaged file is read again in small blocks to recover the rest."""
-    read = 0
+    done = 0
     try:
-        for chunk in _decompressed(source, _BLOCK):
-            read += len(chunk)
-            yield chunk
+        for part in _decompressed(open_raw, _BLOCK):
+            done += len(part)
+            yield part
     except DamagedFileError:
-        for chunk in _decompressed(source, _SMALL_BLOCK):
-            yield chunk[read:]
-            read = max(0, read - len(chunk))
+        for part in _decompressed(open_raw, _SMALL_BLOCK):
+            yield part[done:]
+            done = max(0, done - len(part))
 
 
-def _decompressed(source: Path, size: int) -> Iterator[bytes]:
-    with source.open("rb") as raw:
-        start = raw.read(10)
+def _decompressed(open_raw: Callable[[], BinaryIO], size: int) -> Iterator[bytes]:
+    with open_raw() as raw:
+        start = raw.read(_START)
+        for magic, words in _OTHER_FORMATS.items():
+            if start.startswith(magic):
+                raise DamagedFileError(f"the file is {words}")
+        codec = _behind_skippable(raw) if start[:4] in _SKIPPABLE else _codec_of(start)
         raw.seek(0)
-        if name := _other_format(start):
-            raise DamagedFileError(f"the file is {name}; use gzip, zstd or plain text")
-        if start.startswith(_GZIP):
-            error: Any = isal_zlib.IsalError  # its stub declares an instance
-            yield from _inflated(raw, size, partial(isal_zlib.decompressobj, wbits=31), error)
-        elif start.startswith(_ZSTD):
-            new = zstandard.ZstdDecompressor().decompressobj
-            yield from _inflated(raw, size, new, zstandard.ZstdError)
+        if start.startswith(_SNAPPY):
+            yield from _unsnapped(raw)
+        elif codec:
+            yield from _inflated(raw, size, codec)
         else:
             yield from iter(lambda: raw.read(_PLAIN_BLOCK), b"")
 
 
-def _other_format(start: bytes) -> str | None:
-    if start.startswith(b"BZh") and start[4:] not in _BZIP2_BLOCKS:
+def _codec_of(start: bytes) -> _Codec | None:
+    if start.startswith(_BZIP2.magic) and start[4:10] not in _BZIP2_BLOCKS:
         return None  # a text may begin so
-    return next((name for magic, name in _OTHER_FORMATS.items() if start.startswith(magic)), None)
+    codecs = (_GZIP, _ZSTD, _BZIP2, _XZ, _LZ4)
+    return next((codec for codec in codecs if start.startswith(codec.magic)), None)
 
 
-def _inflated(
-    raw: BinaryIO, size: int, new: Callable[[], Any], error: type[Exception]
-) -> Iterator[bytes]:
+def _behind_skippable(raw: BinaryIO) -> _Codec:
+    """Return the codec of a file that begins with frames without content."""
+    position = 0
+    raw.seek(position)
+    while (start := raw.read(_START))[:4] in _SKIPPABLE:
+        position += 8 + int.from_bytes(start[4:8], "little")
+        raw.seek(position)
+    return _LZ4 if start.startswith(_LZ4.magic) else _ZSTD
+
+
+def _inflated(raw: BinaryIO, size: int, codec: _Codec) -> Iterator[bytes]:
     """Decompress a stream of one or more members, verifying the checksum of each."""
-    member = new()
+    member = codec.new()
     for block in iter(lambda: raw.read(size), b""):
         rest = block
-        while rest:
+        while rest or not (member.needs_input or member.eof):
             if member.eof:
                 rest = rest.lstrip(b"\0")  # zero padding, as tapes and block stores add it
                 if not rest:
                     break
-                member = new()
+                member = codec.new()
             try:
-                yield member.decompress(rest)
-            except error as reason:
+                yield member.decompress(rest, _MAX_PART)
+            except codec.error as reason:
                 raise DamagedFileError(f"the file is damaged: {reason}") from None
             rest = member.unused_data if member.eof else b""
     if not member.eof:
-        raise DamagedFileError("the file is damaged: it ends before its content does")
+        raise DamagedFileError(_CUT)
 
 
-def _clean(text: bytes) -> bytes:
-    """Mark lines that are not valid text. Nearly always nothing has to be changed."""
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
-    if _is_text(text) and not _holds_long_line(text):
-        return text
-    return b"".join(_marked(line) + b"\n" for line in text[:-1].split(b"\n"))
-
-
-def _holds_long_line(text: bytes) -> bool:
-    return len(text) > MAX_LINE_BYTES and any(
-        len(line) > MAX_LINE_BYTES for line in text.split(b"\n")
-    )
-
-
-def _marked(line: bytes) -> bytes:
-    if len(line) <= MAX_LINE_BYTES and _is_text(line):
-        return line
-    readable = line[:MAX_LINE_BYTES].decode("utf-8", errors="replace")
-    shown = "".join(c if c >= " " or c == "\t" else " " for c in readable[:MAX_QUARANTINED_CHARS])
-    return f"{UNREADABLE}{shown}".encode()
-
-
-def _is_text(text: bytes) -> bool:
-    if b"\r" in text or b"\0" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _unsnapped(raw: BinaryIO) -> Iterator[bytes]:
+    """Decompress the framing format of Snappy, verifying the checksum of each chunk."""
+    while header := raw.read(_SNAPPY_HEADER):
+        size = int.from_bytes(header[1:], "little")
+        chunk = header + raw.read(size)
+        if len(chunk) < _SNAPPY_HEADER + size:
+            raise DamagedFileError(_CUT)
+        try:
+            yield bytes(cramjam.snappy.decompress(_SNAPPY + chunk))
+        except cramjam.DecompressionError as reason:
+            raise DamagedFileError(f"the file is damaged: {reason}") from None

@@ -1,6 +1,5 @@
 """The outcome of each line of a day, for a game whose logs have every kind of defect."""
 
-import bz2
 import gzip
 import zlib
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from ds_assets_tests.assets.factories import (
     make_installation,
     make_played,
 )
+from ds_assets_tests.core.test_zip_archives import make_zip
 
 DAYS = 12
 FIRST_TWO = ("raw_logs", "user_activity")
@@ -136,7 +136,11 @@ def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
-    [bz2.compress, lambda whole: b"\x1f\x8b" + whole[::-1], lambda whole: whole[::2] + whole[1::2]],
+    [
+        lambda whole: b"7z\xbc\xaf\x27\x1c" + whole,
+        lambda whole: b"\x1f\x8b" + whole[::-1],
+        lambda whole: whole[::2] + whole[1::2],
+    ],
     ids=["another format", "not what it seems", "garbled"],
 )
 def test_files_that_cannot_be_read_weigh_as_the_lines_that_they_probably_hold(
@@ -162,6 +166,18 @@ def test_files_that_cannot_be_read_weigh_as_the_lines_that_they_probably_hold(
     assert [(file.name, file.size) for file in day_report.unreadable] == [("c.jsonl.gz", len(lost))]
     assert 900 < day_report.unreadable[0].lost_lines + sum(day_report.quarantined.values()) < 1_100
     assert 0.28 < day_report.quarantined_share < 0.38
+
+
+def test_a_damaged_log_in_an_archive_counts_for_the_archive(installation: Installation) -> None:
+    lines = ["\n".join(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(900))] * 2
+    folder = installation.source(START)
+    folder.mkdir(parents=True)
+    members = {"a.jsonl": lines[0].encode(), "b.jsonl.gz": gzip.compress(lines[1].encode())[:-400]}
+    (folder / "day.zip").write_bytes(make_zip(members))
+    day_report = report(installation)
+    assert day_report.events == 900
+    assert [row["file"] for row in quarantine(installation)] == ["day.zip/b.jsonl.gz"]
+    assert [file.name for file in day_report.unreadable] == ["day.zip"]
 
 
 def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(

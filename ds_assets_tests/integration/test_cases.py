@@ -12,7 +12,6 @@ import pytest
 
 from ds_assets import daily_assets
 from ds_assets.core.attribute_texts import MAX_ATTRIBUTE_LENGTH, shorten
-from ds_assets.core.decompression import text_blocks
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.infra.lake.tables import read_predictions, read_rows
 from ds_assets_tests.assets.factories import (
@@ -22,6 +21,7 @@ from ds_assets_tests.assets.factories import (
     day,
     finished,
 )
+from ds_assets_tests.raw_text import read_text
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def rewrite_logs(
 ) -> None:
     """Replace the log files of a day by one file with changed events."""
     files = sorted(installation.source(of_day).glob("*.jsonl*"))
-    text = b"".join(block for file in files for block in text_blocks(file)).decode()
+    text = "".join(map(read_text, files))
     events = [json.loads(line) for line in text.splitlines()]
     for it in events:
         change(it)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import lzma
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-import zstandard
+from backports import zstd
 from pyarrow import parquet
 
 from ds_assets.assets import cohorts, predictions, user_activity, user_features
@@ -31,6 +32,7 @@ from ds_assets_tests.assets.factories import (
     make_played,
 )
 from ds_assets_tests.core.factories import make_game
+from ds_assets_tests.core.test_zip_archives import make_zip
 from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_session, spark_defaults
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -115,7 +117,9 @@ def put_messy_files(installation: Installation) -> None:
     many = [event(1000 + n, "2026-01-07T12:00:00Z", f"cut{n % 50}").encode() for n in range(500)]
     contents = {
         "odd lines.jsonl": b"\xef\xbb\xbf" + b"\r\n".join(lines),
-        "again [2]{x}*.jsonl.zst": zstandard.compress(b"\n".join(lines)),
+        "again [2]{x}*.jsonl.zst": zstd.compress(b"\n".join(lines)),
+        "several.zip": make_zip({"a": b"\n".join(lines), "b/c": lzma.compress(many[0])}),
+        "damaged.zip": make_zip({"a": many[1]})[:-9],
         "damaged 100%.jsonl.gz": gzip.compress(b"\n".join(many))[:-300],
         "empty.jsonl": b"",
         "empty.jsonl.gz": gzip.compress(b""),

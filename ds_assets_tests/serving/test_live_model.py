@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
-from ds_assets.core.decompression import text_blocks
 from ds_assets.core.events import RejectedLine
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
@@ -23,6 +22,7 @@ from ds_assets.serving import live_model as module
 from ds_assets.serving.live_model import DAMAGED_RETRY_S, REFRESH_INTERVAL_S, LakeModel
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
+from ds_assets_tests.raw_text import read_text
 
 pytestmark = pytest.mark.slow
 
@@ -166,7 +166,7 @@ def lines_by_day(lake: FolderLake) -> dict[str, dict[dt.date, list[str]]]:
     lines: dict[str, dict[dt.date, list[str]]] = defaultdict(lambda: defaultdict(list))
     for folder in sorted(lake.local("raw").iterdir()):
         for file in sorted(file for file in folder.iterdir() if not file.name.startswith("_")):
-            for line in b"".join(text_blocks(file)).decode().splitlines():
+            for line in read_text(file).splitlines():
                 lines[json.loads(line)["user"]["id"]][dt.date.fromisoformat(folder.name[3:])] += [
                     line
                 ]

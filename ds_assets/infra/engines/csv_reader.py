@@ -2,13 +2,14 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 import duckdb
 
 from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import NOTHING
+from ds_assets.core.raw_text import clean_blocks
 from ds_assets.game import Game
 from ds_assets.infra.engines.field_values import broken_json, text_columns
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
@@ -20,11 +21,11 @@ _CSV_FIELD = ',("(?:[^"]|"")*"|[^",]*)'
 
 
 def read_csv(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawText], game: Game, insert: Insert
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText], game: Game, insert: Insert
 ) -> list[Damage]:
     """Insert the lines of files, grouped by header. Returns the damaged files."""
     by_header: defaultdict[str, dict[int, RawText]] = defaultdict(dict)
-    for number, file in enumerate(files):
+    for number, file in files.items():
         by_header[_first_line(file)][number] = file
     damages = []
     for header, same_header in by_header.items():
@@ -36,7 +37,7 @@ def read_csv(
 
 def _first_line(file: RawText) -> str:
     with suppress(DamagedFileError):  # reported when the file is read
-        for block in file.blocks():
+        for block in clean_blocks(file.content()):
             return block.split(b"\n", 1)[0].decode()
     return ""
 

@@ -29,7 +29,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import BatchFunction, map_batches
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.line_rules import hash_probe
-from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines, RawText
+from ds_assets.infra.engines.raw_files import Damage, RawFile, RawText, number_files
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.event_ids import find_compared_days
 from ds_assets.infra.lake.raw_logs import RawObject
@@ -196,7 +196,7 @@ class DuckDBEventReader:
         self.connection = connection
         self.name = name
         self.game = game
-        create_lines(connection, [], game, f"{name}_lines")
+        create_lines(connection, {}, game, f"{name}_lines")
         connection.execute(
             f"CREATE OR REPLACE VIEW {name}_events AS SELECT * EXCLUDE (content) FROM {name}_lines"
         )
@@ -208,7 +208,7 @@ class DuckDBEventReader:
         self._duplicates = _sql(
             events.duplicates(self.frame, repeated, earlier, game.duplicate_days, engine)
         )
-        self._fill_bad_lines([], [])
+        self._fill_bad_lines({}, [])
         self.bad_lines = engine.table(f"{name}_bad_lines")
 
     def read(self, objects: Sequence[RawObject], lake: Lake) -> None:
@@ -220,16 +220,15 @@ class DuckDBEventReader:
             [stored.file for stored in open_days(EVENT_IDS.name, compared, lake).values()],
         )
 
-    def read_files(
-        self, files: Sequence[RawFile] | Sequence[RawLines], event_ids: Sequence[Path] = ()
-    ) -> None:
+    def read_files(self, files: Sequence[RawText], event_ids: Sequence[Path] = ()) -> None:
         """Read files, replacing those read before.
 
         Args:
             files: Files of any number of days.
             event_ids: Stored days of `EVENT_IDS`, by which events that arrived before are found.
         """
-        damaged = create_lines(self.connection, files, self.game, f"{self.name}_lines")
+        numbered = number_files(files)
+        damaged = create_lines(self.connection, numbered, self.game, f"{self.name}_lines")
         self._fill("earlier", self._select_earlier(event_ids))
         self._fill("repeated", self._repeated)
         duplicates = self._fill("duplicates", self._duplicates)
@@ -237,7 +236,7 @@ class DuckDBEventReader:
             f"UPDATE {self.name}_lines AS l SET reason = '{events.DUPLICATE}' "
             f"FROM {duplicates} AS d WHERE l.dt = d.dt AND l.file = d.file AND l.line = d.line"
         )
-        self._fill_bad_lines(files, damaged)
+        self._fill_bad_lines(numbered, damaged)
 
     def clear(self) -> None:
         """Delete what was read, to free its memory."""
@@ -254,9 +253,10 @@ class DuckDBEventReader:
             WHERE probe = {hash_probe()} AND event_key IN
                 (SELECT event_key FROM {self.name}_lines WHERE event_key IS NOT NULL)"""
 
-    def _fill_bad_lines(self, files: Sequence[RawText], damaged: Iterable[Damage]) -> None:
-        names = [file.name for file in files]
-        table = self._fill("bad_lines", _BAD_LINES.format(lines=f"{self.name}_lines"), names)
+    def _fill_bad_lines(self, files: Mapping[int, RawText], damaged: Iterable[Damage]) -> None:
+        names = [file.name for file in files.values()]
+        bad_lines = _BAD_LINES.format(lines=f"{self.name}_lines")
+        table = self._fill("bad_lines", bad_lines, list(files), names)
         for damage in damaged:
             file = files[damage.file]
             self.connection.execute(
@@ -273,8 +273,8 @@ class DuckDBEventReader:
 _BAD_LINES = f"""
     SELECT dt, name AS file, line, reason, content
     FROM {{lines}} JOIN
-        (SELECT generate_subscripts(names, 1) - 1 AS file, unnest(names) AS name
-         FROM (SELECT CAST(? AS VARCHAR[]) AS names)) USING (file)
+        (SELECT unnest(CAST(? AS BIGINT[])) AS file, unnest(CAST(? AS VARCHAR[])) AS name)
+        USING (file)
     WHERE reason NOT IN {events.NO_FAULTS}"""
 
 

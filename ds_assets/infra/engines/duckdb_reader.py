@@ -4,7 +4,7 @@ Scope: the table of lines. How a format is parsed is in the reader of that forma
 are valid in `line_rules`. Everything after this is the same for every engine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import duckdb
@@ -16,7 +16,7 @@ from ds_assets.infra.engines.json_reader import read_json
 from ds_assets.infra.engines.line_rules import text_fields, typed_lines
 from ds_assets.infra.engines.line_times import parsing_zone
 from ds_assets.infra.engines.parquet_reader import read_parquet
-from ds_assets.infra.engines.raw_files import Damage, RawFile, RawLines
+from ds_assets.infra.engines.raw_files import Damage, RawText
 from ds_assets.infra.engines.sql import literal
 
 READERS: dict[str, Callable[..., list[Damage]]] = {
@@ -29,19 +29,19 @@ READERS: dict[str, Callable[..., list[Damage]]] = {
 
 def create_lines(
     connection: duckdb.DuckDBPyConnection,
-    files: Sequence[RawFile] | Sequence[RawLines],
+    files: Mapping[int, RawText],
     game: Game,
     table: str,
 ) -> list[Damage]:
     """Read raw files into a table, replacing it if it exists.
 
-    The table has the columns of `events_table(game)`, where `file` is the index in `files`, and
+    The table has the columns of `events_table(game)`, where `file` is the number of the file, and
     `content`, the beginning of an invalid line.
 
     Args:
         connection: Where the table is created.
-        files: Files of any number of days; only those of text formats may be in memory. Without
-            any, the table is empty.
+        files: Files of any number of days by their number, see `number_files`; only those of text
+            formats may be in memory. Without any, the table is empty.
         game: Format and fields.
         table: Name of the table.
 

@@ -1,6 +1,6 @@
 """Reading JSON lines with DuckDB."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import duckdb
 
@@ -14,7 +14,7 @@ from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
 
 
 def read_json(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawText], game: Game, insert: Insert
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText], game: Game, insert: Insert
 ) -> list[Damage]:
     """Insert the lines of files. Returns the damaged files."""
     fields = plain_fields(game)
@@ -24,7 +24,7 @@ def read_json(
     def plain(names: tuple[str, ...]) -> str:
         return f"fields[{position[names]}]"
 
-    with lines_of(connection, dict(enumerate(files))) as damaged:
+    with lines_of(connection, files) as damaged:
         insert(f"""
             SELECT dt, file, line, content, {text_columns(game, plain)},
                 CASE WHEN fields IS NULL THEN

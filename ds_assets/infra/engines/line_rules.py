@@ -9,8 +9,8 @@ from functools import cache
 
 import duckdb
 
-from ds_assets.core.decompression import MAX_QUARANTINED_CHARS, UNREADABLE
 from ds_assets.core.events import LEFT_OUT, MAX_NUMBER, NO_USER_ID, NOT_TEXT, NULL_EVENT_IDS
+from ds_assets.core.raw_text import MAX_QUARANTINED_CHARS, UNREADABLE
 from ds_assets.core.user_ids import (
     BLANKS,
     FLOAT,

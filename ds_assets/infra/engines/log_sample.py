@@ -11,7 +11,7 @@ import duckdb
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb_reader import READERS
 from ds_assets.infra.engines.line_rules import text_fields
-from ds_assets.infra.engines.raw_files import RawFile
+from ds_assets.infra.engines.raw_files import RawFile, number_files
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def summarize_logs(files: Sequence[RawFile], game: Game) -> LogSample:
             parsed = f"SELECT {selected} FROM ({lines}) WHERE malformed IS NULL"
             connection.execute(f"INSERT INTO lines {parsed}")
 
-        READERS[game.logs.format](connection, files, game, insert)
+        READERS[game.logs.format](connection, number_files(files), game, insert)
         counts = ", ".join(f"count(nullif({column}, ''))" for column in columns)
         total, *values = connection.sql(f"SELECT count(*), {counts} FROM lines").fetchall()[0]
         types = connection.sql("SELECT DISTINCT text_event_type FROM lines").fetchall()

@@ -1,21 +1,26 @@
 """Reading Parquet with DuckDB."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping
 
 import duckdb
 
 from ds_assets.game import Game
 from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
-from ds_assets.infra.engines.raw_files import Damage, Insert, RawFile
+from ds_assets.infra.engines.raw_files import Damage, Insert, RawFile, RawText
 from ds_assets.infra.engines.sql import literal
 
 
 def read_parquet(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], game: Game, insert: Insert
+    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText], game: Game, insert: Insert
 ) -> list[Damage]:
     """Insert the rows of files as lines. Returns the damaged files."""
     damaged = []
-    for number, file in enumerate(files):
+    for number, file in files.items():
+        if not isinstance(file, RawFile):
+            damaged.append(
+                Damage(number, "Parquet files are not read from zip archives; unpack it")
+            )
+            continue
         try:  # one statement per file: a damaged file must not affect the others
             insert(_parquet_lines(connection, number, file, game))
         except (duckdb.OutOfMemoryException, duckdb.InterruptException):

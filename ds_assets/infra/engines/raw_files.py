@@ -4,8 +4,11 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipInfo
 
-from ds_assets.core.decompression import clean_blocks, text_blocks
+from ds_assets.core.decompression import DamagedFileError, decompress
+from ds_assets.core.raw_text import utf8
+from ds_assets.core.zip_archives import is_zip, list_members, member_number, read_member
 
 
 @dataclass(frozen=True)
@@ -16,9 +19,23 @@ class RawFile:
     name: str
     path: Path
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield its lines in blocks; see `text_blocks`."""
-        return text_blocks(self.path)
+    def content(self) -> Iterator[bytes]:
+        """Yield its text in parts, without compression, as UTF-8; see `decompress` and `utf8`."""
+        return utf8(decompress(lambda: self.path.open("rb")))
+
+
+@dataclass(frozen=True)
+class RawMember:
+    """A member of a zip archive, named by the archive and its name in it."""
+
+    day: dt.date
+    name: str
+    archive: Path
+    member: ZipInfo
+
+    def content(self) -> Iterator[bytes]:
+        """Yield its text in parts, without compression, as UTF-8; see `read_member`."""
+        return utf8(read_member(self.archive, self.member))
 
 
 @dataclass(frozen=True)
@@ -29,14 +46,54 @@ class RawLines:
     name: str
     lines: Sequence[str]
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield its lines in blocks; see `clean_blocks`. Compressed content is not detected."""
+    def content(self) -> Iterator[bytes]:
+        """Yield its text. Compressed content is not detected."""
         # A newline within a line would shift the numbers of the lines after it.
         text = "".join(line.replace("\n", " ") + "\n" for line in self.lines)
-        return clean_blocks([text.encode(errors="surrogatepass")])
+        return utf8([text.encode(errors="surrogatepass")])
 
 
-RawText = RawFile | RawLines
+@dataclass(frozen=True)
+class DamagedArchive:
+    """A zip archive whose members cannot be listed, with the reason."""
+
+    day: dt.date
+    name: str
+    reason: str
+
+    def content(self) -> Iterator[bytes]:
+        """Raise `DamagedFileError`."""
+        raise DamagedFileError(self.reason)
+
+
+RawText = RawFile | RawMember | RawLines | DamagedArchive
+
+
+def number_files(files: Sequence[RawText], start: int = 0) -> dict[int, RawText]:
+    """Number files from `start`, with the logs in zip archives in place of the archives.
+
+    The number of a log in an archive is `member_number`.
+    """
+    numbered: dict[int, RawText] = {}
+    for number, file in enumerate(files, start):
+        if isinstance(file, RawFile) and is_zip(file.path):
+            numbered |= _unpack(number, file)
+        else:
+            numbered[number] = file
+    return numbered
+
+
+def _unpack(number: int, file: RawFile) -> dict[int, RawText]:
+    try:
+        members = list_members(file.path)
+    except DamagedFileError as error:
+        return {number: DamagedArchive(file.day, file.name, str(error))}
+    return {
+        member_number(number, position): RawMember(
+            file.day, f"{file.name}/{member.filename}", file.path, member
+        )
+        for position, member in enumerate(members)
+    }
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.line_rules import hash_probe
-from ds_assets.infra.engines.raw_files import RawFile
+from ds_assets.infra.engines.raw_files import RawFile, number_files
 from ds_assets.infra.engines.spark_tables import SparkPlace, ddl, in_batches, path_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.event_ids import find_compared_days
@@ -158,21 +158,22 @@ class FileReader:
         self, file: _NumberedFile, path: Path, connection: duckdb.DuckDBPyConnection
     ) -> Iterator[pa.RecordBatch]:
         schema = _lines_table(self.game).arrow_schema
-        raw = RawFile(file.day, file.name, path)
-        damaged = create_lines(connection, [raw], self.game, "lines")
-        replaced = "* REPLACE (CAST($number AS BIGINT) AS file)"
+        raw = number_files([RawFile(file.day, file.name, path)], start=file.number)
+        damaged = create_lines(connection, raw, self.game, "lines")
+        names = {number: part.name for number, part in raw.items()}
+        name = "map(CAST($numbers AS BIGINT[]), CAST($names AS VARCHAR[]))[file]"
         lines = connection.sql(
-            f"SELECT {replaced}, CASE WHEN reason IS NOT NULL THEN $name END AS name FROM lines",
-            params={"number": file.number, "name": file.name},
+            f"SELECT *, CASE WHEN reason IS NOT NULL THEN {name} END AS name FROM lines",
+            params={"numbers": list(names), "names": list(names.values())},
         )
         for batch in lines.to_arrow_reader(BATCH_ROWS):
             yield batch.select(schema.names).cast(schema)
-        for bad_line in damaged:
+        for part in damaged:
             row = {
                 "dt": file.day,
-                "file": file.number,
-                "reason": bad_line.reason,
-                "name": file.name,
+                "file": part.file,
+                "reason": part.reason,
+                "name": names[part.file],
             }
             yield pa.RecordBatch.from_pylist([row], schema=schema)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ds_assets.core.decompression import DamagedFileError
+from ds_assets.core.raw_text import clean_blocks
 from ds_assets.infra.engines.line_rules import WHITE
 from ds_assets.infra.engines.raw_files import Damage, RawText
 
@@ -51,7 +52,7 @@ def lines_of(
 def _batches(number: int, file: RawText, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
     line = 1
     try:
-        for block in file.blocks():
+        for block in clean_blocks(file.content()):
             batch = _batch(block, file.day, number, line)
             line += len(batch)
             yield batch

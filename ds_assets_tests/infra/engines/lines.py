@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from ds_assets.game import Game
 from ds_assets.infra.engines.duckdb_reader import create_lines
-from ds_assets.infra.engines.raw_files import RawFile
+from ds_assets.infra.engines.raw_files import RawFile, number_files
 
 START = dt.date(2026, 2, 1)
 Line = dict[str, Any]
@@ -61,7 +61,7 @@ def read_files(paths: list[Path], game: Game) -> list[dict[str, Any]]:
     """The events of files of the first day, in order."""
     with duckdb.connect() as connection:
         files = [RawFile(START, path.name, path) for path in paths]
-        assert create_lines(connection, files, game, "lines") == []
+        assert create_lines(connection, number_files(files), game, "lines") == []
         query = "SELECT * FROM lines WHERE reason IS DISTINCT FROM '' ORDER BY file, line"
         rows = connection.execute(query)
         names = [column[0] for column in rows.description or ()]

@@ -9,18 +9,19 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-import zstandard
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from ds_assets.core.decompression import UNREADABLE
 from ds_assets.core.events import MAX_NUMBER
+from ds_assets.core.raw_text import UNREADABLE
 from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.game import Attribute, Fields, Game, Logs
 from ds_assets.infra.engines.duckdb_reader import create_lines
-from ds_assets.infra.engines.raw_files import RawFile
+from ds_assets.infra.engines.raw_files import RawFile, number_files
 from ds_assets.time_formats import TICKS_PER_SECOND
+from ds_assets_tests.core.compression import COMPRESSIONS
+from ds_assets_tests.core.test_zip_archives import make_zip
 
 DAY = dt.date(2026, 3, 10)
 NO_TEXT = "not text: bad UTF-8 or longer than 1 MiB"
@@ -82,12 +83,13 @@ def read(files: Files, game: Game, folder: Path, day: dt.date = DAY) -> Read:
         path = folder / f"raw {number}"
         path.write_bytes(content)
         raw.append(RawFile(day, name, path))
-    damaged = create_lines(CONNECTION, raw, game, "raw_lines")
+    parts = number_files(raw)
+    damaged = create_lines(CONNECTION, parts, game, "raw_lines")
     rows = CONNECTION.execute("SELECT * EXCLUDE (content) FROM raw_lines ORDER BY file, line")
     names = [column[0] for column in rows.description or ()]
     events = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    bad = [(raw[e["file"]].name, e["line"], e["reason"]) for e in events if e["reason"]]
-    return Read(events, bad + [(raw[d.file].name, None, d.reason) for d in damaged])
+    bad = [(parts[e["file"]].name, e["line"], e["reason"]) for e in events if e["reason"]]
+    return Read(events, bad + [(parts[d.file].name, None, d.reason) for d in damaged])
 
 
 def a_line(**changes: Any) -> bytes:
@@ -528,18 +530,31 @@ def test_only_empty_files_give_empty_tables(tmp_path: Path) -> None:
     assert read({"a": b"", "b": gzip.compress(b"")}, make_game(), tmp_path) == Read([], [])
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
+@pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS.keys())
 def test_a_truncated_file_gives_its_lines_and_one_row_of_quarantine(
     compress: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
     lines = b"".join(a_line(id=f"{n:x}", minutes=n * n) + b"\n" for n in range(30_000))
     whole = compress(lines)
-    parsed = read({"cut": whole[: len(whole) // 2], "whole": a_line()}, make_game(), tmp_path)
+    parsed = read({"cut": whole[: len(whole) * 2 // 3], "whole": a_line()}, make_game(), tmp_path)
     ((name, line, reason),) = parsed.bad
     assert (name, line) == ("cut", None)
     assert reason.startswith("the file is damaged: ")
     assert 5_000 < len(parsed.valid) < 30_000
     assert len(parsed.valid) == len(parsed.events)
+
+
+def test_lines_of_archives_are_numbered_in_each_log(tmp_path: Path) -> None:
+    members = {"a.jsonl": a_line() + b"\nbroken\n", "b/c.gz": gzip.compress(b"\nbroken\n")}
+    files = {"day.zip": make_zip(members), "other": b"\n\nbroken\n", "empty.zip": make_zip({})}
+    parsed = read(files, make_game(), tmp_path)
+    assert sorted(parsed.bad, key=str) == [
+        ("day.zip/a.jsonl", 2, "not JSON"),
+        ("day.zip/b/c.gz", 2, "not JSON"),
+        ("empty.zip", None, "the zip archive has no log in it"),
+        ("other", 3, "not JSON"),
+    ]
+    assert len(parsed.valid) == 1
 
 
 # --- CSV ------------------------------------------------------------------------------------------
@@ -781,7 +796,7 @@ LINES = {
         max_size=3,
     ),
     end=st.sampled_from([b"\n", b"\r\n"]),
-    compress=st.sampled_from([bytes, gzip.compress, zstandard.ZstdCompressor().compress]),
+    compress=st.sampled_from([bytes, *COMPRESSIONS.values()]),
 )
 def test_every_line_is_an_event_or_nothing_or_in_quarantine_at_its_place(
     tmp_path_factory: pytest.TempPathFactory,

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ds_assets.core.decompression import text_blocks
 from ds_assets.core.events import RejectedLine
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.game import Attribute, Events, Fields, Game, Logs
@@ -21,6 +20,7 @@ from ds_assets.infra.engines.event_features import EventFeatures
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.tables import table_file
 from ds_assets_tests.assets.factories import START, Installation, day, make_played
+from ds_assets_tests.raw_text import read_text
 
 LAST = day(19)
 MESS: dict[str, Any] = {
@@ -52,7 +52,7 @@ def raw_lines(lake: FolderLake) -> Iterator[tuple[dt.date, str]]:
     """Every line of the raw logs with its arrival day, in the order in which the batch reads."""
     for folder in sorted(lake.local("raw").iterdir()):
         for file in sorted(file for file in folder.iterdir() if not file.name.startswith("_")):
-            for line in b"".join(text_blocks(file)).decode().splitlines():
+            for line in read_text(file).splitlines():
                 yield dt.date.fromisoformat(folder.name.removeprefix("dt=")), line
 
 

@@ -68,7 +68,7 @@ def test_a_key_may_be_that_of_a_map_of_parquet(tmp_path: Path) -> None:
     parquet.write_table(table, path)
     game = make_game("parquet", attributes={"country": {"field": "traits[country]"}})
     with duckdb.connect() as connection:
-        create_lines(connection, [RawFile(START, "raw", path)], game, "lines")
+        create_lines(connection, {0: RawFile(START, "raw", path)}, game, "lines")
         assert connection.execute("SELECT attribute_country FROM lines").fetchall() == [("KR",)]
 
 
