@@ -108,6 +108,52 @@ class LeaveOut(_Part):
     """Values of that field with which a line is left out."""
 
 
+def _one_character(text: str) -> str:
+    if len(text) != 1 or text in "\r\n\0\ufeff":
+        raise ValueError("use one character, such as ',' or ';' or \"\\t\" for a tab")
+    return text
+
+
+def _one_character_or_none(text: str) -> str:
+    return text and _one_character(text)
+
+
+class Csv(_Part):
+    """How CSV files are written."""
+
+    delimiter: Annotated[str, AfterValidator(_one_character)] = ","
+    """Character between values."""
+    quote: Annotated[str, AfterValidator(_one_character_or_none)] = '"'
+    """Character around values, which is doubled within them; empty if values are not quoted."""
+    decimal: Literal[".", ","] = "."
+    """Character before the decimals of a number."""
+    thousands: Literal["", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019"] = ""
+    """Character between the thousands of a number."""
+    header: tuple[str, ...] | None = None
+    """Names of the columns, in files without a line that has them."""
+
+    @field_validator("quote")
+    @classmethod
+    def _is_not_the_delimiter(cls, quote: str, info: ValidationInfo) -> str:
+        if quote == info.data.get("delimiter"):
+            raise ValueError("must be another character than delimiter")
+        return quote
+
+    @field_validator("thousands")
+    @classmethod
+    def _is_not_the_decimal_mark(cls, mark: str, info: ValidationInfo) -> str:
+        if mark == info.data.get("decimal"):
+            raise ValueError("must be another character than decimal, which is '.' by default")
+        return mark
+
+    @field_validator("header")
+    @classmethod
+    def _names_columns_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and (not names or len(set(names)) < len(names)):
+            raise ValueError("name every column, and each once")
+        return names
+
+
 class Logs(_Part):
     """Where the log files of a day are in the source, and their format."""
 
@@ -115,6 +161,8 @@ class Logs(_Part):
     """Folder of one day in the source, as a `strftime` pattern."""
     format: Literal["jsonl", "csv", "parquet"] = "jsonl"
     """Format of the files: a JSON object per line, CSV with a header, or Parquet."""
+    csv: Csv = Csv()
+    """How the files are written, if the format is CSV."""
     time_format: Annotated[str, AfterValidator(read_time_format)] = ISO
     """`iso8601`, `epoch_seconds`, `epoch_milliseconds`, `epoch_microseconds`, `epoch_nanoseconds`,
     or a format with directives such as `%Y`."""
@@ -131,6 +179,13 @@ class Logs(_Part):
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
     """Name of the file that marks a folder of a day as complete, in source and lake. Without
     a marker a day is complete when its files have not changed for a while."""
+
+    @field_validator("csv")
+    @classmethod
+    def _is_for_csv(cls, csv: Csv, info: ValidationInfo) -> Csv:
+        if csv != Csv() and info.data.get("format", "csv") != "csv":
+            raise ValueError("requires logs.format: csv")
+        return csv
 
     @field_validator("path")
     @classmethod

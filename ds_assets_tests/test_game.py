@@ -82,6 +82,17 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
     assert (clusters.min, clusters.max) == (5, 5)
 
 
+def csv(**keys: object) -> dict[str, object]:
+    return {"logs": {"format": keys.pop("format", "csv"), "csv": keys}}
+
+
+def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
+    keys = {"delimiter": "\t", "quote": "", "decimal": ",", "thousands": ".", "header": ["u", "t"]}
+    assert load(LEAST | csv(**keys), tmp_path).logs.csv.model_dump() == keys | {
+        "header": ("u", "t")
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -101,6 +112,22 @@ def test_one_number_of_clusters_fixes_it(tmp_path: Path) -> None:
         ({"time_zone": "America"}, "time_zone: found 'America'; must be the name of a time zone"),
         ({"time_zone": ""}, "time_zone: found ''; must be the name of a time zone"),
         ({"logs": {"path": "%Y-%m"}}, "logs.path: found '%Y-%m'; must hold %Y, %m and %d, for"),
+        (csv(delimiter=""), "logs.csv.delimiter: found ''; use one character"),
+        (csv(delimiter="::"), "logs.csv.delimiter: found '::'; use one character"),
+        (csv(delimiter="\n"), "logs.csv.delimiter: found '\\n'; use one character"),
+        (csv(delimiter=9), "logs.csv.delimiter: found 9"),
+        (csv(quote="''"), "logs.csv.quote: found \"''\"; use one character"),
+        (csv(quote=","), "logs.csv.quote: found ','; must be another character than delimiter"),
+        (csv(decimal=";"), "logs.csv.decimal: found ';'; Input should be '.' or ','"),
+        (csv(thousands="x"), "logs.csv.thousands: found 'x'; Input should be"),
+        (csv(thousands="."), "logs.csv.thousands: found '.'; must be another character than"),
+        (csv(decimal=",", thousands=","), "logs.csv.thousands: found ','; must be another"),
+        (csv(header=[]), "logs.csv.header: found []; name every column, and each once"),
+        (csv(header=["a", "a"]), "logs.csv.header: found ['a', 'a']; name every column"),
+        (csv(header="a,b"), "logs.csv.header: found 'a,b'"),
+        (csv(header=[1]), "logs.csv.header.0: found 1"),
+        (csv(separator=";"), "logs.csv.separator"),
+        (csv(format="jsonl", delimiter=";"), "logs.csv: found"),
         ({"logs": {"format": "xml"}}, "logs.format: found 'xml'; Input should be 'jsonl', 'csv'"),
         (
             {"logs": {"leave_out": {"type": ["page"]}}},

@@ -24,7 +24,7 @@ from ds_assets.game import Game
 
 ANY_NAME = "*"
 """Stands in a declared key for a name that the author of the file has chosen."""
-_ORDERED = ("windows", "fields.", "properties.", "attributes.")
+_ORDERED = ("windows", "fields.", "properties.", "attributes.", "logs.csv.header")
 """Beginnings of the keys whose lists have an order that means something."""
 ACTIVITY, LIFETIMES, FEATURES = "user_activity", "user_lifetimes", "user_features"
 COHORTS = "cohorts"
@@ -98,6 +98,8 @@ GAME_KEYS = (
         Consequence.AGAIN,
         "lines are read in another way",
         *("logs.format", "logs.time_format", "logs.times_without_zone"),
+        *("logs.csv.delimiter", "logs.csv.quote", "logs.csv.header"),
+        *("logs.csv.decimal", "logs.csv.thousands"),
         assets=(ACTIVITY,),
     ),
     *_declare(

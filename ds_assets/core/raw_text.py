@@ -65,38 +65,48 @@ def clean_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
     Yields:
         Complete lines, each ending in a newline, which is added if the last line has none.
     """
-    return map(_clean, _whole_lines(content))
+    return map(_clean, line_blocks(content))
 
 
-def _whole_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+def line_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
+    """Split text into blocks of complete lines that end in newlines, whatever ended them before.
+
+    The end of a line beyond 1 MiB is left out in part, to bound the memory.
+    """
     rest = b""
-    for part in parts:
+    for part in content:
         text = rest + part
         end = text.rfind(b"\n") + 1
         if end:
-            yield text[:end]
-        # Only the beginning of an overlong line is ever kept: bound the memory.
+            yield _with_newlines(text[:end])
         rest = text[end : end + MAX_LINE_BYTES + 1]
     if rest:
-        yield rest + b"\n"
+        yield _with_newlines(rest + b"\n")
 
 
-def _clean(text: bytes) -> bytes:
-    """Mark lines that are not valid text. Nearly always nothing has to be changed."""
-    if b"\r" in text:
-        text = text.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
-    if _is_text(text) and not _holds_long_line(text):
+def _with_newlines(text: bytes) -> bytes:
+    if b"\r" not in text:
         return text
-    return b"".join(_marked(line) + b"\n" for line in text[:-1].split(b"\n"))
+    return text.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
 
 
-def _holds_long_line(text: bytes) -> bool:
-    return len(text) > MAX_LINE_BYTES and any(
-        len(line) > MAX_LINE_BYTES for line in text.split(b"\n")
+def _clean(block: bytes) -> bytes:
+    """Mark lines that are not valid text. Nearly always nothing has to be changed."""
+    if is_clean(block):
+        return block
+    return b"".join(mark(line) + b"\n" for line in block[:-1].split(b"\n"))
+
+
+def is_clean(block: bytes) -> bool:
+    """Return whether `mark` changes no line of a block."""
+    is_short = len(block) <= MAX_LINE_BYTES
+    return _is_text(block) and (
+        is_short or all(len(line) <= MAX_LINE_BYTES for line in block.split(b"\n"))
     )
 
 
-def _marked(line: bytes) -> bytes:
+def mark(line: bytes) -> bytes:
+    """Replace a line, or a record of several lines, if it is not text; see `clean_blocks`."""
     if len(line) <= MAX_LINE_BYTES and _is_text(line):
         return line
     readable = line[:MAX_LINE_BYTES].decode("utf-8", errors="replace")

@@ -1,84 +1,126 @@
-"""Reading CSV with DuckDB. A record is a line: quoted values cannot contain newlines."""
+"""Reading CSV: records are parsed here, and their values are typed by DuckDB."""
 
-import csv
-from collections import defaultdict
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from ds_assets.core.csv_records import Record, read_records
 from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import NOTHING
-from ds_assets.core.raw_text import clean_blocks
 from ds_assets.game import Game
-from ds_assets.infra.engines.field_values import broken_json, text_columns
+from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
-from ds_assets.infra.engines.sql import literal
-from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
+from ds_assets.infra.engines.text_lines import LINE, RAW_TEXT, streaming
 
-_NO_TEXT = "CAST(NULL AS VARCHAR)"
-_CSV_FIELD = ',("(?:[^"]|"")*"|[^",]*)'
+_RECORDS_PER_BATCH = 2_000
 
 
 def read_csv(
     connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText], game: Game, insert: Insert
 ) -> list[Damage]:
-    """Insert the lines of files, grouped by header. Returns the damaged files."""
-    by_header: defaultdict[str, dict[int, RawText]] = defaultdict(dict)
-    for number, file in files.items():
-        by_header[_first_line(file)][number] = file
-    damages = []
-    for header, same_header in by_header.items():
-        with lines_of(connection, same_header) as damaged:
-            insert(_csv_lines(header, game))
-        damages += damaged
-    return damages
-
-
-def _first_line(file: RawText) -> str:
-    with suppress(DamagedFileError):  # reported when the file is read
-        for block in clean_blocks(file.content()):
-            return block.split(b"\n", 1)[0].decode()
-    return ""
-
-
-def _csv_lines(header: str, game: Game) -> str:
-    """Return the SQL of the lines of files with the same header."""
-    columns = next(csv.reader([header]), [])
-    position = {column: n for n, column in enumerate(columns, start=1)}
+    """Insert the records of files. Returns the damaged files."""
+    fields = plain_fields(game)
+    # A dot in a path is one in the name of the column, as columns are not nested.
+    columns = [".".join(names) for names in fields]
+    values = {f"field_{n}": pa.string() for n in range(len(fields))}
+    schema = pa.schema({**LINE, **values, "fault": pa.string()})
 
     def plain(names: tuple[str, ...]) -> str:
-        column = ".".join(names)  # a dot in a path is one in the name: columns are not nested
-        return _unquoted(f"fields[{position[column]}]") if column in position else _NO_TEXT
+        return f"nullif(field_{fields.index(names)}, '')"
 
-    return f"""
-        SELECT dt, file, line, content, {text_columns(game, plain)},
-            CASE WHEN fields IS NULL THEN CASE
-            WHEN {IS_BLANK} OR {_is_line(header)} THEN '{NOTHING}'
-            WHEN NOT whole THEN 'not CSV: a quote is out of place'
-            ELSE 'not CSV: ' || len(parts) || ' columns, the header has {len(columns)}'
-            END {broken_json(game, plain)} END AS malformed
-        FROM (SELECT *, CASE WHEN whole AND len(parts) = {len(columns)} AND NOT {_is_line(header)}
-                        THEN parts END AS fields
-              FROM (SELECT *, {_csv_parts("content")}
-                    FROM (SELECT * REPLACE (rtrim(content, chr(10)) AS content)
-                          FROM {RAW_TEXT})))"""
+    def read(number: int, file: RawText) -> Iterator[pa.RecordBatch]:
+        table = _CsvTable(columns, game.logs.csv.header)
+        for rows in table.read(read_records(file.content(), game.logs.csv)):
+            day, file_number = pa.scalar(file.day, pa.date32()), pa.scalar(number, pa.int64())
+            size = len(rows[0])
+            marks = (pa.repeat(day, size), pa.repeat(file_number, size))
+            yield pa.record_batch([*marks, *rows], schema=schema)
 
-
-def _is_line(header: str) -> str:
-    return f"(ltrim(content, chr(65279)) = {literal(header)})"
+    with streaming(connection, files, read, schema) as damaged:
+        insert(f"""
+            SELECT dt, file, line, content, {text_columns(game, plain)},
+                CASE WHEN fault IS NOT NULL THEN fault {broken_json(game, plain)} END AS malformed
+            FROM {RAW_TEXT}""")
+    return damaged
 
 
-def _csv_parts(line: str) -> str:
-    """Return the SQL of a line's fields as written, and of whether they cover the whole line."""
-    # A comma is prepended so that every match starts with one.
-    fields = f"regexp_extract_all(',' || {line}, '{_CSV_FIELD}'"
-    quoted = f"contains({line}, '\"')"
-    return f"""
-        CASE WHEN {quoted} THEN {fields}, 1) ELSE string_split({line}, ',') END AS parts,
-        NOT {quoted} OR array_to_string({fields}), '') = ',' || {line} AS whole"""
+class _CsvTable:
+    """The records of a file by column.
+
+    Values are gathered in one list: a list of each record would keep the garbage collector busy.
+    """
+
+    def __init__(self, names: Sequence[str], header: Sequence[str] | None) -> None:
+        self._names = names
+        self._header = list(header or ())
+        self._start_batch()
+
+    def _start_batch(self) -> None:
+        self._lines: list[int] = []
+        self._texts: list[str] = []
+        self._values: list[str | None] = []
+        self._faults: list[str | None] = []
+
+    def read(self, records: Iterable[Record]) -> Iterator[list[Sequence[Any]]]:
+        """Yield columns of records: lines, texts, the value of each name, and faults.
+
+        Raises:
+            DamagedFileError: after the records before the damage, or the header cannot be used.
+        """
+        try:
+            for record in records:
+                self._add(*record)
+                if len(self._lines) == _RECORDS_PER_BATCH:
+                    yield self._take()
+        except DamagedFileError:
+            yield self._take()
+            raise
+        yield self._take()
+
+    def _add(self, line: int, text: str, values: list[str] | None) -> None:
+        if not self._header and not text.isspace():
+            self._header = _checked_header(values, self._names)
+            self._values = [None] * len(self._header) * len(self._lines)  # of blank lines before
+        fault = _find_fault(text, values, self._header)
+        self._lines.append(line)
+        self._texts.append(text)
+        self._faults.append(fault)
+        if fault is None:
+            self._values += values or ()
+        else:
+            self._values += [None] * len(self._header)
+
+    def _take(self) -> list[Sequence[Any]]:
+        width = len(self._header)
+        nothing = [None] * len(self._lines)
+        positions = {name: n for n, name in enumerate(self._header)}
+        values = (
+            self._values[positions[name] :: width] if name in positions else nothing
+            for name in self._names
+        )
+        columns: list[Sequence[Any]] = [self._lines, self._texts, *values, self._faults]
+        self._start_batch()
+        return columns
 
 
-def _unquoted(field: str) -> str:
-    inner = f"""replace({field}[2:-2], '""', '"')"""
-    return f"""nullif(CASE WHEN starts_with({field}, '"') THEN {inner} ELSE {field} END, '')"""
+def _checked_header(values: list[str] | None, names: Sequence[str]) -> list[str]:
+    if values is None:
+        raise DamagedFileError("the file is damaged: its header is not CSV")
+    if twice := [name for name in names if values.count(name) > 1]:
+        raise DamagedFileError(f"the header names the column {twice[0]} twice")
+    return values
+
+
+def _find_fault(text: str, values: list[str] | None, header: list[str]) -> str | None:
+    """Return what is wrong with a record; nothing if it has the columns of the header."""
+    if values is None:
+        return "not CSV: a quote is out of place"
+    if len(values) != len(header) or not values:
+        if text.isspace():
+            return NOTHING
+        return f"not CSV: {len(values)} columns, the header has {len(header)}"
+    # A file that was appended to another one may bring its byte order mark.
+    is_header = values[1:] == header[1:] and values[0].removeprefix("\ufeff") == header[0]
+    return NOTHING if is_header else None

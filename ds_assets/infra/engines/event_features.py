@@ -14,7 +14,7 @@ from ds_assets.core.events import RejectedLine
 from ds_assets.core.features import user_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
-from ds_assets.game import Game
+from ds_assets.game import Csv, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of, select_days
 from ds_assets.infra.engines.duckdb_reader import parsed
 from ds_assets.infra.engines.raw_files import RawLines
@@ -40,15 +40,14 @@ class EventFeatures:
     """Computes features from lines. It is thread-safe; calls are serialized.
 
     Args:
-        game: Format and meaning of the lines. For a game with Parquet logs, a line is a row as a
-            JSON object.
+        game: Meaning of the lines. Whatever the format of its files, a line is an event as an
+            object of JSON.
         engine: Runs the queries.
     """
 
     def __init__(self, game: Game, engine: DuckDBEngine) -> None:
-        if game.logs.format == "parquet":
-            logs = game.logs.model_copy(update={"format": "jsonl"})
-            game = game.model_copy(update={"logs": logs})
+        logs = game.logs.model_copy(update={"format": "jsonl", "csv": Csv()})
+        game = game.model_copy(update={"logs": logs})
         self._lock = threading.Lock()
         self._reader = engine.own_reader(game)
         self._connection = self._reader.connection
@@ -81,7 +80,7 @@ class EventFeatures:
         given.
 
         Args:
-            lines: Log lines by arrival day. For CSV, the first line of a day is the header.
+            lines: Log lines by arrival day.
             as_of: The day. Lines that arrived, and events that happened, later are ignored.
             roll_ups: The newest stored roll-up up to the day, if there is one.
         """

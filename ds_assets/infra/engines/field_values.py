@@ -22,9 +22,11 @@ from ds_assets.field_paths import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.engines.line_rules import (
+    as_number,
     is_null_user,
     json_path,
     normalized_user_id,
+    number_text,
     text_fields,
 )
 from ds_assets.infra.engines.sql import literal
@@ -77,7 +79,8 @@ def _value(name: str, source: Source, plain: Plain, game: Game) -> str:
         case Joined():
             return f"nullif(concat_ws(':', {', '.join(map(_filled, texts))}), '')"
         case Product():
-            return _product(*texts)
+            left, right = texts
+            return _product(left, right, game)
         case _:
             usable = _usable_user_id(game) if name == "user_id" else _filled
             return f"coalesce({', '.join(map(usable, texts))})"
@@ -87,9 +90,9 @@ def _filled(text: str) -> str:
     return f"nullif({text}, '')"
 
 
-def _product(left: str, right: str) -> str:
+def _product(left: str, right: str, game: Game) -> str:
     """Return the SQL of the product as a text; that of both texts if one is not a number."""
-    product = f"CAST(try_cast({left} AS DOUBLE) * try_cast({right} AS DOUBLE) AS VARCHAR)"
+    product = number_text(f"{as_number(left, game)} * {as_number(right, game)}", game)
     both = f"{_filled(left)} || ' * ' || {_filled(right)}"
     return f"CASE WHEN {both} IS NOT NULL THEN coalesce({product}, {both}) END"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import duckdb
+import pyarrow as pa
 
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
@@ -10,7 +11,7 @@ from ds_assets.infra.engines.field_values import broken_json, plain_fields, text
 from ds_assets.infra.engines.line_rules import json_path
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.sql import literal
-from ds_assets.infra.engines.text_lines import IS_BLANK, RAW_TEXT, lines_of
+from ds_assets.infra.engines.text_lines import IS_BLANK, LINE, RAW_TEXT, read_lines, streaming
 
 
 def read_json(
@@ -24,7 +25,7 @@ def read_json(
     def plain(names: tuple[str, ...]) -> str:
         return f"fields[{position[names]}]"
 
-    with lines_of(connection, files) as damaged:
+    with streaming(connection, files, read_lines, pa.schema(LINE)) as damaged:
         insert(f"""
             SELECT dt, file, line, content, {text_columns(game, plain)},
                 CASE WHEN fields IS NULL THEN

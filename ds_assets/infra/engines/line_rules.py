@@ -113,11 +113,34 @@ def _typed(name: str, fields: Iterable[str], game: Game) -> str:
         return f"CAST(NULL AS {'DOUBLE' if name == 'amount' else 'VARCHAR'}) AS {name}"
     if name not in _numbers(game):
         return f"text_{name} AS {name}"
-    number = f"try_cast(text_{name} AS DOUBLE)"
+    number = as_number(f"text_{name}", game)
     if name == "amount" and game.currencies:
         worths = " ".join(f"WHEN {literal(c)} THEN {w!r}" for c, w in game.currencies.items())
         number = f"{number} * CASE text_currency {worths} END"
     return f"{number} AS {name}"
+
+
+def as_number(text: str, game: Game) -> str:
+    """Return the SQL of the number that a text holds; null if it holds none."""
+    form = game.logs.csv
+    if (form.decimal, form.thousands) == (".", ""):
+        return f"try_cast({text} AS DOUBLE)"
+    digits, plain = "[0-9]+", text
+    if form.thousands:
+        # In India two digits stand between marks; before the last three there is always one.
+        groups = f"([{form.thousands}][0-9]{{2,3}})*[{form.thousands}][0-9]{{3}}"
+        digits = f"([0-9]+|[0-9]{{1,3}}{groups})"
+        plain = f"replace({text}, {literal(form.thousands)}, '')"
+    pattern = f" *[+-]?{digits}([{form.decimal}][0-9]*)?([eE][+-]?[0-9]+)? *"
+    number = f"try_cast(replace({plain}, {literal(form.decimal)}, '.') AS DOUBLE)"
+    return f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN {number} END"
+
+
+def number_text(number: str, game: Game) -> str:
+    """Return the SQL of the text from which `as_number` reads a number."""
+    text = f"CAST({number} AS VARCHAR)"
+    mark = game.logs.csv.decimal
+    return text if mark == "." else f"replace({text}, '.', {literal(mark)})"
 
 
 def normalized_user_id(text: str) -> str:

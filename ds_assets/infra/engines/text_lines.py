@@ -4,7 +4,7 @@ Scope: numbering lines and streaming them to DuckDB without copying.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
@@ -19,16 +19,21 @@ from ds_assets.infra.engines.raw_files import Damage, RawText
 RAW_TEXT = "raw_text"
 """Name of the table."""
 IS_BLANK = f"(content IS NULL OR trim(content, {WHITE}) = '')"
-_SCHEMA = pa.schema(
-    {"dt": pa.date32(), "file": pa.int64(), "line": pa.int64(), "content": pa.string()}
-)
+LINE = {"dt": pa.date32(), "file": pa.int64(), "line": pa.int64(), "content": pa.string()}
+"""Columns of every line."""
+
+ReadFile = Callable[[int, RawText], Iterator[pa.RecordBatch]]
+"""Reads the lines of a file with a number."""
 
 
 @contextmanager
-def lines_of(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText]
+def streaming(
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[int, RawText],
+    read: ReadFile,
+    schema: pa.Schema,
 ) -> Iterator[list[Damage]]:
-    """Provide `RAW_TEXT` within the context: dt, file, line, and content with its newline.
+    """Provide `RAW_TEXT` within the context: the lines of files.
 
     It can be read once. Files are decompressed while it is read, so that neither a second copy of a
     day nor its whole text is ever in memory.
@@ -36,28 +41,35 @@ def lines_of(
     Args:
         connection: Where the table is registered.
         files: Files by their number.
+        read: Reads a file; if it is damaged, it raises `DamagedFileError` after its lines.
+        schema: The columns of the lines.
 
     Yields:
         A list that receives the damaged files while the table is read.
     """
     damaged: list[Damage] = []
-    batches = (batch for number in files for batch in _batches(number, files[number], damaged))
-    connection.register(RAW_TEXT, pa.RecordBatchReader.from_batches(_SCHEMA, batches))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number, file in files.items():
+            try:
+                yield from read(number, file)
+            except DamagedFileError as error:
+                damaged.append(Damage(number, str(error)))
+
+    connection.register(RAW_TEXT, pa.RecordBatchReader.from_batches(schema, batches()))
     try:
         yield damaged
     finally:
         connection.unregister(RAW_TEXT)
 
 
-def _batches(number: int, file: RawText, damaged: list[Damage]) -> Iterator[pa.RecordBatch]:
+def read_lines(number: int, file: RawText) -> Iterator[pa.RecordBatch]:
+    """Read the lines of a file, with their newlines, as batches with the columns of `LINE`."""
     line = 1
-    try:
-        for block in clean_blocks(file.content()):
-            batch = _batch(block, file.day, number, line)
-            line += len(batch)
-            yield batch
-    except DamagedFileError as error:
-        damaged.append(Damage(number, str(error)))
+    for block in clean_blocks(file.content()):
+        batch = _batch(block, file.day, number, line)
+        line += len(batch)
+        yield batch
 
 
 def _batch(block: bytes, day: dt.date, number: int, line: int) -> pa.RecordBatch:
@@ -71,4 +83,4 @@ def _batch(block: bytes, day: dt.date, number: int, line: int) -> pa.RecordBatch
         pa.array(np.arange(line, line + rows)),
         pa.StringArray.from_buffers(rows, pa.py_buffer(starts), pa.py_buffer(block)),
     ]
-    return pa.record_batch(columns, schema=_SCHEMA)
+    return pa.record_batch(columns, schema=pa.schema(LINE))

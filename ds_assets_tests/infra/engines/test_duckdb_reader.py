@@ -16,7 +16,7 @@ from pyarrow import parquet
 from ds_assets.core.events import MAX_NUMBER
 from ds_assets.core.raw_text import UNREADABLE
 from ds_assets.core.user_ids import normalize_user_id
-from ds_assets.game import Attribute, Fields, Game, Logs
+from ds_assets.game import Attribute, Csv, Fields, Game, Logs
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.raw_files import RawFile, number_files
 from ds_assets.time_formats import TICKS_PER_SECOND
@@ -562,8 +562,8 @@ def test_lines_of_archives_are_numbered_in_each_log(tmp_path: Path) -> None:
 HEADER = b"user.id,at,type,id,amount,minutes,user.country,user.level\n"
 
 
-def csv_game(**changes: Any) -> Game:
-    return make_game(logs=Logs(format="csv"), **changes)
+def csv_game(form: dict[str, Any] | None = None, **changes: Any) -> Game:
+    return make_game(logs=Logs(format="csv", csv=Csv.model_validate(form or {})), **changes)
 
 
 def a_record(country: str = "KR", user: str = "u1", amount: str = "") -> bytes:
@@ -610,7 +610,6 @@ def test_the_first_field_may_be_quoted(user: str, tmp_path: Path) -> None:
         (b"u1,2026-03-10\n", "not CSV: 2 columns, the header has 8"),
         (a_record("KR,JP"), "not CSV: 9 columns, the header has 8"),
         (a_record('"KR","JP"'), "not CSV: 9 columns, the header has 8"),
-        (a_record('"KR'), "not CSV: a quote is out of place"),
         (a_record('K"R'), "not CSV: a quote is out of place"),
         (a_record('"K"R'), "not CSV: a quote is out of place"),
         (a_record(user=""), "no user id"),
@@ -625,6 +624,113 @@ def test_each_fault_of_a_record_has_its_reason(record: bytes, reason: str, tmp_p
     parsed = read({"a": content}, csv_game(), tmp_path)
     assert parsed.bad == [("a", 3, reason)]
     assert len(parsed.valid) == 2
+
+
+def test_what_a_player_writes_into_a_quoted_value_is_no_record(tmp_path: Path) -> None:
+    forged = 'hi\nvictim,2026-03-10T12:00:00Z,purchase,e2,999,7,KR,3\n""bye""'
+    content = HEADER + a_record(f'"{forged}"', user="a") + a_record() + a_record("x,y")
+    parsed = read({"a": content}, csv_game(), tmp_path)
+    assert [(e["user_id"], e["line"], e["attribute_country"]) for e in parsed.valid] == [
+        ("a", 2, forged.replace('""', '"')),
+        ("u1", 5, "KR"),
+    ]
+    assert parsed.bad == [("a", 6, "not CSV: 9 columns, the header has 8")]
+
+
+def test_a_quote_that_is_not_closed_damages_its_file_from_its_line_on(tmp_path: Path) -> None:
+    cut = HEADER + a_record() + a_record('"KR') + a_record() * 5_000
+    parsed = read({"a": cut, "b": HEADER + a_record()}, csv_game(), tmp_path)
+    assert [(event["file"], event["line"]) for event in parsed.valid] == [(0, 2), (1, 2)]
+    assert parsed.bad == [
+        ("a", None, "the file is damaged: a quote in line 3 is not closed to the end")
+    ]
+
+
+def test_quarantine_shows_all_lines_of_a_record(tmp_path: Path) -> None:
+    read({"a": HEADER + a_record('"K\nR"', amount="free")}, csv_game(), tmp_path)
+    ((content,),) = CONNECTION.execute(BAD_CONTENT).fetchall()
+    assert content == a_record('"K\nR"', amount="free").decode().removesuffix("\n")
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";", "|", "\x01"])
+def test_values_may_be_delimited_otherwise(delimiter: str, tmp_path: Path) -> None:
+    mark = delimiter.encode()
+    content = HEADER.replace(b",", mark) + a_record("K R").replace(b",", mark)
+    (event,) = read({"a": content}, csv_game({"delimiter": delimiter}), tmp_path).valid
+    assert (event["attribute_country"], event["attribute_level"]) == ("K R", 3.0)
+
+
+def test_values_without_quotes_may_hold_them(tmp_path: Path) -> None:
+    content = HEADER + a_record('"K"R') + a_record('"')
+    valid = read({"a": content}, csv_game({"quote": ""}), tmp_path).valid
+    assert [event["attribute_country"] for event in valid] == ['"K"R', '"']
+
+
+def test_files_without_a_header_have_that_of_the_game(tmp_path: Path) -> None:
+    game = csv_game({"header": HEADER.decode().strip().split(",")})
+    parsed = read({"a": a_record(), "b": HEADER + a_record()}, game, tmp_path)
+    assert [(event["file"], event["line"]) for event in parsed.valid] == [(0, 1), (1, 2)]
+    assert parsed.bad == []
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "amount", "number"),
+    [
+        (",", ".", "1.234,56", 1234.56),
+        (",", ".", "-1.234.567,5", -1234567.5),
+        (",", ".", "1234,56", 1234.56),
+        (",", ".", "4.99", None),
+        (",", ".", "1.2345,6", None),
+        (",", "", "4,99", 4.99),
+        (",", "", "4.99", None),
+        (",", "", "1,5e3", 1500.0),
+        (",", "", "NaN", None),
+        (".", ",", "1,234.5", 1234.5),
+        (".", ",", "1,23,456", 123456.0),
+        (".", ",", "1,23", None),
+        (".", ",", "1,,234", None),
+        (".", "'", "1'234.5", 1234.5),
+        (",", " ", "1 234,5", 1234.5),
+        (",", "\u00a0", "1\u00a0234,5", 1234.5),
+        (",", "\u202f", "1\u202f234", 1234.0),
+    ],
+)
+def test_numbers_are_read_with_their_marks(
+    decimal: str, thousands: str, amount: str, number: float | None, tmp_path: Path
+) -> None:
+    game = csv_game({"decimal": decimal, "thousands": thousands})
+    parsed = read({"a": HEADER + a_record(amount=f'"{amount}"')}, game, tmp_path)
+    assert parsed.reasons == ([] if number is not None else ["the amount is not a number"])
+    assert [event["amount"] for event in parsed.valid] == [number] * (number is not None)
+
+
+@pytest.mark.parametrize("form", [{}, {"thousands": ","}])
+def test_numbers_that_are_missing_are_none(form: dict[str, Any], tmp_path: Path) -> None:
+    (event,) = read({"a": HEADER + a_record(amount="")}, csv_game(form), tmp_path).valid
+    assert event["amount"] is None
+
+
+def test_a_header_that_names_a_column_of_the_game_twice_is_refused(tmp_path: Path) -> None:
+    files = {"a": b"type,at,type,user.id\nx,2026-03-10,y,u\n", "b": HEADER + a_record()}
+    parsed = read(files, csv_game(), tmp_path)
+    assert parsed.bad == [("a", None, "the header names the column type twice")]
+    assert [event["file"] for event in parsed.valid] == [1]
+
+
+def test_a_header_may_name_other_columns_twice(tmp_path: Path) -> None:
+    content = b"note,type,at,note,user.id\nx,chat,2026-03-10,y,u\n"
+    (event,) = read({"a": content}, csv_game(), tmp_path).valid
+    assert (event["user_id"], event["event_type"]) == ("u", "chat")
+
+
+def test_a_header_that_is_not_csv_damages_its_file(tmp_path: Path) -> None:
+    parsed = read({"a": b'us"er,at\n1,2\n'}, csv_game(), tmp_path)
+    assert parsed.bad == [("a", None, "the file is damaged: its header is not CSV")]
+
+
+def test_blank_lines_before_the_header_are_nothing(tmp_path: Path) -> None:
+    parsed = read({"a": b"\n \n" + HEADER + a_record()}, csv_game(), tmp_path)
+    assert [event["reason"] for event in parsed.events] == ["", "", "", None]
 
 
 def test_files_of_a_day_may_have_different_headers(tmp_path: Path) -> None:

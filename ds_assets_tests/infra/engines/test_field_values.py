@@ -19,6 +19,7 @@ from ds_assets_tests.infra.engines.lines import (
     Line,
     make_game,
     read,
+    read_files,
     values_of,
 )
 
@@ -230,3 +231,17 @@ def test_a_dot_in_a_path_is_one_in_the_name_of_a_column_of_csv(tmp_path: Path) -
     game = make_game("csv", fields={"user_id": "user.id"}, properties={"x": "json(a.b).x"})
     (event,) = read([{"user.id": "x", "a.b": '{"x": 5}'}], game, tmp_path)
     assert (event["user_id"], event["property_x"]) == ("x", 5)
+
+
+def test_a_product_is_one_of_numbers_with_the_marks_of_the_game(tmp_path: Path) -> None:
+    amount = {"product": ["n", "price"]}
+    logs = {"csv": {"delimiter": ";", "decimal": ",", "thousands": "."}}
+    game = make_game("csv", fields={"amount": amount}, logs=logs)
+    (tmp_path / "raw").write_text(
+        "u;t;e;n;price\na;2026-02-01;x;2;1.000,25\na;2026-02-01;x;2;1000.25\n"
+    )
+    events = read_files([tmp_path / "raw"], game)
+    assert [(event["amount"], event["reason"]) for event in events] == [
+        (2000.5, None),
+        (None, "the amount is not a number"),
+    ]
