@@ -159,8 +159,9 @@ class Logs(_Part):
 
     path: str = "dt=%Y-%m-%d"
     """Folder of one day in the source, as a `strftime` pattern."""
-    format: Literal["jsonl", "csv", "parquet"] = "jsonl"
-    """Format of the files: a JSON object per line, CSV with a header, or Parquet."""
+    format: Literal["jsonl", "json", "csv", "parquet"] = "jsonl"
+    """Format of the files: a JSON value per line, JSON in an array or over several lines, CSV, or
+    Parquet."""
     csv: Csv = Csv()
     """How the files are written, if the format is CSV."""
     time_format: Annotated[str, AfterValidator(read_time_format)] = ISO

@@ -128,7 +128,10 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
         (csv(header=[1]), "logs.csv.header.0: found 1"),
         (csv(separator=";"), "logs.csv.separator"),
         (csv(format="jsonl", delimiter=";"), "logs.csv: found"),
-        ({"logs": {"format": "xml"}}, "logs.format: found 'xml'; Input should be 'jsonl', 'csv'"),
+        (
+            {"logs": {"format": "xml"}},
+            "logs.format: found 'xml'; Input should be 'jsonl', 'json', 'csv'",
+        ),
         (
             {"logs": {"leave_out": {"type": ["page"]}}},
             "logs.leave_out: found {'type': ['page']}; must be a list",

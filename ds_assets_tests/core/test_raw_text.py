@@ -92,8 +92,8 @@ def test_utf16_is_the_same_text(text: str, encoding: str, size: int) -> None:
 
 def test_a_line_of_utf16_that_is_no_text_is_marked() -> None:
     content = "\ufeffone\nt\ud800wo\nthree\n".encode("utf-16-le", "surrogatepass")
-    one, two, three, _ = _read(content).decode().split("\n")
-    assert (one, two[0], three) == ("one", UNREADABLE, "three")
+    first, second, third, _ = _read(content).decode().split("\n")
+    assert (first, second[0], third) == ("one", UNREADABLE, "three")
 
 
 def test_utf16_that_ends_within_a_character_is_damaged_after_its_lines() -> None:

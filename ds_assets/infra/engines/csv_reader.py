@@ -82,7 +82,7 @@ class _CsvTable:
     def _add(self, line: int, text: str, values: list[str] | None) -> None:
         if not self._header and not text.isspace():
             self._header = _checked_header(values, self._names)
-            self._values = [None] * len(self._header) * len(self._lines)  # of blank lines before
+            self._values += [None] * len(self._header) * len(self._lines)  # of blank lines before
         fault = _find_fault(text, values, self._header)
         self._lines.append(line)
         self._texts.append(text)

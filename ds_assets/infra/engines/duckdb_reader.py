@@ -21,6 +21,7 @@ from ds_assets.infra.engines.sql import literal
 
 READERS: dict[str, Callable[..., list[Damage]]] = {
     "jsonl": read_json,
+    "json": read_json,
     "csv": read_csv,
     "parquet": read_parquet,
 }

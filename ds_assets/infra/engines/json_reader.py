@@ -1,17 +1,18 @@
-"""Reading JSON lines with DuckDB."""
+"""Reading JSON with DuckDB: a value on each line, or the elements of a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import pyarrow as pa
 
 from ds_assets.core.events import NOTHING
+from ds_assets.core.json_elements import json_lines
 from ds_assets.game import Game
 from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
 from ds_assets.infra.engines.line_rules import json_path
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.sql import literal
-from ds_assets.infra.engines.text_lines import IS_BLANK, LINE, RAW_TEXT, read_lines, streaming
+from ds_assets.infra.engines.text_lines import IS_BLANK, LINE, RAW_TEXT, number_lines, streaming
 
 
 def read_json(
@@ -25,7 +26,12 @@ def read_json(
     def plain(names: tuple[str, ...]) -> str:
         return f"fields[{position[names]}]"
 
-    with streaming(connection, files, read_lines, pa.schema(LINE)) as damaged:
+    def read(number: int, file: RawText) -> Iterator[pa.RecordBatch]:
+        content = file.content()
+        is_lines = game.logs.format == "jsonl"
+        return number_lines(content if is_lines else json_lines(content), file.day, number)
+
+    with streaming(connection, files, read, pa.schema(LINE)) as damaged:
         insert(f"""
             SELECT dt, file, line, content, {text_columns(game, plain)},
                 CASE WHEN fields IS NULL THEN

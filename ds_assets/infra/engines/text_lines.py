@@ -4,7 +4,7 @@ Scope: numbering lines and streaming them to DuckDB without copying.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
@@ -63,11 +63,11 @@ def streaming(
         connection.unregister(RAW_TEXT)
 
 
-def read_lines(number: int, file: RawText) -> Iterator[pa.RecordBatch]:
-    """Read the lines of a file, with their newlines, as batches with the columns of `LINE`."""
+def number_lines(content: Iterable[bytes], day: dt.date, number: int) -> Iterator[pa.RecordBatch]:
+    """Return the lines of a file, with their newlines, as batches with the columns of `LINE`."""
     line = 1
-    for block in clean_blocks(file.content()):
-        batch = _batch(block, file.day, number, line)
+    for block in clean_blocks(content):
+        batch = _batch(block, day, number, line)
         line += len(batch)
         yield batch
 

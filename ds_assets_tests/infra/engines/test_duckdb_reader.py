@@ -557,6 +557,38 @@ def test_lines_of_archives_are_numbered_in_each_log(tmp_path: Path) -> None:
     assert len(parsed.valid) == 1
 
 
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def json_file_game() -> Game:
+    return make_game(logs=Logs(format="json"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" + a_line() + b",\n" + a_line(user={"id": ""}) + b", " + a_line() + b"]",
+        a_line() + a_line(user={"id": ""}) + a_line(),
+        b"\n".join([a_line(), a_line(user={"id": ""}), a_line()]),
+        json.dumps(list(map(json.loads, [a_line(), a_line(user={"id": ""}), a_line()])), indent=2),
+    ],
+)
+def test_elements_of_a_file_are_numbered_events(content: bytes | str, tmp_path: Path) -> None:
+    content = content if isinstance(content, bytes) else content.encode("utf-16")
+    parsed = read({"a": content}, json_file_game(), tmp_path)
+    assert [event["line"] for event in parsed.valid] == [1, 3]
+    assert parsed.bad == [("a", 2, "no user id")]
+
+
+def test_an_element_that_is_broken_damages_its_file_from_there_on(tmp_path: Path) -> None:
+    content = b"[" + a_line() + b", 5, {broken, " + a_line() + b"]"
+    parsed = read({"a": content, "b": a_line()}, json_file_game(), tmp_path)
+    assert [(event["file"], event["line"]) for event in parsed.valid] == [(0, 1), (1, 1)]
+    (number, damage) = parsed.bad
+    assert number == ("a", 2, "no user id")
+    assert damage[2].startswith("the file is damaged: element 3 is broken: ")
+
+
 # --- CSV ------------------------------------------------------------------------------------------
 
 HEADER = b"user.id,at,type,id,amount,minutes,user.country,user.level\n"

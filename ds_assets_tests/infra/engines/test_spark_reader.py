@@ -56,6 +56,6 @@ def test_a_worker_reads_the_same_lines_as_the_process(is_local: bool, tmp_path: 
     files = {str(tmp_path / name): _NumberedFile(n, DAY, name) for n, name in enumerate(CONTENTS)}
     rows = pa.Table.from_batches(FileReader(GAME, files)([_batch(tmp_path, is_local=is_local)]))
     columns = [rows[name].to_pylist() for name in ("file", "name", "line", "reason")]
-    found = zip(*columns, strict=True)
-    assert sorted(found, key=str) == sorted(_expected(tmp_path), key=str)
+    lines = zip(*columns, strict=True)
+    assert sorted(lines, key=str) == sorted(_expected(tmp_path), key=str)
     assert {"several.zip/b/c", "empty.zip"} <= {*rows["name"].to_pylist()}
