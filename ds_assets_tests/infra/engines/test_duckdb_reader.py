@@ -1,3 +1,4 @@
+import base64
 import datetime as dt
 import gzip
 import json
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyarrow import parquet
+from pyarrow.parquet import encryption
 
 from ds_assets.core.events import MAX_NUMBER
 from ds_assets.core.raw_text import UNREADABLE
@@ -817,9 +819,13 @@ def a_table(**changes: Any) -> bytes:
         "amount": [4.99, None],
         **changes,
     }
-    sink = pa.BufferOutputStream()
     kept = {name: column for name, column in columns.items() if column is not None}
-    parquet.write_table(pa.table(kept), sink)
+    return a_parquet_file(pa.table(kept))
+
+
+def a_parquet_file(table: pa.Table, codec: str = "snappy") -> bytes:
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, compression=codec)
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -910,6 +916,94 @@ def test_a_nested_value_that_cannot_be_read_damages_its_file_alone(tmp_path: Pat
 def test_only_damaged_files_give_no_events(tmp_path: Path) -> None:
     parsed = read({"a": b"hello"}, parquet_game(), tmp_path)
     assert (parsed.events, len(parsed.bad)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.b", "source", "content", "line", "dt", "file_row_number", "column_0"]
+)
+def test_a_column_may_have_any_name(name: str, tmp_path: Path) -> None:
+    for odd in (name, f"{name}s 'of' \"x\", or; --", "쿠키"):
+        quoted = '"' + odd.replace('"', '""') + '"'
+        attributes = {"country": Attribute(field=quoted)}
+        table = a_table(**{odd: ["x", "y"]})
+        parsed = read({"a": table}, parquet_game(attributes=attributes), tmp_path)
+        assert [(it["line"], it["attribute_country"]) for it in parsed.valid] == [(1, "x")]
+        assert json.loads(CONNECTION.execute(BAD_CONTENT).fetchall()[0][0])[odd] == "y"
+
+
+def test_the_case_of_a_name_matters(tmp_path: Path) -> None:
+    both = a_table(Minutes=[1, 1], minutes=[2, 2], user=[{"ID": "x", "id": "u1", "iD": "y"}] * 2)
+    other = a_table(Minutes=[1, 1], user=[{"ID": "x"}] * 2)
+    parsed = read({"a": both, "b": other}, parquet_game(attributes={}), tmp_path)
+    assert {(event["user_id"], event["property_minutes"]) for event in parsed.valid} == {("u1", 2)}
+    assert parsed.bad == [("b", 1, "no user id"), ("b", 2, "no user id")]
+
+
+def test_a_column_that_is_there_twice_damages_a_file_if_the_game_uses_it(tmp_path: Path) -> None:
+    def twice(name: str) -> bytes:
+        table = parquet.read_table(pa.BufferReader(a_table(extra=["x", "y"])))
+        return a_parquet_file(table.append_column(name, table[name]))
+
+    parsed = read({"a": twice("type"), "b": twice("extra")}, parquet_game(), tmp_path)
+    assert ("a", None, "the file has two columns type") in parsed.bad
+    assert [event["file"] for event in parsed.valid] == [1]
+
+
+def test_files_of_a_day_may_have_columns_of_other_types(tmp_path: Path) -> None:
+    files = {
+        "number": a_table(minutes=[5, 5]),
+        "text": a_table(minutes=["5", "5"]),
+        "none": a_table(minutes=pa.nulls(2)),
+        "missing": a_table(),
+        "list": a_table(minutes=[[1], [2]]),
+        "map": a_table(minutes=pa.array([[("a", 1)]] * 2, pa.map_(pa.string(), pa.int64()))),
+        "structure": a_table(minutes=[{"a": 1}] * 2, user=["u1", "u2"]),
+    }
+    parsed = read(files, parquet_game(), tmp_path)
+    minutes = [(event["file"], event["property_minutes"]) for event in parsed.valid]
+    assert minutes == [(0, 5), (1, 5), (2, None), (3, None)]
+    reasons = {(name, reason) for name, line, reason in parsed.bad if line == 1}
+    assert reasons == {
+        ("list", "the property minutes is not a number"),
+        ("map", "the property minutes is not a number"),
+        ("structure", "no user id"),
+    }
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "brotli", "lz4", "zstd"])
+def test_parquet_is_compressed_inside_with_any_codec(codec: str, tmp_path: Path) -> None:
+    table = parquet.read_table(pa.BufferReader(a_table()))
+    parsed = read({"a": a_parquet_file(table, codec)}, parquet_game(), tmp_path)
+    assert [event["user_id"] for event in parsed.valid] == ["u1"]
+
+
+class LocalKeys(encryption.KmsClient):  # type: ignore[misc]  # pyarrow has no types
+    """Keeps keys beside the data."""
+
+    def wrap_key(self, key: bytes, _name: str) -> bytes:
+        return base64.b64encode(key)
+
+
+@pytest.mark.parametrize("plain_footer", [True, False])
+def test_an_encrypted_file_is_damaged_and_says_so(plain_footer: bool, tmp_path: Path) -> None:
+    table = parquet.read_table(pa.BufferReader(a_table()))
+    form = encryption.EncryptionConfiguration(
+        footer_key="f", column_keys={"c": ["type"]}, plaintext_footer=plain_footer
+    )
+    keys = encryption.CryptoFactory(lambda _config: LocalKeys())
+    properties = keys.file_encryption_properties(encryption.KmsConnectionConfig(), form)
+    sink = pa.BufferOutputStream()
+    with parquet.ParquetWriter(sink, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    parsed = read({"a": sink.getvalue().to_pybytes()}, parquet_game(), tmp_path)
+    assert parsed.bad == [("a", None, "the file is encrypted; write it without encryption")]
+
+
+def test_parquet_in_an_archive_is_damage_that_says_what_to_do(tmp_path: Path) -> None:
+    files = {"a.zip": make_zip({"b": a_table()}), "c": a_table()}
+    parsed = read(files, parquet_game(), tmp_path)
+    assert ("a.zip/b", None, "Parquet in a zip archive is not read; unpack it") in parsed.bad
+    assert len(parsed.valid) == 1
 
 
 # --- whatever the lines ---------------------------------------------------------------------------
