@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ds_assets.core.day_ranges import list_ranges
+from ds_assets.core.game_settings import ACTIVITY, FEATURES
 from ds_assets.definitions import build_defs
 from ds_assets.errors import NEEDS_A_PERSON, InputError
 from ds_assets.graph_runs import GraphRun, GraphRunner, find_newest_day, find_unread_days
@@ -52,6 +53,8 @@ def run(
     days = [first_day + dt.timedelta(days=n) for n in range((last_day - first_day).days + 1)]
     summary = summarize(installation, time.monotonic() - started, {*done.collected, *days})
     print_summary(summary, installation.settings.places())
+    if only_last:
+        _name_days_to_follow(installation, last_day)
     if done.left_out or summary.refused:
         raise typer.Exit(NEEDS_A_PERSON)
 
@@ -87,6 +90,17 @@ def _announce_earlier_days(
         why = "models learn from them" if only_last else "features look back on them"
         days = list_ranges(earlier)
         typer.echo(f"the logs of {days} are read first: {why}", err=True)
+
+
+def _name_days_to_follow(installation: Installation, day: dt.date) -> None:
+    """Name the days before a day that models of the days after it learn from."""
+    records = open_records(installation.game, installation.lake())
+    days = records.usable_days(ACTIVITY).keys() - records.usable_days(FEATURES).keys()
+    if before := sorted(it for it in days if it < day):
+        typer.echo(
+            f"\nnext: `ds-assets run {before[0]} {before[-1]}`, as models of the days to "
+            "come learn from the features of these days"
+        )
 
 
 def _report(done: GraphRun) -> None:
