@@ -12,11 +12,15 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
+.PHONY: demo ui test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ds-assets demo $(ARGS)
+
+# The UI of an installation: that of DS_ASSETS_HOME, or of ds_assets_home.
+ui: $(VENV)/.demo
+	$(BIN)/ds-assets ui $(ARGS)
 
 # The tests of core/ must cover it on their own. The other tests, many of which run the whole graph,
 # run without measuring coverage, which would slow them down, and with one process more than there are

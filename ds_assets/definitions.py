@@ -36,13 +36,7 @@ from ds_assets.jobs import (
     remove_expired_days,
     serve_predictions,
 )
-from ds_assets.resources import (
-    CacheResource,
-    EngineResource,
-    LakeResource,
-    LogSourceResource,
-    ResultsResource,
-)
+from ds_assets.resources import resources_of
 from ds_assets.schedules import daily_retention
 from ds_assets.sensors.log_source import log_source_sensor
 from ds_assets.sensors.sensor import raw_files_sensor
@@ -93,7 +87,7 @@ def build_defs(
                 log_source_sensor(game, collect, settings),
                 raw_files_sensor(game, predict, again, deliver, judge),
             ],
-            resources=_resources(installation) | dict(overrides or {}),
+            resources=resources_of(installation) | dict(overrides or {}),
             # One process per run: starting one for each asset takes longer than most assets.
             executor=dg.in_process_executor,
         )
@@ -128,34 +122,3 @@ def installed_defs() -> dg.Definitions:
 def defs() -> dg.Definitions:
     """The definitions that Dagster loads."""
     return installed_defs()
-
-
-def _resources(installation: Installation) -> dict[str, Any]:
-    settings, game = installation.settings, installation.game
-    return {
-        "log_source": LogSourceResource(
-            url=settings.source_url, folder=str(settings.source), day_path=game.logs.path
-        ),
-        "lake": LakeResource(
-            url=settings.lake_url, folder=str(settings.lake), cache=str(settings.lake_cache)
-        ),
-        "engine": EngineResource(
-            memory_limit_mb=settings.memory_limit_mb,
-            threads=settings.threads,
-            spark_remote=settings.spark_remote,
-            spark_master=settings.spark_master,
-            spark_lake=settings.spark_lake,
-        ),
-        "results": ResultsResource(
-            url=settings.results_url,
-            days=settings.results_days,
-            targets=list(game.target_names),
-            name=installation.name,
-        ),
-        "cache": CacheResource(
-            url=settings.cache_url,
-            folder=str(settings.cache_folder),
-            name=installation.name,
-            days_to_live=settings.cache_days,
-        ),
-    }

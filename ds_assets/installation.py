@@ -10,7 +10,7 @@ neither Dagster nor an engine, and one that checks the settings loads none of th
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,27 +72,42 @@ class Installation:
         return open_lake(settings.lake_url, settings.lake, settings.lake_cache)
 
     def engine(self) -> "LakeEngine":
-        """The engine of this process."""
+        """The engine of this process: Spark if one is named, else DuckDB.
+
+        Raises:
+            InputError: Spark does not start, its address is not valid, or it is not installed.
+            Unavailable: no Spark Connect server answers at the address.
+        """
         settings = self.settings
-        return open_engine(
-            settings.memory_limit_mb,
-            settings.threads,
+        if not settings.uses_spark:
+            from ds_assets.infra.engines.duckdb import open_duckdb
+
+            return open_duckdb(settings.memory_limit_mb, settings.threads)
+        from ds_assets.infra.engines.spark import open_spark
+
+        return open_spark(
             settings.spark_remote,
             settings.spark_master,
             settings.spark_lake,
+            settings.memory_limit_mb,
         )
 
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""
+        from ds_assets.infra.results.database import ResultsDatabase
+
         settings = self.settings
-        return open_results(
+        return ResultsDatabase(
             settings.results_url, settings.results_days, self.game.target_names, self.name
         )
 
     def cache(self) -> "PredictionCache":
-        """The prediction cache, to be closed after use."""
+        """The prediction cache in Redis, or in an embedded server; to be closed after use."""
+        from ds_assets.infra.cache.prediction_cache import PredictionCache
+
         settings = self.settings
-        return open_cache(settings.cache_url, settings.cache_folder, self.name, settings.cache_days)
+        where = settings.cache_url or settings.cache_folder
+        return PredictionCache(where, self.name, settings.cache_days)
 
     @contextmanager
     def service(self, timeout: float) -> Iterator["PredictionService"]:
@@ -167,54 +182,6 @@ def open_lake(url: str, folder: Path, cache: Path) -> "Lake":
     from ds_assets.infra.lake.azure_blob import BlobLake, blob_service, credential_of_environment
 
     return BlobLake(url, lambda account: blob_service(account, credential_of_environment()), cache)
-
-
-def open_engine(
-    memory_limit_mb: int, threads: int, spark_remote: str, spark_master: str, spark_lake: str
-) -> "LakeEngine":
-    """The engine of this process: Spark if one is named, else DuckDB.
-
-    Raises:
-        InputError: Spark does not start, its address is not valid, or it is not installed.
-        Unavailable: no Spark Connect server answers at the address.
-    """
-    if not spark_remote and not spark_master:
-        from ds_assets.infra.engines.duckdb import open_duckdb
-
-        return open_duckdb(memory_limit_mb, threads)
-    from ds_assets.infra.engines.spark import open_spark
-
-    return open_spark(spark_remote, spark_master, spark_lake, memory_limit_mb)
-
-
-def open_results(
-    url: str, days: int, targets: Sequence[str], installation: str
-) -> "ResultsDatabase":
-    """The results database, to be closed after use.
-
-    Args:
-        url: SQLAlchemy URL.
-        days: Days to keep; 0 keeps all.
-        targets: Names of the game's own targets.
-        installation: Name of the installation.
-    """
-    from ds_assets.infra.results.database import ResultsDatabase
-
-    return ResultsDatabase(url, days, targets, installation)
-
-
-def open_cache(url: str, folder: Path, installation: str, days_to_live: int) -> "PredictionCache":
-    """The prediction cache in Redis, or in an embedded server without a URL; to be closed.
-
-    Args:
-        url: Redis URL, or empty.
-        folder: Folder of the embedded server, used without a URL.
-        installation: Name of the installation.
-        days_to_live: Days after which a prediction expires.
-    """
-    from ds_assets.infra.cache.prediction_cache import PredictionCache
-
-    return PredictionCache(url or folder, installation, days_to_live)
 
 
 def make_service(

@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from pydantic import Field
 
+from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -19,12 +21,14 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake import retention as retention_of_lake
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import (
     keep_changed_activity,
     keep_days_without_files,
     request_refresh,
 )
 from ds_assets.infra.lake.retention import Retention
+from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.installation import make_service, operator_name
 from ds_assets.serving.answer import Prediction
@@ -36,6 +40,11 @@ PREDICT = "daily_predictions"
 PREDICT_AGAIN = "predict_again"
 DELIVER_AGAIN = "deliver_again"
 JUDGE = "judge_predictions"
+_EXAMPLE_USERS = 5
+_MAX_LINES = 20
+"""Users whose predictions are lines of a run's log; the table of the run has all."""
+_PROBABILITY = "_probability"
+"""End of the names of the values that are probabilities of targets."""
 OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
 DAILY = dg.AssetSelection.all() - OUTCOMES
 """The assets of a day at its end; the outcomes of its predictions are known later."""
@@ -189,9 +198,11 @@ def remove_expired_days(game: Game, retention: Retention) -> dg.JobDefinition:
 
 
 class UsersToAnswer(dg.Config):
-    """The users to answer for."""
+    """The users to answer for; without any, some of the newest predictions are an example."""
 
-    user_ids: list[str]
+    user_ids: list[str] = Field(
+        default=[], description="Ids of users; without any, some of the newest day are an example."
+    )
 
 
 def serve_predictions(game: Game) -> dg.JobDefinition:
@@ -206,15 +217,52 @@ def serve_predictions(game: Game) -> dg.JobDefinition:
         lake: dg.ResourceParam[Lake],
     ) -> None:
         async_service = make_service(cache, results, lake, game, INTERACTIVE_TIMEOUT_S)
+        user_ids = config.user_ids or _example_users(context, lake)
         with blocking(async_service) as service:
-            answers = service.answer(config.user_ids)
-            context.add_output_metadata(_metadata(answers, service.health().degraded))
+            answers = service.answer(user_ids)
+            degraded = service.health().degraded
+        for line in map(_describe, answers[:_MAX_LINES]):
+            context.log.info(line)
+        context.add_output_metadata(_metadata(answers, degraded))
 
-    @dg.job(description="Show the predictions of the users in the run config.")
+    @dg.job(description="Show the predictions of the users whose ids are in the run config.")
     def serve_predictions() -> None:
         answer()
 
     return serve_predictions
+
+
+def _example_users(context: dg.OpExecutionContext, lake: Lake) -> list[str]:
+    """Users of the newest predictions, for a run whose config names none."""
+    days = Records({}, lake).usable_days(PREDICTIONS.name)
+    if not days:
+        raise dg.Failure(
+            f"user_ids: found none, and there are no predictions in {lake} to show an example of; "
+            "write the ids of users into the run config",
+            allow_retries=False,
+        )
+    rows = read_predictions(max(days), lake).slice(0, _EXAMPLE_USERS)
+    context.log.info(
+        "user_ids is empty, so these are users of %s; write the ids of others into the run config",
+        max(days),
+    )
+    return [str(user_id) for user_id in rows["user_id"].to_pylist()]
+
+
+def _describe(answer: Prediction) -> str:
+    """One line on a user for the log of the run."""
+    chances = {
+        name.removesuffix(_PROBABILITY): value
+        for name, value in answer.values.items()
+        if name.endswith(_PROBABILITY)
+    }
+    chances |= {name: own["probability"] for name, own in answer.values.get("targets", {}).items()}
+    texts = [f"{name} {value:.0%}" for name, value in chances.items() if value is not None]
+    cluster = answer.values.get("cluster_name")
+    facts = ", ".join([*texts, *([f"cluster {cluster}"] if cluster else [])])
+    as_of = answer.values.get("as_of")
+    day = f" as of {as_of}" if as_of else ""
+    return f"{answer.user_id}: {facts or 'no prediction'} ({answer.status}, {answer.source}{day})"
 
 
 def _metadata(answers: Sequence[Prediction], degraded: Sequence[str]) -> dict[str, object]:

@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def uses_spark(self) -> bool:
+        """Whether the engine is Spark."""
+        return bool(self.spark_remote or self.spark_master)
+
+    @property
     def cache_folder(self) -> Path:
         """Folder of the embedded cache server."""
         return self.home / "cache"

@@ -19,8 +19,8 @@ from ds_assets.core.tables import (
 )
 from ds_assets.definitions import build_defs, installed_defs
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.installation import Installation
-from ds_assets.resources import LakeResource
 from ds_assets.sensors.given_up import FIRST_ASSETS
 from ds_assets.settings import load_settings
 from ds_assets_tests.core.factories import make_game
@@ -332,19 +332,12 @@ def test_everything_that_is_referred_to_is_there() -> None:
 
 
 def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
-    other = LakeResource(url="", folder=str(tmp_path), cache=str(tmp_path))
+    other = dg.ResourceDefinition(lambda _: FolderLake(tmp_path))
     installation = Installation(load_settings({"home": Path("nowhere")}), make_game())
     definitions = build_defs(installation, {"lake": other})
     resources = definitions.resources or {}
     assert resources["lake"] is other
     assert set(resources) == {"log_source", "lake", "engine", "results", "cache"}
-
-
-def test_addresses_that_may_hold_a_password_are_secrets_in_the_ui() -> None:
-    resources = defs().resources or {}
-    for name in ("results", "cache"):
-        url = type(resources[name]).model_fields["url"]
-        assert url.json_schema_extra == {"dagster__is_secret": True}
 
 
 def test_a_mistake_in_the_environment_stops_the_installation_with_a_sentence(

@@ -130,11 +130,18 @@ def test_before_anything_has_run_the_answer_says_that_there_is_no_model(tmp_path
     assert counts["degraded"] == "live"
 
 
+def test_without_user_ids_and_predictions_the_run_fails_with_a_sentence(tmp_path: Path) -> None:
+    job = make_installation(tmp_path).defs.resolve_job_def("serve_predictions")
+    result = job.execute_in_process(raise_on_error=False)
+    (failure,) = [it for it in result.all_events if it.is_step_failure]
+    user_data = failure.step_failure_data.user_failure_data
+    assert user_data is not None
+    assert str(user_data.description).startswith("user_ids: found none, and there are no")
+
+
 @pytest.mark.parametrize(
     "config",
     [
-        {},
-        {"ops": {"answer": {"config": {}}}},
         {"ops": {"answer": {"config": {"user_ids": "u1"}}}},
         {"ops": {"answer": {"config": {"user_ids": [1]}}}},
         {"ops": {"answer": {"config": {"user_ids": ["u1"], "users": ["u1"]}}}},

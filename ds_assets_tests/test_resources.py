@@ -1,6 +1,7 @@
 """Dagster's resources: assets get the runtime object, which is closed after the run."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -9,7 +10,14 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.resources import CacheResource, LakeResource, ResultsResource
+from ds_assets.installation import Installation
+from ds_assets.resources import resources_of
+from ds_assets.settings import load_settings
+from ds_assets_tests.core.factories import make_game
+
+
+def resources(home: Path, **settings: Any) -> dict[str, dg.ResourceDefinition]:
+    return resources_of(Installation(load_settings({"home": home, **settings}), make_game()))
 
 
 def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
@@ -32,22 +40,21 @@ def test_an_asset_gets_the_runtime_objects_and_what_must_be_closed_is_closed(
 
     for kind in (ResultsDatabase, PredictionCache):
         monkeypatch.setattr(kind, "close", close)
-    resources = {
-        "lake": LakeResource(url="", folder=str(tmp_path), cache=""),
-        "results": ResultsResource(url="sqlite:///none.sqlite", days=0, targets=[], name="game"),
-        "cache": CacheResource(url="", folder=str(tmp_path), name="game", days_to_live=7),
-    }
-    assert dg.materialize([some], resources=resources).success
+    assert dg.materialize([some], resources=resources(tmp_path)).success
     assert [type(resource) for resource in got] == [FolderLake, ResultsDatabase, PredictionCache]
     assert {id(resource) for resource in closed} == {id(resource) for resource in got[1:]}
 
 
-@pytest.mark.parametrize(
-    "resource",
-    [
-        ResultsResource(url="mysql+pymysql://me:Hunter2@host/db", days=0, targets=[], name="game"),
-        CacheResource(url="redis://:Hunter2@host", folder="", name="game", days_to_live=7),
-    ],
-)
-def test_a_password_is_not_in_the_text_of_a_resource(resource: object) -> None:
-    assert "Hunter2" not in f"{resource} {resource!r}"
+def test_the_ui_shows_where_data_is_without_a_password(tmp_path: Path) -> None:
+    shown = resources(
+        tmp_path,
+        results_url="mysql+pymysql://me:Hunter2@host/db",
+        cache_url="redis://:Hunter2@other",
+        spark_remote="sc://spark/;token=Hunter2",
+    )
+    texts = {name: resource.description or "" for name, resource in shown.items()}
+    assert "Hunter2" not in str(texts)
+    assert texts["results"] == "The results database: mysql+pymysql://host/db"
+    assert texts["cache"] == "The prediction cache: redis://other"
+    assert texts["lake"].endswith(str(tmp_path / "lake"))
+    assert texts["engine"].endswith("Spark")

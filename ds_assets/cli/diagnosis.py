@@ -73,7 +73,7 @@ def diagnose(installation: Installation, timeout_seconds: float) -> dict[str, Re
         "cache": _probe_cache,
     }
     settings = installation.settings
-    if settings.spark_remote or settings.spark_master:
+    if settings.uses_spark:
         probes["engine"] = _probe_engine
     return _run_side_by_side(installation, probes, timeout_seconds)
 

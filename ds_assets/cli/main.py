@@ -18,6 +18,7 @@ COMMANDS = {
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, for a range of days, or for the newest day alone.",
     "status": "Show where each day stands, what happens next, and what needs a person.",
+    "ui": "Open the Dagster UI and its daemon, with the history of runs, until Ctrl-C.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
     "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",
     "refresh": "Explain what a changed game.yaml means, and make outdated days again.",

@@ -6,8 +6,6 @@ Scope: which days of which assets are run, in which order. What is reported is `
 import datetime as dt
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,12 +20,12 @@ import dagster as dg
 from ds_assets.definitions import build_defs
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.demo.source import GAME_FILE, write_source
-from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.installation import Installation, load_installation
 from ds_assets.progress import Progress, open_progress
 from ds_assets.runs import create_dagster_home, materialize_days, materialize_ranges
 from ds_assets.summary import print_summary, summarize
+from ds_assets.ui import serve_ui
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -40,8 +38,6 @@ MODELS = dg.AssetSelection.groups("models") - dg.AssetSelection.assets("clusters
 """Trained side by side: they do not depend on each other, and each keeps one core busy."""
 DayRanges: TypeAlias = list[tuple[dt.date, dt.date]]
 """First and last days."""
-
-_PROJECT = Path(__file__).parents[2]
 
 
 class Step(NamedTuple):
@@ -94,7 +90,7 @@ def _run(home: Path, json_file: Path | None, port: int | None) -> None:
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if port is not None:
-        _serve(port)
+        serve_ui(port)
 
 
 def _prepare(home: Path) -> Installation:
@@ -181,21 +177,3 @@ def _ranges(first: dt.date, last: dt.date) -> DayRanges:
     starts = range(0, (last - first).days + 1, MAX_DAYS_PER_RUN)
     days = (first + dt.timedelta(days=n) for n in starts)
     return [(day, min(day + dt.timedelta(days=MAX_DAYS_PER_RUN - 1), last)) for day in days]
-
-
-def start_ui(port: int) -> subprocess.Popen[bytes]:
-    """Start the Dagster UI and its daemon for the installation of the environment."""
-    dg_command = Path(sys.executable).with_name("dg")
-    command = [str(dg_command), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    return subprocess.Popen([*command, "--log-level", "warning"], cwd=_PROJECT)  # noqa: S603  (fixed)
-
-
-def _serve(port: int) -> None:
-    print(f"\nThe Dagster UI will be at http://127.0.0.1:{port}, until Ctrl-C.", flush=True)  # noqa: T201
-    ui = start_ui(port)
-    try:
-        code = ui.wait()
-    except KeyboardInterrupt:
-        ui.wait()
-        return
-    raise InputError(f"the UI ended with code {code}; is port {port} in use?")

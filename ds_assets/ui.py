@@ -1,0 +1,48 @@
+"""The Dagster UI and its daemon for the installation of the environment.
+
+Scope: the processes. Their instance is opened by `runs`.
+"""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from ds_assets.errors import InputError
+
+HOST = "127.0.0.1"
+"""The UI has no sign-in, so only this machine connects to it."""
+_WORKSPACE = Path(__file__).with_name("workspace.yaml")
+
+
+def start_ui(port: int) -> subprocess.Popen[bytes]:
+    """Start the UI and its daemon. They end together, at SIGINT or SIGTERM.
+
+    Raises:
+        InputError: the port is in use.
+    """
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {HOST}, port {port}: {error}; choose another --port"
+        ) from None
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_WORKSPACE)]
+    where = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
+    return subprocess.Popen([*command, *where])  # noqa: S603  (fixed)
+
+
+def serve_ui(port: int) -> None:
+    """Serve the UI until Ctrl-C.
+
+    Raises:
+        InputError: the port is in use, or the UI ended by itself.
+    """
+    ui = start_ui(port)
+    print(f"The Dagster UI will be at http://{HOST}:{port}, until Ctrl-C.", flush=True)  # noqa: T201
+    try:
+        code = ui.wait()
+    except KeyboardInterrupt:
+        ui.wait()
+        return
+    raise InputError(f"the UI ended with code {code}; its messages are above")
