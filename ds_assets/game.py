@@ -611,6 +611,12 @@ class Game(_Part):
         return tuple(dict.fromkeys(name for name in needed if name not in self.events.counted))
 
     @property
+    def report_currency(self) -> str | None:
+        """The currency of the reports: the only one of worth 1; None where that is not known."""
+        units = [name for name, worth in self.currencies.items() if worth == 1]
+        return units[0] if len(units) == 1 else None
+
+    @property
     def lookback_days(self) -> int:
         """Days of activity that a feature can see beside a roll-up: the longest window, or more."""
         return max(*self.windows, MIN_LOOKBACK_DAYS)

@@ -89,7 +89,7 @@ def reasons_of(name: str) -> list[Any]:
     """Reasons in a batch and online of a user whom this feature alone moves."""
     users = make_features(5).assign(**{name: 12.0})[:1]
     encoding = fit_encoding([users])
-    plan = plan_reasons(encoding, declare_features(make_game()))
+    plan = plan_reasons(encoding, declare_features(make_game()), 0)
     values = np.array([[float(column == name) for column in encoding.names]], dtype=np.float32)
     batch = reasons_of_frame(users, plan, values).to_pylist()
     user = {str(column): value for column, value in users.iloc[0].items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from ds_assets.core.engagement import Engagement
 from ds_assets.core.schema import Column
 from ds_assets.core.wording import fill
 
@@ -35,10 +36,12 @@ class Phrase:
         shown: The values that the words show; that of a feature which the model does not use is
             missing.
         words: Makes the words from those values, in this order.
+        engagement: What the words say of the user's engagement; None: nothing.
     """
 
     shown: tuple[PhraseValue, ...]
     words: Callable[..., str]
+    engagement: Engagement | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,13 @@ class Topic:
     Attributes:
         code: Stable code of the reason.
         phrase: Chooses what is said, from those features of the topic that a model uses.
+        family: Topics of one family move together, and are one reason with the words of one of
+            them; empty: a family of its own.
     """
 
     code: str
     phrase: Callable[[Sequence["FeatureColumn"]], Phrase]
+    family: Literal["activity", "spend", ""] = ""
 
 
 class Heading(NamedTuple):
@@ -119,9 +125,9 @@ def single_value(code: str, feature: str, template: str) -> Topic:
     return fixed_topic(code, Phrase((PhraseValue(feature, decimals=2),), partial(fill, template)))
 
 
-def fixed_topic(code: str, phrase: Phrase) -> Topic:
+def fixed_topic(code: str, phrase: Phrase, family: Literal["activity", "spend", ""] = "") -> Topic:
     """A topic with one phrase, whichever of its features a model uses."""
-    return Topic(code, partial(_constant, phrase))
+    return Topic(code, partial(_constant, phrase), family)
 
 
 def _constant(phrase: Phrase, _: Sequence[FeatureColumn]) -> Phrase:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.feature_columns import Family, Topic
 from ds_assets.core.topics import purchases_topic, sums_topic
-from ds_assets.core.wording import SPENT, counted, spoken, summed
+from ds_assets.core.wording import counted, spent, spoken, summed
 from ds_assets.game import Events, Game
 
 
@@ -66,7 +66,7 @@ ACTIVE_DAYS = Measure(
     "active_days",
     "integer",
     "Active days",
-    sums_topic("active_days", counted("active day")),
+    sums_topic("active_days", counted("active day"), "activity", bound_per_day=1),
     on_a_day="Active",
     family="activity",
     profile=2,
@@ -97,7 +97,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "events",
             "integer",
             "Events",
-            sums_topic("events", counted("event")),
+            sums_topic("events", counted("event"), "activity"),
             family="activity",
             profile=4,
             aggregate=_count_all,
@@ -106,7 +106,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "sessions",
             "integer",
             "Sessions",
-            sums_topic("sessions", counted("session")),
+            sums_topic("sessions", counted("session"), "activity"),
             family="activity",
             profile=3,
             aggregate=partial(count_types, game.events.sessions),
@@ -124,7 +124,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             "spend",
             "real",
             "Spend",
-            sums_topic("spend", SPENT),
+            sums_topic("spend", spent(game.report_currency), "spend"),
             family="spend",
             profile=8,
             aggregate=partial(_spend, game.events),

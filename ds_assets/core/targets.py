@@ -5,8 +5,10 @@ it deals with: labels, models, columns and texts all follow from the declaration
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ds_assets.core import labels
 from ds_assets.game import CustomTarget, Game, Horizons, Population
@@ -318,3 +320,15 @@ def _built_in(horizons: Horizons) -> tuple[Target, ...]:
 
 BUILT_IN = _built_in(Horizons())
 """The targets of every game, for what does not depend on the game: the columns of tables."""
+
+
+def engagement_of(name: str, definition: str | None) -> Literal[1, -1]:
+    """Whether engaged users are likelier to be positive, or less likely, by a model's card.
+
+    Args:
+        name: Name of the target.
+        definition: What `game.yaml` says of it, as in `Target.definition`.
+    """
+    if definition is not None:
+        return -1 if json.loads(definition).get("inactive") else 1
+    return -1 if any(it.name == name and it.label.is_negated for it in BUILT_IN) else 1

@@ -6,8 +6,10 @@ From values to text is in `wording`.
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
+from typing import Literal
 
-from ds_assets.core import wording
+from ds_assets.core import engagement, wording
 from ds_assets.core.feature_columns import (
     FeatureColumn,
     Phrase,
@@ -22,14 +24,27 @@ WEEK, FOUR_WEEKS = 7, 28
 """Windows in days that are named, or the nearest ones that a game has."""
 
 
-def sums_topic(measure: str, amount: Amount) -> Topic:
-    """The topic of sums of a measure over windows."""
-    return Topic(measure, partial(_sums_phrase, amount))
+def sums_topic(
+    measure: str,
+    amount: Amount,
+    family: Literal["activity", "spend", ""] = "",
+    bound_per_day: float = inf,
+) -> Topic:
+    """The topic of sums of a measure over windows.
+
+    Args:
+        measure: What is summed.
+        amount: How a sum is said.
+        family: See `Topic`; a sum without a family, such as one of crashes, says nothing of the
+            user's engagement.
+        bound_per_day: Largest amount of a day.
+    """
+    return Topic(measure, partial(_sums_phrase, amount, family, bound_per_day), family)
 
 
 def purchases_topic(lookback: int) -> Topic:
     """The topic of purchases, of which features see a number of days."""
-    return Topic("purchases", partial(_purchases_phrase, lookback))
+    return Topic("purchases", partial(_purchases_phrase, lookback), "spend")
 
 
 def tenure_topic(lookback: int) -> Topic:
@@ -43,23 +58,29 @@ def _tenure_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phrase:
     return Phrase((PhraseValue("tenure_days"),), partial(wording.tenure, lookback))
 
 
-def _sums_phrase(amount: Amount, features: Sequence[FeatureColumn]) -> Phrase:
+def _sums_phrase(
+    amount: Amount, family: str, bound_per_day: float, features: Sequence[FeatureColumn]
+) -> Phrase:
     shown = _nearest_windows(features)
+    windows = tuple(feature.windows[0] for feature in shown)
+    says = partial(engagement.of_sums, windows, bound_per_day) if family else None
     if not shown:
         total = next((it.name for it in features if it.name.startswith("lifetime_")), "")
         shown_total = (PhraseValue(total, amount.decimals),)
-        return Phrase(shown_total, partial(wording.amount_in_all, amount))
-    windows = [feature.windows[0] for feature in shown]
+        return Phrase(shown_total, partial(wording.amount_in_all, amount), says)
     return Phrase(
         tuple(PhraseValue(feature.name, amount.decimals) for feature in shown),
         partial(wording.amounts_in_windows, amount, windows),
+        says,
     )
 
 
 def _trend_phrase(features: Sequence[FeatureColumn]) -> Phrase:
     nearest = min(features, key=lambda trend: (abs(trend.windows[0] - WEEK), trend.name))
     return Phrase(
-        (PhraseValue(nearest.name, decimals=2),), partial(wording.trend, *nearest.windows)
+        (PhraseValue(nearest.name, decimals=2),),
+        partial(wording.trend, *nearest.windows),
+        engagement.of_trend,
     )
 
 
@@ -73,6 +94,7 @@ def _purchases_phrase(lookback: int, features: Sequence[FeatureColumn]) -> Phras
     return Phrase(
         (PhraseValue(count), PhraseValue("days_since_purchase")),
         partial(wording.purchases, days, unseen),
+        partial(engagement.of_purchases, unseen),
     )
 
 
@@ -94,9 +116,11 @@ LAST_SEEN = fixed_topic(
     Phrase(
         (PhraseValue("days_since_active"), PhraseValue("typical_gap", decimals=1)),
         wording.last_seen,
+        engagement.of_last_seen,
     ),
+    "activity",
 )
-TREND = Topic("trend", _trend_phrase)
+TREND = Topic("trend", _trend_phrase, "activity")
 MEMBERSHIPS = {
     code: fixed_topic(
         code, Phrase((PhraseValue(code, decimals=2),), partial(wording.membership, kind))

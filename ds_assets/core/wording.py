@@ -22,7 +22,7 @@ _FRACTIONS = {
     0.75: "three quarters",
     0.8: "four fifths",
 }
-_AS_USUAL = (0.9, 1.1)
+AS_USUAL = (0.9, 1.1)
 """Trends between these are no change worth mentioning."""
 _TWICE = 2
 
@@ -58,7 +58,12 @@ def summed(subject: str) -> Amount:
     return Amount(f"{subject} ", "", "", f"{subject} 0", "0", decimals=2)
 
 
-SPENT = Amount("", " spent", " spent", "nothing spent", "nothing", decimals=2)
+def spent(currency: str | None) -> Amount:
+    """How money is said, in its currency where that is known: "9.99 USD spent"."""
+    after = f" {currency} spent" if currency else " spent"
+    return Amount("", after, after, "nothing spent", "nothing", decimals=2)
+
+
 PURCHASES = counted("purchase")
 
 
@@ -119,7 +124,7 @@ def trend(short: int, long: int, ratio: Number) -> str:
     """
     if not ratio:
         return f"not seen {in_the_last(long if ratio is None else short)}"
-    least, most = _AS_USUAL
+    least, most = AS_USUAL
     if ratio > most:
         times = "twice" if ratio == _TWICE else f"{show_number(ratio)} times"
         return f"coming more often: {times} the usual"
@@ -175,4 +180,6 @@ def _show_amount(amount: Amount, value: Number) -> str:
 def _ago(days: Number) -> str:
     if days is None:
         return "at an unknown time"
-    return {0: "today", 1: "yesterday"}.get(int(days), f"{show_number(days)} days ago")
+    # Seen from the day of the prediction, which is over when its reasons are read.
+    near = {0: "on the last day", 1: "on the day before"}
+    return near.get(int(days), f"{show_number(days)} days ago")

@@ -22,7 +22,7 @@ def measure_importance(
 ) -> dict[str, float]:
     """Mean absolute effect on the log-odds by code of a reason, the largest first.
 
-    Effects are exact tree SHAP values, summed over the features of a reason as for a single user.
+    Effects are exact tree SHAP values, summed over the features of a code.
 
     Args:
         model: A target's model.
@@ -32,7 +32,7 @@ def measure_importance(
     """
     step = -(-len(features) // MAX_USERS)
     users = features.iloc[::step]
-    plan = plan_reasons(model.card.encoding, declared)
+    plan = plan_reasons(model.card.encoding, declared, 0)
     groups = users[USER_GROUP].fillna("").tolist()
     values = shap_values_of(model, encode(users, model.card.encoding), groups)
     means = np.abs(plan.grouping @ values.T).mean(axis=1)

@@ -15,7 +15,7 @@ from functools import cached_property
 from numbers import Real
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,14 @@ from ds_assets.core.models.inference.onnx_model import (
 from ds_assets.core.models.inference.reasons import ReasonPlan, plan_reasons, reasons_of_users
 from ds_assets.core.models.learning.early_model import FEATURES
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
+from ds_assets.core.targets import (
+    BUILT_IN,
+    EXPECTED_SPEND,
+    SPEND_HIGH,
+    SPEND_LOW,
+    Target,
+    engagement_of,
+)
 from ds_assets.core.user_groups import NO_GROUPS, group_start
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.errors import InputError
@@ -117,14 +124,17 @@ class OnlineScorer:
         self.features = _list_features(encodings, groups, self._own_targets, bool(self._early))
         self._layout = _Layout(self.features, encodings)
         self._clusters = None if models.clusters is None else self._load(models.clusters)
-        self._targets = {name: self._load(model) for name, model in loaded.items()}
+        self._targets = {
+            name: self._load(model, engagement_of(model.card.target, model.card.definition))
+            for name, model in loaded.items()
+        }
         self._same_for_all, self._cluster_names = models.same_for_all, models.cluster_names
         for model in loaded.values():
             _ = model.trees  # worked out now, and not while the first user waits for reasons
 
-    def _load(self, model: Model[Any]) -> _Loaded:
+    def _load(self, model: Model[Any], engagement: Literal[1, 0, -1] = 0) -> _Loaded:
         encoding = model.card.encoding
-        plan = plan_reasons(encoding, self._declared)
+        plan = plan_reasons(encoding, self._declared, engagement)
         return _Loaded(model, self._layout.places(encoding), plan)
 
     def score(

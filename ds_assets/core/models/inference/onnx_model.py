@@ -27,6 +27,7 @@ from ds_assets.core.models.card.model_card import (
 from ds_assets.core.models.inference.reasons import plan_reasons, reasons_of_frame
 from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
 from ds_assets.core.models.learning.spend import amounts_of
+from ds_assets.core.targets import engagement_of
 from ds_assets.core.user_groups import with_user_groups
 from ds_assets.errors import InputError
 
@@ -288,7 +289,8 @@ def explain(
     Raises:
         InputError: a feature is missing or has the wrong type; the message lists all of them.
     """
-    plan = plan_reasons(model.card.encoding, declared)
+    card = model.card
+    plan = plan_reasons(card.encoding, declared, engagement_of(card.target, card.definition))
     parts = []
     for matrix, rows in _encode_batches(model, features):
         values = shap_values_of(model, matrix, _groups(model, rows))

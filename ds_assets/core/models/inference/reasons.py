@@ -1,7 +1,10 @@
 """Why a model predicts what it does for a user: the strongest reasons, as codes and in words.
 
-Features of one topic are one reason: five windows of events move a prediction together and are
-given together. The topic of each feature is declared in `feature_catalog`.
+Features of one topic are said together: five windows of events move a prediction together. Topics
+of one family, such as active days, sessions and the trend, are one reason, because a model splits
+what it learns between them as it happens, and one of them may even push against the others. The
+reason has their summed effect, and the words of the topic that contributes most to it and does not
+say the opposite. The topic of each feature is declared in `feature_catalog`.
 
 Scope: summing effects by topic, choosing the strongest, and writing them as JSON. How much each
 feature moves a prediction is computed in `tree_shap`.
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ds_assets.core.encoding import Encoding, FeatureType
+from ds_assets.core.engagement import Engagement
 from ds_assets.core.feature_columns import FeatureColumn, Topic
 from ds_assets.core.topics import MEMBERSHIPS, undeclared_topic
 from ds_assets.core.wording import Number
@@ -43,17 +47,25 @@ class ReasonPlan:
     Attributes:
         reasons: All reasons that the model can have, by code.
         grouping: Sums values of features to those of reasons: sparse, shape (reasons, features).
+        families: Places of the reasons of each family, of which one is given.
+        engagement: See `plan_reasons`.
     """
 
     reasons: Sequence["_Reason"]
     grouping: Any
+    families: Sequence[Sequence[int]]
+    engagement: Literal[1, 0, -1]
 
 
-def plan_reasons(encoding: Encoding, declared: Iterable[FeatureColumn]) -> ReasonPlan:
+def plan_reasons(
+    encoding: Encoding, declared: Iterable[FeatureColumn], engagement: Literal[1, 0, -1]
+) -> ReasonPlan:
     """Plan the reasons of a model.
 
     Args:
         encoding: Features of the model.
+        engagement: Whether what the model predicts is likelier for engaged users (1) or less likely
+            (-1), by which words that say the opposite of their effect are left out; 0: neither.
         declared: The game's features. Any other feature of the model, which the game declared when
             the model was trained, is a reason of its own under its plain name.
     """
@@ -73,7 +85,11 @@ def plan_reasons(encoding: Encoding, declared: Iterable[FeatureColumn]) -> Reaso
     ]
     rows = [codes.index(topic.code) for topic in topics]
     ones, places = np.ones(len(topics), np.float32), np.arange(len(topics))
-    return ReasonPlan(reasons, csr_array((ones, (rows, places)), (len(codes), len(topics))))
+    grouping = csr_array((ones, (rows, places)), (len(codes), len(topics)))
+    families: dict[str, list[int]] = {}
+    for place, code in enumerate(codes):
+        families.setdefault(by_code[code].family or f"topic {code}", []).append(place)
+    return ReasonPlan(reasons, grouping, tuple(families.values()), engagement)
 
 
 def topic_of(name: str, declared: Mapping[str, FeatureColumn]) -> Topic:
@@ -93,8 +109,8 @@ def reasons_of_frame(
 ) -> pa.StringArray:
     """The strongest reasons of each prediction.
 
-    An effect is the sum of the SHAP values of a reason's features, rounded. Effects are ordered by
-    absolute size, equal ones by code; an effect that rounds to zero is no reason.
+    An effect is the sum of the SHAP values of the features of a reason's family, rounded. Effects
+    are ordered by absolute size, equal ones by code; an effect that rounds to zero is no reason.
 
     Args:
         features: Features frame, one row per user.
@@ -106,16 +122,19 @@ def reasons_of_frame(
         log-odds, above zero where it makes the predicted event more likely; `values`, the user's
         values that the words show, null where missing; and `words`.
     """
-    chosen, effects = _strongest(np.round((plan.grouping @ values.T).astype(np.float64), 2))
+    rows = np.arange(len(features))
+    chosen, effects = _strongest(
+        _effects(plan, values, lambda shown: _column(features, shown, rows))
+    )
     none = effects == 0
     pieces = [
         _taken(*_heads(plan.reasons, chosen, none)),
         _taken(*_each(_effect, [effects.ravel()])),
         _taken(*_rests(features, plan.reasons, chosen, none)),
     ]
-    rows = len(features)
-    ranked = [piece[rank * rows :][:rows] for rank in range(len(chosen)) for piece in pieces]
-    return pc.binary_join_element_wise(pa.repeat("[", rows), *ranked, "]", "")
+    size = len(features)
+    ranked = [piece[rank * size :][:size] for rank in range(len(chosen)) for piece in pieces]
+    return pc.binary_join_element_wise(pa.repeat("[", size), *ranked, "]", "")
 
 
 def reasons_of_users(
@@ -128,13 +147,60 @@ def reasons_of_users(
         plan: Reasons of the model.
         values: What `shap_values` returned, shape (users, features).
     """
-    effects = np.round((plan.grouping @ values.T).astype(np.float64), 2)
+    effects = _effects(
+        plan,
+        values,
+        lambda shown: np.array([_value(user, shown) for user in users], dtype=np.float64),
+    )
     strongest = (-np.abs(effects)).argsort(axis=0, kind="stable")[:MAX_REASONS]
     rows = zip(users, strongest.T.tolist(), effects.T.tolist(), strict=True)
     return [
         _json_of_user(user, [(plan.reasons[place], own[place]) for place in places])
         for user, places, own in rows
     ]
+
+
+def _effects(
+    plan: ReasonPlan,
+    values: NDArray[np.floating[Any]],
+    read: Callable[["_ShownValue"], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """The effect of each family, rounded, at the place of the reason that is given for it.
+
+    Args:
+        plan: Reasons of the model.
+        values: SHAP values, shape (rows, features).
+        read: Returns the values that words show.
+
+    Returns:
+        Shape (reasons, rows); 0 for a reason that is not given.
+    """
+    topics = (plan.grouping @ values.T).astype(np.float64)
+    effects, rows = np.zeros(topics.shape), np.arange(topics.shape[1])
+    for members in plan.families:
+        own = topics[members]
+        total = np.round(own.sum(axis=0), 2)
+        # Rounded, so that the batch and single users choose the same of equal ones.
+        sizes = np.round(own * np.sign(total), 6)
+        for place, size in zip(members, sizes, strict=True):
+            size[_contradicts(plan.reasons[place], total, plan.engagement, read)] = 0
+        best = sizes.argmax(axis=0)
+        is_given = sizes[best, rows] > 0
+        effects[np.array(members)[best], rows] = np.where(is_given, total, 0)
+    return effects
+
+
+def _contradicts(
+    reason: "_Reason",
+    effects: NDArray[np.float64],
+    engagement: int,
+    read: Callable[["_ShownValue"], NDArray[np.float64]],
+) -> NDArray[np.bool_]:
+    """For which rows a reason's words say the opposite of an effect."""
+    if reason.engagement is None or not engagement:
+        return np.zeros(len(effects), dtype=np.bool_)
+    directions = reason.engagement(*map(read, reason.shown))
+    return directions * engagement * effects < 0
 
 
 class _ShownValue(NamedTuple):
@@ -149,6 +215,7 @@ class _Reason(NamedTuple):
     code: str
     shown: tuple[_ShownValue, ...]
     words: Callable[..., str]
+    engagement: Engagement | None
 
 
 def _reason(
@@ -166,7 +233,7 @@ def _reason(
         _ShownValue(name if name in types else None, types.get(name) == "text", decimals)
         for name, decimals in phrase.shown
     )
-    return _Reason(topic.code, tuple(shown), phrase.words)
+    return _Reason(topic.code, tuple(shown), phrase.words, phrase.engagement)
 
 
 def _strongest(

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from ds_assets.core.models.inference.reasons import (
 )
 from ds_assets.core.models.inference.tree_shap import load_trees, shap_values
 from ds_assets.core.models.learning.onnx_export import as_onnx
-from ds_assets.game import Attribute, Events, Game
+from ds_assets.game import Attribute, Events, Fields, Game
 from ds_assets_tests.core.factories import make_features, make_game
 from ds_assets_tests.core.models.tree_factories import make_trees
 
@@ -45,11 +45,11 @@ DECLARED = declare_features(
 
 
 def reasons(frame: pd.DataFrame, encoding: Encoding, values: Any) -> pa.StringArray:
-    return reasons_of_frame(frame, plan_reasons(encoding, DECLARED), values)
+    return reasons_of_frame(frame, plan_reasons(encoding, DECLARED, 0), values)
 
 
 def reasons_of_few(users: Sequence[dict[str, Any]], encoding: Encoding, values: Any) -> list[str]:
-    return reasons_of_users(users, plan_reasons(encoding, DECLARED), values)
+    return reasons_of_users(users, plan_reasons(encoding, DECLARED, 0), values)
 
 
 def code_of(feature: str, game: Game = GAME) -> str:
@@ -91,9 +91,9 @@ def words(**user: Any) -> str:
         ),
         (
             {"days_since_active": 0.0, "typical_gap": 1.0, "recency_in_gaps": 0.0},
-            "last seen today, usually every day",
+            "last seen on the last day, usually every day",
         ),
-        ({"days_since_active": 1.0, "typical_gap": np.nan}, "last seen yesterday"),
+        ({"days_since_active": 1.0, "typical_gap": np.nan}, "last seen on the day before"),
         ({"longest_gap": 3.0}, "last seen at an unknown time"),
         (
             {"active_days_7d": 2.0, "active_days_28d": 12.0, "active_days_90d": 30.0},
@@ -237,6 +237,96 @@ def test_windows_of_one_thing_are_one_reason_with_the_sum_of_their_effects() -> 
     user = {f"events_{days}d": 1.0 for days in (1, 3, 7, 14, 28)}
     (reason,) = explained(dict.fromkeys(user, 0.1), **user)
     assert (reason["code"], reason["effect"]) == ("events", 0.5)
+
+
+def test_topics_that_move_together_are_one_reason_with_their_summed_effect() -> None:
+    user = {"trend_7d_14d": 1.5, "active_days_28d": 9.0, "sessions_28d": 9.0, "spend_7d": 2.0}
+    effects = {"trend_7d_14d": 0.4, "active_days_28d": -0.9, "sessions_28d": -0.1}
+    (reason,) = explained(effects, **user)
+    assert (reason["code"], reason["effect"]) == ("active_days", -0.6)
+
+
+LEAVING: Final = -1
+PAYING: Final = 1
+MORE = (
+    *("coming more often", "last seen on the last day, usually every day"),
+    "28 active days in the last 28, 7 in",
+    "the latest on the",
+)
+LESS = (
+    *("coming less often", "not seen in", "no purchase in", "nothing spent", "no session in"),
+    *("no event in", "no active day in", ", none in the last", ", nothing in the last"),
+)
+
+
+def say(words: str) -> int:
+    """What the words say of a user who comes or pays more than others, or less."""
+    if any(part in words for part in LESS):
+        return -1
+    return 1 if any(part in words for part in MORE) else 0
+
+
+FAMILIES = {
+    "trend_7d_14d": [0.0, 0.34, 1.0, 1.5, 2.0, np.nan],
+    "active_days_7d": [0.0, 3.0, 7.0],
+    "active_days_28d": [0.0, 1.0, 12.0, 28.0],
+    "events_28d": [0.0, 40.0],
+    "sessions_7d": [0.0, 2.0],
+    "sessions_28d": [0.0, 4.0],
+    "days_since_active": [0.0, 1.0, 6.0, 27.0],
+    "typical_gap": [1.0, 4.0, np.nan],
+    "purchases_28d": [0.0, 1.0, 5.0],
+    "days_since_purchase": [0.0, 1.0, 40.0, np.nan],
+    "spend_7d": [0.0, 9.99],
+    "spend_28d": [0.0, 99.0],
+    "count_battle_28d": [0.0, 3.0],
+    "sum_points_28d": [0.0, 3.0],
+    "tenure_days": [0.0, 30.0],
+}
+
+
+@pytest.mark.parametrize("engagement", [LEAVING, PAYING])
+@given(
+    user=st.fixed_dictionaries({name: st.sampled_from(of) for name, of in FAMILIES.items()}),
+    effects=st.lists(
+        st.sampled_from([0.0, 0.1, -0.1, 0.3, -0.3, 1.0]),
+        min_size=len(FAMILIES),
+        max_size=len(FAMILIES),
+    ),
+)
+def test_no_reason_says_the_opposite_of_its_effect(
+    engagement: Any, user: dict[str, float], effects: list[float]
+) -> None:
+    frame = pd.DataFrame({name: [value] for name, value in user.items()})
+    encoding = encoding_of(frame)
+    plan = plan_reasons(encoding, DECLARED, engagement)
+    values = np.array([effects], dtype=np.float32)
+    (text,) = reasons_of_frame(frame, plan, values).to_pylist()
+    for reason in json.loads(text):
+        assert say(reason["words"]) * engagement * reason["effect"] >= 0, reason
+    assert reasons_of_users(plain(frame), plan, values) == [text]
+
+
+def test_words_that_would_say_the_opposite_make_room_for_others_of_the_family() -> None:
+    user = {"trend_7d_14d": 1.5, "active_days_28d": 9.0, "spend_28d": 0.0}
+    frame = pd.DataFrame({name: [value] for name, value in user.items()})
+    plan = plan_reasons(encoding_of(frame), DECLARED, LEAVING)
+    values = np.array([[0.5, 0.1, -0.4]], dtype=np.float32)
+    (text,) = reasons_of_frame(frame, plan, values).to_pylist()
+    (reason,) = json.loads(text)
+    assert (reason["code"], reason["effect"]) == ("active_days", 0.6)
+
+
+def test_spend_is_said_in_the_currency_of_the_reports() -> None:
+    fields = Fields(
+        user_id="u", event_time="t", event_type="e", amount="amount", currency="currency"
+    )
+    for currencies, unit in (({"USD": 1, "KRW": 0.0007}, " USD"), ({"USD": 1, "EUR": 1}, "")):
+        game = make_game(fields=fields, currencies=currencies)
+        frame = pd.DataFrame({"spend_28d": [9.99]})
+        plan = plan_reasons(encoding_of(frame), declare_features(game), 0)
+        (text,) = reasons_of_frame(frame, plan, np.ones((1, 1), np.float32)).to_pylist()
+        assert json.loads(text)[0]["words"] == f"9.99{unit} spent in the last 28 days"
 
 
 def test_what_moves_nothing_is_no_reason() -> None:
@@ -436,11 +526,13 @@ def test_reasons_of_a_model_are_those_that_move_it_most() -> None:
     matrix = encode(frame, encoding)
     values, _ = shap_values(load_trees(as_onnx(make_trees(matrix=matrix))), matrix)
     reason_texts = reasons(frame, encoding, values).to_pylist()
-    sums = pd.DataFrame(values.T).groupby([code_of(name) for name in encoding.names]).sum().T
+    topics = [topic_of(name, {it.name: it for it in DECLARED}) for name in encoding.names]
+    families = {topic.code: topic.family or topic.code for topic in topics}
+    sums = pd.DataFrame(values.T).groupby([families[topic.code] for topic in topics]).sum().T
     for (_, effects), text in zip(sums.iterrows(), reason_texts, strict=True):
         first, *_ = json.loads(text)
         assert abs(first["effect"]) == pytest.approx(effects.abs().max(), abs=0.006)
-        assert first["effect"] == pytest.approx(effects[first["code"]], abs=0.006)
+        assert first["effect"] == pytest.approx(effects[families[first["code"]]], abs=0.006)
 
 
 def test_no_users_have_no_reasons() -> None:
