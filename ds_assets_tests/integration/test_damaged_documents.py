@@ -91,7 +91,7 @@ def test_a_day_is_made_with_every_document_damaged_and_each_that_it_needs_is_nam
     warnings = run_and_list_warnings(copy, LAST, caplog)
     for name in (
         f"raw/dt={LAST}/_manifest.json",
-        f"user_activity/dt={LAST - dt.timedelta(days=7)}/report.json",
+        f"user_activity/dt={LAST - dt.timedelta(days=7)}/_report.json",
         *(f"models/{it}/dt={YESTERDAY}/card.json" for it in ("clusters", "churn", "payment")),
     ):
         assert name in warnings
@@ -307,7 +307,7 @@ def test_a_damaged_manifest_makes_no_event_count_twice(copy: Installation) -> No
 def test_days_without_a_readable_report_are_not_compared_with(
     copy: Installation, warnings: Callable[[], str]
 ) -> None:
-    damage(copy, f"user_activity/dt={day(20)}/report.json")
+    damage(copy, f"user_activity/dt={day(20)}/_report.json")
     assert read_report(day(20), copy.lake) is None
-    assert f"user_activity/dt={day(20)}/report.json" in warnings()
+    assert f"user_activity/dt={day(20)}/_report.json" in warnings()
     assert "user_activity of that day is materialized again" in warnings()

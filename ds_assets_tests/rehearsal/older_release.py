@@ -17,7 +17,7 @@ from ds_assets.infra.lake.raw_logs import Manifest
 _KINDS: tuple[tuple[str, type[StoredDocument]], ...] = (
     ("models/clusters/*/card.json", ClusterCard),
     ("models/*/card.json", ModelCard),
-    ("user_activity/*/report.json", ActivityReport),
+    ("user_activity/*/_report.json", ActivityReport),
     ("verdicts/*.json", Verdict),
     ("raw/*/_manifest.json", Manifest),
     (f"{PROVENANCE}/*.json", Provenance),
@@ -52,7 +52,7 @@ def _name(document: StoredDocument, present: str) -> str:
     """Name of a document; that of a record depends on its content."""
     if isinstance(document, Provenance):
         return f"{PROVENANCE}/{document.asset}/{document.name}"
-    return present
+    return present.replace("/_report.json", "/report.json")
 
 
 def _list_documents(lake: Lake) -> Iterator[tuple[str, type[StoredDocument]]]:

@@ -1,11 +1,15 @@
 """Reports of days, stored beside their `user_activity`.
 
+The name of a report begins with `_`, so that pandas, DuckDB and Spark read the table's whole folder
+without it. Earlier releases stored it as `report.json`.
+
 Scope: storing and reading them. Their fields are in `core.activity_report`.
 """
 
 import datetime as dt
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.stored_documents import read_document
@@ -18,6 +22,7 @@ _log = logging.getLogger(__name__)
 def store_report(report: ActivityReport, lake: Lake) -> None:
     """Write a day's report."""
     lake.write(_name(report.day), report.model_dump_json(indent=1).encode())
+    lake.delete([_earlier_name(report.day)])
 
 
 def read_report(
@@ -34,16 +39,20 @@ def read_report(
         The report; None for a day without `user_activity`, or whose report cannot be read.
     """
     try:
-        return read_document(ActivityReport, lake.read(_name(day)), _name(day))
-    except FileNotFoundError:
-        return None
+        for name in (_name(day), _earlier_name(day)):
+            with suppress(FileNotFoundError):
+                return read_document(ActivityReport, lake.read(name), name)
     except InputError as error:
         warn(
             f"{error}; the checks of other days do without the counts of {day} until user_activity "
             "of that day is materialized again"
         )
-        return None
+    return None
 
 
 def _name(day: dt.date) -> str:
+    return f"{day_folder('user_activity', day)}/_report.json"
+
+
+def _earlier_name(day: dt.date) -> str:
     return f"{day_folder('user_activity', day)}/report.json"
