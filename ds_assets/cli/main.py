@@ -4,8 +4,8 @@ Scope: which commands there are. A command is a module of its own, imported when
 that `--help` does not wait for Dagster.
 """
 
-from importlib import import_module
-from typing import Any
+from importlib import import_module, metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -68,12 +68,26 @@ app = typer.Typer(
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"ds-assets {metadata.version('ds_assets')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _warn_of_unknown_variables(context: typer.Context) -> None:
+def _warn_of_unknown_variables(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001  (its callback prints it)
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
     from ds_assets.settings import find_unknown_variables  # noqa: PLC0415  (slow)
 
     if context.invoked_subcommand != "check":  # which reports them as mistakes

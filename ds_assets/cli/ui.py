@@ -8,7 +8,7 @@ from ds_assets.installation import load_installation
 from ds_assets.runs import open_instance
 from ds_assets.ui import serve_ui
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import dagster as dg
@@ -142,6 +143,49 @@ def test_check_says_where_everything_is_and_that_nothing_is_wrong(shell: Shell) 
         f"cache     {shell.home}/cache: not created yet; the first use creates it",
         "All settings are valid.",
     ]
+
+
+def test_check_prints_the_same_as_json_for_a_script(shell: Shell) -> None:
+    shell.env("DS_ASSETS_RESULTS_URL", f"sqlite:///{shell.home}/game.yaml/results.sqlite")
+    shell.env("DS_ASSETS_MISSPELT", "1")
+    code, out, err = shell("check", "--json")
+    assert (code, err) == (2, "")
+    records = {record["name"]: record for record in json.loads(out)}
+    assert list(records) == ["game", "source", "lake", "results", "cache", "environment"]
+    assert records["lake"] == {
+        "name": "lake",
+        "place": f"{shell.home}/lake",
+        "kind": "ok",
+        "text": "not created yet; the first run creates it",
+    }
+    assert records["results"]["kind"] == records["environment"]["kind"] == "mistake"
+    assert "DS_ASSETS_MISSPELT" in records["environment"]["text"]
+
+
+def test_the_version_is_that_of_the_package(shell: Shell) -> None:
+    assert shell("--version") == (0, f"ds-assets {metadata.version('ds_assets')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "expected"),
+    [
+        ("ds-assets re", "re", {"refuse", "refresh", "rebuild-cache"}),
+        ("ds-assets serve --", "--", {"--host", "--port", "--workers", "--help"}),
+    ],
+)
+def test_a_shell_completes_commands_and_their_options(
+    line: str, word: str, expected: set[str]
+) -> None:
+    number = str(len(line.split()) - 1)
+    environment = os.environ | {
+        "_DS_ASSETS_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": number,
+    }
+    done = subprocess.run(  # noqa: S603  (our own command)
+        SCRIPT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert set(done.stdout.split()) == expected, word
 
 
 def test_check_opens_every_place_and_names_the_newest_day(shell: Shell) -> None:
@@ -714,6 +758,23 @@ def test_with_every_server_down_serve_answers_that_it_is_not_ready(
     with ServerProcess([*SCRIPT, "serve", "--port", port], log, answers):
         assert httpx.get(f"{address}/readyz").status_code == 503
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_serve_says_where_it_listens_and_which_days_predictions_it_has(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.env("DS_ASSETS_HOME", str(finished().copy(tmp_path / "finished").home))
+    port, log = str(free_port()), tmp_path / "log"
+    sentence = f"Listening on http://127.0.0.1:{port} (docs at /docs), 1 worker, predictions of "
+
+    def has_said() -> bool:
+        return log.read_text(encoding="utf-8").endswith(
+            f"{sentence}{LAST}; no API key is needed on this machine.\n"
+        )
+
+    with ServerProcess([*SCRIPT, "serve", "--port", port], log, has_said):
+        first_page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True)
+        assert (first_page.url.path, first_page.status_code) == ("/docs", 200)
 
 
 def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path) -> None:

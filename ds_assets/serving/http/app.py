@@ -130,6 +130,7 @@ class App:
         api = build_document()
         openapi = Reply(200, [_JSON], msgspec.json.encode(api))
         docs = Reply(200, _HTML, render_page(api).encode())
+        to_docs = Reply(307, [("location", "/docs")], b"")
         alive = Reply(200, _UNCACHED_JSON, b'{"status":"ok"}')
         return [
             _Route("/v1/predictions", _POST, self._post_predictions),
@@ -139,6 +140,7 @@ class App:
             _Route("/metrics", _GET, self._get_metrics),
             _Route("/openapi.json", _GET, _always(openapi)),
             _Route("/docs", _GET, _always(docs)),
+            _Route("/", _GET, _always(to_docs)),
         ]
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -6,16 +6,19 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from ctypes import c_bool
 from functools import partial
+from http.client import HTTPConnection
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from ds_assets.errors import InputError
 from ds_assets.serving.http.app import App
@@ -27,6 +30,8 @@ DRAIN_S = 2
 _BACKLOG, _MAX_CONNECTIONS = 2_048, 10_000
 """Per worker: connections that wait to be accepted, and open ones. Requests have a limit of their
 own, beyond which they are refused at once; they must not wait here for that refusal."""
+_ANNOUNCE_S = 5
+"""Seconds after which the service is said to have no predictions yet."""
 KILL_TIMEOUT_S = 30
 """Seconds after which a worker that does not stop is killed."""
 
@@ -34,7 +39,7 @@ KILL_TIMEOUT_S = 30
 def serve(
     make_app: Callable[[Shared], App], keys: KeyFile, host: str, port: int, workers: int
 ) -> None:
-    """Serve until this process is terminated.
+    """Serve until this process is terminated, and print where, of what and to which clients.
 
     After SIGTERM all requests are served for a while, and clients are asked to connect elsewhere.
     After SIGINT only the requests in flight are.
@@ -51,7 +56,8 @@ def serve(
             available.
     """
     address = _check_address(host, port)
-    if not (keys.read() or is_loopback(address)):
+    needs_key = bool(keys.read())
+    if not (needs_key or is_loopback(address)):
         raise InputError(
             f"listening on {host} requires an API key; create one with `ds-assets keys add NAME`, "
             "or listen on 127.0.0.1"
@@ -76,7 +82,37 @@ def serve(
         shared = Shared(Path(folder) if workers > 1 else None, RawValue(c_bool, False))
         stop = server.signal_handler_interrupt
         server.on_startup(partial(_drain_at_sigterm, shared.is_draining, stop))
+        access = "an API key is needed" if needs_key else "no API key is needed on this machine"
+        announce = partial(_announce, address, port, workers, access)
+        server.on_startup(threading.Thread(target=announce, daemon=True).start)
         server.serve(target_loader=partial(make_app, shared), wrap_loader=False)
+
+
+def _announce(address: str, port: int, workers: int, access: str) -> None:
+    """Print where the service listens, as soon as it answers which day's predictions it has."""
+    waiting = Retrying(
+        retry=retry_if_result(lambda data: data is None),
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(_ANNOUNCE_S),
+        retry_error_callback=lambda _: "no predictions yet",
+    )
+    data = waiting(_read_served_day, address, port)
+    host = f"[{address}]" if ":" in address else address
+    processes = "1 worker" if workers == 1 else f"{workers} workers"
+    print(  # noqa: T201  (it is a command's)
+        f"Listening on http://{host}:{port} (docs at /docs), {processes}, {data}; {access}.",
+        flush=True,
+    )
+
+
+def _read_served_day(address: str, port: int) -> str | None:
+    """Ask the service itself; None if it does not answer, or has no day yet."""
+    connection = HTTPConnection(address, port, timeout=_ANNOUNCE_S)
+    with closing(connection), suppress(OSError):
+        connection.request("GET", "/readyz")
+        health = msgspec.json.decode(connection.getresponse().read())
+        return f"predictions of {health['as_of']}" if health.get("as_of") else None
+    return None
 
 
 def _use_batch_scheduling() -> None:
