@@ -3,7 +3,7 @@
 Scope: `user_activity`, the only reduction of events; everything downstream reads its result.
 """
 
-from ds_assets.core.aggregates import latest_attribute
+from ds_assets.core.aggregates import greatest, latest_attribute
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.game_tables import (
     ACTIVITY_TIME,
@@ -11,11 +11,12 @@ from ds_assets.core.game_tables import (
     has_refunds,
     stored_activity_table,
 )
+from ds_assets.core.local_clock import AFTER_SET_BACK, order_of_events, sets_clock_back
 from ds_assets.core.measures import (
     count_activities,
     count_refunds,
     count_types,
-    latest_activity_time,
+    is_activity,
     stored_measures,
 )
 from ds_assets.game import Game
@@ -35,6 +36,7 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         own day is in a row of its own event date.
     """
     f = engine.functions
+    order = order_of_events(f, game)
     valid = events.where(f.col("reason").isNull())
     grouped = valid.groupBy("dt", "user_id", "event_date").agg(
         *(measure.aggregate(f).alias(measure.name) for measure in stored_measures(game)),
@@ -42,11 +44,16 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         *([count_refunds(game.events, f).alias(REFUNDS)] if has_refunds(game) else []),
         *(count_types((name,), f).alias(f"count_{name}") for name in game.target_event_types),
         *(
-            latest_attribute(f, name, "event_time", f"attribute_{name}", game).alias(f"last_{name}")
+            latest_attribute(f, name, order, f"attribute_{name}", game).alias(f"last_{name}")
             for name in game.attributes
         ),
-        f.max("event_time").alias("last_time"),
-        latest_activity_time(game.events, f).alias(ACTIVITY_TIME),
+        greatest(f, order, "event_time").alias("last_time"),
+        *(
+            [greatest(f, order, AFTER_SET_BACK).alias(AFTER_SET_BACK)]
+            if sets_clock_back(game)
+            else []
+        ),
+        greatest(f, order, "event_time", is_activity(game.events, f)).alias(ACTIVITY_TIME),
     )
     return grouped.select("dt", *stored_activity_table(game).names)
 

@@ -4,21 +4,29 @@ Scope: expressions that are used by more than one table. `f` is the engine's mod
 functions, see `engine`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ds_assets.core.attribute_texts import shortened
 from ds_assets.game import Game
 
 
-def latest(f: Any, time: str, value: str) -> Any:
-    """The non-null value with the latest time; of several at that time, the greatest."""
-    timed = f.when(f.col(value).isNotNull(), f.struct(f.col(time), f.col(value)))
-    return f.max(timed).getField(value)
+def latest(f: Any, order: Sequence[Any], value: str) -> Any:
+    """The non-null value that is last by some columns; of several in one place, the greatest."""
+    ordered = f.when(f.col(value).isNotNull(), f.struct(*order, f.col(value)))
+    return f.max(ordered).getField(value)
 
 
-def latest_attribute(f: Any, name: str, time: str, value: str, game: Game) -> Any:
+def greatest(f: Any, order: Sequence[Any], name: str, condition: Any = None) -> Any:
+    """A column, in the row that is last by some columns; of the rows that fit a condition."""
+    last = order[0] if len(order) == 1 else f.struct(*order)
+    last = f.max(last if condition is None else f.when(condition, last))
+    return last if len(order) == 1 else last.getField(name)
+
+
+def latest_attribute(f: Any, name: str, order: Sequence[Any], value: str, game: Game) -> Any:
     """The latest value of an attribute, within the bound on texts."""
-    last = latest(f, time, value)
+    last = latest(f, order, value)
     return shortened(f, last) if game.attributes[name].type == "text" else last
 
 

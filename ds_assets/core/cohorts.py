@@ -20,6 +20,7 @@ from ds_assets.core.aggregates import exact_sum, latest
 from ds_assets.core.attribute_texts import shortened
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.group_defaults import MAX_USER_GROUPS
+from ds_assets.core.local_clock import AFTER_SET_BACK, order_of_last_times, sets_clock_back
 from ds_assets.game import ALL_USERS, MIN_LOOKBACK_DAYS, Game
 
 HISTORY_DAYS = MIN_LOOKBACK_DAYS
@@ -61,7 +62,7 @@ def cohort_increments(
     """
     f = engine.functions
     known_rows = _find_known_rows(activity, snapshots, game, engine)
-    dates = _sum_dates(known_rows, engine)
+    dates = _sum_dates(known_rows, game, engine)
     users = _describe_users(dates, lifetimes, game, engine)
     changes = _list_changes(dates, users, game, engine)
     names = _name_values(known_rows, users, game, engine)
@@ -93,7 +94,7 @@ def count_left_out(
     """
     f = engine.functions
     known_rows = _find_known_rows(activity, snapshots, game, engine)
-    users = _describe_users(_sum_dates(known_rows, engine), lifetimes, game, engine)
+    users = _describe_users(_sum_dates(known_rows, game, engine), lifetimes, game, engine)
     without = f.sum(f.when(f.col("first_active").isNull(), f.lit(1)).otherwise(f.lit(0)))
     inactive = users.groupBy("snapshot").agg(without.alias("inactive"))
     is_late = f.datediff(f.col("snapshot"), f.col("event_date")) >= HISTORY_DAYS
@@ -122,7 +123,8 @@ def _find_known_rows(
     age = f.datediff(f.col("snapshot"), f.col("event_date"))
     is_known = (f.col("dt") <= f.col("snapshot")) & (age >= 0) & (age < HISTORY_DAYS)
     by = game.cohorts.by
-    columns = ("snapshot", "roll_up", "user_id", "event_date", "last_time", *_AMOUNTS)
+    order = ("last_time", *([AFTER_SET_BACK] if sets_clock_back(game) else []))
+    columns = ("snapshot", "roll_up", "user_id", "event_date", *order, *_AMOUNTS)
     # A step of names alone: SQLFrame cannot tell apart columns of joined frames in expressions.
     known_rows = activity.join(snapshots, is_known).select(
         *columns, "dt", *([] if by is None else [f"last_{by}"])
@@ -132,11 +134,12 @@ def _find_known_rows(
     return known_rows.select(*columns, value.alias("value"), _flag(f, is_new).alias("news"))
 
 
-def _sum_dates(known_rows: DataFrame, engine: Engine) -> DataFrame:
+def _sum_dates(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """One row for each snapshot, user of which something became known, and event date.
 
     Args:
         known_rows: See `_find_known_rows`.
+        game: Has the clock.
         engine: Engine that runs it.
 
     Returns:
@@ -144,6 +147,7 @@ def _sum_dates(known_rows: DataFrame, engine: Engine) -> DataFrame:
         and each of them with `_before` as it was known a day before.
     """
     f = engine.functions
+    order = order_of_last_times(f, game)
     with_news = known_rows.where(f.col("news") == 1).select(
         f.col("snapshot").alias("news_snapshot"), f.col("user_id").alias("news_user")
     )
@@ -167,7 +171,7 @@ def _sum_dates(known_rows: DataFrame, engine: Engine) -> DataFrame:
         .agg(
             *(f.sum(name).alias(name) for name in counts),
             *(exact_sum(f, f.col(name)).alias(name) for name in ("spend", "spend_before")),
-            *(latest(f, "last_time", name).alias(name) for name in ("value", "value_before")),
+            *(latest(f, order, name).alias(name) for name in ("value", "value_before")),
         )
     )
 
@@ -193,7 +197,7 @@ def _describe_users(
             for count, name in (("activities", "first_active"), ("purchases", "first_purchase"))
             for end in ("", "_before")
         ),
-        *(latest(f, "event_date", name).alias(name) for name in ("value", "value_before")),
+        *(latest(f, [f.col("event_date")], name).alias(name) for name in ("value", "value_before")),
     )
     earlier = lifetimes.select(
         f.col("dt").alias("earlier_dt"),

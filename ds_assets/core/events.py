@@ -11,6 +11,7 @@ from typing import Any
 
 from ds_assets.core.attribute_texts import is_long
 from ds_assets.core.engine import DataFrame, Engine, plan_once
+from ds_assets.core.local_clock import AFTER_SET_BACK, sets_clock_back
 from ds_assets.core.schema import Column, Table
 from ds_assets.core.user_ids import NULL_USER_IDS
 from ds_assets.game import Game
@@ -64,6 +65,11 @@ _ORDER = ("event_time", "user_id", "file", "line")
 """Of events with one key, the first in this order is kept."""
 
 
+_AFTER_SET_BACK = Column(
+    AFTER_SET_BACK, "boolean", "Whether the clock had been set back on that day.", True
+)
+
+
 def events_table(game: Game) -> Table:
     """The events frame: one row per line of the raw files, including invalid lines."""
     return Table(
@@ -76,6 +82,7 @@ def events_table(game: Game) -> Table:
             Column("user_id", "text", "The user; see `core.user_ids`.", True),
             Column("user_id_changed", "boolean", "Whether the line has it in another form.", True),
             Column("event_time", "time", "When it happened, in the game's time zone.", True),
+            *([_AFTER_SET_BACK] if sets_clock_back(game) else []),
             Column("event_date", "date", "Day on which it happened.", True),
             Column("event_type", "text", "What happened.", True),
             Column("event_key", "integer", "Hash of its id and its user; null without id.", True),

@@ -340,10 +340,14 @@ def _attribute(name: str, attribute: Attribute, codes: set[str]) -> FeatureColum
         "real" if attribute.type == "number" else "text",
         f"Latest known value of the attribute {name}, by the time of the event.",
         nullable=True,
-        aggregate=partial(latest, time="event_date", value=column),
+        aggregate=partial(_latest_by_date, column),
         wording=single_value(column if is_taken else name, column, f"{spoken(name)} {{}}"),
         measure=name,
     )
+
+
+def _latest_by_date(column: str, f: Any) -> Any:
+    return latest(f, [f.col("event_date")], column)
 
 
 _PREFIXES = ("last_", "count_", "sum_")

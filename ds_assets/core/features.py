@@ -23,6 +23,7 @@ from ds_assets.core.lifetimes import (
     sum_measures,
     summarize,
 )
+from ds_assets.core.local_clock import order_of_last_times
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.open_days import open_days_between, subtract_open_days
 from ds_assets.game import Game
@@ -140,7 +141,9 @@ def _select_arrived(
         *sum_measures(f, game),
         # Days that were stored by version 0.1.0 have texts without a bound.
         *(
-            latest_attribute(f, name, "last_time", f"last_{name}", game).alias(f"last_{name}")
+            latest_attribute(f, name, order_of_last_times(f, game), f"last_{name}", game).alias(
+                f"last_{name}"
+            )
             for name in game.attributes
         ),
     )

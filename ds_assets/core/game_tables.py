@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ds_assets.core.feature_catalog import declare_features
+from ds_assets.core.local_clock import AFTER_SET_BACK, sets_clock_back
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.schema import Column, Table
 from ds_assets.game import Game
@@ -11,6 +12,16 @@ REFUNDS = "refunds"
 """Column of `user_activity` with the number of events that reduce spend."""
 ACTIVITY_TIME = "activity_time"
 """Column of `user_activity` with the time of the last activity event of the date."""
+
+
+_AFTER_SET_BACK = Column(
+    AFTER_SET_BACK,
+    "boolean",
+    "Whether the clock had been set back on the event date before the last event; missing in days "
+    "of earlier versions.",
+    nullable=True,
+    is_recent=True,
+)
 
 
 def has_refunds(game: Game) -> bool:
@@ -42,6 +53,7 @@ def user_activity_table(game: Game) -> Table:
                 for name, attribute in game.attributes.items()
             ),
             Column("last_time", "time", "Time of the last event, in the game's time zone."),
+            *([_AFTER_SET_BACK] if sets_clock_back(game) else []),
             Column(
                 ACTIVITY_TIME,
                 "time",

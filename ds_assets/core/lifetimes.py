@@ -17,6 +17,7 @@ from typing import Any
 from ds_assets.core.aggregates import exact_sum, latest
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.known_days import describe_days
+from ds_assets.core.local_clock import order_of_last_times
 from ds_assets.core.measures import stored_measures
 from ds_assets.core.open_days import is_open, open_days_between
 from ds_assets.core.schema import Column, ColumnType, Table
@@ -165,12 +166,12 @@ def roll_up(
     dates = arrived.groupBy("until", "user_id", "event_date").agg(
         f.sum("activities").alias("activities"),
         *sum_measures(f, game),
-        *(latest(f, "last_time", text).alias(text) for text in texts),
+        *(latest(f, order_of_last_times(f, game), text).alias(text) for text in texts),
     )
     days = describe_days(dates, "until", [*measures, *texts], game, engine)
     recent = days.groupBy("user_id").agg(
         *summarize(f, game, _is_any),
-        *(latest(f, "event_date", text).alias(f"{_RECENT}{text}") for text in texts),
+        *(latest(f, [f.col("event_date")], text).alias(f"{_RECENT}{text}") for text in texts),
     )
     before = rename_earlier(earlier, game, engine)
     is_same = f.col("user_id") == f.col(f"{_EARLIER}user")

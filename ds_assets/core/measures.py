@@ -145,15 +145,10 @@ def _count_all(f: Any) -> Any:
 
 def count_activities(events: Events, f: Any) -> Any:
     """Number of events that are activity of the user."""
-    return f.count(f.when(_is_activity(events, f), f.lit(1)))
+    return f.count(f.when(is_activity(events, f), f.lit(1)))
 
 
-def latest_activity_time(events: Events, f: Any) -> Any:
-    """Time of the last event that is activity of the user."""
-    return f.max(f.when(_is_activity(events, f), f.col("event_time")))
-
-
-def _is_activity(events: Events, f: Any) -> Any:
+def is_activity(events: Events, f: Any) -> Any:
     """Whether an event is activity of the user; a refund is one of the shop."""
     if events.activity is not None:
         return _is_any_of(events.activity, f)

@@ -10,6 +10,7 @@ from functools import cache
 import duckdb
 
 from ds_assets.core.events import LEFT_OUT, MAX_NUMBER, NO_USER_ID, NOT_TEXT, NULL_EVENT_IDS
+from ds_assets.core.local_clock import AFTER_SET_BACK, sets_clock_back
 from ds_assets.core.raw_text import MAX_QUARANTINED_CHARS, UNREADABLE
 from ds_assets.core.user_ids import (
     BLANKS,
@@ -21,7 +22,13 @@ from ds_assets.core.user_ids import (
 )
 from ds_assets.field_paths import JsonText, Source, first_names, is_plain, parse_path, paths_of
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_times import earliest_date, local_time, wrong_time
+from ds_assets.infra.engines.line_times import (
+    after_set_back,
+    earliest_date,
+    instant,
+    local_time,
+    wrong_time,
+)
 from ds_assets.infra.engines.sql import literal
 
 LEAVE_OUT = "leave_out_"
@@ -59,9 +66,12 @@ def typed_lines(source: str, game: Game) -> str:
     fields = text_fields(game)
     names = ", ".join(_typed_names(game))
     typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
+    is_set_back = sets_clock_back(game)
+    timed = f"SELECT *, {instant(game)} AS instant FROM ({source})" if is_set_back else source
+    after = f", {after_set_back(game)} AS {AFTER_SET_BACK}" if is_set_back else ""
     return f"""
         SELECT dt, file, line, reason, user_id, user_id <> text_user_id AS user_id_changed,
-               event_time, CAST(event_time AS DATE) AS event_date,
+               event_time{after}, CAST(event_time AS DATE) AS event_date,
                event_type, {_event_key(game)} AS event_key, {names},
                CASE WHEN reason <> '{LEFT_OUT}'
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
@@ -69,7 +79,7 @@ def typed_lines(source: str, game: Game) -> str:
               FROM (SELECT *, {normalized_user_id("text_user_id")} AS user_id,
                            {local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
-                    FROM ({source})))"""
+                    FROM ({timed})))"""
 
 
 def _typed_names(game: Game) -> list[str]:

@@ -5,6 +5,7 @@ Scope: from the text of a time to the time on the game's clock, and the reason w
 
 import datetime as dt
 
+from ds_assets.core.local_clock import set_back_months, sets_clock_back
 from ds_assets.game import Game
 from ds_assets.infra.engines.sql import literal
 from ds_assets.time_formats import ISO, TICKS_PER_SECOND
@@ -20,43 +21,69 @@ def parsing_zone(game: Game) -> str:
     return game.logs.times_without_zone or game.time_zone
 
 
-def local_time(game: Game) -> str:
-    """Return the SQL of the event's local time; null for an invalid one."""
+def instant(game: Game) -> str:
+    """Return the SQL of the event's instant, with a zone; null for an invalid one."""
     time_format = game.logs.time_format
     if time_format == ISO:
-        return _local_iso(game)
+        return f"""CASE WHEN NOT ends_with(text_event_time, 'Z')
+            AND regexp_matches(text_event_time, {literal(_IMPOSSIBLE_OFFSET)}) THEN NULL
+            ELSE try_cast(text_event_time AS TIMESTAMPTZ) END"""
     if time_format in TICKS_PER_SECOND:
-        return _local_epoch(game)
+        return f"try(timezone('UTC', {_epoch(game)}))"
     moment = f"try_strptime(text_event_time, {literal(time_format)})"
-    return f"try({_on_the_clock(f'CAST({moment} AS TIMESTAMPTZ)', game)})"
+    return f"try(CAST({moment} AS TIMESTAMPTZ))"
+
+
+def local_time(game: Game) -> str:
+    """Return the SQL of the event's local time; null for an invalid one.
+
+    In a zone that sets the clock back it is made from the column `instant`.
+    """
+    if sets_clock_back(game):
+        return _on_the_clock("instant", game)
+    if game.logs.time_format == ISO:
+        return _local_iso(game)
+    if game.time_zone == "UTC" and game.logs.time_format in TICKS_PER_SECOND:
+        return _epoch(game)
+    return _on_the_clock(instant(game), game)
+
+
+def after_set_back(game: Game) -> str:
+    """Return the SQL of whether the clock had been set back on the date before the event.
+
+    It had, if the clock was further ahead of UTC at noon of the day before.
+    """
+    noon = "(CAST(event_time AS DATE) - INTERVAL 12 HOUR)"
+    zone, months = literal(game.time_zone), ", ".join(map(str, set_back_months(game.time_zone)))
+    ahead = f"epoch_us({noon}) - epoch_us(timezone({zone}, {noon}))"
+    is_behind = f"epoch_us(event_time) - epoch_us(instant) < {ahead}"
+    return f"CASE WHEN month(event_time) IN ({months}) THEN try({is_behind}) ELSE false END"
 
 
 def _local_iso(game: Game) -> str:
     # A cast to TIMESTAMP ignores the offset; TIMESTAMPTZ applies it, but takes three times as long.
-    # An instant near either end of the range has no local time, which `try_cast` does not catch.
-    local = f"try({_on_the_clock('try_cast(text_event_time AS TIMESTAMPTZ)', game)})"
+    local = _on_the_clock("try_cast(text_event_time AS TIMESTAMPTZ)", game)
     utc = "try_cast(text_event_time AS TIMESTAMP)" if game.time_zone == "UTC" else local
     return f"""CASE WHEN ends_with(text_event_time, 'Z') THEN {utc}
         WHEN regexp_matches(text_event_time, {literal(_IMPOSSIBLE_OFFSET)}) THEN NULL
         ELSE {local} END"""
 
 
-def _local_epoch(game: Game) -> str:
+def _epoch(game: Game) -> str:
+    """Return the SQL of the time in UTC that a number stands for."""
     ticks = TICKS_PER_SECOND[game.logs.time_format]
-    number = "try_cast(text_event_time AS DOUBLE)"
-    microseconds = f"CAST({number} * {1_000_000 / ticks!r} AS BIGINT)"
-    instant = f"try(make_timestamp({microseconds}))"
-    if game.time_zone == "UTC":
-        return instant
-    zoned = f"timezone('UTC', {instant})"
-    return f"try({_on_the_clock(zoned, game)})"
+    number = f"try_cast(text_event_time AS DOUBLE) * {1_000_000 / ticks!r}"
+    return f"try(make_timestamp(CAST({number} AS BIGINT)))"
 
 
-def _on_the_clock(instant: str, game: Game) -> str:
-    """Return the SQL of the time that the game's clock shows at an instant."""
+def _on_the_clock(moment: str, game: Game) -> str:
+    """Return the SQL of the time that the game's clock shows at an instant; null if it has none.
+
+    An instant near either end of the range has none, which `try_cast` does not catch.
+    """
     if parsing_zone(game) == game.time_zone:
-        return f"CAST({instant} AS TIMESTAMP)"
-    return f"timezone({literal(game.time_zone)}, {instant})"
+        return f"try(CAST({moment} AS TIMESTAMP))"
+    return f"try(timezone({literal(game.time_zone)}, {moment}))"
 
 
 def earliest_date(game: Game) -> dt.date:

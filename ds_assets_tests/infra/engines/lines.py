@@ -57,10 +57,10 @@ def read(lines: list[Line], game: Game, folder: Path) -> list[dict[str, Any]]:
     return read_files([path], game)
 
 
-def read_files(paths: list[Path], game: Game) -> list[dict[str, Any]]:
-    """The events of files of the first day, in order."""
+def read_files(paths: list[Path], game: Game, day: dt.date = START) -> list[dict[str, Any]]:
+    """The events of files that arrived on a day, in order."""
     with duckdb.connect() as connection:
-        files = [RawFile(START, path.name, path) for path in paths]
+        files = [RawFile(day, path.name, path) for path in paths]
         assert create_lines(connection, number_files(files), game, "lines") == []
         query = "SELECT * FROM lines WHERE reason IS DISTINCT FROM '' ORDER BY file, line"
         rows = connection.execute(query)

@@ -164,6 +164,26 @@ def test_a_poisonous_event_is_named_and_other_users_have_their_features(zone: st
     assert [rejected.line for rejected in computed.rejected] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("late_days", [0, 1])
+@pytest.mark.parametrize("is_first_late", [True, False])
+def test_the_latest_value_is_that_of_the_later_instant_when_the_clock_is_set_back(
+    late_days: int, is_first_late: bool
+) -> None:
+    day = dt.date(2026, 11, 1)
+    last = day + dt.timedelta(days=late_days)
+    first_pass = a_line(time="2026-11-01T05:50:00Z", country="first")  # 1:50 in New York
+    second_pass = a_line(time="2026-11-01T06:10:00Z", country="second")  # 1:10
+    lines = [(day, first_pass), (day, second_pass)]
+    if late_days:
+        lines = [(last, first_pass), (day, second_pass)]
+        if not is_first_late:
+            lines = [(day, first_pass), (last, second_pass)]
+    features = event_features(make_game().model_copy(update={"time_zone": "America/New_York"}))
+    by_day = {arrival: [line for of, line in lines if of == arrival] for arrival in (day, last)}
+    (user,) = features.of(by_day, last).users
+    assert user["last_country"] == "second"
+
+
 def test_a_line_over_several_lines_keeps_the_numbers_of_those_after_it() -> None:
     whole = json.dumps(json.loads(a_line("a")), indent=1)
     computed = event_features(make_game()).of({FIRST: [whole, "?"]}, FIRST)

@@ -1,6 +1,7 @@
 """Times in every format, with and without a zone."""
 
 import datetime as dt
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ds_assets_tests.infra.engines.lines import LEAST, START, make_game, read, read_files
+from ds_assets_tests.infra.engines.lines import (
+    LEAST,
+    START,
+    make_game,
+    read,
+    read_files,
+    write_json,
+)
 
 SEOUL: dict[str, Any] = {"time_zone": "Asia/Seoul", "clock_skew_minutes": 1000}
 EVENING = dt.datetime(2026, 2, 1, 20, 0, 0, 123456)  # noqa: DTZ001  (without a zone on purpose)
@@ -132,3 +140,36 @@ def test_a_column_of_numbers_is_read_by_the_format(tmp_path: Path) -> None:
     column = pa.array([1769976000123456])
     logs = {"time_format": "epoch_microseconds"}
     assert read_column(column, tmp_path, logs=logs, **SEOUL) == NEXT_MORNING
+
+
+SET_BACK = {
+    "America/New_York": "2026-11-01T06:00:00",
+    "Europe/Berlin": "2026-10-25T01:00:00",
+    "Australia/Lord_Howe": "2026-04-04T15:00:00",  # by half an hour
+    "America/Havana": "2026-11-01T05:00:00",  # from 1:00 to midnight
+    "America/Sao_Paulo": "2018-02-18T02:00:00",  # from midnight to 23:00
+    "America/Santiago": "2026-04-05T03:00:00",  # likewise
+    "Africa/Casablanca": "2026-02-15T02:00:00",  # for Ramadan
+}
+"""Instants in UTC at which the clock of a zone is set back."""
+
+
+@pytest.mark.parametrize("zone", SET_BACK)
+def test_times_of_a_date_are_in_the_order_of_their_instants(zone: str, tmp_path: Path) -> None:
+    change = dt.datetime.fromisoformat(SET_BACK[zone])
+    instants = [change + dt.timedelta(minutes=20 * n) for n in range(-108, 108)]
+    game = make_game("jsonl", time_zone=zone, first_day=START - dt.timedelta(days=3650))
+    path = tmp_path / "raw"
+    write_json([{**LEAST, "t": f"{instant}Z"} for instant in instants], path)
+    events = read_files([path], game, change.date() + dt.timedelta(days=3))
+    order = [(it["event_date"], it["after_set_back"], it["event_time"]) for it in events]
+    assert order == sorted(set(order))
+    assert {it["reason"] for it in events} == {None}
+    assert sum(it["event_time"] < last["event_time"] for last, it in pairwise(events)) == 1
+
+
+def test_nothing_is_after_the_clock_was_set_back_on_other_days(tmp_path: Path) -> None:
+    game = make_game("jsonl", time_zone="America/New_York")
+    times = [f"{START}T00:10", f"{START}T12:00", "2025-11-03T12:00", "2025-03-09T12:00", "never"]
+    events = read([{"t": time} for time in times], game, tmp_path)
+    assert [it["after_set_back"] for it in events] == [False] * 5
