@@ -5,8 +5,9 @@ and engines are settings (`settings.py`); nothing is computed here.
 """
 
 import datetime as dt
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -85,8 +87,24 @@ AttributeName = Annotated[Name, AfterValidator(_free_name)]
 TargetName = Annotated[Name, AfterValidator(_free_target)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Day = Annotated[dt.date, BeforeValidator(_no_number)]
+EventType = Annotated[str, Field(min_length=1)]
+EventTypes = Annotated[tuple[EventType, ...], Field(min_length=1)]
 FieldPaths = Annotated[Paths, BeforeValidator(read_paths)]
 """The field of a value, or fields in order: the first one with a value counts."""
+
+
+def _read_counted(counted: object) -> object:
+    """Turn a list of types into their names with the types, and a single type into a list."""
+    if isinstance(counted, Mapping):
+        return {name: [it] if isinstance(it, str) else it for name, it in counted.items()}
+    if not isinstance(counted, list | tuple):
+        raise ValueError("must be a list of types, or names with types")  # noqa: TRY004
+    for name in counted:
+        if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
+            raise ValueError(f"{name!r} needs a plain name, as in {{level_up: {name}}}")
+    if len(set(counted)) < len(counted):
+        raise ValueError("list each type once")
+    return {name: [name] for name in counted}
 
 
 class _Part(BaseModel):
@@ -233,8 +251,8 @@ class Events(_Part):
     """Types that take a purchase back: their amount reduces spend, with either sign."""
     sessions: tuple[str, ...] = ()
     """Types that start a session."""
-    counted: tuple[Name, ...] = ()
-    """Types with a count, and therefore features, of their own."""
+    counted: Annotated[Mapping[Name, EventTypes], BeforeValidator(_read_counted)] = {}
+    """Names of counts, and therefore features, of their own, with the types that are counted."""
 
     @field_validator("refunds")
     @classmethod
@@ -244,12 +262,10 @@ class Events(_Part):
             raise ValueError(f"{both[0]} is also in purchases; list it in one of them")
         return refunds
 
-    @field_validator("counted")
-    @classmethod
-    def _are_counted_once(cls, counted: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(counted)) < len(counted):
-            raise ValueError("list each type once")
-        return counted
+    @field_serializer("counted")
+    def _counted_as_written(self, counted: Mapping[str, tuple[str, ...]]) -> object:
+        is_list = all(types == (name,) for name, types in counted.items())
+        return [*counted] if is_list else {name: [*types] for name, types in counted.items()}
 
 
 class Attribute(_Part):
@@ -297,8 +313,8 @@ _FORMS = ("event", "spend_at_least", "inactive")
 class CustomTarget(_Part):
     """A target of the game's own: its population, what makes a user positive, and in which time."""
 
-    event: tuple[Name, ...] | None = None
-    """Types of which at least one event must happen."""
+    event: tuple[EventType, ...] | None = None
+    """Types, or names of `events.counted`, of which at least one event must happen."""
     spend_at_least: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
     """Spend that must be reached, in the currency of the reports."""
     inactive: Literal[True] | None = None
@@ -598,17 +614,29 @@ class Game(_Part):
             "purchases": events.purchases,
             "refunds": events.refunds,
             "sessions": events.sessions,
-            "counted": events.counted,
+            "counted": tuple(kind for types in events.counted.values() for kind in types),
         }
         return {f"events.{key}": types for key, types in lists.items()} | {
-            f"targets.{name}.event": own.event or () for name, own in self.targets.items()
+            f"targets.{name}.event": tuple(
+                kind for it in own.event or () for kind in events.counted.get(it, (it,))
+            )
+            for name, own in self.targets.items()
         }
 
+    def count_name(self, event: str) -> str:
+        """Name of the count of what a target names: a name of `events.counted`, or a type."""
+        counted = self.events.counted
+        named = [name for name, types in counted.items() if types == (event,)]
+        if event in counted or not named:
+            return event if IDENTIFIER.fullmatch(event) else _plain_name_of(event)
+        return named[0]
+
     @property
-    def target_event_types(self) -> tuple[str, ...]:
-        """Event types that targets need, each once, beside those in `events.counted`."""
-        needed = (name for target in self.targets.values() for name in target.event or ())
-        return tuple(dict.fromkeys(name for name in needed if name not in self.events.counted))
+    def target_event_types(self) -> dict[str, str]:
+        """Event types that targets need beside `events.counted`, by name of their count."""
+        needed = (event for target in self.targets.values() for event in target.event or ())
+        names = {self.count_name(event): event for event in needed}
+        return {name: it for name, it in names.items() if name not in self.events.counted}
 
     @property
     def report_currency(self) -> str | None:
@@ -630,6 +658,13 @@ class Game(_Part):
     def maturity_days(self, horizon: int) -> int:
         """Open days after a snapshot until a label over `horizon` of them has matured."""
         return horizon + self.grace_days
+
+
+def _plain_name_of(event: str) -> str:
+    """A name for the count of a type that is not a plain name; other types have other names."""
+    plain = re.sub("[^a-z0-9]+", "_", event.lower()).strip("_")[:32]
+    digest = hashlib.md5(event.encode(), usedforsecurity=False).hexdigest()[:8]
+    return f"type_{plain}_{digest}"
 
 
 class _Loader(yaml.SafeLoader):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.game import CustomTarget, Events, Game, load_game
+from ds_assets.game import IDENTIFIER, CustomTarget, Events, Game, load_game
 from ds_assets.settings import DEMO_GAME
 from ds_assets_tests.core.factories import make_game
 
@@ -202,11 +202,23 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
             {"logs": {"times_without_zone": "KST"}},
             "logs.times_without_zone: found 'KST'; must be the name of a time zone",
         ),
+        (
+            {"events": {"counted": {"Level": "LevelUp"}}},
+            "events.counted.Level.[key]: found 'Level'; use up to 48",
+        ),
+        (
+            {"events": {"counted": {"level_up": []}}},
+            "events.counted.level_up: found []; must have at least one entry",
+        ),
+        (
+            {"events": {"counted": "level_up"}},
+            "events.counted: found 'level_up'; must be a list of types, or names with types",
+        ),
         ({"events": {"activity": []}}, "events.activity: found []; must have at least one entry"),
         ({"events": {"activity": "play"}}, "events.activity: found 'play'; must be a list"),
         (
             {"events": {"counted": ["A b"]}},
-            "events.counted.0: found 'A b'; use up to 48",
+            "events.counted: found ['A b']; 'A b' needs a plain name, as in {level_up: A b}",
         ),
         (
             {"events": {"counted": ["a", "b", "a"]}},
@@ -319,8 +331,8 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
             "targets.a.event: found ['b', 'b']; name one type at least, and each once",
         ),
         (
-            {"targets": {"a": {"event": ["level up"], "horizon": 7}}},
-            "targets.a.event.0: found 'level up'; use up to 48 lower-case letters",
+            {"targets": {"a": {"event": [""], "horizon": 7}}},
+            "targets.a.event.0: found ''; String should have at least 1 character",
         ),
         (
             {"targets": {"a": {"horizon": 7}}},
@@ -364,7 +376,7 @@ def test_a_broken_rule_is_one_line_with_the_key_what_was_found_and_what_is_accep
 def test_all_mistakes_of_a_target_are_shown_at_once_those_of_its_form_too(tmp_path: Path) -> None:
     targets = {
         "a": {"events": ["b"], "horizon": 0},
-        "b": {"event": ["B"], "inactive": True, "horizon": 7},
+        "b": {"event": [""], "inactive": True, "horizon": 7},
     }
     lines = mistakes(LEAST | {"targets": targets}, tmp_path)
     assert [line.split(";")[0].partition(": found ")[0] for line in lines] == [
@@ -555,11 +567,38 @@ def test_no_content_makes_anything_but_a_game_or_a_plain_mistake(
 
 def test_targets_need_the_events_that_are_not_counted_yet_each_once() -> None:
     game = make_game(
-        events=Events(counted=("raid",)),
+        events=Events(counted={"raid": ("raid",)}),
         targets={
             "a": CustomTarget(event=("duel", "raid"), horizon=7),
             "b": CustomTarget(event=("quest", "duel"), horizon=3),
         },
     )
-    assert game.target_event_types == ("duel", "quest")
-    assert make_game().target_event_types == ()
+    assert game.target_event_types == {"duel": "duel", "quest": "quest"}
+    assert make_game().target_event_types == {}
+
+
+def test_a_count_has_a_name_and_types_in_their_own_spelling() -> None:
+    events = Events.model_validate({"counted": {"level_up": "Level Up", "win": ["Win", "win!"]}})
+    assert events.counted == {"level_up": ("Level Up",), "win": ("Win", "win!")}
+    assert Events.model_validate({"counted": ["a", "b"]}).counted == {"a": ("a",), "b": ("b",)}
+
+
+def test_a_target_names_counts_or_types_in_any_spelling() -> None:
+    events = Events.model_validate({"counted": {"level_up": "Level Up", "win": ["Win", "win!"]}})
+    names = ["level_up", "Level Up", "win", "Win", "quest", "Quest", "QUEST!"]
+    target = CustomTarget.model_validate({"event": names, "horizon": 7})
+    game = make_game(events=events, targets={"progress": target})
+    counts = {name: game.count_name(name) for name in names}
+    assert counts["level_up"] == counts["Level Up"] == "level_up"
+    assert counts["win"] == "win"
+    assert counts["quest"] == "quest"
+    assert len(set(counts.values())) == len(names) - 1
+    assert all(IDENTIFIER.fullmatch(name) for name in counts.values())
+    assert list(game.target_event_types.values()) == ["Win", "quest", "Quest", "QUEST!"]
+    named = game.event_types["targets.progress.event"]
+    assert named == ("Level Up", "Level Up", "Win", "win!", "Win", "quest", "Quest", "QUEST!")
+
+
+@given(st.text(min_size=1))
+def test_every_type_has_a_count_with_a_plain_name(event: str) -> None:
+    assert IDENTIFIER.fullmatch(make_game().count_name(event))

@@ -10,7 +10,7 @@ GAME = Game(
     name="Example",
     first_day=dt.date(2026, 1, 1),
     fields=Fields(user_id="user", event_time="time", event_type="type"),
-    events=Events(counted=("level_up",)),
+    events=Events(counted={"level_up": ("level_up",)}),
     properties={"minutes": "minutes"},
     attributes={"country": Attribute(field="country")},
     windows=(7, 28),

@@ -42,7 +42,10 @@ def daily_activity(events: DataFrame, game: Game, engine: Engine) -> DataFrame:
         *(measure.aggregate(f).alias(measure.name) for measure in stored_measures(game)),
         count_activities(game.events, f).alias("activities"),
         *([count_refunds(game.events, f).alias(REFUNDS)] if has_refunds(game) else []),
-        *(count_types((name,), f).alias(f"count_{name}") for name in game.target_event_types),
+        *(
+            count_types((kind,), f).alias(f"count_{name}")
+            for name, kind in game.target_event_types.items()
+        ),
         *(
             latest_attribute(f, name, order, f"attribute_{name}", game).alias(f"last_{name}")
             for name in game.attributes

@@ -83,8 +83,8 @@ def stored_activity_table(game: Game) -> Table:
         is_recent=True,
     )
     counts = (
-        Column(f"count_{name}", "integer", f"Events of type {name}, for targets.")
-        for name in game.target_event_types
+        Column(f"count_{name}", "integer", f"Events of type {kind}, for targets.")
+        for name, kind in game.target_event_types.items()
     )
     own = (refunds,) if has_refunds(game) else ()
     return replace(table, columns=(*table.columns, *own, *counts))

@@ -129,7 +129,7 @@ def stored_measures(game: Game) -> tuple[StoredMeasure, ...]:
             profile=8,
             aggregate=partial(_spend, game.events),
         ),
-        *(_counted_events(name) for name in game.events.counted),
+        *(_counted_events(name, types) for name, types in game.events.counted.items()),
         *(_summed_property(name) for name in game.properties),
     )
 
@@ -178,14 +178,14 @@ def _sum_of_property(name: str, f: Any) -> Any:
     return _total(f, f.col(f"property_{name}"))
 
 
-def _counted_events(name: str) -> StoredMeasure:
+def _counted_events(name: str, types: Sequence[str]) -> StoredMeasure:
     code = f"count_{name}"
     return StoredMeasure(
         code,
         "integer",
-        f"Events of type {name}",
+        f"Events of type {' or '.join(types)}",
         sums_topic(code, counted(f"{spoken(name)} event")),
-        aggregate=partial(count_types, (name,)),
+        aggregate=partial(count_types, types),
     )
 
 

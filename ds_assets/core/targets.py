@@ -42,18 +42,18 @@ class LabelRule:
         measure: A column of `labels.outcomes`, 0 for a user who did nothing.
         at_least: Smallest value that the rule asks for.
         is_negated: Whether users are positive who do not reach it.
-        event_types: Types whose events are counted, for the measure `events`.
+        counts: Names of counts of events, for the measure `events`; see `Game.count_name`.
     """
 
     measure: str
     at_least: float
     is_negated: bool = False
-    event_types: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
 
     @property
     def count_columns(self) -> list[str]:
         """Columns of `user_activity` in which these events are counted."""
-        return [f"count_{name}" for name in self.event_types]
+        return [f"count_{name}" for name in self.counts]
 
 
 @dataclass(frozen=True)
@@ -241,16 +241,16 @@ def _custom_targets(game: Game) -> Iterator[Target]:
         yield Target(
             name,
             declared.horizon,
-            *_form_of(declared),
+            *_form_of(declared, game),
             population=declared.population,
             definition=declared.model_dump_json(exclude_none=True),
             max_fit_rows=MAX_CUSTOM_FIT_ROWS,
         )
 
 
-def _form_of(declared: CustomTarget) -> tuple[LabelRule, Baseline, Wording]:
+def _form_of(declared: CustomTarget, game: Game) -> tuple[LabelRule, Baseline, Wording]:
     if declared.event is not None:
-        return _with_events(declared.event)
+        return _with_events(declared.event, game)
     if declared.spend_at_least is not None:
         return _spending(declared.spend_at_least)
     return _INACTIVE
@@ -282,10 +282,10 @@ _PURCHASE = (
 )
 
 
-def _with_events(types: tuple[str, ...]) -> tuple[LabelRule, Baseline, Wording]:
+def _with_events(types: tuple[str, ...], game: Game) -> tuple[LabelRule, Baseline, Wording]:
     named = " or ".join(types)
     return (
-        LabelRule("events", at_least=1, event_types=types),
+        LabelRule("events", at_least=1, counts=tuple(map(game.count_name, types))),
         Baseline("days_since_active", larger_is_likelier=False),
         Wording(
             outcome=f"at least one {named} event",

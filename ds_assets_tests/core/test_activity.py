@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ds_assets.core.activity import daily_activity, day_totals
 from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
-from ds_assets.game import Events, Game
+from ds_assets.game import CustomTarget, Events, Game
 from ds_assets.infra.engines.duckdb import DuckDBEngine, open_duckdb
 from ds_assets_tests.core.factories import make_game
 
@@ -147,6 +147,16 @@ def test_the_time_of_activity_is_that_of_the_last_event_that_counts_as_such(
 def test_a_refund_gives_no_time_of_activity(engine: DuckDBEngine) -> None:
     row = reduce([an_event("refund", amount=5.0)], engine, a_game(**REFUNDED)).iloc[0]
     assert pd.isna(row["activity_time"])
+
+
+def test_types_in_their_own_spelling_have_counts_with_plain_names(engine: DuckDBEngine) -> None:
+    game = a_game(counted={"fight": ["Battle Won", "battle lost!"]})
+    targets = {"quest": CustomTarget.model_validate({"event": ["Quest Done"], "horizon": 7})}
+    game = game.model_copy(update={"targets": targets})
+    types = ["Battle Won", "battle lost!", "battle_won", "Quest Done", "quest done"]
+    row = reduce([an_event(kind) for kind in types], engine, game).iloc[0]
+    assert row["count_fight"] == 2
+    assert row[f"count_{game.count_name('Quest Done')}"] == 1
 
 
 def test_refunds_are_counted_for_labels_where_amounts_are_known(engine: DuckDBEngine) -> None:

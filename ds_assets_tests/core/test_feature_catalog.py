@@ -9,7 +9,9 @@ from ds_assets.core.feature_catalog import declare_features, find_filling_featur
 from ds_assets.game import Events
 from ds_assets_tests.core.factories import make_game
 
-GAME = make_game(events=Events(counted=("level_up",)), properties={"minutes": "minutes"})
+GAME = make_game(
+    events=Events(counted={"level_up": ("level_up",)}), properties={"minutes": "minutes"}
+)
 FEATURES = {feature.name: feature for feature in declare_features(GAME)}
 
 

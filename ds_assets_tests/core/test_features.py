@@ -35,7 +35,7 @@ NUMBERS = range(LAST_NUMBER + 1)
 GAME = make_game(
     active_days=3,
     windows=(1, 2, 5),
-    events=Events(counted=("stage",)),
+    events=Events(counted={"stage": ("stage",)}),
     properties={"seconds": "seconds"},
 )
 GAME_OF_ONE_LENGTH = GAME.model_copy(update={"active_days": 4, "windows": (2, 4)})

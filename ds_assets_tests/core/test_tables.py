@@ -36,7 +36,9 @@ WORDS = (
 NAMES = st.sampled_from(WORDS)
 GAMES = st.builds(
     make_game,
-    events=st.lists(NAMES, unique=True).map(lambda names: Events(counted=tuple(names))),
+    events=st.lists(NAMES, unique=True).map(
+        lambda names: Events(counted={name: (name,) for name in names})
+    ),
     properties=st.dictionaries(NAMES, st.just("field")),
     attributes=st.dictionaries(
         NAMES,

@@ -26,7 +26,7 @@ from ds_assets_tests.core.factories import make_features, make_game
 from ds_assets_tests.core.models.tree_factories import make_trees
 
 GAME = make_game(
-    events=Events(counted=("battle", "level_up")),
+    events=Events(counted={"battle": ("battle",), "level_up": ("level_up",)}),
     properties={"points": "points", "play_minutes": "minutes"},
 )
 
@@ -373,7 +373,7 @@ def test_two_attributes_never_share_a_code_with_each_other_or_with_other_feature
 ) -> None:
     game = make_game(
         attributes=dict.fromkeys((name, other), Attribute(field="field")),
-        events=Events(counted=("x",)),
+        events=Events(counted={"x": ("x",)}),
         properties={"x": "field"},
     )
     mine, others_code = (code_of(f"last_{name}", game) for name in (name, other))
