@@ -13,6 +13,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from benchmarks.subjects.predict_days import FEATURES, LOGS, MODELS, feature_days
+from ds_assets.closed_days import ClosedDays
 from ds_assets.core import labels
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.features import arrival_days, frame_of_snapshots, user_features
@@ -66,7 +67,7 @@ def main() -> None:
         _print("none", whole, whole, whole)
         for hole in HOLES:
             missing = frozenset(LAST - dt.timedelta(days=back) for back in hole)
-            closed = installation.game.model_copy(update={"closed_days": missing})
+            closed = installation.game.model_copy(update={"closed_days": ClosedDays(missing)})
             _print(
                 ", ".join(map(str, hole)),
                 whole,

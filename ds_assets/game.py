@@ -20,6 +20,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_serializer,
@@ -28,6 +30,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ds_assets.closed_days import NO_CLOSED_DAYS, ClosedDays, read_closed_days
 from ds_assets.errors import InputError, describe_mistakes
 from ds_assets.field_paths import (
     Constant,
@@ -419,8 +422,10 @@ class Game(_Part):
     """First day with logs."""
     last_day: Day | None = None
     """Last day with logs, for a game that has ended."""
-    closed_days: frozenset[Day] = frozenset()
-    """Days on which the game was offline: windows and horizons do not count them."""
+    closed_days: Annotated[
+        ClosedDays, PlainValidator(read_closed_days), PlainSerializer(ClosedDays.as_written)
+    ] = NO_CLOSED_DAYS
+    """Dates and weekdays on which the game was offline: windows and horizons do not count them."""
     time_zone: ZoneName = "UTC"
     """Time zone of the days, and of times without a zone."""
     logs: Logs = Logs()

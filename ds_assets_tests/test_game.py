@@ -102,7 +102,11 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
         ({"first_day": 20260101}, "first_day: found 20260101; write a date, for example"),
         ({"first_day": 0}, "first_day: found 0; write a date, for example 2026-01-31"),
         ({"first_day": True}, "first_day: found True; write a date, for example 2026-01-31"),
-        ({"closed_days": [1]}, "closed_days.0: found 1; write a date, for example 2026-01-31"),
+        (
+            {"closed_days": [1]},
+            "closed_days: found [1]; 1 is no day; write a date such as 2026-01-31, or saturday",
+        ),
+        ({"closed_days": ["Caturday"]}, "closed_days: found ['Caturday']; 'Caturday' is no day"),
         ({"closed_days": 5}, "closed_days: found 5; must be a list"),
         (
             {"last_day": dt.date(2025, 12, 31)},

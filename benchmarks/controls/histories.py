@@ -136,7 +136,7 @@ def read_histories(lake: FolderLake, game: Game, until: dt.date) -> Histories:
         frame[column].to_numpy("datetime64[D]").astype(np.int64)
         for column in ("event_date", "arrival")
     )
-    calendar = Calendar(game.closed_days)
+    calendar = Calendar(game.closed_days.dates)
     user, users = pd.factorize(frame["user_id"], sort=True)
     times = frame["last_time"].to_numpy("datetime64[s]")
     hours = (times - times.astype("datetime64[D]")).astype(np.float64) / 3600

@@ -402,9 +402,9 @@ def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str
     if weekday is not None:
         yield (
             f"snapshots lack {len(data.missing)} days without files, every {weekday} from "
-            f"{data.missing[0]} to {data.missing[-1]}: if the game is always shut then, add the "
-            f"date of each {weekday} to closed_days, as a label window with a day without files "
-            "never matures"
+            f"{data.missing[0]} to {data.missing[-1]}: if the game is always shut then, add "
+            f"{weekday.lower()} to closed_days, as a label window with a day without files never "
+            "matures"
         )
     elif data.missing:
         yield (

@@ -16,7 +16,6 @@ from functools import cache, cached_property
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
 from ds_assets.core.provenance import fingerprint
 from ds_assets.core.targets import BUILT_IN
@@ -306,6 +305,7 @@ def _defaults() -> Mapping[str, Any]:
 
 
 def _find_defaults(model: type[BaseModel], start: str) -> Iterator[tuple[str, Any]]:
+    defaults = model.model_construct().model_dump(mode="json")
     for name, field in model.model_fields.items():
         key, kind = f"{start}{name}", field.annotation
         if get_origin(kind) is dict:
@@ -313,9 +313,8 @@ def _find_defaults(model: type[BaseModel], start: str) -> Iterator[tuple[str, An
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _find_defaults(kind, f"{key}.")
         else:
-            has_default = not field.is_required() and not key.endswith(ANY_NAME)
-            default = field.get_default() if has_default else None
-            yield key, _canonical(key, to_jsonable_python(default))
+            default = None if key.endswith(ANY_NAME) else defaults.get(name)
+            yield key, _canonical(key, default)
 
 
 def _flatten(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:

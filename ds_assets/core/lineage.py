@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ds_assets.closed_days import NO_CLOSED_DAYS, ClosedDays
 from ds_assets.core.cohorts import HISTORY_DAYS
 from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
@@ -48,7 +49,7 @@ class Reads:
     latest: int = 0
     is_history: bool = False
     windows: tuple[int, ...] = ()
-    closed_days: frozenset[dt.date] = frozenset()
+    closed_days: ClosedDays = NO_CLOSED_DAYS
 
     def days(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
         """The days that are read for a day, ascending, given those that are stored."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ds_assets.closed_days import NO_CLOSED_DAYS, ClosedDays
 from ds_assets.core import labels
 from ds_assets.game import CustomTarget, Game, Horizons, Population
 
@@ -127,7 +128,7 @@ class Target:
     active_days: int = 28
     grace: int = 0
     first_day: dt.date = dt.date.min
-    closed_days: frozenset[dt.date] = frozenset()
+    closed_days: ClosedDays = NO_CLOSED_DAYS
     step: int = 7
     user_groups: str = "none"
 

@@ -338,7 +338,7 @@ def test_a_card_names_the_weekday_on_which_there_never_are_files(tmp_path: Path)
     assert card.state == "not_enough_data"
     assert card.reasons[1] == (
         f"snapshots lack 4 days without files, every {shut[0]:%A} from {shut[0]} to {shut[-1]}: if "
-        f"the game is always shut then, add the date of each {shut[0]:%A} to closed_days, as a "
+        f"the game is always shut then, add {f'{shut[0]:%A}'.lower()} to closed_days, as a "
         "label window with a day without files never matures"
     )
     assert card.enough_on is None

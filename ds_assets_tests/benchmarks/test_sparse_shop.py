@@ -55,8 +55,8 @@ def test_nobody_buys_on_the_weekday_on_which_the_shop_is_shut(shop: Path) -> Non
     game = load_game(shop / "game.yaml")
     days = {date.weekday() for date in events_of(shop)["date"]}
     assert days == {0, 1, 2, 3, 4, 6}
-    assert {day.weekday() for day in game.closed_days} == {5}
-    assert len(list((shop / "source").iterdir())) + len(game.closed_days) == OPTIONS.days
+    assert {day.weekday() for day in game.closed_days.dates} == {5}
+    assert len(list((shop / "source").iterdir())) + len(game.closed_days.dates) == OPTIONS.days
 
 
 def test_the_same_seed_makes_the_same_shop(shop: Path, tmp_path: Path) -> None:

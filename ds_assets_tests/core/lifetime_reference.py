@@ -30,7 +30,8 @@ def describe_lifetime(
     """The lifetime features of a user, given all event dates that count."""
 
     def since(first: dt.date, last: dt.date = snapshot) -> int:
-        closed = sum(first < day <= last for day in game.closed_days)
+        days = (first + dt.timedelta(days=n + 1) for n in range((last - first).days))
+        closed = sum(day in game.closed_days for day in days)
         return (last - first).days - closed
 
     active = sorted(day for day, date in dates.items() if date.activities > 0)

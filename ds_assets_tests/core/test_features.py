@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from ds_assets.closed_days import ClosedDays
 from ds_assets.core import features, labels
 from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.engine import DataFrame
@@ -40,7 +41,11 @@ GAME = make_game(
 )
 GAME_OF_ONE_LENGTH = GAME.model_copy(update={"active_days": 4, "windows": (2, 4)})
 GAME_WITH_CLOSED_DAYS = GAME.model_copy(
-    update={"closed_days": frozenset(FIRST_DAY + dt.timedelta(days=n) for n in (2, 5, 7, 8, 40))}
+    update={
+        "closed_days": ClosedDays(
+            frozenset(FIRST_DAY + dt.timedelta(days=n) for n in (2, 5, 7, 8, 40))
+        )
+    }
 )
 SNAPSHOTS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in (2, 6, 7, 8, 9))
 WINDOWED = [it.name for it in declare_features(GAME) if not it.is_of_lifetime]
@@ -256,7 +261,8 @@ def _hours_since_active(aged_rows: list[tuple[Row, int]]) -> float:
 
 
 def _open_days(first: dt.date, last: dt.date, game: Game) -> int:
-    return (last - first).days - sum(first < closed <= last for closed in game.closed_days)
+    days = (first + dt.timedelta(days=n + 1) for n in range((last - first).days))
+    return sum(day not in game.closed_days for day in days)
 
 
 def _sums(
@@ -342,7 +348,7 @@ def test_users_look_after_a_maintenance_as_they_did_before_it(tmp_path: Path) ->
 
 def test_a_maintenance_in_each_week_of_a_year_can_be_planned(tmp_path: Path) -> None:
     closed = frozenset(FIRST_DAY - dt.timedelta(days=7 * n) for n in range(52))
-    stored = World(tmp_path, GAME.model_copy(update={"closed_days": closed}))
+    stored = World(tmp_path, GAME.model_copy(update={"closed_days": ClosedDays(closed)}))
     described = stored.describe([make_row("a", 8)], [day(9)])
     assert [row["days_since_active"] for row in described.values()] == [1]
 

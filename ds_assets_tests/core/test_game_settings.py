@@ -125,6 +125,11 @@ def test_the_order_of_fields_and_what_is_made_of_them_belong_to_the_key_of_the_f
     assert key == "properties.score"
 
 
+def test_weekdays_on_which_a_game_is_closed_belong_to_the_closed_days() -> None:
+    assert changes_to(closed_days=[*COMPLETE["closed_days"], "saturday"]) == ["closed_days"]
+    assert changes_to(closed_days=COMPLETE["closed_days"][::-1]) == []
+
+
 def test_a_currency_may_have_a_dot_in_its_name() -> None:
     (key,) = changes_to(currencies=COMPLETE["currencies"] | {"gems.v2": 0.01})
     assert key == "currencies.gems.v2"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ds_assets.closed_days import ClosedDays
 from ds_assets.core import features, lifetimes
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.lifetimes import find_roll_ups, last_covered_date, newest_roll_up
@@ -36,7 +37,8 @@ from ds_assets_tests.core.test_features import (
 
 LAST = day(150)
 SNAPSHOTS = (day(40), day(61), day(89), day(90), LAST)
-CLOSED = GAME.model_copy(update={"closed_days": frozenset(map(day, (10, 11, 62, 80, 115, 140)))})
+SHUT = ClosedDays(frozenset(map(day, (10, 11, 62, 80, 115, 140))))
+CLOSED = GAME.model_copy(update={"closed_days": SHUT})
 NAMES = [feature.name for feature in declare_features(GAME) if feature.is_of_lifetime]
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ds_assets.closed_days import Closed, ClosedDays
 from ds_assets.core.open_days import (
     add_open_days,
     count_open_days,
@@ -22,13 +23,15 @@ def day(number: int) -> dt.date:
     return FIRST_DAY + dt.timedelta(days=number)
 
 
-CLOSED = st.frozensets(st.integers(-40, 40).map(day), max_size=30)
+DATES = st.frozensets(st.integers(-40, 40).map(day), max_size=30)
+WEEKDAYS = st.frozensets(st.integers(0, 6), max_size=3)
+CLOSED = DATES | st.builds(ClosedDays, DATES, WEEKDAYS)
 COUNTS = st.integers(0, 40)
 NUMBERS = st.integers(-50, 50)
 DAYS = [day(number) for number in range(-45, 45)]
 
 
-def count_open(first: dt.date, last: dt.date, closed: frozenset[dt.date]) -> int:
+def count_open(first: dt.date, last: dt.date, closed: Closed) -> int:
     """Open days after one day, up to and with another, one by one."""
     days = [first + dt.timedelta(days=n + 1) for n in range((last - first).days)]
     return len([it for it in days if it not in closed])
@@ -36,7 +39,7 @@ def count_open(first: dt.date, last: dt.date, closed: frozenset[dt.date]) -> int
 
 @given(first=NUMBERS, count=COUNTS, closed=CLOSED)
 def test_open_days_are_counted_without_the_closed_ones(
-    first: int, count: int, closed: frozenset[dt.date]
+    first: int, count: int, closed: Closed
 ) -> None:
     begin, end = day(first), day(first + count)
     assert count_open_days(begin, end, closed) == count_open(begin, end, closed)
@@ -44,7 +47,7 @@ def test_open_days_are_counted_without_the_closed_ones(
 
 @given(number=NUMBERS, count=COUNTS, closed=CLOSED)
 def test_so_many_open_days_lie_up_to_the_day_that_is_found_and_it_is_open(
-    number: int, count: int, closed: frozenset[dt.date]
+    number: int, count: int, closed: Closed
 ) -> None:
     end = add_open_days(day(number), count, closed)
     assert count_open(day(number), end, closed) == count
@@ -54,7 +57,7 @@ def test_so_many_open_days_lie_up_to_the_day_that_is_found_and_it_is_open(
 
 @given(number=NUMBERS, count=COUNTS, closed=CLOSED)
 def test_so_many_open_days_lie_after_the_day_that_is_found_and_it_is_the_latest(
-    number: int, count: int, closed: frozenset[dt.date]
+    number: int, count: int, closed: Closed
 ) -> None:
     begin = subtract_open_days(day(number), count, closed)
     assert count_open(begin, day(number), closed) == count
@@ -63,7 +66,7 @@ def test_so_many_open_days_lie_after_the_day_that_is_found_and_it_is_the_latest(
 
 @given(number=NUMBERS, ago=COUNTS, closed=CLOSED)
 def test_the_day_from_which_so_many_open_days_have_passed_is_open(
-    number: int, ago: int, closed: frozenset[dt.date]
+    number: int, ago: int, closed: Closed
 ) -> None:
     last_seen = find_open_day(day(number), ago, closed)
     assert last_seen not in closed
@@ -71,9 +74,7 @@ def test_the_day_from_which_so_many_open_days_have_passed_is_open(
 
 
 @given(count=COUNTS, closed=CLOSED)
-def test_the_longest_window_is_as_long_as_one_that_there_is(
-    count: int, closed: frozenset[dt.date]
-) -> None:
+def test_the_longest_window_is_as_long_as_one_that_there_is(count: int, closed: Closed) -> None:
     starts = [day(number) for number in range(-90, 50)]
     lengths = {(add_open_days(start, count, closed) - start).days for start in starts}
     assert max(lengths) == most_days(count, closed)
@@ -82,8 +83,10 @@ def test_the_longest_window_is_as_long_as_one_that_there_is(
 @settings(max_examples=5, derandomize=True)  # each plans a query, over all pairs of days
 @example(closed=frozenset())
 @example(closed=frozenset({day(0)}))
+@example(closed=ClosedDays(weekdays=frozenset({5, 6})))
+@example(closed=ClosedDays(frozenset({day(0), day(9)}), frozenset({2})))
 @given(closed=CLOSED)
-def test_columns_of_an_engine_count_open_days_in_the_same_way(closed: frozenset[dt.date]) -> None:
+def test_columns_of_an_engine_count_open_days_in_the_same_way(closed: Closed) -> None:
     engine = open_duckdb(memory_limit_mb=500, threads=1)
     f = engine.functions
     with (

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from ds_assets.closed_days import ClosedDays
 from ds_assets.core.window_days import (
     count_window_days,
     find_distorting_days,
@@ -42,7 +43,7 @@ def test_closed_days_are_not_expected() -> None:
 
 def test_the_missing_days_are_those_in_which_a_user_can_be_active() -> None:
     assert find_missing_active_days(day(20), days(20, 18, 16, 14), GAME) == days(17, 19)
-    closed = GAME.model_copy(update={"closed_days": frozenset(days(17, 19))})
+    closed = GAME.model_copy(update={"closed_days": ClosedDays(frozenset(days(17, 19)))})
     assert find_missing_active_days(day(20), days(20, 18, 16, 14), closed) == days(15)
 
 
@@ -58,6 +59,6 @@ def test_two_of_the_three_days_before_are_too_many(
 
 
 def test_closed_days_do_not_distort_but_reach_back_further() -> None:
-    closed = GAME.model_copy(update={"closed_days": frozenset(days(18, 19))})
+    closed = GAME.model_copy(update={"closed_days": ClosedDays(frozenset(days(18, 19)))})
     assert find_distorting_days(day(20), days(20, 17, 16, 15), closed) == []
     assert find_distorting_days(day(20), days(20, 17), closed) == days(15, 16)

@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+from ds_assets.closed_days import ClosedDays
 from ds_assets.game import Fields, Game
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.retention import Retention, remove_expired_days
@@ -14,7 +15,7 @@ DAYS = [dt.date(2026, 1, number) for number in range(1, 8)]
 GAME = Game(
     name="game",
     first_day=DAYS[0],
-    closed_days=frozenset([DAYS[5]]),
+    closed_days=ClosedDays(frozenset([DAYS[5]])),
     fields=Fields(user_id="u", event_time="t", event_type="e"),
 )
 

@@ -4,7 +4,7 @@ Scope: which model gives which column; where models and features come from is el
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ds_assets.closed_days import NO_CLOSED_DAYS, Closed, ClosedDays
 from ds_assets.core.cards import ModelFiles, read_card
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_GROUP
@@ -32,7 +33,7 @@ from ds_assets.core.models.inference.onnx_model import (
     probabilities,
 )
 from ds_assets.core.models.learning.early_model import EarlyCard, predict_early
-from ds_assets.core.open_days import find_open_day
+from ds_assets.core.open_days import count_open_days, find_open_day
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, EXPECTED_SPEND, SPEND_HIGH, SPEND_LOW, Target
 from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
@@ -171,7 +172,7 @@ class Predictor:
 
     days: tuple[DayFiles, ...]
     declared: tuple[FeatureColumn, ...]
-    closed_days: frozenset[dt.date] = frozenset()
+    closed_days: ClosedDays = NO_CLOSED_DAYS
 
     def __call__(self, features: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Predict a batch: the columns of user_features, and `dt`, their day."""
@@ -247,7 +248,7 @@ def predict(
     features: pd.DataFrame,
     models: DayModels,
     declared: Iterable[FeatureColumn],
-    closed_days: Collection[dt.date] = (),
+    closed_days: Closed = NO_CLOSED_DAYS,
 ) -> pd.DataFrame:
     """Predict for each user of a features frame.
 
@@ -344,7 +345,7 @@ def target_columns(predicted: Mapping[str, TargetPredictions]) -> dict[str, Any]
 
 
 def last_seen(
-    ago: Iterable[float], as_of: dt.date, closed_days: Collection[dt.date] = ()
+    ago: Iterable[float], as_of: dt.date, closed_days: Closed = NO_CLOSED_DAYS
 ) -> list[dt.date | None]:
     """Day on which each user was last active; none where no such day can be.
 
@@ -353,7 +354,7 @@ def last_seen(
         as_of: The day from which they count.
         closed_days: The closed days.
     """
-    longest = as_of.toordinal() - len(closed_days)
+    longest = count_open_days(dt.date.min, as_of, closed_days)
     return [
         find_open_day(as_of, int(days), closed_days) if 0 <= days < longest else None
         for days in ago

@@ -9,7 +9,7 @@ Scope: reading and encoding users one by one, and predicting for them.
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ds_assets.closed_days import NO_CLOSED_DAYS, Closed
 from ds_assets.core.attribute_texts import shorten
 from ds_assets.core.encoding import (
     CLUSTER,
@@ -111,7 +112,7 @@ class OnlineScorer:
         models: DayModels,
         declared: Iterable[FeatureColumn],
         targets: Iterable[Target] = (),
-        closed_days: Collection[dt.date] = (),
+        closed_days: Closed = NO_CLOSED_DAYS,
     ) -> None:
         self.models, self._declared = models, tuple(declared)
         self._closed_days = closed_days
