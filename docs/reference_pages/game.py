@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import ds_assets.game
-from ds_assets.core.game_settings import ANY_NAME, describe_key
+from ds_assets.core.game_settings import ANY_NAME, describe_key, list_keys
 from ds_assets.game import Game
 from reference_pages.markdown import WRITTEN, code, describe_type, json_text, read_meanings
 
@@ -64,7 +64,9 @@ def _walk(
     model: Mapping[str, Any], start: str, parts: Mapping[str, Any], meanings: Mapping[str, str]
 ) -> Iterator[Key]:
     for name, schema in model["properties"].items():
-        key, values = f"{start}{name}", schema.get("additionalProperties")
+        key = f"{start}{name}"
+        # A declared key is a whole, though names may stand in it.
+        values = None if key in list_keys() else schema.get("additionalProperties")
         part = parts.get((values or schema).get("$ref", "").rpartition("/")[2])
         if values:
             key = f"{key}.{ANY_NAME}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import json
 import lzma
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from backports import zstd
 from pyarrow import parquet
 
 from ds_assets.assets import cohorts, predictions, user_activity, user_features
+from ds_assets.closed_days import ClosedDays, read_closed_days
 from ds_assets.core import features, labels, lifetimes
 from ds_assets.core.game_tables import stored_activity_table, user_activity_table
+from ds_assets.core.open_days import open_days_between
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.spark import SparkEngine, open_spark
@@ -361,3 +364,86 @@ def test_other_formats_are_read_the_same(
     for expected, table in zip(*tables, strict=True):
         assert len(expected) > 0
         assert_same(table, expected, 1e-9, log_format)
+
+
+SET_BACK = dt.date(2026, 11, 1)
+"""A day on which the clock in New York is set back from 2:00 to 1:00, at 6:00 in UTC."""
+
+
+@pytest.mark.parametrize("log_format", ["jsonl", "parquet"])
+def test_keys_texts_of_json_several_fields_and_a_clock_that_is_set_back_are_read_the_same(
+    log_format: str, played: Installation, tmp_path: Path
+) -> None:
+    game = make_game(
+        logs={"format": log_format, "time_format": "epoch_microseconds"},
+        fields={
+            "user_id": ["user", "device"],
+            "event_time": "time",
+            "event_type": {"joined": ["kind", "name"]},
+            "amount": {"product": ["json(payload).quantity", "price"]},
+        },
+        events={"purchases": ["buy:Gem Pack"], "counted": {"gems": "buy:Gem Pack"}},
+        targets={"quest": {"event": ["Quest Done"], "horizon": 7}},
+        attributes={"level": {"field": "params[level]", "type": "number"}},
+        time_zone="America/New_York",
+    )
+    change = int(dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC).timestamp())
+    rows: list[dict[str, Any]] = [
+        {
+            "user": user,
+            "device": f"d{minutes}",
+            "time": (change + 60 * minutes) * 1_000_000,
+            "kind": kind,
+            "name": name,
+            "payload": payload,
+            "price": 1.5,
+            "params": [{"key": "level", "value": {"int_value": level, "string_value": None}}],
+        }
+        for user, minutes, kind, name, payload, level in [
+            ("u", -10, "buy", "Gem Pack", '{"quantity": 3}', 5),
+            ("u", 10, None, "Quest Done", "", 6),
+            ("u", 300, "x", None, None, None),
+            (None, 0, "buy", "Gem Pack", '{"quantity": 1}', 1),
+            ("v", 0, "buy", "Gem Pack", '{"quantity": ', 1),
+        ]
+    ]
+    path = tmp_path / "rows"
+    if log_format == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    installation = Installation(tmp_path)
+    installation.lake.write(f"{day_folder(RAW, SET_BACK)}/a.{log_format}", path.read_bytes())
+    spark = SparkEngine(local_session(tmp_path / "conf"), f"file://{installation.settings.lake}")
+    tables: list[list[pa.Table]] = []
+    for engine in (played.engine, spark):
+        user_activity.materialize_days([SET_BACK], installation.lake, engine, game)
+        tables.append([stored(name, SET_BACK, installation) for name in TABLES[:2]])
+    for expected, table in zip(*tables, strict=True):
+        assert_same(table, expected, 1e-9, log_format)
+    activity, quarantine = (table.to_pylist() for table in tables[0])
+    assert [row["reason"] for row in quarantine] == ["the text in payload is broken JSON"]
+    device, user = activity
+    assert (device["user_id"], device["spend"]) == ("d0", 1.5)
+    assert (user["spend"], user["count_gems"], user["last_level"]) == (4.5, 1, 6)
+    assert user[f"count_{game.count_name('Quest Done')}"] == 1
+    assert user["after_set_back"]
+
+
+def test_open_days_are_counted_the_same_with_closed_weekdays(
+    played: Installation, tmp_path: Path
+) -> None:
+    closed = read_closed_days(["saturday", "wednesday", day(5), day(20)])
+    counts = []
+    for engine in (played.engine, SparkEngine(local_session(tmp_path / "conf"), "file:///tmp")):
+        f = engine.functions
+        with engine.values([(day(n),) for n in range(40)], "last date") as days:
+            first = f.lit(str(day(-3))).cast("date")
+            number = open_days_between(f, first, f.col("last"), closed).alias("number")
+            rows = engine.to_pandas(days.select("last", number)).sort_values("last")
+        counts.append(rows["number"].tolist())
+    assert counts[0] == counts[1] == [open_between(day(-3), day(n), closed) for n in range(40)]
+
+
+def open_between(first: dt.date, last: dt.date, closed: ClosedDays) -> int:
+    return (last - first).days - closed.count(first, last)

@@ -134,11 +134,11 @@ def _untyped(json: str) -> str:
     """Return the SQL of the text of JSON, which may be an object with the value under its type."""
     paths = ", ".join(f"'$.{name}'" for name in _TYPED)
     of_types = f"list_filter(json_extract_string(v, [{paths}]), lambda t: t IS NOT NULL)[1]"
-    has_types = f"list_has_any(json_keys(v), {[*_TYPED]})"
+    has_types = " OR ".join(f"contains(v, '\"{name}\":')" for name in _TYPED)
     return _let(
         "v",
         json,
-        f"CASE WHEN starts_with(v, '{{') AND {has_types} THEN {of_types} "
+        f"CASE WHEN starts_with(v, '{{') AND ({has_types}) THEN {of_types} "
         "ELSE json_extract_string(v, '$') END",
     )
 
