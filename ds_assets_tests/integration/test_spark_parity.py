@@ -241,13 +241,13 @@ def test_the_game_holds_every_kind_of_mess(by_duckdb: Installation) -> None:
     assert WITHOUT_LOGS not in by_duckdb.lake.days("user_activity")
     report = read_report(MESSY_DAY, by_duckdb.lake)
     assert report is not None
-    assert report.files == 7
+    assert report.files == 9
     assert report.duplicates > 40
     assert report.left_out_lines > 10
     refunds = stored("user_activity", MESSY_DAY, by_duckdb)["refunds"]
     assert sum(refunds.to_pylist()) > 0
     assert len(report.quarantined) >= 10
-    assert sum("damaged" in reason for reason in report.quarantined) == 2
+    assert sum("damaged" in reason for reason in report.quarantined) == 3
     assert len(report.quarantined_types) > 1
     probabilities = stored("predictions", LAST, by_duckdb)["churn_probability"]
     assert len(probabilities) > 100
