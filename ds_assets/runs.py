@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import socket
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,17 @@ from typing import Literal, Protocol, TypeAlias
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.execution.api import execute_run
+from dagster._core.execution.job_execution_result import JobExecutionResult
 from dagster._core.execution.plan.objects import StepFailureData
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES
@@ -51,6 +62,8 @@ _REFRESHED = (
 
 All activity comes before lifetimes and features, and all features before models, which learn from
 many days."""
+CODE_LOCATION = "ds_assets"
+"""Name of the code location in `workspace.yaml` and `pyproject.toml`."""
 PROCESS = "ds_assets/process"
 """Tag with the machine and the process of a run."""
 RUN_ID = "Run id: "
@@ -142,19 +155,30 @@ def materialize_days(
     if observer:
         days = (last - first).days + 1
         instance.add_event_listener(run_id, _step_listener(observer, days))
-    result = job.execute_in_process(
-        instance=instance,
+    # `execute_in_process` makes runs without a code location, which the overview of the UI lacks.
+    run = instance.create_run_for_job(
+        job_def=job.get_subset(asset_selection=set(keys)),
         run_id=run_id,
-        asset_selection=keys,
+        asset_selection=frozenset(keys),
         tags={RANGE_START: str(first), RANGE_END: str(last), PROCESS: _process(os.getpid())},
         # The caller reports; the run's log is stored with the instance.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        raise_on_error=False,
+        remote_job_origin=_origin_of(job.name),
     )
+    result = execute_run(InMemoryJob(job), run, instance)
     if not result.success:
         kind = Unavailable if _lacked_a_server(result) else InputError
         raise kind("\n".join([*_failures(result), f"{RUN_ID}{result.run_id}"]))
     return _left_out(result)
+
+
+def _origin_of(job: str) -> RemoteJobOrigin:
+    """Where the UI finds a job: in the code location of `workspace.yaml`."""
+    target = LoadableTargetOrigin(
+        executable_path=sys.executable, module_name=f"{CODE_LOCATION}.definitions"
+    )
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, CODE_LOCATION)
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
 
 
 def materialize_ranges(
@@ -331,7 +355,7 @@ def refuse_other_days(defs: dg.Definitions, first: dt.date, last: dt.date) -> No
         )
 
 
-def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
+def _left_out(result: JobExecutionResult) -> list[str]:
     """Reason of the first asset that left out each day; downstream assets only repeat it."""
     reasons: dict[str | None, str] = {}
     for event in result.all_events:
@@ -344,7 +368,7 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[str]:
     return list(dict.fromkeys(reasons.values()))
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+def _failures(result: JobExecutionResult) -> list[str]:
     """A sentence for each failed check, step and resource; one that repeats another is left out.
 
     Checks that only warn stop nothing, and are left out.
@@ -384,12 +408,12 @@ def _describe_step(data: StepFailureData) -> str:
     return _describe(_root_cause(data.error)) if data.error else data.error_display_string
 
 
-def _lacked_a_server(result: dg.ExecuteInProcessResult) -> bool:
+def _lacked_a_server(result: JobExecutionResult) -> bool:
     names = _class_names(Unavailable) - _class_names(InputError)
     return any(error.cls_name in names for error in _errors(result))
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
+def _errors(result: JobExecutionResult) -> list[SerializableErrorInfo]:
     """Errors that steps and resources raised, without those that Dagster wraps them in."""
     steps = [data.error for data in _step_failures(result) if not data.user_failure_data]
     resources = [
@@ -400,7 +424,7 @@ def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
     return [_root_cause(error) for error in (*steps, *resources) if error]
 
 
-def _step_failures(result: dg.ExecuteInProcessResult) -> list[StepFailureData]:
+def _step_failures(result: JobExecutionResult) -> list[StepFailureData]:
     return [
         event.step_failure_data
         for event in result.all_events

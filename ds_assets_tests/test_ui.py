@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from ds_assets.errors import InputError
 from ds_assets.local_servers.process import free_port
+from ds_assets.runs import open_instance
 from ds_assets.ui import HOST, start_ui
 from ds_assets_tests.assets.factories import LAST, finished
 
@@ -29,6 +30,8 @@ CODE_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { na
 } } } }"""
 DEFAULT_CONFIG = """query($selector: PipelineSelector!) {
     runConfigSchemaOrError(selector: $selector) { ... on RunConfigSchema { rootDefaultYaml } } }"""
+RUNS = """{ runsOrError(filter: {pipelineName: "__ASSET_JOB"}) { ... on Runs { results {
+    jobName status repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
 LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status } }
@@ -92,6 +95,11 @@ def wait_for(happened: Any, log: Path) -> None:
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     copy = finished().copy(tmp_path_factory.mktemp("ui") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        with open_instance(copy.home) as instance:
+            copy.run(LAST, assets=["cohorts"], instance=instance)
+        patch.delenv("DAGSTER_HOME")
     running = Ui(copy.home)
     try:
         yield running
@@ -104,6 +112,15 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 def test_the_ui_has_one_code_location(ui: Ui) -> None:
     (entry,) = ui.ask(CODE_LOCATIONS)["workspaceOrError"]["locationEntries"]
     assert entry == {"name": "ds_assets", "locationOrLoadError": {"name": "ds_assets"}}
+
+
+def test_the_overview_has_the_runs_of_the_command_line(ui: Ui) -> None:
+    runs = ui.ask(RUNS)["runsOrError"]["results"]
+    assert runs
+    origin = {"repositoryName": "__repository__", "repositoryLocationName": "ds_assets"}
+    for run in runs:
+        assert (run["jobName"], run["status"]) == ("__ASSET_JOB", "SUCCESS")
+        assert run["repositoryOrigin"] == origin
 
 
 def test_no_launchpad_shows_a_resource_or_a_secret(ui: Ui) -> None:
