@@ -3,6 +3,7 @@
 Scope: the processes. Their instance is opened by `runs`.
 """
 
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from ds_assets.errors import InputError
 
 HOST = "127.0.0.1"
 """The UI has no sign-in, so only this machine connects to it."""
+_INTERRUPTED = (0, -signal.SIGINT, 128 + signal.SIGINT)
+"""Exit codes of the UI after SIGINT."""
 _WORKSPACE = Path(__file__).with_name("workspace.yaml")
 
 
@@ -33,16 +36,18 @@ def start_ui(port: int) -> subprocess.Popen[bytes]:
 
 
 def serve_ui(port: int) -> None:
-    """Serve the UI until Ctrl-C.
+    """Serve the UI until Ctrl-C or SIGTERM.
 
     Raises:
         InputError: the port is in use, or the UI ended by itself.
     """
     ui = start_ui(port)
+    # Ctrl-C reaches all processes of the terminal; SIGTERM reaches this one alone.
+    signal.signal(signal.SIGTERM, lambda *_: ui.send_signal(signal.SIGINT))
     print(f"The Dagster UI will be at http://{HOST}:{port}, until Ctrl-C.", flush=True)  # noqa: T201
     try:
         code = ui.wait()
     except KeyboardInterrupt:
-        ui.wait()
-        return
-    raise InputError(f"the UI ended with code {code}; its messages are above")
+        code = ui.wait()
+    if code not in _INTERRUPTED:
+        raise InputError(f"the UI ended with code {code}; its messages are above")
