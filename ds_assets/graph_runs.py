@@ -38,6 +38,7 @@ from ds_assets.runs import (
 )
 
 CLUSTERS = "clusters"
+_A_DAY, _A_WEEK = dt.timedelta(days=1), dt.timedelta(weeks=1)
 _COLLECTED = dg.AssetSelection.assets(RAW_LOGS, ACTIVITY)
 _SNAPSHOTS = dg.AssetSelection.assets(LIFETIMES, FEATURES)
 _CLUSTERED_SNAPSHOTS = dg.AssetSelection.assets(LIFETIMES, FEATURES, CLUSTERS)
@@ -88,7 +89,7 @@ class GraphRunner:
         """Materialize a range of days, what it makes outdated, and outcomes that are due.
 
         Days before it whose logs were never read are collected and read first: features look back
-        on them.
+        on them. So are the snapshots before it that its models learn from.
 
         Raises:
             InputError: the game has no such days, or a run failed.
@@ -96,6 +97,7 @@ class GraphRunner:
         """
         earlier = [day for day in find_unread_days(self.installation, last) if day < first]
         left_out = self._materialize_apart(_COLLECTED, earlier)
+        left_out += self._materialize_snapshots(_list_days(first, last), first - _A_DAY)
         left_out += self._materialize(DAILY, first, last)
         refreshed = self._refresh(last)
         return GraphRun(earlier, left_out, refreshed, self._compare_outcomes())
@@ -104,7 +106,7 @@ class GraphRunner:
         """Materialize a day with its models, and of the days before only what these are made from.
 
         That is the activity of all days, and features and clusters of the snapshots that models of
-        the day learn from. A later run of the days between makes the rest.
+        the day learn from.
 
         Raises:
             InputError: the game has no such day, or the run of the day failed.
@@ -112,26 +114,36 @@ class GraphRunner:
         """
         unread = find_unread_days(self.installation, day)
         left_out = self._materialize_apart(_COLLECTED, sorted({*unread, day}))
-        left_out += self._materialize_snapshots(day)
+        left_out += self._materialize_snapshots([day], day)
         left_out += self._materialize(PREDICTED, day, day)
         earlier = [it for it in unread if it != day]
         return GraphRun(earlier, left_out, self._refresh(day), self._compare_outcomes())
 
-    def _materialize_snapshots(self, day: dt.date) -> list[str]:
-        """Materialize those days before a day that its models are made from."""
+    def prepare_next_days(self, day: dt.date) -> list[str]:
+        """Materialize the snapshots up to a day that models of the week after it learn from.
+
+        They are of other days of the week than those of the day's own models.
+
+        Returns:
+            A sentence for each reason why days were left out.
+        """
+        return self._materialize_snapshots(_list_days(day + _A_DAY, day + _A_WEEK), day)
+
+    def _materialize_snapshots(self, days: Sequence[dt.date], until: dt.date) -> list[str]:
+        """Materialize those days, up to one of them, that the models of some days are made from."""
         game, lake = self._game, self._lake
-        stored = [it for it in open_records(game, lake).usable_days(ACTIVITY) if it <= day]
-        latest = find_latest_snapshots(day, stored, game)
+        stored = [it for it in open_records(game, lake).usable_days(ACTIVITY) if it <= until]
+        latest = {it for day in days for it in find_latest_snapshots(day, stored, game)}
         left_out = self._materialize_apart(_SNAPSHOTS, self._without_current(FEATURES, latest))
         # How many snapshots a model learns from depends on the users of the latest.
-        wanted = find_days_behind(day, stored, lake, game)
+        wanted = {it for day in days for it in find_days_behind(day, stored, lake, game)}
         return left_out + self._materialize_apart(
             _CLUSTERED_SNAPSHOTS, self._without_current(CLUSTERS, wanted)
         )
 
-    def _without_current(self, asset: str, days: Sequence[dt.date]) -> list[dt.date]:
+    def _without_current(self, asset: str, days: Collection[dt.date]) -> list[dt.date]:
         current = open_records(self._game, self._lake).current_days(asset)
-        return [day for day in days if day not in current]
+        return sorted(day for day in days if day not in current)
 
     def _materialize(self, assets: dg.AssetSelection, first: dt.date, last: dt.date) -> list[str]:
         ranges = [(first, last)]
@@ -158,7 +170,7 @@ class GraphRunner:
         repeating = _find_repeating_days(game, lake)
         for days in split_into_runs(repeating, lambda _: 0):
             self._materialize(dg.AssetSelection.assets(ACTIVITY), days[0], days[-1])
-        first_later = min([last + dt.timedelta(days=1), *repeating])
+        first_later = min([last + _A_DAY, *repeating])
         last_later = max([last, *repeating]) + dt.timedelta(days=game.lookback_days)
         later = between(find_outdated_days(FEATURES, game, lake), first_later, last_later)
         for days in split_into_runs(later, lambda _: 0):
@@ -173,6 +185,10 @@ class GraphRunner:
         return due
 
 
+def _list_days(first: dt.date, last: dt.date) -> list[dt.date]:
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+
+
 def _find_repeating_days(game: Game, lake: Lake) -> list[dt.date]:
     """Find the days whose `user_activity` repeats events of a day that was made after them."""
     recorded = open_records(game, lake).recorded_days(ACTIVITY)
@@ -184,8 +200,7 @@ def find_unread_days(installation: Installation, last: dt.date) -> list[dt.date]
     """Find the days up to a day with logs, in the source or the lake, that were never read."""
     game, lake = installation.game, installation.lake()
     records = open_records(game, lake)
-    first = max(game.first_day, records.first_kept_day)
-    days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    days = _list_days(max(game.first_day, records.first_kept_day), last)
     in_lake, in_source = {*lake.days(RAW)}, {*_folders(installation).find_days(days)}
     unread = (day for day in days if day not in records.recorded_days(ACTIVITY))
     return [

@@ -98,6 +98,22 @@ def test_everything_that_is_planned_is_done(last_only: Installation, steps: Step
     assert len(features) < 16
 
 
+def test_models_of_the_next_days_learn_from_as_many_snapshots_as_in_a_run_over_all_days(
+    last_only: Installation, tmp_path: Path
+) -> None:
+    installation = last_only.copy(tmp_path)
+    with dg.DagsterInstance.ephemeral() as instance:
+        runner = GraphRunner(installation.defs, installation.installed, instance, Steps())
+        assert runner.prepare_next_days(LAST) == []
+    stored = installation.lake.days("clusters")
+    for target in targets_of(installation.game).values():
+        for later in range(1, 8):
+            next_day = LAST + dt.timedelta(days=later)
+            wanted = list_snapshots(target, next_day, installation.game)
+            assert {it for it in wanted if it <= LAST} <= {*stored}
+    assert sorted(installation.delivered()) == [LAST]
+
+
 def test_a_run_of_all_days_afterwards_ends_like_one_that_had_no_last_day_before(
     last_only: Installation, tmp_path: Path
 ) -> None:

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import time
+from collections.abc import Iterable
 from typing import Annotated
 
+import dagster as dg
 import typer
 
 from ds_assets.core.day_ranges import list_ranges
-from ds_assets.core.game_settings import ACTIVITY, FEATURES
 from ds_assets.definitions import build_defs
 from ds_assets.errors import NEEDS_A_PERSON, InputError
 from ds_assets.graph_runs import GraphRun, GraphRunner, find_newest_day, find_unread_days
@@ -53,9 +54,10 @@ def run(
     days = [first_day + dt.timedelta(days=n) for n in range((last_day - first_day).days + 1)]
     summary = summarize(installation, time.monotonic() - started, {*done.collected, *days})
     print_summary(summary, installation.settings.places())
+    left_out = done.left_out
     if only_last:
-        _name_days_to_follow(installation, last_day)
-    if done.left_out or summary.refused:
+        left_out += _prepare_next_days(installation, defs, last_day)
+    if left_out or summary.refused:
         raise typer.Exit(NEEDS_A_PERSON)
 
 
@@ -92,22 +94,24 @@ def _announce_earlier_days(
         typer.echo(f"the logs of {days} are read first: {why}", err=True)
 
 
-def _name_days_to_follow(installation: Installation, day: dt.date) -> None:
-    """Name the days before a day that models of the days after it learn from."""
-    records = open_records(installation.game, installation.lake())
-    days = records.usable_days(ACTIVITY).keys() - records.usable_days(FEATURES).keys()
-    if before := sorted(it for it in days if it < day):
-        typer.echo(
-            f"\nnext: `ds-assets run {before[0]} {before[-1]}`, as models of the days to "
-            "come learn from the features of these days"
-        )
+def _prepare_next_days(installation: Installation, defs: dg.Definitions, day: dt.date) -> list[str]:
+    """Make what models of the next days learn from, once the day itself is delivered."""
+    typer.echo(f"\n{day} is delivered; what models of the next days learn from follows", err=True)
+    with open_instance(installation.settings.home) as instance, open_progress() as progress:
+        left_out = GraphRunner(defs, installation, instance, progress).prepare_next_days(day)
+    _name_left_out(left_out)
+    return left_out
 
 
 def _report(done: GraphRun) -> None:
-    for sentence in done.left_out:
-        typer.echo(f"left out: {sentence}", err=True)
+    _name_left_out(done.left_out)
     if done.refreshed:
         typer.echo(f"made again, as they look back on these days: {describe_days(done.refreshed)}")
     if done.compared:
         days = list_ranges(done.compared)
         typer.echo(f"compared with what happened afterwards: predictions of {days}")
+
+
+def _name_left_out(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"left out: {sentence}", err=True)

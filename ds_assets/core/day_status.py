@@ -203,7 +203,7 @@ def find_next(days: Sequence[DayStatus], *, has_daemon: bool) -> Iterator[str]:
     if only_read:
         yield (
             f"`ds-assets run {_span(only_read)}` would predict {_count(only_read)} of which only "
-            "the logs are read; models of the days to come learn from their features"
+            "the logs are read, to compare more predictions with outcomes"
         )
     yield from _describe_outcomes(days)
 

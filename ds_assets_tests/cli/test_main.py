@@ -473,7 +473,7 @@ def test_only_the_newest_day_is_predicted_of_the_whole_history(shell: Shell) -> 
     assert f"the logs of {START} to {day(1)} are read first: models learn from them" in err
     assert f"{day(1)} is refused by the checks" in out
     assert f"predicted as of {day(2)}, 1 day delivered" in out
-    assert f"next: `ds-assets run {START} {START}`" in out
+    assert f"{day(2)} is delivered; what models of the next days learn from follows" in err
     assert installation.lake.days("user_activity") == [START, day(1), day(2)]
     assert sorted(installation.delivered()) == [day(2)]
 

@@ -123,6 +123,6 @@ def test_days_of_which_only_the_logs_are_read_can_be_predicted_by_a_command() ->
     assert list(find_next([*days, finished_day(3)], has_daemon=True)) == [
         (
             "`ds-assets run 2026-01-01 2026-01-03` would predict 3 days of which only the logs are "
-            "read; models of the days to come learn from their features"
+            "read, to compare more predictions with outcomes"
         )
     ]
