@@ -19,7 +19,7 @@ from dagster import DagsterEventType
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
-from dagster._core.execution.job_execution_result import JobExecutionResult
+from dagster._core.execution.execution_result import ExecutionResult
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -355,7 +355,7 @@ def refuse_other_days(defs: dg.Definitions, first: dt.date, last: dt.date) -> No
         )
 
 
-def _left_out(result: JobExecutionResult) -> list[str]:
+def _left_out(result: ExecutionResult) -> list[str]:
     """Reason of the first asset that left out each day; downstream assets only repeat it."""
     reasons: dict[str | None, str] = {}
     for event in result.all_events:
@@ -368,7 +368,7 @@ def _left_out(result: JobExecutionResult) -> list[str]:
     return list(dict.fromkeys(reasons.values()))
 
 
-def _failures(result: JobExecutionResult) -> list[str]:
+def _failures(result: ExecutionResult) -> list[str]:
     """A sentence for each failed check, step and resource; one that repeats another is left out.
 
     Checks that only warn stop nothing, and are left out.
@@ -408,12 +408,12 @@ def _describe_step(data: StepFailureData) -> str:
     return _describe(_root_cause(data.error)) if data.error else data.error_display_string
 
 
-def _lacked_a_server(result: JobExecutionResult) -> bool:
+def _lacked_a_server(result: ExecutionResult) -> bool:
     names = _class_names(Unavailable) - _class_names(InputError)
     return any(error.cls_name in names for error in _errors(result))
 
 
-def _errors(result: JobExecutionResult) -> list[SerializableErrorInfo]:
+def _errors(result: ExecutionResult) -> list[SerializableErrorInfo]:
     """Errors that steps and resources raised, without those that Dagster wraps them in."""
     steps = [data.error for data in _step_failures(result) if not data.user_failure_data]
     resources = [
@@ -424,7 +424,7 @@ def _errors(result: JobExecutionResult) -> list[SerializableErrorInfo]:
     return [_root_cause(error) for error in (*steps, *resources) if error]
 
 
-def _step_failures(result: JobExecutionResult) -> list[StepFailureData]:
+def _step_failures(result: ExecutionResult) -> list[StepFailureData]:
     return [
         event.step_failure_data
         for event in result.all_events
