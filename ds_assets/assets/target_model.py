@@ -152,13 +152,15 @@ def update(
                 look: {snapshot: outcomes[look][snapshot] for snapshot in snapshots}
                 for look, snapshots in looks.items()
             }
-            absent = _find_absent_days(target, wanted[day], stored, features_days, game)
+            absent = _find_absent_days(target, wanted[day], stored, game)
+            unfeatured = (it for it in wanted[day] if it in stored and it not in features_days)
             data = replace(
                 _label_snapshots(target, day, spend, features, lake, game),
                 wanted=tuple(wanted[day]),
                 uncounted=tuple(it for it in uncounted if it <= day),
                 missing=tuple(it for it in absent if it not in refused),
                 refused=tuple(it for it in absent if it in refused),
+                unfeatured=tuple(unfeatured),
             )
             logged_days = sum(it <= day for it in stored)
             early = partial(_read_early, target, day, logged_days, features_days, features)
@@ -206,19 +208,15 @@ def _find_uncounted_days(
 
 
 def _find_absent_days(
-    target: Target,
-    snapshots: Iterable[dt.date],
-    activity: Container[dt.date],
-    features: Container[dt.date],
-    game: Game,
+    target: Target, snapshots: Iterable[dt.date], activity: Container[dt.date], game: Game
 ) -> list[dt.date]:
-    """Days without which snapshots lack features, labels or users."""
+    """Days without activity, so that snapshots lack features, labels or users."""
     absent: set[dt.date] = set()
     for snapshot in snapshots:
         window = labels.label_days(snapshot, target.horizon, game)
         absent.update(it for it in window if it not in activity)
         absent.update(find_distorting_days(snapshot, activity, game))
-        if snapshot not in features:
+        if snapshot not in activity:
             absent.add(snapshot)
     return sorted(absent)
 
@@ -257,8 +255,9 @@ class _TrainingData:
         wanted: Days of the snapshots that there should be.
         unclustered: Validation days without clusters, although the training day has some.
         uncounted: Days on which the target's events were not counted.
-        missing: Days whose features or activity snapshots lack, and that are not refused.
+        missing: Days whose activity snapshots lack, and that are not refused.
         refused: Those that are refused.
+        unfeatured: Days of snapshots with activity, but without features.
     """
 
     snapshots: Sequence[LabelledSnapshot]
@@ -267,6 +266,7 @@ class _TrainingData:
     uncounted: tuple[dt.date, ...] = ()
     missing: tuple[dt.date, ...] = ()
     refused: tuple[dt.date, ...] = ()
+    unfeatured: tuple[dt.date, ...] = ()
 
 
 def _label_snapshots(
@@ -397,6 +397,11 @@ def _describe_lacking_days(card: ModelCard, data: _TrainingData) -> Iterator[str
         yield (
             f"snapshots lack {_name_days(data.refused)}, refused: replace the files, or let a "
             "day pass with `ds-assets accept DAY --reason REASON`"
+        )
+    if data.unfeatured:
+        yield (
+            f"features of snapshots are not computed yet, of {_name_days(data.unfeatured)}: "
+            f"`ds-assets run {card.as_of}` computes them from the stored activity"
         )
     weekday = find_shut_weekday(data.missing)
     if weekday is not None:

@@ -13,6 +13,7 @@ from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.drift import DAYS_KEPT
 from ds_assets.core.models.training.train import TrainedModel
+from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.game import Horizons
@@ -342,6 +343,24 @@ def test_a_card_names_the_weekday_on_which_there_never_are_files(tmp_path: Path)
         "label window with a day without files never matures"
     )
     assert card.enough_on is None
+
+
+def test_snapshots_without_features_are_not_days_without_files(tmp_path: Path) -> None:
+    installation = finished().copy(tmp_path)
+    churn = targets_of(installation.game)["churn"]
+    listed = list_snapshots(churn, LAST, installation.game)
+    usable = [it for it in listed if it in installation.lake.days("user_features")]
+    installation.lake.delete([table_file("user_features", it) for it in usable])
+    installation.lake.delete_folder("models/churn")
+    card = target_model.update(
+        churn, [LAST], installation.lake, installation.engine, installation.game
+    )[LAST]
+    assert card.state == "not_enough_data"
+    (of_features,) = [it for it in card.reasons if "features" in it]
+    assert of_features.startswith("features of snapshots are not computed yet, of ")
+    assert of_features.endswith(f": `ds-assets run {LAST}` computes them from the stored activity")
+    assert str(usable[-1]) in of_features
+    assert not any("without files" in it or "missing: run" in it for it in card.reasons)
 
 
 def test_a_card_with_a_model_says_nothing_of_a_missing_day(tmp_path: Path) -> None:
