@@ -150,6 +150,9 @@ def _count(noun: str, number: int) -> str:
 
 def _print_predictions(summary: Summary, out: Console) -> None:
     out.print(_models_table(summary))
+    for target, model in summary.models.items():
+        if isinstance(model, str):
+            out.print(f"{target}: {model}", markup=False, highlight=False)
     clusters = _table("Clusters", "id", "name", "users")
     for cluster in summary.clusters:
         clusters.add_row(str(cluster.id), cluster.name, f"{cluster.users:,}")
@@ -193,7 +196,7 @@ def _models_table(summary: Summary) -> Table:
     )
     for target, model in summary.models.items():
         if isinstance(model, str):
-            table.add_row(target, "not enough data", model)
+            table.add_row(target, "none")  # the reason is too long for a cell
             continue
         interval = f"{model.auc_low:.3f} to {model.auc_high:.3f}"
         table.add_row(
