@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ class Ui:
         assert "errors" not in reply, reply
         return reply["data"]
 
+    def commands(self) -> dict[int, str]:
+        """Running processes of the installation, which inherit its environment, by id."""
+        marked = f"\0DS_ASSETS_HOME={self.log.parent}\0".encode()
+        commands = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended meanwhile, or is of another user
+                if marked in b"\0" + (folder / "environ").read_bytes():
+                    commands[int(folder.name)] = (folder / "cmdline").read_bytes().decode()
+        return commands
+
     def interrupt(self) -> int:
         """End it as Ctrl-C in its terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
@@ -93,20 +104,31 @@ def wait_for(happened: Any, log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = finished().copy(tmp_path_factory.mktemp("ui") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DAGSTER_HOME", raising=False)
         with open_instance(copy.home) as instance:
             copy.run(LAST, assets=["cohorts"], instance=instance)
         patch.delenv("DAGSTER_HOME")
-    running = Ui(copy.home)
+    return copy.home
+
+
+@contextmanager
+def running_ui(home: Path) -> Iterator[Ui]:
+    running = Ui(home)
     try:
         yield running
     finally:
-        if running.process.poll() is None:
-            running.process.terminate()
-            running.process.wait()
+        for process in running.commands():
+            os.kill(process, signal.SIGKILL)
+        running.process.wait()
+
+
+@pytest.fixture(scope="module")
+def ui(home: Path) -> Iterator[Ui]:
+    with running_ui(home) as running:
+        yield running
 
 
 def test_the_ui_has_one_code_location(ui: Ui) -> None:
@@ -176,3 +198,15 @@ def test_ctrl_c_ends_the_ui_and_its_daemon_without_an_error(ui: Ui) -> None:
     assert "Traceback" not in ui.log.read_text()
     with socket.create_server((HOST, ui.port)):
         pass
+
+
+def test_sigterm_to_the_command_alone_ends_webserver_and_daemon(home: Path) -> None:
+    with running_ui(home) as ui:
+        parts = ("dagster_webserver", "dagster._daemon")
+        wait_for(lambda: all(part in str(ui.commands()) for part in parts), ui.log)
+        ui.process.terminate()
+        assert ui.process.wait(PATIENCE) == 0
+        wait_for(lambda: not ui.commands(), ui.log)
+        assert "Traceback" not in ui.log.read_text()
+        with socket.create_server((HOST, ui.port)):
+            pass
