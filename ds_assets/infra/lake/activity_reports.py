@@ -1,7 +1,7 @@
 """Reports of days, stored beside their `user_activity`.
 
 The name of a report begins with `_`, so that pandas, DuckDB and Spark read the table's whole folder
-without it. Earlier releases stored it as `report.json`.
+without it. Earlier releases stored it as `report.json`, which `adoption` renames.
 
 Scope: storing and reading them. Their fields are in `core.activity_report`.
 """
@@ -14,7 +14,7 @@ from contextlib import suppress
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.stored_documents import read_document
 from ds_assets.errors import InputError
-from ds_assets.infra.lake.base import Lake, day_folder
+from ds_assets.infra.lake.base import Lake, day_folder, day_of
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,22 @@ def read_report(
             "of that day is materialized again"
         )
     return None
+
+
+def rename_reports(lake: Lake) -> None:
+    """Give the reports of earlier releases their present name; a kill may come at any point."""
+    names = {item.name for item in lake.objects("user_activity")}
+    earlier = {it: _name(day) for it in names if (day := _day_of_earlier_name(it))}
+    for name, present in earlier.items():
+        if present not in names:
+            with suppress(FileNotFoundError):  # another process renames it, too
+                lake.write(present, lake.read(name))
+    lake.delete(earlier)
+
+
+def _day_of_earlier_name(name: str) -> dt.date | None:
+    folder, _, file = name.partition("/")[2].partition("/")
+    return day_of(folder) if file == "report.json" else None
 
 
 def _name(day: dt.date) -> str:

@@ -1,8 +1,8 @@
-"""Records of the days in a lake that a release without records has filled.
+"""What is changed once in a lake that an earlier release has filled.
 
-Scope: making them once, by the times of files, which was how outdated days were found until then;
-and the assumption that stored days without a game file in their records were made with the one that
-is there when this release opens the lake for the first time.
+Scope: records of its days, by the times of files, which was how outdated days were found until
+then; the assumption that stored days without a game file in their records were made with the one
+that is there when this release opens the lake for the first time; and the names of reports.
 """
 
 import datetime as dt
@@ -13,17 +13,18 @@ from ds_assets.core.lineage import RAW_LOGS, Lineage, lineage_of
 from ds_assets.core.provenance import Provenance, fingerprint
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.game import Game
-from ds_assets.infra.lake.activity_reports import read_report
+from ds_assets.infra.lake.activity_reports import read_report, rename_reports
 from ds_assets.infra.lake.base import Lake, LakeObject, day_of, safe_name
 from ds_assets.infra.lake.provenance import (
     ADOPTED,
     Lineages,
     Records,
-    read_adopted_settings,
+    read_adopted,
     record_raw_files,
     sha256_of,
-    store_adopted_settings,
+    store_adopted,
     store_record,
+    store_settings,
     stored_files,
     stored_folders,
 )
@@ -45,16 +46,22 @@ def open_records(game: Game, lake: Lake) -> Records:
 
 
 def adopt_stored_days(lineages: Lineages, lake: Lake) -> None:
-    """Record the days of a lake, once.
+    """Record the days of a lake and rename their reports, once.
 
     A day whose inputs are younger gets no record, and so counts as outdated. Tables are not read:
     the tag of a file stands for its content.
     """
-    if read_adopted_settings(lake) is not None:
-        return
-    if not lake.exists(ADOPTED):
-        _record_stored_days(lineages, lake)
-    store_adopted_settings(lineages["user_activity"].settings, lake)
+    adopted = read_adopted(lake)
+    if not adopted.settings:
+        if not lake.exists(ADOPTED):
+            _record_stored_days(lineages, lake)
+        settings = lineages["user_activity"].settings
+        store_settings(settings, lake)
+        adopted = adopted._replace(settings=settings.fingerprint)
+        store_adopted(adopted, lake)
+    if not adopted.has_renamed_reports:
+        rename_reports(lake)
+        store_adopted(adopted._replace(has_renamed_reports=True), lake)
 
 
 def _record_stored_days(lineages: Lineages, lake: Lake) -> None:

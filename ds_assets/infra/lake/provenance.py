@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -269,7 +269,7 @@ class Records:
         """The version of the game file with a fingerprint; none if it is lost."""
         if settings not in self._settings:
             self._settings[settings] = read_settings(
-                settings or read_adopted_settings(self._lake) or "", self._lake
+                settings or read_adopted(self._lake).settings, self._lake
             )
         return self._settings[settings]
 
@@ -530,13 +530,24 @@ def read_settings(fingerprint: str, lake: Lake) -> GameSettings | None:
     return settings if settings.fingerprint == fingerprint else None
 
 
-def read_adopted_settings(lake: Lake) -> str | None:
-    """Fingerprint of the game file that days count as made with whose records have none.
+class Adopted(NamedTuple):
+    """What has been adopted of earlier releases.
 
-    None before they are adopted.
+    Attributes:
+        settings: Fingerprint of the game file that days count as made with whose records have
+            none; empty before they are adopted.
+        has_renamed_reports: Whether the reports of days have their present names.
     """
+
+    settings: str = ""
+    has_renamed_reports: bool = False
+
+
+def read_adopted(lake: Lake) -> Adopted:
+    """Read what has been adopted of earlier releases."""
     adopted = read_object(ADOPTED, lake, "days of a release without records are adopted again")
-    return str(adopted.get("settings", "")) or None
+    settings = str(adopted.get("settings", ""))
+    return Adopted(settings, adopted.get("has_renamed_reports") is True)
 
 
 def read_object(name: str, lake: Lake, consequence: str) -> Mapping[str, Any]:
@@ -559,10 +570,9 @@ def read_object(name: str, lake: Lake, consequence: str) -> Mapping[str, Any]:
     return content
 
 
-def store_adopted_settings(settings: GameSettings, lake: Lake) -> None:
-    """Record that days whose records have no game file count as made with this one."""
-    store_settings(settings, lake)
-    lake.write(ADOPTED, json.dumps({"settings": settings.fingerprint}).encode())
+def store_adopted(adopted: Adopted, lake: Lake) -> None:
+    """Record what has been adopted of earlier releases."""
+    lake.write(ADOPTED, json.dumps(adopted._asdict()).encode())
 
 
 def _settings_file(fingerprint: str) -> str:
