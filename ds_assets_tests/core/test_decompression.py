@@ -55,7 +55,7 @@ def test_an_empty_file_is_an_empty_content(compress: Compress) -> None:
     assert _read(compress(b"")) == (b"", None)
 
 
-@pytest.mark.parametrize("name", COMPRESSIONS.keys() - {"snappy"})
+@pytest.mark.parametrize("name", sorted(COMPRESSIONS.keys() - {"snappy"}))
 def test_members_may_be_padded(name: str) -> None:
     compress = COMPRESSIONS[name]
     assert _read(compress(b"one\n") + bytes(512) + compress(b"two\n")) == (b"one\ntwo\n", None)
