@@ -28,6 +28,7 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import StoredDay, open_day, open_days, table_file
 from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
+from ds_assets.serving.unusable_events import UnusableEventsError
 
 if TYPE_CHECKING:
     from ds_assets.infra.engines.event_features import EventFeatures
@@ -166,14 +167,14 @@ class LakeModel:
         Raises:
             LiveLoading: the engine is being loaded.
             LiveUnavailable: as `score_events`.
-            InputError: a line is not an event; the message says which, and why.
+            UnusableEventsError: lines are not events.
         """
         if self._events is None:
             self._load_events()
             raise LiveLoading("the engine for raw events is being loaded")
         scored = self.score_events({as_of: lines}, as_of, reasons=reasons)
-        for rejected in scored.rejected:
-            raise InputError(f"event {rejected.line} cannot be used: {rejected.reason}")
+        if scored.rejected:
+            raise UnusableEventsError({it.line - 1: it.reason for it in scored.rejected})
         return scored.records
 
     def start_refresh(self) -> threading.Thread | None:

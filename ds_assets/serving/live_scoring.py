@@ -78,7 +78,8 @@ class LiveScoring:
             reasons: Whether to explain the predictions, which takes longer.
 
         Raises:
-            InputError: what is given of a user cannot be scored.
+            InputError: what is given of a user cannot be scored; `UnusableEventsError` names all
+                events that are none.
         """
         results: dict[int, LookupResult] = {}
         for score in (self._score_features, self._score_events):

@@ -91,7 +91,7 @@ class LiveModel(Protocol):
         Raises:
             LiveLoading: this is the first such request, or comes soon after it.
             LiveUnavailable: as for `score`.
-            InputError: a line is not an event.
+            UnusableEventsError: lines are not events.
         """
         ...
 

@@ -21,6 +21,7 @@ from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.serving import live_model as module
 from ds_assets.serving.live_model import DAMAGED_RETRY_S, REFRESH_INTERVAL_S, LakeModel
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
+from ds_assets.serving.unusable_events import UnusableEventsError
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
 from ds_assets_tests.raw_text import read_text
 
@@ -206,8 +207,12 @@ def test_who_cannot_wait_is_told_that_the_engine_for_events_is_being_loaded() ->
     model._loading_events.join()
     (prediction,) = model.score_lines([line], LAST)
     assert (prediction["user_id"], prediction["as_of"]) == ("somebody new", LAST)
-    with pytest.raises(InputError, match="event 2 cannot be used: not JSON"):
-        model.score_lines([line, "no event"], LAST)
+    with pytest.raises(UnusableEventsError) as bad:
+        model.score_lines(["no event", line, "[]", "no event"], LAST)
+    assert list(bad.value.named) == [0, 2, 3]
+    assert str(bad.value).startswith(
+        "3 events of the request cannot be used: event 1: not JSON; event 3: "
+    )
 
 
 class Ticking:

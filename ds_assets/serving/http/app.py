@@ -24,7 +24,7 @@ from ds_assets.serving.http.docs_page import render_page
 from ds_assets.serving.http.etag import tag_of
 from ds_assets.serving.http.metrics import RequestMetrics, Snapshot, render_metrics
 from ds_assets.serving.http.openapi import build_document
-from ds_assets.serving.http.problems import Headers, ProblemError, Reply
+from ds_assets.serving.http.problems import Headers, ProblemError, Reply, RequestError
 from ds_assets.serving.http.protocol import Backend, ScoreRequest, UserIds
 from ds_assets.serving.http.requests import (
     Request,
@@ -36,6 +36,7 @@ from ds_assets.serving.http.requests import (
     read_body,
 )
 from ds_assets.serving.http.workers import Shared, Workers
+from ds_assets.serving.unusable_events import UnusableEventsError
 
 MAX_ANSWERS_IN_FLIGHT = 16_000
 """Answers of one worker that can be under way and still be in time."""
@@ -210,6 +211,9 @@ class App:
         parsed = decode_body(self._score_decoder, body)
         try:
             return _join(await self._counted(_cost(parsed), self._backend.score, parsed))
+        except UnusableEventsError as error:
+            errors = _place_errors(error, parsed)
+            raise ProblemError(problems.NOT_ACCEPTED, str(error), errors=errors) from None
         except InputError as error:
             raise ProblemError(problems.NOT_ACCEPTED, str(error)) from None
 
@@ -296,6 +300,16 @@ def _cost(request: ScoreRequest) -> int:
     has_events = any(user.events for user in request.users)
     cost_of_user = _COST_OF_EXPLAINED_SCORE if request.reasons else _COST_OF_SCORE
     return cost_of_user * len(request.users) + _COST_OF_EVENTS * has_events
+
+
+def _place_errors(error: UnusableEventsError, request: ScoreRequest) -> list[RequestError]:
+    """The events that cannot be used, with their places in the request."""
+    pointers = [
+        f"#/users/{user_index}/events/{index}"
+        for user_index, user in enumerate(request.users)
+        for index in range(len(user.events or ()))
+    ]
+    return [RequestError(pointers[position], reason) for position, reason in error.named.items()]
 
 
 _NOT_FOUND = _Route(

@@ -19,9 +19,10 @@ from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
-from ds_assets.serving.http.problems import PROBLEMS, Problem
+from ds_assets.serving.http.problems import PROBLEMS, Problem, RequestError
 from ds_assets.serving.http.protocol import ScoreRequest, UserIds
 from ds_assets.serving.http.requests import REPLACEMENT_CHARACTER
+from ds_assets.serving.unusable_events import MAX_EVENTS_NAMED
 
 STATUSES, SOURCES = get_args(Status), get_args(Source)
 
@@ -235,8 +236,10 @@ def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, requests = msgspec.json.schema_components([UserIds, ScoreRequest, Health], ref_template=_REF)
-    health = requests.pop(Health.__name__)
+    _, structs = msgspec.json.schema_components(
+        [UserIds, ScoreRequest, Health, RequestError], ref_template=_REF
+    )
+    health = structs.pop(Health.__name__)
     state = {"type": "string", "enum": ["ok", "degraded", "no_data", "outdated", "leaving"]}
     answers = {"type": "array", "items": {"$ref": _REF.format(name="Answer")}}
     return {
@@ -245,20 +248,31 @@ def _schemas() -> dict[str, Any]:
             {column.name: _field(column) for column in TARGET_COLUMNS if column.name != "target"}
         ),
         "Answers": _object({"predictions": answers}),
-        **requests,
+        **structs,
         "Ready": _object({"status": state, **health["properties"]}),
-        "Problem": _object(
-            {
-                "type": {"type": "string", "enum": [kind.type for kind in PROBLEMS]},
-                "title": {"type": "string", "description": "The same for all problems of a type."},
-                "status": {"type": "integer"},
-                "detail": {
-                    "type": "string",
-                    "description": "What is wrong with this request, and what to do.",
-                },
-            }
-        ),
+        "Problem": _problem(),
     }
+
+
+def _problem() -> dict[str, Any]:
+    problem = _object(
+        {
+            "type": {"type": "string", "enum": [kind.type for kind in PROBLEMS]},
+            "title": {"type": "string", "description": "The same for all problems of a type."},
+            "status": {"type": "integer"},
+            "detail": {
+                "type": "string",
+                "description": "What is wrong with this request, and what to do.",
+            },
+        }
+    )
+    problem["properties"]["errors"] = {
+        "type": "array",
+        "description": f"The first {MAX_EVENTS_NAMED} events that cannot be used; `detail` has the "
+        "number of the others. Only in replies of `/v1/score`.",
+        "items": {"$ref": _REF.format(name=RequestError.__name__)},
+    }
+    return problem
 
 
 def _answer() -> dict[str, Any]:

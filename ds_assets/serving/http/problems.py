@@ -3,9 +3,12 @@
 Scope: every problem that a client can get, declared once; the documentation is made from it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 Headers = list[tuple[str, str]]
 
@@ -57,6 +60,16 @@ PROBLEMS = (
 """All of them."""
 
 
+class RequestError(msgspec.Struct, frozen=True):
+    """One of several mistakes in a request, as in section 3 of RFC 9457."""
+
+    pointer: Annotated[
+        str,
+        Meta(description="Place in the request: a JSON pointer, such as `#/users/0/events/3`."),
+    ]
+    detail: Annotated[str, Meta(description="What is wrong there.")]
+
+
 class ProblemError(Exception):
     """A request that cannot be served.
 
@@ -64,20 +77,29 @@ class ProblemError(Exception):
         problem: The kind of error.
         detail: What is wrong with this request, and what to do about it.
         headers: Further headers of the reply.
+        errors: The single mistakes in the body of the request.
 
     Attributes:
         reply: The reply.
     """
 
-    def __init__(self, problem: Problem, detail: str, *headers: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str,
+        *headers: tuple[str, str],
+        errors: Sequence[RequestError] = (),
+    ) -> None:
         super().__init__(detail)
         self.problem = problem
-        body = {
+        body: dict[str, Any] = {
             "type": problem.type,
             "title": problem.title,
             "status": problem.status,
             "detail": detail,
         }
+        if errors:
+            body["errors"] = errors
         content_type = ("content-type", "application/problem+json")
         no_store = ("cache-control", "no-store")
         all_headers = [content_type, no_store, *headers]

@@ -103,6 +103,7 @@ class Backend(Protocol):
 
         Raises:
             InputError: what is given of a user cannot be scored; the message says what to change.
+            UnusableEventsError: events cannot be used; all of them are counted.
         """
         ...
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,11 @@ from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.protocol import ScoreRequest
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
+from ds_assets.serving.unusable_events import UnusableEventsError
 
-SLOW, BROKEN, IMPOSSIBLE = "slow", "broken", "impossible"
-"""Users for whom the fake is slow, fails, and says that they cannot be scored."""
+SLOW, BROKEN, IMPOSSIBLE, UNUSABLE = "slow", "broken", "impossible", "unusable"
+"""Users for whom the fake is slow, fails, says that they cannot be scored, and refuses events
+without members."""
 SLOW_SECONDS = 1.0
 _REASON = {"code": "last_seen", "effect": 0.82, "values": [6, 1.4], "words": "last seen 6 days ago"}
 _VALUES = {
@@ -71,6 +74,11 @@ class FakeBackend:
 
     async def score(self, request: ScoreRequest) -> list[Answer]:
         user_ids = [user.user_id for user in request.users]
+        if UNUSABLE in user_ids:
+            events = chain.from_iterable(user.events or () for user in request.users)
+            raise UnusableEventsError(
+                {number: "no event type" for number, event in enumerate(events) if not event}
+            )
         if IMPOSSIBLE in user_ids:
             raise InputError("the feature `age` must be a number")
         return await self.answer(user_ids, request.users[0].user_group if request.users else "")

@@ -17,6 +17,7 @@ from ds_assets_tests.serving.http.fake import (
     BROKEN,
     IMPOSSIBLE,
     SLOW,
+    UNUSABLE,
     FakeBackend,
     fake_app,
     opened,
@@ -60,7 +61,7 @@ def post(app: App, path: str, body: Any) -> httpx.Response:
 def problem(reply: httpx.Response) -> tuple[int, str]:
     assert reply.headers["content-type"] == "application/problem+json"
     body = reply.json()
-    assert set(body) == {"type", "title", "status", "detail"}
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail"}
     assert body["status"] == reply.status_code
     assert SECRET not in reply.text
     assert "Traceback" not in reply.text
@@ -133,10 +134,26 @@ def test_users_that_cannot_be_scored_are_refused_with_the_message_of_the_backend
     assert reply.json()["detail"] == "the feature `age` must be a number"
 
 
+def test_events_that_cannot_be_used_are_named_with_their_places(app: App) -> None:
+    users = [
+        {"user_id": "a", "events": [{"type": "visit"}, {}]},
+        {"user_id": "b", "features": {}},
+        {"user_id": UNUSABLE, "events": [{}, *[{"type": "visit"}] * 3, *[{}] * 30]},
+    ]
+    reply = post(app, "/v1/score", {"users": users})
+    assert problem(reply) == (422, "not-accepted")
+    errors = reply.json()["errors"]
+    places = ["#/users/0/events/1", "#/users/2/events/0", "#/users/2/events/4"]
+    assert [error["pointer"] for error in errors[:3]] == places
+    assert {error["detail"] for error in errors} == {"no event type"}
+    assert len(errors) == 20
+    assert reply.json()["detail"].endswith("; and 12 others")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "expected", "allowed"),
     [
-        ("GET", "/", (404, "no-such-path"), None),
+        ("GET", "/v1", (404, "no-such-path"), None),
         ("GET", "/v1/users/a", (404, "no-such-path"), None),
         ("GET", "/v1/users/prediction", (422, "not-accepted"), None),
         ("GET", "/v1/users/a/prediction/", (404, "no-such-path"), None),
@@ -262,6 +279,11 @@ def test_metrics_count_requests_by_route(app: App) -> None:
     assert f'{name}/v1/users/{{user_id}}/prediction",status="200"' in text
     assert f'{name}other",status="404"' in text
     assert 'ds_assets_answers_total{source="cache"' in text
+
+
+def test_the_first_page_is_the_documentation(app: App) -> None:
+    reply = get(app, "/")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/docs")
 
 
 def test_the_documentation_is_there_for_people_and_programs(app: App) -> None:
