@@ -11,6 +11,7 @@ from ds_assets.cli.diagnosis import (
     Result,
     diagnose,
     find_environment_mistakes,
+    name_places,
 )
 from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
 from ds_assets.installation import Installation, load_installation
@@ -44,7 +45,7 @@ def check(
 def _print_lines(
     installation: Installation, results: Mapping[str, Result], mistakes: Sequence[Result]
 ) -> None:
-    for name, place in _places(installation).items():
+    for name, place in name_places(installation).items():
         if name in results:
             typer.echo(f"{name:<9} {place}: {_describe(results[name])}")
     for mistake in mistakes:
@@ -59,7 +60,7 @@ def _as_records(
     """What was found, in the order of the lines; a mistake in the environment has no place."""
     places = [
         (name, place, results[name])
-        for name, place in _places(installation).items()
+        for name, place in name_places(installation).items()
         if name in results
     ]
     return [
@@ -81,12 +82,6 @@ def _load_installation() -> Installation:
         return load_installation()
     except InputError as error:
         raise InputError("\n".join([str(error), *find_unknown_variables()])) from None
-
-
-def _places(installation: Installation) -> dict[str, str]:
-    settings = installation.settings
-    game = f"{installation.game.name} ({settings.game})"
-    return {"game": game, **settings.places(), "engine": "Spark"}
 
 
 def _describe(result: Result) -> str:

@@ -1,7 +1,7 @@
 """What is wrong with an installation: every server opened, and the game file compared with logs.
 
-Scope: finding. The command `check` prints what is found. No table, folder or file of an
-installation is created or changed.
+Scope: finding. The commands `check` and `doctor` print what is found. No table, folder or file of
+an installation is created or changed; what `try_places` writes is taken back.
 """
 
 import datetime as dt
@@ -9,19 +9,20 @@ import os
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from ds_assets.core.log_diagnostics import describe_unused_names
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.field_paths import describe_source
 from ds_assets.game import Game
-from ds_assets.infra.engines.line_rules import LEAVE_OUT, text_fields
+from ds_assets.infra.engines.line_rules import field_key, text_fields
 from ds_assets.infra.engines.log_sample import LogSample, summarize_logs
 from ds_assets.infra.installation_ids import NO_ID, read_lake_id
-from ds_assets.infra.lake.base import day_of
+from ds_assets.infra.lake.base import STAGING, day_of
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
@@ -65,17 +66,34 @@ def diagnose(installation: Installation, timeout_seconds: float) -> dict[str, Re
     Returns:
         The result for `game`, for each of `Settings.places`, and for `engine` if it is Spark.
     """
-    probes: dict[str, Callable[[Installation], Result]] = {
-        "game": _probe_game,
-        "source": _probe_source,
-        "lake": _probe_lake,
-        "results": _probe_results,
-        "cache": _probe_cache,
-    }
-    settings = installation.settings
-    if settings.uses_spark:
-        probes["engine"] = _probe_engine
+    probes = {"game": _probe_game, **_probes_of_places(installation)}
     return _run_side_by_side(installation, probes, timeout_seconds)
+
+
+def try_places(installation: Installation, timeout_seconds: float) -> dict[str, Result]:
+    """Open all that an installation uses, and write to each place what is taken back at once.
+
+    Places that do not exist yet are not created.
+
+    Args:
+        installation: The installation.
+        timeout_seconds: Time after which a place counts as unavailable.
+
+    Returns:
+        The result for each of `Settings.places`, and for `engine` if it is Spark.
+    """
+    probes = _probes_of_places(installation)
+    writes = {"lake": _write_lake, "results": _write_results, "cache": _write_cache}
+    for name, write in writes.items():
+        probes[name] = _then_write(probes[name], write)
+    return _run_side_by_side(installation, probes, timeout_seconds)
+
+
+def name_places(installation: Installation) -> dict[str, str]:
+    """The game and the places of an installation in words, by the names of `diagnose`."""
+    settings = installation.settings
+    game = f"{installation.game.name} ({settings.game})"
+    return {"game": game, **settings.places(), "engine": "Spark"}
 
 
 def find_environment_mistakes(installation: Installation) -> list[Finding]:
@@ -90,23 +108,30 @@ def find_environment_mistakes(installation: Installation) -> list[Finding]:
     return [Finding("mistake", text) for text in texts]
 
 
+def describe_sources(game: Game) -> dict[str, str]:
+    """The fields that are read from a line in words, by key of the game file."""
+    return {field_key(name): describe_source(it) for name, it in text_fields(game).items()}
+
+
 def find_unused_names(game: Game, sample: LogSample) -> list[str]:
     """Find fields and event types of the game file that no line of a sample has.
 
     Returns:
         A sentence for each, with the key of the game file and its value.
     """
-    fields = text_fields(game)
-    missing = [name for name, lines in sample.values.items() if not lines]
-    texts = [
-        f"{_key(name)}: no line has the field {describe_source(fields[name])}" for name in missing
-    ]
-    for key, kinds in game.event_types.items():
-        for kind in sorted(set(kinds) - sample.event_types):
-            similar = get_close_matches(kind, sample.event_types, 1)
-            hint = f"; did you mean {similar[0]}?" if similar else ""
-            texts.append(f"{key}: no line has the event type {kind}{hint}")
-    return texts
+    values = {field_key(name): lines for name, lines in sample.values.items()}
+    sources = describe_sources(game)
+    return list(describe_unused_names(game, sources, values, sample.event_types))
+
+
+def _probes_of_places(installation: Installation) -> dict[str, Callable[[Installation], Result]]:
+    probes: dict[str, Callable[[Installation], Result]] = {
+        "source": _probe_source,
+        "lake": _probe_lake,
+        "results": _probe_results,
+        "cache": _probe_cache,
+    }
+    return {**probes, "engine": _probe_engine} if installation.settings.uses_spark else probes
 
 
 def _run_side_by_side(
@@ -238,6 +263,58 @@ def _probe_cache(installation: Installation) -> Result:
         return _compare_owner(installation, "usable", cache.refuse_foreign)
 
 
+def _then_write(
+    probe: Callable[[Installation], Result], write: Callable[[Installation], bool]
+) -> Callable[[Installation], Result]:
+    """Add a write to a probe; a place that refuses it may be that of a machine that only reads."""
+
+    def probe_and_write(installation: Installation) -> Result:
+        result = probe(installation)
+        try:
+            is_written = write(installation)
+        except (InputError, OSError) as error:
+            text = f"a write is refused, which only a machine that serves does without: {error}"
+            return Finding("warning", text)
+        if is_written and isinstance(result, str):
+            return f"{result}; a write that was taken back succeeded"
+        return result
+
+    return probe_and_write
+
+
+def _write_lake(installation: Installation) -> bool:
+    settings = installation.settings
+    if not settings.lake_url and not settings.lake.exists():
+        return False
+    lake, folder = installation.lake(), f"{STAGING}/{uuid.uuid4().hex}"
+    try:
+        lake.write(f"{folder}/write_test", b"written")
+        lake.read(f"{folder}/write_test")
+    finally:
+        lake.delete_folder(folder)
+    return True
+
+
+def _write_results(installation: Installation) -> bool:
+    file = installation.settings.results_file
+    if file and not file.exists():
+        return False
+    with installation.results() as database:
+        if database.schema_version() is None:
+            return False
+        database.try_write()
+    return True
+
+
+def _write_cache(installation: Installation) -> bool:
+    settings = installation.settings
+    if not settings.cache_url and not settings.cache_folder.exists():
+        return False
+    with installation.cache() as cache:
+        cache.try_write()
+    return True
+
+
 def _compare_owner(
     installation: Installation, usable: str, refuse_foreign: Callable[[str], None]
 ) -> Result:
@@ -269,13 +346,3 @@ def _refuse_unwritable(folder: Path, setting: str) -> None:
         raise InputError(f"{existing} is not a folder; correct {setting}")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{existing} is not writable for this user; correct {setting}")
-
-
-def _key(name: str) -> str:
-    """The key of the game file for a name of `text_fields`."""
-    if name.startswith(LEAVE_OUT):
-        return f"logs.leave_out.{name.removeprefix(LEAVE_OUT)}.field"
-    kind, _, rest = name.partition("_")
-    if kind == "property":
-        return f"properties.{rest}"
-    return f"attributes.{rest}.field" if kind == "attribute" else f"fields.{name}"

@@ -15,6 +15,7 @@ from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE, exit_on_e
 
 COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
+    "doctor": "Examine the logs of the last days, and write to every place what is taken back.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "run": "Run the whole graph for a day, for a range of days, or for the newest day alone.",
     "status": "Show where each day stands, what happens next, and what needs a person.",
@@ -90,7 +91,7 @@ def _warn_of_unknown_variables(
 ) -> None:
     from ds_assets.settings import find_unknown_variables  # noqa: PLC0415  (slow)
 
-    if context.invoked_subcommand != "check":  # which reports them as mistakes
+    if context.invoked_subcommand not in {"check", "doctor"}:  # which report them as mistakes
         for text in find_unknown_variables():
             typer.echo(f"warning: {text}", err=True)
 

@@ -51,7 +51,9 @@ def find_newest_files(lake: Lake, source: LogSource, game: Game, folder: Path) -
         logs = (
             log
             for day in days
-            for log in _within_budget(raw_objects(day, lake), lambda log: log.stored.size)
+            for log in within_budget(
+                raw_objects(day, lake), lambda log: log.stored.size, MAX_BYTES_PER_DAY
+            )
         )
         return [RawFile(log.day, log.name, lake.local(log.stored.name)) for log in logs]
     return list(_copy_newest_files(source, game, folder))
@@ -60,16 +62,18 @@ def find_newest_files(lake: Lake, source: LogSource, game: Game, folder: Path) -
 def _copy_newest_files(source: LogSource, game: Game, folder: Path) -> Iterator[RawFile]:
     for day in find_source_days(DayFolders(source, game.logs.path), game)[-MAX_DAYS:]:
         logs = [item for item in source.objects(day) if is_log(item.name)]
-        for number, item in enumerate(_within_budget(logs, lambda log: log.size)):
+        for number, item in enumerate(within_budget(logs, lambda log: log.size, MAX_BYTES_PER_DAY)):
             path = folder / f"{day}-{number}"
             with path.open("wb") as copy:
                 copy.writelines(source.blocks(item))
             yield RawFile(day, item.name, path)
 
 
-def _within_budget(files: Iterable[File], size: Callable[[File], int]) -> Iterator[File]:
-    """Yield files, the smallest first, until they are `MAX_BYTES_PER_DAY`."""
-    remaining = MAX_BYTES_PER_DAY
+def within_budget(
+    files: Iterable[File], size: Callable[[File], int], max_bytes: int
+) -> Iterator[File]:
+    """Yield files, the smallest first, up to a number of bytes together."""
+    remaining = max_bytes
     for file in sorted(files, key=size):
         remaining -= size(file)
         if remaining < 0:

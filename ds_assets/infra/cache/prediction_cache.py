@@ -151,6 +151,20 @@ class PredictionCache:
         """
         self._ask(lambda client: client.ping())
 
+    def try_write(self) -> None:
+        """Write a value that expires after a second: accounts that write need not delete.
+
+        Raises:
+            CacheRefused: the account may not write.
+            CacheUnavailable: the cache cannot be used.
+        """
+        key = b"%s:write_test" % self._days_key
+
+        def write(client: Any) -> None:
+            client.execute_command("SETEX", key, 1, b"written")  # its `set` is not granted
+
+        self._ask(write)
+
     def claim(self, lake: str, *, is_taking_over: bool = False) -> None:
         """Claim the installation's name for a lake, before the cache is filled from it.
 

@@ -44,6 +44,16 @@ def text_fields(game: Game) -> dict[str, Source]:
     return fields | {f"attribute_{name}": kind.field for name, kind in game.attributes.items()}
 
 
+def field_key(name: str) -> str:
+    """Return the key of the game file for a name of `text_fields`."""
+    if name.startswith(LEAVE_OUT):
+        return f"logs.leave_out.{name.removeprefix(LEAVE_OUT)}.field"
+    kind, _, rest = name.partition("_")
+    if kind == "property":
+        return f"properties.{rest}"
+    return f"attributes.{rest}.field" if kind == "attribute" else f"fields.{name}"
+
+
 def has_json_texts(game: Game) -> bool:
     """Whether a path leads through a text that holds JSON."""
     paths = (path for source in text_fields(game).values() for path in paths_of(source))
@@ -58,11 +68,17 @@ def json_path(names: Sequence[str]) -> str:
     return "$" + "".join(f'."{name}"' for name in names)
 
 
-def typed_lines(source: str, game: Game) -> str:
+def typed_lines(source: str, game: Game, others: Iterable[str] = ()) -> str:
     """Return the SQL of the events frame's columns, and of the content of invalid lines.
 
     Nearly every line passes a cheap test; reasons are only evaluated for the others.
+
+    Args:
+        source: Query of the lines of a reader; see `raw_files.Insert`.
+        game: Types and rules.
+        others: SQL of further columns, of those of the source.
     """
+    further = "".join(f", {column}" for column in others)
     fields = text_fields(game)
     names = ", ".join(_typed_names(game))
     typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
@@ -75,6 +91,7 @@ def typed_lines(source: str, game: Game) -> str:
                event_type, {_event_key(game)} AS event_key, {names},
                CASE WHEN reason <> '{LEFT_OUT}'
                THEN substr(rtrim(content, chr(10)), 1, {MAX_QUARANTINED_CHARS}) END AS content
+               {further}
         FROM (SELECT *, CASE WHEN {_plausible(game)} THEN NULL ELSE {_reason(game)} END AS reason
               FROM (SELECT *, {normalized_user_id("text_user_id")} AS user_id,
                            {local_time(game)} AS event_time,

@@ -53,6 +53,7 @@ from ds_assets.infra.results.schema import (
     INSTALLATIONS,
     KEY_LENGTH,
     PLAYER_PREDICTIONS,
+    REPORT_LOCKS,
     SCHEMA_VERSION,
     TARGET_PREDICTION_ROWS,
     DeliveredTable,
@@ -182,6 +183,17 @@ class ResultsDatabase:
         with begin(self._connected()) as connection:
             if sa.inspect(connection).has_table(INSTALLATIONS.name):
                 installations.refuse_conflict(connection, self._installation, lake)
+
+    def try_write(self) -> None:
+        """Write a row in a transaction that is taken back.
+
+        Raises:
+            ResultsRefused: The account may not write.
+            ResultsUnavailable: The database cannot be used.
+        """
+        with begin(self._connected(), writing=True) as connection:
+            publishing.lock_row(connection, REPORT_LOCKS, {"name": "write_test"})
+            connection.rollback()
 
     def claim(self, lake: str, *, is_taking_over: bool = False) -> None:
         """Claim the installation's name for a lake, before anything is delivered from it.

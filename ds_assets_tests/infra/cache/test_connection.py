@@ -243,8 +243,12 @@ def test_the_documents_rules_are_enough_and_a_reader_cannot_write(tmp_path: Path
             administrator.execute_command("ACL SETUSER", *rule(name))
         url = server.url.removesuffix("0") + "3"
         assert_works(as_user(url, "ds_writer"))
+        with PredictionCache(as_user(url, "ds_writer"), "game", 7) as writer:
+            writer.try_write()
         with PredictionCache(as_user(url, "ds_reader"), "game", 7) as reader:
             reader.ping()
+            with pytest.raises(CacheRefused, match="has no permissions"):
+                reader.try_write()
             assert get_rows(reader, ["a"]) == [row("a")]
             days, rows = fetch(reader, ["a"])
             assert (days.newest.as_of, rows) == (DAYS[0].toordinal(), [row("a")])

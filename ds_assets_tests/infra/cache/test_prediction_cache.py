@@ -220,6 +220,12 @@ def test_an_expired_value_is_a_miss_and_makes_room_for_an_older_day(cache: Predi
 
 
 @pytest.mark.slow
+def test_a_write_that_is_tried_expires_in_a_second(cache: PredictionCache) -> None:
+    cache.try_write()
+    key = cache._days_key + b":write_test"
+    assert 0 <= client_of(cache).ttl(key) <= 1
+
+
 def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
     put(cache, DAYS[0], table(row("a"), row("b")))
     key = cache._key(b"a")

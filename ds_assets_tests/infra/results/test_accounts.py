@@ -63,6 +63,12 @@ def test_the_writer_delivers_applies_the_retention_and_deletes_old_rows(
     assert execute(url, "SELECT count(*) FROM player_prediction_loads") == [(6,)]
 
 
+def test_the_writer_tries_a_write_that_leaves_nothing(url: str, writer: str) -> None:
+    with ResultsDatabase(writer) as database:
+        database.try_write()
+    assert execute(url, "SELECT count(*) FROM report_locks WHERE name = 'write_test'") == [(0,)]
+
+
 def test_the_writer_puts_every_report(writer: str) -> None:
     with ResultsDatabase(writer, days=2) as database:
         for value in (0.5, 0.25):
@@ -89,6 +95,8 @@ def test_the_reader_reads_everything_that_is_published_and_writes_nothing(
         assert database.defaults().num_rows == 2
         assert database.day(DAYS[3]).num_rows == 3
         assert len(database.deliveries()) == 2
+        with pytest.raises(ResultsUnavailable, match="denied"):
+            database.try_write()
         with pytest.raises(ResultsUnavailable, match="denied"):
             database.deliver(DAYS[4], day(DAYS[4]), "no")
         with pytest.raises(ResultsUnavailable, match="denied"):

@@ -66,6 +66,14 @@ def test_an_empty_database_answers_that_it_has_nothing(database: ResultsDatabase
     assert database.day(DAYS[0]).num_rows == 0
 
 
+def test_a_write_that_is_tried_leaves_nothing(database: ResultsDatabase, url: str) -> None:
+    database.ensure_schema()
+    before = execute(url, "SELECT name FROM report_locks ORDER BY name")
+    database.try_write()
+    assert execute(url, "SELECT name FROM report_locks ORDER BY name") == before
+    database.deliver(DAYS[0], day(DAYS[0]), "run")
+
+
 def test_ids_that_differ_in_case_or_spaces_or_form_are_different_users(
     database: ResultsDatabase,
 ) -> None:
