@@ -274,7 +274,8 @@ def _then_write(
             is_written = write(installation)
         except (InputError, OSError) as error:
             text = f"a write is refused, which only a machine that serves does without: {error}"
-            return Finding("warning", text)
+            before = result if isinstance(result, str) else result.text
+            return Finding("warning", f"{before}; {text}")
         if is_written and isinstance(result, str):
             return f"{result}; a write that was taken back succeeded"
         return result

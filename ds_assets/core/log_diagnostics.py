@@ -29,7 +29,9 @@ MIN_PURCHASES = 20
 NOTICEABLE_SHARE = 0.01
 """Share of lines from which on a fault is a warning, and a type or a field is frequent."""
 MAX_QUIET_HOURS = 3
-"""Hours without a line at an end of a day that is not noticed."""
+"""Hours without a line at an end of a day that are not noticed."""
+MIN_LINES_PER_HOUR = 30
+"""Average from which on hours without a line are noticed; at night there may be a fifth of it."""
 WEEKS_SHUT = 3
 """Weeks in which a weekday has no logs before it is taken for a closed one."""
 _MAX_NAMES = 10
@@ -295,7 +297,7 @@ def find_shift(day: DayLogs) -> int:
 def _find_quiet_hours(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
     """Find a begin or an end of a day without lines, where there are enough of them."""
     inside = [hour for hour in day.hours if 0 <= hour < HOURS_OF_DAY and day.hours[hour]]
-    if day.valid < MIN_LINES * HOURS_OF_DAY or not inside or find_shift(day):
+    if day.valid < MIN_LINES_PER_HOUR * HOURS_OF_DAY or not inside or find_shift(day):
         return
     for quiet, where in ((HOURS_OF_DAY - 1 - max(inside), "last"), (min(inside), "first")):
         if quiet > MAX_QUIET_HOURS:
@@ -343,7 +345,7 @@ def _find_odd_spend(day: DayLogs) -> Iterator[Diagnostic]:
     if amounts.priced_in_cents > _LARGE_SHARE * amounts.amounts:
         text = (
             f"{amounts.priced_in_cents:,} of {amounts.amounts:,} amounts are whole and end like "
-            f"prices in cents (median {amounts.median:,.0f}); if they are, divide them where the "
+            f"prices in cents, as 499; if they are, divide them where the "
             "logs are written, or set the worth of their currency in currencies to a hundredth"
         )
         yield diagnostic("warning", "cents", text, day)

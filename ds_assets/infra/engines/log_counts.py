@@ -28,7 +28,7 @@ from ds_assets.core.log_counts import (
 from ds_assets.game import Game
 from ds_assets.infra.day_files import DayFiles
 from ds_assets.infra.engines.duckdb_reader import READERS
-from ds_assets.infra.engines.line_rules import field_key, text_fields, typed_lines
+from ds_assets.infra.engines.line_rules import as_number, field_key, text_fields, typed_lines
 from ds_assets.infra.engines.line_times import parsing_zone
 from ds_assets.infra.engines.log_columns import MAX_SAMPLE, csv_columns, json_columns
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawText, number_files
@@ -288,12 +288,13 @@ def _count_amounts(lines: _Lines, game: Game) -> Amounts:
     if not game.fields.amount or not game.events.purchases:
         return Amounts()
     types = ", ".join(map(literal, game.events.purchases))
-    bought = f"(SELECT * FROM valid WHERE event_type IN ({types}))"
+    written = as_number("read_amount", game)  # before a currency's worth makes it a fraction
+    bought = f"(SELECT *, {written} AS price FROM valid WHERE event_type IN ({types}))"
     names = ("purchases", "amounts", "negative", "zero", "priced_in_cents", "total", "median")
     row = lines.row(f"""
         SELECT count(*), count(amount), count(*) FILTER (amount < 0), count(*) FILTER (amount = 0),
-            count(*) FILTER (amount >= 10 AND amount = trunc(amount)
-                             AND amount % 100 IN (49, 95, 98, 99)),
+            count(*) FILTER (price >= 10 AND price = trunc(price)
+                             AND price % 100 IN (49, 95, 98, 99)),
             coalesce(sum(amount) FILTER (amount > 0), 0), median(amount) FILTER (amount > 0),
             coalesce(max(amount), 0) FROM {bought}""")
     payers, largest = lines.row(f"""

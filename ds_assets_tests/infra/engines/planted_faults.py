@@ -9,13 +9,12 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ds_assets.cli.diagnosis import describe_sources
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import Diagnostic, diagnose_days
 from ds_assets.core.log_drift import compare
-from ds_assets.field_paths import describe_source
 from ds_assets.game import Game
 from ds_assets.infra.day_files import DayFiles
-from ds_assets.infra.engines.line_rules import field_key, text_fields
 from ds_assets.infra.engines.log_counts import count_day
 from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets_tests.infra.engines.lines import START, WRITERS, Line, make_game
@@ -162,8 +161,8 @@ def examine_files(paths: list[Path], game: Game, folder: Path) -> list[Diagnosti
     WRITERS[game.logs.format](clean_lines(BEFORE), folder / "before")
     before = count_files(BEFORE, [folder / "before"], game, folder)
     day = count_files(DAY, paths, game, folder)
-    sources = {field_key(name): describe_source(it) for name, it in text_fields(game).items()}
-    return [*diagnose_days([day], game, sources), *compare(day, before, game)]
+    alone = diagnose_days([day], game, describe_sources(game))
+    return [*alone, *compare(day, before, game)]
 
 
 def count_files(day: dt.date, paths: list[Path], game: Game, folder: Path) -> DayLogs:

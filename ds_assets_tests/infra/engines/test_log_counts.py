@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ds_assets.cli.diagnosis import describe_sources
+from ds_assets.core.log_diagnostics import diagnose_days
 from ds_assets_tests.infra.engines.lines import WRITERS
 from ds_assets_tests.infra.engines.planted_faults import (
     BEFORE,
@@ -20,6 +22,7 @@ from ds_assets_tests.infra.engines.planted_faults import (
     make_planted_game,
 )
 
+ONLY_BY_COMPARISON = {"half of the lines"}
 each_format = pytest.mark.parametrize("file_format", WRITERS)
 
 
@@ -37,6 +40,17 @@ def test_a_planted_fault_is_named(tmp_path: Path, file_format: str, fault: str) 
     lines = plant(clean_lines(DAY))
     diagnostics = examine_lines(lines, make_planted_game(file_format), tmp_path)
     assert code in {it.code for it in bad(diagnostics)}
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - ONLY_BY_COMPARISON))
+def test_a_fault_of_all_days_is_named_without_a_day_to_compare_with(
+    tmp_path: Path, fault: str
+) -> None:
+    _, plant = FAULTS[fault]
+    WRITERS["jsonl"](plant(clean_lines(DAY)), tmp_path / "a")
+    game = make_planted_game("jsonl")
+    counts = count_files(DAY, [tmp_path / "a"], game, tmp_path)
+    assert bad(diagnose_days([counts], game, describe_sources(game)))
 
 
 @each_format
