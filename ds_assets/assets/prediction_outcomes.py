@@ -164,7 +164,7 @@ def _compare_days(
         day: (
             _explain_missing(day, target, absent, uncounted, game)
             if absent
-            else _compare_with_outcomes(target, day, spend_by_day[day], lake)
+            else _compare_with_outcomes(target, day, spend_by_day[day], lake, game)
         )
         for day, absent in waiting.items()
     }
@@ -220,7 +220,7 @@ def _describe_change(target: Target, day: dt.date, lake: Lake) -> str | None:
 
 
 def _compare_with_outcomes(
-    target: Target, day: dt.date, spend: pd.Series, lake: Lake
+    target: Target, day: dt.date, spend: pd.Series, lake: Lake, game: Game
 ) -> _Compared | str:
     """Compare a day's predictions with what happened; words where there are none."""
     card = stored_card(target.name, day, ModelCard, lake)
@@ -229,7 +229,7 @@ def _compare_with_outcomes(
         is_early = card is not None and card.early is not None
         return _EARLY if is_early else "there was not enough data for predictions"
     try:
-        drift = drift_of(card, day, lake)
+        drift = drift_of(card, day, lake, game)
     except InputError as error:  # of the clusters, which nothing else needs here
         warn(f"no drift of {target.name}: {error}")
         drift = {}

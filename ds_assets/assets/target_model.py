@@ -366,7 +366,7 @@ def _train(
         card = card.model_copy(
             update={
                 "importance": _measure_importance(trained, data.snapshots, game),
-                "drifts": continue_drifts(before, day, drift_of(card, day, lake)),
+                "drifts": continue_drifts(before, day, drift_of(card, day, lake, game)),
             }
         )
     store_model(target.name, day, card, trained.onnx, lake, trained.parts)

@@ -91,6 +91,7 @@ def _lookback_features(game: Game) -> tuple[FeatureColumn, ...]:
             tenure_days,
             f"Days since the first active day in the last {days} days.",
             tenure_topic(days),
+            is_cumulative=True,
             family="tenure",
             profile=1,
             heading=Heading("known for", "days"),
@@ -147,6 +148,7 @@ def _lifetime_features(game: Game) -> tuple[FeatureColumn, ...]:
             partial(_open_days_since, "first_active_date", game),
             "Days since the first active day of all.",
             tenure_topic(game.lookback_days),
+            is_cumulative=True,
         ),
         *map(_total, measures.values()),
         *_rhythm("active", "active day", LAST_SEEN, game),
@@ -195,6 +197,11 @@ def count_logged_days(day: dt.date, game: Game) -> int:
     return (day - game.first_day).days + 1
 
 
+def find_cumulative_features(game: Game) -> frozenset[str]:
+    """Features that only grow as an account ages, so that they are not compared for drift."""
+    return frozenset(it.name for it in declare_features(game) if it.is_cumulative)
+
+
 def find_sums(game: Game) -> dict[str, int]:
     """Find the features that are sums over a trailing window, with its length in days."""
     return {
@@ -226,7 +233,12 @@ def _feature(
 
 
 def _of_lifetime(
-    name: str, value: Callable[[Any], Any], description: str, topic: Topic
+    name: str,
+    value: Callable[[Any], Any],
+    description: str,
+    topic: Topic,
+    *,
+    is_cumulative: bool = False,
 ) -> FeatureColumn:
     return FeatureColumn(
         name,
@@ -235,6 +247,7 @@ def _of_lifetime(
         nullable=True,
         is_recent=True,
         is_of_lifetime=True,
+        is_cumulative=is_cumulative,
         aggregate=value,
         wording=topic,
         measure=name,
@@ -247,6 +260,7 @@ def _total(measure: Measure) -> FeatureColumn:
         partial(_column, measure.name),
         f"{measure.description} over the whole history.",
         measure.topic,
+        is_cumulative=True,
     )
 
 
@@ -287,6 +301,7 @@ def _rhythm(kind: str, noun: str, topic: Topic, game: Game) -> tuple[FeatureColu
             partial(_column, f"longest_{kind}_gap"),
             f"Largest number of days from one {noun} to the next over the whole history.",
             topic,
+            is_cumulative=True,
         ),
         _of_lifetime(
             f"{gap}s_since",

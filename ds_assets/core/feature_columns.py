@@ -88,6 +88,9 @@ class FeatureColumn(Column):
         windows: Trailing windows in days: one for a sum, two for a trend, none for the whole
             look-back.
         is_of_lifetime: Whether it is computed from the user's lifetime (`core.lifetimes`).
+        is_cumulative: Whether it only grows as an account ages, whatever its user does: an age, a
+            total or a maximum of all that is known. It is not compared for drift, as in an older
+            game all values are larger.
         family: Family in cluster distances and cluster names; None: not used for clusters.
         direction: 1 where a larger value means more of the family, -1 where it means less.
         fill: What a missing value stands for in distances; None: the median.
@@ -100,6 +103,7 @@ class FeatureColumn(Column):
     measure: str
     windows: tuple[int, ...] = ()
     is_of_lifetime: bool = False
+    is_cumulative: bool = False
     family: Family | None = None
     direction: Literal[1, -1] = 1
     fill: float | None = None

@@ -382,7 +382,7 @@ def test_a_card_has_what_the_model_goes_by_and_the_drift_of_the_days_so_far() ->
     card = stored_card("payment", LAST, ModelCard, lake)
     assert card is not None
     assert list(card.drifts) == ready[-DAYS_KEPT:]
-    assert max(card.drift.values()) == max(drift_of(card, LAST, lake).values())
+    assert max(card.drift.values()) == max(drift_of(card, LAST, lake, finished().game).values())
     assert set(card.importance) >= {"last_seen", "purchases", "spend"}
     assert card.evaluation is not None
     assert card.evaluation.curves is not None

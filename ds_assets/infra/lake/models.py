@@ -11,6 +11,7 @@ import pandas as pd
 
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.feature_catalog import find_cumulative_features
 from ds_assets.core.lineage import LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import (
     CHOICE_PREFIX,
@@ -29,6 +30,7 @@ from ds_assets.core.models.inference.onnx_model import Model, load_model
 from ds_assets.core.stored_documents import DamagedDayError, DamagedDocumentError
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
+from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, day_folder
 from ds_assets.infra.lake.tables import open_day
 
@@ -177,11 +179,16 @@ def day_model(
     return None if card is None else stored_model(kind, card, lake)
 
 
-def drift_of(card: ModelCard, day: dt.date, lake: Lake) -> dict[str, float]:
-    """Stability index of a day's features against a model's training rows, largest first."""
+def drift_of(card: ModelCard, day: dt.date, lake: Lake, game: Game) -> dict[str, float]:
+    """Stability index of a day's features against a model's training rows, largest first.
+
+    Without features that the age of accounts alone moves.
+    """
     features = pd.read_parquet(open_day("user_features", day, lake).file)
     clustered = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
-    return stability(card.distributions, clustered, card.encoding)
+    cumulative = find_cumulative_features(game)
+    compared = {name: it for name, it in card.distributions.items() if name not in cumulative}
+    return stability(compared, clustered, card.encoding)
 
 
 def model_tags(

@@ -1,15 +1,21 @@
 """Models in the lake: a card for each day, and ONNX files where there was enough data."""
 
 import datetime as dt
+import shutil
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.encoding import encode, fit_encoding
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
+from ds_assets.core.models.evaluation.drift import DRIFTED, distributions, stability
 from ds_assets.core.models.training.train import TrainedModel, train
 from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.errors import InputError
@@ -19,13 +25,17 @@ from ds_assets.infra.lake.models import (
     day_files,
     day_model,
     day_models,
+    drift_of,
     model_tags,
     store_model,
     stored_card,
     stored_files,
     stored_model,
 )
+from ds_assets.infra.lake.tables import read_rows, store_rows
+from ds_assets_tests.assets.factories import Installation, day, make_played
 from ds_assets_tests.core.factories import FIRST_DAY, leavers, make_features, make_target
+from ds_assets_tests.core.models.card_factories import make_full_card
 
 READY_DAY = dt.date(2024, 2, 5)
 HORIZON = 14
@@ -177,3 +187,58 @@ def test_a_file_that_is_missing_is_named(lake: FolderLake, file: str) -> None:
     lake.delete([f"{FOLDER}/{file}"])
     with pytest.raises(InputError, match=rf"{FOLDER}/{file} is missing"):
         day_models(READY_DAY, lake)
+
+
+@pytest.fixture(scope="module")
+def old_game(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A game whose features are stored from its 91st day on, with a closed date among them."""
+    closed = day(103)
+    installation, _ = make_played(
+        tmp_path_factory.mktemp("old"), {"closed_days": [str(closed)]}, users=500, days=114
+    )
+    shutil.rmtree(installation.source(closed))
+    installation.run(day(0), day(113), assets=["raw_logs", "user_activity"])
+    installation.run(day(91), day(113), assets=["user_lifetimes", "user_features"])
+    return installation
+
+
+def features_of(number: int, installation: Installation) -> pd.DataFrame:
+    table = user_features_table(installation.game)
+    frame: pd.DataFrame = read_rows(table, day(number), installation.lake).to_pandas()
+    return frame
+
+
+def card_of_snapshots(installation: Installation, *numbers: int) -> ModelCard:
+    """A card of a model that was trained on these days."""
+    frames = [features_of(number, installation) for number in numbers]
+    encoding = fit_encoding(frames)
+    matrix = np.concatenate([encode(frame, encoding) for frame in frames])
+    compared = distributions(matrix, encoding, {})
+    return make_full_card().model_copy(update={"encoding": encoding, "distributions": compared})
+
+
+@pytest.mark.slow
+def test_neither_the_age_of_accounts_nor_a_closed_day_is_drift(old_game: Installation) -> None:
+    card = card_of_snapshots(old_game, 91, 98)
+    ages = features_of(113, old_game)
+    assert stability(card.distributions, ages, card.encoding)["lifetime_days"] > DRIFTED
+    for number in (102, 104, 105, 106, 107, 108, 109, 110, 113):
+        drift = drift_of(card, day(number), old_game.lake, old_game.game)
+        assert {"active_days_7d", "trend_1d_7d", "days_since_active"} <= set(drift)
+        assert max(drift.values()) < DRIFTED, (number, list(drift.items())[:3])
+
+
+@pytest.mark.slow
+def test_a_change_of_behaviour_is_drift_in_an_old_game(
+    old_game: Installation, tmp_path: Path
+) -> None:
+    card, changed = card_of_snapshots(old_game, 91, 98), old_game.copy(tmp_path)
+    features = features_of(113, old_game)
+    # As if each user played three times as long from one week to the next.
+    longer = features.assign(sum_minutes_7d=features["sum_minutes_7d"] * 3)
+    table = user_features_table(old_game.game)
+    store_rows(pa.Table.from_pandas(longer, table.arrow_schema), table.name, day(113), changed.lake)
+    drift = drift_of(card, day(113), changed.lake, old_game.game)
+    name, largest = next(iter(drift.items()))
+    assert name == "sum_minutes_7d"
+    assert largest > DRIFTED
