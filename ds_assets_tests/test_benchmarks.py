@@ -48,7 +48,7 @@ from ds_assets.core.schema import Column, Table
 from ds_assets.demo.source import GAME_FILE
 from ds_assets.game import load_game
 from ds_assets.local_servers.redis import RedisServer
-from ds_assets.serving.http.protocol import ScoreRequest, UserIds
+from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
 from ds_assets.simulate.game_file import HORIZON_DAYS
 
 AT_MOST_ONE = Goal(comparison="<=", limit=1.0)
@@ -327,7 +327,9 @@ def write(file: Path, text: str) -> None:
 @pytest.mark.parametrize(("size", "requests"), [(1, 5), (2, 2), (5, 1), (6, 0)])
 def test_requests_are_all_of_one_size_and_such_as_the_api_takes(size: int, requests: int) -> None:
     ids = [f"user {number}" for number in range(5)]
-    id_requests = [msgspec.json.decode(body, type=UserIds) for body in questions.ids(ids, size)]
+    id_requests = [
+        msgspec.json.decode(body, type=PredictionsRequest) for body in questions.ids(ids, size)
+    ]
     assert [request.user_ids for request in id_requests] == [
         ids[first : first + size] for first in range(0, requests * size, size)
     ]

@@ -25,7 +25,7 @@ from ds_assets.serving.http.etag import tag_of
 from ds_assets.serving.http.metrics import RequestMetrics, Snapshot, render_metrics
 from ds_assets.serving.http.openapi import build_document
 from ds_assets.serving.http.problems import Headers, ProblemError, Reply, RequestError
-from ds_assets.serving.http.protocol import Backend, ScoreRequest, UserIds
+from ds_assets.serving.http.protocol import Backend, PredictionsRequest, ScoreRequest
 from ds_assets.serving.http.requests import (
     Request,
     RequestHeaders,
@@ -122,7 +122,7 @@ class App:
         self._metrics = RequestMetrics()
         self._is_draining = shared.is_draining
         self._workers = Workers(shared.folder, self._snapshot)
-        self._user_ids_decoder = msgspec.json.Decoder(UserIds)
+        self._user_ids_decoder = msgspec.json.Decoder(PredictionsRequest)
         self._score_decoder = msgspec.json.Decoder(ScoreRequest)
         self._one_user = _Route("/v1/users/{user_id}/prediction", _GET, self._get_prediction)
         self._routes = {route.name: route for route in self._make_routes()}

@@ -20,7 +20,7 @@ from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.problems import PROBLEMS, Problem, RequestError
-from ds_assets.serving.http.protocol import ScoreRequest, UserIds
+from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
 from ds_assets.serving.http.requests import REPLACEMENT_CHARACTER
 from ds_assets.serving.unusable_events import MAX_EVENTS_NAMED
 
@@ -44,22 +44,17 @@ _TYPES: dict[ColumnType, dict[str, Any]] = {
 _ENUMS = {"status": STATUSES, "source": SOURCES}
 _NEVER_NULL = {"user_id", *_ENUMS}
 _REF = "#/components/schemas/{name}"
-_REASONS = {
-    "type": ["array", "null"],
-    "items": {
-        "type": "object",
-        "required": ["code", "effect", "values", "words"],
-        "properties": {
-            "code": {"type": "string", "description": "Stable; the words may change."},
-            "effect": {
-                "type": "number",
-                "description": "Effect on the log-odds; above 0: likelier.",
-            },
-            "values": {"type": "array", "description": "The numbers in the words."},
-            "words": {"type": "string"},
-        },
+_REASON = {
+    "code": {"type": "string", "description": "Stable; the words may change."},
+    "effect": {"type": "number", "description": "Effect on the log-odds; above 0: likelier."},
+    "values": {
+        "type": "array",
+        "items": {"type": ["number", "string", "null"]},
+        "description": "The numbers and texts in the words.",
     },
+    "words": {"type": "string"},
 }
+_REASONS = {"type": ["array", "null"], "items": {"$ref": _REF.format(name="Reason")}}
 _GET_PROBLEMS = (
     *(problems.MALFORMED, problems.NO_KEY, problems.NOT_ACCEPTED, problems.RATE_LIMITED),
     *(problems.FAILED, problems.OVERLOADED),
@@ -117,8 +112,8 @@ def _one_user() -> dict[str, Any]:
         "stands for invalid UTF-8, use POST.",
         "schema": shape,
     }
-    _, fields = msgspec.json.schema_components([UserIds])
-    group = dict(fields[UserIds.__name__]["properties"]["user_group"])
+    _, fields = msgspec.json.schema_components([PredictionsRequest])
+    group = dict(fields[PredictionsRequest.__name__]["properties"]["user_group"])
     group_parameter = {
         "name": "user_group",
         "in": "query",
@@ -155,7 +150,7 @@ def _many_users() -> dict[str, Any]:
         "operationId": "predictions",
         "summary": "Get the predictions for up to 1,000 users, in the order of the request",
         "security": [{"key": []}],
-        "requestBody": _body(UserIds.__name__),
+        "requestBody": _body(PredictionsRequest.__name__),
         "responses": {
             "200": _json("One prediction per user.", "Answers"),
             **_problems(_POST_PROBLEMS),
@@ -237,7 +232,7 @@ def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     _, structs = msgspec.json.schema_components(
-        [UserIds, ScoreRequest, Health, RequestError], ref_template=_REF
+        [PredictionsRequest, ScoreRequest, Health, RequestError], ref_template=_REF
     )
     health = structs.pop(Health.__name__)
     state = {"type": "string", "enum": ["ok", "degraded", "no_data", "outdated", "leaving"]}
@@ -247,6 +242,7 @@ def _schemas() -> dict[str, Any]:
         "TargetPrediction": _object(
             {column.name: _field(column) for column in TARGET_COLUMNS if column.name != "target"}
         ),
+        "Reason": _object(_REASON),
         "Answers": _object({"predictions": answers}),
         **structs,
         "Ready": _object({"status": state, **health["properties"]}),

@@ -29,7 +29,7 @@ UserGroup = Annotated[
 Feature = float | str | bool | None
 
 
-class UserIds(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class PredictionsRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Users to answer for, in this order; an id may be repeated."""
 
     user_ids: Annotated[list[UserId], Meta(max_length=MAX_USERS_PER_REQUEST)]

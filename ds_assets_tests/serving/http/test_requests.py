@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ds_assets.serving.http import requests
 from ds_assets.serving.http.problems import ProblemError
-from ds_assets.serving.http.protocol import ScoreRequest, UserIds
+from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
 from ds_assets.serving.http.requests import MAX_BODY_BYTES, decode_body, parse_user_id, read_body
 
-USERS = msgspec.json.Decoder(UserIds)
+USERS = msgspec.json.Decoder(PredictionsRequest)
 TO_SCORE = msgspec.json.Decoder(ScoreRequest)
 
 
