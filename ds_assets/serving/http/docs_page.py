@@ -3,6 +3,7 @@
 It has no scripts and loads nothing, so that it works without the internet.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
@@ -13,6 +14,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h2 { margin-top: 2.5rem } code { background: #eef } table { border-collapse: collapse; width: 100% }
 td, th { border-bottom: 1px solid #ccd; padding: .3rem; text-align: left; vertical-align: top }
+pre { background: #eef; padding: .5rem; overflow-x: auto }
 :target { background: #ffc }
 """
 
@@ -49,6 +51,7 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
             yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
             description = escape(operation.get("description", ""))
             yield f"<p>{escape(operation['summary'])}. {description}</p>"
+            yield f"<pre><code>{escape(_write_command(path, method, operation))}</code></pre>"
             if parameters := operation.get("parameters"):
                 yield from _fields((parameter["name"], parameter) for parameter in parameters)
             if body := operation.get("requestBody"):
@@ -58,6 +61,19 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
                 for status, response in operation["responses"].items()
             )
             yield from _table(("status", "meaning", "body"), rows)
+
+
+def _write_command(path: str, method: str, operation: Mapping[str, Any]) -> str:
+    """Write an operation's example as a command for a shell."""
+    parameters = operation.get("parameters", ())
+    examples = {it["name"]: it["example"] for it in parameters if "example" in it}
+    parts = [f"curl -s http://127.0.0.1:8000{path.format(**examples)}"]
+    if "security" in operation:
+        parts.append("-H 'Authorization: Bearer KEY'")
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        body = json.dumps(content["example"])
+        parts += [f"-X {method.upper()} -H 'Content-Type: {media_type}'", f"-d '{body}'"]
+    return " \\\n  ".join(parts)
 
 
 def _schemas(schemas: Mapping[str, Any]) -> Iterator[str]:

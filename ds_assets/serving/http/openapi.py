@@ -111,6 +111,7 @@ def _one_user() -> dict[str, Any]:
         "description": "The user id, percent-encoded. For an id with the character U+FFFD, which "
         "stands for invalid UTF-8, use POST.",
         "schema": shape,
+        "example": "144",
     }
     _, fields = msgspec.json.schema_components([PredictionsRequest])
     group = dict(fields[PredictionsRequest.__name__]["properties"]["user_group"])
@@ -150,7 +151,7 @@ def _many_users() -> dict[str, Any]:
         "operationId": "predictions",
         "summary": "Get the predictions for up to 1,000 users, in the order of the request",
         "security": [{"key": []}],
-        "requestBody": _body(PredictionsRequest.__name__),
+        "requestBody": _body(PredictionsRequest.__name__, {"user_ids": ["144", "76", "nobody"]}),
         "responses": {
             "200": _json("One prediction per user.", "Answers"),
             **_problems(_POST_PROBLEMS),
@@ -158,13 +159,34 @@ def _many_users() -> dict[str, Any]:
     }
 
 
+_SCORE_EXAMPLE = {
+    "users": [
+        {
+            "user_id": "new1",
+            "events": [
+                {
+                    "type": "visit",
+                    "id": "b1",
+                    "time": "2017-12-31T18:00:00Z",
+                    "user": {"id": "new1"},
+                    "store": {"id": "333"},
+                    "basket": {"items": 5, "total": 30.5},
+                }
+            ],
+        }
+    ],
+    "reasons": False,
+}
+
+
 def _score() -> dict[str, Any]:
     return {
         "operationId": "score",
         "summary": "Score users now, from their features or recent raw events",
-        "description": "For new users, and for users whose day is not over yet.",
+        "description": "For new users, and for users whose day is not over yet. The example has an "
+        "event of the demo's game; one of your game has the fields of its logs.",
         "security": [{"key": []}],
-        "requestBody": _body(ScoreRequest.__name__),
+        "requestBody": _body(ScoreRequest.__name__, _SCORE_EXAMPLE),
         "responses": {
             "200": _json("One prediction per user.", "Answers"),
             **_problems(_POST_PROBLEMS),
@@ -210,8 +232,9 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def _body(name: str) -> dict[str, Any]:
-    return {"required": True, "content": _content({"$ref": _REF.format(name=name)})}
+def _body(name: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = {"schema": {"$ref": _REF.format(name=name)}, "example": example}
+    return {"required": True, "content": {"application/json": content}}
 
 
 def _json(description: str, name: str) -> dict[str, Any]:

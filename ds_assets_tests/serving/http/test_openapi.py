@@ -1,5 +1,7 @@
 import re
+import shlex
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,6 +12,7 @@ from ds_assets.core.tables import PREDICTIONS
 from ds_assets.serving.http.docs_page import render_page
 from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
+from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
 from ds_assets_tests.infra.factories import row, target
 from ds_assets_tests.serving.http.fake import answer_of
 
@@ -74,6 +77,18 @@ def test_typed_clients_can_be_generated() -> None:
     for name, schema in api["components"]["schemas"].items():
         variable = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         assert variable not in schema["properties"]
+
+
+def test_the_page_has_a_command_for_each_operation_with_an_accepted_body() -> None:
+    api = build_document()
+    page = unescape(render_page(api))
+    commands = [shlex.split(it.split("</code>")[0]) for it in page.split("<pre><code>")[1:]]
+    paths = [command[2].removeprefix("http://127.0.0.1:8000") for command in commands]
+    assert paths == [path.replace("{user_id}", "144") for path in api["paths"]]
+    bodies = [command[-1] for command in commands if command[-2] == "-d"]
+    kinds = (PredictionsRequest, ScoreRequest)
+    for body, kind in zip(bodies, kinds, strict=True):
+        assert msgspec.json.decode(body, type=kind)
 
 
 class Reader(HTMLParser):
