@@ -86,7 +86,7 @@ def _has_no_missing_days(game: Game) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         made_days = open_records(game, lake).recorded_days("user_activity")
         holes = find_holes(newest_day(game), made_days, lake, game)
-        folders = DayFolders(log_source, game.logs.path)
+        folders = DayFolders(log_source)
         missing = find_missing_days(holes, folders, game)
         return missing_days_result(missing, str(log_source))
 

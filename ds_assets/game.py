@@ -45,6 +45,7 @@ from ds_assets.field_paths import (
     read_event_type,
     read_paths,
 )
+from ds_assets.path_patterns import PathPattern, read_path_pattern
 from ds_assets.time_formats import ISO, read_time_format
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -178,8 +179,9 @@ class Csv(_Part):
 class Logs(_Part):
     """Where the log files of a day are in the source, and their format."""
 
-    path: str = "dt=%Y-%m-%d"
-    """Folder of one day in the source, as a `strftime` pattern."""
+    path: Annotated[str, AfterValidator(read_path_pattern)] = "dt=%Y-%m-%d"
+    """Folder or files of one day in the source, as a `strftime` pattern, in which `*` stands for
+    any characters within a name."""
     format: Literal["jsonl", "json", "csv", "parquet"] = "jsonl"
     """Format of the files: a JSON value per line, JSON in an array or over several lines, CSV, or
     Parquet."""
@@ -208,13 +210,6 @@ class Logs(_Part):
         if csv != Csv() and info.data.get("format", "csv") != "csv":
             raise ValueError("requires logs.format: csv")
         return csv
-
-    @field_validator("path")
-    @classmethod
-    def _names_a_day(cls, path: str) -> str:
-        if not all(part in path for part in ("%Y", "%m", "%d")):
-            raise ValueError("must hold %Y, %m and %d, for example 'dt=%Y-%m-%d'")
-        return path.strip("/")
 
 
 class Fields(_Part):
@@ -604,6 +599,11 @@ class Game(_Part):
         sources += [*self.properties.values(), *(it.field for it in self.attributes.values())]
         for source in (*sources, *(rule.field for rule in self.logs.leave_out)):
             yield from paths_of(source)
+
+    @property
+    def log_path(self) -> PathPattern:
+        """Where the files of a day are in the log source."""
+        return PathPattern(self.logs.path, self.time_zone)
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -201,21 +201,21 @@ def find_unread_days(installation: Installation, last: dt.date) -> list[dt.date]
     game, lake = installation.game, installation.lake()
     records = open_records(game, lake)
     days = _list_days(max(game.first_day, records.first_kept_day), last)
-    in_lake, in_source = {*lake.days(RAW)}, {*_folders(installation).find_days(days)}
+    folders = DayFolders(installation.log_source())
+    in_lake, in_source = {*lake.days(RAW)}, {*folders.find_days(days)}
     unread = (day for day in days if day not in records.recorded_days(ACTIVITY))
     return [
         day
         for day in unread
-        if day in in_lake or (day in in_source and _is_to_be_read(day, installation))
+        if day in in_lake or (day in in_source and _is_to_be_read(day, folders, game))
     ]
 
 
-def _is_to_be_read(day: dt.date, installation: Installation) -> bool:
+def _is_to_be_read(day: dt.date, folders: DayFolders, game: Game) -> bool:
     """Whether a day with a folder in the source has logs; only a closed day needs none."""
-    game = installation.game
     if day not in game.closed_days:
         return True
-    return bool(list_source_day(day, installation.log_source(), game.logs.marker).logs)
+    return bool(list_source_day(day, folders, game.logs.marker).logs)
 
 
 def find_newest_day(installation: Installation) -> dt.date:
@@ -225,15 +225,12 @@ def find_newest_day(installation: Installation) -> dt.date:
         InputError: there is none.
     """
     game = installation.game
-    in_source = _folders(installation).find_newest_days(game.first_day, newest_day(game))
+    folders = DayFolders(installation.log_source())
+    in_source = folders.find_newest_days(game.first_day, newest_day(game))
     in_lake = between(installation.lake().days(RAW), game.first_day, newest_day(game))
     if not (days := [*in_source, *in_lake]):
         raise InputError(f"there are no logs in {installation.log_source()} and the lake")
     return max(days)
-
-
-def _folders(installation: Installation) -> DayFolders:
-    return DayFolders(installation.log_source(), installation.game.logs.path)
 
 
 def find_latest_snapshots(day: dt.date, stored: Collection[dt.date], game: Game) -> list[dt.date]:

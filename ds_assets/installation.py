@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ds_assets.infra.lake.retention import Retention
     from ds_assets.infra.log_source.base import LogSource
     from ds_assets.infra.results.database import ResultsDatabase
+    from ds_assets.path_patterns import PathPattern
     from ds_assets.serving.http.app import App
     from ds_assets.serving.http.auth import KeyFile
     from ds_assets.serving.http.workers import Shared
@@ -64,7 +65,7 @@ class Installation:
     def log_source(self) -> "LogSource":
         """The logs as the game writes them."""
         settings = self.settings
-        return open_log_source(settings.source_url, settings.source, self.game.logs.path)
+        return open_log_source(settings.source_url, settings.source, self.game.log_path)
 
     def lake(self) -> "Lake":
         """The lake."""
@@ -156,15 +157,15 @@ def load_key_file() -> "KeyFile":
     return _key_file(load_settings())
 
 
-def open_log_source(url: str, folder: Path, day_path: str) -> "LogSource":
+def open_log_source(url: str, folder: Path, pattern: "PathPattern") -> "LogSource":
     """The log source at `s3://BUCKET/PREFIX`, or in a folder if the URL is empty."""
     if not url:
         from ds_assets.infra.log_source.folder import FolderLogSource
 
-        return FolderLogSource(folder, day_path)
+        return FolderLogSource(folder, pattern)
     from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 
-    return S3LogSource(s3_client(), url, day_path)
+    return S3LogSource(s3_client(), url, pattern)
 
 
 def open_lake(url: str, folder: Path, cache: Path) -> "Lake":

@@ -37,7 +37,10 @@ LAYERS = {
 """Each part imports from its own level and those below it."""
 CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
-FOR_ALL = {"", "closed_days", "errors", "field_paths", "game", "settings", "time_formats"}
+FOR_ALL = {
+    *("", "closed_days", "errors", "field_paths", "game", "path_patterns", "settings"),
+    "time_formats",
+}
 """Parts that every part may import, and that import each other only; "" is the package itself."""
 NARROWER = {
     "assets": {"core", "daily_assets", "infra", "partitions"},

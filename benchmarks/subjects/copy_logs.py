@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.child import Start, import_lazy, tell
 from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.installation import open_lake, open_log_source
+from ds_assets.path_patterns import PathPattern
 
 DAY = dt.date(2026, 1, 1)
 DAY_PATH = "dt=%Y-%m-%d"
@@ -14,7 +15,7 @@ DAY_PATH = "dt=%Y-%m-%d"
 
 def main() -> None:
     import_lazy(["azure.storage.blob", "boto3.s3.transfer"])
-    source = open_log_source(sys.argv[1], Path(), DAY_PATH)
+    source = open_log_source(sys.argv[1], Path(), PathPattern(DAY_PATH))
     lake = open_lake(sys.argv[2], Path(), Path(sys.argv[3]))
     start = Start.now()
     copied = copy_day(DAY, source, lake, print)

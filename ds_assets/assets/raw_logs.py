@@ -15,7 +15,7 @@ from ds_assets.infra.lake.raw_logs import (
     copy_day,
     raw_objects,
 )
-from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.base import DailyFiles, LogSource
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import WHAT_TO_DO
 
@@ -24,7 +24,7 @@ _MAX_NAMES = 20
 
 
 def materialize_days(
-    days: Sequence[dt.date], source: LogSource, lake: Lake, game: Game, report: ProgressCallback
+    days: Sequence[dt.date], source: DailyFiles, lake: Lake, game: Game, report: ProgressCallback
 ) -> tuple[dict[dt.date, Copied], dict[dt.date, str]]:
     """Copy the new and changed files of each day.
 
@@ -64,10 +64,10 @@ def build(game: Game) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
     ) -> None:
         days = days_of(context)
-        copies, reasons = materialize_days(days, log_source, lake, game, context.log.info)
+        folders = DayFolders(log_source)
+        copies, reasons = materialize_days(days, folders, lake, game, context.log.info)
         leave_out(days, reasons, context)
         report_days(context, {day: _metadata(copied) for day, copied in copies.items()})
-        folders = DayFolders(log_source, game.logs.path)
         folders.find_days(days)
         for warning in folders.describe_misnamed():
             context.log.warning(warning)

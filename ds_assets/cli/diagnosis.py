@@ -203,10 +203,10 @@ def _probe_source(installation: Installation) -> Result:
             "warning", f"{missing}; create it, or set DS_ASSETS_SOURCE or DS_ASSETS_SOURCE_URL"
         )
     source, game = installation.log_source(), installation.game
-    folders = DayFolders(source, game.logs.path)
+    folders = DayFolders(source)
     if not (days := find_source_days(folders, game)):
-        example = source.folder(newest_day(game))
-        place = f"it has no folder of a day, such as {example}"
+        example = folders.folder(newest_day(game))
+        place = f"it has no folder or file of a day, such as {example}"
         text = f"{place}; correct it or logs.path of the game file"
         return Finding("warning", "; ".join([text, *folders.describe_misnamed()]))
     usable = f"usable, newest day {days[-1]}"

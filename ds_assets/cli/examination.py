@@ -85,7 +85,7 @@ def _find_days_with_logs(installation: Installation) -> list[dt.date]:
     with suppress(InputError, Unavailable, OSError):  # what is wrong is said of the place
         days |= set(installation.lake().days(RAW))
     with suppress(InputError, Unavailable, OSError):
-        folders = DayFolders(installation.log_source(), game.logs.path)
+        folders = DayFolders(installation.log_source())
         newest = find_source_days(folders, game)
         before = (newest[-1] - dt.timedelta(it) for it in range(7 * WEEKS_SHUT)) if newest else ()
         days |= {*newest, *folders.find_days(it for it in before if it >= game.first_day)}

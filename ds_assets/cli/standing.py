@@ -58,6 +58,7 @@ class _Facts:
     Attributes:
         records: The lake's records.
         raw_days: Days with raw files in the lake.
+        folders: The days of the source.
         source_days: Days with a folder in the source; none where it cannot be listed.
         runs: What Dagster knows of runs.
         outdated: Assets of each day that have to be made again.
@@ -67,6 +68,7 @@ class _Facts:
 
     records: Records
     raw_days: Collection[dt.date]
+    folders: DayFolders
     source_days: Collection[dt.date] | None
     runs: RunStates
     outdated: Mapping[dt.date, tuple[str, ...]]
@@ -111,11 +113,13 @@ def _read_facts(installation: Installation, lake: Lake, now: dt.datetime) -> _Fa
     # Opening the records of a lake without days would create it.
     has_days = bool(lake.days(ACTIVITY))
     records = open_records(game, lake) if has_days else Records(lineage_of(game), lake)
+    folders = DayFolders(installation.log_source())
     decided = sorted(records.refused_days() | records.accepted_days())
     return _Facts(
         records,
         frozenset(lake.days(RAW)),
-        _read("the log source", unread, lambda: _list_source_days(installation)),
+        folders,
+        _read("the log source", unread, lambda: _list_source_days(installation, folders)),
         _read("what Dagster knows of runs", unread, lambda: _read_runs(installation, now))
         or RunStates(),
         _find_outdated(records, game),
@@ -133,11 +137,10 @@ def _read(place: str, unread: list[str], read: Callable[[], _Value]) -> _Value |
         return None
 
 
-def _list_source_days(installation: Installation) -> frozenset[dt.date]:
+def _list_source_days(installation: Installation, folders: DayFolders) -> frozenset[dt.date]:
     game, settings = installation.game, installation.settings
     if not settings.source_url and not settings.source.is_dir():
         return frozenset()
-    folders = DayFolders(installation.log_source(), game.logs.path)
     return frozenset(folders.find_days(_days_between(game.first_day, newest_day(game))))
 
 
@@ -218,8 +221,8 @@ def _with_note(
     """Add what the files of a day in the source wait for."""
     if day.logs != "in_source":
         return day
-    marker, source = installation.game.logs.marker, installation.log_source()
-    files = _read("the log source", facts.unread, lambda: list_source_day(day.day, source, marker))
+    marker, folders = installation.game.logs.marker, facts.folders
+    files = _read("the log source", facts.unread, lambda: list_source_day(day.day, folders, marker))
     settled_before = now - SETTLED_AFTER if facts.runs.has_daemon else None
     note = "" if files is None else _describe_waiting(files, marker, settled_before)
     return day.model_copy(update={"note": note})
@@ -304,7 +307,7 @@ def _describe_empty_home(
         first = f"`ds-assets simulate --users 2000 --days 60 --out {home}` writes a game to try"
     else:
         folder = installation.log_source().folder(newest_day(installation.game))
-        first = f"put the logs of each day into a folder such as {folder}"
+        first = f"put the logs of each day where game.yaml says, such as {folder}"
     return Status(
         game=installation.game.name,
         at=now,

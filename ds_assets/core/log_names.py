@@ -1,4 +1,4 @@
-"""Names of files and folders: which are logs, and which folders are named almost like a day.
+"""Names of files and folders: which are logs, and which are written almost like a day's.
 
 Scope: the rules, on names alone; the same for the log source and for the lake.
 """
@@ -6,6 +6,8 @@ Scope: the rules, on names alone; the same for the log source and for the lake.
 import datetime as dt
 import re
 from collections.abc import Iterable
+
+from ds_assets.path_patterns import PathPart
 
 _UNFINISHED = (
     *(".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress"),
@@ -42,34 +44,35 @@ def _is_set_aside(part: str) -> bool:
     )
 
 
-def find_misnamed_days(folders: Iterable[str], pattern: str) -> list[str]:
-    """Find the folders that look like a day's, but are named differently, and are never read.
+def find_misnamed_days(names: Iterable[str], part: PathPart) -> list[str]:
+    """Find the names that look like a day's, but are written differently, and are never read.
 
     Args:
-        folders: Names of the folders beside a day's folder.
-        pattern: `strftime` pattern of the day's own name.
+        names: Names of folders and files beside those of a day.
+        part: The pattern of a day's own name.
 
     Returns:
-        Their names, sorted.
+        The names, sorted.
     """
     return sorted(
         name
-        for name in folders
-        if is_log(name) and _parse(name, pattern) != name and _looks_like_day(name, pattern)
+        for name in names
+        if is_log(name) and part.read(name) is None and _looks_like_day(name, part)
     )
 
 
-def _looks_like_day(name: str, pattern: str) -> bool:
+def _looks_like_day(name: str, part: PathPart) -> bool:
     return (
-        _parse(name, pattern) is not None
+        _is_parsed(name, part.text.replace("%-", "%"))
         or _DATE.search(name) is not None
         or _YEAR.fullmatch(name) is not None
     )
 
 
-def _parse(name: str, pattern: str) -> str | None:
-    """Return the name that the pattern gives to the day in a name; None if there is no day."""
+def _is_parsed(name: str, pattern: str) -> bool:
+    """Whether a pattern fits a name with or without leading zeros."""
     try:
-        return dt.datetime.strptime(name, pattern).strftime(pattern)  # noqa: DTZ007  (a date)
-    except ValueError:
-        return None
+        dt.datetime.strptime(name, pattern)  # noqa: DTZ007  (a date)
+    except (ValueError, re.error):  # the latter of a directive that is there twice
+        return False
+    return True

@@ -60,8 +60,9 @@ def find_newest_files(lake: Lake, source: LogSource, game: Game, folder: Path) -
 
 
 def _copy_newest_files(source: LogSource, game: Game, folder: Path) -> Iterator[RawFile]:
-    for day in find_source_days(DayFolders(source, game.logs.path), game)[-MAX_DAYS:]:
-        logs = [item for item in source.objects(day) if is_log(item.name)]
+    folders = DayFolders(source)
+    for day in find_source_days(folders, game)[-MAX_DAYS:]:
+        logs = [item for item in folders.objects(day) if is_log(item.name)]
         for number, item in enumerate(within_budget(logs, lambda log: log.size, MAX_BYTES_PER_DAY)):
             path = folder / f"{day}-{number}"
             with path.open("wb") as copy:

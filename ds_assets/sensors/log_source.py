@@ -22,7 +22,7 @@ from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.raw_logs import Manifest, SourceDay, list_source_day, read_manifest
-from ds_assets.infra.log_source.base import LogSource
+from ds_assets.infra.log_source.base import DailyFiles, LogSource
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
 from ds_assets.jobs import Job
@@ -124,12 +124,12 @@ def _look(
     job: str,
 ) -> list[dg.RunRequest]:
     cursor, game = evaluation.cursor, evaluation.game
-    folders = DayFolders(source, game.logs.path)
+    folders = DayFolders(source)
     made_days = evaluation.records.recorded_days("user_activity")
     holes = find_holes(newest, made_days, evaluation.lake, game)
     _report_missing_days(evaluation, find_missing_days(holes, folders, game), source)
     chosen = _choose_holes(evaluation, folders.find_days(holes), newest)
-    listed = _list_days(sorted({*folders.find_days(recent), *chosen}), source, game)
+    listed = _list_days(sorted({*folders.find_days(recent), *chosen}), folders, game)
     _warn_misnamed(evaluation, folders)
     intents = {day: RunIntent(job, day, day, it.fingerprint) for day, it in listed.items()}
     attempts = evaluation.attempts(intents.values())
@@ -158,7 +158,7 @@ def _choose_holes(
     return (ordered[after:] + ordered[:after])[:MAX_DAYS_PER_RUN]
 
 
-def _list_days(days: Iterable[dt.date], source: LogSource, game: Game) -> dict[dt.date, SourceDay]:
+def _list_days(days: Iterable[dt.date], source: DailyFiles, game: Game) -> dict[dt.date, SourceDay]:
     """List the days that have logs, as far as there is time."""
     end = time.monotonic() + MAX_LOOK_SECONDS
     listed = {}

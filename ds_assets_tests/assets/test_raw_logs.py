@@ -12,6 +12,7 @@ from ds_assets.infra.lake.raw_logs import read_manifest
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.missing_days import WHAT_TO_DO
+from ds_assets.path_patterns import PathPattern
 from ds_assets_tests.assets.factories import START, Installation, day, event, make_installation
 from ds_assets_tests.conftest import BUCKET
 
@@ -109,11 +110,11 @@ def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
     source = installation.settings.source
     for name in ("dt=2026-1-1", "day=2026-01-02", "notes"):
         (source / name).mkdir()
-    folders = DayFolders(FolderLogSource(source, "dt=%Y-%m-%d"), "dt=%Y-%m-%d")
+    folders = DayFolders(FolderLogSource(source, PathPattern("dt=%Y-%m-%d")))
     folders.find_days([START, day(2)])
     (warning,) = folders.describe_misnamed()
     assert warning == (
-        f"{source}: 2 folders look like days and are not collected, because logs.path names days "
+        f"{source}: 2 names look like days and are not collected, because logs.path is "
         "dt=%Y-%m-%d: day=2026-01-02, dt=2026-1-1"
     )
     with dg.DagsterInstance.ephemeral() as instance:

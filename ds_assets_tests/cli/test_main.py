@@ -211,7 +211,7 @@ def test_check_names_missing_days_and_folders_that_are_nearly_days(shell: Shell)
     code, lines = check(shell)
     assert code == 0
     assert f"warning: usable, newest day {day(2)}; no logs of {day(1)} in " in lines["source"]
-    assert lines["source"].endswith("logs.path names days dt=%Y-%m-%d: 2026")
+    assert lines["source"].endswith("logs.path is dt=%Y-%m-%d: 2026")
     assert lines["lake"].endswith("not read, as no dt=YYYY-MM-DD: raw/ date=2026-01-01")
 
 

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.core.log_names import find_misnamed_days, is_log
+from ds_assets.path_patterns import PathPart
 
+DAYS = st.dates(dt.date(1900, 1, 1), dt.date(2099, 12, 31))
 WORKING_FILES = [
     "_SUCCESS",
     ".hidden",
@@ -48,6 +50,13 @@ LOGS = [
 ]
 
 
+def part(text: str) -> PathPart:
+    return PathPart(text, "UTC")
+
+
+DAY = part("dt=%Y-%m-%d")
+
+
 @pytest.mark.parametrize("name", WORKING_FILES)
 def test_a_working_folder_or_a_half_written_file_is_not_a_log(name: str) -> None:
     assert not is_log(name)
@@ -87,20 +96,21 @@ def test_nothing_in_a_working_folder_is_a_log_wherever_it_stands(
     ],
 )
 def test_a_folder_that_is_named_almost_like_a_day_is_found(name: str) -> None:
-    assert find_misnamed_days([name, "dt=2026-02-01"], "dt=%Y-%m-%d") == [name]
+    assert find_misnamed_days([name, "dt=2026-02-01"], DAY) == [name]
 
 
 @pytest.mark.parametrize(
     "name", ["dt=2026-02-01", "notes", "v2", "_temporary-2026-02-01", "build-20260201000000"]
 )
 def test_a_day_and_a_folder_of_something_else_are_not_misnamed(name: str) -> None:
-    assert find_misnamed_days([name], "dt=%Y-%m-%d") == []
+    assert find_misnamed_days([name], DAY) == []
 
 
 def test_a_day_within_a_months_folder_has_two_digits() -> None:
-    assert find_misnamed_days(["07", "7", "other"], "%d") == ["7"]
+    assert find_misnamed_days(["07", "7", "other"], part("%d")) == ["7"]
+    assert find_misnamed_days(["07", "7", "other"], part("%-d")) == ["07"]
 
 
-@given(day=st.dates(dt.date(1000, 1, 1)), pattern=st.sampled_from(["dt=%Y-%m-%d", "%Y%m%d", "%d"]))
+@given(day=DAYS, pattern=st.sampled_from(["dt=%Y-%m-%d", "%Y%m%d", "%d"]))
 def test_no_day_of_the_pattern_is_misnamed(day: dt.date, pattern: str) -> None:
-    assert find_misnamed_days([day.strftime(pattern)], pattern) == []
+    assert find_misnamed_days([day.strftime(pattern)], part(pattern)) == []

@@ -25,6 +25,7 @@ from ds_assets.infra.log_source.base import LogSource
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.path_patterns import PathPattern
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.faults.proxy import (
     BLACK_HOLE,
@@ -106,7 +107,7 @@ def make_s3(name: str, stack: ExitStack, request: pytest.FixtureRequest, home: P
         environment.setenv("AWS_ENDPOINT_URL_S3", url)
         impaired = s3_client()
     stack.callback(impaired.close)
-    source = S3LogSource(impaired, f"s3://{BUCKET}/{name}", "dt=%Y-%m-%d")
+    source = S3LogSource(impaired, f"s3://{BUCKET}/{name}", PathPattern("dt=%Y-%m-%d"))
     lake = FolderLake(home / "lake")
 
     def change(size: int) -> None:
@@ -124,7 +125,7 @@ def make_blob(name: str, stack: ExitStack, request: pytest.FixtureRequest, home:
     lake = BlobLake(
         url, lambda at: blob_service(at, credential_of_environment()), home / "impaired"
     )
-    source = FolderLogSource(home / name, "dt=%Y-%m-%d")
+    source = FolderLogSource(home / name, PathPattern("dt=%Y-%m-%d"))
     folder = home / name / f"dt={DAY}"
     folder.mkdir(parents=True)
 

@@ -23,7 +23,7 @@ def write(folder: Path, **files: str) -> None:
 
 def opened(home: Path) -> DayFiles:
     lake = FolderLake(home / "lake")
-    source = FolderLogSource(home / "source", GAME.logs.path)
+    source = FolderLogSource(home / "source", GAME.log_path)
     (home / "copies").mkdir(exist_ok=True)
     return open_day_files(DAY, lake, source, GAME, home / "copies")
 

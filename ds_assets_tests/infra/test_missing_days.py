@@ -28,7 +28,7 @@ def test_a_day_is_missing_if_neither_lake_nor_source_has_it_and_it_is_not_closed
     (tmp_path / f"dt={DAYS[2]}").mkdir()
     holes = find_holes(DAYS[6], made_days=[DAYS[3]], lake=lake, game=GAME)
     assert holes == [DAYS[0], DAYS[2], DAYS[4], DAYS[5], DAYS[6]]
-    folders = DayFolders(FolderLogSource(tmp_path, GAME.logs.path), GAME.logs.path)
+    folders = DayFolders(FolderLogSource(tmp_path, GAME.log_path))
     assert find_missing_days(holes, folders, GAME) == [DAYS[0], DAYS[4], DAYS[6]]
 
 

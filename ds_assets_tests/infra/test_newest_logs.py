@@ -11,6 +11,7 @@ from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.newest_logs import find_newest_files, find_source_days, newest_day
+from ds_assets.path_patterns import PathPattern
 
 DAYS = [dt.date(2026, 1, 30), dt.date(2026, 1, 31), dt.date(2026, 2, 1), dt.date(2026, 2, 2)]
 
@@ -33,7 +34,7 @@ def write(root: Path, path: str, day: dt.date, **files: int) -> None:
 
 
 def day_folders(root: Path, path: str) -> DayFolders:
-    return DayFolders(FolderLogSource(root, path), path)
+    return DayFolders(FolderLogSource(root, PathPattern(path)))
 
 
 @pytest.mark.parametrize("path", ["dt=%Y-%m-%d", "logs/%Y/%m/%d", "%Y%m%d"])
@@ -58,7 +59,7 @@ def test_the_newest_day_has_ended_and_is_a_day_of_the_game() -> None:
 def test_files_come_from_the_newest_days_of_the_source_and_from_the_lake_if_it_has_any(
     tmp_path: Path,
 ) -> None:
-    source = FolderLogSource(tmp_path / "source", "dt=%Y-%m-%d")
+    source = FolderLogSource(tmp_path / "source", PathPattern("dt=%Y-%m-%d"))
     lake = FolderLake(tmp_path / "lake")
     for day in DAYS:
         write(tmp_path / "source", "dt=%Y-%m-%d", day, a=1, _marker=1)
@@ -73,6 +74,6 @@ def test_files_come_from_the_newest_days_of_the_source_and_from_the_lake_if_it_h
 def test_large_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest_logs, "MAX_BYTES_PER_DAY", 10)
     write(tmp_path / "source", "dt=%Y-%m-%d", DAYS[0], big=11, small=3, middle=6)
-    source = FolderLogSource(tmp_path / "source", "dt=%Y-%m-%d")
+    source = FolderLogSource(tmp_path / "source", PathPattern("dt=%Y-%m-%d"))
     files = find_newest_files(FolderLake(tmp_path / "lake"), source, game(), tmp_path)
     assert [file.name for file in files] == ["small", "middle"]

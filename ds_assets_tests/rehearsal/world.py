@@ -188,8 +188,8 @@ class World:
         installation, records = self.installation, self.records
         game, lake = installation.game, installation.lake
         holes = find_holes(self.today, records.recorded_days(ACTIVITY), lake, game)
-        source = FolderLogSource(installation.settings.source, game.logs.path)
-        missing = find_missing_days(holes, DayFolders(source, game.logs.path), game)
+        source = FolderLogSource(installation.settings.source, game.log_path)
+        missing = find_missing_days(holes, DayFolders(source), game)
         excused = records.refused_days().union(missing)
         count = (self.today - game.first_day).days + 1
         days = {game.first_day + dt.timedelta(number) for number in range(count)} - excused

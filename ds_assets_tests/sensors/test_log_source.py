@@ -147,17 +147,17 @@ def test_the_source_is_asked_again_after_a_while_and_only_then(
 ) -> None:
     world.put(0)
     world.collect_until(0)
-    listed: list[dt.date] = []
-    listing = FolderLogSource.objects
+    listed: list[str] = []
+    listing = FolderLogSource.below
 
-    def objects(source: FolderLogSource, listed_day: dt.date) -> Any:
-        listed.append(listed_day)
-        return listing(source, listed_day)
+    def below(source: FolderLogSource, folder: str) -> Any:
+        listed.append(folder)
+        return listing(source, folder)
 
-    monkeypatch.setattr(FolderLogSource, "objects", objects)
+    monkeypatch.setattr(FolderLogSource, "below", below)
     assert (world.tick(), listed) == ([], [])
     world.now += LOOK_INTERVAL
-    assert (world.tick(), listed) == ([], [day(0)])
+    assert (world.tick(), listed) == ([], [f"dt={day(0)}"])
 
 
 def test_after_three_weeks_without_the_daemon_all_days_and_late_files_are_collected(
@@ -178,7 +178,7 @@ def test_an_outage_of_the_source_is_a_warning_and_the_day_is_collected_after_it(
 ) -> None:
     world.put(0)
     with monkeypatch.context() as outage:
-        outage.setattr(FolderLogSource, "folders", unavailable)
+        outage.setattr(FolderLogSource, "entries", unavailable)
         assert world.collect_until(0) == []
         assert "The log source cannot be looked at: it is down" in world.reason
     assert world.collect_until(0) == [[day(0)]]
@@ -247,6 +247,28 @@ def test_with_a_marker_a_day_is_collected_when_the_source_has_it(
     assert world.installation.lake.exists(f"raw/dt={day(0)}/_SUCCESS")
 
 
+@pytest.mark.parametrize("name", ["e-{0:%Y%m%d}-07.jsonl", "{0:%Y%m%d}/e.jsonl"])
+def test_with_the_day_in_any_name_each_day_is_collected_and_a_late_file_follows(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    world = make_world(tmp_path, instance, monkeypatch, logs={"path": "*%Y%m%d*"})
+
+    def put(number: int, name: str) -> None:
+        target = world.installation.settings.source / name.format(day(number))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        world.put(number).rename(target)
+
+    for number in (0, 2):
+        put(number, name)
+    assert world.collect_until(2) == [[day(0)], [day(2)]]
+    put(1, name)
+    put(2, f"late-{name}")
+    assert world.collect_until(2) == [[day(1), day(2)]]
+    assert world.collect_until(2) == []
+    files = read_manifest(day(2), world.installation.lake).files
+    assert {file.name for file in files} == {it.format(day(2)) for it in (name, f"late-{name}")}
+
+
 def test_files_that_are_still_coming_wait(world: World) -> None:
     file = world.put(0)
     world.now = dt.datetime.combine(day(1), MORNING)
@@ -283,7 +305,7 @@ def test_days_that_were_put_straight_into_the_lake_need_no_source(world: World) 
 def test_folders_that_look_like_days_are_named_once(world: World) -> None:
     (world.installation.settings.source / "dt=2026-1-1").mkdir(parents=True)
     world.collect_until(0)
-    assert "1 folders look like days and are not collected" in world.reason
+    assert "1 names look like days and are not collected" in world.reason
     world.collect_until(0)
     assert "look like days" not in world.reason
 

@@ -532,7 +532,7 @@ def test_a_lost_or_broken_cursor_runs_nothing_again(world: World) -> None:
 
 def test_a_copy_that_changes_nothing_asks_for_nothing(world: World) -> None:
     installation = world.installation
-    source = FolderLogSource(installation.settings.source, installation.game.logs.path)
+    source = FolderLogSource(installation.settings.source, installation.game.log_path)
     installation.write_logs(day(3), event(1, f"{day(3)}T12:00:00Z"))
     for days in (names(3), []):
         copy_day(day(3), source, world.lake, print)

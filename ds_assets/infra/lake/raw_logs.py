@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
@@ -26,7 +26,7 @@ from ds_assets.core.stored_documents import (
 )
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
-from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceObject
+from ds_assets.infra.log_source.base import DailyFiles, SourceChangedError, SourceObject
 from ds_assets.infra.transfer import map_ahead
 
 RAW = "raw"
@@ -163,7 +163,7 @@ class Copied(BaseModel):
 )
 def copy_day(
     day: dt.date,
-    source: LogSource,
+    source: DailyFiles,
     lake: Lake,
     report: ProgressCallback,
     marker: str | None = None,
@@ -244,18 +244,23 @@ def _list_copied(day: dt.date, lake: Lake, report: ProgressCallback) -> Iterable
         ]
 
 
-def list_source_day(day: dt.date, source: LogSource, marker: str | None) -> SourceDay:
+def list_source_day(day: dt.date, source: DailyFiles, marker: str | None) -> SourceDay:
     """List the files of a day in the log source.
 
     Args:
         day: The day.
         source: The log source.
-        marker: Name of the file that marks a day as complete.
+        marker: Name of the file that marks a day as complete. Where a day has several folders, each
+            folder with logs needs it, and the newest of them stands for all.
     """
     files = source.objects(day)
+    logs = tuple(file for file in files if is_log(file.name))
+    markers = [file for file in files if marker and file.name == _join(file.folder, marker)]
+    is_complete = {log.folder for log in logs} <= {file.folder for file in markers}
+    newest = max(markers, key=lambda file: file.modified, default=None)
     return SourceDay(
-        logs=tuple(file for file in files if is_log(file.name)),
-        marker=next((file for file in files if file.name == marker), None),
+        logs=logs,
+        marker=replace(newest, name=marker) if newest and marker and is_complete else None,
         ignored=tuple(file.name for file in files if not is_log(file.name)),
     )
 
@@ -344,7 +349,7 @@ def _is_copy(entry: ManifestEntry | None, item: SourceObject) -> bool:
 def _copy(
     day: dt.date,
     items: Sequence[SourceObject],
-    source: LogSource,
+    source: DailyFiles,
     lake: Lake,
     report: ProgressCallback,
 ) -> dict[str, ManifestEntry]:
@@ -381,7 +386,7 @@ def _list_sizes(day: dt.date, lake: Lake) -> dict[str, int]:
 class _MeasuredContent:
     """The blocks of a file, whose size and checksum are computed as they are read."""
 
-    def __init__(self, item: SourceObject, source: LogSource, progress: "_Progress") -> None:
+    def __init__(self, item: SourceObject, source: DailyFiles, progress: "_Progress") -> None:
         self._item = item
         self._source = source
         self._progress = progress
@@ -444,11 +449,15 @@ class _Progress:
         )
 
 
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
 def _lake_name(day: dt.date, name: str) -> str:
     return f"{day_folder(RAW, day)}/{safe_name(name)}"
 
 
-def _refuse_collisions(objects: Sequence[SourceObject], source: LogSource, day: dt.date) -> None:
+def _refuse_collisions(objects: Sequence[SourceObject], source: DailyFiles, day: dt.date) -> None:
     """Refuse a file named like the folder of another: not every lake can hold both."""
     names = {item.name for item in objects}
     for name in sorted(names):

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ds_assets.infra.log_source.base import SourceObject, source_changed
+from ds_assets.infra.log_source.base import Entries, SourceObject, source_changed
+from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.transfer import BLOCK, file_tag
+from ds_assets.path_patterns import PathPattern
 
 
 class FolderLogSource:
@@ -14,32 +16,39 @@ class FolderLogSource:
 
     Args:
         root: The folder.
-        day_path: `strftime` pattern of a day's folder below it.
+        pattern: Where the files of a day are below it.
     """
 
-    def __init__(self, root: Path, day_path: str) -> None:
+    def __init__(self, root: Path, pattern: PathPattern) -> None:
         self._root = root
-        self._day_path = day_path
+        self.pattern = pattern
 
     def __str__(self) -> str:
         return str(self._root)
 
     def folder(self, day: dt.date) -> str:
-        """See `LogSource`."""
-        return f"{self._root / day.strftime(self._day_path)}"
+        """See `DailyFiles`."""
+        return DayFolders(self).folder(day)
 
     def objects(self, day: dt.date) -> list[SourceObject]:
-        """See `LogSource`."""
-        folder = self._root / day.strftime(self._day_path)
-        files = (path for path in folder.rglob("*") if path.is_file())
-        return sorted((_source_object(path, folder) for path in files), key=lambda item: item.name)
+        """See `DailyFiles`."""
+        return DayFolders(self).objects(day)
 
-    def folders(self, parent: str) -> list[str]:
+    def entries(self, parent: str) -> Entries:
         """See `LogSource`."""
-        return [path.name for path in (self._root / parent).glob("*") if path.is_dir()]
+        folder = self._root / parent
+        paths = [*folder.glob("*")]
+        files = (_source_object(path, folder) for path in paths if path.is_file())
+        folders = frozenset(path.name for path in paths if path.is_dir())
+        return Entries(folders, {file.name: file for file in files})
+
+    def below(self, folder: str) -> list[SourceObject]:
+        """See `LogSource`."""
+        top = self._root / folder
+        return [_source_object(path, top) for path in top.rglob("*") if path.is_file()]
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
-        """See `LogSource`."""
+        """See `DailyFiles`."""
         path = self._root / item.key
         with _changed_if_missing(path), path.open("rb") as content:
             yield from iter(lambda: content.read(BLOCK), b"")

@@ -11,7 +11,13 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ds_assets.errors import InputError
-from ds_assets.infra.log_source.base import SourceObject, SourceUnavailable, source_changed
+from ds_assets.infra.log_source.base import (
+    Entries,
+    SourceObject,
+    SourceUnavailable,
+    source_changed,
+)
+from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.transfer import (
     BLOCK,
     CONNECT_TIMEOUT_S,
@@ -19,6 +25,7 @@ from ds_assets.infra.transfer import (
     READ_TIMEOUT_S,
     is_temporary,
 )
+from ds_assets.path_patterns import PathPattern
 
 _MAX_PAUSE_S = 1
 
@@ -28,48 +35,42 @@ class S3LogSource:
 
     Args:
         client: boto3 client of S3.
-        address: `s3://BUCKET/PREFIX`, below which the day folders are.
-        day_path: `strftime` pattern of a day's folder.
+        address: `s3://BUCKET/PREFIX`, below which the logs are.
+        pattern: Where the files of a day are below it.
     """
 
-    def __init__(self, client: Any, address: str, day_path: str) -> None:
+    def __init__(self, client: Any, address: str, pattern: PathPattern) -> None:
         self._client = client
         self._bucket, _, prefix = address.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-        self._day_path = day_path
+        self.pattern = pattern
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}"
 
     def folder(self, day: dt.date) -> str:
-        """See `LogSource`."""
-        return f"{self}{day.strftime(self._day_path)}"
+        """See `DailyFiles`."""
+        return DayFolders(self).folder(day)
 
     def objects(self, day: dt.date) -> list[SourceObject]:
-        """See `LogSource`."""
-        prefix = f"{self._prefix}{day.strftime(self._day_path)}/"
-        objects = (
-            SourceObject(
-                entry["Key"].removeprefix(prefix),
-                entry["Key"],
-                entry["Size"],
-                entry["ETag"],
-                entry["LastModified"],
-            )
-            for page in self._pages(Prefix=prefix)
-            for entry in page.get("Contents", ())
-            if not entry["Key"].endswith("/")  # an empty folder, as consoles create it
-        )
-        return sorted(objects, key=lambda item: item.name)
+        """See `DailyFiles`."""
+        return DayFolders(self).objects(day)
 
-    def folders(self, parent: str) -> list[str]:
+    def entries(self, parent: str) -> Entries:
         """See `LogSource`."""
         prefix = f"{self._prefix}{parent}/" if parent else self._prefix
-        return [
+        pages = self._pages(Prefix=prefix, Delimiter="/")
+        folders = frozenset(
             entry["Prefix"].removeprefix(prefix).rstrip("/")
-            for page in self._pages(Prefix=prefix, Delimiter="/")
+            for page in pages
             for entry in page.get("CommonPrefixes", ())
-        ]
+        )
+        return Entries(folders, {file.name: file for file in _list_objects(pages, prefix)})
+
+    def below(self, folder: str) -> list[SourceObject]:
+        """See `LogSource`."""
+        prefix = f"{self._prefix}{folder}/"
+        return [*_list_objects(self._pages(Prefix=prefix), prefix)]
 
     def _pages(self, **selection: str) -> list[dict[str, Any]]:
         with self._clear_errors():
@@ -77,7 +78,7 @@ class S3LogSource:
             return list(paginator.paginate(Bucket=self._bucket, **selection))
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
-        """See `LogSource`.
+        """See `DailyFiles`.
 
         A broken download is resumed where it broke off. boto3 verifies S3's checksum of the object
         if it is downloaded in one piece.
@@ -170,6 +171,21 @@ def _is_broken(error: BaseException) -> bool:
 
     broken = (aws.ReadTimeoutError, aws.ResponseStreamingError, aws.IncompleteReadError)
     return isinstance(error, broken)
+
+
+def _list_objects(pages: list[dict[str, Any]], prefix: str) -> Iterator[SourceObject]:
+    """Yield what pages of a listing hold, with names relative to a prefix."""
+    for page in pages:
+        for entry in page.get("Contents", ()):
+            key: str = entry["Key"]
+            if not key.endswith("/"):  # an empty folder, as consoles create it
+                yield SourceObject(
+                    key.removeprefix(prefix),
+                    key,
+                    entry["Size"],
+                    entry["ETag"],
+                    entry["LastModified"],
+                )
 
 
 def s3_client() -> Any:

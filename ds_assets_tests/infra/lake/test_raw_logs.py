@@ -11,17 +11,21 @@ import pytest
 
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.raw_logs import (
     Copied,
+    IncompleteDayError,
     copy_day,
     fingerprint,
     list_raw_day,
+    list_source_day,
     raw_objects,
     read_manifest,
 )
 from ds_assets.infra.log_source.base import SourceChangedError, SourceObject
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource
+from ds_assets.path_patterns import PathPattern
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.infra.lake.lakes import KINDS, make_lake
 
@@ -35,7 +39,7 @@ class Place:
     def __init__(self, root: Path, lake: Lake) -> None:
         self.folder = root / "source" / f"dt={DAY}"
         self.folder.mkdir(parents=True)
-        self.source = FolderLogSource(root / "source", "dt=%Y-%m-%d")
+        self.source = FolderLogSource(root / "source", PathPattern("dt=%Y-%m-%d"))
         self.lake = lake
 
     def put(self, name: str, content: bytes, age: int = 0) -> None:
@@ -75,6 +79,35 @@ def test_files_arrive_byte_for_byte_and_the_manifest_says_what_they_are(place: P
         for name, content in contents.items()
     }
     assert all(file.in_source for file in copied.manifest.files)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folders"),
+    [
+        ("%Y-%m-%d-%H", [f"{DAY}-00", f"{DAY}-23"]),
+        ("*/dt=%Y-%m-%d", [f"eu/dt={DAY}", f"us/dt={DAY}"]),
+    ],
+)
+def test_of_several_folders_of_a_day_each_needs_the_marker(
+    tmp_path: Path, pattern: str, folders: list[str]
+) -> None:
+    source = FolderLogSource(tmp_path / "source", PathPattern(pattern))
+    lake = FolderLake(tmp_path / "lake")
+    for folder in folders:
+        (tmp_path / "source" / folder / "07").mkdir(parents=True)
+        (tmp_path / "source" / folder / "07" / "a.jsonl").write_bytes(folder.encode())
+    for folder in folders:
+        with pytest.raises(IncompleteDayError, match="has no _SUCCESS, so it is not complete"):
+            copy_day(DAY, source, lake, quiet, "_SUCCESS")
+        assert lake.objects("raw") == []
+        (tmp_path / "source" / folder / "_SUCCESS").touch()
+    copied = copy_day(DAY, source, lake, quiet, "_SUCCESS")
+    assert {it.name: lake.read(it.stored.name).decode() for it in raw_objects(DAY, lake)} == {
+        f"{folder}/07/a.jsonl": folder for folder in folders
+    }
+    assert lake.read(f"raw/dt={DAY}/_SUCCESS") == b""
+    assert copied.manifest.fingerprint == list_source_day(DAY, source, "_SUCCESS").fingerprint
+    assert copy_day(DAY, source, lake, quiet, "_SUCCESS").files == 0
 
 
 def test_working_folders_are_neither_copied_nor_read(place: Place) -> None:
@@ -263,7 +296,7 @@ class BusySource(FolderLogSource):
     """A source in which a file is written while it is read, a number of times."""
 
     def __init__(self, root: Path, times: int) -> None:
-        super().__init__(root, "dt=%Y-%m-%d")
+        super().__init__(root, PathPattern("dt=%Y-%m-%d"))
         self.times = times
 
     def blocks(self, item: SourceObject) -> Iterator[bytes]:
@@ -300,7 +333,7 @@ def test_a_file_that_leaves_while_it_is_copied_is_not_in_the_lake(
     place: Place, tmp_path: Path
 ) -> None:
     place.put("a.jsonl", b"one")
-    source = FolderLogSource(tmp_path / "source", "dt=%Y-%m-%d")
+    source = FolderLogSource(tmp_path / "source", PathPattern("dt=%Y-%m-%d"))
     (item,) = source.objects(DAY)
     (place.folder / "a.jsonl").unlink()
     with pytest.raises(SourceChangedError):
@@ -319,7 +352,8 @@ def test_objects_of_any_name_arrive_below_their_day(
     for key in ODD_KEYS:
         content = b"" if key.startswith("empty") else key.encode()
         s3.put_object(Bucket=BUCKET, Key=f"odd/dt={DAY}/{key}", Body=content)
-    copied = copy_day(DAY, S3LogSource(s3, f"s3://{BUCKET}/odd", "dt=%Y-%m-%d"), lake, quiet)
+    source = S3LogSource(s3, f"s3://{BUCKET}/odd", PathPattern("dt=%Y-%m-%d"))
+    copied = copy_day(DAY, source, lake, quiet)
     assert {file.name for file in copied.manifest.files} == set(ODD_KEYS)
     files = raw_objects(DAY, lake)
     assert {file.name: lake.read(file.stored.name).decode() for file in files} == {
@@ -341,7 +375,7 @@ class NamedSource(FolderLogSource):
     """A source that lists two objects of given names."""
 
     def __init__(self, root: Path, *names: str) -> None:
-        super().__init__(root, "dt=%Y-%m-%d")
+        super().__init__(root, PathPattern("dt=%Y-%m-%d"))
         self.names = names
 
     def objects(self, day: dt.date) -> list[SourceObject]:
@@ -380,7 +414,9 @@ def test_a_copy_that_breaks_leaves_the_day_as_it_was(place: Place, tmp_path: Pat
     place.put("a.jsonl", b"new", age=-5)
     place.put("c.jsonl", b"half of it")
     with pytest.raises(ConnectionError):
-        copy_day(DAY, BrokenSource(tmp_path / "source", "dt=%Y-%m-%d"), place.lake, quiet)
+        copy_day(
+            DAY, BrokenSource(tmp_path / "source", PathPattern("dt=%Y-%m-%d")), place.lake, quiet
+        )
     assert [item.name for item in raw_objects(DAY, place.lake)] == ["a.jsonl"]
     assert place.stored("a.jsonl") == b"old"
     assert place.copy().files == 2

@@ -14,9 +14,11 @@ from moto.s3.models import s3_backends
 
 from ds_assets.errors import InputError
 from ds_assets.infra.log_source.base import LogSource, SourceChangedError, SourceUnavailable
+from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 from ds_assets.infra.transfer import BLOCK
+from ds_assets.path_patterns import PathPattern
 from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.infra.object_stores import refusing_store
 
@@ -39,7 +41,7 @@ class FolderStore:
         self.written = 0
 
     def source(self, day_path: str = "dt=%Y-%m-%d") -> LogSource:
-        return FolderLogSource(self.root, day_path)
+        return FolderLogSource(self.root, PathPattern(day_path))
 
     def put(self, key: str, content: bytes) -> None:
         self.written += 1
@@ -57,7 +59,7 @@ class S3Store:
         self.prefix = prefix
 
     def source(self, day_path: str = "dt=%Y-%m-%d") -> LogSource:
-        return S3LogSource(self.client, f"s3://{BUCKET}/{self.prefix}", day_path)
+        return S3LogSource(self.client, f"s3://{BUCKET}/{self.prefix}", PathPattern(day_path))
 
     def put(self, key: str, content: bytes) -> None:
         self.client.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}", Body=content)
@@ -94,6 +96,61 @@ def test_a_days_files_are_found_where_the_game_file_says(
     assert b"".join(source.blocks(objects[1])) == b"bb"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "keys", "shown"),
+    [
+        (
+            "year=%Y/month=%-m/day=%-d",
+            {"year=2026/month=3/day=7/13/a.jsonl": "13/a.jsonl"},
+            "year=2026/month=3/day=7",
+        ),
+        (
+            "logs/%Y-%m-%d-%H",
+            {
+                "logs/2026-03-07-00/a.jsonl": "2026-03-07-00/a.jsonl",
+                "logs/2026-03-07-23/b/a.jsonl": "2026-03-07-23/b/a.jsonl",
+            },
+            "logs/2026-03-07-*",
+        ),
+        (
+            "events-%Y%m%d*.json.gz",
+            {
+                "events-20260307.json.gz": "events-20260307.json.gz",
+                "events-20260307-01.json.gz": "events-20260307-01.json.gz",
+            },
+            "events-20260307*.json.gz",
+        ),
+        (
+            "export/%Y-%m-%d.csv",
+            {"export/2026-03-07.csv": "2026-03-07.csv"},
+            "export/2026-03-07.csv",
+        ),
+        ("export/e_%s.json", {"export/e_1772841600.json": "e_1772841600.json"}, "export/e_*.json"),
+        (
+            "*/dt=%Y-%m-%d",
+            {
+                "eu 1/dt=2026-03-07/a.jsonl": "eu 1/dt=2026-03-07/a.jsonl",
+                "us/dt=2026-03-07/a.jsonl": "us/dt=2026-03-07/a.jsonl",
+            },
+            "*/dt=2026-03-07",
+        ),
+    ],
+)
+def test_the_files_of_a_day_are_found_by_any_pattern(
+    store: Store, pattern: str, keys: dict[str, str], shown: str
+) -> None:
+    others = ("export/2026-03-08.csv", "events-20260308.json.gz", "eu 1/dt=2026-03-08/a.jsonl")
+    for key in (*keys, *others, "logs/2026-03-071/a", "year=2026/month=3/day=70/a"):
+        store.put(key, key.encode())
+    source = store.source(pattern)
+    objects = source.objects(DAY)
+    assert [item.name for item in objects] == sorted(keys.values())
+    assert {b"".join(source.blocks(item)).decode() for item in objects} == {*keys}
+    assert source.folder(DAY) == f"{source}".rstrip("/") + f"/{shown}"
+    days = [DAY + dt.timedelta(days=number) for number in (-1, 0)]
+    assert DayFolders(source).find_days(days) == [DAY]
+
+
 def test_a_day_without_a_folder_has_no_files(store: Store) -> None:
     assert store.source().objects(DAY) == []
 
@@ -115,7 +172,7 @@ def test_the_folders_beside_a_days_folder_are_listed(
         store.put(f"{folder}{name}/events.jsonl", b"x")
     store.put(f"{folder}file.jsonl", b"x")
     store.put("elsewhere/events.jsonl", b"x")
-    folders = set(store.source(pattern).folders(folder.rstrip("/")))
+    folders = store.source(pattern).entries(folder.rstrip("/")).folders
     assert folders - {"elsewhere"} == {"day=2026-03-07", "7", "other"}
 
 
@@ -130,7 +187,7 @@ def test_a_file_was_modified_when_it_was_written(store: Store) -> None:
 
 
 def test_there_are_no_folders_where_nothing_is(store: Store) -> None:
-    assert store.source("%Y/%m/%d").folders("2026/03") == []
+    assert store.source("%Y/%m/%d").entries("2026/03") == (frozenset(), {})
 
 
 def test_the_tag_changes_with_the_content_and_with_nothing_else(store: Store) -> None:
@@ -188,13 +245,13 @@ def test_a_folder_that_a_console_made_is_no_object(s3: Any) -> None:
 @pytest.mark.parametrize("address", [f"s3://{BUCKET}", f"s3://{BUCKET}/"])
 def test_logs_may_lie_at_the_top_of_a_bucket(s3: Any, address: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="dt=2026-03-08/a.jsonl", Body=b"x")
-    source = S3LogSource(s3, address, "dt=%Y-%m-%d")
+    source = S3LogSource(s3, address, PathPattern("dt=%Y-%m-%d"))
     assert [item.name for item in source.objects(dt.date(2026, 3, 8))] == ["a.jsonl"]
     assert source.folder(DAY) == f"s3://{BUCKET}/dt=2026-03-07"
 
 
 def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
-    source = S3LogSource(s3, "s3://no-such-bucket/logs", "dt=%Y-%m-%d")
+    source = S3LogSource(s3, "s3://no-such-bucket/logs", PathPattern("dt=%Y-%m-%d"))
     message = r"s3://no-such-bucket/logs/ \(DS_ASSETS_SOURCE_URL\) is refused, NoSuchBucket"
     with pytest.raises(InputError, match=message):
         source.objects(DAY)
@@ -202,7 +259,7 @@ def test_a_bucket_that_is_not_there_is_named_with_its_setting(s3: Any) -> None:
 
 def test_credentials_that_s3_refuses_are_a_mistake_of_the_settings(s3: Any) -> None:
     switch = f"{s3.meta.endpoint_url}/moto-api/reset-auth"
-    source = S3LogSource(s3, f"s3://{BUCKET}/logs", "dt=%Y-%m-%d")
+    source = S3LogSource(s3, f"s3://{BUCKET}/logs", PathPattern("dt=%Y-%m-%d"))
     httpx.post(switch, content="0")
     try:
         with pytest.raises(InputError, match=r"\(DS_ASSETS_SOURCE_URL\) is refused, InvalidAcc"):
@@ -223,7 +280,7 @@ def test_an_s3_that_limits_requests_is_unavailable_and_refuses_nothing(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with refusing_store(status) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
-        source = S3LogSource(s3_client(), "s3://bucket/logs", "dt=%Y-%m-%d")
+        source = S3LogSource(s3_client(), "s3://bucket/logs", PathPattern("dt=%Y-%m-%d"))
         with pytest.raises(error) as caught:
             source.objects(DAY)
     assert type(caught.value) is error
@@ -242,7 +299,7 @@ def test_what_was_uploaded_in_parts_is_read_whole(s3: Any) -> None:
     part = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
     content = bytes(range(256)) * (11 << 12)
     s3.upload_fileobj(io.BytesIO(content), BUCKET, "parts/dt=2026-03-07/a.jsonl", Config=part)
-    source = S3LogSource(s3, f"s3://{BUCKET}/parts", "dt=%Y-%m-%d")
+    source = S3LogSource(s3, f"s3://{BUCKET}/parts", PathPattern("dt=%Y-%m-%d"))
     (item,) = source.objects(DAY)
     assert item.tag.endswith('-3"')
     assert b"".join(source.blocks(item)) == content
@@ -250,7 +307,7 @@ def test_what_was_uploaded_in_parts_is_read_whole(s3: Any) -> None:
 
 def test_an_object_that_s3_hands_out_damaged_is_not_taken(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="damaged/dt=2026-03-07/a.jsonl", Body=b"one")
-    source = S3LogSource(s3, f"s3://{BUCKET}/damaged", "dt=%Y-%m-%d")
+    source = S3LogSource(s3, f"s3://{BUCKET}/damaged", PathPattern("dt=%Y-%m-%d"))
     (item,) = source.objects(DAY)
     stored = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET].keys[item.key]
     stored.value = b"0ne"
