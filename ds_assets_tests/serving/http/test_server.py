@@ -73,7 +73,7 @@ def test_the_hot_routes_answer(client: httpx.Client) -> None:
         (b"GET /v1/users/%b/prediction HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 1_000_000), b"431"),
         (b"GET /v1/users/\xc3\xa9/prediction HTTP/1.1\r\nHost: x\r\n\r\n", b"401"),
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: \xff\r\n\r\n", b"404"),
+        (b"GET /x HTTP/1.1\r\nHost: x\r\nX: \xff\r\n\r\n", b"404"),
         (b"nonsense\r\n\r\n", b"400"),
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
     ],
@@ -166,7 +166,7 @@ def test_a_service_that_is_told_to_end_answers_everybody_who_has_asked(tmp_path:
         assert [future.result().status_code for future in slow] == [200] * 20
         for client_connection in clients:
             client_connection.close()
-    assert service.log.read_text() == "closed\n"
+    assert service.log.read_text().splitlines()[1:] == ["closed"]
 
 
 def request_until_sent_away(service: Service, ends_at: float) -> tuple[int, bool]:
@@ -197,7 +197,7 @@ def test_no_request_is_lost_of_clients_that_ask_without_a_pause_while_it_ends(
         time.sleep(1)
         service.stop()
         assert [sent_away for _, sent_away in (future.result() for future in asking)] == [True] * 10
-    assert service.log.read_text() == "closed\n"
+    assert service.log.read_text().splitlines()[1:] == ["closed"]
 
 
 @pytest.mark.server
