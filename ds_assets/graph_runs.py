@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import ACTIVITY, FEATURES, LIFETIMES
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
 from ds_assets.core.models.training.early import choose_check_horizon
@@ -97,7 +98,7 @@ class GraphRunner:
         """
         earlier = [day for day in find_unread_days(self.installation, last) if day < first]
         left_out = self._materialize_apart(_COLLECTED, earlier)
-        left_out += self._materialize_snapshots(_list_days(first, last), first - _A_DAY)
+        left_out += self._materialize_snapshots(list_days(first, last), first - _A_DAY)
         left_out += self._materialize(DAILY, first, last)
         refreshed = self._refresh(last)
         return GraphRun(earlier, left_out, refreshed, self._compare_outcomes())
@@ -127,7 +128,7 @@ class GraphRunner:
         Returns:
             A sentence for each reason why days were left out.
         """
-        return self._materialize_snapshots(_list_days(day + _A_DAY, day + _A_WEEK), day)
+        return self._materialize_snapshots(list_days(day + _A_DAY, day + _A_WEEK), day)
 
     def _materialize_snapshots(self, days: Sequence[dt.date], until: dt.date) -> list[str]:
         """Materialize those days, up to one of them, that the models of some days are made from."""
@@ -185,10 +186,6 @@ class GraphRunner:
         return due
 
 
-def _list_days(first: dt.date, last: dt.date) -> list[dt.date]:
-    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-
-
 def _find_repeating_days(game: Game, lake: Lake) -> list[dt.date]:
     """Find the days whose `user_activity` repeats events of a day that was made after them."""
     recorded = open_records(game, lake).recorded_days(ACTIVITY)
@@ -200,7 +197,7 @@ def find_unread_days(installation: Installation, last: dt.date) -> list[dt.date]
     """Find the days up to a day with logs, in the source or the lake, that were never read."""
     game, lake = installation.game, installation.lake()
     records = open_records(game, lake)
-    days = _list_days(max(game.first_day, records.first_kept_day), last)
+    days = list_days(max(game.first_day, records.first_kept_day), last)
     folders = DayFolders(installation.log_source())
     in_lake, in_source = {*lake.days(RAW)}, {*folders.find_days(days)}
     unread = (day for day in days if day not in records.recorded_days(ACTIVITY))

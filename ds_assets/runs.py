@@ -29,6 +29,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES
 from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN
@@ -292,7 +293,7 @@ def days_of_tags(tags: Mapping[str, str]) -> list[dt.date]:
         start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
     except ValueError:
         return []
-    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+    return list_days(start, end)
 
 
 def _step_listener(observer: RunObserver, days: int) -> Callable[[dg.EventLogEntry], None]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import dagster as dg
 import typer
 
-from ds_assets.core.day_ranges import list_ranges
+from ds_assets.core.day_ranges import list_days, list_ranges
 from ds_assets.definitions import build_defs
 from ds_assets.errors import NEEDS_A_PERSON, InputError
 from ds_assets.graph_runs import GraphRun, GraphRunner, find_newest_day, find_unread_days
@@ -51,7 +51,7 @@ def run(
         runner = GraphRunner(defs, installation, instance, progress)
         done = runner.run_last(last_day) if only_last else runner.run(first_day, last_day)
     _report(done)
-    days = [first_day + dt.timedelta(days=n) for n in range((last_day - first_day).days + 1)]
+    days = list_days(first_day, last_day)
     summary = summarize(installation, time.monotonic() - started, {*done.collected, *days})
     print_summary(summary, installation.settings.places())
     left_out = done.left_out

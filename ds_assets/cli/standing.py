@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from ds_assets.cli.run_states import RunStates, read_run_states
 from ds_assets.core.arrivals import SETTLED_AFTER
+from ds_assets.core.day_ranges import list_days
 from ds_assets.core.day_status import (
     RECENT_DAYS,
     Activity,
@@ -141,7 +142,7 @@ def _list_source_days(installation: Installation, folders: DayFolders) -> frozen
     game, settings = installation.game, installation.settings
     if not settings.source_url and not settings.source.is_dir():
         return frozenset()
-    return frozenset(folders.find_days(_days_between(game.first_day, newest_day(game))))
+    return frozenset(folders.find_days(list_days(game.first_day, newest_day(game))))
 
 
 def _read_runs(installation: Installation, now: dt.datetime) -> RunStates:
@@ -160,10 +161,6 @@ def _find_outdated(records: Records, game: Game) -> dict[dt.date, tuple[str, ...
     return {day: tuple(names) for day, names in assets.items()}
 
 
-def _days_between(first: dt.date, last: dt.date) -> list[dt.date]:
-    return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
-
-
 def _list_days(facts: _Facts, newest: dt.date, game: Game) -> list[dt.date]:
     """Days of the game that have ended, up to the newest one of which there is anything.
 
@@ -172,7 +169,7 @@ def _list_days(facts: _Facts, newest: dt.date, game: Game) -> list[dt.date]:
     stored = {*facts.raw_days, *(facts.source_days or ()), *facts.records.recorded_days(ACTIVITY)}
     last = max(stored, default=newest) + dt.timedelta(days=1)
     first = max(game.first_day, facts.records.first_kept_day)
-    return _days_between(first, min(last, newest))
+    return list_days(first, min(last, newest))
 
 
 def _describe_day(day: dt.date, facts: _Facts, game: Game) -> DayStatus:

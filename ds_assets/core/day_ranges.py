@@ -1,9 +1,14 @@
-"""Days in words: as ranges of days that follow each other."""
+"""Ranges of days that follow each other: their days, and days in words."""
 
 import datetime as dt
 from collections.abc import Iterable
 
 _MAX_RANGES = 10
+
+
+def list_days(first: dt.date, last: dt.date) -> list[dt.date]:
+    """List the days of a range, both ends included; none if it ends before it begins."""
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def split_into_ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:

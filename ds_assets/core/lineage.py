@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ds_assets.closed_days import NO_CLOSED_DAYS, ClosedDays
 from ds_assets.core.cohorts import HISTORY_DAYS
+from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
@@ -74,18 +75,14 @@ class Reads:
         """All days from the first to the last one."""
         if not self.windows:
             last = day - dt.timedelta(days=self.latest)
-            return _days_between(subtract_open_days(day, self.earliest, self.closed_days), last)
+            return list_days(subtract_open_days(day, self.earliest, self.closed_days), last)
         first = day - dt.timedelta(days=self.earliest)
         ends = (add_open_days(day, count, self.closed_days) for count in self.windows)
-        spans = (_days_between(first, end) for end in ends)
+        spans = (list_days(first, end) for end in ends)
         return max((span for span in spans if self._is_complete(span, stored)), key=len, default=[])
 
     def _is_complete(self, window: Iterable[dt.date], stored: Container[dt.date]) -> bool:
         return all(day in stored or day in self.closed_days for day in window)
-
-
-def _days_between(first: dt.date, last: dt.date) -> list[dt.date]:
-    return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import duckdb
 from isal import igzip
 
+from ds_assets.core.day_ranges import list_days
 from ds_assets.errors import InputError
 from ds_assets.game import Game, load_game
 
@@ -149,9 +150,7 @@ def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
 
 
 def _dates(game: Game) -> list[dt.date]:
-    last_day = game.last_day or game.first_day
-    length = (last_day - game.first_day).days + 1
-    return [game.first_day + dt.timedelta(days=number) for number in range(length)]
+    return list_days(game.first_day, game.last_day or game.first_day)
 
 
 def _write_day(folder: Path, text: str) -> None:

@@ -6,7 +6,7 @@ Scope: finding and describing them.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from ds_assets.core.day_ranges import list_ranges
+from ds_assets.core.day_ranges import list_days, list_ranges
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import first_kept_days
@@ -36,9 +36,7 @@ def find_holes(
     """
     stored = {*lake.days(RAW), *made_days}
     first = max(game.first_day, first_kept_days(lake).get("tables", game.first_day))
-    count = (newest - first).days + 1
-    days = (first + dt.timedelta(days=number) for number in range(count))
-    return [day for day in days if day not in stored]
+    return [day for day in list_days(first, newest) if day not in stored]
 
 
 def find_missing_days(holes: Sequence[dt.date], folders: DayFolders, game: Game) -> list[dt.date]:

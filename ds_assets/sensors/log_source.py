@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from ds_assets.core.arrivals import Arrival, Attempt
+from ds_assets.core.day_ranges import list_days
 from ds_assets.core.lineage import days_behind_predictions
 from ds_assets.core.provenance import fingerprint
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN, rank
@@ -112,8 +113,7 @@ def _find_recent_days(
     """The days whose files may have come late, since they were last looked at, ascending."""
     last = min(evaluation.cursor.source_checked_until, newest)
     first = max(last - dt.timedelta(days=recheck_days - 1), evaluation.game.first_day)
-    days = [first + dt.timedelta(days=number) for number in range((newest - first).days + 1)]
-    return days[:MAX_DAYS_PER_RUN]
+    return list_days(first, newest)[:MAX_DAYS_PER_RUN]
 
 
 def _look(
