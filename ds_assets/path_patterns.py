@@ -29,6 +29,10 @@ _TIMES = {
 }
 """Directives of a time of the day, all of which belong to it."""
 _SECONDS = "%s"
+_NOON = {"%H": "12", "%-H": "12", "%M": "00", "%S": "00"}
+"""Directives of a time, as they are written for noon."""
+_FILLING = "import"
+"""What stands for `*` in a path that is written."""
 _EPOCH = r"(?<!\d)\d{10}(?!\d)"
 _PIECE = re.compile(r"%-?.?|\*|[^%*]+", re.DOTALL)
 _APART = ("%-m", "%-d", "%-H", _SECONDS)
@@ -67,6 +71,10 @@ class PathPart:
         """Return the name for a day, with `*` for what may be anything."""
         return "".join(_show(piece, day) for piece in self._pieces)
 
+    def fill(self, day: dt.date) -> str:
+        """Return a name of a day: that of its noon, with `import` for what may be anything."""
+        return "".join(_NOON.get(piece) or self._fill(piece, day) for piece in self._pieces)
+
     def key(self, day: dt.date) -> tuple[str, ...]:
         """Return what each name of a day says of it; see `read`."""
         return tuple(f"{day}" if it == _SECONDS else _DAYS[it][1](day) for it in self._captured)
@@ -99,6 +107,12 @@ class PathPart:
     @cached_property
     def _regex(self) -> re.Pattern[str]:
         return re.compile("".join(map(_match, self._pieces)))
+
+    def _fill(self, piece: str, day: dt.date) -> str:
+        if piece != _SECONDS:
+            return _FILLING if piece == "*" else _show(piece, day)
+        noon = dt.datetime.combine(day, dt.time(12), ZoneInfo(self.zone))
+        return f"{noon.timestamp():.0f}"
 
     def _date(self, seconds: str) -> str:
         return f"{dt.datetime.fromtimestamp(int(seconds), ZoneInfo(self.zone)).date()}"
@@ -135,6 +149,10 @@ class PathPattern:
     def show(self, day: dt.date) -> str:
         """Return the path for a day, with `*` for what may be anything."""
         return "/".join(part.show(day) for part in self.parts)
+
+    def fill(self, day: dt.date) -> str:
+        """Return a path of a day; see `PathPart.fill`."""
+        return "/".join(part.fill(day) for part in self.parts)
 
 
 def read_path_pattern(text: str) -> str:

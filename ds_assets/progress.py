@@ -41,25 +41,29 @@ class Progress(Protocol):
         ...
 
 
-def open_progress(console: Console | None = None) -> AbstractContextManager[Progress]:
+def open_progress(
+    console: Console | None = None, unit: str = "days"
+) -> AbstractContextManager[Progress]:
     """Show bars if the console is a terminal, else print lines.
 
     Args:
         console: Where to; the standard error stream if it is omitted.
+        unit: What is counted in place of days.
     """
     console = console or Console(stderr=True)
-    return _ProgressBars(console) if console.is_terminal else _ProgressLines(console)
+    shows_bars = console.is_terminal
+    return _ProgressBars(console, unit) if shows_bars else _ProgressLines(console, unit)
 
 
 class _ProgressBars:
     """A bar of days for each planned step."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, unit: str) -> None:
         self._bars = Bars(
             TextColumn("{task.description:<26}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("days"),
+            TextColumn(unit),
             TimeElapsedColumn(),
             console=console,
         )
@@ -124,6 +128,7 @@ class _ProgressLines:
     """A line when a step ends, and from time to time for each that is in progress."""
 
     console: Console
+    unit: str
     _steps: dict[str, _Step] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _has_ended: threading.Event = field(default_factory=threading.Event)
@@ -158,7 +163,7 @@ class _ProgressLines:
                 self._print(f"{step} failed{_after(own)}")
             elif step in self._steps:
                 own.done += days
-                self._print(f"{step} done{_of_days(own)}{_after(own)}")
+                self._print(f"{step} done{self._of_planned(own)}{_after(own)}")
             if state != "started":
                 own.started = None
 
@@ -182,6 +187,11 @@ class _ProgressLines:
                         seconds = time.monotonic() - own.started
                         self._print(f"{step} is running for {seconds:,.0f} s")
 
+    def _of_planned(self, step: _Step) -> str:
+        if step.done >= step.planned:
+            return ""
+        return f" for {step.done:,} of {step.planned:,} {self.unit}"
+
     def _print(self, text: str) -> None:
         line = f"{time.strftime('%H:%M:%S')} {text}"
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -189,7 +199,3 @@ class _ProgressLines:
 
 def _after(step: _Step) -> str:
     return "" if step.started is None else f" after {time.monotonic() - step.started:,.0f} s"
-
-
-def _of_days(step: _Step) -> str:
-    return "" if step.done >= step.planned else f" for {step.done:,} of {step.planned:,} days"

@@ -77,6 +77,28 @@ def test_an_instant_belongs_to_its_day_only(day: dt.date, second: int, zone: str
     assert (own == part("%s", zone).key(day)) == (own == (f"{day}",))
 
 
+@given(
+    day=st.dates(dt.date(2002, 1, 1), dt.date(2099, 12, 31)),
+    zone=st.sampled_from(["UTC", "Asia/Seoul", "America/New_York", "Pacific/Apia"]),
+    pattern=st.sampled_from(
+        [
+            *("dt=%Y-%m-%d", "%Y/%-m/%-d", "%Y%m%dT%H%M%S*", "%-H_%Y-%m-%d", "*%Y%m%d*"),
+            *("*_%s_*", "1*%Y*-%-m*%d*", "*/%Y-%m-%d_to_%Y-%m-%d/100%%"),
+        ]
+    ),
+)
+def test_a_path_that_is_filled_for_a_day_belongs_to_it(
+    day: dt.date, zone: str, pattern: str
+) -> None:
+    read_path_pattern(pattern)
+    path = PathPattern(pattern, zone)
+    names = path.fill(day).split("/")
+    assert [it.read(name) for it, name in zip(path.parts, names, strict=True)] == [
+        it.key(day) for it in path.parts
+    ]
+    assert not {*"*%"} & set(path.fill(day).replace("100%", ""))
+
+
 def test_a_path_is_shown_with_stars_for_what_may_be_anything() -> None:
     assert PathPattern("a/*/%Y/%-m/%d-%H_%%x*").show(DAY) == "a/*/2026/2/01-*_%x*"
     assert PathPattern("logs/%s.json").show(DAY) == "logs/*.json"

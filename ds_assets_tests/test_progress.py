@@ -84,3 +84,12 @@ def test_a_terminal_shows_the_days_of_each_planned_step() -> None:
     text = CODE.sub("", screen.getvalue())
     for shown_text in ("raw_logs", "31/40", "0/40", "5/7", "a_check failed"):
         assert shown_text in text
+
+
+def test_other_things_than_days_are_counted_in_their_unit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with open_progress(unit="MB") as shown:
+        shown.plan(["a"], 3)
+        shown.report_step("a", "done", 2)
+    assert lines(capsys) == ["a done for 2 of 3 MB"]

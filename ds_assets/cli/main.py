@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
     "doctor": "Examine the logs of the last days, and write to every place what is taken back.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
+    "import-logs": "Split log files that hold many days into files of days, in the log source.",
     "run": "Run the whole graph for a day, for a range of days, or for the newest day alone.",
     "status": "Show where each day stands, what happens next, and what needs a person.",
     "ui": "Open the Dagster UI and its daemon, with the history of runs, until Ctrl-C.",

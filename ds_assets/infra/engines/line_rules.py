@@ -25,8 +25,8 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.line_times import (
     after_set_back,
     earliest_date,
-    instant,
     local_time,
+    with_instant,
     wrong_time,
 )
 from ds_assets.infra.engines.sql import literal
@@ -82,9 +82,7 @@ def typed_lines(source: str, game: Game, others: Iterable[str] = ()) -> str:
     fields = text_fields(game)
     names = ", ".join(_typed_names(game))
     typed = ", ".join(_typed(name, fields, game) for name in _typed_names(game))
-    is_set_back = sets_clock_back(game)
-    timed = f"SELECT *, {instant(game)} AS instant FROM ({source})" if is_set_back else source
-    after = f", {after_set_back(game)} AS {AFTER_SET_BACK}" if is_set_back else ""
+    after = f", {after_set_back(game)} AS {AFTER_SET_BACK}" if sets_clock_back(game) else ""
     return f"""
         SELECT dt, file, line, reason, user_id, user_id <> text_user_id AS user_id_changed,
                event_time{after}, CAST(event_time AS DATE) AS event_date,
@@ -96,7 +94,7 @@ def typed_lines(source: str, game: Game, others: Iterable[str] = ()) -> str:
               FROM (SELECT *, {normalized_user_id("text_user_id")} AS user_id,
                            {local_time(game)} AS event_time,
                            text_event_type AS event_type, {typed}
-                    FROM ({timed})))"""
+                    FROM ({with_instant(source, game)})))"""
 
 
 def _typed_names(game: Game) -> list[str]:
@@ -204,7 +202,7 @@ def _plausible(game: Game) -> str:
         f"event_time >= TIMESTAMP '{earliest_date(game)}' AND CAST(event_time AS DATE) <= dt",
         "text_event_type > ''",
         *(["malformed IS NULL"] if has_json_texts(game) else []),
-        *(f"NOT {test}" for test in _left_out(game)),
+        *(f"NOT {test}" for test in left_out_tests(game)),
         *numbers,
     ]
     return " AND ".join(tests)
@@ -212,19 +210,20 @@ def _plausible(game: Game) -> str:
 
 def _reason(game: Game) -> str:
     """Return the SQL of the reason why a line is invalid; null if it is valid."""
-    left_out = [(test, LEFT_OUT) for test in _left_out(game)]
+    left_out = [(test, LEFT_OUT) for test in left_out_tests(game)]
     cases = [*_wrong_user(game), *wrong_time(game), *_wrong_facts(game)]
     return (
         f"CASE WHEN starts_with(content, '{UNREADABLE}') THEN {literal(NOT_TEXT)} "
-        f"{_whens(left_out)} WHEN malformed IS NOT NULL THEN malformed {_whens(cases)} END"
+        f"{whens(left_out)} WHEN malformed IS NOT NULL THEN malformed {whens(cases)} END"
     )
 
 
-def _whens(cases: Iterable[tuple[str, str]]) -> str:
+def whens(cases: Iterable[tuple[str, str]]) -> str:
+    """Return the SQL of the cases of a CASE, from tests and the text that each gives."""
     return " ".join(f"WHEN {test} THEN {literal(words)}" for test, words in cases)
 
 
-def _left_out(game: Game) -> list[str]:
+def left_out_tests(game: Game) -> list[str]:
     """Return the SQL of each rule by which lines are left out."""
     return [
         f"coalesce(text_{LEAVE_OUT}{n} IN ({', '.join(map(literal, rule.values))}), false)"

@@ -34,11 +34,18 @@ def instant(game: Game) -> str:
     return f"try(CAST({moment} AS TIMESTAMPTZ))"
 
 
-def local_time(game: Game) -> str:
-    """Return the SQL of the event's local time; null for an invalid one.
+def with_instant(source: str, game: Game) -> str:
+    """Return the query of lines with what `local_time` needs, from that of a reader.
 
-    In a zone that sets the clock back it is made from the column `instant`.
+    In a zone that sets the clock back that is the column `instant`.
     """
+    if not sets_clock_back(game):
+        return source
+    return f"SELECT *, {instant(game)} AS instant FROM ({source})"
+
+
+def local_time(game: Game) -> str:
+    """Return the SQL of the local time of lines `with_instant`; null for an invalid one."""
     if sets_clock_back(game):
         return _on_the_clock("instant", game)
     if game.logs.time_format == ISO:
