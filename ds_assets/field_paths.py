@@ -12,6 +12,7 @@ from typing import Any
 _QUOTED = r'"(?:[^"]|"")+"'
 _NAME = re.compile(rf"{_QUOTED}|[^.\"\[\]'\\\n]+")
 _NAME_IN_TEXT = re.compile(rf"{_QUOTED}|[^.\"\[\]()'\\\n]+")
+_KEY = re.compile(rf"{_QUOTED}|[^\"\[\]()'\\\n]+")
 _TEXT = "json("
 
 
@@ -24,7 +25,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Entry:
-    """The value of a key, in a list of keys and values or in a map."""
+    """The value of a key, in a list of keys and values, of schemas and data, or in a map."""
 
     key: str
 
@@ -91,7 +92,7 @@ def _parse(path: str, names: re.Pattern[str]) -> tuple[tuple[Step, ...], str]:
         name, rest = _take_name(path, names)
         steps = (Member(name),)
     while rest.startswith((".", "[")):
-        name, after = _take_name(rest[1:], names)
+        name, after = _take_name(rest[1:], _KEY if rest.startswith("[") else names)
         if rest.startswith("."):
             step: Step = Member(name)
         elif after.startswith("]"):

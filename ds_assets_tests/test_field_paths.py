@@ -78,6 +78,7 @@ def test_a_path_is_parsed_or_refused_with_a_sentence(path: str) -> None:
     ("path", "steps"),
     [
         ("a.b", (Member("a"), Member("b"))),
+        ("a[b.c/d].e", (Member("a"), Entry("b.c/d"), Member("e"))),
         ('"user.id".name', (Member("user.id"), Member("name"))),
         ("Revenue (USD)", (Member("Revenue (USD)"),)),
         ("event_params[level]", (Member("event_params"), Entry("level"))),

@@ -5,6 +5,7 @@ All users and values are invented.
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from ds_assets.game import Game
+from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets_tests.infra.engines.lines import START, WRITERS, Line, read_files
 
 
@@ -21,17 +23,47 @@ class Export:
     """Some lines of an export.
 
     Attributes:
-        rules: What its `game.yaml` says.
         lines: Its lines.
         events: User, hour, type and amount of each event, in order; others are left out.
         level: Level that the last line has, if it has one.
     """
 
-    rules: str
     lines: list[Line]
     events: list[tuple[str, int, str, float | None]]
     level: float | None = None
     file_format: str = field(default="jsonl")
+
+
+SECTION = re.compile(r"^## (.+?)\n.*?```yaml\n(.*?)```", re.DOTALL | re.MULTILINE)
+PAGE = Path(__file__).parents[2] / "docs" / "exports.md"
+RULES: dict[str, str] = dict(SECTION.findall(PAGE.read_text(encoding="utf-8")))
+"""What a `game.yaml` says of the lines of each service."""
+
+
+def write_tsv(lines: list[Line], path: Path) -> None:
+    """Write all columns of Snowplow, without quotes or a header."""
+    header = yaml.safe_load(RULES["Snowplow"])["logs"]["csv"]["header"]
+    rows = ("\t".join(str(line.get(name, "")) for name in header) for line in lines)
+    path.write_text("".join(f"{row}\n" for row in rows))
+
+
+def snowplow(hour: int, event: object, *contexts: tuple[str, object], **values: object) -> Line:
+    """An enriched event with the data of its own schema, and of its contexts."""
+    iglu = "iglu:com.snowplowanalytics.snowplow"
+    listed = [{"schema": f"iglu:{schema}", "data": data} for schema, data in contexts]
+    own = {"schema": "iglu:com.acme/purchase/jsonschema/2-0-1", "data": event}
+    return {
+        "event": "unstruct",
+        "derived_tstamp": f"2026-02-01 {hour:02}:00:00.123",
+        "event_name": "purchase",
+        "event_id": f"id{hour}",
+        "domain_userid": "d1",
+        "contexts": json.dumps({"schema": f"{iglu}/contexts/jsonschema/1-0-0", "data": listed}),
+        "unstruct_event": json.dumps(
+            {"schema": f"{iglu}/unstruct_event/jsonschema/1-0-0", "data": own}
+        ),
+        **values,
+    }
 
 
 def ga4(number: int, name: str, **params: Any) -> Line:
@@ -51,15 +83,6 @@ def ga4(number: int, name: str, **params: Any) -> Line:
     }
 
 
-FIREBASE_RULES = """
-    logs: {time_format: epoch_microseconds}
-    fields:
-      user_id: [user_id, user_pseudo_id]
-      event_time: event_timestamp
-      event_type: event_name
-      amount: event_value_in_usd
-    properties: {level: 'event_params[level]'}
-"""
 FIREBASE = [
     ga4(0, "session_start", ga_session_id=1),
     ga4(1, "in_app_purchase", product="gems", value=4.99),
@@ -71,20 +94,8 @@ FIREBASE_EVENTS = [
     ("u1", 12, "level_up", None),
 ]
 EXPORTS = {
-    "firebase_json": Export(FIREBASE_RULES, FIREBASE, FIREBASE_EVENTS, 7),
-    "firebase_parquet": Export(FIREBASE_RULES, FIREBASE, FIREBASE_EVENTS, 7, "parquet"),
-    "amplitude": Export(
-        """
-    time_zone: Asia/Seoul
-    logs: {times_without_zone: UTC}
-    fields:
-      user_id: [user_id, device_id]
-      event_time: event_time
-      event_type: event_type
-      event_id: uuid
-      amount: {product: [event_properties.quantity, event_properties.price]}
-    properties: {level: event_properties.level}
-""",
+    "Firebase and GA4": Export(FIREBASE, FIREBASE_EVENTS, 7),
+    "Amplitude": Export(
         [
             {
                 "uuid": "a1",
@@ -106,16 +117,7 @@ EXPORTS = {
         [("u1", 10, "Buy Item", 9.0), ("d2", 11, "[Amplitude] Start Session", None)],
         7,
     ),
-    "mixpanel": Export(
-        """
-    logs: {time_format: epoch_seconds}
-    fields:
-      user_id: properties.distinct_id
-      event_time: properties.time
-      event_type: event
-      event_id: properties.$insert_id
-    properties: {level: properties.Player Level}
-""",
+    "Mixpanel": Export(
         [
             {
                 "event": "Level Up",
@@ -130,17 +132,7 @@ EXPORTS = {
         [("u1", 10, "Level Up", None)],
         7,
     ),
-    "segment": Export(
-        """
-    logs: {leave_out: [{field: type, values: [identify, page]}]}
-    fields:
-      user_id: [userId, anonymousId]
-      event_time: timestamp
-      event_type: event
-      event_id: messageId
-      amount: [properties.revenue, properties.total]
-    properties: {level: properties.level}
-""",
+    "Segment": Export(
         [
             {"type": "identify", "userId": "u1", "timestamp": "2026-02-01T10:00:00.123Z"},
             {
@@ -165,16 +157,48 @@ EXPORTS = {
         [("u1", 10, "Order Completed", 12.5), ("an2", 11, "Level Up", None)],
         7,
     ),
-    "delta_dna": Export(
-        """
-    fields:
-      user_id: userID
-      event_time: eventTimestamp
-      event_type: eventName
-      event_id: eventUUID
-      amount: json(eventParams).productsSpent.realCurrency.realCurrencyAmount
-    properties: {level: json(eventParams).userLevel}
-""",
+    "RudderStack": Export(
+        [
+            {"type": "identify", "userId": "u1", "originalTimestamp": "2026-02-01T10:00:00.1Z"},
+            {
+                "type": "track",
+                "event": "Order Completed",
+                "messageId": "m1",
+                "userId": "u1",
+                "anonymousId": "an1",
+                "timestamp": "2026-02-01T10:00:00.123Z",
+                "originalTimestamp": "2026-02-01T23:00:00.123Z",
+                "properties": {"total": 12.5},
+            },
+            {
+                "type": "track",
+                "event": "Level Up",
+                "messageId": "m2",
+                "userId": "",
+                "anonymousId": "an2",
+                "originalTimestamp": "2026-02-01T11:00:00.123Z",
+                "properties": {"level": 7},
+            },
+        ],
+        [("u1", 10, "Order Completed", 12.5), ("an2", 11, "Level Up", None)],
+        7,
+    ),
+    "Snowplow": Export(
+        [
+            {"event": "page_ping", "user_id": "u1", "derived_tstamp": "2026-02-01 09:00:00"},
+            snowplow(10, {"price": 4.99}, ("com.acme/level/jsonschema/1-0-0", {"level": 6})),
+            snowplow(
+                11,
+                {"price": 0.99},
+                ("com.acme/level_up/jsonschema/1-0-0", {"level": 1}),
+                ("com.acme/level/jsonschema/2-1-0", {"level": 7}),
+                user_id="u1",
+            ),
+        ],
+        [("d1", 10, "purchase", 4.99), ("u1", 11, "purchase", 0.99)],
+        7,
+    ),
+    "Unity Analytics and deltaDNA": Export(
         [
             {
                 "userID": "u1",
@@ -184,26 +208,20 @@ EXPORTS = {
                 "eventParams": json.dumps(
                     {
                         "userLevel": 7,
-                        "productsSpent": {"realCurrency": {"realCurrencyAmount": 499}},
+                        "productsSpent": {
+                            "realCurrency": {
+                                "realCurrencyType": "USD",
+                                "realCurrencyAmount": 499,
+                            }
+                        },
                     }
                 ),
             }
         ],
-        [("u1", 10, "transaction", 499.0)],
+        [("u1", 10, "transaction", 4.99)],
         7,
     ),
-    "game_analytics": Export(
-        """
-    logs: {time_format: epoch_seconds}
-    fields:
-      user_id: data.user_id
-      event_time: data.client_ts
-      event_type: {joined: [data.category, data.event_id]}
-      amount: data.amount
-      currency: data.currency
-    currencies: {USD: 0.01}
-    events: {purchases: ['business:gems:pack']}
-""",
+    "GameAnalytics": Export(
         [
             {
                 "data": {
@@ -219,18 +237,7 @@ EXPORTS = {
         ],
         [("u1", 10, "business:gems:pack", 4.99), ("u1", 11, "user", None)],
     ),
-    "playfab": Export(
-        """
-    logs: {format: parquet}
-    fields:
-      user_id: EntityId
-      event_time: Timestamp
-      event_type: EventName
-      amount: json(EventData).OrderTotal
-      currency: json(EventData).TransactionCurrency
-    currencies: {USD: 0.01}
-    properties: {level: json(EventData).Custom.Level}
-""",
+    "PlayFab": Export(
         [
             {
                 "EntityId": "u1",
@@ -245,16 +252,7 @@ EXPORTS = {
         7,
         "parquet",
     ),
-    "adjust": Export(
-        """
-    logs: {format: csv, time_format: epoch_seconds}
-    fields:
-      user_id: ['{user_id}', '{adid}']
-      event_time: '{created_at}'
-      event_type: {joined: ['{activity_kind}', '{event_name}']}
-      amount: '{revenue_usd}'
-    properties: {level: 'json({partner_parameters}).level'}
-""",
+    "Adjust": Export(
         [
             {
                 "{user_id}": "",
@@ -279,17 +277,7 @@ EXPORTS = {
         7,
         "csv",
     ),
-    "aws_game_analytics": Export(
-        """
-    logs: {format: parquet, time_format: epoch_seconds}
-    fields:
-      user_id: json(event_data).user_id
-      event_time: event_timestamp
-      event_type: event_type
-      event_id: event_id
-      amount: json(event_data).transaction_value
-    properties: {level: json(event_data).level}
-""",
+    "AWS Game Analytics Pipeline": Export(
         [
             {
                 "event_id": "e1",
@@ -302,17 +290,7 @@ EXPORTS = {
         7,
         "parquet",
     ),
-    "purchases_of_a_shop": Export(
-        """
-    time_zone: America/New_York
-    logs: {format: csv, time_format: '%m/%d/%Y %I:%M:%S %p'}
-    closed_days: [saturday]
-    fields:
-      user_id: Customer ID
-      event_time: Order Date
-      event_type: {constant: purchase}
-      amount: {product: [Quantity, Unit Price (USD)]}
-""",
+    "A table of purchases": Export(
         [
             {
                 "Customer ID": "0017",
@@ -327,18 +305,51 @@ EXPORTS = {
 }
 
 
-@pytest.mark.parametrize("name", EXPORTS)
-def test_an_export_is_read_as_its_game_file_says(name: str, tmp_path: Path) -> None:
-    export = EXPORTS[name]
-    rules = yaml.safe_load(export.rules)
-    rules["logs"] = {"format": export.file_format} | rules.get("logs", {})
-    game = Game.model_validate({"name": name, "first_day": START, **rules})
-    path = tmp_path / "raw"
-    WRITERS[export.file_format](export.lines, path)
-    events = [it for it in read_files([path], game) if it["reason"] != "left out"]
+def make_game(name: str, **logs: Any) -> Game:
+    rules = yaml.safe_load(RULES[name])
+    rules["logs"] = {"format": EXPORTS[name].file_format} | rules.get("logs", {}) | logs
+    return Game.model_validate({"name": name, "first_day": START, **rules})
+
+
+def check(export: Export, events: list[dict[str, Any]]) -> None:
+    events = [it for it in events if it["reason"] != "left out"]
     assert [it["reason"] for it in events] == [None] * len(export.events)
     assert [
         (it["user_id"], it["event_time"].hour, it["event_type"], it["amount"]) for it in events
     ] == [(user, hour, kind, pytest.approx(amount)) for user, hour, kind, amount in export.events]
     assert {it["event_date"] for it in events} == {dt.date(2026, 2, 1)}
     assert events[-1].get("property_level") == export.level
+
+
+def test_every_export_of_the_page_is_read() -> None:
+    assert RULES.keys() == EXPORTS.keys()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_read_as_its_game_file_says(name: str, tmp_path: Path) -> None:
+    export, game = EXPORTS[name], make_game(name)
+    write = write_tsv if game.logs.csv.header else WRITERS[game.logs.format]
+    write(export.lines, tmp_path / "raw")
+    check(export, read_files([tmp_path / "raw"], game))
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_its_lines_as_json_are_events_of_a_request(name: str, tmp_path: Path) -> None:
+    # As serving reads them; see `EventFeatures`.
+    game = make_game(name, format="jsonl", csv={})
+    WRITERS["jsonl"](EXPORTS[name].lines, tmp_path / "raw")
+    check(EXPORTS[name], read_files([tmp_path / "raw"], game))
+
+
+def test_firebase_is_also_read_as_parquet(tmp_path: Path) -> None:
+    game = make_game("Firebase and GA4", format="parquet")
+    WRITERS["parquet"](FIREBASE, tmp_path / "raw")
+    check(EXPORTS["Firebase and GA4"], read_files([tmp_path / "raw"], game))
+
+
+def test_the_days_of_rudderstack_are_in_its_own_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "rudder-logs" / "2Ab" / "02-01-2026"
+    folder.mkdir(parents=True)
+    (folder / "1.json.gz").touch()
+    game = make_game("RudderStack")
+    assert len(FolderLogSource(tmp_path, game.log_path).objects(START)) == 1

@@ -35,6 +35,9 @@ Plain = Callable[[tuple[str, ...]], str]
 """Returns the SQL of the text in the field with some names, each nested in the one before."""
 _TYPED = ("string_value", "int_value", "double_value", "float_value")
 """Members of a value that is written with its type, of which one is set."""
+_SCHEMA = "iglu:"
+"""Beginning of the keys that are schemas, as of Snowplow."""
+_DESCRIBED = '[{"schema": "VARCHAR", "data": "JSON"}]'
 _ENTRIES = '[{"key": "VARCHAR", "name": "VARCHAR", "value": "JSON"}]'
 
 
@@ -122,12 +125,24 @@ def _follow(text: str, steps: Sequence[Step]) -> str:
 
 def _entry(json: str, key: str) -> str:
     """Return the SQL of the JSON with a key, in a list of keys and values or in an object."""
+    if key.startswith(_SCHEMA):
+        return _described(json, key)
     of_list = (
         f"list_filter(try(from_json(j, '{_ENTRIES}')), "
         f"lambda e: coalesce(e.key, e.name) = {literal(key)})[1].value"
     )
     of_object = f"try(json_extract(j, {literal(json_path([key]))}))"
     return _let("j", json, f"CASE WHEN starts_with(j, '[') THEN {of_list} ELSE {of_object} END")
+
+
+def _described(json: str, schema: str) -> str:
+    """Return the SQL of the data of a schema, in a list of schemas and data or in one of them."""
+    listed = _let("j", json, "CASE WHEN starts_with(j, '[') THEN j ELSE '[' || j || ']' END")
+    any_version = literal(f"{schema}/jsonschema/")
+    return (
+        f"list_filter(try(from_json({listed}, '{_DESCRIBED}')), lambda e: "
+        f"e.schema = {literal(schema)} OR starts_with(e.schema, {any_version}))[1].data"
+    )
 
 
 def _untyped(json: str) -> str:

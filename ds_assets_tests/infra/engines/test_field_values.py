@@ -74,6 +74,35 @@ def test_a_key_may_be_that_of_a_map_of_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file_format", NESTED)
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [
+        ("iglu:com.acme/level", 1),
+        ("iglu:com.acme/level/jsonschema/2-0-0", 2),
+        ("iglu:com.acme/level/jsonschema/2", None),
+        ("iglu:com.acme/lev", None),
+    ],
+)
+def test_a_key_may_be_a_schema_of_any_version(
+    file_format: str, key: str, level: int | None, tmp_path: Path
+) -> None:
+    game = make_game(file_format, properties={"level": f"contexts[{key}].level"})
+    contexts = [
+        {"schema": "iglu:com.acme/level_up/jsonschema/1-0-0", "data": {"level": 0}},
+        {"schema": "iglu:com.acme/level/jsonschema/1-0-0", "data": {"level": 1}},
+        {"schema": "iglu:com.acme/level/jsonschema/2-0-0", "data": {"level": 2}},
+    ]
+    values = values_of([{"contexts": contexts}], game, tmp_path, "property_level")
+    assert values == [level]
+
+
+@pytest.mark.parametrize("contexts", [None, [], {}, "x", [None, 1, {"schema": None}], {"a": 1}])
+def test_without_the_schema_there_is_no_value(contexts: object, tmp_path: Path) -> None:
+    game = make_game("jsonl", properties={"level": "contexts[iglu:com.acme/level].level"})
+    assert values_of([{"contexts": contexts}], game, tmp_path, "property_level") == [None]
+
+
+@pytest.mark.parametrize("file_format", NESTED)
 def test_a_path_continues_after_a_key(file_format: str, tmp_path: Path) -> None:
     game = make_game(
         file_format,
