@@ -24,15 +24,24 @@ def start_ui(port: int) -> subprocess.Popen[bytes]:
     Raises:
         InputError: the port is in use.
     """
+    refuse_used_port(port)
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_WORKSPACE)]
+    where = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
+    return subprocess.Popen([*command, *where])  # noqa: S603  (fixed)
+
+
+def refuse_used_port(port: int) -> None:
+    """Refuse a port that another process listens on.
+
+    Raises:
+        InputError: the port is in use.
+    """
     try:
         socket.create_server((HOST, port)).close()
     except OSError as error:
         raise InputError(
             f"cannot listen on {HOST}, port {port}: {error}; choose another --port"
         ) from None
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_WORKSPACE)]
-    where = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
-    return subprocess.Popen([*command, *where])  # noqa: S603  (fixed)
 
 
 def serve_ui(port: int) -> None:
@@ -44,7 +53,12 @@ def serve_ui(port: int) -> None:
     ui = start_ui(port)
     # Ctrl-C reaches all processes of the terminal; SIGTERM reaches this one alone.
     signal.signal(signal.SIGTERM, lambda *_: ui.send_signal(signal.SIGINT))
-    print(f"The Dagster UI will be at http://{HOST}:{port}, until Ctrl-C.", flush=True)  # noqa: T201
+    address = f"http://{HOST}:{port}"
+    print(  # noqa: T201
+        f"The Dagster UI will be at {address}, until Ctrl-C; the lineage of all assets at "
+        f"{address}/asset-groups",
+        flush=True,
+    )
     try:
         code = ui.wait()
     except KeyboardInterrupt:

