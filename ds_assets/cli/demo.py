@@ -26,8 +26,8 @@ def demo(  # noqa: PLR0913  (options of a command line)
         typer.Option(
             formats=["%Y-%m-%d"],
             metavar="YYYY-MM-DD",
-            help="Last day of the logs, of a game that ended then. Default: yesterday, of a game "
-            "that goes on.",
+            help="Last day of the logs, of a game that ended then. Default: yesterday, of a live "
+            "game.",
         ),
     ] = None,
     *,

@@ -27,7 +27,7 @@ def prepare_home(home: Path, logs: DemoLogs, last_day: dt.date | None) -> tuple[
     Args:
         home: The folder.
         logs: The logs.
-        last_day: Last day of a game that has ended; None for a game that goes on, whose logs end
+        last_day: Last day of a game that has ended; None for a live game, whose logs end
             yesterday.
 
     Returns:
@@ -49,8 +49,13 @@ def prepare_home(home: Path, logs: DemoLogs, last_day: dt.date | None) -> tuple[
     return first, last
 
 
+def find_yesterday(time_zone: str) -> dt.date:
+    """Find the newest day that is over in a time zone."""
+    return dt.datetime.now(ZoneInfo(time_zone)).date() - dt.timedelta(days=1)
+
+
 def _choose_last_day(logs: DemoLogs, last_day: dt.date | None) -> dt.date:
-    yesterday = dt.datetime.now(ZoneInfo(logs.time_zone)).date() - dt.timedelta(days=1)
+    yesterday = find_yesterday(logs.time_zone)
     if last_day is not None and not EARLIEST <= last_day <= yesterday:
         raise InputError(
             f"last day: found {last_day}; accepted: {EARLIEST} to {yesterday}, which is yesterday "
@@ -74,8 +79,8 @@ def _load_stored_game(file: Path, logs: DemoLogs) -> Game | None:
 def _choose_first_day(
     stored: Game | None, logs: DemoLogs, last: dt.date, *, is_ended: bool
 ) -> dt.date:
-    goes_on = stored is not None and stored.last_day is None and not is_ended
-    if stored and goes_on and stored.first_day <= last <= logs.find_end(stored.first_day):
+    is_live = stored is not None and stored.last_day is None and not is_ended
+    if stored and is_live and stored.first_day <= last <= logs.find_end(stored.first_day):
         return stored.first_day
     return logs.choose_first_day(last)
 

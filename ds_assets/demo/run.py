@@ -19,6 +19,7 @@ import dagster as dg
 
 from ds_assets.core.day_ranges import list_days, split_into_ranges
 from ds_assets.core.game_settings import LIFETIMES
+from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.definitions import build_defs
 from ds_assets.demo.home import prepare_home
 from ds_assets.demo.logs import DemoLogs
@@ -156,11 +157,12 @@ def _run_graph(
 def _plan(first: dt.date, last: dt.date, models: tuple[str, ...]) -> Sequence[Step]:
     """Activity of all days, features of the last months, and models of the last weeks."""
     days = list_days(first, last)
-    earlier = [last - dt.timedelta(days=MODEL_DAYS + 7 * n) for n in range(EARLIER_WEEKS)]
+    # A day earlier than two weeks ago, as a closed day does not count in the horizon.
+    earlier = [last - dt.timedelta(days=MODEL_DAYS + 1 + 7 * n) for n in range(EARLIER_WEEKS)]
     predicted = sorted({*earlier, *days[-MODEL_DAYS:]}.intersection(days))
     return [
-        Step(("raw_logs", "user_activity"), days),
-        Step(("user_lifetimes", "user_features", "cohorts"), days[-FEATURE_DAYS:]),
+        Step((RAW_LOGS, "user_activity"), days),
+        Step((LIFETIMES, "user_features", "cohorts"), days[-FEATURE_DAYS:]),
         Step(("clusters",), predicted),
         Step(models, predicted),
         Step(("predictions",), predicted),
@@ -171,9 +173,13 @@ def _plan(first: dt.date, last: dt.date, models: tuple[str, ...]) -> Sequence[St
 
 
 def _without_current(step: Step, installation: Installation) -> list[dt.date]:
-    """The days of a step that an earlier demo in the same home has not made already."""
+    """The days of a step that an earlier demo in the same home has not made already.
+
+    Raw logs are made from no other asset, and lifetimes are stored every four weeks only.
+    """
     records = _records(installation)
-    current = [records.current_days(it) for it in step.assets if it != LIFETIMES]
+    assets = [it for it in step.assets if it not in {RAW_LOGS, LIFETIMES}]
+    current = [records.current_days(it) for it in assets]
     return [day for day in step.days if not all(day in it for it in current)]
 
 

@@ -158,6 +158,50 @@ def test_the_game_file_names_the_days_and_the_fields_that_are_written(
     assert _at(purchase, game.fields.amount) is not None
 
 
+SHIFT = dt.timedelta(weeks=466)
+"""To 2025-12-06, so that daylight-saving time begins and ends on other dates than in 2017."""
+SHIFTED_LAST = dt.date(2026, 12, 4)
+
+
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Event]]:
+    out = tmp_path_factory.mktemp("shifted")
+    write_source(out, first_day=dt.date(2017, 1, 1) + SHIFT, last_day=SHIFTED_LAST)
+    return {folder.name: list(_events(folder)) for folder in sorted(out.iterdir())}
+
+
+def test_shifted_logs_are_those_of_the_year_up_to_the_last_day(
+    events: dict[str, list[Event]], shifted: dict[str, list[Event]]
+) -> None:
+    days = [dt.date.fromisoformat(folder.removeprefix("dt=")) + SHIFT for folder in events]
+    kept = {f"dt={day}": f"dt={day - SHIFT}" for day in days if day <= SHIFTED_LAST}
+    assert list(shifted) == list(kept)
+    assert len(kept) < len(days)
+    for folder, original in kept.items():
+        assert _without_times(shifted[folder]) == _without_times(events[original])
+
+
+def _without_times(of_day: list[Event]) -> dict[str, Event]:
+    return {event["id"]: event | {"time": ""} for event in of_day}
+
+
+def test_shifted_events_keep_weekday_and_hour_on_the_games_clock(
+    events: dict[str, list[Event]], shifted: dict[str, list[Event]]
+) -> None:
+    zone = ZoneInfo(load_game(GAME_FILE).time_zone)
+    originals = {event["id"]: event for of_day in events.values() for event in of_day}
+    for folder, of_day in shifted.items():
+        for event in of_day:
+            time, original = (
+                dt.datetime.fromisoformat(it["time"]).astimezone(zone)
+                for it in (event, originals[event["id"]])
+            )
+            assert f"dt={time.date()}" == folder
+            shift = time.replace(tzinfo=None) - original.replace(tzinfo=None)
+            # An hour of the night in which clocks are changed exists twice, or not at all.
+            assert abs(shift - SHIFT) <= dt.timedelta(hours=1 if 1 <= original.hour <= 3 else 0)
+
+
 def _at(event: Event, path: object) -> Any:
     value: Any = event
     for part in str(path).split("."):
