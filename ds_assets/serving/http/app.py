@@ -20,7 +20,7 @@ from ds_assets.errors import InputError
 from ds_assets.serving.answer import Answer
 from ds_assets.serving.http import problems
 from ds_assets.serving.http.auth import Authenticator
-from ds_assets.serving.http.docs_page import render_page
+from ds_assets.serving.http.docs_page import CONTENT_SECURITY_POLICY, render_page
 from ds_assets.serving.http.etag import tag_of
 from ds_assets.serving.http.metrics import RequestMetrics, Snapshot, render_metrics
 from ds_assets.serving.http.openapi import build_document
@@ -60,7 +60,7 @@ _UNCACHED_JSON: Headers = [_JSON, ("cache-control", "no-store")]
 _METRICS_TEXT: Headers = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 _HTML: Headers = [
     ("content-type", "text/html; charset=utf-8"),
-    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
 ]
 _NOT_READY = ("no_data", "outdated", "leaving")
 _INTERNAL_ERROR = ProblemError(

@@ -18,7 +18,7 @@ from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
-from ds_assets.serving.http import problems
+from ds_assets.serving.http import examples, problems
 from ds_assets.serving.http.problems import PROBLEMS, Problem, RequestError
 from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
 from ds_assets.serving.http.requests import REPLACEMENT_CHARACTER
@@ -133,7 +133,7 @@ def _one_user() -> dict[str, Any]:
         "security": [{"key": []}],
         "parameters": [parameter, group_parameter, tags_parameter],
         "responses": {
-            "200": {**_json("The prediction.", "Answer"), "headers": _CACHING},
+            "200": {**_json("The prediction.", "Answer", examples.ANSWER), "headers": _CACHING},
             "304": {"description": "Not modified: your copy is current.", "headers": _CACHING},
             **_problems(_GET_PROBLEMS),
         },
@@ -151,32 +151,12 @@ def _many_users() -> dict[str, Any]:
         "operationId": "predictions",
         "summary": "Get the predictions for up to 1,000 users, in the order of the request",
         "security": [{"key": []}],
-        "requestBody": _body(PredictionsRequest.__name__, {"user_ids": ["144", "76", "nobody"]}),
+        "requestBody": _body(PredictionsRequest.__name__, examples.USER_IDS),
         "responses": {
-            "200": _json("One prediction per user.", "Answers"),
+            "200": _json("One prediction per user.", "Answers", examples.ANSWERS),
             **_problems(_POST_PROBLEMS),
         },
     }
-
-
-_SCORE_EXAMPLE = {
-    "users": [
-        {
-            "user_id": "new1",
-            "events": [
-                {
-                    "type": "visit",
-                    "id": "b1",
-                    "time": "2017-12-31T18:00:00Z",
-                    "user": {"id": "new1"},
-                    "store": {"id": "333"},
-                    "basket": {"items": 5, "total": 30.5},
-                }
-            ],
-        }
-    ],
-    "reasons": False,
-}
 
 
 def _score() -> dict[str, Any]:
@@ -186,9 +166,9 @@ def _score() -> dict[str, Any]:
         "description": "For new users, and for users whose day is not over yet. The example has an "
         "event of the demo's game; one of your game has the fields of its logs.",
         "security": [{"key": []}],
-        "requestBody": _body(ScoreRequest.__name__, _SCORE_EXAMPLE),
+        "requestBody": _body(ScoreRequest.__name__, examples.SCORE),
         "responses": {
-            "200": _json("One prediction per user.", "Answers"),
+            "200": _json("One prediction per user.", "Answers", examples.SCORES),
             **_problems(_POST_PROBLEMS),
         },
     }
@@ -201,7 +181,7 @@ def _health() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The process is running.",
-                "content": _content({"type": "object"}),
+                "content": _content({"type": "object"}, examples.HEALTH),
             }
         },
     }
@@ -212,15 +192,17 @@ def _ready() -> dict[str, Any]:
         "operationId": "readyz",
         "summary": "Check that the service can answer, and list degraded dependencies",
         "responses": {
-            "200": _json("Ready to serve requests.", "Ready"),
-            "503": _json("Not ready: no data loaded, outdated data, or leaving.", "Ready"),
+            "200": _json("Ready to serve requests.", "Ready", examples.READY),
+            "503": _json(
+                "Not ready: no data loaded, outdated data, or leaving.", "Ready", examples.NOT_READY
+            ),
         },
     }
 
 
 def _metrics() -> dict[str, Any]:
     refused = (problems.NO_KEY, problems.NOT_ACCEPTED, problems.RATE_LIMITED)
-    text = {"text/plain": {"schema": {"type": "string"}}}
+    text = {"text/plain": {"schema": {"type": "string"}, "example": examples.METRICS}}
     return {
         "operationId": "metrics",
         "summary": "Get the metrics of each worker",
@@ -233,16 +215,17 @@ def _metrics() -> dict[str, Any]:
 
 
 def _body(name: str, example: dict[str, Any]) -> dict[str, Any]:
-    content = {"schema": {"$ref": _REF.format(name=name)}, "example": example}
-    return {"required": True, "content": {"application/json": content}}
+    content = _content({"$ref": _REF.format(name=name)}, example)
+    return {"required": True, "content": content}
 
 
-def _json(description: str, name: str) -> dict[str, Any]:
-    return {"description": description, "content": _content({"$ref": _REF.format(name=name)})}
+def _json(description: str, name: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = _content({"$ref": _REF.format(name=name)}, example)
+    return {"description": description, "content": content}
 
 
-def _content(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
+def _content(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "example": example}}
 
 
 def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:

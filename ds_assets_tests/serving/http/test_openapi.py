@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -6,10 +8,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
 
 from ds_assets.core.prediction_json import OPTIONAL, decode_members, encode_record
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.serving.http.docs_page import render_page
+from ds_assets.serving.http.docs_page import CONTENT_SECURITY_POLICY, render_page
+from ds_assets.serving.http.examples import ANSWER
 from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
 from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
@@ -82,13 +87,44 @@ def test_typed_clients_can_be_generated() -> None:
 def test_the_page_has_a_command_for_each_operation_with_an_accepted_body() -> None:
     api = build_document()
     page = unescape(render_page(api))
-    commands = [shlex.split(it.split("</code>")[0]) for it in page.split("<pre><code>")[1:]]
+    texts = [it.split("</code>")[0] for it in page.split("<pre><code>")[1:]]
+    commands = [shlex.split(it) for it in texts if it.startswith("curl")]
     paths = [command[2].removeprefix("http://127.0.0.1:8000") for command in commands]
     assert paths == [path.replace("{user_id}", "144") for path in api["paths"]]
     bodies = [command[-1] for command in commands if command[-2] == "-d"]
     kinds = (PredictionsRequest, ScoreRequest)
     for body, kind in zip(bodies, kinds, strict=True):
         assert msgspec.json.decode(body, type=kind)
+
+
+def examples_of(api: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Schema and example of every body that has one."""
+    for methods in api["paths"].values():
+        for operation in methods.values():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for content in (it for body in bodies for it in body.get("content", {}).values()):
+                if "example" in content:
+                    yield content["schema"], content["example"]
+
+
+def test_every_operation_has_an_example_of_success_and_each_example_is_valid() -> None:
+    api = build_document()
+    for methods in api["paths"].values():
+        for operation in methods.values():
+            contents = operation["responses"]["200"]["content"].values()
+            assert all(content["example"] for content in contents)
+    checked = list(examples_of(api))
+    assert len(checked) == 9
+    for schema, example in checked:
+        Draft202012Validator(schema | {"components": api["components"]}).validate(example)
+
+
+def test_an_invalid_example_would_be_refused() -> None:
+    api = build_document()
+    reference = {"$ref": "#/components/schemas/Answer", "components": api["components"]}
+    for wrong in ({"status": "fine"}, {"churn_probability": "high"}, {"more": 1}):
+        with pytest.raises(ValidationError):
+            Draft202012Validator(reference).validate(ANSWER | wrong)
 
 
 class Reader(HTMLParser):
@@ -99,18 +135,59 @@ class Reader(HTMLParser):
         self.links: list[str] = []
         self.names: set[str] = set()
         self.tags: set[str] = set()
+        self.forms: list[tuple[str, str]] = []
+        self.inputs: set[str] = set()
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.tags.add(tag)
         self.links.append(values.get("href") or "")
         self.names.add(values.get("id") or "")
+        if tag == "form":
+            self.forms.append((values["data-method"] or "", values["data-path"] or ""))
+        if tag == "input":
+            self.inputs.add(values.get("name") or "")
+        if tag == "script":
+            assert not attrs, "a script of the page itself"
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag == "script":
+            self.scripts.append(data)
+
+
+def read_page() -> Reader:
+    reader = Reader()
+    reader.feed(render_page(build_document()))
+    return reader
+
+
+def test_the_page_has_a_form_for_each_operation_with_its_parameters() -> None:
+    api, reader = build_document(), read_page()
+    operations = [
+        (method.upper(), path, operation)
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert reader.forms == [(method, path) for method, path, _ in operations]
+    parameters = {
+        it["name"] for *_, operation in operations for it in operation.get("parameters", ())
+    }
+    assert parameters <= reader.inputs
+
+
+def test_the_policy_of_the_page_allows_its_one_script_and_no_other() -> None:
+    (script,) = read_page().scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = dict(it.split(maxsplit=1) for it in CONTENT_SECURITY_POLICY.split("; "))
+    assert policy["script-src"] == f"'sha256-{digest}'"
+    assert policy["default-src"] == policy["form-action"] == policy["base-uri"] == "'none'"
+    assert policy["connect-src"] == "'self'"
 
 
 def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
-    reader = Reader()
-    reader.feed(render_page(build_document()))
-    assert not reader.tags & {"script", "link", "img", "iframe"}
+    reader = read_page()
+    assert not reader.tags & {"link", "img", "iframe"}
     inside = {link[1:] for link in reader.links if link.startswith("#")}
     assert inside <= reader.names
     assert {link for link in reader.links if link and link[0] != "#"} == {"/openapi.json"}
