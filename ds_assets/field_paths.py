@@ -113,6 +113,13 @@ def _take_name(text: str, names: re.Pattern[str]) -> tuple[str, str]:
     return name, text[match.end() :]
 
 
+def quote_name(name: str) -> str:
+    """Write a name, or a key, so that it is one step of a path."""
+    if _NAME_IN_TEXT.fullmatch(name) and '"' not in name:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _mistake(rest: str) -> ValueError:
     """What is wrong where a name or the end of the path was expected."""
     if not rest or rest[0] in ".]":

@@ -32,6 +32,7 @@ LAYERS = {
     "summary": 8,
     "simulate": 9,
     "demo": 9,
+    "onboarding": 9,
     "cli": 10,
 }
 """Each part imports from its own level and those below it."""
@@ -46,6 +47,7 @@ NARROWER = {
     "assets": {"core", "daily_assets", "infra", "partitions"},
     "serving": {"core", "infra"},
     "simulate": {"core"},
+    "onboarding": {"core", "infra"},
     "local_servers": set(),
 }
 """Parts that may import less than their level allows."""

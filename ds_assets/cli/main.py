@@ -15,6 +15,7 @@ from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE, exit_on_e
 
 COMMANDS = {
     "check": "Validate the settings and the game file, and open every place where data is stored.",
+    "init": "Look at the logs of a game, and write a game file with what they show.",
     "doctor": "Examine the logs of the last days, and write to every place what is taken back.",
     "simulate": "Write the logs of a simulated game, as messy as you ask for.",
     "import-logs": "Split log files that hold many days into files of days, in the log source.",

@@ -5,6 +5,7 @@ Scope: the numbers that `core.log_diagnostics` compares, and a part of the shape
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -173,7 +174,8 @@ class DayLogs(_Counts):
         """Lines in quarantine."""
         return self.lines - self.valid
 
-    def hours_within(self, start: int) -> int:
-        """Count the lines dated within a day that begins so many hours after the arrival day."""
-        end = start + HOURS_OF_DAY
-        return sum(lines for hour, lines in self.hours.items() if start <= hour < end)
+
+def count_within(hours: Mapping[int, int], start: int) -> int:
+    """Count the lines dated within a day that begins so many hours after the arrival day."""
+    end = start + HOURS_OF_DAY
+    return sum(lines for hour, lines in hours.items() if start <= hour < end)

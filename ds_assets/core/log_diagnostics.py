@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ds_assets.closed_days import WEEKDAYS
 from ds_assets.core.events import NO_USER_ID
-from ds_assets.core.log_counts import HOURS_OF_DAY, DayLogs, Reason
+from ds_assets.core.log_counts import HOURS_OF_DAY, DayLogs, Reason, count_within
 from ds_assets.game import Game
 from ds_assets.time_formats import ISO, TICKS_PER_SECOND
 
@@ -264,7 +264,7 @@ def _find_odd_times(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
 
 def _find_other_zone(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
     """Find lines that lie within a day that begins hours before or after the arrival day."""
-    shift = find_shift(day)
+    shift = find_shift(day.hours)
     if not shift:
         return
     now = game.logs.times_without_zone or game.time_zone
@@ -280,24 +280,27 @@ def _find_other_zone(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
     yield diagnostic("error" if abs(shift) > 1 else "warning", "zone", text, day)
 
 
-def find_shift(day: DayLogs) -> int:
+def find_shift(hours: Mapping[int, int]) -> int:
     """Find the hours after the begin of a day at which the day of its lines begins.
 
     It is 0 unless clearly more lines lie within another day than within the arrival day.
+
+    Args:
+        hours: Lines by the hour of their time, from the begin of the arrival day.
     """
-    total = sum(day.hours.values())
+    total = sum(hours.values())
     best = max(
         range(-HOURS_OF_DAY + 1, HOURS_OF_DAY),
-        key=lambda it: (day.hours_within(it), -abs(it)),
+        key=lambda it: (count_within(hours, it), -abs(it)),
     )
-    gain = day.hours_within(best) - day.hours_within(0)
+    gain = count_within(hours, best) - count_within(hours, 0)
     return best if total >= MIN_LINES and gain >= max(2 * NOTICEABLE_SHARE * total, 5) else 0
 
 
 def _find_quiet_hours(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
     """Find a begin or an end of a day without lines, where there are enough of them."""
     inside = [hour for hour in day.hours if 0 <= hour < HOURS_OF_DAY and day.hours[hour]]
-    if day.valid < MIN_LINES_PER_HOUR * HOURS_OF_DAY or not inside or find_shift(day):
+    if day.valid < MIN_LINES_PER_HOUR * HOURS_OF_DAY or not inside or find_shift(day.hours):
         return
     for quiet, where in ((HOURS_OF_DAY - 1 - max(inside), "last"), (min(inside), "first")):
         if quiet > MAX_QUIET_HOURS:
@@ -309,7 +312,7 @@ def _find_quiet_hours(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
 
 
 def _find_late(day: DayLogs, game: Game) -> Iterator[Diagnostic]:
-    if day.late and not find_shift(day):
+    if day.late and not find_shift(day.hours):
         share = day.late / day.valid
         is_much = share > game.checks.max_late_event_share or share > _LARGE_SHARE
         text = f"{day.late:,} of {day.valid:,} events ({share:.2%}) are dated before the day"

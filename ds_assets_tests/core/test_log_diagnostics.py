@@ -71,12 +71,12 @@ def test_a_named_type_without_a_valid_line_is_an_error_however_rare_it_is() -> N
 @given(st.integers(-23, 23), st.integers(1, 1_000))
 def test_the_hours_by_which_a_full_day_is_shifted_are_found(shift: int, lines: int) -> None:
     hours = {hour + shift: lines * 5 for hour in range(24)}
-    assert find_shift(logs(hours=hours)) == shift
+    assert find_shift(hours) == shift
 
 
 def test_a_day_with_events_of_the_days_before_is_not_shifted() -> None:
     hours = dict.fromkeys(range(24), 50) | dict.fromkeys(range(-24, 0), 5)
-    assert find_shift(logs(hours=hours)) == 0
+    assert find_shift(hours) == 0
     assert diagnose(logs(hours=hours, late=120))["late"].severity == "info"
 
 

@@ -1,0 +1,104 @@
+"""Attributes of users and numbers of events that are worth a feature."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ds_assets.game import IDENTIFIER
+from ds_assets.onboarding.fields import Lines, last_name
+from ds_assets.onboarding.guess import Guess, show_values
+
+_TEXTS: Mapping[str, tuple[str, ...]] = {
+    "country": ("country", "countrycode", "geocountry", "usercountry", "region"),
+    "platform": ("platform", "devicetype", "ostype"),
+    "os": ("os", "osname", "operatingsystem", "osfamily"),
+    "language": ("language", "lang", "locale", "brlang"),
+    "channel": (
+        *("channel", "source", "mediasource", "utmsource", "network", "networkname", "trackername"),
+        *("acquisition", "acquisitionchannel", "campaignsource", "mktsource"),
+    ),
+    "device": ("device", "devicemodel", "model", "mobilemodelname", "devicename", "devicefamily"),
+    "app_version": ("appversion", "gameversion", "build", "buildversion", "clientversion"),
+}
+"""Names of fields of text attributes, the best one first."""
+_LEVEL = (
+    "level",
+    "userlevel",
+    "playerlevel",
+    "charlevel",
+    "accountlevel",
+    "ranklevel",
+    "levelreached",
+)
+_SUMMED = re.compile(
+    r"duration|seconds|minutes|playtime|timeplayed|lengthsec|score|earned|distance|kills|sessionlen"
+)
+_MAX_TEXTS = 1_000
+"""Different values of a text attribute in a sample; with more it is an id."""
+_MAX_SUMMED = 4
+
+
+def guess_attributes(lines: Lines, taken: Iterable[str]) -> list[Guess]:
+    """Guess `attributes` and `properties`.
+
+    Args:
+        lines: The sample.
+        taken: Columns that have another meaning.
+    """
+    free = [path for path in lines.table.columns if path not in set(taken)]
+    return [*_find_texts(lines, free), *_find_level(lines, free), *_find_summed(lines, free)]
+
+
+def _find_texts(lines: Lines, free: list[str]) -> Iterator[Guess]:
+    for attribute, names in _TEXTS.items():
+        fitting = [it for it in _named(names, free) if _is_text(it, lines)]
+        if fitting:
+            yield _guess(f"attributes.{attribute}", {"field": fitting[0]}, fitting[0], lines)
+
+
+def _named(names: Iterable[str], paths: list[str]) -> Iterator[str]:
+    """Yield the paths with one of some names, and then those that end in one."""
+    for name in names:
+        yield from (path for path in paths if last_name(path) == name)
+    for name in names:
+        yield from (path for path in paths if re.fullmatch(f".+{name}", last_name(path)))
+
+
+def _is_text(path: str, lines: Lines) -> bool:
+    values = lines.table[path].dropna()
+    texts = all(isinstance(it, str) for it in values.head(100))
+    different = values.astype(str).nunique()
+    return texts and 1 < different <= min(_MAX_TEXTS, max(2, len(values) // 3))
+
+
+def _find_level(lines: Lines, free: list[str]) -> Iterator[Guess]:
+    for path in _named(_LEVEL, free):
+        if _is_number(path, lines):
+            yield _guess("attributes.level", {"field": path, "type": "number"}, path, lines)
+            return
+
+
+def _find_summed(lines: Lines, free: list[str]) -> Iterator[Guess]:
+    summed = [it for it in free if _is_summed(last_name(it)) and _is_number(it, lines)]
+    names: set[str] = set()
+    for path in summed[:_MAX_SUMMED]:
+        name = re.sub("[^a-z0-9]+", "_", re.split(r"[.\[]", path)[-1].lower()).strip("_")
+        if IDENTIFIER.fullmatch(name) and name not in names:
+            names.add(name)
+            yield _guess(f"properties.{name}", path, path, lines)
+
+
+def _is_summed(name: str) -> bool:
+    return bool(_SUMMED.search(name)) and "total" not in name  # a sum of the user's whole past
+
+
+def _is_number(path: str, lines: Lines) -> bool:
+    values = lines.table[path].dropna()
+    numbers = lines.numbers(path).dropna()
+    is_bool = any(isinstance(it, bool) for it in values.head(100))
+    return not is_bool and len(values) > 0 and len(numbers) == len(values)
+
+
+def _guess(key: str, value: Any, path: str, lines: Lines) -> Guess:
+    values = lines.table[path].dropna().drop_duplicates().head(3)
+    return Guess(key, value, f"in {lines.coverage(path):.1%} of lines: {show_values(values)}")

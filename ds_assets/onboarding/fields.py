@@ -1,0 +1,337 @@
+"""Which field has the user, the time, the type, the id and the amount of an event.
+
+Scope: names that such fields usually have, and what their values must be like.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ds_assets.field_paths import Entry, JsonText, Member, parse_path
+from ds_assets.game import Csv
+from ds_assets.onboarding.exports import KnownExport
+from ds_assets.onboarding.guess import Guess, show_values
+from ds_assets.onboarding.times import TimeFormat, distances_in_days, find_time_format
+
+_USER = (
+    *("userid", "playerid", "customerid", "accountid", "gamerid", "memberid", "householdid"),
+    *("userkey", "useruuid", "userguid", "playeruuid", "distinctid", "profileid", "uid", "pid"),
+    *("externalid", "user", "player", "account", "customer", "member", "username"),
+)
+_ANONYMOUS = (
+    *("anonymousid", "userpseudoid", "deviceid", "adid", "domainuserid", "idfv", "idfa"),
+    *("gpsadid", "installationid", "installid", "clientid", "visitorid", "cookieid"),
+)
+_TIME = (
+    *("eventtime", "eventtimestamp", "eventts", "timestamp", "time", "ts", "datetime", "eventdate"),
+    *("occurredat", "clientts", "clienttime", "clienttimestamp", "clienteventtime", "createdat"),
+    *("eventdatetime", "logtime", "logtimestamp", "sessionstart", "starttime", "purchasetime"),
+    *("purchasedat", "orderdate", "invoicedate", "servertime", "logindate", "date", "day", "when"),
+)
+_NO_TIME = (
+    *("receiv", "upload", "process", "ingest", "sent", "load", "updat", "install", "first", "last"),
+    *("birth", "regist", "signup", "expir", "previous", "etl", "acqui", "end", "joined", "startda"),
+)
+"""Parts of the names of times that are not those of events."""
+_TYPE = (
+    *("eventtype", "eventname", "event", "type", "action", "activitykind", "eventkind", "logtype"),
+    *("eventaction", "name", "kind", "category", "operation", "op", "verb", "message", "msgtype"),
+    *("itemtype", "transactiontype", "activitytype", "messagetype", "recordtype", "eventcategory"),
+)
+_EVENT_ID = (
+    *("eventid", "eventuuid", "insertid", "messageid", "uuid", "eventguid", "guid", "id"),
+    *("transactionid", "orderid", "logid", "rowid", "recordid", "sessionid"),
+)
+_AMOUNT = (
+    *("usd", "eventvaluein", "revenue", "itemrevenue", "amountpaid", "paid", "amount", "netamount"),
+    *("total", "ordertotal", "price", "pricein", "itemprice", "unitprice", "salesvalue", "sales"),
+    *("transactionvalue", "transactionamount", "purchaseamount", "purchasevalue", "purchaseprice"),
+    *("productprice", "iapprice", "spend", "payment", "value", "cost"),
+    *("reviap", "reviapday", "rev", "revall", "revallday"),
+)
+_QUANTITY = ("quantity", "qty", "units", "count")
+_UNIT_PRICE = ("price", "unitprice", "itemprice", "priceperunit")
+_CURRENCY = (
+    *("currency", "currencycode", "isocurrency", "isocurrencycode", "transactioncurrency"),
+    *("realcurrencytype", "pricecurrency"),
+)
+_VIRTUAL = re.compile(r"gold|gem|coin|diamond|crystal|virtual|soft|hard|token|point|energy|ticket")
+_UNIQUE = 0.98
+"""Share of different values from which a field is an id of events."""
+_MAX_TYPES = 500
+_CODE = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of a sample.
+
+    Attributes:
+        table: A row for each line, with the values of its columns.
+        days: The day of each line's file; None where files have no day.
+        form: How numbers are written, if the files are CSV.
+    """
+
+    table: pd.DataFrame
+    days: "pd.Series[Any]"
+    form: Csv
+
+    def numbers(self, path: str) -> "pd.Series[float]":
+        """Return the numbers of a column; NaN where a value is no number."""
+        values = self.table[path]
+        marks = self.form
+        if marks.thousands or marks.decimal != ".":
+            texts = values.astype("string").str.replace(marks.thousands or "\0", "", regex=False)
+            values = texts.str.replace(marks.decimal, ".", regex=False)
+        return pd.to_numeric(values, errors="coerce").astype(float)
+
+    def coverage(self, path: str) -> float:
+        """Return the share of lines with a value in a column."""
+        return float(self.table[path].notna().mean()) if len(self.table) else 0.0
+
+
+def last_name(path: str) -> str:
+    """The last name or key of a path, in lower case, with letters and digits alone."""
+    steps = [step for step in parse_path(path) if not isinstance(step, JsonText)]
+    match steps:
+        case [*_, Member(name="user" | "player" | "customer" | "account"), Member(name="id")]:
+            return "userid"
+        case [*_, Member(name=name) | Entry(key=name)]:
+            return re.sub("[^a-z0-9]", "", name.lower())
+    return ""
+
+
+def guess_fields(lines: Lines, export: KnownExport | None, given: Mapping[str, Any]) -> list[Guess]:
+    """Guess the keys of `fields`: those given, those of a recognized export, and by their values.
+
+    Args:
+        lines: The sample.
+        export: The export that the lines are recognized as.
+        given: Fields that somebody has named, by key.
+    """
+    guesses: dict[str, Guess] = {}
+    for key, find in _FINDERS.items():
+        if given.get(key):
+            value, evidence = given[key], "as you said"
+        elif export and (value := _present(export.fields.get(key), lines)):
+            evidence = f"as in exports of {export.name}"
+        elif value := find(lines, guesses):
+            evidence = ""
+        else:
+            continue
+        guesses[key] = Guess(f"fields.{key}", value, _describe(value, evidence, lines))
+    return list(guesses.values())
+
+
+def _present(value: Any, lines: Lines) -> Any:
+    """The fields of an export that the lines have; None without any."""
+    if isinstance(value, dict):
+        return value
+    paths = [value] if isinstance(value, str) else value or []
+    there_are = [path for path in paths if path in lines.table]
+    return (there_are if len(there_are) > 1 else there_are[0]) if there_are else None
+
+
+def _describe(value: Any, evidence: str, lines: Lines) -> str:
+    paths = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    parts = [evidence] if evidence else []
+    for path in paths:
+        if path in lines.table:
+            values = lines.table[path].dropna().drop_duplicates().head(3)
+            parts.append(f"{path} in {lines.coverage(path):.1%} of lines: {show_values(values)}")
+    return "; ".join(parts) or "no field with a type: every line is of one type"
+
+
+def _named(names: Iterable[str], lines: Lines) -> Iterator[str]:
+    """Yield the columns with one of some names: by the order of the names, then the outermost."""
+    by_name: dict[str, list[str]] = {}
+    for path in lines.table.columns:
+        by_name.setdefault(last_name(path), []).append(path)
+    for name in names:
+        yield from sorted(by_name.get(name, ()), key=lambda path: len(parse_path(path)))
+
+
+def _find_user(lines: Lines, _: Mapping[str, Guess]) -> Any:
+    users = [path for path in _named(_USER, lines) if _is_user(path, lines)]
+    anonymous = [path for path in _named(_ANONYMOUS, lines) if _is_user(path, lines)]
+    if not users:
+        return max(anonymous, key=lines.coverage, default=None) or _find_repeated(lines)
+    user = max(users[:3], key=lambda path: round(lines.coverage(path), 1))
+    if lines.coverage(user) < 1 and anonymous:
+        return [user, max(anonymous, key=lines.coverage)]
+    return user
+
+
+def _is_user(path: str, lines: Lines) -> bool:
+    values = lines.table[path].dropna()
+    if values.empty or not all(isinstance(it, str | int | float) for it in values.head(100)):
+        return False
+    return len(values) == 1 or bool((values != values.iloc[0]).any())
+
+
+def _find_repeated(lines: Lines) -> str | None:
+    """The column that looks most like an id of users: many values, each in several lines."""
+
+    def different(path: str) -> int:
+        return int(lines.table[path].nunique())
+
+    def is_id(path: str) -> bool:
+        values = lines.table[path].dropna()
+        texts = values.head(200).astype(str)
+        return (
+            lines.coverage(path) > _UNIQUE
+            and 1.2 * different(path) < len(values)
+            and different(path) > 0.01 * len(values)
+            and not any(isinstance(it, float) for it in values.head(200))
+            and not texts.str.contains(r"[\s:/]").any()
+        )
+
+    candidates = [path for path in lines.table.columns if is_id(path)]
+    return max(candidates, key=different, default=None)
+
+
+def _find_time(lines: Lines, _: Mapping[str, Guess]) -> str | None:
+    named = [*_named(_TIME, lines)]
+    others = [it for it in lines.table.columns if it not in named]
+    unlikely = [it for it in others if any(part in last_name(it) for part in _NO_TIME)]
+    for paths in (named, [it for it in others if it not in unlikely], unlikely):
+        fitting = {path: times for path in paths if (times := _times(path, lines)) is not None}
+        if fitting:
+            return min(fitting, key=lambda path: _rank(path, fitting[path], lines))
+    return None
+
+
+def _times(path: str, lines: Lines) -> TimeFormat | None:
+    """The times of a column that nearly all lines have."""
+    if lines.coverage(path) < 0.9:  # noqa: PLR2004
+        return None
+    return find_time_format(lines.table[path], lines.days)
+
+
+def _rank(path: str, times: TimeFormat, lines: Lines) -> tuple[bool, bool, int]:
+    """Times near the day of their file, with a time of the day, by the order of their names."""
+    distances = distances_in_days(times.instants, lines.days)
+    is_near = distances.empty or distances.abs().median() < 2  # noqa: PLR2004  (days)
+    instants = times.instants.dropna()
+    has_clock = bool((instants != instants.dt.normalize()).any())
+    name = last_name(path)
+    return (not is_near, not has_clock, _TIME.index(name) if name in _TIME else len(_TIME))
+
+
+def _find_type(lines: Lines, guesses: Mapping[str, Guess]) -> str | Mapping[str, str]:
+    taken = _taken(guesses)
+    for path in _named(_TYPE, lines):
+        if path not in taken and _is_type(path, lines):
+            return path
+    return {"constant": "purchase" if _is_always_paid(lines, guesses) else "session"}
+
+
+def _is_always_paid(lines: Lines, guesses: Mapping[str, Guess]) -> bool:
+    amount = _find_amount(lines, guesses)
+    return amount is not None and bool(
+        (lines.numbers(_first_path(amount)) != 0).mean() >= 0.9  # noqa: PLR2004
+    )
+
+
+def _is_type(path: str, lines: Lines) -> bool:
+    values = lines.table[path].dropna()
+    different = values.nunique()
+    return (
+        lines.coverage(path) >= 0.9  # noqa: PLR2004
+        and all(isinstance(it, str) for it in values.head(100))
+        and different <= min(_MAX_TYPES, max(1, len(values) // 3))
+        and not values.str.fullmatch(r"[\d.:\s-]*").all()
+    )
+
+
+def _find_event_id(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
+    taken = _taken(guesses)
+    for path in _named(_EVENT_ID, lines):
+        values = lines.table[path].dropna()
+        is_usual = path not in taken and lines.coverage(path) > _UNIQUE and len(values) > 1
+        if is_usual and values.astype(str).nunique() >= _UNIQUE * len(values):
+            return path
+    return None
+
+
+def _taken(guesses: Mapping[str, Guess]) -> set[str]:
+    values = [guess.value for guess in guesses.values()]
+    return {path for it in values for path in ([it] if isinstance(it, str) else it)}
+
+
+def _find_amount(lines: Lines, guesses: Mapping[str, Guess]) -> Any:
+    taken = _taken(guesses)
+    named = [*_named((f"{name}usd" for name in _AMOUNT), lines), *_named(_AMOUNT, lines)]
+    amounts = [it for it in named if it not in taken and is_amount(it, lines)]
+    quantities = [it for it in _named(_QUANTITY, lines) if it not in taken]
+    if not amounts:
+        return None
+    if quantities and last_name(amounts[0]).removesuffix("usd") in _UNIT_PRICE:
+        return {"product": [quantities[0], amounts[0]]}
+    return amounts[0]
+
+
+def is_amount(path: str, lines: Lines) -> bool:
+    """Return whether the values of a column may be what is paid: numbers, some above 0."""
+    values = lines.table[path].dropna()
+    numbers = lines.numbers(path).dropna()
+    return (
+        not _VIRTUAL.search(path.lower())
+        and not any(isinstance(it, bool) for it in values.head(100))
+        and len(numbers) >= 0.9 * len(values)
+        and bool((numbers > 0).any())
+    )
+
+
+def _find_currency(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
+    amount = guesses.get("amount")
+    if amount is None or "usd" in last_name(_first_path(amount.value)):
+        return None
+    for path in _named(_CURRENCY, lines):
+        values = lines.table[path].dropna()
+        if len(values) and all(_CODE.fullmatch(str(it)) for it in values.head(1_000)):
+            return path
+    return None
+
+
+def _first_path(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(next(iter(value.values()))[-1])
+    return value if isinstance(value, str) else str(value[0])
+
+
+_Finder = Callable[[Lines, Mapping[str, Guess]], Any]
+_FINDERS: Mapping[str, _Finder] = {
+    "user_id": _find_user,
+    "event_time": _find_time,
+    "event_type": _find_type,
+    "event_id": _find_event_id,
+    "amount": _find_amount,
+    "currency": _find_currency,
+}
+
+
+def read_values(value: Any, lines: Lines) -> "pd.Series[Any]":
+    """The values of a guessed field: of the first path with a value, joined, or constant."""
+    table = lines.table
+    match value:
+        case str():
+            return table[value] if value in table else _nothing(lines)
+        case {"constant": text}:
+            return pd.Series([text] * len(table), index=table.index, dtype=object)
+        case {"joined": paths}:
+            parts = table.reindex(columns=paths)
+            return parts.apply(lambda row: ":".join(str(it) for it in row if pd.notna(it)), axis=1)
+        case {"product": [left, right]}:
+            return (lines.numbers(left) * lines.numbers(right)).astype(object)
+        case [first, *others]:
+            values = read_values(first, lines)
+            return values.where(values.notna(), read_values(others, lines)) if others else values
+    return _nothing(lines)
+
+
+def _nothing(lines: Lines) -> "pd.Series[Any]":
+    return pd.Series([None] * len(lines.table), index=lines.table.index, dtype=object)

@@ -1,0 +1,60 @@
+"""The text of a game file from guesses, with the evidence for each as a comment."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from ds_assets.onboarding.guess import Guess
+
+_WIDTH = 98
+_DEFAULTS = """
+# What follows has defaults; write a key to change it. The reference of this file lists all keys.
+#
+# horizons:
+#   churn: 14          # days without activity after which a user has left
+#   payment: 14        # days within which a user pays
+# active_days: 28      # a user is active who was there in this many days
+# windows: [1, 3, 7, 14, 28, 90]
+# user_groups: clusters
+"""
+
+
+def write_game_text(name: str, guesses: Sequence[Guess], export: str | None) -> str:
+    """Write a game file.
+
+    Args:
+        name: Name of the game.
+        guesses: Its other keys.
+        export: The export that the logs are recognized as.
+    """
+    source = f"recognized as an export of {export}" if export else "by names and values of fields"
+    head = f"# What was read from logs, {source}. Look through it, and correct what is wrong."
+    lines = [head, "", f"name: {_in_line(name)}"]
+    section = ""
+    for guess in guesses:
+        above, _, key = guess.key.partition(".")
+        indent = "  " if key else ""
+        if key and above != section:
+            lines += ["", f"{above}:"]
+        elif not key:
+            lines.append("")
+        section = above
+        lines += _comment(guess, indent)
+        lines.append(f"{indent}{key or above}: {_in_line(guess.value)}")
+    return "\n".join([*lines, _DEFAULTS])
+
+
+def _comment(guess: Guess, indent: str) -> Iterator[str]:
+    text = guess.evidence if guess.is_certain else f"PLEASE CHECK: {guess.evidence}"
+    start = f"{indent}# "
+    yield from textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=start)
+
+
+def _in_line(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1 << 20
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

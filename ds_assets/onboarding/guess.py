@@ -1,0 +1,51 @@
+"""What is guessed: a value of the game file, and why."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 40
+"""Characters of a value that is shown."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A value of the game file.
+
+    Attributes:
+        key: Key of the game file, with dots.
+        value: Its value.
+        evidence: Why it is that value, in words.
+        is_certain: Whether nobody needs to look at it.
+    """
+
+    key: str
+    value: Any
+    evidence: str
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the logs cannot tell.
+
+    Attributes:
+        key: Key of the game file that the answer is for.
+        text: The question.
+        default: The answer that is used if nobody is there to ask.
+    """
+
+    key: str
+    text: str
+    default: str
+
+
+def show_values(values: Iterable[Any]) -> str:
+    """Show some values of a log on a line."""
+    return ", ".join(show_value(value) for value in values)
+
+
+def show_value(value: Any) -> str:
+    """Show a value of a log: short, and without what would control a terminal."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
