@@ -59,6 +59,7 @@ COMPOSITION = {
 }
 """What only the composition root calls, so that it alone decides what an installation runs on."""
 COMPOSED_ELSEWHERE = {
+    "ds_assets.cli.init": {"load_settings"},  # before there is a game file
     "ds_assets.demo.servers": {"blob_service", "s3_client"},  # before there is an installation
     "ds_assets.infra.results.migrations.__main__": {"ResultsDatabase", "load_settings"},
     "ds_assets.serving.live_model": {"open_duckdb"},  # of one thread, for features of one user

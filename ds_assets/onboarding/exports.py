@@ -42,7 +42,7 @@ class KnownExport:
     Attributes:
         name: Its name.
         signature: Fields by which it is recognized: all of them are there.
-        fields: Fields of values, by key of `fields`; those that are not there are left out.
+        fields: Fields of values, by key of `fields`; those that lines lack are left out.
         logs: What `logs` must have, by its keys.
         left_out: Field and values of lines that are no events, if there are some.
         is_in_cents: Whether amounts are in hundredths of their currency.

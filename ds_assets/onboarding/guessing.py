@@ -27,7 +27,7 @@ _LISTED_COLUMNS = 30
 _ENDED_AFTER = dt.timedelta(30)
 """Days without logs after which a game has probably ended."""
 _MIN_TIMES = 24
-"""Times from which the clock of the days can be told."""
+"""Times from which the clock of the days is clear."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class GuessedGame:
             evidence = "the earliest date in the lines that were looked at"
         yield Guess("first_day", first, evidence)
         if last < self._today - _ENDED_AFTER:
-            ended = f"there is nothing later; delete this line if the game goes on after {last}"
+            ended = f"there is nothing later; delete this line if the game continues after {last}"
             yield Guess("last_day", last, ended, is_certain=False)
         if self._source.closed_days:
             yield Guess("closed_days", [*self._source.closed_days], "weekdays without any logs")
@@ -181,7 +181,7 @@ class GuessedGame:
             return "the files of a day begin at this clock's midnight; write your own zone"
         if not self._times.has_zone:
             return "times name no zone; write that of the game's clock"
-        return "the files of a day begin at midnight in UTC" if self._source.layout else "not told"
+        return "the files of a day begin at midnight in UTC" if self._source.layout else "nothing in the logs shows it"
 
     def _guess_logs(self) -> Iterator[Guess]:
         source, file_format = self._source, self._source.file_format
