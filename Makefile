@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo ui test test-fast soak rehearsal servers lint types hooks bench bench-quality bench-serving pictures \
+.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-serving pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
@@ -44,6 +44,10 @@ soak: servers
 DAYS ?= 365
 rehearsal: servers
 	$(BIN)/python -m ds_assets_tests.rehearsal --servers --days $(DAYS) $(if $(SEED),--seed $(SEED))
+
+# From each kind of export to predictions, from a wheel, as a stranger would: minutes for each.
+strangers: $(VENV)/.test
+	$(BIN)/python -m ds_assets_tests.strangers $(ARGS)
 
 # Install the programs of the private servers that tests start, where they are missing.
 servers: $(VENV)/.test

@@ -193,5 +193,5 @@ def _settings_of(source: str, settings: Settings, *, has_days: bool) -> Mapping[
 
 
 def _commands(source: str, has_days: bool) -> list[str]:
-    first = [] if has_days else [f"ds-assets import {source}"]
+    first = [] if has_days else [f"ds-assets import-logs {source}"]
     return [*first, "ds-assets doctor", "ds-assets run --last", "ds-assets status"]

@@ -145,14 +145,14 @@ class GuessedGame:
             )
 
     def _guess_days(self) -> Iterator[Guess]:
-        if layout := self._source.layout:
-            first, last = layout.days[0], layout.days[-1]
-            evidence = "the earliest of the days in the names of files and folders"
-        else:
-            dates = self._times.instants.dropna()
-            first, last = dates.min().date(), dates.max().date()
-            evidence = "the earliest date in the lines that were looked at"
-        yield Guess("first_day", first, evidence)
+        layout = self._source.layout
+        if layout is None:
+            first = self._times.instants.min().date()
+            evidence = "the earliest date in the lines that were looked at; others may be earlier"
+            yield Guess("first_day", first, evidence, is_certain=False)
+            return
+        first, last = layout.days[0], layout.days[-1]
+        yield Guess("first_day", first, "the earliest day in the names of files and folders")
         if last < self._today - _ENDED_AFTER:
             ended = f"there is nothing later; delete this line if the game continues after {last}"
             yield Guess("last_day", last, ended, is_certain=False)
@@ -181,7 +181,11 @@ class GuessedGame:
             return "the files of a day begin at this clock's midnight; write your own zone"
         if not self._times.has_zone:
             return "times name no zone; write that of the game's clock"
-        return "the files of a day begin at midnight in UTC" if self._source.layout else "nothing in the logs shows it"
+        return (
+            "the files of a day begin at midnight in UTC"
+            if self._source.layout
+            else "nothing in the logs shows it"
+        )
 
     def _guess_logs(self) -> Iterator[Guess]:
         source, file_format = self._source, self._source.file_format
