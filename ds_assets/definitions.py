@@ -29,6 +29,7 @@ from ds_assets.jobs import (
     collect_logs,
     daily_predictions,
     deliver_again,
+    examine_logs,
     judge_predictions,
     predict_again,
     refresh,
@@ -80,7 +81,7 @@ def build_defs(
             jobs=[
                 *(collect, predict, again, deliver, judge),
                 *(accept_day(game), refuse_day(game), refresh(game), serve_predictions(game)),
-                remove,
+                *(examine_logs(installation), remove),
             ],
             schedules=[daily_retention(remove, game, settings, installation.retention)],
             sensors=[

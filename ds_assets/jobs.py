@@ -5,6 +5,7 @@ Scope: what runs together. Schedules and sensors decide when.
 
 import datetime as dt
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -13,6 +14,8 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
 
+from ds_assets.core.log_counts import DayLogs
+from ds_assets.core.log_diagnostics import Diagnostic, Examination
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
@@ -30,7 +33,8 @@ from ds_assets.infra.lake.refresh import (
 from ds_assets.infra.lake.retention import Retention
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets.installation import make_service, operator_name
+from ds_assets.installation import Installation, make_service, operator_name
+from ds_assets.onboarding.examination import examine
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
@@ -40,6 +44,7 @@ PREDICT = "daily_predictions"
 PREDICT_AGAIN = "predict_again"
 DELIVER_AGAIN = "deliver_again"
 JUDGE = "judge_predictions"
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _EXAMPLE_USERS = 5
 _MAX_LINES = 20
 """Users whose predictions are lines of a run's log; the table of the run has all."""
@@ -195,6 +200,69 @@ def remove_expired_days(game: Game, retention: Retention) -> dg.JobDefinition:
         remove()
 
     return job
+
+
+class DaysToExamine(dg.Config):
+    """The days whose logs are examined."""
+
+    day: str = Field(default="", description="The only day, such as 2026-01-31.")
+    days: int = Field(default=3, ge=1, le=31, description="Without a day: how many of the newest.")
+
+
+def examine_logs(installation: Installation) -> dg.JobDefinition:
+    """The job that examines the logs of some days and every place, as `ds-assets doctor` does."""
+
+    @dg.op(name="examine_logs_op", description="Counts what logs hold, and tries every place.")
+    def run(context: dg.OpExecutionContext, config: DaysToExamine) -> None:
+        try:
+            day = _read_day(config.day) if config.day else None
+        except InputError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        examination = examine(installation, day, config.days, dt.datetime.now(dt.UTC))
+        for diagnostic in examination.diagnostics:
+            context.log.log(_LEVELS[diagnostic.severity], _sentence(diagnostic))
+        for logs in examination.days:
+            context.log_event(_observe(logs, examination))
+        context.add_output_metadata({"findings": _table(examination.diagnostics)})
+
+    @dg.job(description="Examine the logs of the last days, and try every place that is used.")
+    def examine_logs() -> None:
+        run()
+
+    return examine_logs
+
+
+def _sentence(diagnostic: Diagnostic) -> str:
+    days = ", ".join(map(str, diagnostic.days))
+    return f"{days}: {diagnostic.text}" if days else diagnostic.text
+
+
+def _observe(logs: DayLogs, examination: Examination) -> dg.AssetObservation:
+    """What the logs of a day hold, for the page of `raw_logs`."""
+    findings = [it for it in examination.diagnostics if logs.day in it.days]
+    return dg.AssetObservation(
+        "raw_logs",
+        partition=str(logs.day),
+        metadata={
+            "files": logs.files,
+            "lines": logs.lines,
+            "valid_lines": logs.valid,
+            "users": logs.users,
+            "event_types": {name: counts.lines for name, counts in logs.types.items()},
+            "quarantine": {reason: it.lines for reason, it in logs.quarantine.items()},
+            "findings": _table(findings),
+        },
+    )
+
+
+def _table(diagnostics: Sequence[Diagnostic]) -> dg.TableMetadataValue:
+    """Findings with what to do about each, the worst ones first."""
+    schema = dg.TableSchema(columns=[dg.TableColumn(it) for it in ("severity", "code", "finding")])
+    rows = [
+        dg.TableRecord({"severity": it.severity, "code": it.code, "finding": _sentence(it)})
+        for it in diagnostics
+    ]
+    return dg.MetadataValue.table(rows, schema=schema)
 
 
 class UsersToAnswer(dg.Config):

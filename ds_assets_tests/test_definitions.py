@@ -311,6 +311,7 @@ def test_jobs_and_sensors_are_these() -> None:
         "deliver_again": {"rds_results", "prediction_cache"},
         "judge_predictions": {"prediction_outcomes"},
         "serve_predictions": set(),
+        "examine_logs": set(),
         "accept_day": set(),
         "refresh": set(),
         "refuse_day": set(),

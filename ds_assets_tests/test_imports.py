@@ -19,6 +19,7 @@ LAYERS = {
     "partitions": 4,
     "ui": 4,
     "daily_assets": 5,
+    "onboarding": 5,
     "resources": 5,
     "assets": 6,
     "checks": 7,
@@ -32,7 +33,6 @@ LAYERS = {
     "summary": 8,
     "simulate": 9,
     "demo": 9,
-    "onboarding": 9,
     "cli": 10,
 }
 """Each part imports from its own level and those below it."""
@@ -47,7 +47,7 @@ NARROWER = {
     "assets": {"core", "daily_assets", "infra", "partitions"},
     "serving": {"core", "infra"},
     "simulate": {"core"},
-    "onboarding": {"core", "infra"},
+    "onboarding": {"core", "infra", "installation"},
     "local_servers": set(),
 }
 """Parts that may import less than their level allows."""

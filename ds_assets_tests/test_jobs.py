@@ -1,4 +1,4 @@
-"""The job that answers for the users of its run config."""
+"""The jobs of the operator: examining logs, answering for users, removing expired days."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -224,3 +224,41 @@ def test_expired_days_are_removed_and_counted_in_the_ui(tmp_path: Path) -> None:
     ]
     text = f"3 days before {day(3)} removed: 3 files of 3 bytes"
     assert {name: value.value for name, value in metadata.items()} == {"quarantine": text}
+
+
+def examine(installation: Installation, **config: Any) -> dg.ExecuteInProcessResult:
+    job = installation.defs.resolve_job_def("examine_logs")
+    run_config = {"ops": {"examine_logs_op": {"config": config}}}
+    return job.execute_in_process(run_config=run_config, raise_on_error=False)
+
+
+def findings(table: dg.MetadataValue) -> list[dict[str, Any]]:
+    assert isinstance(table, dg.TableMetadataValue)
+    return [dict(record.data) for record in table.records]
+
+
+def test_the_examination_of_logs_is_on_the_page_of_raw_logs(copy: Installation) -> None:
+    result = examine(copy, day=f"{LAST}")
+    assert result.success
+    (observed,) = (it for it in result.all_events if it.is_asset_observation)
+    observation = observed.asset_observation_data.asset_observation
+    assert (observation.asset_key.to_user_string(), observation.partition) == (
+        "raw_logs",
+        f"{LAST}",
+    )
+    lines = observation.metadata["lines"].value
+    assert isinstance(lines, int)
+    assert lines > 0
+    assert observation.metadata["valid_lines"].value == lines
+    (output,) = (it for it in result.all_events if it.is_successful_output)
+    listed = findings(output.step_output_data.metadata["findings"])
+    assert {"severity", "code", "finding"} == set(listed[0])
+
+
+def test_the_examination_refuses_a_day_that_is_no_date(copy: Installation) -> None:
+    result = examine(copy, day="yesterday")
+    assert not result.success
+    (failure,) = (it for it in result.all_events if it.is_step_failure)
+    error = failure.step_failure_data.error
+    assert error is not None
+    assert "day: found 'yesterday'; write a date, for example 2026-01-31" in error.message

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from ds_assets.cli.diagnosis import (
+from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
+from ds_assets.installation import Installation, load_installation
+from ds_assets.onboarding.diagnosis import (
     TIMEOUT_SECONDS,
     Result,
     diagnose,
     find_environment_mistakes,
     name_places,
 )
-from ds_assets.errors import INPUT_ERROR, UNAVAILABLE, InputError
-from ds_assets.installation import Installation, load_installation
 from ds_assets.settings import find_unknown_variables
 
 app = typer.Typer(add_completion=False)

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ds_assets.cli.examination import examine
 from ds_assets.core.log_counts import DayLogs, Moment
 from ds_assets.core.log_diagnostics import Diagnostic, Examination, worst
 from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE
 from ds_assets.installation import load_installation
+from ds_assets.onboarding.examination import examine
 
 app = typer.Typer(add_completion=False)
 _COLUMNS = ("day", "files", "bytes", "lines", "valid", "users", "first", "last", "types")

@@ -1,6 +1,8 @@
-"""Guessing the game file of a studio's own logs, with the evidence for each guess.
+"""From logs that nothing is known about to an installation that works.
 
-A look at some files gives lines (`samples`), whose columns (`columns`) are compared with what the
-exports of analytics services hold (`exports`) and with what fields, times and types usually look
-like. `guessing` puts the guesses together, and `game_text` writes them as a game file.
+`ds-assets init` guesses the game file: a look at some files (`looking`, `sources`) gives lines
+(`samples`), whose columns (`columns`) are compared with what the exports of analytics services hold
+(`exports`), and with what fields, times and types usually look like; `guessing` puts the guesses
+together, and `game_text` writes them. `ds-assets check` and `ds-assets doctor` find what is wrong
+with an installation (`diagnosis`) and with its logs (`examination`).
 """

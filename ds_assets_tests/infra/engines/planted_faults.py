@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ds_assets.cli.diagnosis import describe_sources
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import Diagnostic, diagnose_days
 from ds_assets.core.log_drift import compare
@@ -17,6 +16,7 @@ from ds_assets.game import Game
 from ds_assets.infra.day_files import DayFiles
 from ds_assets.infra.engines.log_counts import count_day
 from ds_assets.infra.engines.raw_files import RawFile
+from ds_assets.onboarding.diagnosis import describe_sources
 from ds_assets_tests.infra.engines.lines import START, WRITERS, Line, make_game
 
 BEFORE = START

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ds_assets.cli.diagnosis import describe_sources
 from ds_assets.core.log_diagnostics import diagnose_days
+from ds_assets.onboarding.diagnosis import describe_sources
 from ds_assets_tests.infra.engines.lines import WRITERS
 from ds_assets_tests.infra.engines.planted_faults import (
     BEFORE,

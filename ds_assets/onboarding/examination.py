@@ -1,4 +1,4 @@
-"""Examining logs and places for `ds-assets doctor`.
+"""Examining logs and places, for `ds-assets doctor` and the job `examine_logs`.
 
 Scope: which days are looked at, and reading them. What the counts mean is in
 `core.log_diagnostics` and `core.log_drift`. Nothing of an installation is changed; what is written
@@ -11,15 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ds_assets.cli.diagnosis import (
-    TIMEOUT_SECONDS,
-    Finding,
-    Result,
-    describe_sources,
-    find_environment_mistakes,
-    name_places,
-    try_places,
-)
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import (
     SEVERITIES,
@@ -37,6 +28,15 @@ from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.newest_logs import find_source_days
 from ds_assets.installation import Installation
+from ds_assets.onboarding.diagnosis import (
+    TIMEOUT_SECONDS,
+    Finding,
+    Result,
+    describe_sources,
+    find_environment_mistakes,
+    name_places,
+    try_places,
+)
 
 _WEEK = dt.timedelta(7)
 

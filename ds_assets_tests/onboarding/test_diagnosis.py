@@ -2,9 +2,9 @@
 
 import yaml
 
-from ds_assets.cli.diagnosis import find_unused_names
 from ds_assets.game import Game
 from ds_assets.infra.engines.log_sample import LogSample
+from ds_assets.onboarding.diagnosis import find_unused_names
 
 GAME = Game.model_validate(
     yaml.safe_load("""

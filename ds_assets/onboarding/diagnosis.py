@@ -1,7 +1,7 @@
 """What is wrong with an installation: every server opened, and the game file compared with logs.
 
-Scope: finding. The commands `check` and `doctor` print what is found. No table, folder or file of
-an installation is created or changed; what `try_places` writes is taken back.
+Scope: finding. `ds-assets check` and `ds-assets doctor` print what is found. No table, folder or
+file of an installation is created or changed; what `try_places` writes is taken back.
 """
 
 import datetime as dt
