@@ -25,7 +25,7 @@ _SESSIONS = (
 )
 """Begins of a session, from the clearest to the vaguest."""
 _PASSIVE = re.compile(
-    r"push_?(sent|deliver|receiv)|notification_?(sent|deliver|receiv|dismiss)|uninstall|app_?remove"
+    r"push_?(sent|deliver|recei)|notification_?(sent|deliver|recei|dismiss)|uninstall|app_?remove"
     r"|email_?(sent|deliver)|os_?update|^crash|app_?exception|campaign_?deliver|message_?sent"
 )
 """Types of what happens to users, not of what they do."""

@@ -32,8 +32,8 @@ _TIME = (
     *("purchasedat", "orderdate", "invoicedate", "servertime", "logindate", "date", "day", "when"),
 )
 _NO_TIME = (
-    *("receiv", "upload", "process", "ingest", "sent", "load", "updat", "install", "first", "last"),
-    *("birth", "regist", "signup", "expir", "previous", "etl", "acqui", "end", "joined", "startda"),
+    *("recei", "upload", "process", "ingest", "sent", "load", "upd", "install", "first", "last"),
+    *("birth", "regis", "signup", "expir", "previous", "etl", "acqui", "end", "joined", "startda"),
 )
 """Parts of the names of times that are not those of events."""
 _TYPE = (
