@@ -34,7 +34,7 @@ def prepare_home(home: Path, logs: DemoLogs, last_day: dt.date | None) -> tuple[
         First and last day of the logs.
 
     Raises:
-        InputError: the day is not over, or the folder is the home of another game.
+        InputError: the day is not over, or the folder is of another game or cannot be written.
     """
     last = _choose_last_day(logs, last_day)
     file = home / _GAME_FILE
@@ -42,10 +42,13 @@ def prepare_home(home: Path, logs: DemoLogs, last_day: dt.date | None) -> tuple[
     first = _choose_first_day(stored, logs, last, is_ended=last_day is not None)
     values = {"last_day": str(last) if last_day else None}
     text = set_keys(logs.game_file(first), values)
-    if stored is not None and file.read_text(encoding="utf-8") != text:
-        _remove_earlier_demo(home)
-    home.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    try:
+        if stored is not None and file.read_text(encoding="utf-8") != text:
+            _remove_earlier_demo(home)
+        home.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"the home of the demo cannot be written: {error}") from None
     return first, last
 
 
@@ -58,8 +61,8 @@ def _choose_last_day(logs: DemoLogs, last_day: dt.date | None) -> dt.date:
     yesterday = find_yesterday(logs.time_zone)
     if last_day is not None and not EARLIEST <= last_day <= yesterday:
         raise InputError(
-            f"last day: found {last_day}; accepted: {EARLIEST} to {yesterday}, which is yesterday "
-            f"in {logs.time_zone}"
+            f"--last-day: found {last_day}; accepted: {EARLIEST} to {yesterday}, yesterday in "
+            f"{logs.time_zone}"
         )
     return last_day or yesterday
 

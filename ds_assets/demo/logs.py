@@ -99,7 +99,7 @@ class SimulatedLogs:
     folder: ClassVar = "game"
     game_name: ClassVar = "Simulated game"
     time_zone: ClassVar = "UTC"
-    users = 3_000
+    users = 4_000
     days = 77
     most_days = 91
     """Later, few accounts would be left to install."""

@@ -109,6 +109,12 @@ def test_a_last_day_that_is_not_over_is_refused(day: dt.date, home: Path) -> Non
     assert not home.exists()
 
 
+def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
+    home.touch()
+    with pytest.raises(InputError, match="the home of the demo cannot be written"):
+        prepare_home(home, ShopLogs(), None)
+
+
 def test_yesterday_is_that_of_the_time_zone() -> None:
     days = {find_yesterday(zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago")}
     assert len(days) == 2
