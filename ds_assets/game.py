@@ -7,7 +7,8 @@ and engines are settings (`settings.py`); nothing is computed here.
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -176,18 +177,58 @@ class Csv(_Part):
         return names
 
 
+class KindFields(_Part):
+    """Where the values of an event are in files of a kind; those of `fields` if omitted."""
+
+    user_id: FieldPaths | None = None
+    """Field with the id of the user."""
+    event_time: FieldPaths | None = None
+    """Field with the time at which the event happened."""
+    event_type: Annotated[Paths | Joined | Constant, BeforeValidator(read_event_type)] | None = None
+    """Field with the type of the event."""
+    event_id: FieldPaths | None = None
+    """Field with an id of the event."""
+    amount: Annotated[Paths | Product, BeforeValidator(read_amount)] | None = None
+    """Field with what is paid."""
+    currency: FieldPaths | None = None
+    """Field with the currency of the amount."""
+
+
+LogFormat = Literal["jsonl", "json", "csv", "parquet"]
+TimeFormat = Annotated[str, AfterValidator(read_time_format)]
+
+
+class LogKind(_Part):
+    """Files of a day that are written alike, by their names; what is omitted is that of `logs`."""
+
+    files: EventType
+    """Name of the files in the day's folder of the lake, with `*` for any characters."""
+    format: LogFormat | None = None
+    """Format of the files."""
+    csv: Csv | None = None
+    """How the files are written, if the format is CSV."""
+    time_format: TimeFormat | None = None
+    """How times are written."""
+    times_without_zone: ZoneName | None = None
+    """Time zone of times that name none."""
+    fields: KindFields = KindFields()
+    """Where the values of an event are in a line."""
+    optional: Annotated[bool, Field(strict=True)] = False
+    """Whether a day is complete without files of this kind."""
+
+
 class Logs(_Part):
     """Where the log files of a day are in the source, and their format."""
 
     path: Annotated[str, AfterValidator(read_path_pattern)] = "dt=%Y-%m-%d"
     """Folder or files of one day in the source, as a `strftime` pattern, in which `*` stands for
     any characters within a name."""
-    format: Literal["jsonl", "json", "csv", "parquet"] = "jsonl"
+    format: LogFormat = "jsonl"
     """Format of the files: a JSON value per line, JSON in an array or over several lines, CSV, or
     Parquet."""
     csv: Csv = Csv()
     """How the files are written, if the format is CSV."""
-    time_format: Annotated[str, AfterValidator(read_time_format)] = ISO
+    time_format: TimeFormat = ISO
     """`iso8601`, `epoch_seconds`, `epoch_milliseconds`, `epoch_microseconds`, `epoch_nanoseconds`,
     or a format with directives such as `%Y`."""
     times_without_zone: ZoneName | None = None
@@ -203,6 +244,9 @@ class Logs(_Part):
     marker: Annotated[str, Field(pattern=r"^[._][^/]*$")] | None = None
     """Name of the file that marks a folder of a day as complete, in source and lake. Without
     a marker a day is complete when its files have not changed for a while."""
+    kinds: Mapping[Name, LogKind] = {}
+    """Kinds of files with fields, times or a format of their own, by name, if there are several.
+    A day is complete when it has files of each."""
 
     @field_validator("csv")
     @classmethod
@@ -210,6 +254,25 @@ class Logs(_Part):
         if csv != Csv() and info.data.get("format", "csv") != "csv":
             raise ValueError("requires logs.format: csv")
         return csv
+
+    @field_validator("kinds")
+    @classmethod
+    def _have_csv_in_csv(
+        cls, kinds: Mapping[str, LogKind], info: ValidationInfo
+    ) -> Mapping[str, LogKind]:
+        for name, kind in kinds.items():
+            if kind.csv is not None and (kind.format or info.data.get("format", "csv")) != "csv":
+                raise ValueError(f"{name}.csv requires {name}.format: csv")
+        return kinds
+
+    def find_kinds(self, file: str) -> list[str]:
+        """Find the kinds of a file by its name in the day's folder of the lake; one is expected."""
+        return [name for name, kind in self.kinds.items() if fnmatchcase(file, kind.files)]
+
+    def missing_kinds(self, files: Iterable[str]) -> list[str]:
+        """Kinds of which there is no file in a day, and which are not optional."""
+        present = {kind for file in files for kind in self.find_kinds(file)}
+        return [name for name, it in self.kinds.items() if not it.optional and name not in present]
 
 
 class Fields(_Part):
@@ -581,10 +644,23 @@ class Game(_Part):
         return windows
 
     @model_validator(mode="after")
+    def _kinds_have_fields_of_all(self) -> Self:
+        """Refuse a value that only files of a kind have: what depends on it is that of the game."""
+        for name, kind in self.logs.kinds.items():
+            for key, source in kind.fields:
+                if source is not None and getattr(self.fields, key) is None:
+                    raise ValueError(
+                        f"logs.kinds.{name}.fields.{key} requires fields.{key}; files of other "
+                        "kinds may lack it"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _csv_has_texts(self) -> Self:
         """Refuse a key of a list or map at the beginning of a path in CSV."""
-        if self.logs.format == "csv":
-            for path in self._paths():
+        games: list[Game] = [self, *map(self.of_kind, self.logs.kinds)]
+        for game in games:
+            for path in game.paths() if game.logs.format == "csv" else ():
                 column = ".".join(first_names(path))
                 if isinstance(next(iter(later_steps(path)), None), Entry):
                     raise ValueError(  # noqa: TRY004
@@ -593,12 +669,32 @@ class Game(_Part):
                     )
         return self
 
-    def _paths(self) -> Iterator[str]:
+    def paths(self) -> Iterator[str]:
         """Every path of a field."""
         sources = [source for _, source in self.fields if source]
         sources += [*self.properties.values(), *(it.field for it in self.attributes.values())]
         for source in (*sources, *(rule.field for rule in self.logs.leave_out)):
             yield from paths_of(source)
+
+    def of_kind(self, name: str) -> "Game":
+        """Return the game as files of a kind are written, without any kinds."""
+        logs, kind = self.logs, self.logs.kinds[name]
+        file_format = kind.format or logs.format
+        csv = kind.csv or (logs.csv if file_format == "csv" else Csv())
+        own_logs: dict[str, Any] = {
+            "format": file_format,
+            "csv": csv,
+            "time_format": kind.time_format or logs.time_format,
+            "times_without_zone": kind.times_without_zone or logs.times_without_zone,
+            "kinds": {},
+        }
+        own_fields = {key: source for key, source in kind.fields if source is not None}
+        return self.model_copy(
+            update={
+                "logs": logs.model_copy(update=own_logs),
+                "fields": self.fields.model_copy(update=own_fields),
+            }
+        )
 
     @property
     def log_path(self) -> PathPattern:

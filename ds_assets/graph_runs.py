@@ -212,7 +212,7 @@ def _is_to_be_read(day: dt.date, folders: DayFolders, game: Game) -> bool:
     """Whether a day with a folder in the source has logs; only a closed day needs none."""
     if day not in game.closed_days:
         return True
-    return bool(list_source_day(day, folders, game.logs.marker).logs)
+    return bool(list_source_day(day, folders, game.logs).logs)
 
 
 def find_newest_day(installation: Installation) -> dt.date:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.game import IDENTIFIER, CustomTarget, Events, Game, load_game
+from ds_assets.game import IDENTIFIER, Csv, CustomTarget, Events, Game, Logs, load_game
 from ds_assets.settings import DEMO_GAME
 from ds_assets_tests.core.factories import make_game
 
@@ -138,6 +138,26 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
         (
             {"logs": {"format": "xml"}},
             "logs.format: found 'xml'; Input should be 'jsonl', 'json', 'csv'",
+        ),
+        ({"logs": {"kinds": {"a": {}}}}, "logs.kinds.a.files: required"),
+        (
+            {"logs": {"kinds": {"a": {"files": "a*", "csv": {}}}}},
+            "logs.kinds: found {'a': {'files': 'a*', 'csv': {}}}; a.csv requires a.format: csv",
+        ),
+        (
+            {"logs": {"kinds": {"a": {"files": "a*", "fields": {"amount": "price"}}}}},
+            "logs.kinds.a.fields.amount requires fields.amount; files of other kinds may lack it",
+        ),
+        (
+            {
+                "logs": {"kinds": {"a": {"files": "a*", "format": "csv"}}},
+                "properties": {"x": "a[b]"},
+            },
+            "a[b]: a column of CSV has no keys",
+        ),
+        (
+            {"logs": {"kinds": {"A b": {"files": "a*"}}}},
+            "logs.kinds.A b.[key]: found 'A b'; use up to 48 lower-case letters",
         ),
         (
             {"logs": {"leave_out": {"type": ["page"]}}},
@@ -609,3 +629,56 @@ def test_a_target_names_counts_or_types_in_any_spelling() -> None:
 @given(st.text(min_size=1))
 def test_every_type_has_a_count_with_a_plain_name(event: str) -> None:
     assert IDENTIFIER.fullmatch(make_game().count_name(event))
+
+
+def test_files_of_a_kind_are_written_as_it_says_and_else_as_all_are(tmp_path: Path) -> None:
+    logs = {
+        "format": "csv",
+        "time_format": "epoch_seconds",
+        "csv": {"delimiter": ";"},
+        "kinds": {
+            "sessions": {"files": "sessions/*"},
+            "revenue": {
+                "files": "*revenue*",
+                "format": "jsonl",
+                "times_without_zone": "Asia/Seoul",
+                "fields": {"user_id": "player"},
+            },
+        },
+    }
+    game = load(LEAST | {"logs": logs}, tmp_path)
+    sessions, revenue = map(game.of_kind, ("sessions", "revenue"))
+    assert sessions == game.model_copy(update={"logs": game.logs.model_copy(update={"kinds": {}})})
+    assert revenue.logs.model_dump(include={"format", "time_format", "times_without_zone"}) == {
+        "format": "jsonl",
+        "time_format": "epoch_seconds",
+        "times_without_zone": "Asia/Seoul",
+    }
+    assert revenue.logs.csv == Csv()
+    assert revenue.fields == game.fields.model_copy(update={"user_id": "player"})
+
+
+@pytest.mark.parametrize(
+    ("file", "kinds"),
+    [
+        ("sessions/dt=2026-01-01/a.csv", ["sessions"]),
+        ("revenue.csv.gz", ["revenue"]),
+        ("sessions/revenue", ["sessions", "revenue"]),
+        ("Sessions/a", []),
+    ],
+)
+def test_the_kind_of_a_file_is_found_by_its_name(file: str, kinds: list[str]) -> None:
+    logs = {"kinds": {"sessions": {"files": "sessions/*"}, "revenue": {"files": "*revenue*"}}}
+    assert Logs.model_validate(logs).find_kinds(file) == kinds
+
+
+def test_a_day_needs_files_of_each_kind_that_is_not_optional() -> None:
+    kinds = {
+        "a": {"files": "a*"},
+        "b": {"files": "b*"},
+        "c": {"files": "c*", "optional": True},
+    }
+    logs = Logs.model_validate({"kinds": kinds})
+    assert logs.missing_kinds(["a1", "a2"]) == ["b"]
+    assert logs.missing_kinds(["a1", "b"]) == []
+    assert Logs().missing_kinds(["a1"]) == []

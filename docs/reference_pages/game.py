@@ -84,8 +84,9 @@ def _in_place(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[st
         names = parts[schema["$ref"].rpartition("/")[2]]["properties"]
         return {"type": f"keys {', '.join(map(code, names))}"}
     changes: dict[str, Any] = {}
-    if "items" in schema:
-        changes["items"] = _in_place(schema["items"], parts)
+    for inner in ("items", "additionalProperties"):
+        if isinstance(schema.get(inner), dict):
+            changes[inner] = _in_place(schema[inner], parts)
     if "anyOf" in schema:
         changes["anyOf"] = [_in_place(option, parts) for option in schema["anyOf"]]
     return {**schema, **changes}

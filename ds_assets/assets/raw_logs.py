@@ -36,7 +36,7 @@ def materialize_days(
     reasons: dict[dt.date, str] = {}
     for day in days:
         try:
-            copied = copy_day(day, source, lake, report, game.logs.marker)
+            copied = copy_day(day, source, lake, report, game.logs)
         except IncompleteDayError as error:
             reasons[day] = str(error)
             continue

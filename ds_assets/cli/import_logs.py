@@ -33,7 +33,7 @@ def import_logs(
     """Split log files that hold many days into files of days, in the log source."""
     installation = load_installation()
     game, place = installation.game, _choose_place(out, paths, installation)
-    files = list_files(paths, game)
+    files = list_files(paths)
     limit = installation.settings.memory_limit_mb
     with open_importer(game, place, limit) as importer, open_progress(unit="MB") as progress:
         for name, path in files.items():
@@ -71,12 +71,16 @@ def _choose_place(out: Path | None, paths: list[Path], installation: Installatio
 
 
 def _summarize(result: Import, files: int, place: Path) -> str:
-    text = f"{result.lines.total():,} lines of {files:,} file{'s' * (files > 1)}"
+    text = f"{_count(result.lines.total(), 'line')} of {_count(files, 'file')}"
     if not result.lines:
         return f"{text}, none of which has a day"
     changes = ", ".join(f"{count:,} {change}" for change, count in sorted(result.files.items()))
-    days = f"{len(result.lines):,} days from {min(result.lines)} to {max(result.lines)}"
-    return f"{text} are in files of {days} in {place}: {changes}"
+    days = f"{_count(len(result.lines), 'day')} from {min(result.lines)} to {max(result.lines)}"
+    return f"{text}, now in files of {days} in {place}: {changes}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def find_problems(result: Import, game: Game, place: Path) -> Iterator[str]:

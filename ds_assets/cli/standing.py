@@ -39,7 +39,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.raw_logs import RAW, SourceDay, list_source_day
+from ds_assets.infra.lake.raw_logs import RAW, SourceDay, describe_lacking, list_source_day
 from ds_assets.infra.lake.refresh import describe_changed_days, describe_days, find_changed_days
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.newest_logs import newest_day
@@ -218,21 +218,21 @@ def _with_note(
     """Add what the files of a day in the source wait for."""
     if day.logs != "in_source":
         return day
-    marker, folders = installation.game.logs.marker, facts.folders
-    files = _read("the log source", facts.unread, lambda: list_source_day(day.day, folders, marker))
+    game, folders = installation.game, facts.folders
+    files = _read(
+        "the log source", facts.unread, lambda: list_source_day(day.day, folders, game.logs)
+    )
     settled_before = now - SETTLED_AFTER if facts.runs.has_daemon else None
-    note = "" if files is None else _describe_waiting(files, marker, settled_before)
+    note = "" if files is None else _describe_waiting(files, game, settled_before)
     return day.model_copy(update={"note": note})
 
 
-def _describe_waiting(
-    files: SourceDay, marker: str | None, settled_before: dt.datetime | None
-) -> str:
+def _describe_waiting(files: SourceDay, game: Game, settled_before: dt.datetime | None) -> str:
     if not files.logs:
         return "until its folder in the source has log files"
-    if marker:
-        return "" if files.marker else f"until its folder in the source has {marker}"
-    if settled_before is None:  # only the sensor waits
+    if lacking := describe_lacking(files, game.logs):
+        return f"until its folder in the source has {lacking}"
+    if game.logs.marker or settled_before is None:  # only the sensor waits
         return ""
     is_settled = all(file.modified < settled_before for file in files.logs)
     return "" if is_settled else "until its files have not changed for a minute"

@@ -98,7 +98,7 @@ GAME_KEYS = (
         "lines are read in another way",
         *("logs.format", "logs.time_format", "logs.times_without_zone"),
         *("logs.csv.delimiter", "logs.csv.quote", "logs.csv.header"),
-        *("logs.csv.decimal", "logs.csv.thousands"),
+        *("logs.csv.decimal", "logs.csv.thousands", "logs.kinds"),
         assets=(ACTIVITY,),
     ),
     *_declare(

@@ -60,7 +60,7 @@ def open_day_files(
     stored = list_raw_day(day, lake)
     if stored.logs:
         return _of_lake(day, stored, lake)
-    return _of_source(day, list_source_day(day, source, game.logs.marker), source, folder)
+    return _of_source(day, list_source_day(day, source, game.logs), source, folder)
 
 
 def _of_lake(day: dt.date, stored: RawDay, lake: Lake) -> DayFiles:

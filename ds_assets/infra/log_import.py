@@ -59,7 +59,7 @@ class Import:
     earlier: dict[str, list[dt.date]] = field(default_factory=dict)
 
 
-def list_files(paths: Sequence[Path], game: Game) -> dict[str, Path]:
+def list_files(paths: Sequence[Path]) -> dict[str, Path]:
     """List files by name: their own, or in a folder their path below it.
 
     Raises:
@@ -67,13 +67,13 @@ def list_files(paths: Sequence[Path], game: Game) -> dict[str, Path]:
             the names of another one's; or there is no file.
     """
     files: dict[str, Path] = {}
-    names: dict[str, Path] = {}
+    stems: dict[str, Path] = {}
     for path in paths:
         for name, file in _list_path(path):
-            own = _day_file_name(name, game)
-            if names.setdefault(own, file) != file:
+            stem = _without_compression(name)
+            if stems.setdefault(stem, file) != file:
                 raise InputError(
-                    f"the files of days of {names[own]} and {file} would both be named {own}; "
+                    f"the files of days of {stems[stem]} and {file} would have one name, {stem}; "
                     "import the folder that both are in, or rename one of them"
                 )
             files[name] = file
@@ -98,10 +98,12 @@ def _list_path(path: Path) -> Iterator[tuple[str, Path]]:
 
 def _day_file_name(name: str, game: Game) -> str:
     """Return the name of the files of days of a file: text is compressed with gzip."""
-    if game.logs.format == "parquet":
-        return name
+    return name if game.logs.format == "parquet" else f"{_without_compression(name)}.gz"
+
+
+def _without_compression(name: str) -> str:
     suffix = next((it for it in _COMPRESSIONS if name.lower().endswith(it)), "")
-    return f"{name[: len(name) - len(suffix)]}.gz"
+    return name[: len(name) - len(suffix)]
 
 
 @contextmanager
@@ -170,20 +172,24 @@ class Importer:
         """Import a file, or the logs in a zip archive; a damaged one only is added to the result.
 
         Raises:
-            InputError: the folder of a day is a file.
+            InputError: it cannot be opened, or its files of days cannot be written.
         """
         file = _ReportedFile(self._today, name, path, report)
-        for part in number_files([file]).values():
-            try:
+        try:
+            for part in number_files([file]).values():
                 self._add(part)
-            except DamagedFileError as error:
-                self.result.damaged[part.name] = str(error)
+        except OSError as error:
+            raise InputError(f"{path} cannot be imported: {error}") from None
 
     def _add(self, file: RawText) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
         self._staging.mkdir()
-        split = split_file(self._connection, file, self._game, self._staging)
-        name = _day_file_name(file.name, self._game)
+        try:
+            name, game = self._recognize(file.name)
+            split = split_file(self._connection, file, game, self._staging)
+        except DamagedFileError as error:
+            self.result.damaged[file.name] = str(error)
+            return
         for day, ready in split.files.items():
             change = _replace(ready, self._folder(day) / name)
             if day:
@@ -191,6 +197,19 @@ class Importer:
                 self.result.lines[day] += split.lines[day]
         self._forget_days_before(name, split.files)
         self.result.undated |= {(file.name, why): it for why, it in split.undated.items()}
+
+    def _recognize(self, name: str) -> tuple[str, Game]:
+        """Return the name of a file's files of days, and the game as files of their kind are."""
+        kinds, pattern = self._game.logs.kinds, self._game.log_path
+        if not kinds:
+            return _day_file_name(name, self._game), self._game
+        folder = pattern.fill(self._today).removeprefix(f"{pattern.top}/")
+        for kind, game in ((kind, self._game.of_kind(kind)) for kind in kinds):
+            own = _day_file_name(name, game)
+            in_lake = own if pattern.is_fixed else f"{folder}/{own}"
+            if self._game.logs.find_kinds(in_lake) == [kind]:
+                return own, game
+        raise DamagedFileError(f"its files of days, {in_lake}, are not of one kind in logs.kinds")
 
     def _forget_days_before(self, name: str, files: Mapping[Day, Path]) -> None:
         if None not in files:
@@ -205,14 +224,11 @@ class Importer:
 
 def _replace(ready: Path, target: Path) -> Change:
     """Move a file to its place; an equal one there keeps its time, and is not copied again."""
-    try:
-        if target.is_file() and filecmp.cmp(ready, target, shallow=False):
-            return "unchanged"
-        change: Change = "replaced" if target.exists() else "new"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ready.replace(target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from None
+    if target.is_file() and filecmp.cmp(ready, target, shallow=False):
+        return "unchanged"
+    change: Change = "replaced" if target.exists() else "new"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    ready.replace(target)
     return change
 
 

@@ -22,7 +22,13 @@ from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
-from ds_assets.infra.lake.raw_logs import Manifest, SourceDay, list_source_day, read_manifest
+from ds_assets.infra.lake.raw_logs import (
+    Manifest,
+    SourceDay,
+    describe_lacking,
+    list_source_day,
+    read_manifest,
+)
 from ds_assets.infra.log_source.base import DailyFiles, LogSource
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
@@ -163,7 +169,7 @@ def _list_days(days: Iterable[dt.date], source: DailyFiles, game: Game) -> dict[
     end = time.monotonic() + MAX_LOOK_SECONDS
     listed = {}
     for day in days:
-        files = list_source_day(day, source, game.logs.marker)
+        files = list_source_day(day, source, game.logs)
         if files.logs:
             listed[day] = files
         if time.monotonic() > end:
@@ -174,11 +180,12 @@ def _list_days(days: Iterable[dt.date], source: DailyFiles, game: Game) -> dict[
 def _arrival(
     evaluation: SensorEvaluation, day: dt.date, files: SourceDay, attempts: Sequence[Attempt]
 ) -> Arrival:
-    has_marker = files.marker is not None if evaluation.game.logs.marker else None
+    form = evaluation.game.logs
+    is_lacking = bool(describe_lacking(files, form))
     return Arrival(
         day=day,
         newest=max(log.modified for log in files.logs),
-        complete=has_marker,
+        complete=not is_lacking if form.marker or is_lacking else None,
         used=_read_copied(day, evaluation.lake).fingerprint == files.fingerprint,
         busy=day in evaluation.busy_days,
         attempts=tuple(attempts),

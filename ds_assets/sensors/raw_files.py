@@ -120,7 +120,7 @@ def _arrival(
     return Arrival(
         day=day,
         newest=newest,
-        complete=_is_complete(evaluation, day, newest),
+        complete=_is_complete(evaluation, day, files),
         used=day in records.current_days("user_activity"),
         busy=day in evaluation.busy_days,
         attempts=tuple(attempts),
@@ -128,13 +128,21 @@ def _arrival(
     )
 
 
-def _is_complete(evaluation: SensorEvaluation, day: dt.date, newest: dt.datetime) -> bool | None:
-    """Whether a marker says that the day is complete; None without markers, or with an old one."""
-    marker = evaluation.game.logs.marker
-    if marker is None:
+def _is_complete(
+    evaluation: SensorEvaluation, day: dt.date, files: Sequence[RawObject]
+) -> bool | None:
+    """Whether the day is complete, by its marker and the kinds of its logs.
+
+    None with all kinds, but without markers, or with an old one.
+    """
+    form = evaluation.game.logs
+    if form.missing_kinds(file.name for file in files):
+        return False
+    if form.marker is None:
         return None
     folder = day_folder(RAW, day)
-    markers = [it for it in evaluation.lake.objects(folder) if it.name == f"{folder}/{marker}"]
+    markers = [it for it in evaluation.lake.objects(folder) if it.name == f"{folder}/{form.marker}"]
     if not markers:
         return False
+    newest = max(file.stored.modified for file in files)
     return True if markers[0].modified >= newest else None

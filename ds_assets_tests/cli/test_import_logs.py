@@ -27,7 +27,7 @@ def test_an_export_of_several_days_is_imported_and_read(shell: Shell) -> None:
     source = Installation(shell.home).settings.source
     assert (code, warnings(err)) == (0, [])
     assert out == (
-        f"60 lines of 1 file are in files of 3 days from {day(0)} to {day(2)} in {source}: 3 new\n"
+        f"60 lines of 1 file, now in files of 3 days from {day(0)} to {day(2)} in {source}: 3 new\n"
     )
     code, out, _ = shell("run", str(day(0)), str(day(2)))
     assert "60 events of 60 lines" in " ".join(out.split())

@@ -102,6 +102,16 @@ def test_a_lake_in_azure_blob_is_read_like_a_folder(
     assert status == status_of(installation)
 
 
+def test_a_day_waits_for_files_of_each_kind(tmp_path: Path) -> None:
+    kinds = {"sessions": {"files": "sessions*"}, "revenue": {"files": "revenue*"}}
+    installation = make_installation(tmp_path / "kinds", logs={"kinds": kinds})
+    installation.write_logs(START, name="sessions.jsonl")
+    waits = "until its folder in the source has files of revenue (revenue*)"
+    assert by_day(status_of(installation))[START].note == waits
+    installation.write_logs(START, name="revenue.jsonl")
+    assert by_day(status_of(installation))[START].note == ""
+
+
 def test_a_closed_day_is_no_gap(installation: Installation) -> None:
     closed = change_game(installation, {"closed_days": ["2026-01-03"]})
     status = status_of(Installation(closed.home))

@@ -34,7 +34,12 @@ COMPLETE: dict[str, Any] = {
     "last_day": "2026-12-31",
     "closed_days": ["2026-03-03", "2026-02-02"],
     "time_zone": "Asia/Seoul",
-    "logs": {"null_user_ids": ["0", "-1"], "duplicate_days": 7, "marker": "_SUCCESS"},
+    "logs": {
+        "null_user_ids": ["0", "-1"],
+        "duplicate_days": 7,
+        "marker": "_SUCCESS",
+        "kinds": {"revenue": {"files": "revenue*", "fields": {"user_id": ["a", "b"]}}},
+    },
     "fields": {
         "user_id": "user.id",
         "event_time": "ts",

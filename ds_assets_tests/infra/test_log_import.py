@@ -31,7 +31,7 @@ def write(path: Path, *times: object) -> Path:
 def run(paths: list[Path], place: Path, game: Game | None = None) -> Import:
     game = game or make_game("jsonl")
     with open_importer(game, place, 256) as importer:
-        for name, path in list_files(paths, game).items():
+        for name, path in list_files(paths).items():
             importer.add(name, path, lambda _done: None)
     return importer.result
 
@@ -109,6 +109,31 @@ def test_a_repeated_import_leaves_equal_files_alone_and_replaces_others(tmp_path
     }
 
 
+@pytest.mark.parametrize("pattern", ["dt=%Y-%m-%d", "*/dt=%Y-%m-%d"])
+def test_each_file_is_imported_by_the_rules_of_its_kind(pattern: str, tmp_path: Path) -> None:
+    kinds = {
+        "sessions": {"files": "*sessions*"},
+        "revenue": {
+            "files": "*revenue*",
+            "format": "csv",
+            "time_format": "epoch_seconds",
+            "fields": {"event_time": "ts"},
+        },
+    }
+    game = make_game("jsonl", logs={"path": pattern, "kinds": kinds})
+    (tmp_path / "revenue.csv").write_bytes(b"u,ts\na,1769904000\n")
+    paths = [write(tmp_path / "sessions.jsonl", SECOND), write(tmp_path / "x.jsonl", FIRST)]
+    place = tmp_path / "source"
+    result = run([*paths, tmp_path / "revenue.csv"], place, game)
+    folder = "" if pattern.startswith("dt") else "import/"
+    assert contents(place) == {
+        f"{folder}dt=2026-02-01/revenue.csv.gz": b"u,ts\na,1769904000\n",
+        f"{folder}dt=2026-02-02/sessions.jsonl.gz": lines(SECOND),
+    }
+    assert list(result.damaged) == ["x.jsonl"]
+    assert "are not of one kind in logs.kinds" in result.damaged["x.jsonl"]
+
+
 def test_days_that_only_an_earlier_import_had_stay_and_are_named(tmp_path: Path) -> None:
     place = tmp_path / "source"
     run([write(tmp_path / "january/all.jsonl", FIRST)], place)
@@ -174,8 +199,8 @@ def test_the_progress_is_the_bytes_of_the_file(tmp_path: Path) -> None:
         (["gone"], "gone does not exist; name a file or a folder with log files"),
         (["empty"], "there is no log file in .*empty"),
         (["_a.jsonl"], "_a.jsonl is not the name of a log file; rename it"),
-        (["a.csv", "a.csv.gz"], "would both be named a.csv.gz; import the folder that both are in"),
-        (["a.csv", "x/a.csv"], "would both be named a.csv.gz"),
+        (["a.csv", "a.csv.gz"], "would have one name, a.csv; import the folder that both are in"),
+        (["a.csv", "x/a.csv"], "would have one name, a.csv"),
     ],
 )
 def test_paths_that_cannot_be_imported_are_named(
@@ -185,10 +210,22 @@ def test_paths_that_cannot_be_imported_are_named(
     for name in ("_a.jsonl", "a.csv", "a.csv.gz", "x/a.csv"):
         write(tmp_path / name)
     with pytest.raises(InputError, match=sentence):
-        list_files([tmp_path / name for name in names], make_game("csv"))
+        list_files([tmp_path / name for name in names])
 
 
 def test_a_file_in_the_place_of_a_day_is_named(tmp_path: Path) -> None:
     write(tmp_path / "source/dt=2026-02-01", FIRST)
-    with pytest.raises(InputError, match="gz cannot be written: "):
+    with pytest.raises(InputError, match=r"all\.jsonl cannot be imported: .*/dt=2026-02-01'"):
         run([write(tmp_path / "all.jsonl", FIRST)], tmp_path / "source")
+
+
+def test_a_disk_that_is_full_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(day_split, "_compress", refuse)
+    with pytest.raises(InputError, match=r"cannot be imported: .*No space left on device"):
+        run([write(tmp_path / "all.jsonl", FIRST)], tmp_path / "source")
+    assert contents(tmp_path / "source") == {}

@@ -247,6 +247,19 @@ def test_with_a_marker_a_day_is_collected_when_the_source_has_it(
     assert world.installation.lake.exists(f"raw/dt={day(0)}/_SUCCESS")
 
 
+def test_with_kinds_of_files_a_day_is_collected_when_the_source_has_each(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"sessions": {"files": "sessions*"}, "revenue": {"files": "revenue*"}}
+    world = make_world(tmp_path, instance, monkeypatch, logs={"kinds": kinds})
+    world.put(0, "sessions.jsonl")
+    assert world.collect_until(0) == []
+    assert world.reason.endswith("1 waiting for the rest of its files")
+    world.put(0, "revenue.jsonl")
+    assert world.collect_until(0) == [[day(0)]]
+    assert world.collect_until(0) == []
+
+
 @pytest.mark.parametrize("name", ["e-{0:%Y%m%d}-07.jsonl", "{0:%Y%m%d}/e.jsonl"])
 def test_with_the_day_in_any_name_each_day_is_collected_and_a_late_file_follows(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str

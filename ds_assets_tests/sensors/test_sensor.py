@@ -270,6 +270,20 @@ def test_with_a_marker_a_day_is_run_as_soon_as_it_is_there_and_not_before(
     assert world.days() == names(3)
 
 
+def test_with_kinds_of_files_a_day_is_run_when_the_lake_has_each(
+    tmp_path: Path,
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = {"sessions": {"files": "sessions*"}, "revenue": {"files": "revenue*"}}
+    world = make_world(tmp_path, lake, instance, monkeypatch, logs={"kinds": kinds})
+    world.put(3, "sessions.jsonl")
+    assert world.days() == []
+    world.put(3, "revenue.jsonl")
+    assert world.days() == names(3)
+
+
 def test_a_file_that_is_replaced_runs_the_day_again(world: World) -> None:
     world.put(3)
     (before,) = world.tick()

@@ -23,11 +23,10 @@ from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import LEFT_OUT, NOT_TEXT, NOTHING
 from ds_assets.core.raw_text import UNREADABLE
 from ds_assets.game import Game
-from ds_assets.infra.engines.duckdb_reader import READERS
+from ds_assets.infra.engines.file_kinds import Insert, read_files
 from ds_assets.infra.engines.line_rules import left_out_tests, whens
-from ds_assets.infra.engines.line_times import local_time, parsing_zone, with_instant, wrong_time
+from ds_assets.infra.engines.line_times import local_time, with_instant, wrong_time
 from ds_assets.infra.engines.raw_files import RawFile, RawText
-from ds_assets.infra.engines.sql import literal
 
 BATCH_ROWS = 1 << 14
 MAX_GATHERED_BYTES = 64 << 20
@@ -75,13 +74,12 @@ def split_file(
     Args:
         connection: Where the file is read; of one thread, which keeps the order.
         file: The file. An event that is dated after its day is considered undated.
-        game: Format, and where the time of a line is.
+        game: Format, and where the time of a line is; of the kind of the file.
         folder: Empty folder for the files of days.
 
     Raises:
         DamagedFileError: the file cannot be read to its end.
     """
-    connection.execute(f"SET TimeZone = {literal(parsing_zone(game))}")
     return (_split_rows if game.logs.format == "parquet" else _split_text)(
         connection, file, game, folder
     )
@@ -116,7 +114,7 @@ def _split_text(
     split, header = Split(), b""
     days = _DayRows(folder, _append_texts)
 
-    def insert(lines: str) -> None:
+    def insert(lines: str, _game: Game) -> None:
         nonlocal header
         for batch in _batches(connection, dated_lines(lines, game)):
             header = header or _first_text(batch.filter(_is_nothing(batch)))
@@ -137,7 +135,7 @@ def _split_rows(
     split = Split()
     parts: list[pa.Array] = []
 
-    def insert(lines: str) -> None:
+    def insert(lines: str, _game: Game) -> None:
         rows = "SELECT * REPLACE (CASE WHEN day IS NULL THEN content END AS content)"
         for batch in _batches(connection, f"{rows} FROM ({dated_lines(lines, game)})"):
             _count(batch, split)
@@ -158,10 +156,8 @@ def _split_rows(
     return split
 
 
-def _read(
-    connection: duckdb.DuckDBPyConnection, file: RawText, game: Game, insert: Callable[[str], None]
-) -> None:
-    for damage in READERS[game.logs.format](connection, {0: file}, game, insert):
+def _read(connection: duckdb.DuckDBPyConnection, file: RawText, game: Game, insert: Insert) -> None:
+    for damage in read_files(connection, {0: file}, game, insert):
         raise DamagedFileError(damage.reason)
 
 

@@ -4,28 +4,16 @@ Scope: the table of lines. How a format is parsed is in the reader of that forma
 are valid in `line_rules`. Everything after this is the same for every engine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import duckdb
 
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
-from ds_assets.infra.engines.csv_reader import read_csv
-from ds_assets.infra.engines.json_reader import read_json
+from ds_assets.infra.engines.file_kinds import read_files
 from ds_assets.infra.engines.line_rules import text_fields, typed_lines
-from ds_assets.infra.engines.line_times import parsing_zone
-from ds_assets.infra.engines.parquet_reader import read_parquet
 from ds_assets.infra.engines.raw_files import Damage, RawText
-from ds_assets.infra.engines.sql import literal
-
-READERS: dict[str, Callable[..., list[Damage]]] = {
-    "jsonl": read_json,
-    "json": read_json,
-    "csv": read_csv,
-    "parquet": read_parquet,
-}
-"""Functions that insert the lines of files, by format."""
 
 
 def create_lines(
@@ -49,15 +37,14 @@ def create_lines(
     Returns:
         The damaged files, whose lines up to the damage were read.
     """
-    connection.execute(f"SET TimeZone = {literal(parsing_zone(game))}")
     empty = typed_lines(_no_lines(game), game)
     connection.execute(parsed(connection, f"CREATE OR REPLACE TABLE {table} AS {empty}"))
 
-    def insert(lines: str) -> None:
+    def insert(lines: str, game: Game) -> None:
         text = f"INSERT INTO {table} {typed_lines(lines, game)}"
         connection.execute(parsed(connection, text))
 
-    return READERS[game.logs.format](connection, files, game, insert)
+    return read_files(connection, files, game, insert)
 
 
 @lru_cache(maxsize=32)  # parsing a long statement takes longer than running it on a few lines

@@ -4,6 +4,7 @@ Scope: running the engine's reader and the feature functions on a few lines.
 """
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from ds_assets.core.events import RejectedLine
 from ds_assets.core.features import user_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
-from ds_assets.game import Csv, Game
+from ds_assets.game import Csv, Game, Logs
 from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of, select_days
 from ds_assets.infra.engines.duckdb_reader import parsed
 from ds_assets.infra.engines.raw_files import RawLines
 from ds_assets.infra.lake.tables import StoredDay
 
+KIND = "_kind"
+"""Field of an event of a request with its kind, in a game with kinds of files."""
 NO_ROLL_UPS: Mapping[dt.date, StoredDay] = {}
 
 
@@ -46,8 +49,8 @@ class EventFeatures:
     """
 
     def __init__(self, game: Game, engine: DuckDBEngine) -> None:
-        logs = game.logs.model_copy(update={"format": "jsonl", "csv": Csv()})
-        game = game.model_copy(update={"logs": logs})
+        game = game.model_copy(update={"logs": _as_json_lines(game.logs)})
+        self._kinds = frozenset(game.logs.kinds)
         self._lock = threading.Lock()
         self._reader = engine.own_reader(game)
         self._connection = self._reader.connection
@@ -84,7 +87,7 @@ class EventFeatures:
             as_of: The day. Lines that arrived, and events that happened, later are ignored.
             roll_ups: The newest stored roll-up up to the day, if there is one.
         """
-        files = [RawLines(day, str(day), own) for day, own in sorted(lines.items())]
+        files, strays = self._list_files(lines)
         roll_up = max(roll_ups, default=newest_roll_up(as_of))
         snapshot = [as_of, roll_up, last_covered_date(roll_up)]
         with self._lock:
@@ -96,8 +99,30 @@ class EventFeatures:
             users = self._connection.execute(self._features).fetchall()
         return ComputedFeatures(
             [dict(zip(self._columns, user, strict=True)) for user in users],
-            [RejectedLine(*line) for line in rejected],
+            sorted(
+                [*(RejectedLine(*line) for line in rejected), *strays],
+                key=lambda it: (it.day, it.line),
+            ),
         )
+
+    def _list_files(
+        self, lines: Mapping[dt.date, Sequence[str]]
+    ) -> tuple[list[RawLines], list[RejectedLine]]:
+        """Return the lines of each day and kind, where others are blank, and those of no kind."""
+        if not self._kinds:
+            return [RawLines(day, str(day), own) for day, own in sorted(lines.items())], []
+        files, strays = [], []
+        for day, own in sorted(lines.items()):
+            kinds = [_read_kind(line) for line in own]
+            for kind in sorted(self._kinds & {*kinds}):
+                pairs = zip(own, kinds, strict=True)
+                files.append(RawLines(day, kind, [it if of == kind else "" for it, of in pairs]))
+            strays += [
+                RejectedLine(day, number, f"no {KIND}, one of {', '.join(sorted(self._kinds))}")
+                for number, kind in enumerate(kinds, start=1)
+                if kind not in self._kinds
+            ]
+        return files, strays
 
     def _fill_lifetimes(self, roll_ups: Mapping[dt.date, StoredDay]) -> str:
         """Replace the lifetimes by those of the users of the lines, and return their table."""
@@ -108,3 +133,20 @@ class EventFeatures:
             f"WHERE user_id IN (SELECT user_id FROM {self._reader.name}_lines)"
         )
         return name
+
+
+def _as_json_lines(logs: Logs) -> Logs:
+    """The lines of a request: objects of JSON, whose kind is named as a file."""
+    form = {"format": "jsonl", "csv": Csv()}
+    kinds = {
+        name: kind.model_copy(update=form | {"files": name}) for name, kind in logs.kinds.items()
+    }
+    return logs.model_copy(update=form | {"kinds": kinds})
+
+
+def _read_kind(line: str) -> str:
+    """Return the kind that a line names; an empty text if it names none."""
+    try:
+        return str(json.loads(line).get(KIND, ""))
+    except (ValueError, AttributeError):
+        return ""

@@ -48,6 +48,18 @@ def csv_columns(files: Collection[RawText], form: Csv) -> tuple[int, dict[str, V
     return len(lines), _values(_count(lines, 1))
 
 
+def add_columns(
+    parts: Iterable[tuple[int, Mapping[str, Values]]],
+) -> tuple[int, dict[str, Values]]:
+    """Add the numbers of lines, and the values of each column, of files of several kinds."""
+    lines, kinds = 0, defaultdict[str, Counter[str]](Counter)
+    for count, columns in parts:
+        lines += count
+        for path, values in columns.items():
+            kinds[path].update(values.kinds)
+    return lines, _values(kinds)
+
+
 def _parse(content: str) -> Any:
     try:
         return json.loads(content)

@@ -27,10 +27,14 @@ from ds_assets.core.log_counts import (
 )
 from ds_assets.game import Game
 from ds_assets.infra.day_files import DayFiles
-from ds_assets.infra.engines.duckdb_reader import READERS
+from ds_assets.infra.engines.file_kinds import read_files, split_by_kind
 from ds_assets.infra.engines.line_rules import as_number, field_key, text_fields, typed_lines
-from ds_assets.infra.engines.line_times import parsing_zone
-from ds_assets.infra.engines.log_columns import MAX_SAMPLE, csv_columns, json_columns
+from ds_assets.infra.engines.log_columns import (
+    MAX_SAMPLE,
+    add_columns,
+    csv_columns,
+    json_columns,
+)
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawText, number_files
 from ds_assets.infra.engines.sql import literal
 
@@ -85,7 +89,12 @@ def count_day(files: DayFiles, game: Game, folder: Path, memory_limit_mb: int) -
         damages = _read(connection, numbered, game)
         counts = _count(_Lines(connection, numbered), game)
     file.unlink()
-    sampled, columns = counts.pop("columns") or csv_columns(numbered.values(), game.logs.csv)
+    of_csv = (
+        csv_columns(group.values(), own.logs.csv)
+        for own, group in split_by_kind(numbered, game)
+        if isinstance(own, Game) and own.logs.format == "csv"
+    )
+    sampled, columns = add_columns([counts.pop("columns"), *of_csv])
     return DayLogs(
         day=files.day,
         place=files.place,
@@ -135,27 +144,28 @@ def _read(
     connection: duckdb.DuckDBPyConnection, files: Mapping[int, RawText], game: Game
 ) -> list[Damage]:
     """Read files into the table `lines`, and define `valid` ones."""
-    connection.execute(f"SET TimeZone = {literal(parsing_zone(game))}")
     sample = f"line <= {_EVERY_LINE_UP_TO} OR hash(file, line) % 16 = 0"
     others = [
         *(f"text_{name} AS read_{name}" for name in text_fields(game)),
         "hash(content) AS content_hash",
-        f"CASE WHEN {sample} THEN content END AS sample" if game.logs.format != "csv" else "0",
     ]
     tables = 0
 
-    def insert(lines: str) -> None:
+    def insert(lines: str, own: Game) -> None:
         nonlocal tables
+        kept = "NULL" if own.logs.format == "csv" else f"CASE WHEN {sample} THEN content END"
+        columns = [*others, f"CAST({kept} AS VARCHAR) AS sample"]
         start = "INSERT INTO lines" if tables else "CREATE TABLE lines AS"
-        connection.execute(f"{start} {typed_lines(lines, game, others)}")
+        connection.execute(f"{start} {typed_lines(lines, own, columns)}")
         tables += 1
 
-    damages = READERS[game.logs.format](connection, files, game, insert)
+    damages = read_files(connection, files, game, insert)
     if not tables:  # Parquet without a file that can be read
         columns = ", ".join(f"NULL::VARCHAR AS text_{name}" for name in text_fields(game))
         insert(
             "SELECT DATE '2000-01-01' AS dt, 0::BIGINT AS file, 0::BIGINT AS line, "
-            f"'' AS content, {columns}, '' AS malformed WHERE false"
+            f"'' AS content, {columns}, '' AS malformed WHERE false",
+            game,
         )
     is_line = f"reason IS NULL OR reason NOT IN ({literal(NOTHING)}, {literal(LEFT_OUT)})"
     connection.execute(f"CREATE VIEW counted AS SELECT * FROM lines WHERE {is_line}")
@@ -185,7 +195,7 @@ def _count(lines: _Lines, game: Game) -> dict[str, Any]:
         "types": _count_types(lines),
         "quarantine": _list_quarantine(lines),
         "fields": _count_fields(lines, game),
-        "columns": None if game.logs.format == "csv" else _count_columns(lines),
+        "columns": _count_columns(lines),
         "amounts": _count_amounts(lines, game),
         "busiest_user": busiest[0][0] if busiest else "",
         "busiest_lines": busiest[0][1] if busiest else 0,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from ds_assets.game import Game
-from ds_assets.infra.engines.duckdb_reader import READERS
+from ds_assets.infra.engines.file_kinds import read_files
 from ds_assets.infra.engines.line_rules import text_fields
 from ds_assets.infra.engines.raw_files import RawFile, number_files
 
@@ -37,11 +37,11 @@ def summarize_logs(files: Sequence[RawFile], game: Game) -> LogSample:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"CREATE TABLE lines ({' VARCHAR, '.join(columns)} VARCHAR)")
 
-        def insert(lines: str) -> None:
+        def insert(lines: str, _game: Game) -> None:
             parsed = f"SELECT {selected} FROM ({lines}) WHERE malformed IS NULL"
             connection.execute(f"INSERT INTO lines {parsed}")
 
-        READERS[game.logs.format](connection, number_files(files), game, insert)
+        read_files(connection, number_files(files), game, insert)
         counts = ", ".join(f"count(nullif({column}, ''))" for column in columns)
         total, *values = connection.sql(f"SELECT count(*), {counts} FROM lines").fetchall()[0]
         types = connection.sql("SELECT DISTINCT text_event_type FROM lines").fetchall()

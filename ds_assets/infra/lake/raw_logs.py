@@ -25,12 +25,15 @@ from ds_assets.core.stored_documents import (
     read_document,
 )
 from ds_assets.errors import InputError
+from ds_assets.game import Logs
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, safe_name
 from ds_assets.infra.log_source.base import DailyFiles, SourceChangedError, SourceObject
 from ds_assets.infra.transfer import map_ahead
 
 RAW = "raw"
 MANIFEST = "_manifest.json"
+_PLAIN_LOGS = Logs()
+"""Logs without a marker and kinds."""
 
 
 class LakeDiffers(Exception):
@@ -61,7 +64,7 @@ class ManifestEntry(BaseModel):
 
 
 class IncompleteDayError(Exception):
-    """The source has no marker of a day yet, so that files may follow."""
+    """The source has no marker of a day yet, or not all kinds of its logs: files may follow."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,13 @@ class SourceDay:
         logs: The logs, sorted by name.
         marker: The file that marks the day as complete; None without it, or without markers.
         ignored: Names of the files that are not logs; see `is_log`.
+        missing_kinds: Kinds of logs that the day needs, and has none of; see `Logs.missing_kinds`.
     """
 
     logs: tuple[SourceObject, ...]
     marker: SourceObject | None
     ignored: tuple[str, ...]
+    missing_kinds: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -166,7 +171,7 @@ def copy_day(
     source: DailyFiles,
     lake: Lake,
     report: ProgressCallback,
-    marker: str | None = None,
+    form: Logs = _PLAIN_LOGS,
 ) -> Copied:
     """Copy the source's new and changed files of a day, several at once.
 
@@ -180,7 +185,8 @@ def copy_day(
         source: Where to copy from.
         lake: Where to copy to.
         report: Receives the progress from time to time.
-        marker: Name of the file without which a day is not complete. It is copied after the logs.
+        form: Marker without which a day is not complete, which is copied after the logs, and kinds
+            of logs.
 
     Returns:
         The new manifest and what was copied. Nothing is written for a day that never had a file.
@@ -189,14 +195,14 @@ def copy_day(
         SourceChangedError: a file changed during each attempt; the lake is unchanged.
         LakeDiffers: the lake holds something other than what was written to it. The manifest does
             not list it, so that the next copy replaces it.
-        IncompleteDayError: the source has logs of the day, and no marker.
+        IncompleteDayError: the source has logs of the day, and no marker, or not all kinds of logs.
         InputError: the names of two files cannot both be in the lake.
     """
     before = {entry.name: entry for entry in _list_copied(day, lake, report)}
-    listed = list_source_day(day, source, marker)
+    listed = list_source_day(day, source, form)
     objects = listed.logs
-    if marker and objects and listed.marker is None:
-        raise IncompleteDayError(f"{source.folder(day)} has no {marker}, so it is not complete")
+    if lacking := describe_lacking(listed, form):
+        raise IncompleteDayError(f"{source.folder(day)} has no {lacking}, so it is not complete")
     _refuse_collisions(objects, source, day)
     stored = _list_sizes(day, lake)
     unchanged = {
@@ -244,16 +250,16 @@ def _list_copied(day: dt.date, lake: Lake, report: ProgressCallback) -> Iterable
         ]
 
 
-def list_source_day(day: dt.date, source: DailyFiles, marker: str | None) -> SourceDay:
+def list_source_day(day: dt.date, source: DailyFiles, form: Logs) -> SourceDay:
     """List the files of a day in the log source.
 
     Args:
         day: The day.
         source: The log source.
-        marker: Name of the file that marks a day as complete. Where a day has several folders, each
-            folder with logs needs it, and the newest of them stands for all.
+        form: Marker and kinds of logs. Where a day has several folders, each folder with logs needs
+            the marker, and the newest of them stands for all.
     """
-    files = source.objects(day)
+    files, marker = source.objects(day), form.marker
     logs = tuple(file for file in files if is_log(file.name))
     markers = [file for file in files if marker and file.name == _join(file.folder, marker)]
     is_complete = {log.folder for log in logs} <= {file.folder for file in markers}
@@ -262,7 +268,16 @@ def list_source_day(day: dt.date, source: DailyFiles, marker: str | None) -> Sou
         logs=logs,
         marker=replace(newest, name=marker) if newest and marker and is_complete else None,
         ignored=tuple(file.name for file in files if not is_log(file.name)),
+        missing_kinds=tuple(form.missing_kinds(log.name for log in logs) if logs else ()),
     )
+
+
+def describe_lacking(files: SourceDay, form: Logs) -> str:
+    """Name what a day with logs lacks to be complete; nothing if it is, or has no logs at all."""
+    if form.marker and files.logs and files.marker is None:
+        return form.marker
+    kinds = [f"{name} ({form.kinds[name].files})" for name in files.missing_kinds]
+    return f"files of {' and '.join(kinds)}" if kinds else ""
 
 
 def read_manifest(day: dt.date, lake: Lake) -> Manifest:

@@ -18,7 +18,7 @@ from ds_assets.core.schema import Column, Table
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.tables import EVENT_IDS, QUARANTINE
 from ds_assets.errors import InputError
-from ds_assets.game import Game
+from ds_assets.game import Game, Logs
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets.infra.engines.spark import SparkEngine
@@ -128,6 +128,37 @@ def test_duplicates_are_marked_at_their_place(engine: LakeEngine, lake: FolderLa
         assert set(zip(marked["file"], marked["line"], strict=True)) == {(0, 4), (0, 6), (1, 1)}
         assert rows.loc[rows["reason"].isna(), "event_key"].nunique() == 3
         assert list(engine.to_pandas(reader.bad_lines)["line"]) == [2]
+
+
+def test_each_file_is_read_by_the_rules_of_its_kind(engine: LakeEngine, lake: FolderLake) -> None:
+    kinds = {
+        "sessions": {"files": "sessions*", "fields": {"event_type": {"constant": "session"}}},
+        "revenue": {
+            "files": "*/revenue*",
+            "format": "csv",
+            "time_format": "epoch_seconds",
+            "fields": {"user_id": "player", "event_type": {"constant": "purchase"}},
+        },
+    }
+    game = make_game(logs=Logs.model_validate({"kinds": kinds}))
+    files = [
+        a_file(lake, a_line("a"), name="sessions.gz"),
+        a_file(lake, b"player,time", b"u,1773144000", name="a/revenue.gz"),
+        a_file(lake, a_line("a"), name="other.gz"),
+    ]
+    with engine.events(game) as reader:
+        reader.read(files, lake)
+        rows = engine.to_pandas(reader.frame)
+        rows = rows[rows["reason"].isna()]
+        assert dict(zip(rows["file"], rows["event_type"], strict=True)) == {
+            0: "session",
+            1: "purchase",
+        }
+        assert {str(time) for time in rows["event_time"]} == {"2026-03-10 12:00:00"}
+        bad = engine.to_pandas(reader.bad_lines)
+        assert list(zip(bad["file"], bad["reason"], strict=True)) == [
+            ("other.gz", "the file is of no kind in logs.kinds")
+        ]
 
 
 def test_files_of_any_name_are_read(engine: LakeEngine, lake: FolderLake) -> None:

@@ -223,6 +223,39 @@ def test_events_come_as_objects_of_json_whatever_the_format_of_files(file_format
     assert event_features(make_game(file_format)).of(lines, FIRST) == expected
 
 
+def test_an_event_of_a_game_with_kinds_of_files_names_its_own() -> None:
+    kinds = {
+        "sessions": {"files": "sessions/*", "format": "csv"},
+        "revenue": {
+            "files": "revenue/*",
+            "fields": {"event_type": {"constant": "purchase"}, "amount": "price"},
+        },
+    }
+    game = Game(
+        name="a",
+        first_day=START,
+        logs=Logs.model_validate({"kinds": kinds}),
+        fields=Fields(user_id="u", event_time="t", event_type="e", amount="amount"),
+        events=Events(purchases=("purchase",)),
+    )
+    own = {"u": "u1", "t": f"{START}T10:00:00Z"}
+    lines = [
+        own | {"e": "play", "_kind": "sessions"},
+        own | {"e": "play"},
+        own | {"price": 2.5, "_kind": "revenue"},
+        own | {"u": "", "_kind": "revenue"},
+        own | {"_kind": "other"},
+    ]
+    computed = event_features(game).of({START: [json.dumps(it) for it in lines]}, START)
+    assert computed.rejected == [
+        RejectedLine(START, 2, "no _kind, one of revenue, sessions"),
+        RejectedLine(START, 4, "no user id"),
+        RejectedLine(START, 5, "no _kind, one of revenue, sessions"),
+    ]
+    (user,) = computed.users
+    assert (user["events_1d"], user["spend_1d"]) == (2, 2.5)
+
+
 def test_games_share_an_engine_and_nothing_else() -> None:
     utc = event_features(make_game())
     seoul = event_features(make_game().model_copy(update={"time_zone": "Asia/Seoul"}))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ds_assets.errors import InputError
+from ds_assets.game import Logs
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.raw_logs import (
@@ -81,6 +82,28 @@ def test_files_arrive_byte_for_byte_and_the_manifest_says_what_they_are(place: P
     assert all(file.in_source for file in copied.manifest.files)
 
 
+def test_a_day_needs_logs_of_each_kind(tmp_path: Path) -> None:
+    kinds = {
+        "sessions": {"files": "sessions/*"},
+        "revenue": {"files": "revenue/*"},
+        "ads": {"files": "ads/*", "optional": True},
+    }
+    form = Logs.model_validate({"kinds": kinds})
+    source = FolderLogSource(tmp_path / "source", PathPattern("*/dt=%Y-%m-%d"))
+    lake = FolderLake(tmp_path / "lake")
+    assert copy_day(DAY, source, lake, quiet, form).files == 0
+    for name in ("sessions", "revenue"):
+        (tmp_path / "source" / name / f"dt={DAY}").mkdir(parents=True)
+    (tmp_path / "source" / "sessions" / f"dt={DAY}" / "a.csv").touch()
+    (tmp_path / "source" / "revenue" / f"dt={DAY}" / "b.csv.tmp").touch()
+    sentence = r"has no files of revenue \(revenue/\*\), so it is not complete"
+    with pytest.raises(IncompleteDayError, match=sentence):
+        copy_day(DAY, source, lake, quiet, form)
+    assert lake.objects("raw") == []
+    (tmp_path / "source" / "revenue" / f"dt={DAY}" / "b.csv").touch()
+    assert copy_day(DAY, source, lake, quiet, form).files == 2
+
+
 @pytest.mark.parametrize(
     ("pattern", "folders"),
     [
@@ -98,16 +121,17 @@ def test_of_several_folders_of_a_day_each_needs_the_marker(
         (tmp_path / "source" / folder / "07" / "a.jsonl").write_bytes(folder.encode())
     for folder in folders:
         with pytest.raises(IncompleteDayError, match="has no _SUCCESS, so it is not complete"):
-            copy_day(DAY, source, lake, quiet, "_SUCCESS")
+            copy_day(DAY, source, lake, quiet, Logs(marker="_SUCCESS"))
         assert lake.objects("raw") == []
         (tmp_path / "source" / folder / "_SUCCESS").touch()
-    copied = copy_day(DAY, source, lake, quiet, "_SUCCESS")
+    copied = copy_day(DAY, source, lake, quiet, Logs(marker="_SUCCESS"))
     assert {it.name: lake.read(it.stored.name).decode() for it in raw_objects(DAY, lake)} == {
         f"{folder}/07/a.jsonl": folder for folder in folders
     }
     assert lake.read(f"raw/dt={DAY}/_SUCCESS") == b""
-    assert copied.manifest.fingerprint == list_source_day(DAY, source, "_SUCCESS").fingerprint
-    assert copy_day(DAY, source, lake, quiet, "_SUCCESS").files == 0
+    listed = list_source_day(DAY, source, Logs(marker="_SUCCESS"))
+    assert copied.manifest.fingerprint == listed.fingerprint
+    assert copy_day(DAY, source, lake, quiet, Logs(marker="_SUCCESS")).files == 0
 
 
 def test_working_folders_are_neither_copied_nor_read(place: Place) -> None:
