@@ -33,7 +33,8 @@ _NOON = {"%H": "12", "%-H": "12", "%M": "00", "%S": "00"}
 """Directives of a time, as they are written for noon."""
 _FILLING = "import"
 """What stands for `*` in a path that is written."""
-_EPOCH = r"(?<!\d)\d{10}(?!\d)"
+_EPOCH = r"(?<!\d)\d{10}(?:\d{3})?(?!\d)"
+"""Seconds since 1970, or milliseconds."""
 _PIECE = re.compile(r"%-?.?|\*|[^%*]+", re.DOTALL)
 _APART = ("%-m", "%-d", "%-H", _SECONDS)
 """Directives of no fixed width, which only what is not a digit can end."""
@@ -114,8 +115,8 @@ class PathPart:
         noon = dt.datetime.combine(day, dt.time(12), ZoneInfo(self.zone))
         return f"{noon.timestamp():.0f}"
 
-    def _date(self, seconds: str) -> str:
-        return f"{dt.datetime.fromtimestamp(int(seconds), ZoneInfo(self.zone)).date()}"
+    def _date(self, instant: str) -> str:
+        return f"{dt.datetime.fromtimestamp(int(instant[:10]), ZoneInfo(self.zone)).date()}"
 
 
 @dataclass(frozen=True)

@@ -347,9 +347,18 @@ def test_firebase_is_also_read_as_parquet(tmp_path: Path) -> None:
     check(EXPORTS["Firebase and GA4"], read_files([tmp_path / "raw"], game))
 
 
-def test_the_days_of_rudderstack_are_in_its_own_folders(tmp_path: Path) -> None:
-    folder = tmp_path / "rudder-logs" / "2Ab" / "02-01-2026"
-    folder.mkdir(parents=True)
-    (folder / "1.json.gz").touch()
-    game = make_game("RudderStack")
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("RudderStack", "rudder-logs/2Ab/02-01-2026"),
+        ("Segment", "segment-logs/2Ab/1769904000000"),
+    ],
+)
+def test_the_days_of_an_export_are_where_the_page_says(
+    name: str, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "1.json.gz").touch()
+    game = make_game(name)
     assert len(FolderLogSource(tmp_path, game.log_path).objects(START)) == 1
+    assert FolderLogSource(tmp_path, game.log_path).objects(START - dt.timedelta(1)) == []
