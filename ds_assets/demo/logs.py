@@ -5,6 +5,7 @@ is in `home`.
 """
 
 import datetime as dt
+import filecmp
 import re
 import shutil
 import tempfile
@@ -124,11 +125,21 @@ class SimulatedLogs:
         options = self._options(first, (last - first).days + 1)
         with tempfile.TemporaryDirectory(dir=home) as folder:
             simulate(options, Path(folder), report)
-            shutil.copytree(Path(folder) / "source", source, dirs_exist_ok=True)
-            shutil.copytree(Path(folder) / "truth", home / "truth", dirs_exist_ok=True)
+            _copy_changed(Path(folder) / "source", source)
+            _copy_changed(Path(folder) / "truth", home / "truth")
 
     def _options(self, first_day: dt.date, days: int) -> SimulationOptions:
         return SimulationOptions(users=self.users, days=days, start=first_day)
+
+
+def _copy_changed(folder: Path, target: Path) -> None:
+    """Copy what differs: a new file in place of one with the same bytes would look changed."""
+
+    def copy(file: str, copied: str) -> None:
+        if not Path(copied).exists() or not filecmp.cmp(file, copied, shallow=False):
+            shutil.copyfile(file, copied)
+
+    shutil.copytree(folder, target, copy_function=copy, dirs_exist_ok=True)
 
 
 def set_keys(text: str, values: Mapping[str, str | None]) -> str:

@@ -82,6 +82,8 @@ def run_demo(
         refuse_used_port(port)
     if not servers:
         _run(home / logs.folder, logs, last_day, json_file, port)
+        if port is None:
+            print(f"The Dagster UI: DS_ASSETS_HOME={home / logs.folder} ds-assets ui")  # noqa: T201
         return
     below = home / "services"
     shutil.rmtree(below, ignore_errors=True)  # its state is of servers that are gone
@@ -110,9 +112,7 @@ def _run(
     print_summary(summary, installation.settings.places())
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if port is None:
-        print(f"The Dagster UI: DS_ASSETS_HOME={home} ds-assets ui", flush=True)  # noqa: T201
-    else:
+    if port is not None:
         serve_ui(port)
 
 

@@ -184,5 +184,8 @@ def _read_days(data: Path, zone: str, shift: dt.timedelta) -> dict[dt.date, _Day
 
 def _write_day(folder: Path, text: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # A time in the header would make unchanged logs look changed on every run.
-    (folder / FILE_NAME).write_bytes(igzip.compress(text.encode(), mtime=0))
+    # A time in the header would make unchanged logs look changed on every run, and so would a new
+    # file in place of one with the same bytes.
+    file, content = folder / FILE_NAME, igzip.compress(text.encode(), mtime=0)
+    if not file.exists() or file.read_bytes() != content:
+        file.write_bytes(content)

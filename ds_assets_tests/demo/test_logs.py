@@ -58,6 +58,9 @@ def test_a_simulated_day_is_the_same_however_many_days_follow(tmp_path: Path) ->
         users = 50
 
     first, sources = dt.date(2026, 3, 1), [tmp_path / "shorter", tmp_path / "longer"]
+    Small().write(tmp_path, sources[1], (first, first), lambda _: None)
+    times = {it: it.stat().st_mtime_ns for it in sources[1].rglob("*.gz")}
+    assert len(times) == 1
     days: list[int] = []
     for source, count in zip(sources, (3, 5), strict=True):
         last = first + dt.timedelta(days=count - 1)
@@ -69,6 +72,7 @@ def test_a_simulated_day_is_the_same_however_many_days_follow(tmp_path: Path) ->
     }
     assert all(longer[name].read_bytes() == it.read_bytes() for name, it in shorter.items())
     assert len(list((tmp_path / "truth").iterdir())) == 5
+    assert {it: it.stat().st_mtime_ns for it in times} == times, "what has not changed stays"
 
 
 def test_keys_are_set_and_removed_with_comments_kept() -> None:

@@ -223,6 +223,18 @@ def test_written_again_the_files_have_the_same_bytes(
     assert _bytes(again[0]) == _bytes(source[0])
 
 
+def test_a_file_that_has_not_changed_stays_as_it_is(tmp_path: Path) -> None:
+    begin = dt.date(2017, 1, 1)
+    write_source(tmp_path, last_day=begin + dt.timedelta(days=1))
+    files = sorted(tmp_path.rglob("*.gz"))
+    files[1].write_bytes(b"")
+    times = [it.stat().st_mtime_ns for it in files]
+    write_source(tmp_path, last_day=begin + dt.timedelta(days=2))
+    assert files[0].stat().st_mtime_ns == times[0]
+    assert files[1].stat().st_mtime_ns > times[1]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def _bytes(folder: Path) -> dict[str, bytes]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
