@@ -145,6 +145,8 @@ def _run_graph(
     models = tuple(sorted(key.to_user_string() for key in keys))
     for step in _plan(*days, models):
         ranges = _ranges(_without_current(step, installation))
+        if not ranges:
+            continue
         if step.assets == models:
             _train_side_by_side(installation, models, ranges, progress)
         else:
