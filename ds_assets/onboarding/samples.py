@@ -1,7 +1,6 @@
 """Lines of some log files: which format they are in, and the values of their fields."""
 
 import csv
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from pyarrow import parquet
 
 from ds_assets.core.csv_records import read_records
@@ -19,8 +19,11 @@ from ds_assets.core.json_elements import json_lines
 from ds_assets.game import Csv
 from ds_assets.infra.engines.raw_files import RawFile, RawText, number_files
 from ds_assets.onboarding.exports import name_columns
+from ds_assets.onboarding.json_values import parse_json
 
 MAX_LINES_PER_FILE = 4_000
+_MAX_VALUES = 400_000
+"""Values of a file that are looked at."""
 _MAX_BYTES = 4 << 20
 """Text of a file that is looked at."""
 _PARQUET = b"PAR1"
@@ -60,7 +63,8 @@ def find_format(file: RawFile) -> FileFormat | None:
     if not complete:
         return None
     if text.lstrip()[:1] in {"{", "["}:
-        if 2 * sum(map(_is_object, complete)) > len(complete):
+        objects = [line for line in complete if isinstance(parse_json(line), dict)]
+        if 2 * len(objects) > len(complete):
             return FileFormat("jsonl")
         if next(_read_json(json_lines([text.encode()])), None) is not None:
             return FileFormat("json")
@@ -73,11 +77,23 @@ def read_lines(file: RawFile, file_format: FileFormat) -> list[Mapping[str, Any]
         case "parquet":
             return _read_parquet(file)
         case "csv":
-            return list(islice(_read_csv(file, file_format.form), MAX_LINES_PER_FILE))
+            return _take(_read_csv(file, file_format.form))
         case _:
             text = _read_start(file).encode()
             blocks = json_lines([text]) if file_format.name == "json" else iter([text])
-            return list(islice(_read_json(blocks), MAX_LINES_PER_FILE))
+            return _take(_read_json(blocks))
+
+
+def _take(lines: Iterator[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first lines, fewer of those with many values."""
+    first = next(lines, None)
+    if first is None:
+        return []
+    return [first, *islice(lines, _line_limit(len(first)) - 1)]
+
+
+def _line_limit(columns: int) -> int:
+    return max(1, min(MAX_LINES_PER_FILE, _MAX_VALUES // max(1, columns)))
 
 
 def _read_start(file: RawFile) -> str:
@@ -97,21 +113,12 @@ def _parts(file: RawFile) -> Iterator[bytes]:
                     return
 
 
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 def _read_json(blocks: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
     with suppress(DamagedFileError):
         for block in blocks:
             for line in block.split(b"\n"):
-                with suppress(ValueError, RecursionError):
-                    value = json.loads(line)
-                    if isinstance(value, dict):
-                        yield value
+                if isinstance(value := parse_json(line), dict):
+                    yield value
 
 
 def _read_csv(file: RawFile, form: Csv) -> Iterator[Mapping[str, Any]]:
@@ -127,10 +134,24 @@ def _read_csv(file: RawFile, form: Csv) -> Iterator[Mapping[str, Any]]:
 
 
 def _read_parquet(file: RawFile) -> list[Mapping[str, Any]]:
-    with parquet.ParquetFile(file.path) as content:
-        batches = content.iter_batches(batch_size=MAX_LINES_PER_FILE)
-        first = next(batches, None)
-        return [] if first is None else first.to_pylist()
+    try:
+        with parquet.ParquetFile(file.path) as content:
+            limit = _line_limit(content.metadata.num_columns)
+            first = next(content.iter_batches(batch_size=limit), None)
+    except (pa.ArrowException, OSError):  # it is damaged, or has types that are not supported
+        return []
+    if first is None:
+        return []
+    columns = map(_values, first.columns)
+    return [dict(zip(first.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """The values of a column; none if one does not fit into Python, as a time in year 40,000."""
+    try:
+        return [*column.to_pylist()]
+    except (ValueError, OverflowError):
+        return [None] * len(column)
 
 
 def _sniff_csv(text: str) -> FileFormat | None:

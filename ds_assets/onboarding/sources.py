@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ds_assets.core.log_names import is_log
+from ds_assets.errors import InputError
 from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets.infra.lake.base import Lake, day_folder, day_of
 from ds_assets.infra.lake.raw_logs import RAW
@@ -30,6 +31,8 @@ _FILES_PER_DAY = 16
 _MAX_COPIED = 64 << 20
 """Bytes of a file that are copied."""
 _DIGITS = re.compile(r"(\d+)")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
+"""In the names of files: bytes that are not UTF-8."""
 
 
 T = TypeVar("T")
@@ -113,7 +116,12 @@ class Listing:
     @property
     def logs(self) -> list[str]:
         """Paths of files that are logs by their names, in order of the numbers in them."""
-        return sorted(filter(is_log, self.files), key=_natural)
+        return sorted(filter(_is_log, self.files), key=_natural)
+
+
+def _is_log(name: str) -> bool:
+    """Whether a name may be that of a log, and can be written into a game file."""
+    return is_log(name) and not _NO_TEXT.search(name)
 
 
 def list_source(source: Browsable) -> Listing:
@@ -128,7 +136,7 @@ def list_source(source: Browsable) -> Listing:
         entries = source.entries(parent)
         prefix = f"{parent}/" if parent else ""
         files |= {f"{prefix}{name}": item for name, item in entries.files.items()}
-        inner = sorted((f"{prefix}{it}" for it in entries.folders if is_log(it)), key=_natural)
+        inner = sorted((f"{prefix}{it}" for it in entries.folders if _is_log(it)), key=_natural)
         folders += inner
         if parent.count("/") < _MAX_DEPTH:
             waiting += _ends(inner)
@@ -163,13 +171,19 @@ def _spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def copy_file(path: str, listing: Listing, source: Browsable, folder: Path) -> RawFile | None:
-    """Copy the begin of a file into a folder; None if it changes meanwhile."""
+    """Copy the begin of a file into a folder; None if it changes meanwhile.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     copy = folder / hashlib.sha256(path.encode()).hexdigest()
     try:
         with copy.open("wb") as out:
             out.writelines(_begin(source.blocks(listing.files[path])))
     except SourceChangedError:
         return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     return RawFile(dt.date.min, path, copy)
 
 

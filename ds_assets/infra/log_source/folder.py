@@ -39,7 +39,7 @@ class FolderLogSource:
         folder = self._root / parent
         paths = [*folder.glob("*")]
         files = (_source_object(path, folder) for path in paths if path.is_file())
-        folders = frozenset(path.name for path in paths if path.is_dir())
+        folders = frozenset(path.name for path in paths if path.is_dir() and not _is_loop(path))
         return Entries(folders, {file.name: file for file in files})
 
     def below(self, folder: str) -> list[SourceObject]:
@@ -54,6 +54,11 @@ class FolderLogSource:
             yield from iter(lambda: content.read(BLOCK), b"")
             if file_tag(path.stat()) != item.tag:
                 raise source_changed(str(path))
+
+
+def _is_loop(path: Path) -> bool:
+    """Whether a path is a link to a folder that it is in."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 @contextmanager
