@@ -12,10 +12,12 @@ _MONTH = r"(?P<m>0[1-9]|1[0-2])"
 _DAY = r"(?P<d>0[1-9]|[12]\d|3[01])"
 _ONE_OR_TWO = r"(?P<{}>\d{{1,2}})"
 _WRITINGS: Mapping[str, re.Pattern[str]] = {
-    "padded": re.compile(rf"(?<!\d){_YEAR}(?P<a>[-_.]?){_MONTH}(?P=a){_DAY}(?=\d\d(?!\d)|(?!\d))"),
+    "padded": re.compile(
+        rf"(?<!\d){_YEAR}(?P<a>[-_.]?){_MONTH}(?P=a){_DAY}(?=(?:\d\d){{0,3}}(?!\d))"
+    ),
     "folders": re.compile(
         rf"(?:(?<=^)|(?<=/))(?P<x>[^/\d]*){_YEAR}/(?P<y>[^/\d]*){_ONE_OR_TWO.format('m')}"
-        rf"/(?P<z>[^/\d]*){_ONE_OR_TWO.format('d')}(?=/|$)"
+        rf"/(?P<z>[^/\d]*){_ONE_OR_TWO.format('d')}(?!\d)"
     ),
     "short": re.compile(
         rf"(?<!\d){_YEAR}(?P<a>[-_.]){_ONE_OR_TWO.format('m')}(?P=a){_ONE_OR_TWO.format('d')}(?!\d)"
@@ -28,7 +30,9 @@ _WRITINGS: Mapping[str, re.Pattern[str]] = {
     ),
     "epoch": re.compile(r"(?<!\d)(?P<s>1\d{9})(?!\d)"),
 }
-"""How days are written in paths; of those that fit equally many paths, the first counts."""
+"""How days are written in paths; of those that fit equally well, the first counts."""
+_PLACES = (0, -1)
+"""Of several days in a path the first counts, unless it is the same in all paths, as of a copy."""
 _VARYING = re.compile(r"[0-9a-f]{8}[0-9a-f-]*|\d+")
 """What differs between the names of files of one kind: digits, and ids in hexadecimal."""
 
@@ -60,6 +64,9 @@ class _Dated:
     is_short: tuple[bool, ...]
 
 
+_Read = Callable[[str], _Dated | None]
+
+
 def guess_layout(files: Collection[str], folders: Collection[str] = ()) -> Layout | None:
     """Guess where the files of days are; None if most files have no day in their path.
 
@@ -67,14 +74,15 @@ def guess_layout(files: Collection[str], folders: Collection[str] = ()) -> Layou
         files: Paths of log files relative to the source.
         folders: Paths of folders, some of which may be those of days without files among these.
     """
-    readings = {name: _read_all(files, _read_as(name)) for name in _WRITINGS}
-    best = max(readings, key=lambda name: len(readings[name]))
-    dated = readings[best]
+    read, dated = max(
+        (_find_writing(files, place) for place in _PLACES),
+        key=lambda it: (len(it[1]), len({day.date for day in it[1].values()}) > 1),
+    )
     if 2 * len(dated) <= len(files):
         return None
     depth, _ = Counter(len(it.folders) for it in dated.values()).most_common(1)[0]
     alike = {path: it for path, it in dated.items() if len(it.folders) == depth}
-    others = _read_all(folders, _read_as(best)).values()
+    others = _read_all(folders, read).values()
     days = {it.date for it in (*alike.values(), *others) if len(it.folders) == depth}
     return Layout(
         _pattern([*alike.values()]),
@@ -83,18 +91,32 @@ def guess_layout(files: Collection[str], folders: Collection[str] = ()) -> Layou
     )
 
 
-def _read_all(paths: Iterable[str], read: Callable[[str], _Dated | None]) -> dict[str, _Dated]:
+def _find_writing(files: Collection[str], place: int) -> tuple[_Read, dict[str, _Dated]]:
+    """Find the writing that fits most paths, of several the one whose days are nearest.
+
+    Args:
+        files: Paths.
+        place: Whether the first day in a path counts (0), or the last one (-1).
+    """
+
+    def rank(read: _Read) -> tuple[int, dt.timedelta]:
+        days = [it.date for it in _read_all(files, read).values()]
+        return len(days), -(max(days) - min(days)) if days else dt.timedelta()
+
+    best = max((_read_as(writing, place) for writing in _WRITINGS), key=rank)
+    return best, _read_all(files, best)
+
+
+def _read_all(paths: Iterable[str], read: _Read) -> dict[str, _Dated]:
     return {path: dated for path in paths if (dated := read(path))}
 
 
-def _read_as(writing: str) -> Callable[[str], _Dated | None]:
+def _read_as(writing: str, place: int) -> _Read:
     pattern = _WRITINGS[writing]
 
     def read(path: str) -> _Dated | None:
-        for match in pattern.finditer(path):
-            if date := _date(match.groupdict()):
-                return _split(path, match, date, writing)
-        return None
+        matches = [(it, date) for it in pattern.finditer(path) if (date := _date(it.groupdict()))]
+        return _split(path, *matches[place], writing) if matches else None
 
     return read
 
@@ -181,7 +203,7 @@ def _escaped(text: str) -> str:
 
 def common_name(names: Iterable[str]) -> str:
     """A pattern of the names of files: what they begin and end with, and `*` for the rest."""
-    return _common([*names], keep_constant=True)
+    return _common([*names], keep_constant=False)
 
 
 def group_by_kind(paths: Iterable[str]) -> dict[str, list[str]]:

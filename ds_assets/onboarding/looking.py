@@ -4,7 +4,7 @@ import datetime as dt
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ds_assets.errors import InputError
 from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets.onboarding.columns import tabulate
 from ds_assets.onboarding.fields import Lines
-from ds_assets.onboarding.guess import show_values
+from ds_assets.onboarding.guess import show_value, show_values
 from ds_assets.onboarding.guessing import Source
 from ds_assets.onboarding.layouts import Layout, common_name, group_by_kind, guess_layout
 from ds_assets.onboarding.samples import FileFormat, find_format, read_lines
@@ -27,6 +27,7 @@ from ds_assets.onboarding.sources import (
     copy_file,
     list_source,
 )
+from ds_assets.path_patterns import PathPattern
 
 _ALIKE = 0.5
 """Share of columns that files of one kind of log have in common."""
@@ -87,14 +88,14 @@ def look_at(source: Browsable, place: str, name: str) -> Look:
     logs = _group_files(listing, source)
     if not logs:
         raise InputError(
-            f"none of the files in {place} can be read as JSON, CSV or Parquet, such as "
-            f"{listing.logs[-1]}"
+            f"no file in {place} has lines of JSON, CSV or Parquet that can be read; the last one "
+            f"is {show_value(listing.logs[-1])}"
         )
     size = {path: item.size for path, item in listing.files.items()}
     logs.sort(key=lambda log: -sum(size[path] for path in log.files))
     main, *others = logs
     layout = guess_layout(main.files, listing.folders)
-    if layout and others:
+    if layout:
         layout = _narrow(layout, main, others)
     table = tabulate(line for _, line in main.lines)
     days = pd.Series([day for day, _ in main.lines], dtype=object, index=table.index)
@@ -107,7 +108,7 @@ def look_at(source: Browsable, place: str, name: str) -> Look:
             marker=_find_marker(listing, layout),
             closed_days=_find_closed_days(layout),
         ),
-        tuple(map(_describe, others)),
+        tuple(_describe(it, layout) for it in others),
     )
 
 
@@ -159,13 +160,24 @@ def _place(file_format: FileFormat, lines: Sequence[_DatedLine], logs: list[_Log
 
 
 def _narrow(layout: Layout, main: _Log, others: Sequence[_Log]) -> Layout:
-    """Add the names of the files to the path, if the folders of days have other files, too."""
-    others_files = [path for log in others for path in log.files]
-    shared = guess_layout(others_files)
-    if shared is None or shared.path != layout.path:
-        return layout
-    names = common_name(path.rpartition("/")[2] for path in main.files)
-    return Layout(f"{layout.path}/{names}", layout.days, layout.day_of)
+    """Add names of folders and files to the path until it fits no files of other logs."""
+    main_names = [path.split("/") for path in main.files]
+    strangers = [path for log in others for path in log.files]
+    for depth in range(layout.path.count("/") + 1, min(map(len, main_names))):
+        strangers = [path for path in strangers if _fits(path, layout)]
+        if not strangers:
+            break
+        name = common_name(names[depth] for names in main_names)
+        layout = replace(layout, path=f"{layout.path}/{name}")
+    return layout
+
+
+def _fits(path: str, layout: Layout) -> bool:
+    """Whether the files of a day are those at a path, or have it among them."""
+    parts, names = PathPattern(layout.path).parts, path.split("/")
+    return len(names) >= len(parts) and all(
+        part.read(name) is not None for part, name in zip(parts, names, strict=False)
+    )
 
 
 def _find_marker(listing: Listing, layout: Layout | None) -> str | None:
@@ -194,8 +206,10 @@ def _find_closed_days(layout: Layout | None) -> tuple[str, ...]:
     return tuple(never) if len(often) + len(never) == len(WEEKDAYS) else ()
 
 
-def _describe(log: _Log) -> str:
+def _describe(log: _Log, layout: Layout | None) -> str:
+    is_read = layout is None or any(_fits(path, layout) for path in log.files)
     return (
-        f"{len(log.files):,} files of another kind are not read, such as {log.files[0]}, with the "
-        f"fields {show_values(sorted(log.columns)[:8])}"
+        f"{len(log.files):,} files of another kind are {'read, too' if is_read else 'not read'}, "
+        f"such as {show_value(log.files[0])}, with the fields "
+        f"{show_values(sorted(log.columns)[:8])}"
     )
