@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -25,6 +25,10 @@ _DATES = (
 _CLOCKS = ("%H:%M:%S", "%H:%M:%S.%f", "%I:%M:%S %p", "%H:%M", "%I:%M %p", "%H%M%S", "%I:%M:%S%p")
 _BETWEEN = (" ", "T", ":", ", ", "-")
 _ZONES = ("", " %z", "%z", "Z", " UTC", " %Z")
+_MOST = 0.95
+"""Share of values that must fit a format."""
+_BEGINNINGS = 3
+"""Values that formats are made for, as one value may be no time."""
 _TRIED = 200
 """Different values of a column that a format is compared with."""
 _HOURS = 24
@@ -59,12 +63,19 @@ def find_time_format(column: "pd.Series[Any]", days: "pd.Series[Any]") -> TimeFo
     if all(isinstance(value, dt.date) for value in tried):
         return _of_objects(column, values)
     texts = [_plain(value) for value in tried]
-    if all(map(_EPOCH.fullmatch, texts)) and (ticks := _find_ticks(texts)):
-        seconds = pd.to_numeric(column, errors="coerce") / TICKS_PER_SECOND[ticks]
-        return TimeFormat(ticks, True, pd.to_datetime(seconds, unit="s", utc=True))
-    if all(map(_ISO.fullmatch, texts)):
-        return _of_iso(column, texts)
-    return _of_format(column, texts, days)
+    for find in (_of_epoch, _of_iso, partial(_of_format, days=days)):
+        if times := find(column, texts):
+            return times
+    return None
+
+
+def _mostly(fitting: Collection[Any], texts: Sequence[str]) -> bool:
+    """Whether nearly all texts fit: logs have some times that are zero or no times at all."""
+    return len(fitting) >= _MOST * len(texts)
+
+
+def _plausible(instants: "pd.Series[Any]") -> "pd.Series[Any]":
+    return instants.where(instants.between(_FIRST, _LAST))
 
 
 def _plain(value: Any) -> str:
@@ -73,31 +84,31 @@ def _plain(value: Any) -> str:
     return str(value).strip()
 
 
-def _of_objects(column: "pd.Series[Any]", values: "pd.Series[Any]") -> TimeFormat:
+def _of_objects(column: "pd.Series[Any]", values: "pd.Series[Any]") -> TimeFormat | None:
     """Times of Parquet, which need no format."""
     has_zone = getattr(values.iloc[0], "tzinfo", None) is not None
-    return TimeFormat(ISO, has_zone, pd.to_datetime(column, errors="coerce", utc=True))
+    instants = _plausible(pd.to_datetime(column, errors="coerce", utc=True))
+    return None if instants.isna().all() else TimeFormat(ISO, has_zone, instants)
 
 
-def _find_ticks(texts: Sequence[str]) -> str | None:
-    numbers = [float(text) for text in texts]
+def _of_epoch(column: "pd.Series[Any]", texts: Sequence[str]) -> TimeFormat | None:
+    numbers = [float(text) for text in texts if _EPOCH.fullmatch(text)]
     first, last = _FIRST.timestamp(), _LAST.timestamp()
-    fitting = (
-        name
-        for name, ticks in TICKS_PER_SECOND.items()
-        if all(first <= number / ticks <= last for number in numbers)
-    )
-    return next(fitting, None)
+    for name, ticks in TICKS_PER_SECOND.items():
+        if _mostly([it for it in numbers if first <= it / ticks <= last], texts):
+            seconds = pd.to_numeric(column.astype("string"), errors="coerce").astype(float) / ticks
+            seconds = seconds.where(seconds.between(first, last))
+            return TimeFormat(name, True, pd.to_datetime(seconds, unit="s", utc=True))
+    return None
 
 
 def _of_iso(column: "pd.Series[Any]", texts: Sequence[str]) -> TimeFormat | None:
-    instants = pd.to_datetime(
-        column.astype("string").str.strip().str.replace(" UTC", "Z"),
-        format="ISO8601",
-        errors="coerce",
-        utc=True,
-    )
-    has_zone = all(map(_ZONE.fullmatch, texts))
+    fitting = [text for text in texts if _ISO.fullmatch(text)]
+    if not _mostly(fitting, texts):
+        return None
+    plain = column.astype("string").str.strip().str.replace(" UTC", "Z")
+    instants = _plausible(pd.to_datetime(plain, format="ISO8601", errors="coerce", utc=True))
+    has_zone = all(map(_ZONE.fullmatch, fitting))
     return None if instants.isna().all() else TimeFormat(ISO, has_zone, instants)
 
 
@@ -105,8 +116,10 @@ def _of_format(
     column: "pd.Series[Any]", texts: Sequence[str], days: "pd.Series[Any]"
 ) -> TimeFormat | None:
     """The format, of those that fit, whose dates are nearest to the days of the files."""
-    fitting = [_parse(column, it) for it in _formats(texts[0]) if _fits(texts, it)]
-    return min(fitting, key=partial(_distance, days), default=None)
+    formats = {it: None for text in texts[:_BEGINNINGS] for it in _formats(text)}
+    fitting = [_parse(column, it) for it in formats if _fits(texts, it)]
+    timed = [it for it in fitting if it.instants.notna().any()]
+    return min(timed, key=partial(_distance, days), default=None)
 
 
 def _formats(text: str) -> Iterator[str]:
@@ -126,21 +139,25 @@ def _begins_with(text: str, date: str) -> bool:
 
 
 def _fits(texts: Sequence[str], time_format: str) -> bool:
+    few = texts[:_BEGINNINGS]  # as most formats do not fit
+    return any(_has(it, time_format) for it in few) and _mostly(
+        [text for text in texts if _has(text, time_format)], texts
+    )
+
+
+def _has(text: str, time_format: str) -> bool:
+    """Whether a text is a plausible time in a format."""
     try:
-        for text in texts:
-            date = dt.datetime.strptime(text, time_format)  # noqa: DTZ007  (the zone comes later)
-            if not _FIRST.year <= date.year <= _LAST.year:
-                return False
+        year = dt.datetime.strptime(text, time_format).year  # noqa: DTZ007  (the zone comes later)
     except ValueError:
         return False
-    return True
+    return _FIRST.year <= year < _LAST.year
 
 
 def _parse(column: "pd.Series[Any]", time_format: str) -> TimeFormat:
-    instants = pd.to_datetime(
-        column.astype("string").str.strip(), format=time_format, errors="coerce", utc=True
-    )
-    return TimeFormat(time_format, time_format.lower().endswith("%z"), instants)
+    texts = column.astype("string").str.strip()
+    instants = pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
+    return TimeFormat(time_format, time_format.lower().endswith("%z"), _plausible(instants))
 
 
 def _distance(days: "pd.Series[Any]", time_format: TimeFormat) -> float:
