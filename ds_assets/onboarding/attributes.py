@@ -9,7 +9,7 @@ from ds_assets.onboarding.fields import Lines, last_name
 from ds_assets.onboarding.guess import Guess, show_values
 
 _TEXTS: Mapping[str, tuple[str, ...]] = {
-    "country": ("country", "countrycode", "geocountry", "usercountry", "region"),
+    "country": ("country", "countrycode", "geocountry", "usercountry", "pays", "region"),
     "platform": ("platform", "devicetype", "ostype"),
     "os": ("os", "osname", "operatingsystem", "osfamily"),
     "language": ("language", "lang", "locale", "brlang"),
@@ -22,13 +22,8 @@ _TEXTS: Mapping[str, tuple[str, ...]] = {
 }
 """Names of fields of text attributes, the best one first."""
 _LEVEL = (
-    "level",
-    "userlevel",
-    "playerlevel",
-    "charlevel",
-    "accountlevel",
-    "ranklevel",
-    "levelreached",
+    *("level", "userlevel", "playerlevel", "charlevel", "accountlevel", "ranklevel"),
+    *("levelreached", "lvl", "charlv", "lv", "niveau", "nivel"),
 )
 _SUMMED = re.compile(
     r"duration|seconds|minutes|playtime|timeplayed|lengthsec|score|earned|distance|kills|sessionlen"

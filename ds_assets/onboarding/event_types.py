@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ds_assets.game import IDENTIFIER
-from ds_assets.onboarding.guess import Guess, show_values
+from ds_assets.onboarding.guess import Guess, show_value, show_values
 
 _PURCHASE = re.compile(
     r"purchas|\biap\b|in_?app|order|transaction|payment|\bpaid\b|\bpay\b|revenue|\bbuy|bought"
@@ -17,11 +17,13 @@ _NO_PURCHASE = re.compile(
     r"fail|cancel|abort|start|initiat|attempt|begin|view|click|add_to|remove|restore|virtual|soft"
     r"|\bads?\b|rewarded|impression|refund|chargeback|tutorial|level|quest|border|reorder"
 )
-_REFUND = re.compile(r"refund|charge_?back|revoke|void")
+_REFUND = re.compile(r"refund|charge ?back|\brevoked?\b|\bvoid(ed)?\b")
 _SESSIONS = (
-    re.compile(r"session_?start|start_?session|new_?session|begin_?session|sessionbegin"),
-    re.compile(r"^session$|^sessions$|app_?(start|open|launch)|game_?(start|launch)ed?$|gamestart"),
-    re.compile(r"log_?in|logged_?in|signin|sign_in|launch|^visit|^open$|application_opened|^user$"),
+    re.compile(r"session_?(start|begin|open)|(start|begin|new)_?session"),
+    re.compile(r"^sessions?$|app_?(start|open|launch)|game_?(start|launch)(ed)?$"),
+    re.compile(
+        r"log_?in|logged_?in|sign_?in|connexion|launch|^visit|^open$|application_opened|^user$"
+    ),
 )
 """Begins of a session, from the clearest to the vaguest."""
 _PASSIVE = re.compile(
@@ -31,6 +33,7 @@ _PASSIVE = re.compile(
 """Types of what happens to users, not of what they do."""
 _MIN_SHARE = 0.002
 _MAX_COUNTED = 8
+_COUNTED = "the most frequent other types: each becomes features of its own"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -42,20 +45,21 @@ def guess_events(types: "pd.Series[Any]", amounts: "pd.Series[float]") -> list[G
         amounts: The amount of each line; NaN where there is none.
     """
     lines = {str(kind): int(count) for kind, count in types.value_counts().items()}
-    purchases = _find_purchases(types, amounts, lines)
-    refunds = [it for it in lines if _REFUND.search(_plain(it))] if amounts.notna().any() else []
+    refunds = [it for it in lines if _REFUND.search(_words(it))] if amounts.notna().any() else []
+    purchases = [it for it in _find_purchases(types, amounts, lines) if it not in refunds]
     passive = [it for it in lines if _PASSIVE.search(_plain(it))]
     sessions = _find_sessions(lines)
     counted = _choose_counted(lines, {*purchases, *refunds, *sessions, *passive})
     active = [kind for kind in lines if kind not in {*passive, *refunds}]
+    without = f"all types but {show_values(passive)}; others that turn up later are no activity"
     guesses = [
-        ("purchases", purchases, _describe_amounts(purchases, types, amounts)),
-        ("refunds", refunds, "by their names"),
-        ("sessions", sessions, _describe_lines(sessions, lines)),
-        ("counted", counted, "the most frequent other types: each becomes features of its own"),
-        ("activity", active if passive else [], f"all types but {show_values(passive)}"),
+        Guess("events.purchases", purchases, _describe_amounts(purchases, types, amounts)),
+        Guess("events.refunds", refunds, "by their names"),
+        Guess("events.sessions", sessions, _describe_lines(sessions, lines)),
+        Guess("events.counted", counted, _COUNTED),
+        Guess("events.activity", active if passive else [], without, is_certain=False),
     ]
-    return [Guess(f"events.{key}", value, evidence) for key, value, evidence in guesses if value]
+    return [guess for guess in guesses if guess.value]
 
 
 def _plain(kind: str) -> str:
@@ -123,4 +127,4 @@ def _describe_amounts(
 
 
 def _describe_lines(chosen: Sequence[str], lines: Mapping[str, int]) -> str:
-    return ", ".join(f"{kind} in {lines[kind]:,} lines" for kind in chosen)
+    return ", ".join(f"{show_value(kind)} in {lines[kind]:,} lines" for kind in chosen)

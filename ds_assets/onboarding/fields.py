@@ -37,13 +37,14 @@ _NO_TIME = (
 )
 """Parts of the names of times that are not those of events."""
 _TYPE = (
-    *("eventtype", "eventname", "event", "type", "action", "activitykind", "eventkind", "logtype"),
-    *("eventaction", "name", "kind", "category", "operation", "op", "verb", "message", "msgtype"),
-    *("itemtype", "transactiontype", "activitytype", "messagetype", "recordtype", "eventcategory"),
+    *("eventtype", "eventname", "event", "evt", "type", "action", "activitykind", "eventkind"),
+    *("logtype", "eventaction", "name", "kind", "category", "operation", "op", "verb", "message"),
+    *("msgtype", "itemtype", "transactiontype", "activitytype", "messagetype", "recordtype"),
+    *("eventcategory",),
 )
 _EVENT_ID = (
-    *("eventid", "eventuuid", "insertid", "messageid", "uuid", "eventguid", "guid", "id"),
-    *("transactionid", "orderid", "logid", "rowid", "recordid", "sessionid"),
+    *("eventid", "eventuuid", "eventuid", "insertid", "messageid", "uuid", "eventguid", "guid"),
+    *("id", "transactionid", "orderid", "logid", "rowid", "recordid", "sessionid"),
 )
 _AMOUNT = (
     *("usd", "eventvaluein", "revenue", "itemrevenue", "amountpaid", "paid", "amount", "netamount"),
@@ -51,6 +52,8 @@ _AMOUNT = (
     *("transactionvalue", "transactionamount", "purchaseamount", "purchasevalue", "purchaseprice"),
     *("productprice", "iapprice", "spend", "payment", "value", "cost"),
     *("reviap", "reviapday", "rev", "revall", "revallday"),
+    *("payamt", "payamount", "paidamount", "montant", "prix", "betrag", "preis", "importe"),
+    *("precio", "monto", "valor"),
 )
 _QUANTITY = ("quantity", "qty", "units", "count")
 _UNIT_PRICE = ("price", "unitprice", "itemprice", "priceperunit")
@@ -62,7 +65,10 @@ _VIRTUAL = re.compile(r"gold|gem|coin|diamond|crystal|virtual|soft|hard|token|po
 _UNIQUE = 0.98
 """Share of different values from which a field is an id of events."""
 _MAX_TYPES = 500
-_CODE = re.compile(r"[A-Z]{3}")
+_FEW_TYPES = 50
+_CODED_AMOUNT = re.compile(r"[^\d\s.,+-]{1,4}\s?[+-]?[\d.,]*\d|[+-]?\d[\d.,]*\s?[^\d\s.,+-]{1,4}")
+"""An amount with a sign or the code of its currency, which is no number."""
+_CODE = re.compile(r"[A-Za-z]{3}")
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,12 @@ class Lines:
 
     def numbers(self, path: str) -> "pd.Series[float]":
         """Return the numbers of a column; NaN where a value is no number."""
-        values = self.table[path]
-        marks = self.form
-        if marks.thousands or marks.decimal != ".":
-            texts = values.astype("string").str.replace(marks.thousands or "\0", "", regex=False)
-            values = texts.str.replace(marks.decimal, ".", regex=False)
-        return pd.to_numeric(values, errors="coerce").astype(float)
+        texts = self.table[path].astype("string")
+        if self.form.thousands:
+            texts = texts.str.replace(self.form.thousands, "", regex=False)
+        if self.form.decimal != ".":
+            texts = texts.str.replace(self.form.decimal, ".", regex=False)
+        return pd.to_numeric(texts, errors="coerce").astype(float)
 
     def coverage(self, path: str) -> float:
         """Return the share of lines with a value in a column."""
@@ -131,8 +137,13 @@ def _present(value: Any, lines: Lines) -> Any:
     if isinstance(value, dict):
         return value
     paths = [value] if isinstance(value, str) else value or []
-    there_are = [path for path in paths if path in lines.table]
-    return (there_are if len(there_are) > 1 else there_are[0]) if there_are else None
+    match [path for path in paths if path in lines.table]:
+        case []:
+            return None
+        case [path]:
+            return path
+        case several:
+            return several
 
 
 def _describe(value: Any, evidence: str, lines: Lines) -> str:
@@ -167,7 +178,7 @@ def _find_user(lines: Lines, _: Mapping[str, Guess]) -> Any:
 
 def _is_user(path: str, lines: Lines) -> bool:
     values = lines.table[path].dropna()
-    if values.empty or not all(isinstance(it, str | int | float) for it in values.head(100)):
+    if values.empty or not all(type(it) in {str, int, float} for it in values.head(100)):
         return False
     return len(values) == 1 or bool((values != values.iloc[0]).any())
 
@@ -226,24 +237,41 @@ def _find_type(lines: Lines, guesses: Mapping[str, Guess]) -> str | Mapping[str,
     for path in _named(_TYPE, lines):
         if path not in taken and _is_type(path, lines):
             return path
-    return {"constant": "purchase" if _is_always_paid(lines, guesses) else "session"}
+    if _is_always_paid(lines, guesses):
+        return {"constant": "purchase"}
+    return _find_varying(lines, guesses) or {"constant": "session"}
+
+
+def _find_varying(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
+    """The column that looks most like a type: few texts, of which a user has several."""
+    if "user_id" not in guesses:
+        return None
+    users = read_values(guesses["user_id"].value, lines)
+    taken = _taken(guesses)
+    shares = {
+        path: float(lines.table[path].groupby(users).nunique().gt(1).mean())
+        for path in lines.table.columns
+        if path not in taken and _is_type(path, lines, _FEW_TYPES)
+    }
+    best = max(shares, key=lambda path: shares[path], default=None)
+    return best if best and shares[best] >= 0.5 else None  # noqa: PLR2004
 
 
 def _is_always_paid(lines: Lines, guesses: Mapping[str, Guess]) -> bool:
     amount = _find_amount(lines, guesses)
     return amount is not None and bool(
-        (lines.numbers(_first_path(amount)) != 0).mean() >= 0.9  # noqa: PLR2004
+        (lines.numbers(_first_path(amount)).fillna(0) != 0).mean() >= 0.9  # noqa: PLR2004
     )
 
 
-def _is_type(path: str, lines: Lines) -> bool:
+def _is_type(path: str, lines: Lines, limit: int = _MAX_TYPES) -> bool:
     values = lines.table[path].dropna()
     different = values.nunique()
     return (
         lines.coverage(path) >= 0.9  # noqa: PLR2004
         and all(isinstance(it, str) for it in values.head(100))
-        and different <= min(_MAX_TYPES, max(1, len(values) // 3))
-        and not values.str.fullmatch(r"[\d.:\s-]*").all()
+        and different <= min(limit, max(1, len(values) // 3))
+        and not values.str.fullmatch(r"[\d.:\s-]*|(?i:true|false)").all()
     )
 
 
@@ -265,7 +293,7 @@ def _taken(guesses: Mapping[str, Guess]) -> set[str]:
 def _find_amount(lines: Lines, guesses: Mapping[str, Guess]) -> Any:
     taken = _taken(guesses)
     named = [*_named((f"{name}usd" for name in _AMOUNT), lines), *_named(_AMOUNT, lines)]
-    amounts = [it for it in named if it not in taken and is_amount(it, lines)]
+    amounts = [it for it in named if it not in taken and _is_amount(it, lines)]
     quantities = [it for it in _named(_QUANTITY, lines) if it not in taken]
     if not amounts:
         return None
@@ -274,8 +302,8 @@ def _find_amount(lines: Lines, guesses: Mapping[str, Guess]) -> Any:
     return amounts[0]
 
 
-def is_amount(path: str, lines: Lines) -> bool:
-    """Return whether the values of a column may be what is paid: numbers, some above 0."""
+def _is_amount(path: str, lines: Lines) -> bool:
+    """Whether the values of a column may be what is paid: numbers, some above 0."""
     values = lines.table[path].dropna()
     numbers = lines.numbers(path).dropna()
     return (
@@ -284,6 +312,16 @@ def is_amount(path: str, lines: Lines) -> bool:
         and len(numbers) >= 0.9 * len(values)
         and bool((numbers > 0).any())
     )
+
+
+def find_coded_amounts(lines: Lines) -> list[str]:
+    """Find columns of amounts that are no numbers, as they have signs of a currency."""
+    return [
+        path
+        for path in _named(_AMOUNT, lines)
+        if len(values := lines.table[path].dropna().astype(str)) > 0
+        and values.str.fullmatch(_CODED_AMOUNT).all()
+    ]
 
 
 def _find_currency(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
@@ -315,7 +353,7 @@ _FINDERS: Mapping[str, _Finder] = {
 
 
 def read_values(value: Any, lines: Lines) -> "pd.Series[Any]":
-    """The values of a guessed field: of the first path with a value, joined, or constant."""
+    """The texts of a guessed field: of the first path with a value, joined, or constant."""
     table = lines.table
     match value:
         case str():
@@ -325,12 +363,23 @@ def read_values(value: Any, lines: Lines) -> "pd.Series[Any]":
         case {"joined": paths}:
             parts = table.reindex(columns=paths)
             return parts.apply(lambda row: ":".join(str(it) for it in row if pd.notna(it)), axis=1)
-        case {"product": [left, right]}:
-            return (lines.numbers(left) * lines.numbers(right)).astype(object)
         case [first, *others]:
             values = read_values(first, lines)
             return values.where(values.notna(), read_values(others, lines)) if others else values
     return _nothing(lines)
+
+
+def read_numbers(value: Any, lines: Lines) -> "pd.Series[float]":
+    """The numbers of a guessed field; NaN where there is none."""
+    match value:
+        case str():
+            return lines.numbers(value)
+        case {"product": [left, right]}:
+            return lines.numbers(left) * lines.numbers(right)
+        case [first, *others]:
+            numbers = lines.numbers(first)
+            return numbers.fillna(read_numbers(others, lines)) if others else numbers
+    return _nothing(lines).astype(float)
 
 
 def _nothing(lines: Lines) -> "pd.Series[Any]":

@@ -10,19 +10,24 @@ import pandas as pd
 
 from ds_assets.core.log_diagnostics import find_shift
 from ds_assets.errors import InputError
-from ds_assets.infra.engines.log_counts import PLACEHOLDERS
 from ds_assets.onboarding.attributes import guess_attributes
+from ds_assets.onboarding.currencies import find_currencies, guess_currencies
 from ds_assets.onboarding.event_types import guess_events
+from ds_assets.onboarding.exclusions import Rule, find_left_out, find_placeholders, is_left_out
 from ds_assets.onboarding.exports import find_export
-from ds_assets.onboarding.fields import Lines, guess_fields, last_name, read_values
-from ds_assets.onboarding.guess import Guess, Question, show_value, show_values
+from ds_assets.onboarding.fields import (
+    Lines,
+    find_coded_amounts,
+    guess_fields,
+    read_numbers,
+    read_values,
+)
+from ds_assets.onboarding.guess import Guess, Question, show_values
 from ds_assets.onboarding.layouts import Layout
 from ds_assets.onboarding.samples import FileFormat
 from ds_assets.onboarding.times import TimeFormat, count_hours, find_time_format
 from ds_assets.time_formats import ISO
 
-_TEST_FIELDS = ("environment", "env", "istest", "testmode", "isdebug", "debug", "issandbox")
-_TEST_VALUES = {"test", "testing", "staging", "stage", "sandbox", "debug", "dev", "development"}
 _LISTED_COLUMNS = 30
 _ENDED_AFTER = dt.timedelta(30)
 """Days without logs after which a game has probably ended."""
@@ -97,12 +102,7 @@ class GuessedGame:
 
     @cached_property
     def _amounts(self) -> "pd.Series[float]":
-        return pd.to_numeric(self._numbers(self._values.get("amount")), errors="coerce")
-
-    def _numbers(self, value: Any) -> "pd.Series[Any]":
-        if isinstance(value, str) and value in self._lines.table:
-            return self._lines.numbers(value)
-        return read_values(value, self._lines)
+        return read_numbers(self._values.get("amount"), self._lines)
 
     def _check_fields(self) -> None:
         columns = show_values(list(self._lines.table.columns)[:_LISTED_COLUMNS])
@@ -118,14 +118,14 @@ class GuessedGame:
 
     def guesses(self) -> list[Guess]:
         """All guesses, in the order of a game file."""
-        events = ~self._left_out
+        events = ~is_left_out(self._lines.table, self._left_out)
         return [
             *self._guess_days(),
             *self._guess_zone(),
             *self._guess_logs(),
             *self.fields,
             *guess_events(self._read("event_type")[events], self._amounts[events]),
-            *self._guess_currencies(),
+            *guess_currencies(self._currencies, self._given.get("currencies", {})),
             *guess_attributes(self._lines, self._taken()),
         ]
 
@@ -143,6 +143,12 @@ class GuessedGame:
             yield Question(
                 "currencies", "What is one unit of each currency worth in your reports?", listed
             )
+
+    def notes(self) -> Iterator[str]:
+        """What is in the logs but cannot be used, a sentence each."""
+        for path in [] if "amount" in self._values else find_coded_amounts(self._lines):
+            values = show_values(self._lines.table[path].dropna().drop_duplicates().head(2))
+            yield f"{path} is not read as an amount, as its values are no numbers: {values}."
 
     def _guess_days(self) -> Iterator[Guess]:
         layout = self._source.layout
@@ -210,72 +216,21 @@ class GuessedGame:
                 Guess(f"logs.{key}", value, f"as in exports of {export.name}")
                 for key, value in export.logs.items()
             )
-        if rules := [*self._find_left_out()]:
-            yield Guess("logs.leave_out", rules, "lines that are no events of the game")
-        if placeholders := self._find_placeholders():
+        if self._left_out:
+            yield Guess("logs.leave_out", self._left_out, "lines that are no events of the game")
+        if placeholders := find_placeholders(self._read("user_id")):
             yield Guess("logs.null_user_ids", placeholders, "ids that stand for no user")
 
-    def _find_left_out(self) -> Iterator[dict[str, Any]]:
-        table = self._lines.table
-        if self.export and self.export.left_out:
-            path, calls = self.export.left_out
-            values = [it for it in calls if path in table and (table[path] == it).any()]
-            if values:
-                yield {"field": path, "values": values}
-        for path in table.columns:
-            if last_name(path) in _TEST_FIELDS:
-                texts = {str(it).lower(): it for it in table[path].dropna().unique()}
-                tests = [it for text, it in texts.items() if text in {*_TEST_VALUES, "true"}]
-                if tests and len(texts) > 1:
-                    yield {"field": path, "values": tests}
-
-    @property
-    def _left_out(self) -> "pd.Series[bool]":
-        """Whether each line is left out."""
-        table = self._lines.table
-        left_out = pd.Series(False, index=table.index)
-        for rule in self._find_left_out():
-            left_out |= table[rule["field"]].isin(rule["values"])
-        return left_out
-
-    def _find_placeholders(self) -> list[str]:
-        users = self._read("user_id").dropna().astype(str).str.strip()
-        counts = users[users.str.lower().isin(PLACEHOLDERS)].value_counts()
-        usual = users.value_counts().median() if len(users) else 0
-        return sorted(str(it) for it, count in counts.items() if count > 3 * usual)
+    @cached_property
+    def _left_out(self) -> list[Rule]:
+        return find_left_out(self._lines.table, self.export)
 
     @cached_property
     def _currencies(self) -> dict[str, float]:
-        """What a unit of each currency is probably worth: as if median purchases were the same."""
         if "currency" not in self._values:
             return {}
-        amounts = self._amounts[self._amounts > 0]
-        codes = self._read("currency")[amounts.index].astype(str)
-        by_code = {str(code): values for code, values in amounts.groupby(codes)}
-        main = max(by_code, key=lambda code: len(by_code[code]), default="")
-        unit = 0.01 if self.export and self.export.is_in_cents else 1.0
-        return {
-            code: unit
-            if code == main
-            else float(f"{unit * by_code[main].median() / values.median():.2g}")
-            for code, values in by_code.items()
-        }
-
-    def _guess_currencies(self) -> Iterator[Guess]:
-        currencies = self._given.get("currencies") or self._currencies
-        if not currencies:
-            return
-        certain = "currencies" in self._given or len(currencies) == 1
-        evidence = (
-            "as you said"
-            if "currencies" in self._given
-            else "amounts are in hundredths"
-            if certain and set(currencies.values()) == {0.01}
-            else "the only currency"
-            if certain
-            else "ESTIMATED so that median purchases are worth the same; write the exchange rates"
-        )
-        yield Guess("currencies", currencies, evidence, certain)
+        is_in_cents = self.export is not None and self.export.is_in_cents
+        return find_currencies(self._read("currency"), self._amounts, is_in_cents=is_in_cents)
 
     def _taken(self) -> set[str]:
         taken = set()
@@ -283,8 +238,3 @@ class GuessedGame:
             inner = next(iter(value.values())) if isinstance(value, dict) else value
             taken |= {inner} if isinstance(inner, str) else set(inner)
         return taken
-
-
-def guess_name(folder: str) -> str:
-    """A name for a game, from that of its folder or bucket."""
-    return show_value(folder.strip("/ ") or "my game")
