@@ -1,11 +1,12 @@
 """`ds-assets init`."""
 
 import datetime as dt
-import re
+import os
+import shlex
 import sys
-from collections.abc import Mapping
+from contextlib import suppress
+from math import inf
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from ds_assets.installation import open_lake, open_log_source
 from ds_assets.onboarding.game_text import write_game_text
 from ds_assets.onboarding.guess import Guess, Question, show_value
 from ds_assets.onboarding.guessing import GuessedGame
-from ds_assets.onboarding.looking import Look, look_at
+from ds_assets.onboarding.looking import look_at
 from ds_assets.onboarding.sources import Browsable, LakeFiles, SingleFile
 from ds_assets.path_patterns import PathPattern
 from ds_assets.settings import DEMO_GAME, Settings, load_settings
@@ -59,7 +60,7 @@ def init(  # noqa: PLR0913  (options of a command line)
     target = _target(settings)
     if target.exists() and not force:
         raise InputError(f"there is a game file at {target}; to replace it, add --force")
-    given = {
+    given: dict[str, Any] = {
         "time_zone": time_zone and _read_zone(time_zone),
         "currencies": _read_worths(worth or []),
         "fields.user_id": user_id,
@@ -76,7 +77,7 @@ def init(  # noqa: PLR0913  (options of a command line)
     guesses = game.guesses()
     export = game.export.name if game.export else None
     _write(target, write_game_text(look.source.name, guesses, export))
-    _print(guesses, target, look, Console())
+    _print(guesses, target, [*look.others, *game.notes()], Console())
     _print_next_steps(source, settings, has_days=look.source.layout is not None)
 
 
@@ -86,21 +87,26 @@ def _target(settings: Settings) -> Path:
 
 def _open(source: str, settings: Settings) -> Browsable:
     if source.startswith("s3://"):
-        return open_log_source(source, settings.source, _NO_PATTERN)
+        url = load_settings({"source_url": source}).source_url
+        return open_log_source(url, settings.source, _NO_PATTERN)
     if source.startswith(("http://", "https://")):
-        return LakeFiles(open_lake(source, settings.lake, settings.lake_cache))
+        url = load_settings({"lake_url": source}).lake_url
+        return LakeFiles(open_lake(url, settings.lake, settings.lake_cache))
     path = Path(source)
-    if not path.exists():
-        raise InputError(f"there is no file or folder {source}")
+    if not source or not path.exists():
+        raise InputError(f"there is no file or folder {source!r}")
     folder = path if path.is_dir() else path.parent
     opened = open_log_source("", folder.absolute(), _NO_PATTERN)
     return opened if path.is_dir() else SingleFile(opened, path.name)
 
 
 def _name_of(source: str) -> str:
-    path = urlsplit(source).path.strip("/") or urlsplit(source).netloc
-    names = [it for it in (path or source).split("/") if it not in {"source", "logs", "raw"}]
-    return show_value(re.split(r"[.]", (names or ["my game"])[-1])[0] or "my game")
+    """A name for the game: the last one in the address of its logs that says something."""
+    url = urlsplit(source)
+    path = f"{url.netloc}{url.path}" if "://" in source else f"{Path(source).absolute()}"
+    names = [name.partition(".")[0] for name in path.split("/")]
+    telling = [name for name in names if name not in {"", "source", "logs", "raw"}]
+    return show_value(telling[-1]) if telling else "my game"
 
 
 def _read_zone(text: str) -> str:
@@ -116,13 +122,16 @@ def _read_zone(text: str) -> str:
 def _read_worths(texts: list[str]) -> dict[str, float]:
     worths = {}
     for text in texts:
-        match = re.fullmatch(r"\s*([A-Za-z]{2,})\s*=\s*([0-9.eE+-]+)\s*", text)
+        currency, _, number = text.partition("=")
         try:
-            worths[match[1] if match else ""] = float(match[2] if match else "")
+            worth = float(number)
         except ValueError:
+            worth = 0
+        if not currency.strip() or not 0 < worth < inf:
             raise InputError(
                 f"found {text!r}; write a currency and its worth, for example KRW=0.00072"
-            ) from None
+            )
+        worths[currency.strip()] = worth
     return worths
 
 
@@ -142,21 +151,25 @@ def _ask_until_valid(question: Question) -> Any:
 
 
 def _write(target: Path, text: str) -> None:
-    """Write a game file that is valid, or none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(
-        "w", dir=target.parent, suffix=".yaml", encoding="utf-8", delete=False
-    ) as file:
-        file.write(text)
-    written = Path(file.name)
+    """Write a game file that is valid, or none.
+
+    Raises:
+        InputError: the file cannot be written, or an option has made it invalid.
+    """
+    written = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(text, encoding="utf-8")
         load_game(written)
         written.replace(target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from None
     finally:
-        written.unlink(missing_ok=True)
+        with suppress(OSError):
+            written.unlink()
 
 
-def _print(guesses: list[Guess], target: Path, look: Look, out: Console) -> None:
+def _print(guesses: list[Guess], target: Path, notes: list[str], out: Console) -> None:
     if out.is_terminal:
         table = Table("key", "value", "why")
         for guess in guesses:
@@ -166,8 +179,8 @@ def _print(guesses: list[Guess], target: Path, look: Look, out: Console) -> None
         for guess in guesses:
             text = f"{guess.key}: {guess.value}  ({guess.evidence})"
             out.print(text, soft_wrap=True, highlight=False, markup=False)
-    for other in look.others:
-        typer.echo(other)
+    for note in notes:
+        typer.echo(note)
     typer.echo(f"{target} is written; each key has its evidence as a comment.")
     for guess in guesses:
         if not guess.is_certain:
@@ -180,18 +193,22 @@ def _print_next_steps(source: str, settings: Settings, *, has_days: bool) -> Non
         typer.echo(f"  {line}")
 
 
-def _settings_of(source: str, settings: Settings, *, has_days: bool) -> Mapping[str, None]:
+def _settings_of(source: str, settings: Settings, *, has_days: bool) -> list[str]:
     if source.startswith("s3://"):
-        is_set, line = settings.source_url == source, f"export DS_ASSETS_SOURCE_URL={source}"
+        name, value, present = "SOURCE_URL", source, settings.source_url
     elif source.startswith(("http://", "https://")):
-        is_set, line = settings.lake_url == source, f"export DS_ASSETS_LAKE_URL={source}"
+        name, value, present = "LAKE_URL", source, settings.lake_url
     else:
-        path = Path(source).absolute()
-        is_set = not has_days or settings.source == path
-        line = f"export DS_ASSETS_SOURCE={path}"
-    return {} if is_set else {line: None}
+        name, value, present = "SOURCE", f"{_folder_of(source)}", f"{settings.source.absolute()}"
+    is_set = value == present or not has_days
+    return [] if is_set else [f"export DS_ASSETS_{name}={shlex.quote(value)}"]
+
+
+def _folder_of(source: str) -> Path:
+    path = Path(source).absolute()
+    return path if path.is_dir() else path.parent
 
 
 def _commands(source: str, has_days: bool) -> list[str]:
-    first = [] if has_days else [f"ds-assets import-logs {source}"]
+    first = [] if has_days else [f"ds-assets import-logs {shlex.quote(source)}"]
     return [*first, "ds-assets doctor", "ds-assets run --last", "ds-assets status"]
