@@ -119,7 +119,7 @@ def write_export(export: Export, users: int, days: int, folder: Path) -> None:
         export.write(lines, path)
 
 
-def _write_json(lines: Sequence[Line], path: Path) -> None:
+def write_json(lines: Sequence[Line], path: Path) -> None:
     text = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
@@ -128,11 +128,11 @@ def _write_array(lines: Sequence[Line], path: Path) -> None:
     path.write_text(json.dumps(lines, indent=1))
 
 
-def _write_parquet(lines: Sequence[Line], path: Path) -> None:
+def write_parquet(lines: Sequence[Line], path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist([*lines]), path)
 
 
-def _write_csv(lines: Sequence[Line], path: Path, delimiter: str = ",") -> None:
+def write_csv(lines: Sequence[Line], path: Path, delimiter: str = ",") -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*lines[0]], lineterminator="\n", delimiter=delimiter)
     writer.writeheader()
@@ -145,14 +145,14 @@ def _write_csv(lines: Sequence[Line], path: Path, delimiter: str = ",") -> None:
 
 
 def _write_semicolons(lines: Sequence[Line], path: Path) -> None:
-    _write_csv(lines, path, ";")
+    write_csv(lines, path, ";")
 
 
 def _write_tabs(lines: Sequence[Line], path: Path) -> None:
     path.write_text("".join("\t".join(map(str, line.values())) + "\n" for line in lines))
 
 
-def _by_day(pattern: str) -> Callable[[Event], str]:
+def by_day(pattern: str) -> Callable[[Event], str]:
     return lambda event: event.time.strftime(pattern)
 
 
@@ -471,20 +471,20 @@ INTENDO_PLAYER = {
 EXPORTS: Mapping[str, Export] = {
     "firebase_json": Export(
         _firebase,
-        _by_day("events_%Y%m%d.json.gz"),
-        _write_json,
+        by_day("events_%Y%m%d.json.gz"),
+        write_json,
         FIREBASE | {"logs.path": "events_%Y%m%d.json.gz", "logs.format": "jsonl"},
     ),
     "firebase_parquet": Export(
         _firebase,
-        _by_day("events_%Y%m%d/000000000000.parquet"),
-        _write_parquet,
+        by_day("events_%Y%m%d/000000000000.parquet"),
+        write_parquet,
         FIREBASE | {"logs.path": "events_%Y%m%d", "logs.format": "parquet"},
     ),
     "amplitude": Export(
         _amplitude,
         lambda event: f"187520_{event.time.date()}_{event.time.hour}#{event.time.hour % 3}.json.gz",
-        _write_json,
+        write_json,
         {
             "logs.path": "187520_%Y-%m-%d_*.json.gz",
             "logs.times_without_zone": "UTC",
@@ -501,8 +501,8 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "mixpanel": Export(
         _mixpanel,
-        _by_day("%Y/%m/%d/full_day/export.json.gz"),
-        _write_json,
+        by_day("%Y/%m/%d/full_day/export.json.gz"),
+        write_json,
         {
             "logs.path": "%Y/%m/%d",
             "logs.time_format": "epoch_seconds",
@@ -519,20 +519,20 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "segment": Export(
         _segment,
-        _by_day("segment-logs/%Y-%m-%d/1.gz"),
-        _write_json,
+        by_day("segment-logs/%Y-%m-%d/1.gz"),
+        write_json,
         {**SEGMENT, "logs.path": "segment-logs/%Y-%m-%d"},
     ),
     "rudderstack": Export(
         lambda event: {**_segment(event), "channel": "mobile", "rudderId": "r"},
-        _by_day("rudder-logs/2abc/%m-%d-%Y/1.json.gz"),
-        _write_json,
+        by_day("rudder-logs/2abc/%m-%d-%Y/1.json.gz"),
+        write_json,
         {**SEGMENT, "logs.path": "rudder-logs/2abc/%m-%d-%Y"},
     ),
     "delta_dna": Export(
         _delta_dna,
-        _by_day("%Y/%m/%d/events.json"),
-        _write_json,
+        by_day("%Y/%m/%d/events.json"),
+        write_json,
         {
             "logs.path": "%Y/%m/%d",
             "fields.user_id": "userID",
@@ -550,8 +550,8 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "game_analytics": Export(
         _game_analytics,
-        _by_day("%Y/%m/%d/%H/events.json.gz"),
-        _write_json,
+        by_day("%Y/%m/%d/%H/events.json.gz"),
+        write_json,
         {
             "logs.path": "%Y/%m/%d",
             "logs.time_format": "epoch_seconds",
@@ -568,8 +568,8 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "playfab": Export(
         _playfab,
-        _by_day("year=%Y/month=%m/day=%d/part-0.parquet"),
-        _write_parquet,
+        by_day("year=%Y/month=%m/day=%d/part-0.parquet"),
+        write_parquet,
         {
             "logs.path": "year=%Y/month=%m/day=%d",
             "logs.format": "parquet",
@@ -587,8 +587,8 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "adjust": Export(
         _adjust,
-        _by_day("app_%Y-%m-%dT%H0000_ab12cd_1.csv.gz"),
-        _write_csv,
+        by_day("app_%Y-%m-%dT%H0000_ab12cd_1.csv.gz"),
+        write_csv,
         {
             "logs.path": "app_%Y-%m-%dT*_ab*cd_*.csv.gz",
             "logs.format": "csv",
@@ -608,7 +608,7 @@ EXPORTS: Mapping[str, Export] = {
         lambda event: (
             f"raw/year={event.time.year}/month={event.time.month}/day={event.time.day}/a.parquet"
         ),
-        _write_parquet,
+        write_parquet,
         {
             "logs.path": "raw/year=%Y/month=%-m/day=%-d",
             "logs.format": "parquet",
@@ -625,7 +625,7 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "snowplow": Export(
         _snowplow,
-        _by_day("enriched/run=%Y-%m-%d-%H-00-00/part-0.tsv"),
+        by_day("enriched/run=%Y-%m-%d-%H-00-00/part-0.tsv"),
         _write_tabs,
         {
             "logs.path": "enriched/run=%Y-%m-%d-*-*-*",
@@ -644,7 +644,7 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "purchases_of_a_shop": Export(
         _shop,
-        _by_day("orders-%d.%m.%Y.csv"),
+        by_day("orders-%d.%m.%Y.csv"),
         _write_semicolons,
         {
             "logs.path": "orders-%d.%m.%Y.csv",
@@ -659,7 +659,7 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "json_arrays": Export(
         _mixpanel,
-        _by_day("dt=%Y-%m-%d/events.json"),
+        by_day("dt=%Y-%m-%d/events.json"),
         _write_array,
         {
             "logs.path": "dt=%Y-%m-%d",
@@ -670,7 +670,7 @@ EXPORTS: Mapping[str, Export] = {
     "intendo_revenue": Export(
         _intendo_revenue,
         _one_file("sj_all_revenue.csv"),
-        _write_csv,
+        write_csv,
         INTENDO
         | INTENDO_PLAYER
         | {
@@ -685,7 +685,7 @@ EXPORTS: Mapping[str, Export] = {
     "intendo_sessions": Export(
         _intendo_sessions,
         _one_file("sj_all_sessions.csv"),
-        _write_csv,
+        write_csv,
         INTENDO
         | {
             "fields.event_time": "session_start",
@@ -700,7 +700,7 @@ EXPORTS: Mapping[str, Export] = {
     "intendo_users_daily": Export(
         _intendo_daily,
         _one_file("sj_users_daily.csv"),
-        _write_csv,
+        write_csv,
         INTENDO
         | INTENDO_PLAYER
         | {
@@ -717,7 +717,7 @@ EXPORTS: Mapping[str, Export] = {
     "intendo_user_summary": Export(
         _intendo_summary,
         _one_file("sj_user_summary.csv"),
-        _write_csv,
+        write_csv,
         INTENDO
         | INTENDO_PLAYER
         | {

@@ -109,6 +109,11 @@ class GuessedGame:
         for key, path in self._given.items():
             if key.startswith("fields.") and path not in self._lines.table:
                 raise InputError(f"{key}: no line has a field {path}; the fields are {columns}")
+        if self._given.get("currencies") and "currency" not in self._values:
+            raise InputError(
+                "no field looks like the currency of an amount, so that no worths are needed; "
+                f"the fields are {columns}"
+            )
         for key, words in (("user_id", "the user"), ("event_time", "the time of an event")):
             if key not in self._values:
                 raise InputError(

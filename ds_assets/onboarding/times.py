@@ -24,7 +24,15 @@ _DATES = (
 )
 _CLOCKS = ("%H:%M:%S", "%H:%M:%S.%f", "%I:%M:%S %p", "%H:%M", "%I:%M %p", "%H%M%S", "%I:%M:%S%p")
 _BETWEEN = (" ", "T", ":", ", ", "-")
-_ZONES = ("", " %z", "%z", "Z", " UTC", " %Z")
+_ZONES = {
+    "": re.compile(r"[\dMm]$"),
+    " %z": re.compile(r" [+-]\d{2}:?\d{2}$"),
+    "%z": re.compile(r"[+-]\d{2}:?\d{2}$"),
+    "Z": re.compile(r"\dZ$"),
+    " UTC": re.compile(r" UTC$"),
+    " %Z": re.compile(r" [A-Z]+$"),
+}
+"""Zones, with what ends in them."""
 _MOST = 0.95
 """Share of values that must fit a format."""
 _BEGINNINGS = 3
@@ -123,19 +131,29 @@ def _of_format(
 
 
 def _formats(text: str) -> Iterator[str]:
-    dates = [date for date in _DATES if _begins_with(text, date)]
-    clocks = (f"{between}{clock}" for between, clock in product(_BETWEEN, _CLOCKS))
-    for date, clock, zone in product(dates, ("", *clocks), _ZONES):
-        if clock or not zone:
-            yield f"{date}{clock}{zone}"
+    """Yield the formats that a text may have, by its date and by what is after it."""
+    for date in _DATES:
+        rest = _after(date, text)
+        if rest == "":
+            yield date
+        elif rest:
+            yield from (f"{date}{clock}" for clock in _clocks(rest))
 
 
-def _begins_with(text: str, date: str) -> bool:
+def _after(date: str, text: str) -> str | None:
+    """What is after the date in a text; None if it does not begin with one."""
     try:
         dt.datetime.strptime(text, date)  # noqa: DTZ007  (a date)
     except ValueError as error:
-        return str(error).startswith("unconverted data")
-    return True
+        _, unread, rest = str(error).partition("unconverted data remains: ")
+        return rest if unread else None
+    return ""
+
+
+def _clocks(rest: str) -> Iterator[str]:
+    betweens = [it for it in _BETWEEN if rest.startswith(it)]
+    zones = [zone for zone, pattern in _ZONES.items() if pattern.search(rest)]
+    yield from map("".join, product(betweens, _CLOCKS, zones))
 
 
 def _fits(texts: Sequence[str], time_format: str) -> bool:
