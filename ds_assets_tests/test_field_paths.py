@@ -16,6 +16,7 @@ from ds_assets.field_paths import (
     Step,
     describe_source,
     parse_path,
+    quote_name,
     read_amount,
     read_event_type,
     read_paths,
@@ -156,3 +157,15 @@ def test_fields_are_named_in_words() -> None:
     assert describe_source("a") == "a"
     assert describe_source(("a", "b")) == "a or b"
     assert describe_source(Product(("a", "b"))) == "a and b"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_quoted_name_is_one_step_wherever_it_stands(name: str, key: str) -> None:
+    path, inner = quote_name(name), quote_name(key)
+    assert parse_path(path) == (Member(name),)
+    assert parse_path(f"{path}[{inner}]") == (Member(name), Entry(key))
+    assert parse_path(f"json({path}).{inner}") == (Member(name), JsonText(), Member(key))
+    assert parse_path(f"json({path}[{inner}])[{inner}]") == (
+        *(Member(name), Entry(key)),
+        *(JsonText(), Entry(key)),
+    )

@@ -164,6 +164,8 @@ def _write(target: Path, text: str) -> None:
         written.replace(target)
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"{error}".replace(f"{written}", f"{target}")) from None
     finally:
         with suppress(OSError):
             written.unlink()

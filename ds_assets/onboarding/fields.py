@@ -196,11 +196,12 @@ def _find_repeated(lines: Lines) -> str | None:
             lines.coverage(path) > _UNIQUE
             and 1.2 * different(path) < len(values)
             and different(path) > 0.01 * len(values)
-            and not any(isinstance(it, float) for it in values.head(200))
+            and not any(isinstance(it, float | bool) for it in values.head(200))
             and not texts.str.contains(r"[\s:/]").any()
         )
 
-    candidates = [path for path in lines.table.columns if is_id(path)]
+    others = [path for path in lines.table.columns if last_name(path) not in _TYPE]
+    candidates = [path for path in others if is_id(path)]
     return max(candidates, key=different, default=None)
 
 

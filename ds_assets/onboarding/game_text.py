@@ -54,7 +54,19 @@ def _comment(guess: Guess, indent: str) -> Iterator[str]:
 
 def _in_line(value: Any) -> str:
     """A value as YAML on one line."""
-    text = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1 << 20
-    )
+    text = _dump(value, allow_unicode=True)
+    if yaml.safe_load(text) != value:  # as with line ends of Unicode, which are not escaped
+        text = _dump(value, allow_unicode=False)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _dump(value: Any, *, allow_unicode: bool) -> str:
+    return str(
+        yaml.safe_dump(
+            value,
+            default_flow_style=True,
+            allow_unicode=allow_unicode,
+            sort_keys=False,
+            width=1 << 20,
+        )
+    )

@@ -198,7 +198,7 @@ def _without_varying(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
+    return re.sub(r"\*+", "*", text.replace("%", "%%"))  # which no pattern has twice
 
 
 def common_name(names: Iterable[str]) -> str:

@@ -166,7 +166,7 @@ def _sniff_csv(text: str) -> FileFormat | None:
             ]
         except duckdb.Error:  # of text, or bytes, in which it finds no columns
             return None
-    if len(delimiter) != 1 or "\ufffd" in sample:
+    if len(delimiter) != 1 or {"\ufffd", "\0"} & set(sample):
         return None
     is_quoted = quote != "(empty)" or '"' not in sample
     form: dict[str, Any] = {"delimiter": delimiter, "quote": '"' if is_quoted else ""}

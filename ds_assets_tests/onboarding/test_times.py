@@ -26,14 +26,6 @@ CLOCKS = (
     *(" %H:%M:%S", "T%H:%M:%S.%f", " %I:%M:%S %p", ":%H:%M:%S", " %H:%M"),
     *(" %I:%M:%S%p", "-%H%M%S"),
 )
-    " %H:%M:%S",
-    "T%H:%M:%S.%f",
-    " %I:%M:%S %p",
-    ":%H:%M:%S",
-    " %H:%M",
-    " %I:%M:%S%p",
-    "-%H%M%S",
-)
 INSTANTS = st.integers(789_000_000, 2_493_000_000).map(
     lambda it: dt.datetime.fromtimestamp(it, dt.UTC)
 )
