@@ -34,25 +34,25 @@ def find_currencies(
     return {str(code): float(f"{worth:.2g}") for code, worth in worths.items()}
 
 
-def guess_currencies(found: Mapping[str, float], given: Mapping[str, float]) -> Iterator[Guess]:
+def guess_currencies(estimates: Mapping[str, float], given: Mapping[str, float]) -> Iterator[Guess]:
     """Guess `currencies`.
 
     Args:
-        found: Currencies in the lines, with their probable worths.
+        estimates: Currencies in the lines, with their probable worths.
         given: Worths that somebody has named.
     """
-    if not found:
+    if not estimates:
         return
-    estimated = found.keys() - given.keys()
-    is_certain = not estimated or (len(found) == 1 and not given)
+    estimated = estimates.keys() - given.keys()
+    is_certain = not estimated or (len(estimates) == 1 and not given)
     if not estimated:
         evidence = "as you said"
     elif is_certain:
-        in_cents = set(found.values()) == {_CENT}
+        in_cents = set(estimates.values()) == {_CENT}
         evidence = "amounts are in hundredths" if in_cents else "the only currency"
     else:
         evidence = (
             f"{', '.join(sorted(estimated))} ESTIMATED so that median purchases are worth the "
             "same; write the exchange rates"
         )
-    yield Guess("currencies", {**found, **given}, evidence, is_certain)
+    yield Guess("currencies", {**estimates, **given}, evidence, is_certain)

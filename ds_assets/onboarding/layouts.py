@@ -168,7 +168,7 @@ def _pattern(dated: Sequence[_Dated]) -> str:
             day = day.replace(f"%{directive}", f"%-{directive}")
     before = _common([it.before for it in dated], keep_constant=True)
     after = _common([it.after for it in dated], keep_constant=False)
-    return "/".join([*folders, f"{before}{day}{after}"])
+    return _with_single_stars("/".join([*folders, f"{before}{day}{after}"]))
 
 
 def _general(folders: Sequence[tuple[str, ...]]) -> list[str]:
@@ -185,7 +185,7 @@ def _common(texts: Sequence[str], *, keep_constant: bool) -> str:
     if len(distinct) == 1:
         return _escaped(start) if keep_constant else _without_varying(start)
     end = _begin([it[len(start) :][::-1] for it in distinct])[::-1]
-    return re.sub(r"\*+", "*", f"{_without_varying(start)}*{_without_varying(end)}")
+    return f"{_without_varying(start)}*{_without_varying(end)}"
 
 
 def _begin(texts: Sequence[str]) -> str:
@@ -198,12 +198,16 @@ def _without_varying(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"\*+", "*", text.replace("%", "%%"))  # which no pattern has twice
+    return text.replace("%", "%%")
+
+
+def _with_single_stars(pattern: str) -> str:
+    return re.sub(r"\*+", "*", pattern)
 
 
 def common_name(names: Iterable[str]) -> str:
     """A pattern of the names of files: what they begin and end with, and `*` for the rest."""
-    return _common([*names], keep_constant=False)
+    return _with_single_stars(_common([*names], keep_constant=False))
 
 
 def group_by_kind(paths: Iterable[str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import pytest
 from ds_assets.onboarding.currencies import find_currencies, guess_currencies
 
 
-def found(*paid: tuple[str | None, float], is_in_cents: bool = False) -> dict[str, float]:
+def estimate(*paid: tuple[str | None, float], is_in_cents: bool = False) -> dict[str, float]:
     codes = pd.Series([code for code, _ in paid], dtype=object)
     amounts = pd.Series([amount for _, amount in paid], dtype=float)
     return find_currencies(codes, amounts, is_in_cents=is_in_cents)
@@ -16,14 +16,14 @@ def found(*paid: tuple[str | None, float], is_in_cents: bool = False) -> dict[st
 
 def test_the_currency_of_most_purchases_is_worth_1() -> None:
     paid = [("USD", 5.0), ("USD", 5), ("KRW", 7_000), (None, 3)]
-    assert found(*paid) == {"KRW": 0.00071, "USD": 1}
-    assert found(*paid, is_in_cents=True) == {"KRW": 0.0000071, "USD": 0.01}
+    assert estimate(*paid) == {"KRW": 0.00071, "USD": 1}
+    assert estimate(*paid, is_in_cents=True) == {"KRW": 0.0000071, "USD": 0.01}
 
 
 def test_every_currency_has_a_worth() -> None:
     paid = ("USD", 2.0), ("EUR", -2.0), ("JPY", 0), ("BRL", float("nan"))
-    assert found(*paid) == {"BRL": 1, "EUR": 1, "JPY": 1, "USD": 1}
-    assert found((None, 3)) == {}
+    assert estimate(*paid) == {"BRL": 1, "EUR": 1, "JPY": 1, "USD": 1}
+    assert estimate((None, 3)) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Lines of tests and ids of no user are excluded."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -20,9 +22,9 @@ SEGMENT = next(it for it in EXPORTS if it.left_out)
     ],
 )
 def test_lines_of_tests_are_left_out_if_others_remain(
-    field: str, values: tuple[object, object], tests: list[object] | None
+    field: str, values: tuple[Any, Any], tests: list[Any] | None
 ) -> None:
-    table = make_lines(play(**{field: lambda n: values[n % 2]})).table
+    table = make_lines(play(40, **{field: lambda n: values[n % 2]})).table
     rules = find_left_out(table, None)
     assert rules == ([{"field": field, "values": tests}] if tests else [])
     assert is_left_out(table, rules).tolist() == [bool(tests and n % 2) for n in range(len(table))]

@@ -115,8 +115,8 @@ def test_what_is_missing_is_said_in_one_sentence(
 def test_currencies_are_asked_for_if_there_are_several() -> None:
     paid = play(type="purchase", amount=2, currency=lambda n: ("USD", "EUR")[n % 2])
     assert [it.key for it in guess(make_source(paid)).questions()] == ["time_zone", "currencies"]
-    said = guess(make_source(paid), time_zone="Asia/Seoul", currencies={"USD": 1, "EUR": 1.1})
-    assert list(said.questions()) == []
+    answered = guess(make_source(paid), time_zone="Asia/Seoul", currencies={"USD": 1, "EUR": 1.1})
+    assert list(answered.questions()) == []
 
 
 def test_an_amount_with_the_sign_of_a_currency_is_mentioned() -> None:

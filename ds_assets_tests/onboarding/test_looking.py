@@ -33,10 +33,10 @@ def test_other_files_of_a_day_are_told_apart_and_shown(
     logs: str, crashes: str, path: str, tmp_path: Path
 ) -> None:
     put_days(tmp_path, logs, crashes)
-    seen = look(tmp_path)
-    assert seen.source.layout
-    assert seen.source.layout.path == path
-    (other,) = seen.others
+    result = look(tmp_path)
+    assert result.source.layout
+    assert result.source.layout.path == path
+    (other,) = result.others
     assert other.startswith("5 files of another kind are not read, such as ")
     assert other.endswith("with the fields build, stack")
 
@@ -52,9 +52,9 @@ def test_files_of_another_format_are_of_another_kind(tmp_path: Path) -> None:
     put(tmp_path / "dt=2026-02-01" / "a.jsonl", play(99))
     (tmp_path / "dt=2026-02-02").mkdir()
     write_csv(play(), tmp_path / "dt=2026-02-02" / "a.csv")
-    seen = look(tmp_path)
-    assert seen.source.file_format.name == "jsonl"
-    assert len(seen.others) == 1
+    result = look(tmp_path)
+    assert result.source.file_format.name == "jsonl"
+    assert len(result.others) == 1
 
 
 @pytest.mark.parametrize(
