@@ -20,7 +20,7 @@ from ds_assets.errors import InputError
 from ds_assets.game import load_game
 from ds_assets.installation import open_lake, open_log_source
 from ds_assets.onboarding.game_text import write_game_text
-from ds_assets.onboarding.guess import Guess, Question, show_value
+from ds_assets.onboarding.guess import Guess, Question, printable, show_value
 from ds_assets.onboarding.guessing import GuessedGame
 from ds_assets.onboarding.looking import look_at
 from ds_assets.onboarding.sources import Browsable, LakeFiles, SingleFile
@@ -175,18 +175,19 @@ def _print(guesses: list[Guess], target: Path, notes: list[str], out: Console) -
     if out.is_terminal:
         table = Table("key", "value", "why")
         for guess in guesses:
-            table.add_row(*map(Text, (guess.key, str(guess.value), guess.evidence)))
+            cells = (guess.key, str(guess.value), guess.evidence)
+            table.add_row(*(Text(printable(it)) for it in cells))
         out.print(table)
     else:
         for guess in guesses:
             text = f"{guess.key}: {guess.value}  ({guess.evidence})"
-            out.print(text, soft_wrap=True, highlight=False, markup=False)
+            out.print(printable(text), soft_wrap=True, highlight=False, markup=False)
     for note in notes:
         typer.echo(note)
     typer.echo(f"{target} is written; each key has its evidence as a comment.")
     for guess in guesses:
         if not guess.is_certain:
-            typer.echo(f"Please check {guess.key}: {guess.value} ({guess.evidence}).")
+            typer.echo(printable(f"Please check {guess.key}: {guess.value} ({guess.evidence})."))
 
 
 def _print_next_steps(source: str, settings: Settings, *, has_days: bool) -> None:

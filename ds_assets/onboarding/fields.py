@@ -67,7 +67,7 @@ _UNIQUE = 0.98
 _MAX_TYPES = 500
 _FEW_TYPES = 50
 _CODED_AMOUNT = re.compile(r"[^\d\s.,+-]{1,4}\s?[+-]?[\d.,]*\d|[+-]?\d[\d.,]*\s?[^\d\s.,+-]{1,4}")
-"""An amount with a sign or the code of its currency, which is no number."""
+"""An amount with a sign or the code of its currency."""
 _CODE = re.compile(r"[A-Za-z]{3}")
 
 

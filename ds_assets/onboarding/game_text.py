@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ds_assets.onboarding.guess import Guess
+from ds_assets.onboarding.guess import Guess, printable
 
 _WIDTH = 98
 _DEFAULTS = """
@@ -49,7 +49,7 @@ def write_game_text(name: str, guesses: Sequence[Guess], export: str | None) -> 
 def _comment(guess: Guess, indent: str) -> Iterator[str]:
     text = guess.evidence if guess.is_certain else f"PLEASE CHECK: {guess.evidence}"
     start = f"{indent}# "
-    yield from textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=start)
+    yield from textwrap.wrap(printable(text), _WIDTH, initial_indent=start, subsequent_indent=start)
 
 
 def _in_line(value: Any) -> str:

@@ -47,5 +47,10 @@ def show_values(values: Iterable[Any]) -> str:
 
 def show_value(value: Any) -> str:
     """Show a value of a log: short, and without what would control a terminal."""
-    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    text = printable(str(value))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def printable(text: str) -> str:
+    """Return a text with blanks in place of what would control a terminal, or end a line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
