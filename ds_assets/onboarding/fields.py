@@ -50,7 +50,7 @@ _AMOUNT = (
     *("usd", "eventvaluein", "revenue", "itemrevenue", "amountpaid", "paid", "amount", "netamount"),
     *("total", "ordertotal", "price", "pricein", "itemprice", "unitprice", "salesvalue", "sales"),
     *("transactionvalue", "transactionamount", "purchaseamount", "purchasevalue", "purchaseprice"),
-    *("productprice", "iapprice", "spend", "payment", "value", "cost"),
+    *("productprice", "iapprice", "spend", "value", "cost"),
     *("reviap", "reviapday", "rev", "revall", "revallday"),
     *("payamt", "payamount", "paidamount", "montant", "prix", "betrag", "preis", "importe"),
     *("precio", "monto", "valor"),
