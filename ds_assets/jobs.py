@@ -34,7 +34,6 @@ from ds_assets.infra.lake.retention import Retention
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.installation import Installation, make_service, operator_name
-from ds_assets.onboarding.examination import examine
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import blocking
 from ds_assets.serving.sources import INTERACTIVE_TIMEOUT_S
@@ -214,13 +213,15 @@ def examine_logs(installation: Installation) -> dg.JobDefinition:
 
     @dg.op(name="examine_logs_op", description="Counts what logs hold, and tries every place.")
     def run(context: dg.OpExecutionContext, config: DaysToExamine) -> None:
+        from ds_assets.onboarding.examination import examine  # noqa: PLC0415  (loads an engine)
+
         try:
             day = _read_day(config.day) if config.day else None
         except InputError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         examination = examine(installation, day, config.days, dt.datetime.now(dt.UTC))
         for diagnostic in examination.diagnostics:
-            context.log.log(_LEVELS[diagnostic.severity], _sentence(diagnostic))
+            context.log.log(_LEVELS[diagnostic.severity], diagnostic.sentence)
         for logs in examination.days:
             context.log_event(_observe(logs, examination))
         context.add_output_metadata({"findings": _table(examination.diagnostics)})
@@ -230,11 +231,6 @@ def examine_logs(installation: Installation) -> dg.JobDefinition:
         run()
 
     return examine_logs
-
-
-def _sentence(diagnostic: Diagnostic) -> str:
-    days = ", ".join(map(str, diagnostic.days))
-    return f"{days}: {diagnostic.text}" if days else diagnostic.text
 
 
 def _observe(logs: DayLogs, examination: Examination) -> dg.AssetObservation:
@@ -259,7 +255,7 @@ def _table(diagnostics: Sequence[Diagnostic]) -> dg.TableMetadataValue:
     """Findings with what to do about each, the worst ones first."""
     schema = dg.TableSchema(columns=[dg.TableColumn(it) for it in ("severity", "code", "finding")])
     rows = [
-        dg.TableRecord({"severity": it.severity, "code": it.code, "finding": _sentence(it)})
+        dg.TableRecord({"severity": it.severity, "code": it.code, "finding": it.sentence})
         for it in diagnostics
     ]
     return dg.MetadataValue.table(rows, schema=schema)

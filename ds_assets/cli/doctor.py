@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ds_assets.core.log_counts import DayLogs, Moment
-from ds_assets.core.log_diagnostics import Diagnostic, Examination, worst
+from ds_assets.core.log_diagnostics import Examination, worst
 from ds_assets.errors import INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE
 from ds_assets.installation import load_installation
 from ds_assets.onboarding.examination import examine
+from ds_assets.onboarding.guess import printable
 
 app = typer.Typer(add_completion=False)
 _COLUMNS = ("day", "files", "bytes", "lines", "valid", "users", "first", "last", "types")
@@ -71,17 +72,7 @@ def print_examination(examination: Examination, out: Console) -> None:
             out.print(f"{day.day}  {text}", soft_wrap=True, highlight=False, markup=False)
     for diagnostic in examination.diagnostics:
         out.print(diagnostic.severity, style=_COLORS[diagnostic.severity], end=" ")
-        out.print(_describe(diagnostic), soft_wrap=True, highlight=False, markup=False)
-
-
-def _describe(diagnostic: Diagnostic) -> str:
-    days = ", ".join(map(str, diagnostic.days))
-    return _printable(f"{days}: {diagnostic.text}" if days else diagnostic.text)
-
-
-def _printable(text: str) -> str:
-    """A text of logs on one line, which cannot control the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+        out.print(printable(diagnostic.sentence), soft_wrap=True, highlight=False, markup=False)
 
 
 def _cells(day: DayLogs) -> tuple[str, ...]:
@@ -99,7 +90,7 @@ def _cells(day: DayLogs) -> tuple[str, ...]:
         _show(day.last),
         listed + (more if day.type_count > _LISTED_TYPES else ""),
     )
-    return tuple(map(_printable, cells))
+    return tuple(map(printable, cells))
 
 
 def _show(moment: Moment | None) -> str:

@@ -13,6 +13,7 @@ from ds_assets.errors import NEEDS_A_PERSON, InputError
 from ds_assets.game import Game
 from ds_assets.infra.log_import import UNDATED, Import, ReportBytes, list_files, open_importer
 from ds_assets.installation import Installation, load_installation
+from ds_assets.onboarding.guess import printable
 from ds_assets.progress import ReportDays, open_progress
 
 app = typer.Typer(add_completion=False)
@@ -126,5 +127,5 @@ def _find_unmarked(result: Import, game: Game, place: Path, marker: str) -> list
 
 
 def _show(content: str) -> str:
-    text = "".join(letter if letter.isprintable() else " " for letter in content[:_SHOWN_LENGTH])
+    text = printable(content[:_SHOWN_LENGTH])
     return f"{text.strip()}{'…' * (len(content) > _SHOWN_LENGTH)}"

@@ -68,6 +68,12 @@ class Diagnostic(BaseModel):
     days: tuple[dt.date, ...] = ()
     text: str
 
+    @property
+    def sentence(self) -> str:
+        """The text, with its days before it."""
+        days = ", ".join(map(str, self.days))
+        return f"{days}: {self.text}" if days else self.text
+
 
 class Examination(BaseModel):
     """What `ds-assets doctor` has looked at and found.
