@@ -1,5 +1,6 @@
 """The HTTP server, granian: how its worker processes are started, and what they listen on."""
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -32,8 +33,9 @@ _BACKLOG, _MAX_CONNECTIONS = 2_048, 10_000
 own, beyond which they are refused at once; they must not wait here for that refusal."""
 _ANNOUNCE_S = 5
 """Seconds after which the service is said to have no predictions yet."""
-KILL_TIMEOUT_S = 30
-"""Seconds after which a worker that does not stop is killed."""
+KILL_TIMEOUT_S = 15
+"""Seconds after which a worker that does not stop is killed. With the draining before it, it is
+less than what a service manager waits."""
 
 
 def serve(
@@ -75,13 +77,12 @@ def serve(
             websockets=False,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
-            workers_kill_timeout=KILL_TIMEOUT_S,
             backlog=_BACKLOG,
             backpressure=_MAX_CONNECTIONS,
         )
         shared = Shared(Path(folder) if workers > 1 else None, RawValue(c_bool, False))
         stop = server.signal_handler_interrupt
-        server.on_startup(partial(_drain_at_sigterm, shared.is_draining, stop))
+        server.on_startup(partial(_handle_signals, shared.is_draining, stop))
         access = "an API key is needed" if needs_key else "no API key is needed on this machine"
         announce = partial(_announce, address, port, workers, access)
         server.on_startup(threading.Thread(target=announce, daemon=True).start)
@@ -126,17 +127,41 @@ def _use_batch_scheduling() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _drain_at_sigterm(is_draining: Flag, stop: Callable[[], None]) -> None:
+def _handle_signals(is_draining: Flag, stop: Callable[[], None]) -> None:
     """At SIGTERM ask clients to connect elsewhere before their connections are closed.
 
     A client that sends a request at the moment when its connection is closed would lose it.
     """
 
+    def stop_now(*_: object) -> None:
+        kill_workers_after(KILL_TIMEOUT_S)
+        stop()
+
     def drain(*_: object) -> None:
         is_draining.value = True
-        threading.Timer(DRAIN_S, stop).start()
+        threading.Timer(DRAIN_S, stop_now).start()
 
     signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, stop_now)
+
+
+def kill_workers_after(seconds: float) -> None:
+    """Kill the workers that still run after this time, and say so.
+
+    The server's own timeout at times reports a worker as killed that has just ended, because two of
+    its threads wait for each process and only one of them learns that it has ended.
+    """
+
+    def kill() -> None:
+        for worker in multiprocessing.active_children():
+            print(  # noqa: T201  (it is a command's)
+                f"worker {worker.pid} did not stop within {seconds:g} s and was killed", flush=True
+            )
+            worker.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
 
 
 def _check_address(host: str, port: int) -> str:

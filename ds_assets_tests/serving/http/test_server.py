@@ -1,5 +1,6 @@
 """The API as a server: granian and its worker processes."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -19,7 +20,7 @@ from ds_assets.errors import InputError
 from ds_assets.local_servers.process import free_port
 from ds_assets.serving.http.auth import KeyFile
 from ds_assets.serving.http.requests import MAX_BODY_BYTES
-from ds_assets.serving.http.server import serve
+from ds_assets.serving.http.server import kill_workers_after, serve
 from ds_assets.serving.http.workers import Shared
 from ds_assets_tests.serving.http.clients import Service
 from ds_assets_tests.serving.http.fake import SLOW
@@ -198,6 +199,19 @@ def test_no_request_is_lost_of_clients_that_ask_without_a_pause_while_it_ends(
         service.stop()
         assert [sent_away for _, sent_away in (future.result() for future in asking)] == [True] * 10
     assert service.log.read_text().splitlines()[1:] == ["closed"]
+
+
+def test_a_worker_that_does_not_stop_is_killed_and_that_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    worker.start()
+    kill_workers_after(0.1)
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
+    assert capsys.readouterr().out == (
+        f"worker {worker.pid} did not stop within 0.1 s and was killed\n"
+    )
 
 
 @pytest.mark.server
