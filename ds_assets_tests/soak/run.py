@@ -32,8 +32,8 @@ MAX_GROWTH_MB = 32.0
 """Growth of memory from the first round to the end; the first round allocates what each needs. The
 allocator's heaps of several threads alone add up to a dozen MB."""
 MAX_UNCERTAIN = 0.2
-"""Share of the answers in a calm phase. On a busy machine a server at times misses the time that it
-has to answer, and a circuit breaker stays open for two seconds; a fault would concern all answers."""
+"""Share of the answers in a calm phase. On a busy machine a server at times is late, and a circuit
+breaker stays open for two seconds; a fault would concern all answers."""
 _PARTS = {"cache": "Redis", "table": "MySQL", "live": "the lake"}
 
 
