@@ -10,7 +10,7 @@ from ds_assets.core.csv_records import Record, read_records
 from ds_assets.core.decompression import DamagedFileError
 from ds_assets.core.events import NOTHING
 from ds_assets.game import Game
-from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
+from ds_assets.infra.engines.field_values import plain_fields, text_lines
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.text_lines import LINE, RAW_TEXT, streaming
 
@@ -39,10 +39,8 @@ def read_csv(
             yield pa.record_batch([*marks, *rows], schema=schema)
 
     with streaming(connection, files, read, schema) as damaged:
-        insert(f"""
-            SELECT dt, file, line, content, {text_columns(game, plain)},
-                CASE WHEN fault IS NOT NULL THEN fault {broken_json(game, plain)} END AS malformed
-            FROM {RAW_TEXT}""")
+        malformed = ["WHEN fault IS NOT NULL THEN fault"]
+        insert(text_lines(f"SELECT * FROM {RAW_TEXT}", game, plain, malformed))
     return damaged
 
 

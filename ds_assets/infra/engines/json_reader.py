@@ -8,7 +8,7 @@ import pyarrow as pa
 from ds_assets.core.events import NOTHING
 from ds_assets.core.json_elements import json_lines
 from ds_assets.game import Game
-from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
+from ds_assets.infra.engines.field_values import plain_fields, text_lines
 from ds_assets.infra.engines.line_rules import json_path
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawText
 from ds_assets.infra.engines.sql import literal
@@ -31,12 +31,9 @@ def read_json(
         is_lines = game.logs.format == "jsonl"
         return number_lines(content if is_lines else json_lines(content), file.day, number)
 
+    lines = f"SELECT *, try(json_extract_string(content, [{paths}])) AS fields FROM {RAW_TEXT}"
+    not_json = f"CASE WHEN {IS_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END"
+    malformed = [f"WHEN fields IS NULL THEN {not_json}"]
     with streaming(connection, files, read, pa.schema(LINE)) as damaged:
-        insert(f"""
-            SELECT dt, file, line, content, {text_columns(game, plain)},
-                CASE WHEN fields IS NULL THEN
-                CASE WHEN {IS_BLANK} THEN '{NOTHING}' ELSE 'not JSON' END
-                {broken_json(game, plain)} END AS malformed
-            FROM (SELECT *, try(json_extract_string(content, [{paths}])) AS fields
-                  FROM {RAW_TEXT})""")
+        insert(text_lines(lines, game, plain, malformed))
     return damaged

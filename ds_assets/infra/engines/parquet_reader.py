@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from ds_assets.core.decompression import DamagedFileError
 from ds_assets.game import Game
-from ds_assets.infra.engines.field_values import broken_json, plain_fields, text_columns
+from ds_assets.infra.engines.field_values import plain_fields, text_lines
 from ds_assets.infra.engines.raw_files import Damage, Insert, RawFile, RawText
 from ds_assets.infra.engines.sql import literal
 
@@ -64,14 +64,12 @@ def _parquet_lines(
     def plain(names: tuple[str, ...]) -> str:
         return f"field_{position[names]}"
 
-    cases = broken_json(game, plain)
-    return f"""
-        SELECT dt, file, line, content, {text_columns(game, plain)},
-            CAST({f"CASE {cases} END" if cases else "NULL"} AS VARCHAR) AS malformed
-        FROM (SELECT DATE '{file.day}' AS dt, CAST({number} AS BIGINT) AS file,
-                  file_row_number + 1 AS line,
-                  CAST(json_object({", ".join(members)}) AS VARCHAR) AS content{fields}
-              FROM {source})"""
+    lines = f"""
+        SELECT DATE '{file.day}' AS dt, CAST({number} AS BIGINT) AS file,
+            file_row_number + 1 AS line,
+            CAST(json_object({", ".join(members)}) AS VARCHAR) AS content{fields}
+        FROM {source}"""
+    return text_lines(lines, game, plain, [])
 
 
 def _find_instants(connection: duckdb.DuckDBPyConnection, path: str) -> Container[str]:

@@ -61,6 +61,37 @@ def test_a_key_may_be_that_of_an_object(file_format: str, tmp_path: Path) -> Non
     assert values_of(lines, game, tmp_path, "attribute_country") == ["KR", None]
 
 
+@pytest.mark.parametrize("file_format", NESTED)
+def test_a_number_is_the_position_in_a_list_unless_it_is_a_key(
+    file_format: str, tmp_path: Path
+) -> None:
+    paths = {"of_first": "items[0].level", "of_third": "items[2].level", "of_key": "params[1]"}
+    game = make_game(file_format, properties=paths)
+    params = [{"key": "0", "value": 5}, {"key": "1", "value": 6}]
+    line = {"items": [{"level": 7}, {"level": 8}], "params": params}
+    levels = [values_of([line], game, tmp_path, f"property_{name}") for name in paths]
+    assert levels == [[7], [None], [6]]
+
+
+@pytest.mark.parametrize("file_format", NESTED)
+def test_keys_of_one_list_of_a_list_in_a_list_and_of_alternatives_are_independent(
+    file_format: str, tmp_path: Path
+) -> None:
+    paths = {
+        "a": "params[a]",
+        "b": "params[b]",
+        "inner": "nested[c][a]",
+        "either": ["others[a]", "params[b]"],
+    }
+    game = make_game(file_format, properties=paths)
+    line = {
+        "params": [{"key": "a", "value": 1}, {"key": "b", "value": 2}],
+        "nested": [{"key": "c", "value": [{"key": "a", "value": 3}]}],
+    }
+    values = [values_of([line], game, tmp_path, f"property_{name}") for name in paths]
+    assert values == [[1], [2], [3], [2]]
+
+
 def test_a_key_may_be_that_of_a_map_of_parquet(tmp_path: Path) -> None:
     kind = pa.map_(pa.string(), pa.string())
     columns = {name: pa.array([text]) for name, text in LEAST.items()}
