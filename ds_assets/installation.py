@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ds_assets.game import Game, load_game
-from ds_assets.settings import Settings, load_settings
+from ds_assets.settings import Settings, load_settings, read_source_urls
 
 if TYPE_CHECKING:
     from ds_assets.infra.cache.prediction_cache import PredictionCache
@@ -63,7 +63,11 @@ class Installation:
         )
 
     def log_source(self) -> "LogSource":
-        """The logs as the game writes them."""
+        """The logs as the game writes them.
+
+        Raises:
+            InputError: there are several sources, and `logs.path` leaves out one of them.
+        """
         settings = self.settings
         return open_log_source(settings.source_url, settings.source, self.game.log_path)
 
@@ -158,14 +162,21 @@ def load_key_file() -> "KeyFile":
 
 
 def open_log_source(url: str, folder: Path, pattern: "PathPattern") -> "LogSource":
-    """The log source at `s3://BUCKET/PREFIX`, or in a folder if the URL is empty."""
-    if not url:
+    """The log source at an address, or several, of the setting `source_url`; else in a folder."""
+    addresses = read_source_urls(url)
+    if not addresses:
         from ds_assets.infra.log_source.folder import FolderLogSource
 
         return FolderLogSource(folder, pattern)
     from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 
-    return S3LogSource(s3_client(), url, pattern)
+    client = s3_client()
+    sources = {name: S3LogSource(client, it, pattern) for name, it in addresses.items()}
+    if "" in sources:
+        return sources[""]
+    from ds_assets.infra.log_source.combined import CombinedLogSource
+
+    return CombinedLogSource(sources, pattern)
 
 
 def open_lake(url: str, folder: Path, cache: Path) -> "Lake":

@@ -32,6 +32,8 @@ DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
 _HOME = "ds_assets_home"
+_SOURCE = re.compile("s3://[^/]")
+_NAMED = re.compile(r"(?:^|\s)([A-Za-z0-9._-]+)=(\S+)")
 
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
@@ -53,7 +55,8 @@ class Settings(BaseSettings):
     source: AbsolutePath
     """Folder of the logs that the game writes. Default: source in the home."""
     source_url: str = ""
-    """Address of the logs in S3, `s3://BUCKET/PREFIX`, instead of the folder."""
+    """Address of the logs in S3, `s3://BUCKET/PREFIX`, instead of the folder. Several of them have
+    names, and blanks between them: `sessions=s3://BUCKET/PREFIX purchases=s3://BUCKET/PREFIX`."""
     lake: AbsolutePath
     """Folder of the lake. Default: lake in the home."""
     lake_url: str = ""
@@ -119,8 +122,7 @@ class Settings(BaseSettings):
     @field_validator("source_url")
     @classmethod
     def _is_a_source(cls, url: str) -> str:
-        if url and not (url.startswith("s3://") and url.removeprefix("s3://").partition("/")[0]):
-            raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX")
+        read_source_urls(url)
         return url
 
     @field_validator("lake_url")
@@ -228,6 +230,24 @@ class Settings(BaseSettings):
     def has_default_home(self) -> bool:
         """Whether the home is the one that is used without DS_ASSETS_HOME."""
         return self.home == Path(_HOME).absolute()
+
+
+def read_source_urls(text: str) -> dict[str, str]:
+    """Return the addresses of log sources in S3 by name; that of a single one has none.
+
+    Raises:
+        ValueError: it is no address; the message is for the author of the setting.
+    """
+    if not text:
+        return {}
+    named = {"": text} if text.startswith("s3://") else dict(_NAMED.findall(text))
+    is_whole = "" in named or len(named) == len(text.split())
+    if is_whole and all(_SOURCE.match(address) for address in named.values()):
+        return named
+    raise ValueError(
+        "must be s3://BUCKET or s3://BUCKET/PREFIX, or several with names of their own, "
+        "such as sessions=s3://BUCKET/PREFIX purchases=s3://BUCKET/PREFIX"
+    )
 
 
 def _path(value: object, default: Path) -> Path:

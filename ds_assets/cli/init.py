@@ -29,7 +29,7 @@ from ds_assets.settings import DEMO_GAME, Settings, load_settings
 
 app = typer.Typer(add_completion=False)
 _MAX_QUESTIONS = 3
-_NO_PATTERN = PathPattern("dt=%Y-%m-%d")
+_NO_PATTERN = PathPattern("*/dt=%Y-%m-%d")
 """Listing folder by folder compares no name with the pattern."""
 
 
@@ -86,7 +86,7 @@ def _target(settings: Settings) -> Path:
 
 
 def _open(source: str, settings: Settings) -> Browsable:
-    if source.startswith("s3://"):
+    if "s3://" in source:
         url = load_settings({"source_url": source}).source_url
         return open_log_source(url, settings.source, _NO_PATTERN)
     if source.startswith(("http://", "https://")):
@@ -197,7 +197,7 @@ def _print_next_steps(source: str, settings: Settings, *, has_days: bool) -> Non
 
 
 def _settings_of(source: str, settings: Settings, *, has_days: bool) -> list[str]:
-    if source.startswith("s3://"):
+    if "s3://" in source:
         name, value, present = "SOURCE_URL", source, settings.source_url
     elif source.startswith(("http://", "https://")):
         name, value, present = "LAKE_URL", source, settings.lake_url

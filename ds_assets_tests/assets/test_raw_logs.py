@@ -184,3 +184,22 @@ def test_logs_in_s3_are_copied_like_those_of_a_folder(
         by_url.run(day(1), assets=ONLY)
     assert by_url.lake.read(f"raw/dt={day(0)}/events.jsonl") == log.read_bytes()
     assert by_url.lake.days("user_activity") == [day(0)]
+
+
+@pytest.mark.slow
+def test_logs_in_several_places_of_s3_are_copied_into_folders_with_their_names(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Any
+) -> None:
+    log = installation.source(day(0)) / "events.jsonl"
+    names = ("play", "pay")
+    for name in names:
+        s3.upload_file(str(log), BUCKET, f"{name}_here/dt={day(0)}/events.jsonl")
+    urls = " ".join(f"{name}=s3://{BUCKET}/{name}_here" for name in names)
+    monkeypatch.setenv("DS_ASSETS_SOURCE_URL", urls)
+    several = make_installation(tmp_path / "several", logs={"path": "*/dt=%Y-%m-%d"})
+    several.run(day(0), assets=ONLY)
+    for name in names:
+        copy = f"raw/dt={day(0)}/{name}/dt={day(0)}/events.jsonl"
+        assert several.lake.read(copy) == log.read_bytes()
+    with pytest.raises(InputError, match=r"no log files in \(play=s3://.*, pay=s3://.*\)/\*/dt="):
+        several.run(day(1), assets=ONLY)
