@@ -12,7 +12,7 @@ import io
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ COUNTRIES = ("KR", "US", "JP", "DE")
 PRICES = (0.99, 4.99, 9.99)
 Line = dict[str, Any]
 Kind = Literal["start", "level", "buy"]
+KINDS: tuple[Kind, ...] = ("start", "level", "buy")
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,12 @@ class Export:
     has_days: bool = field(default=True)
 
 
-def write_export(export: Export, users: int, days: int, folder: Path) -> None:
-    """Write an export of a game into a folder."""
+def write_export(
+    export: Export, users: int, days: int, folder: Path, kinds: Collection[Kind] = KINDS
+) -> None:
+    """Write an export of a game, or of some kinds of its events, into a folder."""
     by_path: dict[str, list[Line]] = defaultdict(list)
-    for event in play(users, days):
+    for event in (it for it in play(users, days) if it.kind in kinds):
         by_path[export.path(event)].append(export.line(event))
     for name, lines in by_path.items():
         path = folder / name

@@ -96,9 +96,14 @@ def _list_path(path: Path) -> Iterator[tuple[str, Path]]:
         raise InputError(f"{path.name} is not the name of a log file; rename it")
 
 
-def _day_file_name(name: str, game: Game) -> str:
-    """Return the name of the files of days of a file: text is compressed with gzip."""
-    return name if game.logs.format == "parquet" else f"{_without_compression(name)}.gz"
+def day_file_name(name: str, file_format: str) -> str:
+    """Return the name of the files of days of a file: text is compressed with gzip.
+
+    Args:
+        name: Name of the file.
+        file_format: Its format, as `logs.format`.
+    """
+    return name if file_format == "parquet" else f"{_without_compression(name)}.gz"
 
 
 def _without_compression(name: str) -> str:
@@ -202,10 +207,10 @@ class Importer:
         """Return the name of a file's files of days, and the game as files of their kind are."""
         kinds, pattern = self._game.logs.kinds, self._game.log_path
         if not kinds:
-            return _day_file_name(name, self._game), self._game
+            return day_file_name(name, self._game.logs.format), self._game
         folder = pattern.fill(self._today).removeprefix(f"{pattern.top}/")
         for kind, game in ((kind, self._game.of_kind(kind)) for kind in kinds):
-            own = _day_file_name(name, game)
+            own = day_file_name(name, game.logs.format)
             in_lake = own if pattern.is_fixed else f"{folder}/{own}"
             if self._game.logs.find_kinds(in_lake) == [kind]:
                 return own, game

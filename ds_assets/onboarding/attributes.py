@@ -48,7 +48,8 @@ def _find_texts(lines: Lines, free: list[str]) -> Iterator[Guess]:
     for attribute, names in _TEXTS.items():
         fitting = [it for it in _named(names, free) if _is_text(it, lines)]
         if fitting:
-            yield _guess(f"attributes.{attribute}", {"field": fitting[0]}, fitting[0], lines)
+            paths = _of_each_kind(fitting, lines)
+            yield _guess(f"attributes.{attribute}", {"field": _one_or_all(paths)}, paths, lines)
 
 
 def _named(names: Iterable[str], paths: list[str]) -> Iterator[str]:
@@ -67,10 +68,11 @@ def _is_text(path: str, lines: Lines) -> bool:
 
 
 def _find_level(lines: Lines, free: list[str]) -> Iterator[Guess]:
-    for path in _named(_LEVEL, free):
-        if _is_number(path, lines):
-            yield _guess("attributes.level", {"field": path, "type": "number"}, path, lines)
-            return
+    fitting = [path for path in _named(_LEVEL, free) if _is_number(path, lines)]
+    if fitting:
+        paths = _of_each_kind(fitting, lines)
+        value = {"field": _one_or_all(paths), "type": "number"}
+        yield _guess("attributes.level", value, paths, lines)
 
 
 def _find_summed(lines: Lines, free: list[str]) -> Iterator[Guess]:
@@ -80,7 +82,7 @@ def _find_summed(lines: Lines, free: list[str]) -> Iterator[Guess]:
         name = re.sub("[^a-z0-9]+", "_", re.split(r"[.\[]", path)[-1].lower()).strip("_")
         if IDENTIFIER.fullmatch(name) and name not in names:
             names.add(name)
-            yield _guess(f"properties.{name}", path, path, lines)
+            yield _guess(f"properties.{name}", path, [path], lines)
 
 
 def _is_summed(name: str) -> bool:
@@ -94,6 +96,23 @@ def _is_number(path: str, lines: Lines) -> bool:
     return not is_bool and len(values) > 0 and len(numbers) == len(values)
 
 
-def _guess(key: str, value: Any, path: str, lines: Lines) -> Guess:
-    values = lines.table[path].dropna().drop_duplicates().head(3)
-    return Guess(key, value, f"in {lines.coverage(path):.1%} of lines: {show_values(values)}")
+def _of_each_kind(fitting: list[str], lines: Lines) -> list[str]:
+    """The first of some paths, and others in files of kinds that have none of those before."""
+    chosen = fitting[:1]
+    for table in lines.tables():
+        if not any(path in table for path in chosen):
+            chosen += [path for path in fitting if path in table][:1]
+    return chosen
+
+
+def _one_or_all(paths: list[str]) -> str | list[str]:
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _guess(key: str, value: Any, paths: list[str], lines: Lines) -> Guess:
+    shown = (
+        f"in {lines.coverage(path):.1%} of lines: "
+        f"{show_values(lines.table[path].dropna().drop_duplicates().head(3))}"
+        for path in paths
+    )
+    return Guess(key, value, "; ".join(shown))

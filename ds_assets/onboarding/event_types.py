@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ds_assets.game import IDENTIFIER
-from ds_assets.onboarding.guess import Guess, show_value, show_values
+from ds_assets.onboarding.guess import Guess, plain_name, show_value, show_values
 
 _PURCHASE = re.compile(
     r"purchas|\biap\b|in_?app|order|transaction|payment|\bpaid\b|\bpay\b|revenue|\bbuy|bought"
@@ -20,7 +20,7 @@ _NO_PURCHASE = re.compile(
 _REFUND = re.compile(r"refund|charge ?back|\brevoked?\b|\bvoid(ed)?\b")
 _SESSIONS = (
     re.compile(r"session_?(start|begin|open)|(start|begin|new)_?session"),
-    re.compile(r"^sessions?$|app_?(start|open|launch)|game_?(start|launch)(ed)?$"),
+    re.compile(r"^(.*_)?sessions?$|app_?(start|open|launch)|game_?(start|launch)(ed)?$"),
     re.compile(
         r"log_?in|logged_?in|sign_?in|connexion|launch|^visit|^open$|application_opened|^user$"
     ),
@@ -34,7 +34,6 @@ _PASSIVE = re.compile(
 _MIN_SHARE = 0.002
 _MAX_COUNTED = 8
 _COUNTED = "the most frequent other types: each becomes features of its own"
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def guess_events(types: "pd.Series[Any]", amounts: "pd.Series[float]") -> list[Guess]:
@@ -47,7 +46,7 @@ def guess_events(types: "pd.Series[Any]", amounts: "pd.Series[float]") -> list[G
     lines = {str(kind): int(count) for kind, count in types.value_counts().items()}
     refunds = [it for it in lines if _REFUND.search(_words(it))] if amounts.notna().any() else []
     purchases = [it for it in _find_purchases(types, amounts, lines) if it not in refunds]
-    passive = [it for it in lines if _PASSIVE.search(_plain(it))]
+    passive = [it for it in lines if _PASSIVE.search(plain_name(it))]
     sessions = _find_sessions(lines)
     counted = _choose_counted(lines, {*purchases, *refunds, *sessions, *passive})
     active = [kind for kind in lines if kind not in {*passive, *refunds}]
@@ -60,11 +59,6 @@ def guess_events(types: "pd.Series[Any]", amounts: "pd.Series[float]") -> list[G
         Guess("events.activity", active if passive else [], without, is_certain=False),
     ]
     return [guess for guess in guesses if guess.value]
-
-
-def _plain(kind: str) -> str:
-    """A type in lower case, with underscores between its words."""
-    return re.sub(r"[^a-z0-9]+", "_", _WORDS.sub("_", kind).lower())
 
 
 def _find_purchases(
@@ -87,12 +81,14 @@ def _is_purchase(kind: str) -> bool:
 
 def _words(kind: str) -> str:
     """A type in lower case, with blanks between its words, so that their ends can be found."""
-    return _plain(kind).replace("_", " ").replace("add to", "add_to").replace("in app", "in_app")
+    return (
+        plain_name(kind).replace("_", " ").replace("add to", "add_to").replace("in app", "in_app")
+    )
 
 
 def _find_sessions(lines: Mapping[str, int]) -> list[str]:
     for pattern in _SESSIONS:
-        if matching := [it for it in lines if pattern.search(_plain(it))]:
+        if matching := [it for it in lines if pattern.search(plain_name(it))]:
             return matching
     return []
 
@@ -108,7 +104,7 @@ def _choose_counted(lines: Mapping[str, int], others: set[str]) -> Any:
 def _name_each(types: Sequence[str]) -> Iterator[tuple[str, str]]:
     taken: set[str] = set()
     for kind in types:
-        name = kind if IDENTIFIER.fullmatch(kind) else _plain(kind).strip("_")[:40]
+        name = kind if IDENTIFIER.fullmatch(kind) else plain_name(kind).strip("_")[:40]
         if not IDENTIFIER.fullmatch(name):
             name = f"type_{name}"[:40].rstrip("_")
         if IDENTIFIER.fullmatch(name) and name not in taken:

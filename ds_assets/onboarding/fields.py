@@ -86,7 +86,9 @@ class Lines:
     form: Csv
 
     def numbers(self, path: str) -> "pd.Series[float]":
-        """Return the numbers of a column; NaN where a value is no number."""
+        """Return the numbers of a column; NaN where a value is no number, or without the column."""
+        if path not in self.table:
+            return pd.Series(float("nan"), index=self.table.index)
         texts = self.table[path].astype("string")
         if self.form.thousands:
             texts = texts.str.replace(self.form.thousands, "", regex=False)
@@ -94,9 +96,32 @@ class Lines:
             texts = texts.str.replace(self.form.decimal, ".", regex=False)
         return pd.to_numeric(texts, errors="coerce").astype(float)
 
+    def tables(self) -> list[pd.DataFrame]:
+        """Return the lines of each kind of files."""
+        return [self.table]
+
     def coverage(self, path: str) -> float:
         """Return the share of lines with a value in a column."""
         return float(self.table[path].notna().mean()) if len(self.table) else 0.0
+
+
+@dataclass(frozen=True)
+class JoinedLines(Lines):
+    """Lines of files of several kinds.
+
+    Attributes:
+        parts: The lines of each kind, with their own form.
+    """
+
+    parts: tuple[Lines, ...]
+
+    def numbers(self, path: str) -> "pd.Series[float]":
+        """See `Lines`."""
+        return pd.concat([part.numbers(path) for part in self.parts], ignore_index=True)
+
+    def tables(self) -> list[pd.DataFrame]:
+        """See `Lines`."""
+        return [part.table for part in self.parts]
 
 
 def last_name(path: str) -> str:
@@ -181,6 +206,11 @@ def _is_user(path: str, lines: Lines) -> bool:
     if values.empty or not all(type(it) in {str, int, float} for it in values.head(100)):
         return False
     return len(values) == 1 or bool((values != values.iloc[0]).any())
+
+
+def is_named_user(value: Any) -> bool:
+    """Whether a field has the user by its name, and not only by its values."""
+    return any(last_name(path) in {*_USER, *_ANONYMOUS} for path in paths_in(value))
 
 
 def _find_repeated(lines: Lines) -> str | None:
@@ -287,8 +317,19 @@ def _find_event_id(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
 
 
 def _taken(guesses: Mapping[str, Guess]) -> set[str]:
-    values = [guess.value for guess in guesses.values()]
-    return {path for it in values for path in ([it] if isinstance(it, str) else it)}
+    return {path for guess in guesses.values() for path in paths_in(guess.value)}
+
+
+def paths_in(value: Any) -> list[str]:
+    """The paths in a guessed field."""
+    match value:
+        case str():
+            return [value]
+        case {"constant": _} | None:
+            return []
+        case {"joined": paths} | {"product": paths}:
+            return [*paths]
+    return [*value]
 
 
 def _find_amount(lines: Lines, guesses: Mapping[str, Guess]) -> Any:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import yaml
@@ -32,18 +33,24 @@ def write_game_text(name: str, guesses: Sequence[Guess], export: str | None) -> 
     source = f"recognized as an export of {export}" if export else "by names and values of fields"
     head = f"# What was read from logs, {source}. Look through it, and correct what is wrong."
     lines = [head, "", f"name: {_in_line(name)}"]
-    section = ""
+    section: tuple[str, ...] = ()
     for guess in guesses:
-        above, _, key = guess.key.partition(".")
-        indent = "  " if key else ""
-        if key and above != section:
-            lines += ["", f"{above}:"]
-        elif not key:
-            lines.append("")
-        section = above
+        *above, key = guess.key.split(".")
+        lines += _begin(tuple(above), section)
+        section = tuple(above)
+        indent = "  " * len(above)
         lines += _comment(guess, indent)
-        lines.append(f"{indent}{key or above}: {_in_line(guess.value)}")
+        lines.append(f"{indent}{key}: {_in_line(guess.value)}")
     return "\n".join([*lines, _DEFAULTS])
+
+
+def _begin(above: tuple[str, ...], before: tuple[str, ...]) -> Iterator[str]:
+    """Yield the keys above a key that are not those above the one before it."""
+    if above[:1] != before[:1] or not above:
+        yield ""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(above, before, strict=False))
+    for depth in range(len([*same]), len(above)):
+        yield f"{'  ' * depth}{above[depth]}:"
 
 
 def _comment(guess: Guess, indent: str) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """What is guessed: a value of the game file, and why."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 _SHOWN = 40
 """Characters of a value that is shown."""
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,8 @@ def show_value(value: Any) -> str:
 def printable(text: str) -> str:
     """Return a text with blanks in place of what would control a terminal, or end a line."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def plain_name(text: str) -> str:
+    """Return a text in lower case, with underscores between its words."""
+    return re.sub(r"[^a-z0-9]+", "_", _WORDS.sub("_", text).lower())

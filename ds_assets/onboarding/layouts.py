@@ -28,7 +28,7 @@ _WRITINGS: Mapping[str, re.Pattern[str]] = {
     "day_first": re.compile(
         rf"(?<!\d){_ONE_OR_TWO.format('d')}(?P<a>[-_.]){_ONE_OR_TWO.format('m')}(?P=a){_YEAR}(?!\d)"
     ),
-    "epoch": re.compile(r"(?<!\d)(?P<s>1\d{9})(?!\d)"),
+    "epoch": re.compile(r"(?<!\d)(?P<s>1\d{9})(?:\d{3})?(?!\d)"),
 }
 """How days are written in paths; of those that fit equally well, the first counts."""
 _PLACES = (0, -1)
@@ -44,7 +44,7 @@ class Layout:
     Attributes:
         path: The pattern, as `logs.path`.
         days: The days in the names of files and folders, ascending.
-        day_of: The day of each file.
+        day_of: The day of each file, and of each folder of a day.
     """
 
     path: str
@@ -82,13 +82,9 @@ def guess_layout(files: Collection[str], folders: Collection[str] = ()) -> Layou
         return None
     depth, _ = Counter(len(it.folders) for it in dated.values()).most_common(1)[0]
     alike = {path: it for path, it in dated.items() if len(it.folders) == depth}
-    others = _read_all(folders, read).values()
-    days = {it.date for it in (*alike.values(), *others) if len(it.folders) == depth}
-    return Layout(
-        _pattern([*alike.values()]),
-        tuple(sorted(days)),
-        {path: it.date for path, it in alike.items()},
-    )
+    others = {path: it for path, it in _read_all(folders, read).items() if len(it.folders) == depth}
+    day_of = {path: it.date for path, it in (others | alike).items()}
+    return Layout(_pattern([*alike.values()]), tuple(sorted(set(day_of.values()))), day_of)
 
 
 def _find_writing(files: Collection[str], place: int) -> tuple[_Read, dict[str, _Dated]]:

@@ -1,59 +1,19 @@
 """Looking at a log source: which files in it are the logs, and a sample of their lines."""
 
-import datetime as dt
-import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from dataclasses import dataclass
 
 from ds_assets.closed_days import WEEKDAYS
 from ds_assets.core.log_names import is_log
 from ds_assets.errors import InputError
-from ds_assets.infra.engines.raw_files import RawFile
-from ds_assets.onboarding.columns import tabulate
-from ds_assets.onboarding.fields import Lines
+from ds_assets.onboarding.choosing import choose_kinds
+from ds_assets.onboarding.grouping import Log, group_files
 from ds_assets.onboarding.guess import show_value, show_values
 from ds_assets.onboarding.guessing import Source
-from ds_assets.onboarding.layouts import Layout, common_name, group_by_kind, guess_layout
-from ds_assets.onboarding.samples import FileFormat, find_format, read_lines
-from ds_assets.onboarding.sources import (
-    Browsable,
-    Listing,
-    choose_files,
-    copy_file,
-    list_source,
-)
-from ds_assets.path_patterns import PathPattern
+from ds_assets.onboarding.layouts import Layout
+from ds_assets.onboarding.sources import Browsable, Listing, list_source
 
-_ALIKE = 0.5
-"""Share of columns that files of one kind of log have in common."""
 _WEEKS = 8
-_MAX_KINDS = 40
-"""Kinds of names that are looked into."""
-
-_DatedLine = tuple[dt.date | None, Mapping[str, Any]]
-"""The day of its file, and a line."""
-
-
-@dataclass
-class _Log:
-    """Files that are alike.
-
-    Attributes:
-        file_format: Their format.
-        files: Their paths.
-        lines: Lines of some of them, each with its day.
-        columns: Names of the columns of these lines.
-    """
-
-    file_format: FileFormat
-    files: list[str] = field(default_factory=list)
-    lines: list[_DatedLine] = field(default_factory=list)
-    columns: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -85,7 +45,7 @@ def look_at(source: Browsable, place: str, name: str) -> Look:
     if not listing.logs:
         ignored = f"; it has {len(listing.files):,} other files" if listing.files else ""
         raise InputError(f"{place} has no log files{ignored}")
-    logs = _group_files(listing, source)
+    logs = group_files(listing, source)
     if not logs:
         raise InputError(
             f"no file in {place} has lines of JSON, CSV or Parquet that can be read; the last one "
@@ -93,90 +53,17 @@ def look_at(source: Browsable, place: str, name: str) -> Look:
         )
     size = {path: item.size for path, item in listing.files.items()}
     logs.sort(key=lambda log: -sum(size[path] for path in log.files))
-    main, *others = logs
-    layout = guess_layout(main.files, listing.folders)
-    if layout:
-        layout = _narrow(layout, main, others)
-    table = tabulate(line for _, line in main.lines)
-    days = pd.Series([day for day, _ in main.lines], dtype=object, index=table.index)
+    choice = choose_kinds(logs, listing)
+    layout = choice.layout
     return Look(
         Source(
             name=name,
             layout=layout,
-            file_format=main.file_format,
-            lines=Lines(table, days, main.file_format.form),
+            kinds=choice.describe(),
             marker=_find_marker(listing, layout),
             closed_days=_find_closed_days(layout),
         ),
-        tuple(_describe(it, layout) for it in others),
-    )
-
-
-def _group_files(listing: Listing, source: Browsable) -> list[_Log]:
-    """Group the files by format and columns."""
-    layout = guess_layout(listing.logs, listing.folders)
-    kinds = group_by_kind(listing.logs).values()
-    logs: list[_Log] = []
-    for paths in sorted(kinds, key=lambda it: -len(it))[:_MAX_KINDS]:
-        with tempfile.TemporaryDirectory(prefix="ds_assets_") as folder:
-            chosen = choose_files(paths, layout)
-            files = {path: copy_file(path, listing, source, Path(folder)) for path in chosen}
-            read = _read([*filter(None, files.values())], layout)
-        if read and (log := _place(*read, logs)):
-            log.lines += read[1]
-            log.files += paths
-    if len(logs) == 1:
-        logs[0].files = listing.logs
-    return logs
-
-
-def _read(
-    files: Sequence[RawFile], layout: Layout | None
-) -> tuple[FileFormat, list[_DatedLine]] | None:
-    """Read files of one kind in the format of the largest; None if it has none."""
-    largest = max(files, key=lambda file: file.path.stat().st_size, default=None)
-    file_format = largest and find_format(largest)
-    if not file_format:
-        return None
-    days = layout.day_of if layout else {}
-    return file_format, [
-        (days.get(file.name), line) for file in files for line in read_lines(file, file_format)
-    ]
-
-
-def _place(file_format: FileFormat, lines: Sequence[_DatedLine], logs: list[_Log]) -> _Log | None:
-    """The log that lines belong to: that with the same format and mostly the same columns."""
-    columns = {name for _, line in lines for name in line}
-    if not columns:
-        return None
-    for log in logs:
-        common = len(columns & log.columns)
-        is_like = common >= _ALIKE * min(len(columns), len(log.columns))
-        if log.file_format.name == file_format.name and is_like:
-            log.columns |= columns
-            return log
-    logs.append(_Log(file_format, columns=columns))
-    return logs[-1]
-
-
-def _narrow(layout: Layout, main: _Log, others: Sequence[_Log]) -> Layout:
-    """Add names of folders and files to the path until it fits no files of other logs."""
-    main_names = [path.split("/") for path in main.files]
-    strangers = [path for log in others for path in log.files]
-    for depth in range(layout.path.count("/") + 1, min(map(len, main_names))):
-        strangers = [path for path in strangers if _fits(path, layout)]
-        if not strangers:
-            break
-        name = common_name(names[depth] for names in main_names)
-        layout = replace(layout, path=f"{layout.path}/{name}")
-    return layout
-
-
-def _fits(path: str, layout: Layout) -> bool:
-    """Whether the files of a day are those at a path, or have it among them."""
-    parts, names = PathPattern(layout.path).parts, path.split("/")
-    return len(names) >= len(parts) and all(
-        part.read(name) is not None for part, name in zip(parts, names, strict=False)
+        tuple(_describe(log, why) for log, why in choice.left),
     )
 
 
@@ -206,10 +93,9 @@ def _find_closed_days(layout: Layout | None) -> tuple[str, ...]:
     return tuple(never) if len(often) + len(never) == len(WEEKDAYS) else ()
 
 
-def _describe(log: _Log, layout: Layout | None) -> str:
-    is_read = layout is None or any(_fits(path, layout) for path in log.files)
+def _describe(log: Log, why: str) -> str:
+    fields = show_values(sorted(log.columns())[:8])
     return (
-        f"{len(log.files):,} files of another kind are {'read, too' if is_read else 'not read'}, "
-        f"such as {show_value(log.files[0])}, with the fields "
-        f"{show_values(sorted(log.columns)[:8])}"
+        f"{len(log.files):,} files of another kind are {why}, such as "
+        f"{show_value(log.files[0])}, with the fields {fields}"
     )

@@ -1,5 +1,6 @@
 """`ds-assets init`: a valid game file from logs, or one sentence."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ds_assets_tests.conftest import BUCKET
 from ds_assets_tests.exports import EXPORTS, write_export
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
 from ds_assets_tests.onboarding.games import play, put
+from ds_assets_tests.onboarding.tables import SEVERAL, write_tables
 
 __all__ = ["shell"]
 
@@ -52,6 +54,25 @@ def test_a_game_file_is_written_that_check_and_doctor_accept(
     shell.env("DS_ASSETS_SOURCE", str(tmp_path / "logs"))
     assert shell("check")[0] == 0
     assert shell("doctor")[0] < 2
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_kinds_of_files_are_written_that_check_accepts_and_doctor_reads(
+    shell: Shell, home: Path, tmp_path: Path, name: str
+) -> None:
+    logs = tmp_path / "logs"
+    write_tables(SEVERAL[name], 200, 20, logs)
+    code, out, err = shell("init", str(logs))
+    assert (code, err) == (0, "")
+    if "import-logs" in out:
+        assert shell("import-logs", str(logs))[0] == 0
+    else:
+        shell.env("DS_ASSETS_SOURCE", str(logs))
+    assert shell("check")[0] == 0
+    _, out, _ = shell("doctor", "--json")
+    days = json.loads(out)["days"]
+    assert all(day["lines"] == day["valid"] > 0 and not day["damaged"] for day in days)
+    assert set(game_of(home)["events"]["purchases"]) <= {it for day in days for it in day["types"]}
 
 
 def test_the_game_has_the_name_of_the_folder_and_paths_with_blanks_are_quoted(

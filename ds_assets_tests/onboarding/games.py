@@ -15,6 +15,7 @@ from ds_assets.onboarding.columns import tabulate
 from ds_assets.onboarding.fields import Lines
 from ds_assets.onboarding.game_text import write_game_text
 from ds_assets.onboarding.guessing import GuessedGame, Source
+from ds_assets.onboarding.kinds import Kind
 from ds_assets.onboarding.looking import Look, look_at
 from ds_assets.onboarding.samples import FileFormat
 from ds_assets.path_patterns import PathPattern
@@ -64,7 +65,7 @@ def make_lines(lines: Sequence[Line], **form: str) -> Lines:
 
 
 def make_source(lines: Sequence[Line]) -> Source:
-    return Source("A game", None, FileFormat("jsonl"), make_lines(lines))
+    return Source("A game", None, (Kind(FileFormat("jsonl"), make_lines(lines)),))
 
 
 def play(count: int = 40, **more: Any) -> list[Line]:

@@ -28,6 +28,16 @@ def test_any_value_is_read_back(name: str, first: Any, second: Any, evidence: st
     assert read == {"name": name, "key": first, "section": {"a": second, "b": 1}}
 
 
+def test_keys_of_one_section_stand_in_it_at_any_depth() -> None:
+    keys = ("a.b", "a.c.d", "a.c.e.f", "a.g", "h")
+    text = write_game_text("A game", [Guess(key, 1, "") for key in keys], None)
+    assert yaml.safe_load(text) == {
+        "name": "A game",
+        "a": {"b": 1, "c": {"d": 1, "e": {"f": 1}}, "g": 1},
+        "h": 1,
+    }
+
+
 def test_a_key_has_its_evidence_above_it() -> None:
     guesses = [Guess("fields.user_id", "u", "in all lines"), Guess("a", 1, "why", is_certain=False)]
     text = write_game_text("A game", guesses, "a service")

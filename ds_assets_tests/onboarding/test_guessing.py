@@ -19,6 +19,7 @@ from ds_assets_tests.infra.engines.lines import read_files
 from ds_assets_tests.onboarding.games import (
     guess,
     guess_folder,
+    look,
     make_lines,
     make_source,
     play,
@@ -27,6 +28,7 @@ from ds_assets_tests.onboarding.games import (
     write,
 )
 from ds_assets_tests.onboarding.studios import STUDIOS
+from ds_assets_tests.onboarding.tables import SEVERAL, write_tables
 
 USERS, DAYS = 120, 45
 LOGS = {**EXPORTS, **STUDIOS}
@@ -38,6 +40,14 @@ def test_every_key_of_a_plausible_log_is_guessed_right(name: str, tmp_path: Path
     write_export(export, USERS, DAYS, tmp_path / "logs")
     game = guess_folder(tmp_path / "logs")
     assert {key: value_at(game, key) for key in export.keys} == export.keys
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_every_key_of_several_tables_is_guessed_right(name: str, tmp_path: Path) -> None:
+    tables = SEVERAL[name]
+    write_tables(tables, 300, 30, tmp_path / "logs")
+    game = guess_folder(tmp_path / "logs")
+    assert {key: value_at(game, key) for key in tables.keys} == tables.keys
 
 
 def types_of(export: Export, game: dict[str, Any]) -> Counter[str]:
@@ -124,6 +134,22 @@ def test_an_amount_with_the_sign_of_a_currency_is_mentioned() -> None:
     assert list(game.notes()) == [
         "price is not read as an amount, as its values are no numbers: $4.99."
     ]
+
+
+def test_an_id_that_identifies_events_of_some_files_alone_is_mentioned(tmp_path: Path) -> None:
+    write_tables(SEVERAL["the_tables_of_intendo"], 60, 9, tmp_path / "logs")
+    first, *_ = guess(look(tmp_path / "logs").source).notes()
+    assert first.startswith("session_id is not read as the id of an event")
+
+
+def test_kinds_of_files_without_a_common_user_are_mentioned(tmp_path: Path) -> None:
+    strangers = [{**line, "user_id": f"x{line['user_id']}", "price": 1} for line in play()]
+    for line in strangers:
+        del line["type"]
+    put(tmp_path / "a" / "2026-02-01.jsonl", play())
+    put(tmp_path / "b" / "2026-02-01.jsonl", strangers)
+    (note,) = guess(look(tmp_path).source).notes()
+    assert "No user of b is one of a" in note
 
 
 def test_a_game_without_late_logs_has_ended(tmp_path: Path) -> None:

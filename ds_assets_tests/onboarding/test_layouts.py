@@ -61,6 +61,7 @@ def test_a_pattern_of_any_names_is_valid(names: list[str], day: str) -> None:
     [
         (["187_2026-02-03_1#0.json.gz", "187_2026-02-03_23#1.json.gz"], "187_%Y-%m-%d_*.json.gz"),
         (["eu/2026-02-03.jsonl", "us/2026-02-03.jsonl"], "*/%Y-%m-%d.jsonl"),
+        (["evt_1770076800417.gz", "evt_1770163200099.gz"], "evt_%s.gz"),
         (["2026-02-03/2026-02-03.jsonl", "2026-02-04/2026-02-04.jsonl"], "%Y-%m-%d"),
         (["a-2026-02-03.csv", "a-2026-02-04.csv", "readme.csv"], "a-%Y-%m-%d.csv"),
     ],

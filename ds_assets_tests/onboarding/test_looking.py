@@ -37,7 +37,7 @@ def test_other_files_of_a_day_are_told_apart_and_shown(
     assert result.source.layout
     assert result.source.layout.path == path
     (other,) = result.others
-    assert other.startswith("5 files of another kind are not read, such as ")
+    assert other.startswith("5 files of another kind are not read, as their lines have no user and")
     assert other.endswith("with the fields build, stack")
 
 
@@ -51,10 +51,11 @@ def test_other_files_without_days_are_read_too_and_this_is_said(tmp_path: Path) 
 def test_files_of_another_format_are_of_another_kind(tmp_path: Path) -> None:
     put(tmp_path / "dt=2026-02-01" / "a.jsonl", play(99))
     (tmp_path / "dt=2026-02-02").mkdir()
-    write_csv(play(), tmp_path / "dt=2026-02-02" / "a.csv")
+    write_csv(play(level=1), tmp_path / "dt=2026-02-02" / "a.csv")
     result = look(tmp_path)
-    assert result.source.file_format.name == "jsonl"
-    assert len(result.others) == 1
+    formats = [(kind.file_format.name, kind.files) for kind in result.source.kinds]
+    assert formats == [("jsonl", "*.jsonl"), ("csv", "*.csv")]
+    assert result.others == ()
 
 
 @pytest.mark.parametrize(
