@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from math import inf
+from typing import Any, NoReturn
 
 _QUOTED = r'"(?:[^"]|"")+"'
 _NAME = re.compile(rf"{_QUOTED}|[^.\"\[\]'\\\n]+")
@@ -61,7 +62,17 @@ class Product:
 
 Paths = str | tuple[str, ...]
 """A path, or paths in order: the first one with a value counts."""
-Source = Paths | Joined | Constant | Product
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A number divided by another one, as amounts in cents or micros are; no value without it."""
+
+    field: Paths | Product
+    divided_by: float
+
+
+Source = Paths | Joined | Constant | Product | Divided
 
 
 @cache
@@ -152,6 +163,8 @@ def paths_of(source: Source) -> tuple[str, ...]:
             return (source,)
         case Joined(joined=paths) | Product(product=paths):
             return paths
+        case Divided(field=field):
+            return paths_of(field)
         case Constant():
             return ()
         case _:
@@ -192,7 +205,15 @@ def read_event_type(value: object) -> Source:
 
 
 def read_amount(value: object) -> Source:
-    """Validate where an amount is from: paths, or `{product: [FIELD, FIELD]}`."""
+    """Validate where an amount is from: paths, a product, or either of them divided by a number."""
+    if isinstance(value, Divided):
+        return value
+    if isinstance(value, dict) and "divided_by" in value:
+        return _read_divided(**value) if value.keys() == {"field", "divided_by"} else _no_amount()
+    return _read_undivided(value)
+
+
+def _read_undivided(value: object) -> Paths | Product:
     if isinstance(value, Product):
         return value
     if not isinstance(value, dict):
@@ -201,7 +222,22 @@ def read_amount(value: object) -> Source:
         case {"product": [_, _] as paths, **others} if not others:
             left, right = _read_each(paths)
             return Product((left, right))
-    raise ValueError("use a field, or {product: [FIELD, FIELD]} for the product of two fields")
+    return _no_amount()
+
+
+def _read_divided(field: object, divided_by: object) -> Divided:
+    if isinstance(divided_by, bool) or not isinstance(divided_by, int | float):
+        _no_amount()
+    if not 0 < divided_by < inf:
+        raise ValueError("divided_by: use a number above 0, such as 100 for amounts in cents")
+    return Divided(_read_undivided(field), divided_by)
+
+
+def _no_amount() -> NoReturn:
+    raise ValueError(
+        "use a field, {product: [FIELD, FIELD]} for the product of two fields, or "
+        "{field: FIELD, divided_by: 100}"
+    )
 
 
 def _read_each(paths: Sequence[Any]) -> Iterator[str]:
@@ -217,5 +253,7 @@ def _read_each(paths: Sequence[Any]) -> Iterator[str]:
 
 def describe_source(source: Source) -> str:
     """Name the fields of a value in words."""
+    if isinstance(source, Divided):
+        return describe_source(source.field)
     word = " and " if isinstance(source, Product) else " or "
     return word.join(paths_of(source))

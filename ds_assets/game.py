@@ -35,6 +35,7 @@ from ds_assets.closed_days import NO_CLOSED_DAYS, ClosedDays, read_closed_days
 from ds_assets.errors import InputError, describe_mistakes
 from ds_assets.field_paths import (
     Constant,
+    Divided,
     Entry,
     Joined,
     Paths,
@@ -188,7 +189,7 @@ class KindFields(_Part):
     """Field with the type of the event."""
     event_id: FieldPaths | None = None
     """Field with an id of the event."""
-    amount: Annotated[Paths | Product, BeforeValidator(read_amount)] | None = None
+    amount: Annotated[Paths | Product | Divided, BeforeValidator(read_amount)] | None = None
     """Field with what is paid."""
     currency: FieldPaths | None = None
     """Field with the currency of the amount."""
@@ -286,7 +287,7 @@ class Fields(_Part):
     """Field with the type of the event."""
     event_id: FieldPaths | None = None
     """Field with an id of the event, by which duplicates are found; without it none are."""
-    amount: Annotated[Paths | Product, BeforeValidator(read_amount)] | None = None
+    amount: Annotated[Paths | Product | Divided, BeforeValidator(read_amount)] | None = None
     """Field with what is paid; without it there is no spend."""
     currency: FieldPaths | None = None
     """Field with the currency of the amount; without it all amounts are in one currency."""

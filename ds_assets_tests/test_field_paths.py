@@ -1,5 +1,6 @@
 """Paths are parsed as written, and a mistake in one is a sentence."""
 
+import math
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from ds_assets.field_paths import (
     Constant,
+    Divided,
     Entry,
     Joined,
     JsonText,
@@ -16,6 +18,7 @@ from ds_assets.field_paths import (
     Step,
     describe_source,
     parse_path,
+    paths_of,
     quote_name,
     read_amount,
     read_event_type,
@@ -149,14 +152,34 @@ def test_an_amount_may_be_a_product() -> None:
     assert read_amount(["a", "b"]) == ("a", "b")
     assert read_amount({"product": ["quantity", "price"]}) == Product(("quantity", "price"))
     for wrong in ({"product": ["a"]}, {"product": ["a", "b", "c"]}, {"sum": ["a", "b"]}):
-        with pytest.raises(ValueError, match=r"use a field, or {product: "):
+        with pytest.raises(ValueError, match=r"use a field, {product: "):
             read_amount(wrong)
+
+
+def test_an_amount_may_be_divided() -> None:
+    cents = {"field": "price", "divided_by": 100}
+    assert read_amount(cents) == Divided("price", 100)
+    assert read_amount(read_amount(cents)) == Divided("price", 100)
+    assert read_amount({**cents, "field": ["a", "b"]}) == Divided(("a", "b"), 100)
+    product = {"field": {"product": ["n", "price"]}, "divided_by": 1e6}
+    assert read_amount(product) == Divided(Product(("n", "price")), 1e6)
+    assert paths_of(read_amount(product)) == ("n", "price")
+    for wrong in ({"divided_by": 100}, {**cents, "x": 1}, {**cents, "field": cents}):
+        with pytest.raises(ValueError, match=r"use a field, "):
+            read_amount(wrong)
+    for divisor in ("100", True, None):
+        with pytest.raises(ValueError, match=r"or {field: FIELD, divided_by: 100}"):
+            read_amount({**cents, "divided_by": divisor})
+    for number in (0, -100, math.inf, math.nan):
+        with pytest.raises(ValueError, match="use a number above 0"):
+            read_amount({**cents, "divided_by": number})
 
 
 def test_fields_are_named_in_words() -> None:
     assert describe_source("a") == "a"
     assert describe_source(("a", "b")) == "a or b"
     assert describe_source(Product(("a", "b"))) == "a and b"
+    assert describe_source(Divided(("a", "b"), 100)) == "a or b"
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

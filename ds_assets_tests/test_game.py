@@ -211,7 +211,7 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
         ),
         (
             {"fields": LEAST["fields"] | {"amount": {"product": ["a"]}}},
-            "fields.amount: found {'product': ['a']}; use a field, or {product: [FIELD, FIELD]}",
+            "fields.amount: found {'product': ['a']}; use a field, {product: [FIELD, FIELD]}",
         ),
         (
             {"logs": {"format": "csv"}, "properties": {"level": "params.x[level]"}},

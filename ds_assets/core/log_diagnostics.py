@@ -354,8 +354,9 @@ def _find_odd_spend(day: DayLogs) -> Iterator[Diagnostic]:
     if amounts.priced_in_cents > _LARGE_SHARE * amounts.amounts:
         text = (
             f"{amounts.priced_in_cents:,} of {amounts.amounts:,} amounts are whole and end like "
-            f"prices in cents, as 499; if they are, divide them where the "
-            "logs are written, or set the worth of their currency in currencies to a hundredth"
+            "prices in cents, as 499; if they are, write fields.amount: "
+            "{field: FIELD, divided_by: 100}, or set the worth of their currency in currencies to "
+            "a hundredth"
         )
         yield diagnostic("warning", "cents", text, day)
     is_odd = amounts.largest > _TIMES_MEDIAN * (amounts.median or 0)

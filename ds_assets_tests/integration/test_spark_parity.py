@@ -380,7 +380,10 @@ def test_keys_texts_of_json_several_fields_and_a_clock_that_is_set_back_are_read
             "user_id": ["user", "device"],
             "event_time": "time",
             "event_type": {"joined": ["kind", "name"]},
-            "amount": {"product": ["json(payload).quantity", "price"]},
+            "amount": {
+                "field": {"product": ["json(payload).quantity", "price"]},
+                "divided_by": 100,
+            },
         },
         events={"purchases": ["buy:Gem Pack"], "counted": {"gems": "buy:Gem Pack"}},
         targets={"quest": {"event": ["Quest Done"], "horizon": 7}},
@@ -396,7 +399,7 @@ def test_keys_texts_of_json_several_fields_and_a_clock_that_is_set_back_are_read
             "kind": kind,
             "name": name,
             "payload": payload,
-            "price": 1.5,
+            "price": 150,
             "params": [{"key": "level", "value": {"int_value": level, "string_value": None}}],
         }
         for user, minutes, kind, name, payload, level in [

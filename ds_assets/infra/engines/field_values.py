@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from ds_assets.field_paths import (
     Constant,
+    Divided,
     Entry,
     Joined,
     JsonText,
@@ -115,6 +116,8 @@ def _value(name: str, source: Source, plain: Plain, game: Game, lists: Lists) ->
     match source:
         case str():
             return texts[0]
+        case Divided(field=field, divided_by=divisor):
+            return _quotient(_value(name, field, plain, game, lists), divisor, game)
         case Constant(constant=text):
             return literal(text)
         case Joined():
@@ -136,6 +139,12 @@ def _product(left: str, right: str, game: Game) -> str:
     product = number_text(f"{as_number(left, game)} * {as_number(right, game)}", game)
     both = f"{_filled(left)} || ' * ' || {_filled(right)}"
     return f"CASE WHEN {both} IS NOT NULL THEN coalesce({product}, {both}) END"
+
+
+def _quotient(dividend: str, divisor: float, game: Game) -> str:
+    """Return the SQL of the quotient as a text; that of the dividend if it is not a number."""
+    quotient = number_text(f"{as_number('x', game)} / {float(divisor)!r}::DOUBLE", game)
+    return _let("x", dividend, f"coalesce({quotient}, x)")
 
 
 def _usable_user_id(game: Game) -> Callable[[str], str]:

@@ -223,6 +223,16 @@ def test_events_come_as_objects_of_json_whatever_the_format_of_files(file_format
     assert event_features(make_game(file_format)).of(lines, FIRST) == expected
 
 
+def test_an_amount_of_an_event_is_divided_as_in_files() -> None:
+    game = make_game()
+    cents = Fields.model_validate(
+        {**game.fields.model_dump(), "amount": {"field": "amount", "divided_by": 100}}
+    )
+    lines = {FIRST: [a_line(type="buy", amount=250), a_line()]}
+    (user,) = event_features(game.model_copy(update={"fields": cents})).of(lines, FIRST).users
+    assert user["spend_7d"] == 2.5
+
+
 def test_an_event_of_a_game_with_kinds_of_files_names_its_own() -> None:
     kinds = {
         "sessions": {"files": "sessions/*", "format": "csv"},

@@ -1,14 +1,18 @@
 """Values from lists of keys, from JSON in texts and from several fields, in every file format."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
+from ds_assets.core.events import MAX_NUMBER
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.raw_files import RawFile
 from ds_assets_tests.infra.engines.lines import (
@@ -267,6 +271,43 @@ def test_an_amount_may_be_the_product_of_two_fields(file_format: str, tmp_path: 
 
 
 @pytest.mark.parametrize("file_format", WRITERS)
+def test_an_amount_may_be_divided_by_a_number(file_format: str, tmp_path: Path) -> None:
+    micros = {"field": ["price", "micros"], "divided_by": 1_000_000}
+    game = make_game(file_format, fields={"amount": micros})
+    lines = [
+        {"price": "", "micros": "4990000"},
+        {"price": "1000000", "micros": "2"},
+        {"micros": ""},
+        {},
+    ]
+    events = read([*lines, {"micros": "free"}], game, tmp_path)
+    assert [event["amount"] for event in events] == [4.99, 1, None, None, None]
+    assert [event["reason"] for event in events] == [None] * 4 + ["the amount is not a number"]
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_a_product_may_be_divided_by_a_number(file_format: str, tmp_path: Path) -> None:
+    amount = {"field": {"product": ["count", "cents"]}, "divided_by": 100}
+    game = make_game(
+        file_format, fields={"amount": amount, "currency": "c"}, currencies={"KRW": 0.5}
+    )
+    lines = [{"count": "3", "cents": "499", "c": "KRW"}, {"count": "", "cents": "5", "c": "KRW"}]
+    events = read(lines, game, tmp_path)
+    assert [event["amount"] for event in events] == [pytest.approx(7.485), None]
+    assert [event["reason"] for event in events] == [None, None]
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from([100, 1_000, 1_000_000, 0.5, 1e-05]))
+def test_a_quotient_is_the_nearest_number(amount: int, divisor: float) -> None:
+    game = make_game("csv", fields={"amount": {"field": "p", "divided_by": divisor}})
+    with tempfile.TemporaryDirectory() as folder:
+        (event,) = read([{"p": f"{amount}"}], game, Path(folder))
+    is_usual = abs(amount / divisor) <= MAX_NUMBER
+    assert not is_usual or event["amount"] == amount / divisor
+    assert (event["reason"] is None) == is_usual
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
 def test_an_empty_text_is_no_number(file_format: str, tmp_path: Path) -> None:
     game = make_game(
         file_format,
@@ -291,6 +332,18 @@ def test_a_dot_in_a_path_is_one_in_the_name_of_a_column_of_csv(tmp_path: Path) -
     game = make_game("csv", fields={"user_id": "user.id"}, properties={"x": "json(a.b).x"})
     (event,) = read([{"user.id": "x", "a.b": '{"x": 5}'}], game, tmp_path)
     assert (event["user_id"], event["property_x"]) == ("x", 5)
+
+
+def test_a_quotient_is_one_of_numbers_with_the_marks_of_the_game(tmp_path: Path) -> None:
+    logs = {"csv": {"delimiter": ";", "decimal": ",", "thousands": "."}}
+    fields = {"amount": {"field": "price", "divided_by": 1000}}
+    game = make_game("csv", fields=fields, logs=logs)
+    (tmp_path / "raw").write_text("u;t;e;price\na;2026-02-01;x;1.000,5\na;2026-02-01;x;1000.25\n")
+    events = read_files([tmp_path / "raw"], game)
+    assert [(event["amount"], event["reason"]) for event in events] == [
+        (1.0005, None),
+        (None, "the amount is not a number"),
+    ]
 
 
 def test_a_product_is_one_of_numbers_with_the_marks_of_the_game(tmp_path: Path) -> None:
