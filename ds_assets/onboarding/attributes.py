@@ -6,16 +6,25 @@ from typing import Any
 
 from ds_assets.game import IDENTIFIER
 from ds_assets.onboarding.fields import Lines, last_name
-from ds_assets.onboarding.guess import Guess, show_values
+from ds_assets.onboarding.guess import Guess, is_abbreviation, show_values
 
 _TEXTS: Mapping[str, tuple[str, ...]] = {
-    "country": ("country", "countrycode", "geocountry", "usercountry", "pays", "region"),
-    "platform": ("platform", "devicetype", "ostype"),
+    "country": (
+        "country",
+        "countrycode",
+        "geocountry",
+        "usercountry",
+        "pays",
+        "pais",
+        "paese",
+        "region",
+    ),
+    "platform": ("platform", "plataforma", "plateforme", "devicetype", "ostype"),
     "os": ("os", "osname", "operatingsystem", "osfamily"),
-    "language": ("language", "lang", "locale", "brlang"),
+    "language": ("language", "lang", "locale", "brlang", "idioma", "sprache", "langue"),
     "channel": (
         *("channel", "source", "mediasource", "utmsource", "network", "networkname", "trackername"),
-        *("acquisition", "acquisitionchannel", "campaignsource", "mktsource"),
+        *("acquisition", "acquisitionchannel", "campaignsource", "mktsource", "canal", "kanal"),
     ),
     "device": ("device", "devicemodel", "model", "mobilemodelname", "devicename", "devicefamily"),
     "app_version": ("appversion", "gameversion", "build", "buildversion", "clientversion"),
@@ -46,7 +55,9 @@ def guess_attributes(lines: Lines, taken: Iterable[str]) -> list[Guess]:
 
 def _find_texts(lines: Lines, free: list[str]) -> Iterator[Guess]:
     for attribute, names in _TEXTS.items():
-        fitting = [it for it in _named(names, free) if _is_text(it, lines)]
+        texts = (it for it in free if not _is_number(it, lines))
+        short = (it for it in texts if is_abbreviation(last_name(it), names[0]))
+        fitting = [it for it in (*_named(names, free), *short) if _is_text(it, lines)]
         if fitting:
             paths = _of_each_kind(fitting, lines)
             yield _guess(f"attributes.{attribute}", {"field": _one_or_all(paths)}, paths, lines)

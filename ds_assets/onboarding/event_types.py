@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from ds_assets.game import IDENTIFIER
-from ds_assets.onboarding.guess import Guess, plain_name, show_value, show_values
+from ds_assets.onboarding.guess import Guess, is_abbreviation, plain_name, show_value, show_values
 
 _PURCHASE = re.compile(
     r"purchas|\biap\b|in_?app|order|transaction|payment|\bpaid\b|\bpay\b|revenue|\bbuy|bought"
     r"|business|checkout|subscri|recharge|topup|top_up|realmoney|sale"
+    r"|compra|(?<!ver)kauf|\bachat|bestellung|pagamento|zahlung|paiement|acquisto"
 )
 _NO_PURCHASE = re.compile(
     r"fail|cancel|abort|start|initiat|attempt|begin|view|click|add_to|remove|restore|virtual|soft"
@@ -19,13 +20,17 @@ _NO_PURCHASE = re.compile(
 )
 _REFUND = re.compile(r"refund|charge ?back|\brevoked?\b|\bvoid(ed)?\b")
 _SESSIONS = (
-    re.compile(r"session_?(start|begin|open)|(start|begin|new)_?session"),
+    re.compile(
+        r"session_?(start|begin|open|debut)|(start|begin|new|debut)_?session"
+        r"|ses(s?ao|ion)_?inici|inicio_?(de_?)?ses(s?ao|ion)|sitzung_?(start|begin)"
+    ),
     re.compile(r"^(.*_)?sessions?$|app_?(start|open|launch)|game_?(start|launch)(ed)?$"),
     re.compile(
         r"log_?in|logged_?in|sign_?in|connexion|launch|^visit|^open$|application_opened|^user$"
     ),
 )
 """Begins of a session, from the clearest to the vaguest."""
+_ABBREVIATED = ("session", "start", "begin")
 _PASSIVE = re.compile(
     r"push_?(sent|deliver|recei)|notification_?(sent|deliver|recei|dismiss)|uninstall|app_?remove"
     r"|email_?(sent|deliver)|os_?update|^crash|app_?exception|campaign_?deliver|message_?sent"
@@ -86,9 +91,17 @@ def _words(kind: str) -> str:
     )
 
 
+def _spelled_out(kind: str) -> str:
+    """A type in lower case, with the words of sessions in place of their abbreviations."""
+    words = plain_name(kind).split("_")
+    return "_".join(
+        next((it for it in _ABBREVIATED if is_abbreviation(word, it)), word) for word in words
+    )
+
+
 def _find_sessions(lines: Mapping[str, int]) -> list[str]:
     for pattern in _SESSIONS:
-        if matching := [it for it in lines if pattern.search(plain_name(it))]:
+        if matching := [it for it in lines if pattern.search(_spelled_out(it))]:
             return matching
     return []
 

@@ -4,7 +4,7 @@ Scope: names that such fields usually have, and what their values must be like.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +13,25 @@ import pandas as pd
 from ds_assets.field_paths import Entry, JsonText, Member, parse_path
 from ds_assets.game import Csv
 from ds_assets.onboarding.exports import KnownExport
-from ds_assets.onboarding.guess import Guess, show_values
+from ds_assets.onboarding.guess import Guess, is_abbreviation, show_values, without_accents
 from ds_assets.onboarding.times import TimeFormat, distances_in_days, find_time_format
 
 _USER = (
     *("userid", "playerid", "customerid", "accountid", "gamerid", "memberid", "householdid"),
     *("userkey", "useruuid", "userguid", "playeruuid", "distinctid", "profileid", "uid", "pid"),
     *("externalid", "user", "player", "account", "customer", "member", "username"),
+    *("iduser", "idplayer", "idjogador", "jogador", "idjugador", "jugador", "idusuario", "usuario"),
+    *("idjoueur", "joueur", "idutilisateur", "spielerid", "spielernr", "spieler", "benutzerid"),
+    *("nutzerid", "kundennr", "idgiocatore", "giocatore", "idutente", "oyuncuid", "graczid"),
 )
 _ANONYMOUS = (
     *("anonymousid", "userpseudoid", "deviceid", "adid", "domainuserid", "idfv", "idfa"),
     *("gpsadid", "installationid", "installid", "clientid", "visitorid", "cookieid"),
 )
 _TIME = (
+    *("occurredat", "happenedat", "emittedat", "firedat"),
     *("eventtime", "eventtimestamp", "eventts", "timestamp", "time", "ts", "datetime", "eventdate"),
-    *("occurredat", "clientts", "clienttime", "clienttimestamp", "clienteventtime", "createdat"),
+    *("clientts", "clienttime", "clienttimestamp", "clienteventtime", "createdat"),
     *("eventdatetime", "logtime", "logtimestamp", "sessionstart", "starttime", "purchasetime"),
     *("purchasedat", "orderdate", "invoicedate", "servertime", "logindate", "date", "day", "when"),
 )
@@ -44,6 +48,7 @@ _TYPE = (
 )
 _EVENT_ID = (
     *("eventid", "eventuuid", "eventuid", "insertid", "messageid", "uuid", "eventguid", "guid"),
+    *("idevent", "idevento", "idevenement", "ereignisid", "idtransacao", "idtransaccion"),
     *("id", "transactionid", "orderid", "logid", "rowid", "recordid", "sessionid"),
 )
 _AMOUNT = (
@@ -53,14 +58,21 @@ _AMOUNT = (
     *("productprice", "iapprice", "spend", "value", "cost"),
     *("reviap", "reviapday", "rev", "revall", "revallday"),
     *("payamt", "payamount", "paidamount", "montant", "prix", "betrag", "preis", "importe"),
-    *("precio", "monto", "valor"),
+    *("precio", "monto", "valor", "preco", "importo", "prezzo", "priceamount"),
 )
+_MONEY = ("price", "amount", "revenue")
+"""Words whose abbreviations are amounts."""
+_DIVIDED = re.compile(
+    r"(?P<amount>.+?)(in)?((?P<micros>micros?)|cents?|centavos|centimos|centimes|pence|minor(units?)?)"
+)
+"""Names of amounts in millionths, or in hundredths."""
 _QUANTITY = ("quantity", "qty", "units", "count")
 _UNIT_PRICE = ("price", "unitprice", "itemprice", "priceperunit")
 _CURRENCY = (
     *("currency", "currencycode", "isocurrency", "isocurrencycode", "transactioncurrency"),
-    *("realcurrencytype", "pricecurrency"),
+    *("realcurrencytype", "pricecurrency", "moeda", "moneda", "divisa", "waehrung", "devise"),
 )
+_ENDS_IN_CURRENCY = re.compile(r".+currency(code)?")
 _VIRTUAL = re.compile(r"gold|gem|coin|diamond|crystal|virtual|soft|hard|token|point|energy|ticket")
 _UNIQUE = 0.98
 """Share of different values from which a field is an id of events."""
@@ -131,7 +143,7 @@ def last_name(path: str) -> str:
         case [*_, Member(name="user" | "player" | "customer" | "account"), Member(name="id")]:
             return "userid"
         case [*_, Member(name=name) | Entry(key=name)]:
-            return re.sub("[^a-z0-9]", "", name.lower())
+            return re.sub("[^a-z0-9]", "", without_accents(name).lower())
     return ""
 
 
@@ -146,7 +158,8 @@ def guess_fields(lines: Lines, export: KnownExport | None, given: Mapping[str, A
     guesses: dict[str, Guess] = {}
     for key, find in _FINDERS.items():
         if given.get(key):
-            value, evidence = given[key], "as you said"
+            value = _divide(given[key]) if key == "amount" else given[key]
+            evidence = "as you said"
         elif export and (value := _present(export.fields.get(key), lines)):
             evidence = f"as in exports of {export.name}"
         elif value := find(lines, guesses):
@@ -172,12 +185,13 @@ def _present(value: Any, lines: Lines) -> Any:
 
 
 def _describe(value: Any, evidence: str, lines: Lines) -> str:
-    paths = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     parts = [evidence] if evidence else []
-    for path in paths:
+    for path in paths_in(value):
         if path in lines.table:
             values = lines.table[path].dropna().drop_duplicates().head(3)
             parts.append(f"{path} in {lines.coverage(path):.1%} of lines: {show_values(values)}")
+    if isinstance(value, dict) and "divided_by" in value:
+        parts.append("in the unit that its name says")
     return "; ".join(parts) or "no field with a type: every line is of one type"
 
 
@@ -329,19 +343,50 @@ def paths_in(value: Any) -> list[str]:
             return []
         case {"joined": paths} | {"product": paths}:
             return [*paths]
+        case {"field": field}:
+            return paths_in(field)
     return [*value]
 
 
 def _find_amount(lines: Lines, guesses: Mapping[str, Guess]) -> Any:
     taken = _taken(guesses)
-    named = [*_named((f"{name}usd" for name in _AMOUNT), lines), *_named(_AMOUNT, lines)]
+    named = [
+        *_named((f"{name}usd" for name in _AMOUNT), lines),
+        *_named(_AMOUNT, lines),
+        *(path for path in lines.table.columns if _divisor(path)),
+        *(it for it in _abbreviated(_MONEY, lines) if not _is_beginning(it)),
+    ]
     amounts = [it for it in named if it not in taken and _is_amount(it, lines)]
     quantities = [it for it in _named(_QUANTITY, lines) if it not in taken]
-    if not amounts:
+    return _divide(amounts[0], quantities[:1]) if amounts else None
+
+
+def _divide(path: str, quantities: Sequence[str] = ()) -> Any:
+    """An amount in units, with the quantity if there is one and the amount is a price of each."""
+    match = _DIVIDED.fullmatch(last_name(path))
+    name = match["amount"] if match else last_name(path)
+    is_each = quantities and name.removesuffix("usd") in _UNIT_PRICE
+    amount: Any = {"product": [*quantities, path]} if is_each else path
+    divisor = _divisor(path)
+    return {"field": amount, "divided_by": divisor} if divisor else amount
+
+
+def _divisor(path: str) -> int | None:
+    """By what an amount is divided, if its name says so."""
+    match = _DIVIDED.fullmatch(last_name(path))
+    if not match or match["amount"].removesuffix("usd") not in {*_AMOUNT, ""}:
         return None
-    if quantities and last_name(amounts[0]).removesuffix("usd") in _UNIT_PRICE:
-        return {"product": [quantities[0], amounts[0]]}
-    return amounts[0]
+    return 1_000_000 if match["micros"] else 100
+
+
+def _is_beginning(path: str) -> bool:
+    """Whether a name is the beginning of a word of money, and perhaps of others, as `pri`."""
+    return any(word.startswith(last_name(path)) for word in _MONEY)
+
+
+def _abbreviated(words: Sequence[str], lines: Lines) -> Iterator[str]:
+    for word in words:
+        yield from (it for it in lines.table.columns if is_abbreviation(last_name(it), word))
 
 
 def _is_amount(path: str, lines: Lines) -> bool:
@@ -370,17 +415,19 @@ def _find_currency(lines: Lines, guesses: Mapping[str, Guess]) -> str | None:
     amount = guesses.get("amount")
     if amount is None or "usd" in last_name(_first_path(amount.value)):
         return None
-    for path in _named(_CURRENCY, lines):
+    ending = [it for it in lines.table.columns if _ENDS_IN_CURRENCY.fullmatch(last_name(it))]
+    for path in (*_named(_CURRENCY, lines), *ending, *_abbreviated(("currency",), lines)):
         values = lines.table[path].dropna()
+        if _VIRTUAL.search(last_name(path)):
+            continue
         if len(values) and all(_CODE.fullmatch(str(it)) for it in values.head(1_000)):
             return path
     return None
 
 
 def _first_path(value: Any) -> str:
-    if isinstance(value, dict):
-        return str(next(iter(value.values()))[-1])
-    return value if isinstance(value, str) else str(value[0])
+    paths = paths_in(value)
+    return paths[-1] if isinstance(value, dict) else paths[0]
 
 
 _Finder = Callable[[Lines, Mapping[str, Guess]], Any]
@@ -418,6 +465,8 @@ def read_numbers(value: Any, lines: Lines) -> "pd.Series[float]":
             return lines.numbers(value)
         case {"product": [left, right]}:
             return lines.numbers(left) * lines.numbers(right)
+        case {"field": field, "divided_by": divisor}:
+            return read_numbers(field, lines).div(float(divisor))
         case [first, *others]:
             numbers = lines.numbers(first)
             return numbers.fillna(read_numbers(others, lines)) if others else numbers

@@ -1,12 +1,16 @@
 """What is guessed: a value of the game file, and why."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 _SHOWN = 40
 """Characters of a value that is shown."""
+_LEAST_LETTERS = 3
+"""Letters of an abbreviation."""
+_VOWELS = frozenset("aeiou")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -59,5 +63,22 @@ def printable(text: str) -> str:
 
 
 def plain_name(text: str) -> str:
-    """Return a text in lower case, with underscores between its words."""
-    return re.sub(r"[^a-z0-9]+", "_", _WORDS.sub("_", text).lower())
+    """Return a text in lower case without accents, with underscores between its words."""
+    return re.sub(r"[^a-z0-9]+", "_", _WORDS.sub("_", without_accents(text)).lower())
+
+
+def without_accents(text: str) -> str:
+    """Return a text with plain letters in place of those with accents."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+
+
+def is_abbreviation(name: str, word: str) -> bool:
+    """Whether a name is a word's beginning, or some of its letters without vowels, as `ctry`."""
+    letters = iter(word)
+    return (
+        len(name) >= _LEAST_LETTERS
+        and name[0] == word[0]
+        and (word.startswith(name) or not _VOWELS & {*name[1:]})
+        and all(letter in letters for letter in name)
+    )

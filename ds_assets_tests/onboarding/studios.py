@@ -235,6 +235,7 @@ STUDIOS: Mapping[str, Export] = {
             "fields.event_time": "header.occurredAtMs",
             "fields.event_type": "eventType",
             "fields.event_id": "header.eventUid",
+            "fields.amount": {"field": "purchase.priceMicros", "divided_by": 1000000},
             "events.purchases": ["EVENT_PURCHASE"],
             "events.sessions": ["EVENT_SESSION_START"],
             "attributes.country": {"field": "client.countryCode"},

@@ -22,6 +22,9 @@ def guessed(**more: Any) -> dict[str, Any]:
         ("locale", "language"),
         ("media_source", "channel"),
         ("device_model", "device"),
+        ("país", "country"),
+        ("ctry", "country"),
+        ("plat", "platform"),
     ],
 )
 def test_a_text_of_few_values_is_an_attribute(field: str, attribute: str) -> None:
@@ -39,6 +42,10 @@ def test_a_level_is_a_number(field: str) -> None:
     level = {"field": field, "type": "number"}
     assert guessed(**{field: lambda n: n % 9}) == {"attributes.level": level}
     assert guessed(**{field: lambda n: f"stage {n % 9}"}) == {}
+
+
+def test_a_number_is_no_attribute_that_is_abbreviated() -> None:
+    assert guessed(cou=lambda n: f"{n % 3}") == {}
 
 
 def test_durations_and_scores_are_summed_unless_they_are_totals() -> None:

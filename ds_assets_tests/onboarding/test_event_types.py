@@ -21,7 +21,10 @@ def events_of(types: list[str], amounts: list[float] | None = None) -> dict[str,
 
 @pytest.mark.parametrize(
     "kind",
-    ["purchase", "IAP", "in_app_purchase", "Order Completed", "PaymentSuccess", "buy", "recharge"],
+    [
+        *("purchase", "IAP", "in_app_purchase", "Order Completed", "PaymentSuccess", "buy"),
+        *("recharge", "compra_aprovada", "Kauf abgeschlossen"),
+    ],
 )
 def test_a_purchase_is_found_by_its_name(kind: str) -> None:
     assert events_of([kind, "play"])["purchases"] == [kind]
@@ -29,7 +32,14 @@ def test_a_purchase_is_found_by_its_name(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["purchase_failed", "checkout_started", "ad_revenue_impression", "border_crossed", "reorder"],
+    [
+        "purchase_failed",
+        "checkout_started",
+        "ad_revenue_impression",
+        "border_crossed",
+        "reorder",
+        "verkauf",
+    ],
 )
 def test_what_only_sounds_like_a_purchase_is_none(kind: str) -> None:
     assert "purchases" not in events_of([kind, "play"])
@@ -80,3 +90,10 @@ def test_frequent_types_are_counted_by_plain_names() -> None:
 def test_every_guess_is_valid(lines: list[tuple[str, float]]) -> None:
     types, amounts = [kind for kind, _ in lines], [amount for _, amount in lines]
     Events.model_validate(events_of(types, amounts))
+
+
+@pytest.mark.parametrize(
+    "kind", ["session_start", "sesStrt", "sessão_iniciada", "sesion_iniciada", "debut_session"]
+)
+def test_the_begin_of_a_session_is_found_in_other_languages_and_abbreviated(kind: str) -> None:
+    assert events_of([kind, "play", "star_collected"])["sessions"] == [kind]

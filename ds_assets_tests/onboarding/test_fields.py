@@ -87,6 +87,18 @@ def test_lines_of_one_type_are_sessions_or_purchases(more: dict[str, Any], kind:
     [
         ({"price": lambda n: n}, "price"),
         ({"price": "4.5", "quantity": 2}, {"product": ["quantity", "price"]}),
+        ({"price_amount_micros": 4990000}, {"field": "price_amount_micros", "divided_by": 1000000}),
+        ({"amountCents": 499}, {"field": "amountCents", "divided_by": 100}),
+        ({"revenue_in_cents": "499"}, {"field": "revenue_in_cents", "divided_by": 100}),
+        ({"usd_cents": 499}, {"field": "usd_cents", "divided_by": 100}),
+        (
+            {"price_cents": 499, "quantity": 2},
+            {"field": {"product": ["quantity", "price_cents"]}, "divided_by": 100},
+        ),
+        ({"price_cents": 499, "price": 4.99}, "price"),
+        ({"version_minor": 4, "latency_micros": 5, "scents": 6}, None),
+        ({"prc": 4.99}, "prc"),
+        ({"pri": 4, "percent": 5}, None),
         ({"revenue": 1.5, "revenue_usd": 2.5}, "revenue_usd"),
         ({"gold_price": 3}, None),
         ({"price": 0}, None),
@@ -114,7 +126,10 @@ def test_amounts_with_signs_of_a_currency_are_found(price: str) -> None:
 def test_numbers_are_read_with_their_marks() -> None:
     lines = make_lines([{"a": "1.234,5", "b": "2"}, {"b": "x"}], decimal=",", thousands=".")
     assert read_numbers(["a", "b"], lines).fillna(-1).tolist() == [1234.5, -1]
-    assert read_numbers({"product": ["a", "b"]}, lines).fillna(-1).tolist() == [2469, -1]
+    product = {"product": ["a", "b"]}
+    assert read_numbers(product, lines).fillna(-1).tolist() == [2469, -1]
+    divided = {"field": product, "divided_by": 100}
+    assert read_numbers(divided, lines).fillna(-1).tolist() == [24.69, -1]
 
 
 def test_values_are_of_the_first_path_joined_or_constant() -> None:

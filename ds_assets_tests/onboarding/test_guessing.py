@@ -27,11 +27,12 @@ from ds_assets_tests.onboarding.games import (
     value_at,
     write,
 )
+from ds_assets_tests.onboarding.more_studios import MORE_STUDIOS
 from ds_assets_tests.onboarding.studios import STUDIOS
 from ds_assets_tests.onboarding.tables import SEVERAL, write_tables
 
 USERS, DAYS = 120, 45
-LOGS = {**EXPORTS, **STUDIOS}
+LOGS = {**EXPORTS, **STUDIOS, **MORE_STUDIOS}
 
 
 @pytest.mark.parametrize("name", LOGS)
@@ -103,6 +104,18 @@ def test_what_is_written_is_a_game_file_whatever_lines_hold(
 def test_a_field_that_is_named_counts() -> None:
     game = guess(make_source(play(owner="a")), **{"fields.user_id": "owner"})
     assert {it.key: it.value for it in game.guesses()}["fields.user_id"] == "owner"
+
+
+def test_an_amount_that_is_named_is_in_the_unit_that_its_name_says() -> None:
+    source = make_source(play(price=4.99, tax_price_cents=99))
+    guesses = {it.key: it for it in guess(source, **{"fields.amount": "tax_price_cents"}).guesses()}
+    assert guesses["fields.amount"].value == "tax_price_cents"
+    source = make_source(play(price=4.99, price_cents=499))
+    guesses = {it.key: it for it in guess(source, **{"fields.amount": "price_cents"}).guesses()}
+    assert guesses["fields.amount"].value == {"field": "price_cents", "divided_by": 100}
+    assert guesses["fields.amount"].evidence == (
+        "as you said; price_cents in 100.0% of lines: 499; in the unit that its name says"
+    )
 
 
 @pytest.mark.parametrize(
