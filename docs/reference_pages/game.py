@@ -8,7 +8,7 @@ from typing import Any
 import ds_assets.game
 from ds_assets.core.game_settings import ANY_NAME, describe_key, list_keys
 from ds_assets.game import Game
-from reference_pages.markdown import WRITTEN, code, describe_type, json_text, read_meanings
+from reference_pages.markdown import WRITTEN, code, describe_type, json_text, read_meanings, table
 
 _INTRODUCTION = f"""# The game file
 
@@ -16,8 +16,8 @@ _INTRODUCTION = f"""# The game file
 
 `game.yaml` says what a game's logs look like and what to predict from them. `DS_ASSETS_GAME` is
 its place. An unknown key, a duplicate one and a value that is not accepted are refused by name
-before anything is read. A star in a key stands for a name of your choice, and a key with dots is
-written nested:
+before anything is read. A star in a key stands for a name of your choice, `[]` for an entry of a
+list, and a key with dots is written nested:
 
 ```yaml
 name: My game
@@ -40,12 +40,14 @@ class Key:
         schema: JSON schema of its value.
         meaning: What it means.
         is_required: Whether the file must have it, where it has the key above it.
+        parts: The keys of each of its values, if it is a whole that is made of such.
     """
 
     name: str
     schema: Mapping[str, Any]
     meaning: str
     is_required: bool
+    parts: tuple["Key", ...] = ()
 
 
 def page() -> str:
@@ -75,7 +77,18 @@ def _walk(
         else:
             is_required = name in model.get("required", ())
             meaning = meanings[f"{model['title']}.{name}"]
-            yield Key(key, _in_place(values or schema, parts), meaning, is_required)
+            inner = _find_parts(schema, parts) if key in list_keys() else None
+            entry = f"{key}[]." if "items" in schema else f"{key}.{ANY_NAME}."
+            below = tuple(_walk(inner, entry, parts, meanings)) if inner else ()
+            yield Key(key, _in_place(values or schema, parts), meaning, is_required, below)
+
+
+def _find_parts(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The model of the values that a key has by name or in a list, if they have one."""
+    inner = schema.get("additionalProperties") or schema.get("items")
+    reference = inner.get("$ref", "") if isinstance(inner, dict) else ""
+    model = parts.get(reference.rpartition("/")[2])
+    return model if model and "properties" in model else None
 
 
 def _in_place(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,7 +118,17 @@ def _section(key: Key, level: str) -> str:
     declared = describe_key(key.name)
     if declared:
         lines.append(f"- stored days: {declared.consequence} ({declared.effect})")
-    return f"\n{level} `{key.name}`\n\n{key.meaning}\n\n" + "\n".join(lines) + "\n"
+    text = f"\n{level} `{key.name}`\n\n{key.meaning}\n\n" + "\n".join(lines) + "\n"
+    return f"{text}\n{_describe_parts(key.parts)}" if key.parts else text
+
+
+def _describe_parts(keys: Sequence[Key]) -> str:
+    """A table of the keys of a value."""
+    rows = [
+        [code(key.name), describe_type(key.schema), "yes" if key.is_required else "", key.meaning]
+        for key in keys
+    ]
+    return table(["key", "accepted", "required", "meaning"], rows)
 
 
 def _default(key: Key) -> str:

@@ -22,6 +22,15 @@ def test_every_key_of_the_game_file_has_a_meaning() -> None:
     assert all(keys.values())
 
 
+def test_keys_of_values_that_are_compared_as_a_whole_are_listed_with_a_meaning() -> None:
+    parts = {part.name: part.meaning for key in game.find_keys() for part in key.parts}
+    files = ("files", "format", "csv", "time_format", "times_without_zone", "optional")
+    assert {f"logs.kinds.*.{name}" for name in files} <= set(parts)
+    assert {"logs.kinds.*.fields.amount", "logs.leave_out[].values"} <= set(parts)
+    assert all(parts.values())
+    assert all(f"| `{name}` |" in game.page() for name in parts)
+
+
 def test_every_column_has_a_meaning() -> None:
     rows = [line for line in tables.page().splitlines() if line.startswith("| `")]
     assert len(rows) > 300
