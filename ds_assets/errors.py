@@ -19,8 +19,9 @@ A server that refuses the account, its password or its rights is available: a co
 helps, repeating the command does not. So its error is an `InputError` for every server.
 """
 
-_ADDRESS = re.compile(r"(?<=://).+", re.DOTALL)
-"""The part of an address that may contain a password: everything after the scheme."""
+_ADDRESS = re.compile(r"(?<=://).+|(?<=AccountKey=).+|(?<=SharedAccessSignature=).+", re.DOTALL)
+"""The part of an address that may contain a password: everything after the scheme, and in a
+connection string of Azure from the key on."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+]*://")
 _ACCEPTED = {
     "extra_forbidden": "unknown key",

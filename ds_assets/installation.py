@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ds_assets.game import Game, load_game
+from ds_assets.infra.usable_files import refuse_no_folder
 from ds_assets.settings import Settings, load_settings, read_source_urls
 
 if TYPE_CHECKING:
@@ -129,11 +130,18 @@ class Installation:
 
         Raises:
             InputError: the address is not this machine's own and there is no API key, or it is
-                taken.
+                taken; or a setting is not valid, which no worker would survive.
         """
         from ds_assets.serving.http.server import serve
 
-        serve(partial(_make_app, self), _key_file(self.settings), host, port, workers)
+        self.lake()
+        with self.results(), self.cache():
+            pass
+        serve(partial(_make_app, self), self.key_file(), host, port, workers)
+
+    def key_file(self) -> "KeyFile":
+        """The file of the API keys."""
+        return _key_file(self.settings)
 
 
 def load_installation(overrides: Mapping[str, Any] | None = None) -> Installation:
@@ -162,11 +170,16 @@ def load_key_file() -> "KeyFile":
 
 
 def open_log_source(url: str, folder: Path, pattern: "PathPattern") -> "LogSource":
-    """The log source at an address, or several, of the setting `source_url`; else in a folder."""
+    """The log source at an address, or several, of the setting `source_url`; else in a folder.
+
+    Raises:
+        InputError: the folder is a file, or a setting of AWS is not valid.
+    """
     addresses = read_source_urls(url)
     if not addresses:
         from ds_assets.infra.log_source.folder import FolderLogSource
 
+        refuse_no_folder(folder, "DS_ASSETS_SOURCE")
         return FolderLogSource(folder, pattern)
     from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
 
@@ -186,10 +199,14 @@ def open_lake(url: str, folder: Path, cache: Path) -> "Lake":
         url: The address, or empty.
         folder: Folder of the lake, used without a URL.
         cache: Folder for local copies of objects at the URL.
+
+    Raises:
+        InputError: the folder is a file.
     """
     if not url:
         from ds_assets.infra.lake.folder import FolderLake
 
+        refuse_no_folder(folder, "DS_ASSETS_LAKE")
         return FolderLake(folder)
     from ds_assets.infra.lake.azure_blob import BlobLake, blob_service, credential_of_environment
 
@@ -219,7 +236,7 @@ def _make_app(installation: Installation, shared: "Shared") -> "App":
     from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 
     settings = installation.settings
-    authenticator = Authenticator(_key_file(settings), settings.requests_per_key)
+    authenticator = Authenticator(installation.key_file(), settings.requests_per_key)
     backend = partial(open_backend, partial(installation.service, REQUEST_TIMEOUT_S))
     return App(backend, authenticator, settings.requests_at_once, shared)
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -32,10 +33,19 @@ DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
 _HOME = "ds_assets_home"
+_MAX_NAMES = 2
+"""Names in the path of a lake's address: of the account, if the host has several, and container."""
 _SOURCE = re.compile("s3://[^/]")
 _NAMED = re.compile(r"(?:^|\s)([A-Za-z0-9._-]+)=(\S+)")
 
-AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+
+def _refuse_address(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("must be a path; for an address there is a variable that ends with _URL")
+    return value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_refuse_address), AfterValidator(Path.absolute)]
 
 
 class Settings(BaseSettings):
@@ -47,7 +57,7 @@ class Settings(BaseSettings):
 
     home: AbsolutePath
     """Folder for everything without an address of its own. Default: ds_assets_home."""
-    installation: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
+    installation: str = ""
     """Name of the installation, which its rows and cache entries belong to. Installations that
     share a database or a Redis need different names. Default: the name of the game."""
     game: AbsolutePath
@@ -119,6 +129,15 @@ class Settings(BaseSettings):
             values["spark_lake"] = f"file://{_path(values['lake'], home)}"
         return values
 
+    @field_validator("installation")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+            raise ValueError(
+                "use up to 63 letters, digits, '.', '_' and '-', and begin with a letter or digit"
+            )
+        return name
+
     @field_validator("source_url")
     @classmethod
     def _is_a_source(cls, url: str) -> str:
@@ -129,7 +148,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_lake(cls, url: str) -> str:
         parts = urlsplit(url)
-        if url and not (parts.scheme in {"http", "https"} and parts.netloc and parts.path[1:]):
+        if url and not _is_container(parts):
             raise ValueError("must be https://ACCOUNT.blob.core.windows.net/CONTAINER")
         if parts.query or "@" in parts.netloc:
             raise ValueError("must not hold credentials; put the token in AZURE_STORAGE_SAS_TOKEN")
@@ -170,6 +189,8 @@ class Settings(BaseSettings):
         if url and not url.startswith(RESULTS_SCHEMES):
             *others, last = RESULTS_SCHEMES
             raise ValueError(f"must begin with {', '.join(others)} or {last}")
+        if url in {"sqlite:///", "sqlite:///:memory:"}:
+            raise ValueError("must name a file, such as sqlite:////folder/results.sqlite")
         return url
 
     @field_validator("cache_url")
@@ -182,6 +203,16 @@ class Settings(BaseSettings):
                 "rediss for TLS, or unix://"
             )
         return url
+
+    @property
+    def missing_game(self) -> str:
+        """What to do where no game file is named and the home has none; else empty."""
+        if self.game != DEMO_GAME:
+            return ""
+        return (
+            f"there is no game.yaml in {self.home} (DS_ASSETS_HOME), so that the demo's would be "
+            "used; write one with `ds-assets init LOGS`, or set DS_ASSETS_GAME"
+        )
 
     @property
     def uses_spark(self) -> bool:
@@ -248,6 +279,22 @@ def read_source_urls(text: str) -> dict[str, str]:
         "must be s3://BUCKET or s3://BUCKET/PREFIX, or several with names of their own, "
         "such as sessions=s3://BUCKET/PREFIX purchases=s3://BUCKET/PREFIX"
     )
+
+
+def _is_container(parts: SplitResult) -> bool:
+    """Whether an address is that of a container."""
+    names = parts.path.strip("/").split("/")
+    most = 1 if ".blob.core." in parts.netloc else _MAX_NAMES
+    is_path = all(names) and len(names) <= most
+    return parts.scheme in {"http", "https"} and _has_host(parts) and is_path
+
+
+def _has_host(parts: SplitResult) -> bool:
+    """Whether an address names a host, and its port is a number or absent."""
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _path(value: object, default: Path) -> Path:

@@ -16,6 +16,7 @@ ACROSS = {
 }
 """Folders of tests that belong to no module, with what they are about."""
 EXCEPTIONS = {
+    "cli/test_environment_mistakes.py": "settings that are wrong, through the commands",
     "docs/test_pages.py": "all pages",
     "docs/test_snippets.py": "the code of all pages",
     "infra/cache/test_faults.py": "a cache whose server is damaged or slow",
@@ -25,6 +26,7 @@ EXCEPTIONS = {
     "infra/results/test_accounts.py": "accounts with narrow rights, on every server",
     "infra/results/test_faults.py": "a database whose server is damaged or slow",
     "serving/http/test_fuzz.py": "the whole API",
+    "serving/http/test_typed_client.py": "a client generated from the document",
     "serving/test_service_faults.py": "the service with its sources behind faults",
     "test_imports.py": "all modules",
     "test_layout.py": "all tests",

@@ -42,6 +42,8 @@ def run(
     """Run the whole graph for a day, for a range of days, or for the newest day alone."""
     started = time.monotonic()
     installation = load_installation()
+    if text := installation.settings.missing_game:
+        raise InputError(text)
     first_day, last_day = _choose_days(first, last, installation, only_last=only_last)
     defs = build_defs(installation)
     refuse_other_days(defs, first_day, last_day)

@@ -5,12 +5,12 @@ file of an installation is created or changed; what `try_places` writes is taken
 """
 
 import datetime as dt
-import os
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -27,6 +27,7 @@ from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.log_source.day_folders import DayFolders
 from ds_assets.infra.missing_days import describe_missing_days, find_holes, find_missing_days
 from ds_assets.infra.newest_logs import find_newest_files, find_source_days, newest_day
+from ds_assets.infra.usable_files import refuse_unwritable
 from ds_assets.installation import Installation
 from ds_assets.settings import find_unknown_variables
 
@@ -97,7 +98,7 @@ def name_places(installation: Installation) -> dict[str, str]:
 
 
 def find_environment_mistakes(installation: Installation) -> list[Finding]:
-    """Find variables without effect, and a home that does not exist though it is named."""
+    """Find variables without effect, a named home that does not exist, and damaged API keys."""
     texts = find_unknown_variables()
     settings = installation.settings
     if not settings.home.is_dir() and not settings.has_default_home:
@@ -105,6 +106,10 @@ def find_environment_mistakes(installation: Installation) -> list[Finding]:
             f"DS_ASSETS_HOME names {settings.home}, which is not a folder; create it, or correct "
             "the variable"
         )
+    try:
+        installation.key_file().read()
+    except InputError as error:
+        texts.append(str(error))
     return [Finding("mistake", text) for text in texts]
 
 
@@ -173,6 +178,8 @@ def _catch(probe: Callable[[], Result]) -> Result:
 def _probe_game(installation: Installation) -> Result:
     """Compare the game file with logs; what is wrong with their places is reported there."""
     game = installation.game
+    if text := installation.settings.missing_game:
+        return Finding("warning", text)
     try:
         with tempfile.TemporaryDirectory() as folder:
             files = find_newest_files(
@@ -193,16 +200,16 @@ def _probe_game(installation: Installation) -> Result:
 
 def _probe_source(installation: Installation) -> Result:
     settings = installation.settings
+    source, game = installation.log_source(), installation.game
     if not settings.source_url and not settings.source.is_dir():
         missing = f"the folder {settings.source} does not exist"
         if settings.source != settings.home / "source":
             return Finding("mistake", f"{missing}; create it, or correct DS_ASSETS_SOURCE")
-        if installation.lake().days(RAW):
+        if _has_logs_in_lake(installation):
             return "not used: the logs are put straight into the lake"
         return Finding(
             "warning", f"{missing}; create it, or set DS_ASSETS_SOURCE or DS_ASSETS_SOURCE_URL"
         )
-    source, game = installation.log_source(), installation.game
     folders = DayFolders(source)
     if not (days := find_source_days(folders, game)):
         example = folders.folder(newest_day(game))
@@ -214,12 +221,26 @@ def _probe_source(installation: Installation) -> Result:
     return Finding("warning", "; ".join([usable, *problems])) if problems else usable
 
 
+def _has_logs_in_lake(installation: Installation) -> bool:
+    """Whether the lake has logs; one that cannot be read is reported in its own place."""
+    with suppress(InputError, Unavailable, OSError):
+        return bool(installation.lake().days(RAW))
+    return False
+
+
 def _find_missing_days(
     installation: Installation, newest: dt.date, folders: DayFolders
 ) -> list[str]:
-    """A sentence for the days before the newest one that neither the lake nor the source has."""
-    lake, game = installation.lake(), installation.game
-    holes = find_holes(newest, lake.days("user_activity"), lake, game)
+    """A sentence for the days before the newest one that neither the lake nor the source has.
+
+    A lake that cannot be read is reported in its own place.
+    """
+    game = installation.game
+    try:
+        lake = installation.lake()
+        holes = find_holes(newest, lake.days("user_activity"), lake, game)
+    except (InputError, Unavailable, OSError):
+        return []
     missing = find_missing_days([*holes, newest], folders, game)
     return [describe_missing_days(missing, str(installation.log_source()))] if missing else []
 
@@ -227,7 +248,7 @@ def _find_missing_days(
 def _probe_lake(installation: Installation) -> Result:
     settings = installation.settings
     if not settings.lake_url:
-        _refuse_unwritable(settings.lake, "DS_ASSETS_LAKE")
+        refuse_unwritable(settings.lake, "DS_ASSETS_LAKE")
         if not settings.lake.exists():
             return "not created yet; the first run creates it"
     read_lake_id(installation.lake())  # raises an error if it is damaged
@@ -241,7 +262,7 @@ def _probe_lake(installation: Installation) -> Result:
 
 def _probe_results(installation: Installation) -> Result:
     if file := installation.settings.results_file:
-        _refuse_unwritable(file.parent, "DS_ASSETS_RESULTS_URL")
+        refuse_unwritable(file.parent, "DS_ASSETS_RESULTS_URL")
         if not file.exists():
             return "not created yet; the first delivery creates it"
     with installation.results() as database:
@@ -255,7 +276,7 @@ def _probe_results(installation: Installation) -> Result:
 def _probe_cache(installation: Installation) -> Result:
     settings = installation.settings
     if not settings.cache_url:
-        _refuse_unwritable(settings.cache_folder, "DS_ASSETS_HOME")
+        refuse_unwritable(settings.cache_folder, "DS_ASSETS_HOME")
         if not settings.cache_folder.exists():
             return "not created yet; the first use creates it"
     with installation.cache() as cache:
@@ -339,11 +360,3 @@ def _compare_owner(
 def _probe_engine(installation: Installation) -> Result:
     installation.engine()
     return "usable"
-
-
-def _refuse_unwritable(folder: Path, setting: str) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir():
-        raise InputError(f"{existing} is not a folder; correct {setting}")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{existing} is not writable for this user; correct {setting}")

@@ -23,6 +23,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.infra.usable_files import refuse_no_pem
 
 Client: TypeAlias = redis.Redis | RedisCluster
 LoopClient: TypeAlias = redis.asyncio.Redis
@@ -50,6 +51,7 @@ URL_OPTIONS = frozenset(
 """Options accepted in the query of a URL: names, numbers and TLS. Others of redis-py change the
 bytes that are sent or read (`decode_responses`, also if it is `false`; `encoding`), or need a
 Python object (`retry`, `credential_provider`), and would fail in the first command."""
+_FILE_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _OPTIONS_OF_REDIS_PY = frozenset(
     name
     for part in (redis.Redis, AbstractConnection, Connection, SSLConnection)
@@ -106,6 +108,9 @@ def read_address(url: str) -> CacheAddress:
     try:
         parts = urlsplit(url)
         _refuse_options(parts)
+        for option, paths in parse_qs(parts.query).items():
+            if option in _FILE_OPTIONS:
+                refuse_no_pem(Path(paths[-1]), "DS_ASSETS_CACHE_URL", option)
         return CacheAddress(
             f"{parts.scheme}://{_hosts(parts)}{parts.path}",
             parts.scheme.endswith("+cluster"),

@@ -395,8 +395,10 @@ class PredictionCache:
 
     def _unavailable(self, error: Exception) -> CacheUnavailable:
         reason = str(error) or type(error).__name__
-        kind = CacheRefused if is_refusal(error) else CacheUnavailable
-        return kind(f"the cache {self._where} cannot be used: {reason}")
+        text = f"the cache {self._where} cannot be used: {reason.rstrip('.')}"
+        if is_refusal(error):
+            return CacheRefused(f"{text}; correct the user, its password or its rights")
+        return CacheUnavailable(text)
 
     def _ask_embedded(self, question: Callable[[Client], Answer], server: EmbeddedServer) -> Answer:
         server.join()

@@ -234,7 +234,14 @@ class BlobLake:
 
     @cached_property
     def _container(self) -> "ContainerClient":
-        return self._service(self._account).get_container_client(self._name)
+        try:
+            return self._service(self._account).get_container_client(self._name)
+        except ValueError as error:  # such as an account that the address does not name
+            raise InputError(
+                f"{self} (DS_ASSETS_LAKE_URL) cannot be used with the credential given: "
+                f"{str(error).rstrip('.')}; with AZURE_STORAGE_KEY it must be "
+                "https://ACCOUNT.blob.core.windows.net/CONTAINER"
+            ) from None
 
     def _stage(self, name: str, blocks: Iterable[bytes], executor: ThreadPoolExecutor) -> "_Staged":
         blob = self._container.get_blob_client(name)
@@ -292,12 +299,13 @@ class BlobLake:
         """Turn errors of the service into sentences, without any credential."""
         from azure.core import exceptions as azure  # noqa: PLC0415  (as above)
 
-        where = f"{self}/{name}".rstrip("/") + " (DS_ASSETS_LAKE_URL)"
+        setting = " (DS_ASSETS_LAKE_URL)"
+        lake, where = f"{self}{setting}", f"{self}/{name}".rstrip("/") + setting
         try:
             yield
         except azure.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
-                raise InputError(f"{where}: there is no such container; create it") from None
+                raise InputError(f"{lake}: there is no such container; create it") from None
             raise FileNotFoundError(f"there is no {where}") from None
         except azure.ResourceModifiedError:
             raise _ReplacedError(f"{where} is replaced again and again") from None
@@ -305,7 +313,7 @@ class BlobLake:
             is_denied = isinstance(error, azure.ClientAuthenticationError)
             if is_denied or _status(error) == HTTPStatus.FORBIDDEN:
                 raise InputError(
-                    f"{where} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
+                    f"{lake} is refused, {_reason(error)}; see AZURE_STORAGE_KEY, "
                     "AZURE_STORAGE_SAS_TOKEN or the machine's identity"
                 ) from None
             if is_temporary(_status(error)):
@@ -340,6 +348,8 @@ def _code(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     # Not the error's own text, which may contain the URL with its SAS token.
     kind = type(error).__name__
+    if kind == "AzureSigningError":
+        return "the account key is not Base64"
     if code := _code(error):
         return code
     if "Timeout" in kind:

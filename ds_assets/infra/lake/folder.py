@@ -1,6 +1,7 @@
 """The lake in a local folder, or in one on a disk that several machines share."""
 
 import datetime as dt
+import errno
 import shutil
 import time
 import uuid
@@ -8,8 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import ABANDONED_AFTER, STAGING, Key, LakeObject, Receive, day_of
 from ds_assets.infra.transfer import file_tag
+
+_UNWRITABLE = {errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+"""Errors of a folder that cannot be created, however often it is tried."""
 
 
 class FolderLake:
@@ -94,11 +99,22 @@ class FolderLake:
     def _staging(self) -> Iterator[Path]:
         self._remove_abandoned()
         folder = self._root / STAGING / uuid.uuid4().hex
-        folder.mkdir(parents=True)
+        self._make(folder)
         try:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            raise InputError(
+                f"the lake {self} cannot be written: {error.strerror}; correct DS_ASSETS_LAKE, or "
+                "let this user write there"
+            ) from None
 
     def _put_in_place(self, file: Path, name: str) -> None:
         target = self._root / name

@@ -28,6 +28,7 @@ from ds_assets.infra.transfer import (
 from ds_assets.path_patterns import PathPattern
 
 _MAX_PAUSE_S = 1
+_CREDENTIALS = "see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the machine's role"
 
 
 class S3LogSource:
@@ -101,7 +102,12 @@ class S3LogSource:
         try:
             yield
         except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
-            raise InputError(f"{where} (DS_ASSETS_SOURCE_URL): {error}") from None
+            raise InputError(f"{where} (DS_ASSETS_SOURCE_URL): {error}; {_CREDENTIALS}") from None
+        except aws.ParamValidationError:
+            raise InputError(
+                f"{where} (DS_ASSETS_SOURCE_URL) does not name a bucket; accepted are letters, "
+                "digits, '.', '-' and '_'"
+            ) from None
         except aws.ClientError as error:
             details, response = error.response["Error"], error.response["ResponseMetadata"]
             if details["Code"] in {"PreconditionFailed", "NoSuchKey"}:
@@ -109,7 +115,10 @@ class S3LogSource:
             reason = f"{details['Code']}: {details.get('Message', '')}"
             if is_temporary(response["HTTPStatusCode"]):
                 raise self._unavailable(where, reason) from None
-            raise InputError(f"{where} (DS_ASSETS_SOURCE_URL) is refused, {reason}") from None
+            advice = "correct it" if details["Code"] == "NoSuchBucket" else _CREDENTIALS
+            raise InputError(
+                f"{where} (DS_ASSETS_SOURCE_URL) is refused, {reason.rstrip('.')}; {advice}"
+            ) from None
         except aws.BotoCoreError as error:
             raise self._unavailable(where, str(error)) from None
 
@@ -195,14 +204,24 @@ def s3_client() -> Any:
 
     boto3 is used directly because `dagster_aws.s3.S3Resource` has no timeouts: its client, which
     takes the same environment, waits for minutes for a server that does not answer.
+
+    Raises:
+        InputError: a setting of AWS is not valid.
     """
     # Slow to import, and not every process reads S3.
     from boto3.session import Session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
     )
-    return Session().client("s3", config=config)
+    try:
+        return Session().client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:  # such as half of a key pair, or no endpoint
+        raise InputError(
+            f"DS_ASSETS_SOURCE_URL needs valid settings of AWS: {error}; see AWS_PROFILE, "
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL_S3"
+        ) from None

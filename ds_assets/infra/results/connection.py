@@ -17,6 +17,9 @@ from ds_assets.infra.results.backends import (
     backend_of,
 )
 from ds_assets.infra.results.errors import ResultsBusy, ResultsRefused, ResultsUnavailable
+from ds_assets.infra.usable_files import refuse_no_pem
+
+_ADVICE = "correct the URL, or what the server grants (docs/results.md)"
 
 
 def parse_url(url: str) -> sa.URL:
@@ -33,10 +36,22 @@ def parse_url(url: str) -> sa.URL:
             f"{SETTING} is not a database URL; accepted are for example {', '.join(EXAMPLES)}"
         ) from None
     for option in backend_of(parsed).file_options:
-        path = parsed.query.get(option)
-        if path is not None and not Path(str(path)).is_file():
-            raise InputError(f"{SETTING}: {option} names {path}, and there is no such file")
+        if path := parsed.query.get(option):
+            refuse_no_pem(Path(str(path)), SETTING, option)
+    _refuse_unclear(parsed)
     return parsed
+
+
+def _refuse_unclear(url: sa.URL) -> None:
+    """Refuse a URL without a database, or in which a password was taken for the host."""
+    if url.host and "@" in (url.database or ""):
+        raise InputError(
+            f"{SETTING} has an '@', '/' or ':' in its user or password; write %40, %2F or %3A"
+        )
+    if url.database in {None, ""}:
+        raise InputError(
+            f"{SETTING} names no database; accepted are for example {', '.join(EXAMPLES)}"
+        )
 
 
 def describe(url: sa.URL) -> str:
@@ -70,8 +85,9 @@ def begin(engine: sa.Engine, *, writing: bool = False) -> Iterator[sa.Connection
                 yield connection
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
         kind = _kind_of(error, engine.url)
+        advice = f"; {_ADVICE}" if kind is ResultsRefused else ""
         raise kind(
-            f"{describe(engine.url)} cannot be used: {_reason(error, engine.url)}"
+            f"{describe(engine.url)} cannot be used: {_reason(error, engine.url)}{advice}"
         ) from error
 
 

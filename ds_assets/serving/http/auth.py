@@ -61,7 +61,10 @@ class KeyFile:
         except FileNotFoundError:
             return []
         except (msgspec.MsgspecError, OSError) as error:
-            raise InputError(f"the API keys in {self.path} cannot be read: {error}") from None
+            raise InputError(
+                f"the API keys in {self.path} (DS_ASSETS_API_KEYS) cannot be read: {error}; "
+                "restore the file, or delete it and add each key again"
+            ) from None
 
     def add(self, name: str) -> str:
         """Add a key. Only its hash is stored, so the key cannot be shown again.
@@ -100,7 +103,10 @@ class KeyFile:
                 file.write(msgspec.json.format(msgspec.json.encode(keys)))
             Path(file.name).replace(self.path)  # atomic for concurrent readers
         except OSError as error:
-            raise InputError(f"the API keys in {self.path} cannot be written: {error}") from None
+            raise InputError(
+                f"the API keys in {self.path} (DS_ASSETS_API_KEYS) cannot be written: "
+                f"{error.strerror}"
+            ) from None
 
 
 class Authenticator:

@@ -1,5 +1,6 @@
 """The HTTP server, granian: how its worker processes are started, and what they listen on."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -170,5 +171,8 @@ def _check_address(host: str, port: int) -> str:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
-        raise InputError(f"cannot listen on {host}, port {port}: {error}") from None
+        reason = os.strerror(error.errno) if error.errno == errno.EADDRINUSE else error.strerror
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port"
+        ) from None
     return str(address[0])

@@ -66,7 +66,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(keys: KeyFile) -> None:
 def test_a_file_that_holds_something_else_is_told(keys: KeyFile, text: str) -> None:
     keys.path.parent.mkdir()
     keys.path.write_text(text, encoding="latin-1")
-    with pytest.raises(InputError, match=r"api_keys\.json cannot be read"):
+    with pytest.raises(InputError, match=r"api_keys\.json \(DS_ASSETS_API_KEYS\) cannot be read"):
         keys.read()
 
 

@@ -19,6 +19,9 @@ from ds_assets.infra.results.errors import DeliveryDiffers
 _LOCK_SECONDS = 60
 """Longest wait for the one transaction that may write at a time."""
 
+_NO_DATABASE = ("file is not a database", "unable to open database file")
+"""Errors of a path that is not a database, and cannot become one."""
+
 
 class SQLiteBackend(Backend):
     """A file, which is made when it is first used. One transaction at a time writes."""
@@ -60,9 +63,8 @@ class SQLiteBackend(Backend):
         return False
 
     def is_denied(self, error: BaseException) -> bool:
-        """See `Backend`: never, because there are no accounts."""
-        del error
-        return False
+        """See `Backend`. There are no accounts; a path may be a folder or another file."""
+        return any(text in str(error) for text in _NO_DATABASE)
 
     def explain(self, error: BaseException, url: sa.URL) -> str:
         """See `Backend`."""
