@@ -63,13 +63,14 @@ class Choice:
 
 
 def choose_kinds(logs: Sequence[Log], listing: Listing) -> Choice:
-    """Choose the files that are read together: the largest, and all that fit to them.
+    """Choose the files that are read together: the largest with users, and all that fit to them.
 
     Args:
         logs: Files by what they hold, the largest first.
         listing: The source.
     """
-    main = next((log for log in logs if log.compared.is_usable), logs[0])
+    usable = [log for log in logs if log.compared.is_usable] or logs
+    main = next((log for log in usable if _names_user(log)), usable[0])
     alone = Choice(listing, [main], guess_layout(main.files, listing.folders))
     choice = alone
     for log in logs:
@@ -93,10 +94,14 @@ def _with_strangers(choice: Choice) -> Choice:
     return replace(choice, left=left)
 
 
+def _names_user(log: Log) -> bool:
+    return is_named_user(log.compared.value("user_id"))
+
+
 def _with_user(log: Log, choice: Choice) -> Log:
     """Find the user in files where no name shows it, by the ids that other files have."""
     lines = log.compared.lines
-    if is_named_user(log.compared.value("user_id")):
+    if _names_user(log):
         return log
     users = frozenset[str]().union(*(it.compared.users for it in choice.logs))
     shares = {
@@ -120,8 +125,7 @@ def _add(log: Log, choice: Choice) -> Choice:
 def _find_obstacle(log: Log, choice: Choice, wider: Choice) -> str:
     """Why files cannot be read together with others, in words; empty if they can."""
     guessed = log.compared
-    has_user = log.user_path or is_named_user(guessed.value("user_id"))
-    if not has_user or not guessed.is_usable:
+    if not (log.user_path or _names_user(log)) or not guessed.is_usable:
         return "their lines have no user and time"
     if any(guessed.is_copy_of(it.compared) for it in choice.logs):
         return "they hold the same lines as others"

@@ -110,6 +110,19 @@ def test_the_logs_are_the_files_with_users_even_if_others_are_larger(tmp_path: P
     assert result.source.layout.path == "play/%Y-%m-%d.jsonl"
 
 
+def test_metrics_of_servers_are_not_the_logs_of_a_game(tmp_path: Path) -> None:
+    metrics = [
+        {"host": f"h{n % 3}", "ts": f"2026-02-01T10:{n % 60:02}:00Z", "cpu": n % 90}
+        for n in range(500)
+    ]
+    fill(tmp_path, {"metrics/{}.jsonl": lambda: metrics, "play/{}.jsonl": play})
+    result = look(tmp_path)
+    assert len(result.source.kinds) == 1
+    assert result.source.layout
+    assert result.source.layout.path == "play/%Y-%m-%d.jsonl"
+    assert "not read, as their lines have no user and time" in result.others[0]
+
+
 def test_a_user_is_found_by_the_ids_that_other_files_have(tmp_path: Path) -> None:
     named = {"play/{}.jsonl": lambda: play(200)}
     payers = [{"payer": f"u{n}", "at": f"2026-02-01T10:{n:02}:00Z", "eur": 2} for n in range(9)]
