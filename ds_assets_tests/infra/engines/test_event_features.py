@@ -277,10 +277,7 @@ def test_games_share_an_engine_and_nothing_else() -> None:
         ]
 
 
-def test_no_file_is_left_behind() -> None:
-    def files() -> set[str]:
-        return {file.name for file in Path(tempfile.gettempdir()).glob("ds_assets*")}
-
-    before = files()
+def test_no_file_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     event_features(make_game()).of({FIRST: [a_line()] * 1_000}, FIRST)
-    assert files() == before
+    assert list(tmp_path.iterdir()) == []
