@@ -174,6 +174,10 @@ class Authenticator:
         for key in self._keys:  # all of them, so that the timing says nothing about keys
             if hmac.compare_digest(key.sha256, sha256):
                 name = key.name
+        if name is None and not self._is_key_required:
+            raise _unauthorized(
+                "The service has no API key yet: on its own machine send no header Authorization."
+            )
         if name is None:
             raise _unauthorized("The API key is unknown or revoked; contact the service operator.")
         limiter = self._limiters.setdefault(name, RateLimiter(self._rate))

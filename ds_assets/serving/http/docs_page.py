@@ -7,6 +7,7 @@ forms; the security policy of the page allows that script alone, and requests to
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from ds_assets.serving.http.examples import PLAYED_AT
 from ds_assets.serving.http.problems import PROBLEMS
 
+_ADDRESS = "http://127.0.0.1:8000"
+"""Of commands, unless the page's script puts its own address in place of it."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h2 { margin-top: 2.5rem } code { background: #eef } table { border-collapse: collapse; width: 100% }
@@ -26,9 +29,14 @@ pre:has(output:empty) { display: none }
 
 _SCRIPT = """
 const key = document.getElementById("key")
+const now = new Date().toISOString()
+for (const command of document.querySelectorAll("pre > code")) {
+  command.textContent = command.textContent
+    .replace("ADDRESS", location.origin).replace("PLAYED_AT", now)
+}
 for (const body of document.querySelectorAll("textarea")) {
   // An event of the example happens now: one of the past may lie before the game's first day.
-  body.value = body.value.replace("PLAYED_AT", new Date().toISOString())
+  body.value = body.value.replace("PLAYED_AT", now)
 }
 function build(form) {
   let path = form.dataset.path
@@ -57,7 +65,7 @@ document.addEventListener("submit", async (event) => {
   output.textContent = "…"
   output.textContent = await send(event.target).catch((error) => `No reply: ${error.message}`)
 })
-""".replace("PLAYED_AT", PLAYED_AT)
+""".replace("PLAYED_AT", PLAYED_AT).replace("ADDRESS", _ADDRESS)
 _SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_SCRIPT_HASH}'; "
@@ -86,9 +94,9 @@ def render_page(api: Mapping[str, Any]) -> str:
 
 
 def _head(api: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<h1>{escape(api['info']['title'])}</h1><p>{escape(api['info']['description'])}</p>"
+    yield f"<h1>{escape(api['info']['title'])}</h1><p>{_prose(api['info']['description'])}</p>"
     key = api["components"]["securitySchemes"]["key"]["description"]
-    yield f"<p>Clients authenticate with <code>Authorization: Bearer KEY</code>. {escape(key)}</p>"
+    yield f"<p>Clients authenticate with <code>Authorization: Bearer KEY</code>. {_prose(key)}</p>"
     yield (
         "<p><label>API key for the forms below, which is not stored: "
         '<input id="key" type="password" autocomplete="off"></label></p>'
@@ -100,7 +108,7 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
             yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-            description = escape(operation.get("description", ""))
+            description = _prose(operation.get("description", ""))
             yield f"<p>{escape(operation['summary'])}. {description}</p>"
             yield f"<pre><code>{escape(_write_command(path, method, operation))}</code></pre>"
             yield from _form(path, method, operation)
@@ -109,7 +117,7 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
             if body := operation.get("requestBody"):
                 yield f"<p>Request body: {_content(body)}.</p>"
             rows = (
-                (status, escape(response["description"]), _content(response))
+                (status, _prose(response["description"]), _content(response))
                 for status, response in operation["responses"].items()
             )
             yield from _table(("status", "meaning", "body"), rows)
@@ -145,7 +153,7 @@ def _write_command(path: str, method: str, operation: Mapping[str, Any]) -> str:
     """Write an operation's example as a command for a shell."""
     parameters = operation.get("parameters", ())
     examples = {it["name"]: it["example"] for it in parameters if "example" in it}
-    parts = [f"curl -s http://127.0.0.1:8000{path.format(**examples)}"]
+    parts = [f"curl -s {_ADDRESS}{path.format(**examples)}"]
     if "security" in operation:
         parts.append("-H 'Authorization: Bearer KEY'")
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
@@ -156,7 +164,7 @@ def _write_command(path: str, method: str, operation: Mapping[str, Any]) -> str:
 
 def _schemas(schemas: Mapping[str, Any]) -> Iterator[str]:
     for name, schema in schemas.items():
-        yield f'<h2 id="{name}">{name}</h2><p>{escape(schema.get("description", ""))}</p>'
+        yield f'<h2 id="{name}">{name}</h2><p>{_prose(schema.get("description", ""))}</p>'
         yield from _fields(schema["properties"].items())
 
 
@@ -174,11 +182,16 @@ def _fields(fields: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
         (
             f"<code>{name}</code>",
             _type(field.get("schema", field)),
-            escape(field.get("description", "")),
+            _prose(field.get("description", "")),
         )
         for name, field in fields
     )
     yield from _table(("name", "type", "meaning"), rows)
+
+
+def _prose(text: str) -> str:
+    """A description as HTML; what stands between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -101,6 +101,11 @@ def test_a_header_without_a_valid_key_is_refused(keys: KeyFile, header: str) -> 
     assert secret.encode() not in refused.reply.body
 
 
+def test_a_key_for_a_service_without_keys_is_refused_with_what_to_do(keys: KeyFile) -> None:
+    refused = refusal(Authenticator(keys, 10), bearer("KEY"), 1.0)
+    assert b"no API key yet: on its own machine send no header" in refused.reply.body
+
+
 def test_the_hash_of_a_key_is_not_a_key(keys: KeyFile) -> None:
     keys.add("shop")
     gate = Authenticator(keys, 10)

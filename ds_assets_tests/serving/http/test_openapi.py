@@ -97,6 +97,13 @@ def test_the_page_has_a_command_for_each_operation_with_an_accepted_body() -> No
         assert msgspec.json.decode(body, type=kind)
 
 
+def test_the_page_has_no_backticks_outside_of_code() -> None:
+    page = render_page(build_document())
+    outside = re.sub(r"<(script|textarea|code)\b.*?</\1>", "", page, flags=re.DOTALL)
+    assert "<code>ds-assets keys add NAME</code>" in page
+    assert "`" not in outside
+
+
 def examples_of(api: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
     """Schema and example of every body that has one."""
     for methods in api["paths"].values():
