@@ -50,6 +50,8 @@ def serve_ui(port: int) -> None:
     Raises:
         InputError: the port is in use, or the UI ended by itself.
     """
+    # A shell that starts a command in the background lets it ignore SIGINT, by which the UI ends.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ui = start_ui(port)
     # Ctrl-C reaches all processes of the terminal; SIGTERM reaches this one alone.
     signal.signal(signal.SIGTERM, lambda *_: ui.send_signal(signal.SIGINT))

@@ -200,6 +200,15 @@ def test_ctrl_c_ends_the_ui_and_its_daemon_without_an_error(ui: Ui) -> None:
         pass
 
 
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """Started processes ignore SIGINT, as those that a shell starts in the background."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("in_background")
 def test_sigterm_to_the_command_alone_ends_webserver_and_daemon(home: Path) -> None:
     with running_ui(home) as ui:
         parts = ("dagster_webserver", "dagster._daemon")
