@@ -305,6 +305,8 @@ class Events(_Part):
 
     activity: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Types that count as activity of the user; every type if the key is omitted."""
+    passive: tuple[str, ...] = ()
+    """Types that are no activity of the user; all others are. Not together with `activity`."""
     purchases: tuple[str, ...] = ()
     """Types that are purchases if their amount is above 0, or is not given."""
     free_purchases: Annotated[bool, Field(strict=True)] = False
@@ -315,6 +317,13 @@ class Events(_Part):
     """Types that start a session."""
     counted: Annotated[Mapping[Name, EventTypes], BeforeValidator(_read_counted)] = {}
     """Names of counts, and therefore features, of their own, with the types that are counted."""
+
+    @field_validator("passive")
+    @classmethod
+    def _is_the_only_list(cls, passive: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if passive and info.data.get("activity") is not None:
+            raise ValueError("activity is given, too; remove one of the two")
+        return passive
 
     @field_validator("refunds")
     @classmethod
@@ -713,6 +722,7 @@ class Game(_Part):
         events = self.events
         lists = {
             "activity": events.activity or (),
+            "passive": events.passive,
             "purchases": events.purchases,
             "refunds": events.refunds,
             "sessions": events.sessions,

@@ -252,6 +252,10 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
             "events.counted: found ['a', 'b', 'a']; list each type once",
         ),
         (
+            {"events": {"activity": ["play"], "passive": ["push_sent"]}},
+            "events.passive: found ['push_sent']; activity is given, too; remove one of the two",
+        ),
+        (
             {"events": {"refunds": ["refund"]}},
             "events: found {'refunds': ['refund']}; refunds needs fields.amount, the field of what",
         ),

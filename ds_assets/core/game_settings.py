@@ -130,8 +130,8 @@ GAME_KEYS = (
     *_declare(
         Consequence.AGAIN,
         "event types have another meaning",
-        *("events.activity", "events.purchases", "events.free_purchases", "events.refunds"),
-        "events.sessions",
+        *("events.activity", "events.passive", "events.purchases", "events.free_purchases"),
+        *("events.refunds", "events.sessions"),
         assets=(ACTIVITY,),
     ),
     *_declare(Consequence.AGAIN, "amounts have another value", "currencies.*", assets=(ACTIVITY,)),

@@ -152,7 +152,7 @@ def is_activity(events: Events, f: Any) -> Any:
     """Whether an event is activity of the user; a refund is one of the shop."""
     if events.activity is not None:
         return _is_any_of(events.activity, f)
-    return ~_is_any_of(events.refunds, f)
+    return ~_is_any_of((*events.refunds, *events.passive), f)
 
 
 def count_refunds(events: Events, f: Any) -> Any:

@@ -54,14 +54,12 @@ def guess_events(types: "pd.Series[Any]", amounts: "pd.Series[float]") -> list[G
     passive = [it for it in lines if _PASSIVE.search(plain_name(it))]
     sessions = _find_sessions(lines)
     counted = _choose_counted(lines, {*purchases, *refunds, *sessions, *passive})
-    active = [kind for kind in lines if kind not in {*passive, *refunds}]
-    without = f"all types but {show_values(passive)}; others that turn up later are no activity"
     guesses = [
         Guess("events.purchases", purchases, _describe_amounts(purchases, types, amounts)),
         Guess("events.refunds", refunds, "by their names"),
         Guess("events.sessions", sessions, _describe_lines(sessions, lines)),
         Guess("events.counted", counted, _COUNTED),
-        Guess("events.activity", active if passive else [], without, is_certain=False),
+        Guess("events.passive", passive, "what happens to users; all other types are activity"),
     ]
     return [guess for guess in guesses if guess.value]
 

@@ -125,6 +125,12 @@ def test_a_purchase_for_nothing_counts_where_the_game_says_so(engine: DuckDBEngi
     assert row["purchases"] == 1
 
 
+def test_every_type_but_the_passive_ones_is_activity(engine: DuckDBEngine) -> None:
+    frame = [an_event("chat"), an_event("push_sent"), an_event("never seen before")]
+    row = reduce(frame, engine, a_game(activity=None, passive=("push_sent",))).iloc[0]
+    assert (row["events"], row["activities"]) == (3, 2)
+
+
 def test_a_refund_is_no_activity_of_the_user(engine: DuckDBEngine) -> None:
     row = reduce([an_event("refund", amount=5.0)], engine, a_game(**REFUNDED)).iloc[0]
     assert (row["events"], row["activities"]) == (1, 0)

@@ -77,8 +77,8 @@ def test_the_clearest_begin_of_a_session_counts() -> None:
 
 
 def test_what_happens_to_users_is_no_activity() -> None:
-    assert events_of(["push_sent", "play"])["activity"] == ["play"]
-    assert "activity" not in events_of(["push_sent"])
+    assert events_of(["push_sent", "play"])["passive"] == ["push_sent"]
+    assert "passive" not in events_of(["play"])
 
 
 def test_frequent_types_are_counted_by_plain_names() -> None:
