@@ -201,11 +201,14 @@ def _recovery_rows(target: str, shares: Mapping[str, float]) -> Iterator[Row]:
 
 
 def _drift_row(drifts: Mapping[str, Mapping[str, float]]) -> Row:
-    """The largest rise of a feature's drift in the week of the change, and in the week before."""
+    """The largest rise of a feature's drift in the week of the change, and in the week before.
+
+    A feature without a drift on one of the two days is left out.
+    """
 
     def rise(since: str, until: str) -> tuple[float, str]:
         now, then = drifts[until], drifts[since]
-        return max((now[feature] - then[feature], feature) for feature in now)
+        return max((now[feature] - then[feature], feature) for feature in now.keys() & then.keys())
 
     (usual, calm), (changed, feature) = (
         rise("before", "the day before"),
