@@ -82,14 +82,12 @@ def text_lines(lines: str, game: Game, plain: Plain, malformed: Sequence[str]) -
 def _find_lists(game: Game, plain: Plain) -> list[str]:
     """Return the SQL of the lists that contain the first key of any path, each once."""
     lists: dict[str, None] = {}
-    for source in text_fields(game).values():
-        for path in paths_of(source):
-            steps = later_steps(path)
-            for n, step in enumerate(steps):
-                if isinstance(step, Entry):
-                    json = _follow(plain(first_names(path)), steps[:n], {})
-                    lists[_parsed_list(json, step.key)] = None
-                    break
+    for path in game.paths():
+        for n, step in enumerate(steps := later_steps(path)):
+            if isinstance(step, Entry):
+                json = _follow(plain(first_names(path)), steps[:n], {})
+                lists[_parsed_list(json, step.key)] = None
+                break
     return list(lists)
 
 
