@@ -18,7 +18,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PlainSerializer,
@@ -47,30 +46,19 @@ from ds_assets.field_paths import (
     read_event_type,
     read_paths,
 )
+from ds_assets.game_parts import IDENTIFIER, PART, Day, Name, Share
+from ds_assets.game_promotions import HoldoutShare, Promotion
 from ds_assets.path_patterns import PathPattern, read_path_pattern
 from ds_assets.time_formats import ISO, read_time_format
 
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 MIN_LOOKBACK_DAYS = 56
 """Eight weeks: the days that no roll-up covers (`core.lifetimes`), and one for a clock ahead."""
-
-
-def _plain_name(name: str) -> str:
-    if not IDENTIFIER.fullmatch(name):
-        raise ValueError("use up to 48 lower-case letters, digits and _, beginning with a letter")
-    return name
 
 
 def _free_name(name: str) -> str:
     if name == "time":
         raise ValueError("reserved: the table has a column last_time; use another name")
     return name
-
-
-def _no_number(day: object) -> object:
-    if isinstance(day, int | float):  # pydantic would take it for seconds since 1970
-        raise ValueError("write a date, for example 2026-01-31")  # noqa: TRY004
-    return day
 
 
 def _zone_name(zone: str) -> str:
@@ -88,11 +76,9 @@ def _free_target(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_plain_name)]
 AttributeName = Annotated[Name, AfterValidator(_free_name)]
 TargetName = Annotated[Name, AfterValidator(_free_target)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
-Day = Annotated[dt.date, BeforeValidator(_no_number)]
 EventType = Annotated[str, Field(min_length=1)]
 EventTypes = Annotated[tuple[EventType, ...], Field(min_length=1)]
 FieldPaths = Annotated[Paths, BeforeValidator(read_paths)]
@@ -114,7 +100,7 @@ def _read_counted(counted: object) -> object:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = PART
 
 
 def _as_logged(value: object) -> object:
@@ -440,9 +426,6 @@ class ClusterRange(_Part):
         return most
 
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-
-
 class Checks(_Part):
     """Limits of the checks of a day, which is refused beyond any of them."""
 
@@ -479,6 +462,10 @@ class Cohorts(_Part):
         if info.data.get("by", ALL_USERS) is None and costs.keys() - {ALL_USERS}:
             raise ValueError("requires cohorts.by, or the single key all, as in {all: 1.5}")
         return costs
+
+
+_RESERVED_PROMOTIONS = ("all", "holdout")
+"""Names in results of all promotions together, and of the users that never get one."""
 
 
 class Game(_Part):
@@ -536,6 +523,10 @@ class Game(_Part):
     """User groups with models of their own: `clusters`, `none`, or a text attribute."""
     cohorts: Cohorts = Cohorts()
     """Cohorts whose spend, retention and payback are reported."""
+    promotions: dict[Name, Promotion] = {}
+    """Offers to users, by name, with the users that are kept without them for comparison."""
+    holdout: HoldoutShare = 0.0
+    """Share of all users that never get a promotion, to compare all promotions together with."""
     checks: Checks = Checks()
     """Limits beyond which a day is refused."""
 
@@ -640,6 +631,22 @@ class Game(_Part):
         if cohorts.cost_per_user and fields is not None and fields.amount is None:
             raise ValueError("cost_per_user needs fields.amount, the field of what is paid")
         return cohorts
+
+    @field_validator("promotions")
+    @classmethod
+    def _fit_the_game(
+        cls, promotions: dict[str, Promotion], info: ValidationInfo
+    ) -> dict[str, Promotion]:
+        mistakes = [
+            InitErrorDetails(
+                type=PydanticCustomError("misfit", "{text}", {"text": text}), loc=loc, input=value
+            )
+            for name, promotion in promotions.items()
+            for loc, value, text in _find_misfits(name, promotion, info.data)
+        ]
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return promotions
 
     @field_validator("windows")
     @classmethod
@@ -767,9 +774,44 @@ class Game(_Part):
         days = self.logs.duplicate_days
         return max(self.windows) if days is None else days
 
+    def horizon_of(self, target: str) -> int:
+        """Horizon of a target in open days: of churn, payment, or one of `target_names`.
+
+        Raises:
+            KeyError: there is no such target.
+        """
+        return _horizons(self.horizons, self.targets)[target]
+
     def maturity_days(self, horizon: int) -> int:
         """Open days after a snapshot until a label over `horizon` of them has matured."""
         return horizon + self.grace_days
+
+
+def _horizons(horizons: Horizons, targets: Mapping[str, CustomTarget]) -> dict[str, int]:
+    built_in = {"churn": horizons.churn, "payment": horizons.payment}
+    own = {name: target.horizon for name, target in targets.items()}
+    return {**built_in, **horizons.spend_targets, **own}
+
+
+def _find_misfits(
+    name: str, promotion: Promotion, others: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], object, str]]:
+    """What in a promotion does not fit other keys of the file: key, value, and what is accepted."""
+    if name in _RESERVED_PROMOTIONS:
+        yield (name,), name, f"choose a name other than {' and '.join(_RESERVED_PROMOTIONS)}"
+    if "horizons" in others and "targets" in others:
+        horizons = _horizons(others["horizons"], others["targets"])
+        horizon = horizons.get(promotion.target)
+        if horizon is None:
+            yield (name, "target"), promotion.target, f"use one of {', '.join(horizons)}"
+        elif promotion.cool_down is not None and promotion.cool_down < horizon:
+            least = f"the horizon of {promotion.target} ({horizon} days)"
+            yield (name, "cool_down"), promotion.cool_down, f"must not be less than {least}"
+    currency, currencies = promotion.value.currency, others.get("currencies")
+    if currency is not None and currencies is not None and currency not in currencies:
+        listed = ", ".join(currencies)
+        accepted = f"use one of currencies: {listed}" if listed else "requires currencies"
+        yield (name, "value", "currency"), currency, accepted
 
 
 def _plain_name_of(event: str) -> str:

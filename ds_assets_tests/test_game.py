@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.errors import InputError
-from ds_assets.game import IDENTIFIER, Csv, CustomTarget, Events, Game, Logs, load_game
+from ds_assets.game import Csv, CustomTarget, Events, Game, Logs, load_game
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets.settings import DEMO_GAME
 from ds_assets_tests.core.factories import make_game
 

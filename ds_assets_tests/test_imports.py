@@ -39,8 +39,8 @@ LAYERS = {
 CORE = ("", "clusters", "models")
 """Folders of the core, each above those before it; "" is the core's own files."""
 FOR_ALL = {
-    *("", "closed_days", "errors", "field_paths", "game", "path_patterns", "settings"),
-    "time_formats",
+    *("", "closed_days", "errors", "field_paths", "game", "game_parts"),
+    *("game_promotions", "path_patterns", "settings", "time_formats"),
 }
 """Parts that every part may import, and that import each other only; "" is the package itself."""
 NARROWER = {

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import ds_assets.game
+import ds_assets.game_promotions
 from ds_assets.core.game_settings import ANY_NAME, describe_key, list_keys
 from ds_assets.game import Game
 from reference_pages.markdown import WRITTEN, code, describe_type, json_text, read_meanings, table
@@ -59,7 +60,13 @@ def page() -> str:
 def find_keys() -> list[Key]:
     """Every key of the file whose value is not made of other keys, in the order of the model."""
     schema = Game.model_json_schema()
-    return list(_walk(schema, "", schema["$defs"], read_meanings(ds_assets.game)))
+    return list(_walk(schema, "", schema["$defs"], _meanings()))
+
+
+def _meanings() -> dict[str, str]:
+    """The texts of all keys, by `Class.key`; `first_day` of a promotion is written `from`."""
+    meanings = read_meanings(ds_assets.game) | read_meanings(ds_assets.game_promotions)
+    return meanings | {"Promotion.from": meanings["Promotion.first_day"]}
 
 
 def _walk(
@@ -109,7 +116,7 @@ def _group(name: str, keys: Sequence[Key]) -> str:
     """The section of a key at the top of the file, with those of the keys below it."""
     if len(keys) == 1:
         return _section(keys[0], "##")
-    meaning = read_meanings(ds_assets.game)[f"Game.{name}"]
+    meaning = _meanings()[f"Game.{name}"]
     return f"\n## `{name}`\n\n{meaning}\n" + "".join(_section(key, "###") for key in keys)
 
 

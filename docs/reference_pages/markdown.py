@@ -81,6 +81,9 @@ def _describe_range(schema: Mapping[str, Any]) -> str:
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is not None and most is not None:
         return f"from {least:,} to {most:,}"
+    if "exclusiveMaximum" in schema:
+        start = f"from {least:,}" if least is not None else f"above {schema['exclusiveMinimum']:,}"
+        return f"{start} to below {schema['exclusiveMaximum']:,}"
     if least is not None:
         return f"from {least:,}"
     if "exclusiveMinimum" in schema:

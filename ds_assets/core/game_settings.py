@@ -9,6 +9,7 @@ long as it has its default. Lists whose order means nothing are sorted.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -208,6 +209,29 @@ GAME_KEYS = (
     ),
     *_declare(
         Consequence.NEW_DAYS,
+        "other users are assigned, and results begin again with a new version; assignments that "
+        "are stored stay",
+        *("promotions.*.who", "promotions.*.assigned_by", "promotions.*.control"),
+        *("promotions.*.as_before", "promotions.*.target"),
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
+        "other users are assigned; assignments that are stored stay",
+        *("promotions.*.priority", "promotions.*.cool_down", "promotions.*.per_day"),
+        *("promotions.*.group", "promotions.*.from", "promotions.*.until", "holdout"),
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
+        "assignments have the new cost",
+        *("promotions.*.value.cost", "promotions.*.value.currency"),
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
+        "results of days that are made from now on need other numbers of users",
+        "promotions.*.detects",
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
         "a stored day is checked again when its user_activity is materialized",
         *("checks.max_quarantined_share", "checks.min_event_share", "checks.max_duplicate_share"),
         *("checks.max_late_event_share", "checks.max_lost_user_share"),
@@ -247,7 +271,7 @@ NO_SETTINGS = GameSettings("{}")
 
 def settings_of(game: Game) -> GameSettings:
     """What takes effect of a game file."""
-    values = dict(_flatten(game.model_dump(mode="json")))
+    values = dict(_flatten(game.model_dump(mode="json", by_alias=True)))
     # An omitted number of days stands for the longest window, and means nothing without ids.
     has_ids = game.fields.event_id is not None
     values["logs.duplicate_days"] = game.duplicate_days if has_ids else None
@@ -285,17 +309,21 @@ def _value(key: str, settings: GameSettings) -> Any:
     return settings.values.get(key, _defaults().get(_pattern(key)))
 
 
+@cache
 def _pattern(key: str) -> str:
     """The key as it is declared."""
-    first, _, rest = key.partition(".")
-    second, last = rest.partition(".")[0], rest.rpartition(".")[2]
-    patterns = (
-        key,
-        f"{first}.{ANY_NAME}",
-        f"{first}.{ANY_NAME}.{last}",
-        f"{first}.{second}.{ANY_NAME}",
-    )
-    return next((pattern for pattern in patterns if pattern in _defaults()), key)
+    matching = (pattern for pattern, names in _name_patterns().items() if names.fullmatch(key))
+    return key if key in _defaults() else next(matching, key)
+
+
+@cache
+def _name_patterns() -> Mapping[str, re.Pattern[str]]:
+    """For each declared key with `ANY_NAME` what it stands for: names may have dots."""
+    return {
+        key: re.compile(re.escape(key).replace(re.escape(ANY_NAME), ".+"), re.DOTALL)
+        for key in _defaults()
+        if ANY_NAME in key
+    }
 
 
 @cache
@@ -305,8 +333,9 @@ def _defaults() -> Mapping[str, Any]:
 
 
 def _find_defaults(model: type[BaseModel], start: str) -> Iterator[tuple[str, Any]]:
-    defaults = model.model_construct().model_dump(mode="json")
-    for name, field in model.model_fields.items():
+    defaults = model.model_construct().model_dump(mode="json", by_alias=True)
+    for own_name, field in model.model_fields.items():
+        name = field.alias or own_name
         key, kind = f"{start}{name}", field.annotation
         if get_origin(kind) is dict:
             key, kind = f"{key}.{ANY_NAME}", get_args(kind)[1]
@@ -319,7 +348,7 @@ def _find_defaults(model: type[BaseModel], start: str) -> Iterator[tuple[str, An
 
 def _flatten(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, dict) and f"{start}{name}" not in _defaults():
+        if isinstance(value, dict) and _pattern(f"{start}{name}") not in _defaults():
             yield from _flatten(value, f"{start}{name}.")
         else:
             yield f"{start}{name}", _canonical(f"{start}{name}", value)

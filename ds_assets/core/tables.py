@@ -458,3 +458,79 @@ PREDICTION_OUTCOMES = Table(
     ("as_of", "target", "segment"),
     "The outcomes of the predictions of each day, once their horizon has passed.",
 )
+
+PROMOTIONS = Table(
+    "promotions",
+    (
+        Column("as_of", "date", "Day on which the user was assigned."),
+        Column("user_id", "text", "The user."),
+        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        Column(
+            "version",
+            "text",
+            "Hash of what defines the users that are compared: who, shares, target and offer.",
+        ),
+        Column("arm", "text", "What the user gets: treated, control, as_before or holdout."),
+        Column(
+            "offer",
+            "text",
+            "Name that a client shows; none for control and holdout.",
+            nullable=True,
+        ),
+        Column("assignment_id", "text", "Id of the assignment, the same whenever it is made."),
+        Column("until", "date", "Last day on which the assignment is in effect."),
+        Column("chosen_by", "text", "What chose the user: rule, policy, exploration or outside."),
+        *(
+            Column(
+                target.probability_column,
+                "real",
+                f"Chance of {target.wording.outcome} as of the day; none if it is not predicted.",
+                nullable=True,
+            )
+            for target in BUILT_IN
+        ),
+        Column(
+            EXPECTED_SPEND,
+            "real",
+            "Spend to expect as of the day; none where it is not predicted.",
+            nullable=True,
+        ),
+        Column(
+            "target_probability",
+            "real",
+            "Chance of the promotion's target as of the day; none where it is not predicted.",
+            nullable=True,
+        ),
+        Column("cluster", "integer", "Id of the user's cluster as of the day.", nullable=True),
+        Column("cluster_name", "text", "What sets the cluster apart.", nullable=True),
+        Column(
+            "user_group", "text", "Group of the user, for which models are made.", nullable=True
+        ),
+        Column(
+            "cost", "real", "Cost of the offer in the currency of the reports; 0 without an offer."
+        ),
+    ),
+    ("as_of", "user_id", "promotion"),
+    "The users that each promotion was assigned to on a day, with those that are kept without it.",
+)
+
+PLAYER_PROMOTIONS = Table(
+    "player_promotions",
+    (
+        Column("as_of", "date", "Day at whose end the assignment is in effect."),
+        Column("user_id", "text", "The user."),
+        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        Column("arm", "text", "What the user gets: treated, control, as_before or holdout."),
+        Column(
+            "offer",
+            "text",
+            "Name that a client shows; none for control and holdout.",
+            nullable=True,
+        ),
+        Column("assignment_id", "text", "Id of the assignment, the same whenever it is made."),
+        Column("assigned_on", "date", "Day on which the user was assigned."),
+        Column("until", "date", "Last day on which the assignment is in effect."),
+    ),
+    ("as_of", "user_id", "promotion"),
+    "The promotions that are in effect for users at the end of a day.",
+)

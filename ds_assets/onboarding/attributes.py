@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ds_assets.game import IDENTIFIER
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets.onboarding.fields import Lines, last_name
 from ds_assets.onboarding.guess import Guess, is_abbreviation, show_values
 

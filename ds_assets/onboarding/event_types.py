@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ds_assets.game import IDENTIFIER
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets.onboarding.guess import Guess, is_abbreviation, plain_name, show_value, show_values
 
 _PURCHASE = re.compile(

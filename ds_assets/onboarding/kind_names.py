@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from ds_assets.game import IDENTIFIER
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets.infra.log_import import day_file_name
 from ds_assets.onboarding.guess import plain_name
 from ds_assets.onboarding.layouts import Layout, common_name

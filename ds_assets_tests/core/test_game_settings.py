@@ -55,6 +55,15 @@ COMPLETE: dict[str, Any] = {
     "targets": {"big": {"spend_at_least": 50, "horizon": 30}},
     "clusters": 4,
     "cohorts": {"by": "country", "cost_per_user": {"KR": 1.5, "S.Korea v2": 2}},
+    "promotions": {
+        "bundle": {
+            "who": "churn_probability > 0.4",
+            "value": {"cost": 0.5, "currency": "USD"},
+            "as_before": {"offer": "old_bundle", "share": "20%"},
+            "from": "2026-03-01",
+        }
+    },
+    "holdout": "5%",
 }
 """A game file with every kind of key."""
 
@@ -151,6 +160,13 @@ def test_cohorts_are_made_again_for_another_attribute_and_keep_their_costs() -> 
         "cohorts.cost_per_user.all",
     ]
     assert [key for key in changes if needs_again(key, COHORTS)] == ["cohorts.by"]
+
+
+def test_the_first_day_and_the_third_arm_of_a_promotion_are_keys_as_they_are_written() -> None:
+    (bundle,) = COMPLETE["promotions"].values()
+    other = {**bundle, "from": "2026-03-02", "as_before": {"offer": "old", "share": 0.2}}
+    changes = changes_to(promotions={"bundle": other})
+    assert changes == ["promotions.bundle.as_before", "promotions.bundle.from"]
 
 
 def test_a_longer_window_has_duplicates_of_more_days_unless_their_number_is_given() -> None:

@@ -13,11 +13,14 @@ from ds_assets.core.tables import (
     CLUSTER_PROFILES,
     CLUSTERS,
     MODEL_METRICS,
+    PLAYER_PROMOTIONS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
+    PROMOTIONS,
     QUARANTINE,
 )
-from ds_assets.game import IDENTIFIER, Attribute, Events, Game
+from ds_assets.game import Attribute, Events, Game
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets_tests.core.factories import make_game
 
 # Few letters, so that names meet; the words of the tables' own columns among them.
@@ -46,7 +49,10 @@ GAMES = st.builds(
     ),
     windows=st.lists(st.integers(28, 3650), min_size=1, max_size=4, unique=True).map(sorted),
 )
-FIXED = (PREDICTIONS, CLUSTERS, CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, QUARANTINE)
+FIXED = (
+    *(PREDICTIONS, CLUSTERS, CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES),
+    *(PROMOTIONS, PLAYER_PROMOTIONS, QUARANTINE),
+)
 
 
 def tables(game: Game) -> list[Table]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.game import IDENTIFIER
+from ds_assets.game_parts import IDENTIFIER
 from ds_assets.onboarding.kind_names import find_patterns, name_in_lake, name_kinds
 from ds_assets.onboarding.layouts import Layout
 
