@@ -3,6 +3,7 @@
 Scope: addresses, folders, limits. What the game is stands in the game file (`game.py`).
 """
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 
 
 _HOME = "ds_assets_home"
+_SECRET_PREFIX, _SECRET_BYTES = "whsec_", range(24, 65)
+"""How a webhook's secret begins, and its accepted lengths; see standardwebhooks.com."""
 _MAX_NAMES = 2
 """Names in the path of a lake's address: of the account, if the host has several, and container."""
 _SOURCE = re.compile("s3://[^/]")
@@ -110,6 +113,11 @@ class Settings(BaseSettings):
     """Rate limit: requests per second of one API key to one worker."""
     requests_at_once: Annotated[int, Field(ge=1, le=1_000)] = 256
     """Maximum concurrent requests per worker; beyond it the API returns 503."""
+    webhook_url: Annotated[str, Field(repr=False)] = ""
+    """Address that receives the daily changes of offers, `https://HOST/PATH`, in signed messages.
+    Default: none, and they are only stored in the lake."""
+    webhook_secret: Annotated[str, Field(repr=False, validate_default=True)] = ""
+    """Secret that signs the messages, `whsec_…`: 24 to 64 random bytes in base64."""
 
     @model_validator(mode="before")
     @classmethod
@@ -204,6 +212,26 @@ class Settings(BaseSettings):
             )
         return url
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_a_receiver(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and not (parts.scheme in {"http", "https"} and _has_host(parts)):
+            raise ValueError("must be https://HOST/PATH, or http:// inside a network of your own")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_a_secret(cls, secret: str, info: ValidationInfo) -> str:
+        if secret and not is_webhook_secret(secret):
+            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        if not secret and info.data.get("webhook_url"):
+            raise ValueError(
+                "required with DS_ASSETS_WEBHOOK_URL; `echo whsec_$(openssl rand -base64 32)` "
+                "makes one, which the receiver needs too"
+            )
+        return secret
+
     @property
     def missing_game(self) -> str:
         """What to do where no game file is named and the home has none; else empty."""
@@ -279,6 +307,15 @@ def read_source_urls(text: str) -> dict[str, str]:
         "must be s3://BUCKET or s3://BUCKET/PREFIX, or several with names of their own, "
         "such as sessions=s3://BUCKET/PREFIX purchases=s3://BUCKET/PREFIX"
     )
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether a text is a secret as Standard Webhooks defines it."""
+    try:
+        secret = base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(_SECRET_PREFIX) and len(secret) in _SECRET_BYTES
 
 
 def _is_container(parts: SplitResult) -> bool:

@@ -17,6 +17,7 @@ from ds_assets.settings import (
 
 KEYS = sorted(Settings.model_fields)
 ADDRESSES = ("results_url", "cache_url")
+SECRET = "whsec_" + "A" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,12 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
         ("spark_master", "mesos://host"),
         ("spark_lake", "/folder"),
         ("cache_url", "redis+ring://host"),
+        ("webhook_url", "host/path"),
+        ("webhook_url", "ftp://host"),
+        ("webhook_secret", "A" * 32),
+        ("webhook_secret", "whsec_" + "A" * 28),
+        ("webhook_secret", "whsec_" + "A" * 92),
+        ("webhook_secret", "whsec_" + "-" * 32),
     ],
 )
 def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object) -> None:
@@ -147,6 +154,8 @@ def test_what_is_not_accepted_is_one_mistake_of_its_key(key: str, value: object)
         ("cache_url", "unix:///tmp/x.sock"),
         ("cache_url", "rediss+sentinel://:word@host,other/service"),
         ("cache_url", "redis+cluster://host,other"),
+        ("webhook_secret", "whsec_" + "A" * 32),
+        ("webhook_secret", "whsec_" + "A" * 84),
     ],
 )
 def test_the_ends_of_what_is_accepted_are_accepted(key: str, value: object) -> None:
@@ -263,3 +272,16 @@ def test_a_lake_s_address_with_credentials_is_refused_and_not_shown(secret: str)
     with pytest.raises(InputError, match="must not hold credentials") as refused:
         load_settings({"lake_url": secret})
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_webhook_needs_a_secret_and_shows_neither() -> None:
+    url = "https://crm.example/hooks/t0ken"
+    text = complaint(webhook_url=url)
+    assert "DS_ASSETS_WEBHOOK_SECRET: found a value" in text
+    assert "required with DS_ASSETS_WEBHOOK_URL" in text
+    short = "whsec_t0ken"
+    assert "t0ken" not in complaint(webhook_url=f"{url}:", webhook_secret=short)
+    settings = load_settings({"webhook_url": url, "webhook_secret": SECRET})
+    assert settings.webhook_url == url
+    assert "t0ken" not in repr(settings)
+    assert SECRET not in repr(settings)
