@@ -179,7 +179,7 @@ def _probe_game(installation: Installation) -> Result:
     """Compare the game file with logs; what is wrong with their places is reported there."""
     game = installation.game
     if text := installation.settings.missing_game:
-        return Finding("warning", text)
+        raise InputError(text)
     try:
         with tempfile.TemporaryDirectory() as folder:
             files = find_newest_files(

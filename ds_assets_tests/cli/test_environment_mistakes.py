@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -104,6 +105,12 @@ MISTAKES = {
     "a home without a game file": Mistake(
         {"DS_ASSETS_HOME": "{folder}"},
         RUN,
+        2,
+        ("no game.yaml in {folder} (DS_ASSETS_HOME)", "`ds-assets init LOGS`", "DS_ASSETS_GAME"),
+    ),
+    "a home without a game file that is checked": Mistake(
+        {"DS_ASSETS_HOME": "{folder}"},
+        CHECK,
         2,
         ("no game.yaml in {folder} (DS_ASSETS_HOME)", "`ds-assets init LOGS`", "DS_ASSETS_GAME"),
     ),
@@ -370,6 +377,18 @@ SERVER_MISTAKES = {
         2,
         ("(DS_ASSETS_CACHE_URL)", "invalid username-password pair", "; correct the user"),
     ),
+    "a database that Redis does not have": Mistake(
+        {"DS_ASSETS_CACHE_URL": "redis://:{redis_password}@{redis}/99"},
+        CHECK,
+        2,
+        ("redis://{redis}/99", "DB index is out of range; correct the number of the database"),
+    ),
+    "a cluster that is a server of its own": Mistake(
+        {"DS_ASSETS_CACHE_URL": "redis+cluster://:{redis_password}@{redis}"},
+        CHECK,
+        2,
+        ("redis+cluster://{redis}", "cluster; begin the URL with redis:// or rediss://"),
+    ),
     "a container that does not exist": Mistake(
         {"DS_ASSETS_LAKE_URL": "{blob}/nowhere", "AZURE_STORAGE_KEY": "{blob_key}"},
         CHECK,
@@ -396,6 +415,7 @@ def servers(mysql_url: str, redis_url: str, blob_url: str) -> Iterator[Mapping[s
         "database": mysql.database,
         "options": "?ssl_disabled=true",
         "redis": redis_url.rpartition("@")[2].partition("/")[0],
+        "redis_password": urlsplit(redis_url).password,
         "blob": blob_url,
         "blob_key": os.environ["AZURE_STORAGE_KEY"],
     }

@@ -64,17 +64,30 @@ class CacheUnavailable(Unavailable):
 
 
 class CacheRefused(InputError, CacheUnavailable):
-    """The cache refuses the account in its URL, its password or its rights."""
+    """The cache refuses what is in its URL: the account, its password, its rights, a database."""
 
 
-def is_refusal(error: BaseException | None) -> bool:
-    """Whether an error of the client, or its cause, is the server's refusal of the account."""
+def find_correction(error: BaseException | None) -> str:
+    """Say what to correct where the server refuses the URL, by an error of the client or its cause.
+
+    Returns:
+        A clause; empty where the URL is not at fault.
+    """
     refusals = (
         redis.exceptions.AuthenticationError,
         redis.exceptions.AuthorizationError,
         redis.exceptions.NoPermissionError,
     )
-    return error is not None and (isinstance(error, refusals) or is_refusal(error.__cause__))
+    if error is None:
+        return ""
+    if isinstance(error, refusals):
+        return "correct the user, its password or its rights"
+    reason = str(error)
+    if "DB index is out of range" in reason or "SELECT is not allowed" in reason:
+        return "correct the number of the database at the end of the URL"
+    if "Cluster mode is not enabled" in reason:
+        return "it is no cluster; begin the URL with redis:// or rediss://"
+    return find_correction(error.__cause__)
 
 
 @dataclass(frozen=True)

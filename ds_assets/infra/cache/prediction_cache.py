@@ -36,7 +36,7 @@ from ds_assets.infra.cache.connection import (
     Client,
     LoopClient,
     close_loop_client,
-    is_refusal,
+    find_correction,
     open_loop_socket,
     read_address,
 )
@@ -396,8 +396,8 @@ class PredictionCache:
     def _unavailable(self, error: Exception) -> CacheUnavailable:
         reason = str(error) or type(error).__name__
         text = f"the cache {self._where} cannot be used: {reason.rstrip('.')}"
-        if is_refusal(error):
-            return CacheRefused(f"{text}; correct the user, its password or its rights")
+        if correction := find_correction(error):
+            return CacheRefused(f"{text}; {correction}")
         return CacheUnavailable(text)
 
     def _ask_embedded(self, question: Callable[[Client], Answer], server: EmbeddedServer) -> Answer:
