@@ -22,6 +22,7 @@ from ds_assets.simulate import SimulationOptions, SimulationSummary, run, simula
 from ds_assets.simulate.events import EventType
 from ds_assets.simulate.game_file import ACTIVE_DAYS, HORIZON_DAYS
 from ds_assets.simulate.play import SimulatedGame
+from ds_assets.simulate.responses import Offers
 from ds_assets.simulate.truth import Oracle
 from ds_assets.simulate.world import COUNTRIES, Law, World, build_world
 
@@ -485,24 +486,28 @@ class TestTruth:
     @pytest.mark.parametrize(
         "game", [{}, {"groups_differ": True}, {"changed_from": START + dt.timedelta(5)}]
     )
-    def test_it_equals_the_sum_over_all_hidden_paths(self, game: dict[str, Any]) -> None:
+    @pytest.mark.parametrize("is_offered", [False, True])
+    def test_it_equals_the_sum_over_all_hidden_paths(
+        self, game: dict[str, Any], is_offered: bool
+    ) -> None:
         world = build_world(options(users=6, **game))
         oracle = Oracle(world, horizon=3, active_days=14)
-        laws = [world.law(day) for day in range(7)]
+        offers = Offers(*np.full((2, 6), fill_value=True)) if is_offered else None
+        laws = [world.respond(world.law(day), offers) for day in range(7)]
         was_seen = np.random.default_rng(0).random((4, 6)) < 0.4
         # A newcomer is active on the first day for certain, and cannot be before.
         was_seen |= world.installed == np.arange(4)[:, None]
         was_seen &= world.installed <= np.arange(4)[:, None]
         for day in range(4):
-            oracle.observe(np.flatnonzero(was_seen[day]))
+            oracle.observe(np.flatnonzero(was_seen[day]), offers)
         active = [law.plays for law in laws]
         paying = [law.plays for law in laws[:4]] + [law.pays for law in laws[4:]]
         nothing = np.vstack([was_seen, np.zeros((3, 6), bool)])
         so_far = summed_over_paths(world.playing_at_first, laws[:4], active, was_seen)
         no_activity = summed_over_paths(world.playing_at_first, laws, active, nothing)
         no_purchase = summed_over_paths(world.playing_at_first, laws, paying, nothing)
-        assert oracle.churn() == pytest.approx(no_activity / so_far)
-        assert oracle.payment() == pytest.approx(1 - no_purchase / so_far)
+        assert oracle.churn(offers) == pytest.approx(no_activity / so_far)
+        assert oracle.payment(offers) == pytest.approx(1 - no_purchase / so_far)
 
     def test_it_speaks_of_the_users_seen_in_the_active_days(self, large: Path, logs: Path) -> None:
         day = START + dt.timedelta(20)

@@ -71,6 +71,8 @@ FIRST_BROKEN = Kind.BROKEN_TRUNCATED
 
 PRICES = (0.99, 1.99, 4.99, 9.99, 19.99, 49.99, 99.99)
 """Price points in US dollars; a purchase's detail is an index into them."""
+BETWEEN_PRICES = np.sqrt(np.array(PRICES[:-1]) * np.array(PRICES[1:]))
+"""Where the nearest price point changes, on the scale of ratios."""
 MAX_MINUTES = 180
 STAGES = 10_000
 """The last stage is played again and again."""

@@ -4,27 +4,29 @@ Scope: the state that the game carries from day to day, and drawing the events o
 Probabilities are in `world.py`, faults of the logs in `mess.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from ds_assets.simulate.events import (
+    BETWEEN_PRICES,
     DAY_MS,
     DRAWS,
     EVENT,
     MAX_MINUTES,
     PLACEMENTS,
-    PRICES,
     STAGES,
     Events,
     EventType,
+    Flags,
     Floats,
     Ints,
 )
+from ds_assets.simulate.responses import Offers
 from ds_assets.simulate.streams import Part, stream
-from ds_assets.simulate.world import Law, World
+from ds_assets.simulate.world import PRICE_SPREAD, Law, World
 
 CLEARS_A_MINUTE = 0.22
 ADS_A_SESSION, DRAWS_A_SESSION = 0.6, 0.4
@@ -53,35 +55,76 @@ class Sessions:
 
 
 class SimulatedGame:
-    """The running game; its state is one number per user for each fact."""
+    """The running game; its state is one number per user for each fact.
+
+    Each day is drawn as it would be if there had never been an offer, and what offers change is
+    drawn on top. So two games that differ in offers only have the same random numbers, and users
+    whose behaviour no offer has changed have the same events.
+    """
 
     def __init__(self, world: World, seed: int) -> None:
         self._world, self._seed = world, seed
         rng = stream(seed, Part.GAME)
         self._playing = rng.random(world.users) < world.playing_at_first
+        self._playing_unoffered = self._playing
         seen_days = np.maximum(-world.installed, 0) * world.active
         self._clears = rng.poisson(seen_days * (1 + world.sessions) * world.minutes * 0.05)
 
-    def play(self, day: int, law: Law) -> tuple[Ints, Events]:
+    def play(self, day: int, law: Law, offers: Offers | None = None) -> tuple[Ints, Events]:
         """Play one day; days must be played in order.
+
+        Args:
+            day: The day.
+            law: What is probable on it without offers.
+            offers: The offers in effect on it.
 
         Returns:
             The users who were active, ascending, and their events in the order of time.
         """
         rng = stream(self._seed, Part.GAME, day + 1)
-        players = self._players(law, rng)
-        sessions = self._sessions(players, law, rng)
-        events = self._with_levels(_draw_events(sessions, self._purchases(sessions, law, rng), rng))
+        offered_law = self._world.respond(law, offers)
+        unoffered, is_active = self._move(law, offered_law, rng)
+        sessions = self._sessions(np.flatnonzero(unoffered), law, rng)
+        events = _draw_events(sessions, self._purchases(sessions, law, rng), rng)
+        if offers is not None or (unoffered != is_active).any():
+            changes = stream(self._seed, Part.OFFERS, day)
+            events = self._change(events, sessions, is_active, law, offered_law, changes)
+        events = self._with_levels(events)
         events = events[np.argsort(events["clock"], kind="stable")]
         events["ts"] = events["clock"] + np.int64(day) * DAY_MS
         first_id = (self._world.start.toordinal() + day) * IDS_A_DAY
         events["id"] = np.arange(first_id, first_id + len(events))
-        return players, events
+        return np.flatnonzero(is_active), events
 
-    def _players(self, law: Law, rng: np.random.Generator) -> Ints:
+    def _move(self, law: Law, offered: Law, rng: np.random.Generator) -> tuple[Flags, Flags]:
+        """Let users leave and return; who is active if there were no offers, and who is."""
         fate, mood = rng.random((2, self._world.users))
-        self._playing = fate < np.where(self._playing, 1 - law.leaves, law.returns)
-        return np.flatnonzero(self._playing & (mood < law.plays))
+        self._playing_unoffered = _stays(self._playing_unoffered, law, fate)
+        self._playing = _stays(self._playing, offered, fate)
+        return self._playing_unoffered & (mood < law.plays), self._playing & (mood < offered.plays)
+
+    def _change(
+        self,
+        events: Events,
+        sessions: Sessions,
+        is_active: Flags,
+        law: Law,
+        offered: Law,
+        rng: np.random.Generator,
+    ) -> Events:
+        """A day's events with what offers change: users who stay away or come, and purchases."""
+        unoffered = np.zeros_like(is_active)
+        unoffered[sessions.user] = True
+        # Counts of Poisson laws add up: what an offer adds to the purchases is drawn alone.
+        added = replace(law, buys=np.where(is_active, offered.buys - law.buys, 0.0))
+        others = self._sessions(np.flatnonzero(is_active & ~unoffered), offered, rng)
+        return np.concatenate(
+            [
+                events[is_active[events["user"]]],
+                self._purchases(sessions, added, rng),
+                _draw_events(others, self._purchases(others, offered, rng), rng),
+            ]
+        )
 
     def _sessions(self, players: Ints, law: Law, rng: np.random.Generator) -> Sessions:
         count = 1 + rng.poisson(law.sessions[players])
@@ -101,10 +144,8 @@ class SimulatedGame:
         )
         nth = (rng.random(len(player)) * sessions.count[player]).astype(np.int64)
         rows = _inside(sessions, sessions.first[player] + nth, EventType.PURCHASE, rng)
-        wanted = self._world.price[rows["user"]] * rng.lognormal(0, 0.7, len(rows))
-        # The nearest price point, on the scale of ratios.
-        between = np.sqrt(np.array(PRICES[:-1]) * np.array(PRICES[1:]))
-        rows["detail"] = np.searchsorted(between, wanted)
+        wanted = self._world.price[rows["user"]] * rng.lognormal(0, PRICE_SPREAD, len(rows))
+        rows["detail"] = np.searchsorted(BETWEEN_PRICES, wanted)
         return rows
 
     def _with_levels(self, events: Events) -> Events:
@@ -130,6 +171,11 @@ class SimulatedGame:
         ends = begins + count - 1
         self._clears[user[ends]] = clears[ends]
         return clears
+
+
+def _stays(playing: Flags, law: Law, fate: Floats) -> Flags:
+    """Who is playing today, from who was yesterday and a uniform number of each user."""
+    return np.asarray(fate < np.where(playing, 1 - law.leaves, law.returns))
 
 
 def _draw_events(sessions: Sessions, purchases: Events, rng: np.random.Generator) -> Events:

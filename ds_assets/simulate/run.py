@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ from ds_assets.simulate.lines import LineWriter, user_ids
 from ds_assets.simulate.mess import Delivery
 from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary
 from ds_assets.simulate.play import SimulatedGame
+from ds_assets.simulate.responses import OfferedUsers, offers_in_effect
 from ds_assets.simulate.truth import Oracle
 from ds_assets.simulate.world import build_world
 
@@ -31,35 +34,71 @@ THREADS = 2
 
 
 class Simulation:
-    """One run; what it holds between two days is O(users)."""
+    """A game that is simulated day by day; what it holds between two days is O(users).
 
-    def __init__(self, options: SimulationOptions, out: Path, pool: ThreadPoolExecutor) -> None:
+    Used as a context manager, which writes everything before it ends. The folder must not hold a
+    simulated game; `simulate` describes what is written.
+
+    Raises:
+        ValueError: `out` already holds a simulated game.
+    """
+
+    def __init__(self, options: SimulationOptions, out: Path) -> None:
         world = build_world(options)
-        self._options, self._out, self._pool = options, out, pool
+        self._options, self._out = options, out
         self._game = SimulatedGame(world, options.seed)
         self._oracle = Oracle(world, HORIZON_DAYS, ACTIVE_DAYS)
         self._delivery = Delivery(options)
         self._writer = LineWriter(world)
         self._user_ids = user_ids(world.users)
+        self._days = 0
         self._events = 0
         self._kinds = np.zeros(len(Kind), np.int64)
         self._new_fields = 0
         self._unfinished: list[Future[None]] = []
+        _prepare(options, out)
+        self._pool = ThreadPoolExecutor(THREADS)
 
-    def run_day(self, day: int) -> None:
-        """Play a day, and write its logs and its truth while the next day is played."""
-        players, events = self._game.play(day, self._oracle.next_law())
+    def __enter__(self) -> Self:
+        """Return the simulation."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait until everything is written."""
+        self._pool.shutdown()
+        self.finish()
+
+    @property
+    def next_day(self) -> dt.date:
+        """The day that is simulated next."""
+        return self._options.start + dt.timedelta(self._days)
+
+    def run_day(self, offered: OfferedUsers = MappingProxyType({})) -> None:
+        """Play the next day, and write its logs and its truth while the following day is played.
+
+        Args:
+            offered: Users with an offer in effect on this day.
+
+        Raises:
+            ValueError: all days of the options are over, or an offer is for an unknown user.
+        """
+        day = self._days
+        if day == self._options.days:
+            raise ValueError(f"days: found {day + 1}; up to {day} are accepted")
+        offers = offers_in_effect(offered, self._user_ids)
+        players, events = self._game.play(day, self._oracle.next_law(), offers)
         self._events += len(events)
-        self._oracle.observe(players)
+        self._oracle.observe(players, offers)
         arrived = self._delivery.deliver(day, events)
         self.finish()  # at most one day waits to be written
         if arrived is not None:
             self._count(arrived)
             self._write_logs(day, arrived)
         self._write_truth(day)
+        self._days += 1
 
     def finish(self) -> None:
-        """Wait until everything is written."""
+        """Wait until the days so far are written."""
         for future in self._unfinished:
             future.result()
         self._unfinished = []
@@ -68,7 +107,7 @@ class Simulation:
         """What was written so far."""
         kinds = {kind.name.lower(): int(self._kinds[kind]) for kind in Kind if kind}
         return SimulationSummary(
-            days=self._options.days,
+            days=self._days,
             events=self._events,
             lines=int(self._kinds.sum()),
             injected=Injected(
@@ -129,14 +168,11 @@ def simulate(
         ValueError: `out` already holds a simulated game.
     """
     began = time.perf_counter()
-    _prepare(options, out)
-    with ThreadPoolExecutor(THREADS) as pool:
-        simulation = Simulation(options, out, pool)
+    with Simulation(options, out) as simulation:
         for day in range(options.days):
-            simulation.run_day(day)
+            simulation.run_day()
             if progress is not None:
                 progress(day + 1)
-        simulation.finish()
     return simulation.summary(time.perf_counter() - began)
 
 

@@ -16,6 +16,8 @@ class Part(IntEnum):
     CALENDAR = 2
     GAME = 3
     MESS = 4
+    RESPONSES = 5
+    OFFERS = 6
 
 
 def stream(seed: int, part: Part, day: int = 0) -> np.random.Generator:

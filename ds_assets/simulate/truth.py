@@ -10,14 +10,29 @@ activity only. The filter is the forward algorithm of a hidden Markov model with
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import replace
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from ds_assets.simulate.events import Floats, Ints
+from ds_assets.simulate.responses import Offers, ResponseType
 from ds_assets.simulate.world import Law, World
 
 NEVER = -1_000_000
+
+
+class Effects(NamedTuple):
+    """What offers change in the horizon, an array of shape (users,) each."""
+
+    churn: Floats
+    """Change of P(no activity)."""
+    payment: Floats
+    """Change of P(at least one purchase)."""
+    spend: Floats
+    """Change of the expected spend, in US dollars."""
 
 
 class Oracle:
@@ -31,12 +46,12 @@ class Oracle:
         self._coming = deque((world.law(day) for day in range(horizon)), maxlen=horizon + 1)
 
     def next_law(self) -> Law:
-        """The law of the day after the last observed one."""
+        """The law of the day after the last observed one, without offers."""
         return self._coming[0]
 
-    def observe(self, players: Ints) -> None:
-        """See who was active on the next day."""
-        law = self._coming.popleft()
+    def observe(self, players: Ints, offers: Offers | None = None) -> None:
+        """See who was active on the next day, and which offers were in effect on it."""
+        law = self._world.respond(self._coming.popleft(), offers)
         self._day += 1
         self._coming.append(self._world.law(self._day + len(self._coming) + 1))
         playing = self._playing * (1 - law.leaves) + (1 - self._playing) * law.returns
@@ -52,13 +67,42 @@ class Oracle:
         """Users seen in the last `active_days`, ascending."""
         return np.flatnonzero(self._last_seen > self._day - self._active_days)
 
-    def churn(self) -> Floats:
-        """P(no activity in the horizon) of every account."""
-        return _never(self._playing, ((law, law.plays) for law in self._coming))
+    def churn(self, offers: Offers | None = None) -> Floats:
+        """P(no activity in the horizon) of every account, with these offers in effect in it."""
+        return _never(self._playing, ((law, law.plays) for law in self._laws(offers)))
 
-    def payment(self) -> Floats:
-        """P(at least one purchase in the horizon) of every account."""
-        return 1 - _never(self._playing, ((law, law.pays) for law in self._coming))
+    def payment(self, offers: Offers | None = None) -> Floats:
+        """P(at least one purchase in the horizon) of every account, likewise."""
+        return 1 - _never(self._playing, ((law, law.pays) for law in self._laws(offers)))
+
+    def spend(self, offers: Offers | None = None) -> Floats:
+        """Expected spend of every account in the horizon, likewise, in US dollars."""
+        days = ((law, law.plays * law.buys) for law in self._laws(offers))
+        return _expect(self._playing, days) * self._world.mean_price
+
+    def effects(self, offers: Offers) -> Effects:
+        """What these offers change in the horizon of every account, its response type known."""
+        outcomes = (self.churn, self.payment, self.spend)
+        return Effects(*(outcome(offers) - outcome() for outcome in outcomes))
+
+    def expected_effects(self, offers: Offers) -> Effects:
+        """The same, with nothing known of a response type but what goes with other parameters.
+
+        This is the most that can be learnt about the effect on a user from an experiment.
+        """
+        of_types = zip(*(self._responding(it).effects(offers) for it in ResponseType), strict=True)
+        shares = self._world.response_shares.T
+        return Effects(*((shares * np.array(effects)).sum(axis=0) for effects in of_types))
+
+    def _responding(self, response: ResponseType) -> Self:
+        """An oracle that takes all users to be of one response type."""
+        oracle = copy(self)
+        of_type = np.full(self._world.users, response)
+        oracle._world = replace(self._world, response=of_type)  # noqa: SLF001  (of this class)
+        return oracle
+
+    def _laws(self, offers: Offers | None) -> Iterator[Law]:
+        return (self._world.respond(law, offers) for law in self._coming)
 
 
 def _never(playing: Floats, days: Iterable[tuple[Law, Floats]]) -> Floats:
@@ -69,3 +113,12 @@ def _never(playing: Floats, days: Iterable[tuple[Law, Floats]]) -> Floats:
         back = gone * law.returns
         playing, gone = (playing - left + back) * (1 - happens), gone - back + left
     return playing + gone
+
+
+def _expect(playing: Floats, days: Iterable[tuple[Law, Floats]]) -> Floats:
+    """Expected number on all days, where each day says how many it brings if playing."""
+    expected = np.zeros_like(playing)
+    for law, brings in days:
+        playing = playing * (1 - law.leaves) + (1 - playing) * law.returns
+        expected += playing * brings
+    return expected

@@ -9,13 +9,23 @@ and, independently, of purchases. An install is a return with probability 1.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ds_assets.simulate.events import Flags, Floats, Ints
+from ds_assets.simulate.events import BETWEEN_PRICES, PRICES, Flags, Floats, Ints
 from ds_assets.simulate.options import SimulationOptions
+from ds_assets.simulate.responses import (
+    PERSUADED_BUY,
+    PERSUADED_LEAVE,
+    PERSUADED_PLAY,
+    PERSUADED_RETURN,
+    WOKEN_LEAVE,
+    Offers,
+    ResponseType,
+    response_shares,
+)
 from ds_assets.simulate.streams import Part, stream
 from ds_assets.simulate.ways import (
     WAYS,
@@ -81,6 +91,8 @@ STILL_PLAYING = 0.85
 PAST_DAYS, COMING_DAYS = 90, 30
 """Mean age of an account on the first day, and mean days until the others install."""
 MAX_ACTIVE = 0.97
+PRICE_SPREAD = 0.7
+"""Standard deviation of the logarithm of the prices that a user looks for."""
 NEWS_FADES = 3.0
 """Days in which the effect of a content update falls to a third."""
 
@@ -130,6 +142,10 @@ class World:
     likes_news: Floats
     changed_from: int | None
     """Day from which on behaviour is different."""
+    response_shares: Floats
+    """P(response type) given the other hidden parameters, shape (users, types)."""
+    response: Ints
+    """The response type of each user."""
 
     @property
     def users(self) -> int:
@@ -140,6 +156,16 @@ class World:
     def playing_at_first(self) -> Floats:
         """P(playing) on the evening before the first day."""
         return np.where(self.installed < 0, STILL_PLAYING, 0.0)
+
+    @property
+    def mean_price(self) -> Floats:
+        """Expected amount of a purchase of each user, in US dollars."""
+        from scipy.stats import norm  # noqa: PLC0415  # slow to import
+
+        distance = np.log(BETWEEN_PRICES) - np.log(self.price)[:, None]
+        until = norm.cdf(distance / PRICE_SPREAD)
+        shares = np.diff(until, prepend=0.0, append=1.0, axis=1)
+        return np.asarray(shares @ np.array(PRICES))
 
     def law(self, day: int) -> Law:
         """What is probable on `day`, counted from 0: a pure function of the world and the day."""
@@ -157,6 +183,22 @@ class World:
             plays=np.where(tenure == 0, 1.0, plays),
             buys=buys * (1 + 0.6 * news),
             sessions=self.sessions * (1 + 0.3 * news),
+        )
+
+    def respond(self, law: Law, offers: Offers | None) -> Law:
+        """What is probable on a day with the offers in effect on it, given what is without them."""
+        if offers is None:
+            return law
+        persuadable = self.response == ResponseType.PERSUADABLE
+        woken = (self.response == ResponseType.SLEEPING_DOG) & offers.any
+        stays, buys = persuadable & offers.retention, persuadable & offers.sale
+        leaves = law.leaves * np.where(stays, PERSUADED_LEAVE, 1.0)
+        return replace(
+            law,
+            leaves=np.minimum(leaves + np.where(woken, WOKEN_LEAVE, 0.0), 1.0),
+            returns=np.minimum(law.returns * np.where(stays, PERSUADED_RETURN, 1.0), 1.0),
+            plays=np.minimum(law.plays * np.where(stays, PERSUADED_PLAY, 1.0), 1.0),
+            buys=law.buys * np.where(buys, PERSUADED_BUY, 1.0),
         )
 
     def _leaves(self, tenure: Ints, changed: bool) -> Floats:
@@ -185,15 +227,23 @@ def build_world(options: SimulationOptions) -> World:
     country = _choose(rng.random(users), np.array([share for share, _ in COUNTRIES.values()]))
     player_type = _choose(rng.random(users), type_mix()[channel, country])
     changed_from = options.changed_from
+    installed = _installed(users, rng)
+    hidden = _hidden_parameters(player_type, country, options, rng)
+    countries = np.array(list(COUNTRIES))[country].tolist()
+    shares = response_shares(
+        installed, hidden["sessions"], hidden["leave"], hidden["buys"], countries
+    )
     return World(
         start=options.start,
         updates=_updates(options),
         channel=channel,
         country=country,
         player_type=player_type,
-        installed=_installed(users, rng),
+        installed=installed,
         changed_from=None if changed_from is None else (changed_from - options.start).days,
-        **_hidden_parameters(player_type, country, options, rng),
+        response_shares=shares,
+        response=_choose(stream(options.seed, Part.RESPONSES).random(users), shares),
+        **hidden,
     )
 
 
