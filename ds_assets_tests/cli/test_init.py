@@ -215,6 +215,31 @@ def test_logs_in_s3_are_looked_at(shell: Shell, home: Path, s3: Any, logs: Path)
 
 
 @pytest.mark.server
+def test_logs_in_several_buckets_are_looked_at_as_kinds_of_files(
+    shell: Shell, home: Path, s3: Any
+) -> None:
+    s3.create_bucket(Bucket="shop")
+    for day in range(1, 4):
+        date = f"2026-02-0{day}"
+        played = [{"uid": f"u{n}", "at": f"{date}T1{n % 9}:00:00Z", "level": n} for n in range(30)]
+        bought = [{"uid": f"u{n}", "at": f"{date}T20:00:00Z", "price": 4.99} for n in range(5)]
+        for bucket, lines in ((BUCKET, played), ("shop", bought)):
+            body = "\n".join(map(json.dumps, lines)).encode()
+            s3.put_object(Bucket=bucket, Key=f"logs/dt={date}/a.jsonl", Body=body)
+    addresses = f"sessions=s3://{BUCKET}/logs purchases=s3://shop/logs"
+    code, out, err = shell("init", addresses, "--name", "Chess")
+    assert (code, err) == (0, "")
+    assert f"export DS_ASSETS_SOURCE_URL='{addresses}'" in out
+    game = game_of(home)
+    assert set(game["logs"]["kinds"]) == {"sessions", "purchases"}
+    assert game["fields"]["amount"] == "price"
+    shell.env("DS_ASSETS_SOURCE_URL", addresses)
+    assert shell("check")[0] == 0
+    _, out, _ = shell("doctor", "--json")
+    assert [day["valid"] for day in json.loads(out)["days"]] == [35, 35, 35]
+
+
+@pytest.mark.server
 @pytest.mark.usefixtures("home", "s3")
 def test_a_bucket_that_does_not_exist_and_no_credentials_are_said(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
