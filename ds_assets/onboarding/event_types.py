@@ -17,6 +17,7 @@ _PURCHASE = re.compile(
 _NO_PURCHASE = re.compile(
     r"fail|cancel|abort|start|initiat|attempt|begin|view|click|add_to|remove|restore|virtual|soft"
     r"|\bads?\b|rewarded|impression|refund|chargeback|tutorial|level|quest|border|reorder"
+    r"|error|\bbug|detail|\binfo|\bpages?\b|screen|\bform\b|method|declin|reject|pending|abandon"
 )
 _REFUND = re.compile(r"refund|charge ?back|\brevoked?\b|\bvoid(ed)?\b")
 _SESSIONS = (

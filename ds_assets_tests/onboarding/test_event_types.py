@@ -39,6 +39,7 @@ def test_a_purchase_is_found_by_its_name(kind: str) -> None:
         "border_crossed",
         "reorder",
         "verkauf",
+        *("payment_error", "payment_details", "checkout_bug", "order page"),
     ],
 )
 def test_what_only_sounds_like_a_purchase_is_none(kind: str) -> None:
