@@ -154,10 +154,20 @@ def load_installation(overrides: Mapping[str, Any] | None = None) -> Installatio
         InputError: a setting or the game file is not valid. The message names every mistake.
     """
     settings = load_settings(overrides)
-    installation = Installation(settings, load_game(settings.game))
+    installation = Installation(settings, _load_game(settings.game))
     if any((settings.raw_days, settings.quarantine_days, settings.table_days, settings.model_days)):
         installation.retention.refuse_too_few_days(installation.game)
     return installation
+
+
+def _load_game(file: Path) -> Game:
+    """The game of a file, whose conditions name what is stored: a rule that needs the tables."""
+    game = load_game(file)
+    if game.promotions:
+        from ds_assets.core.promotions.conditions import read_conditions
+
+        read_conditions(game, f"the game file {file}")
+    return game
 
 
 def load_key_file() -> "KeyFile":

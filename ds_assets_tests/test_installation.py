@@ -80,6 +80,19 @@ def test_a_retention_that_is_too_short_for_the_game_is_refused(
         load_installation({"home": tmp_path})
 
 
+def test_a_condition_with_an_unknown_name_is_refused_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "game.yaml"
+    fields = "fields: {user_id: u, event_time: t, event_type: e}"
+    file.write_text(
+        f"name: A\nfirst_day: 2026-01-01\n{fields}\npromotions: {{offer: {{who: rsk > 1}}}}\n"
+    )
+    with pytest.raises(InputError) as caught:
+        load_installation({"home": tmp_path, "game": file})
+    head, line = str(caught.value).splitlines()
+    assert head == f"the game file {file} has 1 mistake:"
+    assert line.startswith("  - promotions.offer.who: found 'rsk > 1'; rsk at position 1 is not a")
+
+
 def test_the_name_is_that_of_the_game_or_of_the_setting(tmp_path: Path) -> None:
     assert installation(tmp_path).name == make_game().name
     assert installation(tmp_path, installation="staging").name == "staging"

@@ -1,0 +1,1 @@
+"""Promotions: who gets an offer, who is kept without it, and what it changed."""
