@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from ds_assets.errors import InputError
 from ds_assets.simulate import ProgressCallback, SimulationOptions, simulate
+from ds_assets.simulate.offer_plan import NO_OFFERS, read_offer_plan
 
 app = typer.Typer(add_completion=False)
 _DAY = "%Y-%m-%d"
@@ -51,6 +52,13 @@ def write_logs(  # noqa: PLR0913, PLR0917  (options of a command line)
             formats=[_DAY], metavar="YYYY-MM-DD", help="Behaviour changes from this day on."
         ),
     ] = None,
+    offers: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file of offers in effect, to which users respond: user_id, offer (retention "
+            "or sale), from, until. truth/ then has the effect of each kind on each user."
+        ),
+    ] = None,
     *,
     new_fields: Annotated[
         bool, typer.Option("--new-fields", help="Events get more fields in the middle of the days.")
@@ -75,9 +83,11 @@ def write_logs(  # noqa: PLR0913, PLR0917  (options of a command line)
             new_fields=new_fields,
             groups_differ=groups_differ,
             changed_from=None if changed_from is None else changed_from.date(),
+            effects=offers is not None,
         )
+        plan = NO_OFFERS if offers is None else read_offer_plan(offers)
         with _progress_bar(days) as progress:
-            summary = simulate(options, out, progress)
+            summary = simulate(options, out, progress, plan)
     except (ValueError, OSError) as error:
         raise InputError(str(error)) from None
     rate = summary.lines / summary.seconds

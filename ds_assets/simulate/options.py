@@ -45,6 +45,8 @@ class SimulationOptions:
     another."""
     changed_from: dt.date | None = None
     """From this day on all users behave differently."""
+    effects: bool = False
+    """The truth also says how each user responds to offers."""
 
     def __post_init__(self) -> None:
         mistakes = [*self._wrong_size(), *self._wrong_shares(), *self._wrong_days()]

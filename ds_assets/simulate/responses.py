@@ -83,6 +83,11 @@ def offers_in_effect(offered: OfferedUsers, user_ids: Any) -> Offers | None:
     return Offers(*flags)
 
 
+def offers_to_all(kind: OfferKind, users: int) -> Offers:
+    """Offers of a kind to all users."""
+    return Offers(*(np.full(users, kind is it) for it in OfferKind))
+
+
 def _find_users(ids: Collection[str], user_ids: Any) -> Flags:
     texts = pa.array(sorted(ids), pa.string())
     places = pc.index_in(texts, value_set=user_ids)

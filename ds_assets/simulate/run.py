@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import igzip
 
-from ds_assets.simulate.events import Events, Kind
+from ds_assets.simulate.events import Events, Floats, Kind
 from ds_assets.simulate.game_file import ACTIVE_DAYS, HORIZON_DAYS, game_file
 from ds_assets.simulate.lines import LineWriter, user_ids
 from ds_assets.simulate.mess import Delivery
+from ds_assets.simulate.offer_plan import NO_OFFERS, OfferPlan
 from ds_assets.simulate.options import Injected, SimulationOptions, SimulationSummary
 from ds_assets.simulate.play import SimulatedGame
-from ds_assets.simulate.responses import OfferedUsers, offers_in_effect
+from ds_assets.simulate.responses import OfferedUsers, OfferKind, offers_in_effect, offers_to_all
 from ds_assets.simulate.truth import Oracle
 from ds_assets.simulate.world import build_world
 
@@ -139,21 +140,34 @@ class Simulation:
     def _write_truth(self, day: int) -> None:
         users = self._oracle.active_users()
         table = pa.table(
-            {
-                "user_id": self._user_ids.take(pa.array(users)),
-                "churn_probability": self._oracle.churn()[users],
-                "payment_probability": self._oracle.payment()[users],
-            }
+            {"user_id": self._user_ids.take(pa.array(users))}
+            | {name: values[users] for name, values in self._true_columns().items()}
         )
         path = self._out / "truth" / f"{self._partition(day)}.parquet"
         self._unfinished.append(self._pool.submit(pq.write_table, table, path))
+
+    def _true_columns(self) -> dict[str, Floats]:
+        """Columns of the truth, an array of shape (users,) each."""
+        oracle = self._oracle
+        columns = {"churn_probability": oracle.churn(), "payment_probability": oracle.payment()}
+        if self._options.effects:
+            columns["expected_spend"] = oracle.spend()
+            for kind in OfferKind:
+                offers = offers_to_all(kind, len(self._user_ids))
+                columns[f"churn_probability_{kind}"] = oracle.churn(offers)
+                columns[f"payment_probability_{kind}"] = oracle.payment(offers)
+                columns[f"expected_spend_{kind}"] = oracle.spend(offers)
+        return columns
 
     def _partition(self, day: int) -> str:
         return f"dt={self._options.start + dt.timedelta(day)}"
 
 
 def simulate(
-    options: SimulationOptions, out: Path, progress: ProgressCallback | None = None
+    options: SimulationOptions,
+    out: Path,
+    progress: ProgressCallback | None = None,
+    plan: OfferPlan = NO_OFFERS,
 ) -> SimulationSummary:
     """Simulate a game and write its logs, its `game.yaml` and the truth about it.
 
@@ -161,16 +175,19 @@ def simulate(
         options: Size of the game and mess in its logs.
         out: Folder to write into: `source/dt=D/events-NNN.jsonl.gz` by arrival day, `game.yaml`,
             `truth/dt=D.parquet` (user_id, churn_probability, payment_probability for each user
-            active at the end of D, from the game as it was played: mess does not change it).
+            active at the end of D, from the game as it was played: mess does not change it). With
+            the option `effects` also expected_spend, and all three under an offer of each kind
+            that is in effect for the whole horizon, such as churn_probability_retention.
         progress: Called after each day with the number of days done.
+        plan: The offers in effect on each day.
 
     Raises:
-        ValueError: `out` already holds a simulated game.
+        ValueError: `out` already holds a simulated game, or an offer is for an unknown user.
     """
     began = time.perf_counter()
     with Simulation(options, out) as simulation:
         for day in range(options.days):
-            simulation.run_day()
+            simulation.run_day(plan.users_of(simulation.next_day))
             if progress is not None:
                 progress(day + 1)
     return simulation.summary(time.perf_counter() - began)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import httpx
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -787,6 +788,23 @@ def test_simulate_writes_a_game_that_check_accepts(shell: Shell, tmp_path: Path)
     assert len(list((out / "source").iterdir())) == 3
     shell.env("DS_ASSETS_HOME", str(out))
     assert shell("check")[0] == 0
+
+
+def test_simulated_users_respond_to_the_offers_of_a_file(shell: Shell, tmp_path: Path) -> None:
+    plan = tmp_path / "offers.csv"
+    rows = "".join(f"u{user:07},retention,2026-01-02,2026-01-03\n" for user in range(90))
+    plan.write_text(f"user_id,offer,from,until\n{rows}", encoding="utf-8")
+    size = ("--users", "90", "--days", "3")
+    assert shell("simulate", *size, "--out", str(tmp_path / "without"))[0] == 0
+    assert shell("simulate", *size, "--out", str(tmp_path / "with"), "--offers", str(plan))[0] == 0
+    without, responding = (
+        [file.read_bytes() for file in sorted((tmp_path / name).glob("source/*/*"))]
+        for name in ("without", "with")
+    )
+    assert without[0] == responding[0]
+    assert without[1] != responding[1]
+    truth = pq.read_table(tmp_path / "with" / "truth" / "dt=2026-01-01.parquet")
+    assert "churn_probability_retention" in truth.column_names
 
 
 def test_simulate_writes_games_that_differ_by_country_and_that_change(

@@ -5,6 +5,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ds_assets.simulate import OfferKind, Simulation, SimulationOptions, simulate
@@ -56,6 +57,19 @@ def test_the_days_before_the_first_offer_are_the_same(tmp_path: Path) -> None:
     same = {name for name, content in without.items() if with_offers[name] == content}
     changed = [f"dt={START + dt.timedelta(day)}" for day in range(4, DAYS)]
     assert same == {name for name in without if not any(day in name for day in changed)}
+
+
+def test_the_truth_says_on_request_what_offers_would_change(tmp_path: Path) -> None:
+    simulate(options(), tmp_path / "plain")
+    simulate(options(effects=True), tmp_path / "effects")
+    name = f"truth/dt={START + dt.timedelta(DAYS - 1)}.parquet"
+    plain, extended = (pd.read_parquet(tmp_path / it / name) for it in ("plain", "effects"))
+    pd.testing.assert_frame_equal(plain, extended[plain.columns])
+    for kind in OfferKind:
+        assert (extended[f"churn_probability_{kind}"] != extended["churn_probability"]).any()
+    more = extended["payment_probability_sale"] > extended["payment_probability"] + 0.01
+    assert (extended["expected_spend_sale"] > extended["expected_spend"])[more].all()
+    assert more.any()
 
 
 def test_more_days_than_the_game_has_are_refused(tmp_path: Path) -> None:
