@@ -724,6 +724,12 @@ class Game(_Part):
         return (*self.horizons.spend_targets, *self.targets)
 
     @property
+    def promotion_names(self) -> tuple[str, ...]:
+        """Names of the promotions in the order of priority, then of the file."""
+        names = self.promotions
+        return tuple(sorted(names, key=lambda name: -names[name].priority))
+
+    @property
     def event_types(self) -> dict[str, tuple[str, ...]]:
         """The event types that the file names, by the key that lists them."""
         events = self.events

@@ -104,7 +104,11 @@ class Installation:
 
         settings = self.settings
         return ResultsDatabase(
-            settings.results_url, settings.results_days, self.game.target_names, self.name
+            settings.results_url,
+            settings.results_days,
+            self.game.target_names,
+            self.name,
+            self.game.promotion_names,
         )
 
     def cache(self) -> "PredictionCache":

@@ -1,8 +1,9 @@
 """Predictions as JSON, the same whichever source an answer comes from.
 
-Scope: rows of `PREDICTIONS` as members of a JSON object, those of a game's own targets as its last
-member `targets`, and the facts about a row that decide an answer's status. The user id, and what an
-answer says about itself, are in `serving/answer.py`.
+Scope: rows of `PREDICTIONS` as members of a JSON object, those of a game's own targets as a member
+`targets` behind them, the user's offers as its last member `promotions`, and the facts about a row
+that decide an answer's status. The user id, and what an answer says about itself, are in
+`serving/answer.py`.
 
 The JSON is made once, when a row is stored. Serving only puts it behind what changes with time.
 """
@@ -21,6 +22,8 @@ import pyarrow.compute as pc
 from ds_assets.core.schema import Column
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, EARLY_VERSION
+from ds_assets.core.user_offers import COLUMNS as OFFER_COLUMNS
+from ds_assets.core.user_offers import PROMOTIONS
 from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
 from ds_assets.core.user_targets import TARGETS
 
@@ -35,6 +38,7 @@ _DATES = tuple(column.name for column in COLUMNS if column.type == "date")
 _RAW_JSON = tuple(column.name for column in COLUMNS if column.type == "json")
 _TARGET_NAME, *_TARGET_MEMBERS = TARGET_COLUMNS
 _EPOCH = dt.date(1970, 1, 1).toordinal()
+_PROMOTIONS_MEMBER = f',"{PROMOTIONS}":'.encode()
 _encode = msgspec.json.Encoder().encode
 
 NO_PREDICTION = (
@@ -52,6 +56,7 @@ class EncodedPrediction(msgspec.Struct, frozen=True, gc=False):
         has_probability: Whether any probability of a built-in target was predicted.
         is_early: Whether one was, but none by a trained model.
         members: Members of a JSON object and its closing brace, without the opening brace.
+        has_offers: Whether the last of them is `promotions`.
     """
 
     as_of: int
@@ -59,13 +64,15 @@ class EncodedPrediction(msgspec.Struct, frozen=True, gc=False):
     has_probability: bool
     is_early: bool
     members: bytes
+    has_offers: bool = False
 
 
 def encode_rows(rows: pa.RecordBatch) -> list[EncodedPrediction]:
-    """Encode rows that have the columns of `PREDICTIONS`, and may have the column `targets`."""
+    """Encode rows of `PREDICTIONS`, which may have the columns `targets` and `promotions`."""
     as_of, last_seen = (_ordinals(rows[name]) for name in ("as_of", "last_seen"))
-    has_any, is_early = _which_models(rows)
-    return list(map(EncodedPrediction, as_of, last_seen, has_any, is_early, encode_members(rows)))
+    members, has_offers = encode_members(rows), _which_have_offers(rows)
+    facts = (as_of, last_seen, *_which_models(rows), members, has_offers)
+    return list(map(EncodedPrediction, *facts))
 
 
 def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
@@ -77,6 +84,8 @@ def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
         values[name] = _raw(values[name])
     if targets := record.get(TARGETS):
         values[TARGETS] = {target["target"]: _target_values(target) for target in targets}
+    if offers := record.get(PROMOTIONS):
+        values[PROMOTIONS] = [{it.name: offer[it.name] for it in OFFER_COLUMNS} for offer in offers]
     predicted = [target for target in BUILT_IN if _is_finite(record[target.probability_column])]
     is_trained = any(not _is_early(record[target.model_column]) for target in predicted)
     return EncodedPrediction(
@@ -85,6 +94,7 @@ def encode_record(record: Mapping[str, Any]) -> EncodedPrediction:
         bool(predicted),
         bool(predicted) and not is_trained,
         _encode(values)[1:],
+        bool(offers),
     )
 
 
@@ -100,6 +110,8 @@ def encode_members(rows: pa.RecordBatch) -> list[bytes]:
             parts += [member, _encode_column(rows[column.name], column)]
     if TARGETS in rows.schema.names:
         parts.append(_encode_targets(rows[TARGETS]))
+    if PROMOTIONS in rows.schema.names:
+        parts.append(_encode_offers(rows[PROMOTIONS]))
     joined = pc.binary_join_element_wise(*parts, "}", "")
     encoded: list[bytes] = joined.cast(pa.binary()).to_pylist()
     return encoded
@@ -112,7 +124,26 @@ def decode_members(members: bytes) -> dict[str, Any]:
     for name in _DATES:
         if values[name] is not None:
             values[name] = dt.date.fromisoformat(values[name])
+    for offer in values.get(PROMOTIONS, ()):
+        offer["until"] = dt.date.fromisoformat(offer["until"])
     return values
+
+
+def without_past_offers(members: bytes, today: str) -> bytes:
+    """Leave out the offers that are over, and the member `promotions` if all are.
+
+    A prediction is served for longer than a day where there is no newer one.
+
+    Args:
+        members: Members whose last one is `promotions`.
+        today: The present day, as in the JSON.
+    """
+    others, _, last = members.rpartition(_PROMOTIONS_MEMBER)  # no text contains a bare quote
+    offers = msgspec.json.decode(last[:-1])
+    current = [offer for offer in offers if offer["until"] >= today]
+    if len(current) == len(offers):
+        return members
+    return others + (_PROMOTIONS_MEMBER + _encode(current) if current else b"") + b"}"
 
 
 def _raw(text: str | None) -> msgspec.Raw | None:
@@ -141,10 +172,29 @@ def _encode_targets(lists: pa.Array) -> pa.Array:
         separator = "," if len(parts) > 1 else ":{"
         parts += [f'{separator}"{column.name}":', _encode_column(targets[column.name], column)]
     encoded = pc.binary_join_element_wise(*parts, "}", "")
+    return _encode_lists(TARGETS, lists, encoded, ("{", "}"))
+
+
+def _encode_offers(lists: pa.Array) -> pa.Array:
+    """Encode the member `promotions` of each row with its comma; nothing for an empty list."""
+    offers = pa.RecordBatch.from_struct_array(lists.flatten())
+    parts: list[Any] = []
+    for column in OFFER_COLUMNS:
+        separator = "," if parts else "{"
+        parts += [f'{separator}"{column.name}":', _encode_column(offers[column.name], column)]
+    encoded = pc.binary_join_element_wise(*parts, "}", "")
+    return _encode_lists(PROMOTIONS, lists, encoded, ("[", "]"))
+
+
+def _encode_lists(
+    name: str, lists: pa.Array, encoded: pa.Array, brackets: tuple[str, str]
+) -> pa.Array:
+    """Join the encoded elements of each list to a member with its comma; nothing if it is empty."""
     counts = pc.list_value_length(lists).fill_null(0)
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(counts)])
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, encoded), ",")
-    member = pc.binary_join_element_wise(f',"{TARGETS}":{{', joined, "}", "")
+    opening, closing = brackets
+    member = pc.binary_join_element_wise(f',"{name}":{opening}', joined, closing, "")
     return pc.if_else(pc.equal(counts, 0), "", member)
 
 
@@ -164,6 +214,12 @@ def _which_models(rows: pa.RecordBatch) -> tuple[list[bool], list[bool]]:
         is_trained = pc.and_not(is_finite, is_early)
         has_any, has_trained = pc.or_(has_any, is_finite), pc.or_(has_trained, is_trained)
     return _flags(has_any), _flags(pc.and_not(has_any, has_trained))
+
+
+def _which_have_offers(rows: pa.RecordBatch) -> list[bool]:
+    if PROMOTIONS not in rows.schema.names:
+        return [False] * rows.num_rows
+    return _flags(pc.greater(pc.list_value_length(rows[PROMOTIONS]).fill_null(0), 0))
 
 
 def _is_finite(value: float | None) -> bool:

@@ -8,10 +8,10 @@ Scope: joining the two. The JSON of the list is made in `prediction_json.py`.
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ds_assets.core.joined_lists import add_lists
 from ds_assets.core.tables import TARGET_PREDICTIONS
 
 TARGETS = "targets"
@@ -60,16 +60,10 @@ def join_targets(
 def _with_lists(rows: pa.RecordBatch, target_rows: pa.Table) -> pa.RecordBatch:
     """Add the column to some users, whose rows of targets are given."""
     user_ids = target_rows["user_id"]
-    indexes = pc.index_in(user_ids, value_set=rows["user_id"])
-    if indexes.null_count:
-        raise _unknown_user(user_ids.filter(pc.is_null(indexes))[0].as_py())
-    positions = indexes.to_numpy()
-    counts = np.bincount(positions, minlength=rows.num_rows)
-    offsets = pa.array(np.concatenate([[0], counts.cumsum()]), pa.int32())
-    names = [name for name in target_rows.column_names if name not in _KEYS]
-    in_order = target_rows.select(names).take(np.argsort(positions, kind="stable"))
-    structs = in_order.to_struct_array().combine_chunks()
-    return rows.append_column(TARGETS, pa.ListArray.from_arrays(offsets, structs))
+    positions = pc.index_in(user_ids, value_set=rows["user_id"])
+    if positions.null_count:
+        raise _unknown_user(user_ids.filter(pc.is_null(positions))[0].as_py())
+    return add_lists(rows, positions, target_rows, FIELD)
 
 
 def _unknown_user(user_id: str) -> ValueError:

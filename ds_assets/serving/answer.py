@@ -6,13 +6,17 @@ Scope: what an answer says about itself, and its JSON. Where predictions are fou
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ds_assets.core.prediction_json import EncodedPrediction, decode_members
+from ds_assets.core.prediction_json import (
+    EncodedPrediction,
+    decode_members,
+    without_past_offers,
+)
 from ds_assets.game import Game
 
 Status = Literal["ok", "stale", "inactive", "early", "not_enough_data", "unknown_user"]
@@ -197,7 +201,10 @@ class AnswerEncoder:
         if status is None:
             status = self._status(prediction, is_conclusive)
         header = self._headers.get((status, source, day)) or self._make_header(status, source, day)
-        return Answer(user_id, header, prediction.members)
+        members = prediction.members
+        if prediction.has_offers:
+            members = without_past_offers(members, self._today)
+        return Answer(user_id, header, members)
 
     def encode_default(
         self, user_id: str, day: int, members: bytes, *, is_conclusive: bool
@@ -213,6 +220,10 @@ class AnswerEncoder:
         status: Status = "unknown_user" if is_conclusive else "not_enough_data"
         header = self._headers.get((status, "default", day))
         return Answer(user_id, header or self._make_header(status, "default", day), members)
+
+    @cached_property
+    def _today(self) -> str:
+        return str(self._calendar.today(self.moment[1]))
 
     def _status(self, prediction: EncodedPrediction, is_conclusive: bool) -> Status:
         status = self._calendar.status(prediction, *self.moment)

@@ -1,5 +1,6 @@
 """A prediction as JSON: whatever a row holds, the JSON says the same, and is distinct."""
 
+import datetime as dt
 import json
 import math
 from typing import Any
@@ -17,12 +18,16 @@ from ds_assets.core.prediction_json import (
     encode_members,
     encode_record,
     encode_rows,
+    without_past_offers,
 )
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets_tests.infra.factories import (
+    DAYS,
     decode_prediction,
+    offer,
     row,
     table,
+    table_with_offers,
     table_with_targets,
     target,
 )
@@ -211,6 +216,55 @@ def test_without_targets_the_json_is_what_it_is_in_a_game_that_has_none() -> Non
     (batch,), (same,) = table_with_targets(*rows).to_batches(), table(*plain).to_batches()
     assert encode_rows(batch) == encode_rows(same)
     assert list(map(encode_record, rows)) == list(map(encode_record, plain))
+
+
+OFFERS = st.lists(st.builds(offer, TEXTS, TEXTS, st.sampled_from(DAYS)), max_size=3)
+
+
+@given(offers=st.lists(st.none() | OFFERS, min_size=1, max_size=4), data=st.data())
+def test_offers_in_a_table_are_those_of_single_rows_and_are_known_without_parsing(
+    offers: list[list[dict[str, Any]] | None], data: st.DataObject
+) -> None:
+    rows = [row(f"u{n}", promotions=own) for n, own in enumerate(offers)]
+    first = data.draw(st.integers(0, len(rows)))
+    (batch,) = table_with_offers(*rows).to_batches()
+    encoded = encode_rows(batch.slice(first))
+    records = [json.loads(b"{" + prediction.members) for prediction in encoded]
+    alone = list(map(encode_record, rows[first:]))
+    assert records == [json.loads(b"{" + prediction.members) for prediction in alone]
+    assert [it.has_offers for it in encoded] == [it.has_offers for it in alone]
+    assert [it.has_offers for it in encoded] == [bool(own) for own in offers[first:]]
+
+
+def test_without_an_offer_the_json_is_what_it_is_in_a_game_without_promotions() -> None:
+    plain = [row("a"), row("b"), row("c")]
+    rows = [plain[0], plain[1] | {"promotions": None}, plain[2] | {"promotions": []}]
+    (batch,), (same,) = table_with_offers(*rows).to_batches(), table(*plain).to_batches()
+    assert encode_rows(batch) == encode_rows(same)
+    assert list(map(encode_record, rows)) == list(map(encode_record, plain))
+
+
+def test_offers_are_the_last_member_and_their_dates_are_dates() -> None:
+    own = row("a", targets=[target("promotions")], promotions=[offer(), offer("other")])
+    members = encode_record(own).members
+    assert list(json.loads(b"{" + members)) == [*members_of(own), "targets", "promotions"]
+    assert decode_members(members)["promotions"] == own["promotions"]
+
+
+@given(
+    days=st.lists(st.sampled_from(DAYS), min_size=1, max_size=4),
+    today=st.sampled_from(DAYS),
+    name=TEXTS | st.just(',"promotions":['),
+    targets=st.sampled_from([[], [target("promotions"), target("z")]]),
+)
+def test_offers_that_are_over_are_left_out_and_all_else_stays(
+    days: list[dt.date], today: dt.date, name: str, targets: list[dict[str, Any]]
+) -> None:
+    offers = [offer(name, until=day) for day in days]
+    stored = row("a", targets=targets, promotions=offers)
+    served = without_past_offers(encode_record(stored).members, str(today))
+    current = [it for it in offers if it["until"] >= today]
+    assert served == encode_record(stored | {"promotions": current}).members
 
 
 def test_of_an_unknown_user_every_column_is_null() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from ds_assets.core import user_offers, user_targets
 from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.prediction_json import OPTIONAL, EncodedPrediction
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.user_targets import FIELD
+from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS
 from ds_assets.infra.cache.connection import LoopClient
 from ds_assets.infra.cache.format import FIRST_DELIVERY, CachedDays, Deliveries
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
@@ -52,7 +52,37 @@ def target(name: str, **values: Any) -> dict[str, Any]:
 
 def table_with_targets(*rows: dict[str, Any]) -> pa.Table:
     """Rows of predictions that also have the column `targets`."""
-    return pa.Table.from_pylist(list(rows), schema=PREDICTIONS.arrow_schema.append(FIELD))
+    schema = PREDICTIONS.arrow_schema.append(user_targets.FIELD)
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def assignment(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
+    """A row of the promotions in effect, of a treated user."""
+    return {
+        "as_of": as_of, "user_id": user_id, "promotion": "bundle", "arm": "treated",
+        "offer": "bundle", "assignment_id": f"{user_id}-1", "assigned_on": DAYS[0],
+        "until": DAYS[4],
+    } | values  # fmt: skip
+
+
+def control(user_id: str, as_of: dt.date = DAYS[0], **values: Any) -> dict[str, Any]:
+    """A row of the promotions in effect: a user that is kept without one."""
+    return assignment(user_id, as_of, **{"arm": "control", "offer": None, **values})
+
+
+def assignments(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=PLAYER_PROMOTIONS.arrow_schema)
+
+
+def offer(name: str = "bundle", user_id: str = "a", until: dt.date = DAYS[4]) -> dict[str, Any]:
+    """What a client learns of the offer of `assignment`."""
+    return {"offer": name, "assignment_id": f"{user_id}-1", "until": until}
+
+
+def table_with_offers(*rows: dict[str, Any]) -> pa.Table:
+    """Rows of predictions that also have the column `promotions`."""
+    schema = PREDICTIONS.arrow_schema.append(user_offers.FIELD)
+    return pa.Table.from_pylist(list(rows), schema=schema)
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:

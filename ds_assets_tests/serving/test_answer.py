@@ -13,7 +13,7 @@ from ds_assets.core.prediction_json import NO_PREDICTION, EncodedPrediction, enc
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.serving.answer import STALE_AFTER, AnswerEncoder, Calendar, calendar_of
 from ds_assets_tests.core.factories import make_game
-from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, offer, row, table, table_with_offers
 
 SEOUL = ZoneInfo("Asia/Seoul")
 ACTIVE_DAYS = 10
@@ -58,6 +58,19 @@ def test_a_day_lags_behind_the_newest_day_of_the_game_that_has_ended(
     calendar = Calendar(SEOUL, ACTIVE_DAYS, last_day)
     as_of = dt.date(2026, 3, 1).toordinal()
     assert calendar.lag_days(as_of, seoul(day, hour)) == lag_days
+
+
+@pytest.mark.parametrize(("hour", "offers"), [(23, ["bundle", "gems"]), (24, ["gems"]), (48, [])])
+def test_an_offer_is_in_an_answer_through_its_last_day_in_the_games_zone(
+    hour: int, offers: list[str]
+) -> None:
+    own = [offer(until=DAYS[1]), offer("gems", until=DAYS[2])]
+    (prediction,) = encode_rows(table_with_offers(row("a", promotions=own)).to_batches()[0])
+    now = int(seoul(2, 0)) + 3_600 * hour
+    encoder = AnswerEncoder(a_calendar(), DAYS[0].toordinal(), now)
+    answer = encoder.encode("a", "cache", prediction, is_conclusive=True)
+    assert [it["offer"] for it in json.loads(answer.to_json()).get("promotions", [])] == offers
+    assert answer.to_prediction().values.get("promotions", []) == own[2 - len(offers) :]
 
 
 def test_an_answer_says_what_it_is_and_then_what_is_predicted() -> None:

@@ -1,7 +1,7 @@
 """The binary format of values in the cache.
 
-Scope: a row of `PREDICTIONS` with its `targets`, and what every request reads of the days, as
-bytes, and back. Keys and servers are in `prediction_cache.py`.
+Scope: a row of `PREDICTIONS` with its `targets` and `promotions`, and what every request reads of
+the days, as bytes, and back. Keys and servers are in `prediction_cache.py`.
 
 A value is a head of fixed size and JSON. The head holds a mark of the format, a checksum that
 starts from that of the key, so that a value is bound to its user, and the facts from which an
@@ -22,13 +22,14 @@ from isal.isal_zlib import crc32
 from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import COLUMNS, EncodedPrediction, encode_rows
 
-_VERSION = "4"
+_VERSION = "5"
 _CHECKED = struct.Struct(">2sI")
 """Mark and checksum; the checksum covers all bytes that follow."""
-_FACTS = struct.Struct(">III??")
-"""Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; the delivery; whether it has a
-probability, and whether that is an early one."""
-_HEAD = struct.Struct(">2sIIII??")
+_FACTS = struct.Struct(">IIIB")
+"""Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; the delivery; flags."""
+_HAS_ANY, _IS_EARLY, _HAS_OFFERS = 1, 2, 4
+"""Flags: whether it has a probability, whether that is an early one, and whether it has offers."""
+_HEAD = struct.Struct(">2sIIIIB")
 _BODY, _JSON = _CHECKED.size, _HEAD.size
 FORMAT = "\n".join(
     [_VERSION, _HEAD.format, *(f"{column.name} {column.type}" for column in COLUMNS)]
@@ -101,7 +102,7 @@ def days_decoded(check: int, value: bytes | None) -> CachedDays:
 
 
 def encoded(checks: list[int], rows: pa.RecordBatch, deliveries: Deliveries) -> list[bytes]:
-    """Encode rows of `PREDICTIONS`, which may have the column `targets`.
+    """Encode rows of `PREDICTIONS`, which may have the columns `targets` and `promotions`.
 
     Args:
         checks: Checksum of each row's key.
@@ -127,21 +128,21 @@ def decoded(
     """
     if value is None or len(value) <= _JSON:
         return None
-    mark, checksum, as_of, last_seen, delivery, has_any, is_early = _HEAD.unpack_from(value)
+    mark, checksum, as_of, last_seen, delivery, flags = _HEAD.unpack_from(value)
     if mark != _MARK or checksum != crc32(value[_BODY:], check):
         return None
     if deliveries.get(as_of, delivery) != delivery:
         return None
-    return EncodedPrediction(as_of, last_seen, has_any, is_early, value[_JSON:])
+    has_any, is_early, has_offers = (bool(flags & it) for it in (_HAS_ANY, _IS_EARLY, _HAS_OFFERS))
+    return EncodedPrediction(as_of, last_seen, has_any, is_early, value[_JSON:], has_offers)
 
 
 def _pack(check: int, prediction: EncodedPrediction, delivery: int) -> bytes:
-    facts = _FACTS.pack(
-        prediction.as_of,
-        prediction.last_seen,
-        delivery,
-        prediction.has_probability,
-        prediction.is_early,
+    flags = (
+        _HAS_ANY * prediction.has_probability
+        + _IS_EARLY * prediction.is_early
+        + _HAS_OFFERS * prediction.has_offers
     )
+    facts = _FACTS.pack(prediction.as_of, prediction.last_seen, delivery, flags)
     checksum = crc32(prediction.members, crc32(facts, check))
     return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, prediction.members)

@@ -25,11 +25,11 @@ from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisClusterException, RedisError
 
+from ds_assets.core import user_offers, user_targets
 from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.group_defaults import encode_group_defaults
 from ds_assets.core.prediction_json import EncodedPrediction
 from ds_assets.core.tables import PREDICTIONS
-from ds_assets.core.user_targets import FIELD, TARGETS
 from ds_assets.infra.cache.connection import (
     CacheRefused,
     CacheUnavailable,
@@ -59,6 +59,8 @@ _MAX_USERS_PER_CALL = 1_000
 _MAX_USERS_PER_CLUSTER_CALL = 10_000
 _CLAIM_SECONDS = 400 * 86_400
 """Time after which the name of an installation is free that fills the cache no longer."""
+_LISTS = (user_targets.FIELD, user_offers.FIELD)
+"""Columns that predictions may have beside those of the contract."""
 _SHARDS = 256
 """Number of slots of a cluster that a game uses: commands for many users need a common slot."""
 
@@ -218,7 +220,8 @@ class PredictionCache:
         Args:
             as_of: The day.
             batches: One row per user with the columns of `PREDICTIONS`, all of this day, and where
-                the game has targets of its own with the column `targets`.
+                the game has targets of its own or promotions with the columns `targets` and
+                `promotions`.
             delivery: Number of the delivery, the same for the same predictions.
 
         Raises:
@@ -261,13 +264,14 @@ class PredictionCache:
         """Write single predictions, of one or several days.
 
         Args:
-            records: Values by column name of `PREDICTIONS`, and `targets` where there are any.
+            records: Values by column name of `PREDICTIONS`, and `targets` and `promotions` where
+                there are any.
             deliveries: The deliveries that counted before the predictions were read.
 
         Raises:
             CacheUnavailable: the cache cannot be used. Some users may have been written.
         """
-        schema = PREDICTIONS.arrow_schema.append(FIELD)
+        schema = pa.schema([*PREDICTIONS.arrow_schema, *_LISTS])
         rows = pa.Table.from_pylist(list(records), schema=schema)
         calls = self._calls([rows], deliveries)
         newer = sum(self._send(call, deliveries) for call in calls)  # few: not worth a thread
@@ -456,11 +460,12 @@ class _Entries(NamedTuple):
 
 
 def _rows_of_day(as_of: dt.date, rows: pa.Table) -> pa.Table:
-    """Validate rows; see `rows_of_day`. The column `targets` is no part of the contract."""
-    if TARGETS not in rows.column_names:
-        return rows_of_day(PREDICTIONS, as_of, rows)
-    valid = rows_of_day(PREDICTIONS, as_of, rows.drop_columns([TARGETS]))
-    return valid.append_column(TARGETS, rows[TARGETS])
+    """Validate rows; see `rows_of_day`. The columns of lists are not part of the contract."""
+    lists = [field.name for field in _LISTS if field.name in rows.column_names]
+    valid = rows_of_day(PREDICTIONS, as_of, rows.drop_columns(lists))
+    for name in lists:
+        valid = valid.append_column(name, rows[name])
+    return valid
 
 
 def _put_unless_newer(client: Client, entries: _Entries, current: Deliveries) -> int:

@@ -13,7 +13,7 @@ import datetime as dt
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -32,7 +32,7 @@ from tenacity import (
 from ds_assets.core.checksum import checksum
 from ds_assets.core.contracts import rows_of_day
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.infra.results import installations, publishing, reports
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.base import Backend, Load
@@ -53,6 +53,7 @@ from ds_assets.infra.results.schema import (
     INSTALLATIONS,
     KEY_LENGTH,
     PLAYER_PREDICTIONS,
+    PLAYER_PROMOTION_ROWS,
     REPORT_LOCKS,
     SCHEMA_VERSION,
     TARGET_PREDICTION_ROWS,
@@ -81,6 +82,7 @@ _MAX_LOAD_ID = 2**63 - 1
 
 # `Schema.empty_table` would import pandas, which a process that serves does without.
 _NO_TARGET_PREDICTIONS = pa.Table.from_batches([], schema=TARGET_PREDICTIONS.arrow_schema)
+_NO_PROMOTIONS = pa.Table.from_batches([], schema=PLAYER_PROMOTIONS.arrow_schema)
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
@@ -118,17 +120,23 @@ class ResultsDatabase:
             counted back from the newest day of that report.
         targets: Names of the game's own targets, which are looked up, too.
         installation: Name of the installation.
+        promotions: Names of the game's promotions in the order of priority, likewise.
 
     Raises:
         InputError: The URL is not accepted.
     """
 
     def __init__(
-        self, url: str, days: int = 0, targets: Sequence[str] = (), installation: str = "main"
+        self,
+        url: str,
+        days: int = 0,
+        targets: Sequence[str] = (),
+        installation: str = "main",
+        promotions: Sequence[str] = (),
     ) -> None:
         self._url = parse_url(url)
         self._days = days
-        self._targets = targets
+        self._targets, self._promotions = targets, promotions
         self._installation = installation
         self._installation_id: int | None = None
         self._delivered: set[dt.date] = set()
@@ -220,8 +228,9 @@ class ResultsDatabase:
         predictions: "pa.Table | pd.DataFrame",
         run_id: str,
         target_predictions: "pa.Table | pd.DataFrame" = _NO_TARGET_PREDICTIONS,
+        promotions: "pa.Table | pd.DataFrame" = _NO_PROMOTIONS,
     ) -> Delivery:
-        """Replace a day's predictions, all or nothing.
+        """Replace a day's predictions and promotions, all or nothing.
 
         The stored rows are compared with those given before the commit. Delivering the same rows
         again changes only the run and the time of the delivery.
@@ -232,6 +241,8 @@ class ResultsDatabase:
             run_id: The run that made them, 255 characters at most.
             target_predictions: Those of the game's own targets, the columns of
                 `TARGET_PREDICTIONS`; they are published with the others.
+            promotions: The promotions in effect at the end of the day, the columns of
+                `PLAYER_PROMOTIONS`; likewise.
 
         Raises:
             ValueError: The rows break the column contract, are of another day, or have values that
@@ -245,12 +256,13 @@ class ResultsDatabase:
         refuse_unstorable_rows(PREDICTIONS, rows, self._backend)
         of_targets = rows_of_day(TARGET_PREDICTIONS, as_of, target_predictions)
         refuse_unstorable_rows(TARGET_PREDICTIONS, of_targets, self._backend)
+        in_effect = rows_of_day(PLAYER_PROMOTIONS, as_of, promotions)
+        refuse_unstorable_rows(PLAYER_PROMOTIONS, in_effect, self._backend)
         refuse_long_run_id(run_id)
+        others = {TARGET_PREDICTION_ROWS: of_targets, PLAYER_PROMOTION_ROWS: in_effect}
         with ThreadPoolExecutor(1) as executor:  # the server needs longer than the checksum
             checksum_of_rows = executor.submit(checksum, rows)
-            delivery = _retry(
-                lambda: self._deliver(as_of, rows, of_targets, run_id, checksum_of_rows)
-            )
+            delivery = _retry(lambda: self._deliver(as_of, rows, others, run_id, checksum_of_rows))
         self._delivered.add(as_of)
         self._clean_up()
         return delivery
@@ -259,14 +271,15 @@ class ResultsDatabase:
         """Fetch the newest row of each user, in no order, from the newest 60 delivered days.
 
         Args:
-            user_ids: 1,000 at most, which one query looks up, and one more their `targets`.
+            user_ids: 1,000 at most, which one query looks up, one more their `targets`, and one
+                more their `promotions`.
 
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
         with self._transaction() as connection:
             own = self._own_id(connection)
-            return latest_rows(connection, own, user_ids, self._targets)
+            return latest_rows(connection, own, user_ids, self._targets, self._promotions)
 
     def defaults(self) -> pa.RecordBatch:
         """Compute the group defaults of the newest delivered day, as `compute_group_defaults` does.
@@ -304,6 +317,14 @@ class ResultsDatabase:
             ResultsUnavailable: The database cannot be used.
         """
         return self._rows_of_day(TARGET_PREDICTION_ROWS, as_of)
+
+    def promotions(self, as_of: dt.date) -> pa.Table:
+        """Read the promotions in effect on a day by user, with the schema of `PLAYER_PROMOTIONS`.
+
+        Raises:
+            ResultsUnavailable: The database cannot be used.
+        """
+        return self._rows_of_day(PLAYER_PROMOTION_ROWS, as_of)
 
     def _rows_of_day(self, table: DeliveredTable, as_of: dt.date) -> pa.Table:
         history = table.history
@@ -391,14 +412,15 @@ class ResultsDatabase:
         self,
         as_of: dt.date,
         rows: pa.Table,
-        of_targets: pa.Table,
+        others: Mapping[DeliveredTable, pa.Table],
         run_id: str,
         checksum_of_rows: "Future[str]",
     ) -> Delivery:
         load = Load(as_of, secrets.randbelow(_MAX_LOAD_ID) + 1)
         with self._transaction(writing=True) as connection:
             load_rows(connection, PLAYER_PREDICTIONS, load, rows)
-            load_rows(connection, TARGET_PREDICTION_ROWS, load, of_targets)
+            for table, other_rows in others.items():
+                load_rows(connection, table, load, other_rows)
             now = dt.datetime.now(dt.UTC).replace(microsecond=0)
             delivery = Delivery(as_of, run_id, rows.num_rows, checksum_of_rows.result(), now)
             installation_id = self._own_id(connection, writing=True)

@@ -1,10 +1,10 @@
-"""The newest row of each of many users, by one query, and their targets by another.
+"""The newest row of each of many users, by one query; their targets and promotions by two more.
 
 Rows are stored by day, load and user. The first query looks for each user in one delivered day
-after the other, from the newest on; the second reads the rows of the game's own targets by their
-keys. Both look up rows by the whole primary key, see `Backend.lookup`: left to themselves, some
-planners read whole days instead, which takes a thousand times as long. An index by user would
-triple the time of a delivery.
+after the other, from the newest on; the others read the rows of the game's own targets, and of its
+promotions, by their keys. All look up rows by the whole primary key, see `Backend.lookup`: left to
+themselves, some planners read whole days instead, which takes a thousand times as long. An index by
+user would triple the time of a delivery.
 """
 
 import json
@@ -15,13 +15,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ds_assets.core.tables import TARGET_PREDICTIONS
+from ds_assets.core import user_offers
 from ds_assets.core.user_targets import NAMES, TARGETS
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.schema import (
     DELIVERIES,
     KEY_LENGTH,
     PLAYER_PREDICTIONS,
+    PLAYER_PROMOTION_ROWS,
     TARGET_PREDICTION_ROWS,
     DeliveredTable,
 )
@@ -35,6 +36,7 @@ def latest_rows(
     installation_id: int,
     user_ids: Sequence[str],
     targets: Sequence[str],
+    promotions: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Fetch the newest row of each user, in no order; users in none of the days have none.
 
@@ -43,21 +45,39 @@ def latest_rows(
         installation_id: The installation whose rows are looked up.
         user_ids: The users.
         targets: Names of the game's own targets, which one more query adds as `targets`.
+        promotions: Names of its promotions in the order of priority, likewise; the offers among
+            them that are in effect are added as `promotions`.
     """
     backend_in_use(connection).prepare_lookups(connection)
     users = [{"user_id": user} for user in user_ids if _is_storable(connection, user)]
     keys_sql = _newest_keys_sql(connection)
     rows = _look_up(connection, installation_id, PLAYER_PREDICTIONS, keys_sql, users)
     if targets:
-        keys = [
-            {"as_of": str(row["as_of"]), "user_id": row["user_id"], "target": target}
-            for row in rows
-            for target in targets
-        ]
-        keys_sql = _json_rows_sql(connection, TARGET_PREDICTIONS.key)
-        target_rows = _look_up(connection, installation_id, TARGET_PREDICTION_ROWS, keys_sql, keys)
-        _add_targets(rows, target_rows)
+        table = TARGET_PREDICTION_ROWS
+        _add_targets(rows, _look_up_named(connection, installation_id, table, rows, targets))
+    if promotions:
+        table = PLAYER_PROMOTION_ROWS
+        in_effect = _look_up_named(connection, installation_id, table, rows, promotions)
+        _add_offers(rows, in_effect, promotions)
     return rows
+
+
+def _look_up_named(
+    connection: sa.Connection,
+    installation_id: int,
+    table: DeliveredTable,
+    rows: Iterable[Mapping[str, Any]],
+    names: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Fetch the rows of a table that have the day and the user of a row and one of the names."""
+    name_column = table.contract.key[-1]
+    keys = [
+        {"as_of": str(row["as_of"]), "user_id": row["user_id"], name_column: name}
+        for row in rows
+        for name in names
+    ]
+    keys_sql = _json_rows_sql(connection, table, table.contract.key)
+    return _look_up(connection, installation_id, table, keys_sql, keys)
 
 
 def _is_storable(connection: sa.Connection, user_id: str) -> bool:
@@ -109,13 +129,13 @@ def _newest_keys_sql(connection: sa.Connection) -> str:
         f"{days} WHERE delivery.installation_id = :installation_id"
         f" AND delivery.as_of >= ({first_day}) ORDER BY delivery.as_of DESC LIMIT 1"
     )
-    users = f"{_json_rows_sql(connection, ['user_id'])} AS users"
+    users = f"{_json_rows_sql(connection, PLAYER_PREDICTIONS, ['user_id'])} AS users"
     # Without DISTINCT, MySQL would look for the day of a user again for each delivery.
     return f"(SELECT DISTINCT users.user_id, ({newest_day}) AS as_of FROM {users})"
 
 
-def _json_rows_sql(connection: sa.Connection, names: Sequence[str]) -> str:
-    columns = TARGET_PREDICTION_ROWS.history.c
+def _json_rows_sql(connection: sa.Connection, table: DeliveredTable, names: Sequence[str]) -> str:
+    columns = table.history.c
     types = {name: columns[name].type.compile(connection.dialect) for name in names}
     return backend_in_use(connection).json_rows("rows", types)
 
@@ -126,3 +146,18 @@ def _add_targets(rows: Iterable[dict[str, Any]], target_rows: Iterable[Mapping[s
         targets[row["user_id"]].append({name: row[name] for name in NAMES})
     for row in rows:
         row[TARGETS] = sorted(targets[row["user_id"]], key=itemgetter("target"))
+
+
+def _add_offers(
+    rows: Iterable[dict[str, Any]],
+    in_effect: Iterable[Mapping[str, Any]],
+    promotions: Sequence[str],
+) -> None:
+    ranks = {promotion: rank for rank, promotion in enumerate(promotions)}
+    offers = defaultdict(list)
+    for assignment in sorted(in_effect, key=lambda it: ranks[it["promotion"]]):
+        if assignment["offer"] is not None:
+            shown = {name: assignment[name] for name in user_offers.NAMES}
+            offers[assignment["user_id"]].append(shown)
+    for row in rows:
+        row[user_offers.PROMOTIONS] = offers[row["user_id"]]

@@ -31,6 +31,7 @@ from ds_assets.core.tables import (
     CLUSTER_PROFILES,
     COHORTS,
     MODEL_METRICS,
+    PLAYER_PROMOTIONS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
     TARGET_PREDICTIONS,
@@ -267,7 +268,12 @@ TARGET_PREDICTION_ROWS = _delivered_table(
 )
 """A row for each user, day and custom target."""
 
-DELIVERED_TABLES = (PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS)
+PLAYER_PROMOTION_ROWS = _delivered_table(
+    PLAYER_PROMOTIONS, PLAYER_PROMOTIONS.name, "player_promotion_loads"
+)
+"""A row for each user, day and promotion in effect, also for users that are kept without it."""
+
+DELIVERED_TABLES = (PLAYER_PREDICTIONS, TARGET_PREDICTION_ROWS, PLAYER_PROMOTION_ROWS)
 """Every table of a delivery."""
 
 

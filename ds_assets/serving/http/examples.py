@@ -68,6 +68,13 @@ ANSWER: dict[str, Any] = {
     "payment_missing": None,
     **_MODELS,
     "days_left": 1,
+    "promotions": [
+        {
+            "offer": "weekend_bundle",
+            "assignment_id": "9b1f2c04d7e8a35610fe",
+            "until": "2026-02-14",
+        }
+    ],
 }
 
 ANSWERS: dict[str, Any] = {"predictions": [ANSWER]}

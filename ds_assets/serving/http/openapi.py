@@ -13,6 +13,7 @@ import msgspec
 from ds_assets.core.prediction_json import OPTIONAL
 from ds_assets.core.schema import Column, ColumnType
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.user_offers import PROMOTIONS
 from ds_assets.core.user_targets import COLUMNS as TARGET_COLUMNS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results.schema import KEY_LENGTH
@@ -53,6 +54,18 @@ _REASON = {
         "description": "The numbers and texts in the words.",
     },
     "words": {"type": "string"},
+}
+_OFFER = {
+    "offer": {"type": "string", "description": "Name of what to show to the user."},
+    "assignment_id": {
+        "type": "string",
+        "description": "Id of the assignment, by which the client reports that it was shown.",
+    },
+    "until": {
+        "type": "string",
+        "format": "date",
+        "description": "Last day of the offer, in the game's time zone.",
+    },
 }
 _REASONS = {"type": ["array", "null"], "items": {"$ref": _REF.format(name="Reason")}}
 _GET_PROBLEMS = (
@@ -248,6 +261,7 @@ def _schemas() -> dict[str, Any]:
         "TargetPrediction": _object(
             {column.name: _field(column) for column in TARGET_COLUMNS if column.name != "target"}
         ),
+        "PromotionOffer": _object(_OFFER),
         "Reason": _object(_REASON),
         "Answers": _object({"predictions": answers}),
         **structs,
@@ -286,6 +300,13 @@ def _answer() -> dict[str, Any]:
         "A target for which the user is not in the population is left out, and so is the whole "
         "field if there is none.",
         "additionalProperties": {"$ref": _REF.format(name="TargetPrediction")},
+    }
+    answer["properties"][PROMOTIONS] = {
+        "type": "array",
+        "description": "Offers of the game's promotions that are in effect for the user, in the "
+        "order of priority: show the first if there is room for one. The field is left out where "
+        "there is none.",
+        "items": {"$ref": _REF.format(name="PromotionOffer")},
     }
     return answer
 

@@ -1,19 +1,32 @@
 """Filling a cache from the lake, also one that lost its data, on a real Redis."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ds_assets.core.provenance import Provenance
+from ds_assets.core.user_offers import select_offers
 from ds_assets.errors import InputError
 from ds_assets.infra.cache.fill import fill_cache, rebuild_cache
 from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.provenance import Records, store_record
 from ds_assets.infra.lake.tables import store_rows
-from ds_assets_tests.infra.factories import DAYS, fresh, get_rows, row, table
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    assignment,
+    assignments,
+    control,
+    fetch_values,
+    fresh,
+    get_rows,
+    offer,
+    row,
+    table,
+)
 
 pytestmark = pytest.mark.server
 
@@ -76,6 +89,31 @@ def test_a_lost_cache_is_rebuilt_with_each_users_newest_prediction_of_the_last_d
                 DAYS[1]: CachePut(1, 1),
             }, lost
             assert read_days(cache) == before
+
+
+def test_offers_are_cached_with_the_predictions_of_their_day(
+    lake: FolderLake, redis_url: str
+) -> None:
+    in_effect = {
+        DAYS[3]: [assignment("new"), assignment("always", offer="old")],
+        DAYS[4]: [assignment("always"), control("came back"), assignment("gone")],
+    }
+    users = ["always", "came back", "gone", "new"]
+    with fresh(redis_url) as cache:
+        fill_cache(
+            list(STORED)[1:],
+            lake,
+            cache,
+            lambda day: select_offers(assignments(*in_effect.get(day, [])), ["bundle"]),
+        )
+        before, values = fetch_values(cache, users)
+        fill_cache([DAYS[4]], lake, cache)
+        after, _ = fetch_values(cache, users)
+    offers = [json.loads(b"{" + value.members).get("promotions") for value in values if value]
+    shown = [{**offer(user_id=user), "until": str(DAYS[4])} for user in ("always", "new")]
+    assert offers == [[shown[0]], None, None, [shown[1]]]
+    day = DAYS[4].toordinal()
+    assert before.deliveries[day] != after.deliveries[day]
 
 
 def test_without_predictions_there_is_nothing_to_rebuild_from(

@@ -18,7 +18,7 @@ from ds_assets.infra.cache.format import (
     decoded,
     encoded,
 )
-from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, offer, row, table, table_with_offers
 
 KEY_CHECK = 123_456_789
 
@@ -32,6 +32,15 @@ def test_a_value_is_read_back_as_it_was_encoded(probability: float | None, last_
     rows = rows_of(churn_probability=probability, payment_probability=None, last_seen=last_seen)
     (value,) = encoded([KEY_CHECK], rows, {})
     assert decoded(KEY_CHECK, value) == encode_rows(rows)[0]
+
+
+def test_a_value_says_whether_it_has_offers_and_is_no_larger_without() -> None:
+    rows = [row("a", promotions=[offer()]), row("a", promotions=[])]
+    with_offers, without = encoded([KEY_CHECK] * 2, table_with_offers(*rows).to_batches()[0], {})
+    assert [decoded(KEY_CHECK, it) for it in (with_offers, without)] == [
+        encode_rows(table_with_offers(it).to_batches()[0])[0] for it in rows
+    ]
+    assert [without] == encoded([KEY_CHECK], table(row("a")).to_batches()[0], {})
 
 
 def test_a_value_of_another_key_is_a_miss() -> None:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.checksum import checksum
-from ds_assets.core.tables import PREDICTIONS
+from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.results import loading, publishing
 from ds_assets.infra.results.backends import base
@@ -31,7 +31,7 @@ from ds_assets.infra.results.database import (
     ResultsUnavailable,
 )
 from ds_assets.infra.results.schema import METADATA
-from ds_assets_tests.infra.factories import DAYS, row, table
+from ds_assets_tests.infra.factories import DAYS, assignment, assignments, control, row, table
 from ds_assets_tests.infra.results.databases import (
     TEXTS,
     current_rows,
@@ -57,6 +57,43 @@ def test_a_day_comes_back_as_it_was_delivered(database: ResultsDatabase) -> None
     ]
     assert (delivery.row_count, delivery.checksum) == (2, checksum(stored))
     assert database.deliveries() == [delivery]
+
+
+def deliver_promotions(
+    database: ResultsDatabase, as_of: dt.date, *rows: dict[str, Any], run_id: str = "run"
+) -> None:
+    """Deliver a day with the promotions that are in effect for its users."""
+    users = sorted({row["user_id"] for row in rows}) or ["nobody"]
+    predictions = table(*(row(user, as_of) for user in users))
+    no_targets = TARGET_PREDICTIONS.arrow_schema.empty_table()
+    database.deliver(as_of, predictions, run_id, no_targets, assignments(*rows))
+
+
+def test_promotions_of_a_day_come_back_as_they_were_delivered(
+    database: ResultsDatabase, url: str
+) -> None:
+    rows = [assignment("b", DAYS[1], offer="naïve 🎮 %s"), control("b", DAYS[1], promotion="x")]
+    deliver_promotions(database, DAYS[0], assignment("a"))
+    deliver_promotions(database, DAYS[1], *rows)
+    stored = database.promotions(DAYS[1])
+    assert stored.schema == PLAYER_PROMOTIONS.arrow_schema
+    assert stored.to_pylist() == rows
+    query = "SELECT user_id, promotion, arm FROM {} ORDER BY user_id, promotion"
+    newest = [("b", "bundle", "treated"), ("b", "x", "control")]
+    assert execute(url, query.format("player_promotions_current")) == newest
+    assert execute(url, query.format("player_promotions")) == [("a", "bundle", "treated"), *newest]
+
+
+def test_promotions_are_replaced_and_withdrawn_with_the_predictions_of_their_day(
+    database: ResultsDatabase,
+) -> None:
+    deliver_promotions(database, DAYS[0], assignment("a"), assignment("b"))
+    deliver_promotions(database, DAYS[0], assignment("a", offer="other"), run_id="again")
+    assert database.promotions(DAYS[0]).to_pylist() == [assignment("a", offer="other")]
+    database.withdraw([DAYS[0]])
+    assert database.promotions(DAYS[0]).num_rows == 0
+    deliver_promotions(database, DAYS[0])
+    assert database.promotions(DAYS[0]).num_rows == 0
 
 
 def test_an_empty_database_answers_that_it_has_nothing(database: ResultsDatabase) -> None:

@@ -12,11 +12,22 @@ import sqlalchemy as sa
 
 from ds_assets.core.group_defaults import compute_group_defaults
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.core.user_offers import PROMOTIONS
 from ds_assets.core.user_targets import TARGETS
 from ds_assets.infra.results import latest
 from ds_assets.infra.results.backends import backend_in_use
 from ds_assets.infra.results.database import ResultsDatabase
-from ds_assets_tests.infra.factories import DAYS, row, table, table_with_targets, target
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    assignment,
+    assignments,
+    control,
+    offer,
+    row,
+    table,
+    table_with_targets,
+    target,
+)
 from ds_assets_tests.infra.results.databases import KINDS, day, execute, fresh_results, kind_of
 from ds_assets_tests.serving.factories import queries, statements_of
 
@@ -124,6 +135,35 @@ def test_a_target_that_the_game_no_longer_has_is_not_looked_up(results: ResultsD
     with ResultsDatabase(url_of(results), targets=["level"]) as database:
         (latest_row,) = database.latest(["stays"])
     assert [own["target"] for own in latest_row[TARGETS]] == ["level"]
+
+
+def test_offers_are_those_of_the_day_of_the_row_by_one_more_query(
+    results: ResultsDatabase,
+) -> None:
+    first = [assignment("gone"), assignment("stays", offer="old"), control("stays", promotion="x")]
+    second = [
+        assignment("stays", DAYS[1]),
+        assignment("stays", DAYS[1], promotion="vip", offer="gems"),
+        control("new", DAYS[1]),
+        assignment("never predicted", DAYS[1]),
+    ]
+    no_targets = TARGET_PREDICTIONS.arrow_schema.empty_table()
+    days = table(row("gone"), row("stays")), table(row("stays", DAYS[1]), row("new", DAYS[1]))
+    results.deliver(DAYS[0], days[0], "run", no_targets, assignments(*first))
+    results.deliver(DAYS[1], days[1], "run", no_targets, assignments(*second))
+    with ResultsDatabase(url_of(results), promotions=["vip", "bundle"]) as database:
+        statements = statements_of(database)
+        assert by_user(database.latest(["new", "stays", "gone", "never predicted"])) == {
+            "gone": row("gone", promotions=[offer(user_id="gone")]),
+            "new": row("new", DAYS[1], promotions=[]),
+            "stays": row(
+                "stays",
+                DAYS[1],
+                promotions=[offer("gems", "stays"), offer("bundle", "stays")],
+            ),
+        }
+    assert queries(statements) == 2
+    assert PROMOTIONS not in results.latest(["gone"])[0]
 
 
 def nodes(plan: Any) -> Iterator[dict[str, Any]]:

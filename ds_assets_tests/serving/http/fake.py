@@ -26,6 +26,8 @@ from ds_assets.serving.unusable_events import UnusableEventsError
 SLOW, BROKEN, IMPOSSIBLE, UNUSABLE = "slow", "broken", "impossible", "unusable"
 """Users for whom the fake is slow, fails, says that they cannot be scored, and refuses events
 without members."""
+PROMOTED = "promoted"
+"""A user with an offer."""
 SLOW_SECONDS = 1.0
 _REASON = {"code": "last_seen", "effect": 0.82, "values": [6, 1.4], "words": "last seen 6 days ago"}
 _VALUES = {
@@ -48,8 +50,12 @@ _HEADER = AnswerHeader("ok", "cache", 3_600, b'"status":"ok","source":"cache","a
 _MEMBERS = msgspec.json.encode({column.name: _VALUES.get(column.name) for column in COLUMNS})[1:]
 
 
+_OFFER = {"offer": "bundle", "assignment_id": "a1", "until": "2026-02-14"}
+_WITH_OFFER = b"%b%b}" % (_MEMBERS[:-1], b',"promotions":' + msgspec.json.encode([_OFFER]))
+
+
 def answer_of(user_id: str) -> Answer:
-    return Answer(user_id, _HEADER, _MEMBERS)
+    return Answer(user_id, _HEADER, _WITH_OFFER if user_id == PROMOTED else _MEMBERS)
 
 
 class FakeBackend:

@@ -18,7 +18,7 @@ from ds_assets.serving.http.examples import ANSWER
 from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
 from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
-from ds_assets_tests.infra.factories import row, target
+from ds_assets_tests.infra.factories import offer, row, target
 from ds_assets_tests.serving.http.fake import answer_of
 
 
@@ -32,7 +32,7 @@ def test_an_answer_says_what_the_table_has_and_more() -> None:
 
 def test_fields_have_the_meaning_of_their_columns() -> None:
     answer = build_document()["components"]["schemas"]["Answer"]
-    may_be_left_out = {*OPTIONAL, "targets"}
+    may_be_left_out = {*OPTIONAL, "targets", "promotions"}
     assert may_be_left_out <= set(answer["properties"])
     assert answer["required"] == [it for it in answer["properties"] if it not in may_be_left_out]
     churn = answer["properties"]["churn_probability"]
@@ -53,6 +53,15 @@ def test_targets_of_a_game_are_described_as_the_answer_shows_them() -> None:
     page = render_page(build_document())
     assert "object of" in page
     assert '<a href="#TargetPrediction">TargetPrediction</a> by name' in page
+
+
+def test_offers_are_described_as_the_answer_shows_them() -> None:
+    schemas = build_document()["components"]["schemas"]
+    prediction = encode_record(row("u1", promotions=[offer()]))
+    (shown,) = msgspec.json.decode(b"{" + prediction.members)["promotions"]
+    described = schemas["PromotionOffer"]
+    assert described["required"] == list(described["properties"]) == list(shown)
+    Draft202012Validator(described).validate(shown)
 
 
 def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() -> None:

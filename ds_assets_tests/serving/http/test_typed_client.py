@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ds_assets_tests.serving.http.clients import Service
+from ds_assets_tests.serving.http.fake import PROMOTED
 from ds_assets_tests.wheel import ROOT, UV, run
 
 GENERATOR = "openapi-python-client==0.29.1"
@@ -103,6 +104,16 @@ def test_a_prediction_has_types(client: Any, models: ModuleType) -> None:
     reason = answer.churn_reasons[0]
     assert isinstance(reason, models.Reason)
     assert (reason.code, reason.values) == ("last_seen", [6, 1.4])
+
+
+def test_an_offer_has_types_and_is_unset_for_a_user_without(
+    client: Any, models: ModuleType
+) -> None:
+    (offer,) = call("prediction", client, PROMOTED).promotions
+    assert isinstance(offer, models.PromotionOffer)
+    assert (offer.offer, offer.assignment_id) == ("bundle", "a1")
+    assert offer.until == dt.date(2026, 2, 14)
+    assert not call("prediction", client, "u1").promotions
 
 
 def test_predictions_come_in_the_order_of_the_request(client: Any, models: ModuleType) -> None:

@@ -57,7 +57,8 @@ def row_digest_sql(part: Part) -> sa.ColumnElement[int]:
     texts, reals = _split(part)
     columns = part.table.c
     text = sa.func.concat_ws("\t", *(_text_sql(columns[column.name]) for column in texts))
-    values = [sa.func.coalesce(columns[column.name], _NO_REAL) for column in reals]
+    values: list[Any] = [sa.func.coalesce(columns[column.name], _NO_REAL) for column in reals]
+    values = values or [0]
     points = [
         sa.func.ST_AsBinary(sa.func.point(x, y))
         for x, y in zip_longest(values[::2], values[1::2], fillvalue=0)
@@ -94,12 +95,12 @@ def _checksums(contents: list[bytes]) -> np.ndarray:
 
 
 def _encode_points(batch: pa.RecordBatch, columns: list[Column]) -> list[bytes]:
-    """The reals of each row, two to a point."""
+    """The reals of each row, two to a point; a point of zeros where there are none."""
     reals = [
         np.asarray(batch[column.name].fill_null(_NO_REAL).to_numpy(zero_copy_only=False), "<f8")
         for column in columns
     ]
-    if len(reals) % 2:
+    while not reals or len(reals) % 2:
         reals.append(np.zeros(batch.num_rows))
     header = np.broadcast_to(_POINT_HEADER, (batch.num_rows, len(_POINT_HEADER)))
     values = [np.ascontiguousarray(real).view(np.uint8).reshape(-1, 8) for real in reals]
