@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-serving pictures \
+.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-serving bench-uplift pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
@@ -76,6 +76,11 @@ bench: $(VENV)/.bench
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quality $(ARGS)
 
+# Whom to treat, on simulated trials; FILE and ARGS measure a table of a randomised test. ECONML=1 also
+# measures econml, in an environment of its own.
+bench-uplift: $(VENV)/.bench $(if $(ECONML),$(VENV)/.econml)
+	$(BIN)/python -m benchmarks uplift $(FILE) $(ARGS)
+
 # The API under load. PEERS=1 also measures Feast, BentoML and MLflow, in their own environment.
 bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
 	$(BIN)/python -m benchmarks.programs
@@ -124,4 +129,9 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.pictures: $(VEN
 $(VENV)/.peers: benchmarks/peers.txt $(VENV)/.uv
 	$(PYTHON) -m venv --clear $(VENV)/peers
 	$(BIN)/uv pip install --quiet --python $(VENV)/peers/bin/python --requirement benchmarks/peers.txt
+	touch $@
+
+$(VENV)/.econml: benchmarks/econml.txt $(VENV)/.uv
+	$(PYTHON) -m venv --clear $(VENV)/econml
+	$(BIN)/uv pip install --quiet --python $(VENV)/econml/bin/python --requirement benchmarks/econml.txt
 	touch $@

@@ -1,5 +1,7 @@
 """Run the benchmarks: `python -m benchmarks [NAME ...]`, all of them without a name.
 
+`python -m benchmarks uplift FILE --treatment COL --outcome COL` measures uplift models on a table.
+
 Exits with code 1 if a goal is missed.
 """
 
@@ -16,6 +18,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from benchmarks import uplift_file
 from benchmarks.measuring import Circumstances, say
 from benchmarks.report import Report, Row, print_report, report_of, write_report
 
@@ -27,6 +30,9 @@ PRINTED_COLUMNS = 180
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["uplift"] and any(not name.startswith("-") for name in sys.argv[2:3]):
+        uplift_file.main(sys.argv[2:])
+        return
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, _end)
     reports: list[Report] = []

@@ -1,0 +1,1 @@
+"""The effect of a promotion on each user, and whom to treat."""
