@@ -43,7 +43,7 @@ _IN_LAKE = (
     *(tables.QUARANTINE, tables.EVENT_IDS, stored_activity_table(GAME), user_lifetimes_table(GAME)),
     *(user_features_table(GAME), tables.COHORTS, tables.CLUSTERS, tables.PREDICTIONS),
     *(tables.TARGET_PREDICTIONS, tables.CLUSTER_PROFILES, tables.PREDICTION_OUTCOMES),
-    tables.PROMOTIONS,
+    *(tables.PROMOTIONS, tables.PROMOTION_OUTCOMES, tables.PROMOTION_RESULTS),
 )
 _TYPES = {
     str: "text",

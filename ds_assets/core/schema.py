@@ -33,6 +33,8 @@ class Column:
         description: One sentence for a reader of the table.
         nullable: Whether a value may be missing.
         is_recent: Whether files of an earlier version lack it; it is then missing in every row.
+        max_length: Most characters of a text in a key, none for the most that a database takes:
+            the texts of a key have a limit together.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Column:
     description: str
     nullable: bool = False
     is_recent: bool = False
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)

@@ -514,6 +514,109 @@ PROMOTIONS = Table(
     "The users that each promotion was assigned to on a day, with those that are kept without it.",
 )
 
+PROMOTION_OUTCOMES = Table(
+    "promotion_outcomes",
+    (
+        Column("as_of", "date", "Day on which the users were first assigned."),
+        Column("promotion", "text", "Name of the promotion; all for all of them together."),
+        Column("version", "text", "Version of the promotion."),
+        Column("segment", "text", "Users that are counted: all, or a group such as cluster=3."),
+        Column("arm", "text", "What they get: treated, control or as_before."),
+        Column("outcome", "text", "What was measured: churn, payment, spend, cost, profit, shown."),
+        Column("users", "integer", "Users that were assigned to the promotion for the first time."),
+        Column("mean", "real", "Mean of the outcome."),
+        Column("variance", "real", "Sample variance of the outcome."),
+        Column("covariate_mean", "real", "Mean of what was predicted before; 0 without it."),
+        Column("covariate_variance", "real", "Sample variance of what was predicted before."),
+        Column("covariance", "real", "Sample covariance of the outcome and the prediction."),
+        Column("target", "text", "The outcome that the promotion is meant to change."),
+        Column("detects", "real", "Smallest difference of it that a result must be able to show."),
+        Column(
+            "share",
+            "real",
+            "Planned share of the arm; none where another program has assigned.",
+            nullable=True,
+        ),
+        Column("ends", "date", "Last day of assignments; none without an end.", nullable=True),
+    ),
+    ("as_of", "promotion", "version", "segment", "arm", "outcome"),
+    "The outcomes of the users that a promotion was first assigned to on a day, as moments.",
+)
+
+PROMOTION_RESULTS = Table(
+    "promotion_results",
+    (
+        Column("as_of", "date", "Last day of assignments whose outcomes are known."),
+        Column(
+            "promotion",
+            "text",
+            "Name of the promotion; all for all of them together against the holdout.",
+            max_length=48,
+        ),
+        Column("version", "text", "Version of the promotion.", max_length=64),
+        Column(
+            "analysis",
+            "text",
+            "Users that the effect is on: assigned, or shown for those who saw the offer.",
+            max_length=16,
+        ),
+        Column("segment", "text", "Users that are compared: all, or a group such as cluster=3."),
+        Column(
+            "outcome",
+            "text",
+            "What is compared: churn, payment, a target, spend, cost or profit of each user.",
+            max_length=48,
+        ),
+        Column(
+            "arm", "text", "What is compared with control: treated or as_before.", max_length=16
+        ),
+        Column("users_treated", "integer", "Users in the arm, each counted once."),
+        Column("users_control", "integer", "Users in control, each counted once."),
+        Column(
+            "value_treated",
+            "real",
+            "Mean of the arm, as observed.",
+            nullable=True,
+        ),
+        Column(
+            "value_control",
+            "real",
+            "Mean of control, as observed.",
+            nullable=True,
+        ),
+        Column(
+            "effect",
+            "real",
+            "Difference of the means, less what predictions explain of it; none without a result.",
+            nullable=True,
+        ),
+        Column(
+            "low",
+            "real",
+            "Lower end of its 95 % interval; wider where several segments are looked at.",
+            nullable=True,
+        ),
+        Column("high", "real", "Upper end of its interval.", nullable=True),
+        Column(
+            "p_value",
+            "real",
+            "Chance of a difference as large if there is none, corrected for several segments.",
+            nullable=True,
+        ),
+        Column(
+            "state",
+            "text",
+            "Whether there is a result: result, not_yet or withheld.",
+        ),
+        Column("words", "text", "What came out, or what is missing, in one sentence."),
+        Column("wave", "integer", "Which wave of users it is about, from 1."),
+        Column("assigned_from", "date", "Day of the wave's first assignments."),
+        Column("assigned_until", "date", "Day of its latest ones."),
+    ),
+    ("as_of", "promotion", "version", "analysis", "segment", "outcome", "arm"),
+    "What promotions changed, as known at the end of each day's horizon.",
+)
+
 PLAYER_PROMOTIONS = Table(
     "player_promotions",
     (

@@ -16,12 +16,13 @@ def refuse_unstorable_rows(contract: Table, rows: pa.Table, backend: Backend) ->
         ValueError: A text of the key is empty or too long, a real is infinite, or a text has a
             character that the database cannot store.
     """
+    limits = {column.name: column.max_length or KEY_LENGTH for column in contract.columns}
     for field in rows.schema:
         column = rows[field.name]
         if pa.types.is_string(field.type):
             _refuse_character(field.name, column, backend.unstorable_character)
             if field.name in contract.key:
-                _refuse_lengths(field.name, column)
+                _refuse_lengths(field.name, column, limits[field.name])
         if pa.types.is_floating(field.type) and pc.any(pc.is_inf(column)).as_py():
             raise ValueError(f"{field.name} is infinite in a row; MySQL has no such value")
 
@@ -38,16 +39,16 @@ def refuse_long_run_id(run_id: str) -> None:
         )
 
 
-def _refuse_lengths(name: str, keys: pa.ChunkedArray) -> None:
+def _refuse_lengths(name: str, keys: pa.ChunkedArray, most: int) -> None:
     lengths = pc.min_max(pc.utf8_length(keys)).as_py()
     if lengths["min"] == 0:
         raise ValueError(
             f"{name} is empty in a row; the results database takes 1 character or more"
         )
     longest = lengths["max"] or 0
-    if longest > KEY_LENGTH:
+    if longest > most:
         raise ValueError(
-            f"{name} has {longest} characters in a row; the results database takes {KEY_LENGTH}"
+            f"{name} has {longest} characters in a row; the results database takes {most}"
         )
 
 

@@ -34,6 +34,7 @@ from ds_assets.core.tables import (
     PLAYER_PROMOTIONS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
+    PROMOTION_RESULTS,
     TARGET_PREDICTIONS,
 )
 from ds_assets.infra.results.backends import backend_of_dialect
@@ -53,12 +54,16 @@ class KeyText(sa.types.TypeDecorator[str]):
     Its order is that of its UTF-8 bytes, in every backend.
     """
 
-    impl = sa.String(KEY_LENGTH)
+    impl = sa.String
     cache_ok = True
+
+    def __init__(self, max_length: int = KEY_LENGTH) -> None:
+        super().__init__(max_length)
+        self.max_length = max_length
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
         """The column type of a backend."""
-        key_type = backend_of_dialect(dialect).key_type(KEY_LENGTH, dialect)
+        key_type = backend_of_dialect(dialect).key_type(self.max_length, dialect)
         return dialect.type_descriptor(key_type)
 
 
@@ -80,7 +85,7 @@ def _sql_column(column: Column, is_key: bool) -> sa.Column[Any]:
     is_text_key = is_key and column.type == "text"
     return sa.Column(
         column.name,
-        KeyText if is_text_key else _SQL_TYPES[column.type],
+        KeyText(column.max_length or KEY_LENGTH) if is_text_key else _SQL_TYPES[column.type],
         nullable=column.nullable,
         comment=column.description,
     )
@@ -180,6 +185,7 @@ REPORTS = {
         COHORTS,
         MODEL_METRICS,
         PREDICTION_OUTCOMES,
+        PROMOTION_RESULTS,
     )
 }
 """Tables of reports by name. The key of each begins with `installation_id` and `as_of`."""

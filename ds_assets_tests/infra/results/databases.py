@@ -19,6 +19,7 @@ from ds_assets.core.tables import (
     MODEL_METRICS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
+    PROMOTION_RESULTS,
 )
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.rows import read_rows
@@ -31,7 +32,10 @@ SERVERS = [
 ]
 KINDS = ["sqlite", *SERVERS]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\t\n\r\0'\"%N"))
-ALL_REPORTS = (CLUSTER_PROFILES, COHORTS, MODEL_METRICS, PREDICTION_OUTCOMES)
+ALL_REPORTS = (
+    *(CLUSTER_PROFILES, COHORTS, MODEL_METRICS, PREDICTION_OUTCOMES),
+    PROMOTION_RESULTS,
+)
 
 
 def day(as_of: dt.date, users: int = 3, churn: float = 0.5) -> pa.Table:

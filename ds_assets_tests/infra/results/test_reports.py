@@ -60,7 +60,7 @@ def test_every_report_is_of_a_day() -> None:
 def test_a_report_comes_back_as_it_was_put(database: ResultsDatabase, contract: Table) -> None:
     optional = {column.name: None for column in contract.columns if column.nullable}
     first = row_of(contract, as_of=TODAY)
-    others = {"cluster": 2, "value": "another", "target": "another"}
+    others = {"cluster": 2, "value": "another", "target": "another", "arm": "another"}
     smaller = {name: value for name, value in others.items() if name in contract.key}
     rows = table_of(contract, first, first | optional | smaller)
     assert database.put_report(contract, TODAY, rows) == 2
