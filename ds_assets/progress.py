@@ -105,7 +105,9 @@ class _ProgressBars:
         """See `Progress`."""
         self.plan([step], days)
         self.report_step(step, "started", days)
-        yield lambda done: self._bars.update(self._tasks[step], completed=done)
+        task = self._bars.tasks[self._tasks[step]]
+        before = task.completed
+        yield lambda done: self._bars.update(task.id, completed=before + done)
 
 
 @dataclass

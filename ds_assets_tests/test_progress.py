@@ -80,9 +80,11 @@ def test_a_terminal_shows_the_days_of_each_planned_step() -> None:
         shown.report_step("raw_logs", "done", 31)
         with shown.tracking("upload", 7) as report:
             report(5)
+        with shown.tracking("upload", 3) as report:
+            report(2)
         shown.report_step("a_check", "failed", 31)
     text = CODE.sub("", screen.getvalue())
-    for shown_text in ("raw_logs", "31/40", "0/40", "5/7", "a_check failed"):
+    for shown_text in ("raw_logs", "31/40", "0/40", "7/10", "a_check failed"):
         assert shown_text in text
 
 

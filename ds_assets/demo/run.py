@@ -8,12 +8,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -22,7 +25,8 @@ from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.definitions import build_defs
 from ds_assets.demo.home import prepare_home
-from ds_assets.demo.logs import DemoLogs
+from ds_assets.demo.logs import DayRange, DemoLogs
+from ds_assets.demo.promotions import find_offered_users
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
@@ -43,8 +47,7 @@ MAX_DAYS_PER_RUN = 125
 
 MODELS = dg.AssetSelection.groups("models") - dg.AssetSelection.assets("clusters")
 """Trained side by side: they do not depend on each other, and each keeps one core busy."""
-DayRange: TypeAlias = tuple[dt.date, dt.date]
-"""First and last day."""
+DELIVERED = dg.AssetSelection.assets("predictions").downstream() - OUTCOMES
 
 
 class Step(NamedTuple):
@@ -104,9 +107,7 @@ def _run(
     started = time.monotonic()
     days = prepare_home(home, logs, last_day)
     installation = _open_installation(home)
-    with dg.DagsterInstance.get() as instance, open_progress() as progress:
-        _write_logs(installation, logs, days, progress)
-        _run_graph(installation, days, instance, progress)
+    _run_stages(installation, logs, logs.find_stages(days))
     stored = installation.lake().days("user_activity")
     summary = summarize(installation, time.monotonic() - started, stored)
     print_summary(summary, installation.settings.places())
@@ -123,40 +124,113 @@ def _open_installation(home: Path) -> Installation:
     return load_installation({"home": home})
 
 
-def _write_logs(
-    installation: Installation, logs: DemoLogs, days: DayRange, progress: Progress
-) -> None:
-    settings, count = installation.settings, len(list_days(*days))
-    with progress.tracking("logs of the source", count) as report:
-        logs.write(settings.home, settings.source, days, report)
-    if settings.source_url:
-        with progress.tracking("upload to S3", count) as report:
-            upload(settings.source, report)
+def _run_stages(installation: Installation, logs: DemoLogs, stages: Sequence[DayRange]) -> None:
+    """Write the logs of each range of days and run its graph, before the logs of the next one."""
+    settings, days = installation.settings, (stages[0][0], stages[-1][1])
+    find_offered = partial(find_offered_users, installation=installation)
+    writing = logs.write(settings.home, settings.source, stages, find_offered)
+    with _open_graph(installation) as graph:
+        for stage in stages:
+            _write_logs(writing, stage, graph.progress)
+            if settings.source_url:
+                _upload(installation, stage, graph.progress)
+            for step in _plan_stage(days, stage, graph):
+                graph.run(step)
+        graph.run_outcomes()
 
 
-def _run_graph(
-    installation: Installation,
-    days: DayRange,
-    instance: dg.DagsterInstance,
-    progress: Progress,
-) -> None:
-    defs = build_defs(installation)
-    keys = MODELS.resolve(defs.resolve_asset_graph())
-    models = tuple(sorted(key.to_user_string() for key in keys))
-    for step in _plan(*days, models):
-        ranges = _ranges(_without_current(step, installation))
-        if not ranges:
-            continue
-        if step.assets == models:
-            _train_side_by_side(installation, models, ranges, progress)
-        else:
+def _write_logs(writing: Iterator[dt.date], stage: DayRange, progress: Progress) -> None:
+    days = list_days(*stage)
+    with progress.tracking("logs of the source", len(days)) as report:
+        for number, _ in enumerate(islice(writing, len(days)), start=1):
+            report(number)
+
+
+def _upload(installation: Installation, stage: DayRange, progress: Progress) -> None:
+    days = list_days(*stage)
+    folders = [day.strftime(installation.game.logs.path) for day in days]
+    with progress.tracking("upload to S3", len(days)) as report:
+        upload(installation.settings.source, folders, report)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """The graph of the installation, and what it is run with."""
+
+    installation: Installation
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    progress: Progress
+    trainers: ProcessPoolExecutor
+    """A process for each model."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the assets that are models."""
+        return _resolve(MODELS, self.defs)
+
+    @property
+    def delivered(self) -> tuple[str, ...]:
+        """Names of the assets from predictions to what is delivered."""
+        return _resolve(DELIVERED, self.defs)
+
+    def run(self, step: Step) -> None:
+        """Run a step, for the days that an earlier demo has not made already."""
+        ranges = _ranges(_without_current(step, self.installation))
+        if ranges and step.assets == self.models:
+            self._train_side_by_side(ranges)
+        elif ranges:
             selection = dg.AssetSelection.assets(*step.assets)
-            materialize_ranges(defs, selection, ranges, instance, progress)
-    due = find_stored_due_outcomes(_records(installation), installation.game)
-    materialize_ranges(defs, OUTCOMES, _ranges(due), instance, progress)
+            materialize_ranges(self.defs, selection, ranges, self.instance, self.progress)
+
+    def run_outcomes(self) -> None:
+        """Compare the predictions with what happened, of all days on which it is known."""
+        due = find_stored_due_outcomes(_records(self.installation), self.installation.game)
+        materialize_ranges(self.defs, OUTCOMES, _ranges(due), self.instance, self.progress)
+
+    def _train_side_by_side(self, ranges: Sequence[DayRange]) -> None:
+        days = sum(len(list_days(*it)) for it in ranges)
+        with ExitStack() as shown:
+            reports = [shown.enter_context(self.progress.tracking(it, days)) for it in self.models]
+            trainings = {
+                self.trainers.submit(_train, self.installation, name, ranges): report
+                for name, report in zip(self.models, reports, strict=True)
+            }
+            for training in as_completed(trainings):
+                training.result()
+                trainings[training](days)
 
 
-def _plan(first: dt.date, last: dt.date, models: tuple[str, ...]) -> Sequence[Step]:
+@contextmanager
+def _open_graph(installation: Installation) -> Iterator[_Graph]:
+    defs = build_defs(installation)
+    workers = len(_resolve(MODELS, defs))
+    with (
+        dg.DagsterInstance.get() as instance,
+        open_progress() as progress,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as trainers,
+    ):
+        yield _Graph(installation, defs, instance, progress, trainers)
+
+
+def _resolve(selection: dg.AssetSelection, defs: dg.Definitions) -> tuple[str, ...]:
+    keys = selection.resolve(defs.resolve_asset_graph())
+    return tuple(sorted(key.to_user_string() for key in keys))
+
+
+def _plan_stage(days: DayRange, stage: DayRange, graph: _Graph) -> Iterator[Step]:
+    """The steps of all days, for those of a stage; steps of the same days become one run."""
+    first, last = stage
+    of_stage = (
+        Step(assets, [day for day in step_days if first <= day <= last])
+        for assets, step_days in _plan(*days, graph)
+    )
+    together = groupby(of_stage, key=lambda step: (step.days, step.assets == graph.models))
+    for (step_days, _), steps in together:
+        yield Step(tuple(chain.from_iterable(it.assets for it in steps)), step_days)
+
+
+def _plan(first: dt.date, last: dt.date, graph: _Graph) -> Sequence[Step]:
     """Activity of all days, features of the last months, and models of the last weeks."""
     days = list_days(first, last)
     # A day earlier than two weeks ago, as a closed day does not count in the horizon.
@@ -166,11 +240,8 @@ def _plan(first: dt.date, last: dt.date, models: tuple[str, ...]) -> Sequence[St
         Step((RAW_LOGS, "user_activity"), days),
         Step((LIFETIMES, "user_features", "cohorts"), days[-FEATURE_DAYS:]),
         Step(("clusters",), predicted),
-        Step(models, predicted),
-        Step(("predictions",), predicted),
-        Step(("cluster_profiles",), predicted),
-        Step(("rds_results",), predicted),
-        Step(("prediction_cache",), predicted),
+        Step(graph.models, predicted),
+        Step(graph.delivered, predicted),
     ]
 
 
@@ -187,27 +258,6 @@ def _without_current(step: Step, installation: Installation) -> list[dt.date]:
 
 def _records(installation: Installation) -> Records:
     return open_records(installation.game, installation.lake())
-
-
-def _train_side_by_side(
-    installation: Installation,
-    models: Sequence[str],
-    ranges: Sequence[DayRange],
-    progress: Progress,
-) -> None:
-    days = sum(len(list_days(*it)) for it in ranges)
-    with (
-        ProcessPoolExecutor(len(models), mp_context=get_context("spawn")) as pool,
-        ExitStack() as shown,
-    ):
-        reports = [shown.enter_context(progress.tracking(it, days)) for it in models]
-        trainings = {
-            pool.submit(_train, installation, name, ranges): report
-            for name, report in zip(models, reports, strict=True)
-        }
-        for training in as_completed(trainings):
-            training.result()
-            trainings[training](days)
 
 
 def _train(installation: Installation, name: str, ranges: Sequence[DayRange]) -> None:

@@ -4,7 +4,7 @@ Scope: starting them, and setting the environment so that this process and its c
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -49,17 +49,18 @@ def private_servers(folder: Path, report: Callable[[str], None]) -> Iterator[Non
         yield
 
 
-def upload(source: Path, progress: Callable[[int], None]) -> None:
-    """Upload the files of a folder to the bucket.
+def upload(source: Path, folders: Iterable[str], progress: Callable[[int], None]) -> None:
+    """Upload the files of folders to the bucket.
 
     Args:
-        source: The folder.
-        progress: Called after each file with the number of files so far.
+        source: Folder of the log source.
+        folders: Folders of days in it.
+        progress: Called after each folder with the number of folders so far.
     """
     client = s3_client()
-    files = (path for path in sorted(source.rglob("*")) if path.is_file())
-    for number, path in enumerate(files, start=1):
-        client.upload_file(str(path), BUCKET, path.relative_to(source).as_posix())
+    for number, folder in enumerate(folders, start=1):
+        for path in sorted((source / folder).iterdir()):
+            client.upload_file(str(path), BUCKET, path.relative_to(source).as_posix())
         progress(number)
     client.close()
 

@@ -12,7 +12,7 @@ the game's clock, so that weekdays and hours of the day stay.
 
 import datetime as dt
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +108,9 @@ class SourceSummary:
     purchases: int
 
 
-class _Day(NamedTuple):
+class Day(NamedTuple):
+    """A day of logs."""
+
     date: dt.date
     visits: int = 0
     purchases: int = 0
@@ -122,20 +124,28 @@ def year_of_logs() -> tuple[dt.date, dt.date]:
 
 
 def write_source(
-    out: Path,
-    progress: Callable[[int], None] | None = None,
-    *,
-    first_day: dt.date | None = None,
-    last_day: dt.date | None = None,
+    out: Path, *, first_day: dt.date | None = None, last_day: dt.date | None = None
 ) -> SourceSummary:
+    """Write the demo's logs; see `write_days`."""
+    days = list(write_days(out, first_day, last_day))
+    return SourceSummary(
+        len(days), sum(day.visits for day in days), sum(day.purchases for day in days)
+    )
+
+
+def write_days(
+    out: Path, first_day: dt.date | None = None, last_day: dt.date | None = None
+) -> Iterator[Day]:
     """Write the demo's logs, `out/dt=YYYY-MM-DD/events.jsonl.gz`, the same bytes each time.
 
     Args:
         out: Folder of the source; created if it does not exist.
-        progress: Called after each day with the number of days written so far.
         first_day: Day to which the first day of the package's year is shifted, some whole weeks;
             None to keep the dates.
         last_day: Day after which logs are cut off; None to keep the whole year.
+
+    Yields:
+        Each day when it is written.
 
     Raises:
         InputError: the package with the transactions is not installed.
@@ -145,15 +155,10 @@ def write_source(
     begin, end = year_of_logs()
     shift = (first_day or begin) - begin
     days_by_date = _read_days(data, game.time_zone, shift)
-    dates = list_days(begin + shift, min(end + shift, last_day or dt.date.max))
-    days = [days_by_date.get(date, _Day(date)) for date in dates]
-    for number, day in enumerate(days, start=1):
+    for date in list_days(begin + shift, min(end + shift, last_day or dt.date.max)):
+        day = days_by_date.get(date, Day(date))
         _write_day(out / day.date.strftime(game.logs.path), day.text)
-        if progress is not None:
-            progress(number)
-    return SourceSummary(
-        len(days), sum(day.visits for day in days), sum(day.purchases for day in days)
-    )
+        yield day
 
 
 def _data_folder() -> Path:
@@ -167,7 +172,7 @@ def _data_folder() -> Path:
     return Path(package.origin).with_name("data")
 
 
-def _read_days(data: Path, zone: str, shift: dt.timedelta) -> dict[dt.date, _Day]:
+def _read_days(data: Path, zone: str, shift: dt.timedelta) -> dict[dt.date, Day]:
     """Days with events."""
     parameters = {
         "transactions": str(data / "transactions.parquet"),
@@ -178,7 +183,7 @@ def _read_days(data: Path, zone: str, shift: dt.timedelta) -> dict[dt.date, _Day
     }
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")  # it would overwrite the demo's own
-        days = [_Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
+        days = [Day(*row) for row in connection.execute(_DAYS, parameters).fetchall()]
     return {day.date: day for day in days}
 
 

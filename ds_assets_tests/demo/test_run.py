@@ -28,7 +28,7 @@ class Shop(logs.ShopLogs):
     pass
 
 class SimulatedGame(logs.SimulatedLogs):
-    users, days = 200, 50
+    users, days, promoted_days = 200, 50, 2
 
 folder, json_file, kind, last, yesterday = sys.argv[1:]
 game = Path(folder).with_suffix(".yaml")

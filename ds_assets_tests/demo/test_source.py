@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from ds_assets.core.day_ranges import list_days
 from ds_assets.demo.source import (
     FILE_NAME,
     GAME_FILE,
     PAID_DEPARTMENTS,
     SourceSummary,
+    write_days,
     write_source,
+    year_of_logs,
 )
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
@@ -210,15 +213,13 @@ def _at(event: Event, path: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def again(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+def again(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dt.date]]:
     out = tmp_path_factory.mktemp("again")
-    days: list[int] = []
-    write_source(out, days.append)
-    return out, days
+    return out, [day.date for day in write_days(out)]
 
 
 def test_written_again_the_files_have_the_same_bytes(
-    source: tuple[Path, SourceSummary], again: tuple[Path, list[int]]
+    source: tuple[Path, SourceSummary], again: tuple[Path, list[dt.date]]
 ) -> None:
     assert _bytes(again[0]) == _bytes(source[0])
 
@@ -240,8 +241,8 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_progress_tells_the_number_of_days_written(again: tuple[Path, list[int]]) -> None:
-    assert again[1] == list(range(1, 366))
+def test_each_day_of_the_year_is_reported(again: tuple[Path, list[dt.date]]) -> None:
+    assert again[1] == list_days(*year_of_logs())
 
 
 def test_without_the_package_the_message_says_how_to_install_it(
