@@ -21,18 +21,20 @@ from ds_assets.core.finding import Finding
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.model_checks import MODEL_CHECKS
-from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTION_OUTCOMES
+from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTION_OUTCOMES, PROMOTIONS
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.core.window_days import find_missing_active_days
 from ds_assets.daily_assets import days_of, warn
 from ds_assets.game import Game
+from ds_assets.infra.assignment_files import AssignmentFiles
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.prediction_checks import find_bad_prediction
+from ds_assets.infra.lake.promotion_states import read_states
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_clusters,
@@ -71,6 +73,7 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _cluster_checks(),
         _profiles_cover_all_users(),
         _cache_holds_newest_day(game),
+        *([_promotions_are_running(game)] if game.promotions else []),
         *(_is_not_given_up(job, asset, game) for job, asset in given_up.FIRST_ASSETS.items()),
     ]
 
@@ -367,6 +370,28 @@ def _compare_users(day: dt.date, lake: Lake) -> Finding:
     )
     is_same = described == counted
     return Finding(compared, "" if is_same else f"materialize cluster_profiles of {day} again")
+
+
+def _promotions_are_running(game: Game) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=PROMOTIONS.name,
+        description="No promotion is paused by a person, or stopped by itself.",
+    )
+    def are_running(
+        lake: dg.ResourceParam[Lake], assignment_files: dg.ResourceParam[AssignmentFiles]
+    ) -> dg.AssetCheckResult:
+        day = max(stored_days(PROMOTIONS.name, lake), default=None)
+        if day is None:
+            return _result_of(None, Finding("no assignments are stored"))
+        _, mistakes = assignment_files.read_all(game)
+        states = read_states([day], lake, game, mistakes)[day]
+        halted = {name: it for name, it in states.items() if it.status in {"paused", "stopped"}}
+        compared = "; ".join(f"{name} {state}" for name, state in states.items())
+        commands = [f"`ds-assets resume {name}`" for name, it in halted.items() if it.may_resume]
+        advice = f"continue with {' and '.join(commands)}" if commands else "correct the file"
+        return _result_of(day, Finding(compared, advice if halted else ""))
+
+    return are_running
 
 
 def _cache_holds_newest_day(game: Game) -> dg.AssetChecksDefinition:

@@ -41,6 +41,8 @@ LIFETIMES_POOL = "user_lifetimes"
 """Pool of the asset that continues roll-ups: two runs at once would both make the same ones."""
 CLUSTER_IDS_POOL = "cluster_ids"
 """Pool of the asset that assigns ids to clusters: two runs at once would assign the same ones."""
+PROMOTIONS_POOL = "promotions"
+"""Pool of the asset that assigns promotions: two runs at once would not see each other's users."""
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
 PICTURED_DAYS = 7

@@ -14,6 +14,7 @@ from ds_assets.assets import (
     prediction_cache,
     prediction_outcomes,
     predictions,
+    promotions,
     raw_logs,
     rds_results,
     target_model,
@@ -97,6 +98,8 @@ def build_defs(
 def _build_assets(game: Game) -> Iterator[dg.AssetsDefinition]:
     yield from (module.build(game) for module in _ASSETS)
     yield from (target_model.build(target, game) for target in targets_of(game).values())
+    if game.promotions:
+        yield promotions.build(game)
 
 
 def _show_technologies(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

@@ -22,6 +22,7 @@ from ds_assets.infra.usable_files import refuse_no_folder
 from ds_assets.settings import Settings, load_settings, read_source_urls
 
 if TYPE_CHECKING:
+    from ds_assets.infra.assignment_files import AssignmentFiles
     from ds_assets.infra.cache.prediction_cache import PredictionCache
     from ds_assets.infra.engines.base import LakeEngine
     from ds_assets.infra.lake.base import Lake
@@ -97,6 +98,12 @@ class Installation:
             settings.spark_lake,
             settings.memory_limit_mb,
         )
+
+    def assignment_files(self) -> "AssignmentFiles":
+        """Files with arms of promotions that another program has assigned, beside the game file."""
+        from ds_assets.infra.assignment_files import AssignmentFiles
+
+        return AssignmentFiles(self.settings.game.parent)
 
     def results(self) -> "ResultsDatabase":
         """The results database, to be closed after use."""

@@ -28,6 +28,9 @@ def resources_of(installation: Installation) -> dict[str, dg.ResourceDefinition]
             f"Where everything between logs and results is stored: {places['lake']}",
         ),
         "engine": _resource(installation.engine, f"What runs feature code: {engine}"),
+        "assignment_files": _resource(
+            installation.assignment_files, "Files beside game.yaml that assigned_by names."
+        ),
         "results": _closed(installation.results, f"The results database: {places['results']}"),
         "cache": _closed(installation.cache, f"The prediction cache: {places['cache']}"),
     }

@@ -30,7 +30,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.core.day_ranges import list_days
-from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES
+from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES, PROMOTIONS
 from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN
 from ds_assets.core.targets import targets_of
@@ -267,10 +267,11 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
 
 
 def predicting_assets(game: Game) -> tuple[str, ...]:
-    """The assets from lifetimes and features to predictions, cohorts and profiles of clusters."""
+    """The assets from lifetimes and features to predictions, and what is made from these."""
     models = (target.model_asset for target in targets_of(game).values())
     predicted = ("clusters", *models, "predictions", "cluster_profiles")
-    return (LIFETIMES, FEATURES, COHORTS, *predicted)
+    promoted = (PROMOTIONS,) if game.promotions else ()
+    return (LIFETIMES, FEATURES, COHORTS, *predicted, *promoted)
 
 
 def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta | None:

@@ -135,6 +135,18 @@ def test_the_graph_has_this_shape() -> None:
     } == SHAPE
 
 
+def test_a_game_with_promotions_assigns_them_between_predictions_and_delivery() -> None:
+    promoted = defs(promotions={"bundle": {"who": "churn_probability > 0.4", "cool_down": 30}})
+    asset = spec(promoted, "promotions")
+    assert (asset.group_name, set(asset.kinds)) == ("predictions", {"duckdb", "parquet"})
+    assert reads(asset) == {"predictions": (0, 0), "user_features": (0, 0), "promotions": (-30, -1)}
+    assert reads(spec(promoted, "rds_results"))["promotions"] == (-14, 0)
+    graph = promoted.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*SHAPE, "promotions"}
+    checks = {key.to_user_string() for key in graph.asset_check_keys}
+    assert "promotions:are_running" in checks
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -338,7 +350,8 @@ def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
     definitions = build_defs(installation, {"lake": other})
     resources = definitions.resources or {}
     assert resources["lake"] is other
-    assert set(resources) == {"log_source", "lake", "engine", "results", "cache"}
+    others = {"log_source", "engine", "results", "cache", "assignment_files"}
+    assert set(resources) == {"lake", *others}
 
 
 def test_a_mistake_in_the_environment_stops_the_installation_with_a_sentence(

@@ -24,6 +24,8 @@ COMMANDS = {
     "ui": "Open the Dagster UI and its daemon, with the history of runs, until Ctrl-C.",
     "accept": "Let a day pass that a check, or an operator, has refused.",
     "refuse": "Withdraw a day and its predictions: nothing is made from it any longer.",
+    "pause": "Stop a promotion from assigning more users; what is in effect ends on its day.",
+    "resume": "Continue a promotion that was paused, or that useless predictions have stopped.",
     "refresh": "Explain what a changed game.yaml means, and make outdated days again.",
     "predict": "Print the predictions of users, one line of JSON each.",
     "serve": "Serve the prediction API until interrupted. API docs at /docs.",

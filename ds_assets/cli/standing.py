@@ -29,6 +29,7 @@ from ds_assets.core.game_settings import ACTIVITY
 from ds_assets.core.labels import matures_on
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.promotions.states import PromotionState
 from ds_assets.core.tables import PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import CHECKS, Decision, Verdict
@@ -38,6 +39,7 @@ from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
+from ds_assets.infra.lake.promotion_states import read_states
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.raw_logs import RAW, SourceDay, describe_lacking, list_source_day
 from ds_assets.infra.lake.refresh import describe_changed_days, describe_days, find_changed_days
@@ -92,10 +94,12 @@ def read_status(installation: Installation, now: dt.datetime) -> Status:
         return _describe_empty_home(installation, now, facts.unread)
     older, recent = days[:-RECENT_DAYS], days[-RECENT_DAYS:]
     recent = [_with_note(day, installation, now, facts) for day in recent]
+    promotions = _read_promotions(recent[-1].day, installation, lake)
     attention = [
         *_describe_changed_settings(facts.records),
         *find_attention([*older, *recent], newest_due),
         *_find_lost_deliveries(installation, facts),
+        *_describe_stopped(promotions),
     ]
     return Status(
         game=game.name,
@@ -103,6 +107,7 @@ def read_status(installation: Installation, now: dt.datetime) -> Status:
         days=tuple(recent),
         older=count_days(older),
         models=_describe_models([day.day for day in days if day.predicted], game, lake),
+        promotions={name: str(state) for name, state in promotions.items()},
         attention=tuple(attention),
         next=tuple(find_next([*older, *recent], has_daemon=facts.runs.has_daemon)),
         unread=tuple(facts.unread),
@@ -292,6 +297,24 @@ def _describe_model(card: ModelCard) -> str:
             f"on {card.evaluation.snapshot}"
         )
     return f"early predictions; {card.missing}" if card.early is not None else card.missing
+
+
+def _read_promotions(
+    day: dt.date, installation: Installation, lake: Lake
+) -> dict[str, PromotionState]:
+    game = installation.game
+    if not game.promotions:
+        return {}
+    _, mistakes = installation.assignment_files().read_all(game)
+    return read_states([day], lake, game, mistakes)[day]
+
+
+def _describe_stopped(promotions: Mapping[str, PromotionState]) -> Iterator[str]:
+    for name, state in promotions.items():
+        if state.status == "stopped":
+            resume = f"`ds-assets resume {name}` continues it all the same"
+            advice = resume if state.may_resume else "correct the file"
+            yield f"the promotion {name} is stopped: {state.reason}; {advice}"
 
 
 def _describe_empty_home(

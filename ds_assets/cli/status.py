@@ -41,8 +41,8 @@ def print_status(present: Status, out: Console) -> None:
         else:
             for day in present.days:
                 out.print("  ".join(filter(None, _cells(day))), soft_wrap=True, highlight=False)
-    for target, text in present.models.items():
-        out.print(f"{target}: {text}", soft_wrap=True, highlight=False)
+    for name, text in {**present.models, **present.promotions}.items():
+        out.print(f"{name}: {text}", soft_wrap=True, highlight=False)
     for heading, sentences in (
         ("Needs a person", (*present.attention, *present.unread)),
         ("Next", present.next),

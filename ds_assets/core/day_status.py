@@ -96,6 +96,7 @@ class Status(BaseModel):
         days: The newest `RECENT_DAYS` days, ascending.
         older: The days before them together; none without any.
         models: By target, what the newest predictions were made with.
+        promotions: By name, whether each assigns users, and why not.
         attention: A sentence for each thing that needs a person.
         next: A sentence for each thing that happens next, or that a command would do.
         unread: A sentence for each place that cannot be read, about which the rest says nothing.
@@ -109,6 +110,7 @@ class Status(BaseModel):
     days: tuple[DayStatus, ...] = ()
     older: DayCounts | None = None
     models: dict[str, str] = {}
+    promotions: dict[str, str] = {}
     attention: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ ANY_NAME = "*"
 _ORDERED = ("windows", "fields.", "properties.", "attributes.", "logs.csv.header")
 """Beginnings of the keys whose lists have an order that means something."""
 ACTIVITY, LIFETIMES, FEATURES = "user_activity", "user_lifetimes", "user_features"
-COHORTS = "cohorts"
+COHORTS, PROMOTIONS = "cohorts", "promotions"
 
 
 class Consequence(StrEnum):
@@ -213,17 +213,20 @@ GAME_KEYS = (
         "are stored stay",
         *("promotions.*.who", "promotions.*.assigned_by", "promotions.*.control"),
         *("promotions.*.as_before", "promotions.*.target"),
+        assets=(PROMOTIONS,),
     ),
     *_declare(
         Consequence.NEW_DAYS,
         "other users are assigned; assignments that are stored stay",
         *("promotions.*.priority", "promotions.*.cool_down", "promotions.*.per_day"),
         *("promotions.*.group", "promotions.*.from", "promotions.*.until", "holdout"),
+        assets=(PROMOTIONS,),
     ),
     *_declare(
         Consequence.NEW_DAYS,
         "assignments have the new cost",
         *("promotions.*.value.cost", "promotions.*.value.currency"),
+        assets=(PROMOTIONS,),
     ),
     *_declare(
         Consequence.NEW_DAYS,

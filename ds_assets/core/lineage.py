@@ -14,7 +14,8 @@ from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
-from ds_assets.core.tables import TARGET_PREDICTIONS
+from ds_assets.core.promotion_days import days_in_effect, days_looked_back
+from ds_assets.core.tables import PROMOTIONS, TARGET_PREDICTIONS
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.game import Game
 
@@ -161,13 +162,30 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
         "cluster_profiles": Lineage(
             (features, clusters, clusters_week_before, predictions), ("cluster_profiles",)
         ),
-        "rds_results": Lineage((predictions, *models, Reads("cluster_profiles"), Reads(COHORTS))),
+        **_promotions(game),
+        "rds_results": Lineage(
+            (predictions, *models, Reads("cluster_profiles"), Reads(COHORTS), *_in_effect(game))
+        ),
         # After the results, so that the cache never has a newer day than the table.
         "prediction_cache": Lineage((Reads("rds_results"), predictions)),
         "prediction_outcomes": Lineage(
             (predictions, features, later_activity), ("prediction_outcomes",)
         ),
     }
+
+
+def _promotions(game: Game) -> Mapping[str, Lineage]:
+    """The lineage of `promotions`, in a game that has any."""
+    if not game.promotions:
+        return {}
+    before = Reads(PROMOTIONS.name, days_looked_back(game), 1, is_history=True)
+    reads = (Reads("predictions"), Reads("user_features"), before)
+    return {PROMOTIONS.name: Lineage(reads, (PROMOTIONS.name,))}
+
+
+def _in_effect(game: Game) -> tuple[Reads, ...]:
+    """The assignments that can be in effect at the end of a day."""
+    return (Reads(PROMOTIONS.name, days_in_effect(game)),) if game.promotions else ()
 
 
 def days_behind_predictions(game: Game) -> int:

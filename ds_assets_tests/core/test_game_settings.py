@@ -107,7 +107,7 @@ def test_every_value_of_a_game_file_belongs_to_a_declared_key() -> None:
 
 
 def test_keys_name_assets_of_the_graph_and_those_that_are_made_again_read_the_file() -> None:
-    assets = {*lineage_of(make_game()), "NAME_model"}
+    assets = {*lineage_of(Game.model_validate(COMPLETE)), "NAME_model"}
     for declared in GAME_KEYS:
         assert set(declared.assets) <= assets
         if declared.consequence is Consequence.AGAIN:

@@ -29,6 +29,7 @@ STORED = (
     "raw/",
     "quarantine/",
     "event_ids/",
+    "promotions/",
     "models/",
     "provenance/",
     "lake_cache/",

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ds_assets.core.open_days import add_open_days
+from ds_assets.core.promotion_days import cool_down_of
 from ds_assets.core.tables import PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.game_promotions import Promotion
@@ -112,21 +113,10 @@ def version_of(game: Game, name: str) -> str:
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=6).hexdigest()
 
 
-def order_promotions(game: Game) -> list[str]:
-    """Names of the promotions in the order in which they choose users."""
-    return sorted(game.promotions, key=lambda name: -game.promotions[name].priority)
-
-
 def runs_on(promotion: Promotion, day: dt.date) -> bool:
     """Whether a day is within the dates of a promotion."""
     first, last = promotion.first_day, promotion.until
     return (first is None or first <= day) and (last is None or day <= last)
-
-
-def cool_down_of(game: Game, name: str) -> int:
-    """Open days from an assignment of a user to the next one of the same promotion."""
-    promotion = game.promotions[name]
-    return promotion.cool_down or game.horizon_of(promotion.target)
 
 
 def select_in_effect(assignments: pd.DataFrame, day: dt.date) -> pd.DataFrame:
@@ -156,7 +146,7 @@ def assign(
     in_effect = select_in_effect(earlier, day)[["user_id", "promotion"]]
     chosen: list[pd.DataFrame] = []
     counts: dict[str, PromotionCounts] = {}
-    for name in order_promotions(game):
+    for name in game.promotion_names:
         if name in candidates:
             busy = pd.concat([in_effect, *(it[["user_id", "promotion"]] for it in chosen)])
             rows, counts[name] = _assign_one(day, name, candidates[name], earlier, busy, game)

@@ -5,18 +5,22 @@ Scope: reading them. Storing a day is in `assets.promotions`, the rules are in `
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
 
 from ds_assets.core.contracts import conform
-from ds_assets.core.open_days import most_days
+from ds_assets.core.promotion_days import days_in_effect, days_looked_back
 from ds_assets.core.promotions.assignment import select_in_effect
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.tables import between, read_columns, stored_days
+
+EARLIER = ("user_id", "promotion", "as_of", "until")
+"""Columns of `PROMOTIONS` that decide on later assignments."""
 
 
 def usable_days(lake: Lake, game: Game) -> list[dt.date]:
@@ -58,7 +62,27 @@ def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
     return conform(PLAYER_PROMOTIONS, shown[PLAYER_PROMOTIONS.names])
 
 
-def days_in_effect(game: Game) -> int:
-    """Days before a day whose assignments can be in effect at its end, closed days included."""
-    horizons = [game.horizon_of(it.target) for it in game.promotions.values()]
-    return most_days(max(horizons, default=0), game.closed_days)
+@dataclass(frozen=True)
+class AssignmentHistory:
+    """What was assigned before days, each of which is read once.
+
+    Attributes:
+        lake: Where assignments are stored.
+        game: The game.
+    """
+
+    lake: Lake
+    game: Game
+    _rows: dict[dt.date, pd.DataFrame] = field(default_factory=dict)
+
+    def before(self, day: dt.date) -> pd.DataFrame:
+        """The columns of `EARLIER` of assignments before a day that decide on those of the day."""
+        first, last = (day - dt.timedelta(it) for it in (days_looked_back(self.game), 1))
+        days = between(usable_days(self.lake, self.game), first, last)
+        for old in [it for it in self._rows if it < first]:
+            del self._rows[old]
+        for listed in days:
+            if listed not in self._rows:
+                self._rows[listed] = read_assignments([listed], EARLIER, self.lake)
+        rows = [self._rows[it] for it in days if len(self._rows[it])]
+        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*EARLIER])

@@ -18,7 +18,6 @@ from ds_assets.core.promotions.assignment import (
     TREATED,
     arms_of,
     assign,
-    order_promotions,
     runs_on,
     select_in_effect,
     shares_of,
@@ -189,7 +188,7 @@ def test_promotions_of_a_group_exclude_each_other_whatever_the_arm() -> None:
 
 def test_the_promotion_with_the_larger_priority_chooses_first_and_then_that_of_the_file() -> None:
     rules = {"a": {}, "b": {"priority": 2}, "c": {"priority": 2}, "d": {"priority": -1}}
-    assert order_promotions(make_promoted_game(rules)) == ["b", "c", "a", "d"]
+    assert make_promoted_game(rules).promotion_names == ("b", "c", "a", "d")
     fighting = {"first": {"group": "g"}, "second": {"group": "g", "priority": 1, "per_day": 100}}
     counts = assign_days(make_promoted_game(fighting), USERS, [START])[START].counts
     assert counts["second"].arms[TREATED] == 100

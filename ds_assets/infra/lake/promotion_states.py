@@ -1,0 +1,128 @@
+"""Decisions about promotions in the lake, and which promotions run on a day.
+
+Scope: storing and reading. What decisions and outcomes mean is in `core.promotions.states`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.promotions.conditions import read_conditions
+from ds_assets.core.promotions.states import (
+    Choice,
+    PromotionDecision,
+    PromotionState,
+    TargetOutcome,
+    find_state,
+    find_targets,
+    newest_names,
+)
+from ds_assets.core.stored_documents import DamagedDocumentError, read_document
+from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.errors import InputError
+from ds_assets.game import Game
+from ds_assets.infra.lake.adoption import open_records
+from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.tables import read_columns
+
+DECISIONS = "promotion_decisions"
+_OUTCOMES_READ = 14
+"""Newest days of outcomes that are looked at: a target without outcomes in them has none."""
+
+
+def decide_about_promotion(
+    promotion: str, choice: Choice, reason: str, by: str, lake: Lake, game: Game
+) -> PromotionDecision:
+    """Pause or resume a promotion, from the next day of assignments on.
+
+    Args:
+        promotion: Name of the promotion.
+        choice: The decision.
+        reason: Why, in words.
+        by: User name of the operator.
+        lake: Where the decision is stored.
+        game: The game.
+
+    Returns:
+        The decision, which is stored.
+
+    Raises:
+        InputError: the game has no such promotion, or there is no reason to pause it.
+    """
+    if promotion not in game.promotions:
+        listed = ", ".join(game.promotions) or "none"
+        raise InputError(f"found {promotion!r}; the promotions of game.yaml are: {listed}")
+    if choice is Choice.PAUSED and not reason.strip():
+        raise InputError("a reason is required, for whoever looks at the promotion later")
+    outcomes = read_newest_outcomes(lake, game)
+    decision = PromotionDecision(
+        promotion=promotion,
+        choice=choice,
+        reason=reason.strip(),
+        by=by,
+        at=dt.datetime.now(dt.UTC),
+        outcomes_until=max((it.day for it in outcomes.values()), default=None),
+    )
+    lake.write(f"{DECISIONS}/{decision.name}", decision.model_dump_json(indent=1).encode())
+    return decision
+
+
+def read_states(
+    days: Iterable[dt.date], lake: Lake, game: Game, mistakes: Mapping[str, str]
+) -> dict[dt.date, dict[str, PromotionState]]:
+    """Read whether each promotion of a game assigns users on days, as is known now.
+
+    Args:
+        days: The days.
+        lake: Where decisions and outcomes are stored.
+        game: The game.
+        mistakes: What is wrong with files from outside, by promotion.
+    """
+    conditions, outcomes = read_conditions(game), read_newest_outcomes(lake, game)
+    newest = newest_names(lake.entries(DECISIONS))
+    decisions = {name: _read_decision(it, lake) for name, it in newest.items()}
+    relied_on = {
+        name: {
+            target: outcomes[target]
+            for target in find_targets(promotion, conditions.get(name)) & outcomes.keys()
+        }
+        for name, promotion in game.promotions.items()
+    }
+    return {
+        day: {
+            name: find_state(
+                promotion, day, decisions.get(name), relied_on[name], mistakes.get(name, "")
+            )
+            for name, promotion in game.promotions.items()
+        }
+        for day in days
+    }
+
+
+def read_newest_outcomes(lake: Lake, game: Game) -> dict[str, TargetOutcome]:
+    """Read the newest outcomes of each target that say something about its model."""
+    usable = sorted(open_records(game, lake).usable_days(PREDICTION_OUTCOMES.name))
+    newest: dict[str, TargetOutcome] = {}
+    columns = ["target", "segment", "verdict"]
+    for day in reversed(usable[-_OUTCOMES_READ:]):
+        rows = read_columns(PREDICTION_OUTCOMES.name, day, columns, lake)
+        decided = rows[(rows["segment"] == ALL) & (rows["verdict"] != "too_few_users")]
+        for target, verdict in zip(decided["target"], decided["verdict"], strict=True):
+            newest.setdefault(target, TargetOutcome(day, verdict))
+    return newest
+
+
+def _read_decision(name: str, lake: Lake) -> PromotionDecision:
+    """Read a decision; one that is damaged pauses its promotion."""
+    file = f"{DECISIONS}/{name}"
+    try:
+        return read_document(PromotionDecision, lake.read(file), file)
+    except (FileNotFoundError, DamagedDocumentError):
+        promotion, at, *_ = name.split(".")
+        return PromotionDecision(
+            promotion=promotion,
+            choice=Choice.PAUSED,
+            reason=f"{file} cannot be read; decide again with `ds-assets resume {promotion}`",
+            by="somebody unknown",
+            at=dt.datetime.strptime(at, "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC),
+        )
