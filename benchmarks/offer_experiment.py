@@ -22,7 +22,7 @@ from ds_assets.simulate.events import PRICES, Events, EventType, Ints
 from ds_assets.simulate.game_file import ACTIVE_DAYS, HORIZON_DAYS
 from ds_assets.simulate.lines import user_ids
 from ds_assets.simulate.play import SimulatedGame
-from ds_assets.simulate.responses import Offers
+from ds_assets.simulate.responses import Offers, offers_to_all
 from ds_assets.simulate.truth import Effects, Oracle
 from ds_assets.simulate.world import World, build_world
 
@@ -80,15 +80,28 @@ def run_experiment(
     """
     covariates = _make_features(options, folder)
     world = build_world(options)
+    game, oracle = _play(world, options)
+    users = _find_numbers(covariates["user_id"], world)
+    treated = np.random.default_rng(options.seed).random(world.users) < share
+    outcomes = _play_horizon(game, world, options.days, _offer(kind, treated), users)
+    truth = _find_truth(oracle, offers_to_all(kind, world.users), users)
+    return OfferExperiment(covariates, treated[users], outcomes, truth)
+
+
+def find_truth(options: SimulationOptions, kind: OfferKind) -> Truth:
+    """Find the truth about the active users at the end of a game's last day."""
+    world = build_world(options)
+    _, oracle = _play(world, options)
+    return _find_truth(oracle, offers_to_all(kind, world.users), oracle.active_users())
+
+
+def _play(world: World, options: SimulationOptions) -> tuple[SimulatedGame, Oracle]:
+    """Play all days of a game without offers."""
     game, oracle = SimulatedGame(world, options.seed), Oracle(world, HORIZON_DAYS, ACTIVE_DAYS)
     for day in range(options.days):
         players, _ = game.play(day, oracle.next_law())
         oracle.observe(players)
-    users = _find_numbers(covariates["user_id"], world)
-    treated = np.random.default_rng(options.seed).random(world.users) < share
-    truth = _find_truth(oracle, _offer(kind, np.ones(world.users, dtype=bool)), users)
-    outcomes = _play_horizon(game, world, options.days, _offer(kind, treated), users)
-    return OfferExperiment(covariates, treated[users], outcomes, truth)
+    return game, oracle
 
 
 def _make_features(options: SimulationOptions, folder: Path) -> pd.DataFrame:
