@@ -1,12 +1,18 @@
 """Trials for tests."""
 
+import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from ds_assets.core.encoding import Encoding, Feature
 from ds_assets.core.models.arrays import Floats
+from ds_assets.core.promotions.uplift.release import PromotionTrial
 from ds_assets.core.promotions.uplift.trial import Trial, folds_of
 
+FEATURES = ("active_days_28d", "tenure_days", "purchases_28d")
 Chances = Callable[[Floats], tuple[Floats, Floats]]
 
 
@@ -43,3 +49,16 @@ def make_trial(
 def true_effects(trial: Trial, chances: Chances = helps_some) -> Floats:
     without, with_treatment = chances(trial.matrix.astype(np.float64))
     return np.asarray(with_treatment - without)
+
+
+def as_promotion(trial: Trial, days: int = 4) -> PromotionTrial:
+    """The trial as the users of a promotion against churn, on consecutive days."""
+    first = dt.date(2026, 3, 1)
+    of_rows = [first + dt.timedelta(row * days // len(trial)) for row in range(len(trial))]
+    features = [Feature(name=name, type="number") for name in FEATURES]
+    encoded = replace(trial, encoding=Encoding(features=tuple(features)))
+    return PromotionTrial("welcome_back", "v1", "churn", -1, encoded, np.array(of_rows, object))
+
+
+def features_of(trial: Trial) -> pd.DataFrame:
+    return pd.DataFrame(trial.matrix, columns=[*FEATURES])
