@@ -25,6 +25,8 @@ from benchmarks.report import Report, Row, print_report, report_of, write_report
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PREFIX = "bench_"
+PARTED = ("quality", "uplift")
+"""Benchmarks with parts, each of which is a report of its own."""
 PRINTED_COLUMNS = 180
 """Width of the table in a file or a pipe, where no terminal has one."""
 
@@ -89,7 +91,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}")
     parser.add_argument("--logs", type=Path, help="keep made logs in this folder, and use them")
     parser.add_argument("--repetitions", type=int, default=3, help="rounds (default 3)")
-    parts = "measure some parts of quality"
+    parts = "measure some parts of quality or uplift"
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=parts)
     fewer = "measure quality with fewer simulated users; nothing is stored"
     parser.add_argument("--quick", action="store_true", help=fewer)
@@ -107,9 +109,13 @@ def _check_parts(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
     """Refuse parts that a benchmark does not have."""
     if not arguments.only and not arguments.quick:
         return
-    if arguments.names != ["quality"]:
-        parser.error("--only and --quick: only the benchmark quality has parts; name it alone")
-    parts = importlib.import_module(f"benchmarks.{PREFIX}quality").PARTS
+    if len(arguments.names) != 1 or arguments.names[0] not in PARTED:
+        parser.error(
+            f"--only and --quick: {' and '.join(PARTED)} have parts; name one of them alone"
+        )
+    if arguments.quick and arguments.names != ["quality"]:
+        parser.error("--quick: only the benchmark quality can do with fewer users")
+    parts = importlib.import_module(f"benchmarks.{PREFIX}{arguments.names[0]}").PARTS
     unknown = sorted(set(arguments.only) - set(parts))
     if unknown:
         parser.error(f"--only: found {', '.join(unknown)}; {', '.join(parts)} are accepted")

@@ -233,8 +233,10 @@ def test_each_part_is_a_report_of_its_own_and_a_quick_one_is_not_stored(
     ("arguments", "message"),
     [
         (["quality", "--only", "weather"], "--only: found weather; simulated, "),
-        (["cache", "--only", "demo"], "only the benchmark quality has parts"),
-        (["--quick"], "only the benchmark quality has parts"),
+        (["cache", "--only", "demo"], "quality and uplift have parts"),
+        (["uplift", "--only", "demo"], "--only: found demo; policies, learners"),
+        (["uplift", "--quick"], "only the benchmark quality can do with fewer"),
+        (["--quick"], "quality and uplift have parts"),
     ],
 )
 def test_parts_that_do_not_exist_are_refused(
