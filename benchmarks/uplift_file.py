@@ -52,6 +52,7 @@ outcome."""
 SEED = 0
 _WIDTH = 150
 _NAMES_OF_CONTROL = ("control", "0", "0.0", "none", "no", "false", "placebo", "holdout")
+_STARTS_OF_CONTROL = ("control", "no ", "no-")
 _NAMES = {
     UPLIFT: "ours, by uplift",
     RESPONSE: "by response: expected outcome if treated",
@@ -139,12 +140,13 @@ class Source:
         self._options = options
         if not options.file.is_file():
             raise InputError(f"{options.file} is not a file; a CSV or Parquet file is needed")
-        reader = "read_parquet" if _is_parquet(options.file) else "read_csv"
+        is_parquet = _is_parquet(options.file)
+        reader, header = ("read_parquet", "") if is_parquet else ("read_csv", ", header = true")
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 1")  # samples are repeatable
         path = str(options.file).replace("'", "''")
         try:
-            self._connection.execute(f"CREATE VIEW rows AS FROM {reader}('{path}')")
+            self._connection.execute(f"CREATE VIEW rows AS FROM {reader}('{path}'{header})")
             rows = self._connection.table("rows")
             self._columns = dict(zip(rows.columns, map(str, rows.types), strict=True))
         except duckdb.Error as error:
@@ -191,7 +193,8 @@ class Source:
         likely = [
             value
             for value in values
-            if value.lower() in _NAMES_OF_CONTROL or value.lower().startswith(("no ", "no-"))
+            if value.lower() in _NAMES_OF_CONTROL
+            or value.lower().startswith(("no ", "no-", "control"))
         ]
         if len(likely) != 1:
             raise InputError(

@@ -130,6 +130,19 @@ def test_arms_without_a_clear_control_have_to_name_it(refused: Measured) -> None
     )
 
 
+@pytest.mark.parametrize("name", ["control", "Control group", "0", "No E-Mail", "false", "none"])
+def test_usual_names_of_the_control_are_recognised(name: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"arm": [name, "shown"] * 5, "x": range(10), "visit": [0, 1] * 5})
+    path = write(frame, tmp_path)
+    options = uplift_file.parse_arguments([path, "--treatment", "arm", *VISIT])
+    assert uplift_file.Source(options).find_arms() == (name, ["shown"])
+
+
+def test_a_table_without_rows_has_no_arms(refused: Measured) -> None:
+    message = refused(email_test(5)[:0], *SEGMENT, *VISIT)
+    assert "segment has 0 different values" in message
+
+
 def test_a_treatment_with_many_values_is_none(refused: Measured) -> None:
     message = refused(email_test(200), "--treatment", "likes", *VISIT)
     assert f"more than {MAX_ARMS} different values" in message
