@@ -4,7 +4,7 @@ Scope: collecting and printing them. Nothing is computed here that the graph did
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,14 +15,18 @@ from rich.table import Table
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk
+from ds_assets.core.promotions.results import ASSIGNED
+from ds_assets.core.promotions.waves import TREATED
+from ds_assets.core.tables import PROMOTION_RESULTS
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
 from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_columns
+from ds_assets.infra.lake.tables import read_columns, read_rows, stored_days
 from ds_assets.installation import Installation
 
 USERS_SHOWN = 10
@@ -57,6 +61,25 @@ class UserAtRisk(BaseModel):
     cluster_name: str | None
 
 
+class PromotionSummary(BaseModel):
+    """What a promotion changed of its target, in all users of its newest comparison."""
+
+    name: str
+    target: str
+    state: str
+    words: str
+    users: int
+    """Users that were treated or kept for comparison."""
+    assigned_from: dt.date
+    assigned_until: dt.date
+    effect: float | None
+    """Difference of the target's share between the arms; none without a result."""
+    low: float | None
+    high: float | None
+    true_effect: float | None = None
+    """The difference that is truly expected; known of a simulated game only."""
+
+
 class Summary(BaseModel):
     """The numbers of a run."""
 
@@ -75,6 +98,7 @@ class Summary(BaseModel):
     """By target; the reasons in words if there was not enough data."""
     clusters: list[ClusterLine] = []
     most_at_risk: list[UserAtRisk] = []
+    promotions: list[PromotionSummary] = []
 
 
 def summarize(installation: Installation, seconds: float, days: Collection[dt.date]) -> Summary:
@@ -119,6 +143,7 @@ def _summarize_day(
             for cluster in (clusters.clusters if clusters else ())
         ],
         "most_at_risk": _most_at_risk(predictions, as_of, lake, game),
+        "promotions": summarize_promotions(lake, game),
     }
 
 
@@ -162,6 +187,10 @@ def _print_predictions(summary: Summary, out: Console) -> None:
         pays = "" if user.payment_probability is None else f"{user.payment_probability:.0%}"
         risk.add_row(user.user_id, f"{user.churn_probability:.0%}", pays, user.cluster_name or "")
     out.print(risk)
+    if summary.promotions:
+        out.print(_promotions_table(summary.promotions))
+    for promotion in summary.promotions:
+        out.print(f"{promotion.name}: {promotion.words}", markup=False, highlight=False)
 
 
 def _summarize_model(target: str, as_of: dt.date, lake: Lake) -> ModelSummary | str:
@@ -186,8 +215,48 @@ def _most_at_risk(
     """Users who paid recently, in descending order of churn probability."""
     features = read_columns("user_features", as_of, [USER_ID, LAST_PURCHASE], lake)
     rows = find_payers_at_risk(predictions, features, game.active_days).head(USERS_SHOWN)
-    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    return [UserAtRisk.model_validate(record) for record in records]
+    return [UserAtRisk.model_validate(record) for record in _records(rows)]
+
+
+def summarize_promotions(lake: Lake, game: Game) -> list[PromotionSummary]:
+    """Summarize the newest results of the promotions of the game file, each in its own target."""
+    days = stored_days(PROMOTION_RESULTS.name, lake) if game.promotions else {}
+    if not days:
+        return []
+    rows = read_rows(PROMOTION_RESULTS, max(days), lake).to_pandas()
+    rows["users"] = rows["users_treated"] + rows["users_control"]
+    headlines = rows[
+        (rows["segment"] == ALL) & (rows["analysis"] == ASSIGNED) & (rows["arm"] == TREATED)
+    ].sort_values("assigned_until")
+    by_target = {(row["promotion"], row["outcome"]): row for row in _records(headlines)}
+    return [
+        PromotionSummary.model_validate(row | {"name": name, "target": promotion.target})
+        for name, promotion in game.promotions.items()
+        if (row := by_target.get((name, promotion.target)))
+    ]
+
+
+def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows as dictionaries, with None where a value is missing."""
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
+
+
+def _promotions_table(promotions: Sequence[PromotionSummary]) -> Table:
+    """Effects in points: differences of shares in hundredths."""
+    table = _table("Promotions (effect in points)", "promotion", "changes", "users", "effect")
+    knows_truth = any(it.true_effect is not None for it in promotions)
+    for column in ("95 %", *(["true effect"] if knows_truth else [])):
+        table.add_column(column)
+    for it in promotions:
+        interval = f"{_points(it.low)} to {_points(it.high)}" if it.effect is not None else ""
+        truth = [_points(it.true_effect)] if knows_truth else []
+        effect = _points(it.effect) if it.effect is not None else it.state
+        table.add_row(it.name, it.target, f"{it.users:,}", effect, interval, *truth)
+    return table
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{share * 100:+.1f}"
 
 
 def _models_table(summary: Summary) -> Table:

@@ -17,6 +17,7 @@ from ds_assets.infra.lake.promotions import (
 from ds_assets.infra.lake.tables import between
 from ds_assets.installation import Installation
 from ds_assets.simulate import OfferedUsers, OfferKind
+from ds_assets.summary import Summary
 
 KINDS = {"churn": OfferKind.RETENTION, "payment": OfferKind.SALE}
 """The offer that is meant to change each target."""
@@ -30,6 +31,13 @@ def find_offered_users(day: dt.date, installation: Installation) -> OfferedUsers
     treated = rows[rows["arm"] == TREATED]
     target = treated["promotion"].map({name: it.target for name, it in game.promotions.items()})
     return {kind: set(treated["user_id"][target == name]) for name, kind in KINDS.items()}
+
+
+def add_true_effects(summary: Summary, installation: Installation) -> None:
+    """Add to a summary what each promotion truly changed for the users that were compared."""
+    for it in summary.promotions:
+        days = (it.assigned_from, it.assigned_until)
+        it.true_effect = find_true_effect(it.name, days, installation)
 
 
 def find_true_effect(promotion: str, days: DayRange, installation: Installation) -> float:

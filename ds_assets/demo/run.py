@@ -26,7 +26,7 @@ from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.definitions import build_defs
 from ds_assets.demo.home import prepare_home
 from ds_assets.demo.logs import DayRange, DemoLogs
-from ds_assets.demo.promotions import find_offered_users
+from ds_assets.demo.promotions import add_true_effects, find_offered_users
 from ds_assets.demo.servers import private_servers, upload
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
@@ -110,6 +110,7 @@ def _run(
     _run_stages(installation, logs, logs.find_stages(days))
     stored = installation.lake().days("user_activity")
     summary = summarize(installation, time.monotonic() - started, stored)
+    add_true_effects(summary, installation)
     print_summary(summary, installation.settings.places())
     if json_file is not None:
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
