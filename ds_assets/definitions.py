@@ -33,6 +33,7 @@ from ds_assets.jobs import (
     examine_logs,
     judge_predictions,
     predict_again,
+    promotion_decisions,
     refresh,
     refuse_day,
     remove_expired_days,
@@ -82,7 +83,7 @@ def build_defs(
             jobs=[
                 *(collect, predict, again, deliver, judge),
                 *(accept_day(game), refuse_day(game), refresh(game), serve_predictions(game)),
-                *(examine_logs(installation), remove),
+                *(examine_logs(installation), remove, *promotion_decisions(game)),
             ],
             schedules=[daily_retention(remove, game, settings, installation.retention)],
             sensors=[

@@ -14,8 +14,10 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
 
+from ds_assets.core.game_settings import PROMOTIONS
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import Diagnostic, Examination
+from ds_assets.core.promotions.states import Choice
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
@@ -24,6 +26,7 @@ from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake import retention as retention_of_lake
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.decisions import decide_by_operator
+from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import (
     keep_changed_activity,
@@ -130,6 +133,46 @@ def _decision_job(name: str, decision: Decision, description: str, game: Game) -
         context.log_event(
             dg.AssetObservation("user_activity", f"{day} is {verdict}", partition=str(day))
         )
+
+    @dg.job(name=name, description=description)
+    def job() -> None:
+        decide()
+
+    return job
+
+
+class PromotionToDecide(dg.Config):
+    """The promotion to decide about, by its name in game.yaml, and why."""
+
+    promotion: str
+    reason: str
+
+
+def promotion_decisions(game: Game) -> list[dg.JobDefinition]:
+    """The jobs that pause and resume promotions, in a game that has any."""
+    if not game.promotions:
+        return []
+    return [
+        _promotion_job(
+            "pause_promotion", Choice.PAUSED, "Assign a promotion to no more users.", game
+        ),
+        _promotion_job("resume_promotion", Choice.RESUMED, "Continue a promotion.", game),
+    ]
+
+
+def _promotion_job(name: str, choice: Choice, description: str, game: Game) -> dg.JobDefinition:
+    @dg.op(name=f"{name}_op", description=description)
+    def decide(
+        context: dg.OpExecutionContext, config: PromotionToDecide, lake: dg.ResourceParam[Lake]
+    ) -> None:
+        by = operator_name()
+        try:
+            decision = decide_about_promotion(
+                config.promotion, choice, config.reason, by, lake, game
+            )
+        except InputError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        context.log_event(dg.AssetObservation(PROMOTIONS, f"{config.promotion} is {decision}"))
 
     @dg.job(name=name, description=description)
     def job() -> None:

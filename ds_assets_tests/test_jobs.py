@@ -190,6 +190,17 @@ def test_a_day_that_cannot_be_accepted_fails_the_job_with_a_sentence(
     assert user_data.description == sentence
 
 
+def test_a_promotion_is_paused_and_resumed_by_jobs_of_a_game_that_has_any(tmp_path: Path) -> None:
+    promotions = {"bundle": {"who": "churn_probability > 0.4"}}
+    installation = make_installation(tmp_path, promotions=promotions)
+    for job, choice in (("pause_promotion", "paused"), ("resume_promotion", "resumed")):
+        config = {"ops": {f"{job}_op": {"config": {"promotion": "bundle", "reason": "a test"}}}}
+        result = installation.defs.resolve_job_def(job).execute_in_process(run_config=config)
+        (event,) = [it for it in result.all_events if it.is_asset_observation]
+        description = event.asset_observation_data.asset_observation.description
+        assert str(description).startswith(f"bundle is {choice} by {operator_name()} on ")
+
+
 def test_collecting_a_day_is_a_run_of_its_own(tmp_path: Path) -> None:
     installation = make_installation(tmp_path)
     installation.write_logs(day(0), event(1, f"{START}T10:00:00Z"))

@@ -20,6 +20,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+from ds_assets.core.game_settings import FEATURES
 from ds_assets.core.promotions.condition_names import Kind, StoredValue, find_names
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -331,9 +332,18 @@ class _Reader:
 
     def _describe_missing(self, name: str) -> str:
         near = get_close_matches(name, self._names, 3)
-        listed = ", ".join(near or sorted(self._names))
-        names = "similar names are" if near else "the names are"
-        return f"is not a name; {names} {listed}; a text is in quotes, as in '{name}'"
+        names = f"similar names are {', '.join(near)}" if near else self._describe_names()
+        return f"is not a name; {names}; a text is in quotes, as in '{name}'"
+
+    def _describe_names(self) -> str:
+        """The names that there are, but of features only how many."""
+        features = [
+            name
+            for name, stored in self._names.items()
+            if stored.table == FEATURES and stored.column != f"last_{name}"
+        ]
+        listed = ", ".join(sorted(self._names.keys() - {*features}))
+        return f"the names are {listed}, and {len(features)} features (docs/features.md)"
 
     def _refuse(self, node: exp.Expr, reason: str) -> NoReturn:
         places = [it.meta for it in node.walk() if "start" in it.meta]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.promotions.condition_names import StoredValue
+from ds_assets.core.promotions.condition_names import StoredValue, find_names
 from ds_assets.core.promotions.conditions import (
     ConditionError,
     read_condition,
@@ -166,6 +166,17 @@ def test_a_condition_that_cannot_be_used_names_the_place_and_what_is_accepted(
     with pytest.raises(ConditionError) as caught:
         read_condition(text, NAMES)
     assert message in str(caught.value)
+
+
+def test_names_of_features_are_counted_and_those_of_attributes_listed() -> None:
+    names = find_names(make_game())
+    with pytest.raises(ConditionError) as caught:
+        read_condition("country = KR", names)
+    message = str(caught.value)
+    assert "churn_probability, " in message
+    assert "country, " in message
+    assert "spend_28d" not in message
+    assert " features (docs/features.md); a text is in quotes, as in 'KR'" in message
 
 
 def test_a_condition_knows_the_names_that_it_uses() -> None:
