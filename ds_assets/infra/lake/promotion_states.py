@@ -21,8 +21,8 @@ from ds_assets.core.stored_documents import DamagedDocumentError, read_document
 from ds_assets.core.tables import PREDICTION_OUTCOMES
 from ds_assets.errors import InputError
 from ds_assets.game import Game
-from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import read_columns
 
 DECISIONS = "promotion_decisions"
@@ -54,7 +54,7 @@ def decide_about_promotion(
         raise InputError(f"found {promotion!r}; the promotions of game.yaml are: {listed}")
     if choice is Choice.PAUSED and not reason.strip():
         raise InputError("a reason is required, for whoever looks at the promotion later")
-    outcomes = read_newest_outcomes(lake, game)
+    outcomes = read_newest_outcomes(lake)
     decision = PromotionDecision(
         promotion=promotion,
         choice=choice,
@@ -78,7 +78,7 @@ def read_states(
         game: The game.
         mistakes: What is wrong with files from outside, by promotion.
     """
-    conditions, outcomes = read_conditions(game), read_newest_outcomes(lake, game)
+    conditions, outcomes = read_conditions(game), read_newest_outcomes(lake)
     newest = newest_names(lake.entries(DECISIONS))
     decisions = {name: _read_decision(it, lake) for name, it in newest.items()}
     relied_on = {
@@ -99,9 +99,9 @@ def read_states(
     }
 
 
-def read_newest_outcomes(lake: Lake, game: Game) -> dict[str, TargetOutcome]:
+def read_newest_outcomes(lake: Lake) -> dict[str, TargetOutcome]:
     """Read the newest outcomes of each target that say something about its model."""
-    usable = sorted(open_records(game, lake).usable_days(PREDICTION_OUTCOMES.name))
+    usable = sorted(Records({}, lake).usable_days(PREDICTION_OUTCOMES.name))
     newest: dict[str, TargetOutcome] = {}
     columns = ["target", "segment", "verdict"]
     for day in reversed(usable[-_OUTCOMES_READ:]):

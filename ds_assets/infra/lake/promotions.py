@@ -15,8 +15,8 @@ from ds_assets.core.promotion_days import days_in_effect, days_looked_back
 from ds_assets.core.promotions.assignment import select_in_effect
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PROMOTIONS
 from ds_assets.game import Game
-from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import between, read_columns, stored_days
 
 EARLIER = ("user_id", "promotion", "as_of", "until")
@@ -24,9 +24,10 @@ EARLIER = ("user_id", "promotion", "as_of", "until")
 
 
 def usable_days(lake: Lake, game: Game) -> list[dt.date]:
-    """The stored days of assignments that count, ascending: those that are not refused."""
-    refused = open_records(game, lake).refused_days()
-    return [day for day in stored_days(PROMOTIONS.name, lake) if day not in refused]
+    """The stored days of assignments that count, ascending: those of the game, if not refused."""
+    refused = Records({}, lake).refused_days()
+    stored = stored_days(PROMOTIONS.name, lake)
+    return [day for day in stored if day >= game.first_day and day not in refused]
 
 
 def read_assignments(days: Iterable[dt.date], columns: Sequence[str], lake: Lake) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def test_useless_predictions_stop_the_promotions_that_rely_on_them(lake: FolderL
     store_outcomes(lake, day_of(1), churn="useless", payment="as_promised")
     assert statuses(lake) == {"bundle": "stopped", "gift": "runs"}
     store_outcomes(lake, day_of(2), churn="too_few_users", payment="outside")
-    assert read_newest_outcomes(lake, GAME)["churn"].day == day_of(1)
+    assert read_newest_outcomes(lake)["churn"].day == day_of(1)
     store_outcomes(lake, day_of(3), churn="as_promised")
     assert statuses(lake) == {"bundle": "runs", "gift": "runs"}
 
@@ -74,6 +74,11 @@ def test_the_newest_decision_counts_and_stays_on_record_with_those_before(lake: 
         decide_about_promotion("bundle", choice, "why", "anna", lake, GAME)
     assert statuses(lake) == {"bundle": "paused", "gift": "runs"}
     assert len(lake.entries(DECISIONS)) == 3
+
+
+def test_asking_creates_nothing(lake: FolderLake) -> None:
+    assert statuses(lake) == {"bundle": "runs", "gift": "runs"}
+    assert lake.objects("") == []
 
 
 def test_a_damaged_decision_pauses_its_promotion(lake: FolderLake) -> None:

@@ -76,7 +76,7 @@ def test_assignments_of_a_refused_day_end_at_once(
         def refused_days(self) -> set[dt.date]:
             return {START}
 
-    monkeypatch.setattr(promotions, "open_records", lambda *_: Refused())
+    monkeypatch.setattr(promotions, "Records", lambda *_: Refused())
     assert in_effect(day_of(3), lake, game).empty
 
 
