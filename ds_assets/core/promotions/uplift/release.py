@@ -117,7 +117,9 @@ def find_later(days: NDArray[np.object_]) -> Labels:
 def _list_lack(rows: PromotionTrial, training: Trial, validation: Trial) -> Sequence[str]:
     days = len(set(rows.days))
     if days < 2:  # noqa: PLR2004  # the smallest number with a later one
-        return [f"{days} days of matured assignments, where 2 are needed"]
+        return [
+            f"matured assignments of {days} {'day' if days == 1 else 'days'}, where 2 are needed"
+        ]
     outcome = f"the wanted outcome of {rows.target}"
     return [
         f"{name} days: {words}"

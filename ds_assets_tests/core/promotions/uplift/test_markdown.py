@@ -46,7 +46,7 @@ def test_the_page_claims_no_order_where_effects_do_not_differ() -> None:
 def test_the_page_says_what_is_missing_for_a_model() -> None:
     card = train_uplift(as_promotion(make_trial(rows=100), days=1), DAY, Value()).card
     page = format_uplift_card(card)
-    assert "There is no model yet: 1 days of matured assignments, where 2 are needed" in page
+    assert "There is no model yet: matured assignments of 1 day, where 2 are needed" in page
     assert not draw_uplift(card)
     assert not describe_uplift_pictures(card)
 

@@ -36,7 +36,7 @@ def test_a_single_day_has_no_later_one_to_validate_on() -> None:
     trained = train_uplift(as_promotion(make_trial(rows=300), days=1), DAY, VALUE)
     assert trained.files == {}
     assert trained.card.state == "not_enough_data"
-    assert trained.card.reasons == ("1 days of matured assignments, where 2 are needed",)
+    assert trained.card.reasons == ("matured assignments of 1 day, where 2 are needed",)
     assert not trained.card.uses_policy
 
 

@@ -83,7 +83,7 @@ def test_a_damaged_or_missing_file_is_refused(trained: TrainedUplift) -> None:
 
 def test_a_card_without_a_model_says_why_there_is_none() -> None:
     trained = train_uplift(as_promotion(make_trial(rows=100), days=1), DAY, VALUE)
-    with pytest.raises(InputError, match=r"there is no model \w+: 1 days of matured"):
+    with pytest.raises(InputError, match=r"there is no model \w+: matured assignments of 1 day"):
         load_effect_models(trained.files, trained.card)
 
 
