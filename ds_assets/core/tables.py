@@ -637,3 +637,38 @@ PLAYER_PROMOTIONS = Table(
     ("as_of", "user_id", "promotion"),
     "The promotions that are in effect for users at the end of a day.",
 )
+
+PROMOTION_OFFERS = Table(
+    "promotion_offers",
+    (
+        Column("as_of", "date", "Day at whose end the offer is in effect."),
+        Column("user_id", "text", "The user."),
+        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        Column("offer", "text", "Name that a client shows."),
+        Column("assignment_id", "text", "Id of the assignment."),
+        Column("until", "date", "Last day of the offer."),
+    ),
+    ("as_of", "user_id", "promotion"),
+    "The offers that users had at the end of a day when its changes were stored.",
+)
+
+PROMOTION_CHANGES = Table(
+    "promotion_changes",
+    (
+        Column("as_of", "date", "Day whose end is compared with that of the stored day before."),
+        Column("user_id", "text", "The user."),
+        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        Column("change", "text", "What happened to the offer: entered, left or changed."),
+        Column(
+            "offer",
+            "text",
+            "Name that a client shows; none where it is the same as before, and of an offer that "
+            "has left.",
+            nullable=True,
+        ),
+        Column("assignment_id", "text", "Id of the assignment; of the last one if it has left."),
+        Column("until", "date", "Last day of the offer; none like the name.", nullable=True),
+    ),
+    ("as_of", "user_id", "promotion"),
+    "Offers that began, ended or changed on a day. Users that are kept without one are not here.",
+)

@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Self
@@ -24,6 +23,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from ds_assets.core.promotions.messages import Message
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.transfer import CONNECT_TIMEOUT_S, is_temporary
 
@@ -46,19 +46,6 @@ class WebhookUnavailable(Unavailable):
     def __init__(self, text: str, pause_seconds: float = 0) -> None:
         super().__init__(text)
         self.pause_seconds = pause_seconds
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message.
-
-    Attributes:
-        id: The same for the same message, so that a receiver can ignore one that it has.
-        body: JSON.
-    """
-
-    id: str
-    body: str
 
 
 class Webhook:

@@ -2,15 +2,21 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from standardwebhooks import Webhook as Verifier
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  (of these tests only)
+
+_SECONDS_PER_MESSAGE = 0.02
+"""In a process that may be killed before it answers."""
 
 Reply = tuple[int, Mapping[str, str]]
 """A status and headers."""
@@ -26,12 +32,14 @@ class Receiver:
         reply: Makes the reply to the message of a number, from 0; before it, it may wait.
         attempts: Ids of all messages, in the order in which they arrived.
         accepted: The messages that it acknowledged, likewise.
+        accept: Called with the id of each of them before it is acknowledged.
     """
 
     url: str = ""
     reply: Callable[[int], Reply] = lambda _: ACKNOWLEDGED
     attempts: list[str] = field(default_factory=list)
     accepted: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    accept: Callable[[str], None] = lambda _: None
 
     def ids(self) -> list[str]:
         """Ids of the messages that it acknowledged."""
@@ -42,7 +50,31 @@ class Receiver:
 def receiving(reply: Callable[[int], Reply] = lambda _: ACKNOWLEDGED) -> Iterator[Receiver]:
     """Run a receiver."""
     receiver = Receiver(reply=reply)
+    server = _listen(receiver, 0)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hooks/t0ken"
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
 
+
+def serve_process(pipe: "Connection[Any, Any]", port: int, file: Path) -> None:
+    """Receive messages in a process that may be killed, and append their ids to a file."""
+    with file.open("a") as ids:
+
+        def accept(message_id: str) -> None:
+            print(message_id, file=ids, flush=True)
+            time.sleep(_SECONDS_PER_MESSAGE)
+
+        server = _listen(Receiver(accept=accept), port)
+        pipe.send("listening")
+        server.serve_forever()
+
+
+def _listen(receiver: Receiver, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -53,6 +85,7 @@ def receiving(reply: Callable[[int], Reply] = lambda _: ACKNOWLEDGED) -> Iterato
             status, headers = receiver.reply(len(receiver.attempts) - 1)
             if status < 300:
                 receiver.accepted.append((self.headers["webhook-id"], message))
+                receiver.accept(self.headers["webhook-id"])
             self._answer(status, headers)
 
         def _answer(self, status: int, headers: Mapping[str, str]) -> None:
@@ -68,12 +101,4 @@ def receiving(reply: Callable[[int], Reply] = lambda _: ACKNOWLEDGED) -> Iterato
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hooks/t0ken"
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
+    return ThreadingHTTPServer(("127.0.0.1", port), Handler)

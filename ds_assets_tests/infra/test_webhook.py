@@ -5,7 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from ds_assets.infra.webhook import Message, Webhook, WebhookRefused, WebhookUnavailable
+from ds_assets.core.promotions.messages import Message
+from ds_assets.infra.webhook import Webhook, WebhookRefused, WebhookUnavailable
 from ds_assets_tests.infra.receivers import ACKNOWLEDGED, SECRET, Reply, receiving
 
 MESSAGE = Message("msg_1", '{"type":"promotion.changes","data":{"name":"Zoë"}}')
