@@ -251,14 +251,17 @@ def make_service(
 
 def _make_app(installation: Installation, shared: "Shared") -> "App":
     """The application of one worker process."""
+    from ds_assets.serving.answer import calendar_of
     from ds_assets.serving.http.adapter import open_backend
     from ds_assets.serving.http.app import App
     from ds_assets.serving.http.auth import Authenticator
+    from ds_assets.serving.shown_offers import ShownOffers
     from ds_assets.serving.sources import REQUEST_TIMEOUT_S
 
     settings = installation.settings
     authenticator = Authenticator(installation.key_file(), settings.requests_per_key)
-    backend = partial(open_backend, partial(installation.service, REQUEST_TIMEOUT_S))
+    shown_offers = ShownOffers(installation.lake(), calendar_of(installation.game))
+    backend = partial(open_backend, partial(installation.service, REQUEST_TIMEOUT_S), shown_offers)
     return App(backend, authenticator, settings.requests_at_once, shared)
 
 

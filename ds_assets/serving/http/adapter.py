@@ -12,6 +12,7 @@ from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.protocol import Backend, ScoreRequest
 from ds_assets.serving.live_scoring import UserToScore
 from ds_assets.serving.service import PredictionService
+from ds_assets.serving.shown_offers import ShownOffers
 
 Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
 
@@ -19,8 +20,13 @@ Given = TypeVar("Given", bound=Mapping[str, Any] | Sequence[Mapping[str, Any]])
 @asynccontextmanager
 async def open_backend(
     open_service: Callable[[], AbstractContextManager[PredictionService]],
+    shown_offers: ShownOffers,
 ) -> AsyncIterator[Backend]:
     """The service on the event loop of a worker; it loads the newest day and looks for newer ones.
+
+    Args:
+        open_service: Opens the service.
+        shown_offers: Stores what clients report.
 
     Raises:
         InputError: a setting is not valid.
@@ -30,18 +36,20 @@ async def open_backend(
         await service.refresh()
         fresh = asyncio.create_task(service.keep_fresh())
         try:
-            yield _ServiceBackend(service)
+            yield _ServiceBackend(service, shown_offers)
         finally:
+            shown_offers.close()
             fresh.cancel()
             await service.close()
 
 
 class _ServiceBackend:
-    """Passes decoded requests on to the prediction service."""
+    """Passes decoded requests on to the prediction service, and reports to the lake."""
 
-    def __init__(self, service: PredictionService) -> None:
+    def __init__(self, service: PredictionService, shown_offers: ShownOffers) -> None:
         self._service = service
         self.answer_one, self.answer = service.answer_one, service.answer
+        self.store_shown_offers = shown_offers.store
 
     async def score(self, request: ScoreRequest) -> Sequence[Answer]:
         users = [

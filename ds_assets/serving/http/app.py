@@ -25,7 +25,12 @@ from ds_assets.serving.http.etag import tag_of
 from ds_assets.serving.http.metrics import RequestMetrics, Snapshot, render_metrics
 from ds_assets.serving.http.openapi import build_document
 from ds_assets.serving.http.problems import Headers, ProblemError, Reply, RequestError
-from ds_assets.serving.http.protocol import Backend, PredictionsRequest, ScoreRequest
+from ds_assets.serving.http.protocol import (
+    Backend,
+    OutcomesRequest,
+    PredictionsRequest,
+    ScoreRequest,
+)
 from ds_assets.serving.http.requests import (
     Request,
     RequestHeaders,
@@ -36,6 +41,7 @@ from ds_assets.serving.http.requests import (
     read_body,
 )
 from ds_assets.serving.http.workers import Shared, Workers
+from ds_assets.serving.shown_offers import OffersNotStored
 from ds_assets.serving.unusable_events import UnusableEventsError
 
 MAX_ANSWERS_IN_FLIGHT = 16_000
@@ -124,6 +130,7 @@ class App:
         self._workers = Workers(shared.folder, self._snapshot)
         self._user_ids_decoder = msgspec.json.Decoder(PredictionsRequest)
         self._score_decoder = msgspec.json.Decoder(ScoreRequest)
+        self._outcomes_decoder = msgspec.json.Decoder(OutcomesRequest)
         self._one_user = _Route("/v1/users/{user_id}/prediction", _GET, self._get_prediction)
         self._routes = {route.name: route for route in self._make_routes()}
 
@@ -136,6 +143,7 @@ class App:
         return [
             _Route("/v1/predictions", _POST, self._post_predictions),
             _Route("/v1/score", _POST, self._post_score),
+            _Route("/v1/outcomes", _POST, self._post_outcomes),
             _Route("/healthz", _GET, _always(alive)),
             _Route("/readyz", _GET, self._get_readiness),
             _Route("/metrics", _GET, self._get_metrics),
@@ -216,6 +224,16 @@ class App:
             raise ProblemError(problems.NOT_ACCEPTED, str(error), errors=errors) from None
         except InputError as error:
             raise ProblemError(problems.NOT_ACCEPTED, str(error)) from None
+
+    async def _post_outcomes(self, request: Request, exchange: Exchange, started: float) -> Reply:
+        body = await self._read_body(request, exchange, started)
+        outcomes = decode_body(self._outcomes_decoder, body).outcomes
+        try:
+            await self._counted(len(outcomes), self._backend.store_shown_offers, outcomes)
+        except OffersNotStored as error:
+            detail = f"{error}; send them again: what comes twice counts once.".capitalize()
+            raise ProblemError(problems.NOT_STORED, detail, ("retry-after", "10")) from None
+        return Reply(200, _UNCACHED_JSON, b'{"stored":%d}' % len(outcomes))
 
     def _authenticate(self, request: Request, now: float) -> RequestHeaders:
         headers = request.headers  # made again with each access

@@ -98,6 +98,12 @@ SCORES: dict[str, Any] = {
     ]
 }
 
+OUTCOMES: dict[str, Any] = {
+    "outcomes": [{"user_id": "144", "assignment_id": "9b1f2c04d7e8a35610fe", "shown_at": PLAYED_AT}]
+}
+
+STORED: dict[str, Any] = {"stored": 1}
+
 HEALTH = {"status": "ok"}
 
 READY: dict[str, Any] = {

@@ -21,7 +21,7 @@ from ds_assets.serving.answer import Source, Status
 from ds_assets.serving.health import Health
 from ds_assets.serving.http import examples, problems
 from ds_assets.serving.http.problems import PROBLEMS, Problem, RequestError
-from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
+from ds_assets.serving.http.protocol import OutcomesRequest, PredictionsRequest, ScoreRequest
 from ds_assets.serving.http.requests import REPLACEMENT_CHARACTER
 from ds_assets.serving.unusable_events import MAX_EVENTS_NAMED
 
@@ -98,6 +98,7 @@ def build_document() -> dict[str, Any]:
             "/v1/users/{user_id}/prediction": {"get": _one_user()},
             "/v1/predictions": {"post": _many_users()},
             "/v1/score": {"post": _score()},
+            "/v1/outcomes": {"post": _outcomes()},
             "/healthz": {"get": _health()},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _metrics()},
@@ -187,6 +188,21 @@ def _score() -> dict[str, Any]:
     }
 
 
+def _outcomes() -> dict[str, Any]:
+    return {
+        "operationId": "outcomes",
+        "summary": "Report offers that were shown to users",
+        "description": "Up to 1,000 in one request. They are stored safely before the reply. An "
+        "offer that is reported again counts once, so a request without a reply is sent again.",
+        "security": [{"key": []}],
+        "requestBody": _body(OutcomesRequest.__name__, examples.OUTCOMES),
+        "responses": {
+            "200": _json("How many reports are stored.", "OutcomesStored", examples.STORED),
+            **_problems((*_POST_PROBLEMS, problems.NOT_STORED)),
+        },
+    }
+
+
 def _health() -> dict[str, Any]:
     return {
         "operationId": "healthz",
@@ -251,7 +267,8 @@ def _problems(kinds: Sequence[Problem]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     _, structs = msgspec.json.schema_components(
-        [PredictionsRequest, ScoreRequest, Health, RequestError], ref_template=_REF
+        [PredictionsRequest, ScoreRequest, OutcomesRequest, Health, RequestError],
+        ref_template=_REF,
     )
     health = structs.pop(Health.__name__)
     state = {"type": "string", "enum": ["ok", "degraded", "no_data", "outdated", "leaving"]}
@@ -266,6 +283,7 @@ def _schemas() -> dict[str, Any]:
         "Answers": _object({"predictions": answers}),
         **structs,
         "Ready": _object({"status": state, **health["properties"]}),
+        "OutcomesStored": _object({"stored": {"type": "integer"}}),
         "Problem": _problem(),
     }
 

@@ -52,10 +52,11 @@ NOT_ACCEPTED = Problem("not-accepted", 422, "Unprocessable request")
 RATE_LIMITED = Problem("too-often", 429, "Rate limit exceeded")
 FAILED = Problem("failed", 500, "Internal server error")
 OVERLOADED = Problem("overloaded", 503, "Service overloaded")
+NOT_STORED = Problem("not-stored", 503, "Outcomes cannot be stored")
 
 PROBLEMS = (
     *(MALFORMED, NO_KEY, NO_SUCH_PATH, NOT_ALLOWED, TOO_SLOW, TOO_LARGE, NOT_JSON, NOT_ACCEPTED),
-    *(RATE_LIMITED, FAILED, OVERLOADED),
+    *(RATE_LIMITED, FAILED, OVERLOADED, NOT_STORED),
 )
 """All of them."""
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ds_assets.core.group_defaults import ALL_USERS
+from ds_assets.infra.lake.shown_offers import ShownOffer
 from ds_assets.infra.results.schema import KEY_LENGTH
 from ds_assets.serving.answer import Answer
 from ds_assets.serving.health import Counts, Health
@@ -77,6 +78,12 @@ class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = True
 
 
+class OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Offers that were shown; one that is reported twice counts once."""
+
+    outcomes: Annotated[list[ShownOffer], Meta(max_length=MAX_USERS_PER_REQUEST)]
+
+
 class Backend(Protocol):
     """Answers requests within a time limit of its own, on one event loop that it never blocks."""
 
@@ -104,6 +111,14 @@ class Backend(Protocol):
         Raises:
             InputError: what is given of a user cannot be scored; the message says what to change.
             UnusableEventsError: events cannot be used; all of them are counted.
+        """
+        ...
+
+    async def store_shown_offers(self, offers: Sequence[ShownOffer]) -> None:
+        """Store reports; when this returns, they are safe.
+
+        Raises:
+            OffersNotStored: they cannot be stored now.
         """
         ...
 

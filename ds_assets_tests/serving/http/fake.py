@@ -14,6 +14,7 @@ import msgspec
 
 from ds_assets.core.prediction_json import COLUMNS
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.shown_offers import ShownOffer
 from ds_assets.serving.answer import Answer, AnswerHeader
 from ds_assets.serving.health import Counts, Health
 from ds_assets.serving.http.app import App
@@ -21,11 +22,12 @@ from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.protocol import ScoreRequest
 from ds_assets.serving.http.server import serve
 from ds_assets.serving.http.workers import Shared
+from ds_assets.serving.shown_offers import OffersNotStored
 from ds_assets.serving.unusable_events import UnusableEventsError
 
 SLOW, BROKEN, IMPOSSIBLE, UNUSABLE = "slow", "broken", "impossible", "unusable"
-"""Users for whom the fake is slow, fails, says that they cannot be scored, and refuses events
-without members."""
+"""Users for whom the fake is slow, fails, says that they cannot be scored or nothing stored, and
+refuses events without members."""
 PROMOTED = "promoted"
 """A user with an offer."""
 SLOW_SECONDS = 1.0
@@ -66,6 +68,7 @@ class FakeBackend:
     def __init__(self) -> None:
         self._sources: Counter[str] = Counter()
         self.groups: list[str] = []
+        self.shown: list[ShownOffer] = []
 
     async def answer_one(self, user_id: str, group: str) -> Answer:
         return (await self.answer([user_id], group))[0]
@@ -88,6 +91,11 @@ class FakeBackend:
         if IMPOSSIBLE in user_ids:
             raise InputError("the feature `age` must be a number")
         return await self.answer(user_ids, request.users[0].user_group if request.users else "")
+
+    async def store_shown_offers(self, offers: Sequence[ShownOffer]) -> None:
+        if any(offer.user_id == IMPOSSIBLE for offer in offers):
+            raise OffersNotStored("shown offers cannot be stored in the lake now")
+        self.shown += offers
 
     def health(self) -> Health:
         return Health(

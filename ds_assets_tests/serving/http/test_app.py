@@ -1,4 +1,5 @@
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ctypes import c_bool
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from ds_assets.infra.lake.shown_offers import ShownOffer
 from ds_assets.serving.http.app import App
 from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.workers import Shared
@@ -117,6 +119,52 @@ def test_the_user_group_can_be_sent_with_every_kind_of_request(
     assert behind.groups == ["country=KR", "country=JP", "country=BR", ""]
 
 
+SHOWN = {"user_id": "u1", "assignment_id": "a1", "shown_at": "2026-03-01T10:00:00+09:00"}
+
+
+def test_offers_that_were_shown_are_stored(tmp_path: Path) -> None:
+    behind = FakeBackend()
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[FakeBackend]:
+        yield behind
+
+    app = App(opening, Authenticator(KeyFile(tmp_path / "keys.json"), 1_000), 2, alone())
+    reply = post(app, "/v1/outcomes", {"outcomes": [SHOWN, SHOWN]})
+    assert (reply.status_code, reply.json()) == (200, {"stored": 2})
+    shown_at = dt.datetime(2026, 3, 1, 1, tzinfo=dt.UTC)
+    assert behind.shown == [ShownOffer("u1", "a1", shown_at)] * 2
+    assert post(app, "/v1/outcomes", {"outcomes": []}).json() == {"stored": 0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "named"),
+    [
+        (SHOWN | {"shown_at": "2026-03-01T10:00:00"}, "shown_at"),
+        (SHOWN | {"user_id": ""}, "user_id"),
+        (SHOWN | {"assignment_id": "a" * 65}, "assignment_id"),
+        (SHOWN | {"arm": "control"}, "arm"),
+        ({"user_id": "u1"}, "assignment_id"),
+    ],
+)
+def test_an_outcome_that_is_none_is_refused_by_name(
+    app: App, outcome: dict[str, str], named: str
+) -> None:
+    reply = post(app, "/v1/outcomes", {"outcomes": [SHOWN, outcome]})
+    assert problem(reply) == (422, "not-accepted")
+    assert named in reply.json()["detail"]
+
+
+def test_outcomes_that_cannot_be_stored_are_to_be_sent_again(app: App) -> None:
+    reply = post(app, "/v1/outcomes", {"outcomes": [SHOWN | {"user_id": IMPOSSIBLE}]})
+    assert problem(reply) == (503, "not-stored")
+    assert reply.headers["retry-after"] == "10"
+    assert reply.json()["detail"] == (
+        "Shown offers cannot be stored in the lake now; send them again: what comes twice counts "
+        "once."
+    )
+
+
 def test_a_draining_service_still_answers_and_asks_clients_to_connect_elsewhere(
     tmp_path: Path,
 ) -> None:
@@ -199,7 +247,7 @@ def test_other_machines_need_a_key_except_for_health_and_documentation(
     async def statuses(client: httpx.AsyncClient) -> dict[str, int]:
         paths = (USER, "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json")
         status_codes = {path: (await client.get(path)).status_code for path in paths}
-        for path in ("/v1/predictions", "/v1/score"):
+        for path in ("/v1/predictions", "/v1/score", "/v1/outcomes"):
             reply = await client.post(path, json={})
             assert reply.headers["www-authenticate"] == "Bearer"
             status_codes[path] = problem(reply)[0]
@@ -207,7 +255,7 @@ def test_other_machines_need_a_key_except_for_health_and_documentation(
 
     codes_by_path = run_client(app, statuses, client="192.0.2.7")
     assert {path for path, status in codes_by_path.items() if status == 401} == {
-        *(USER, "/metrics", "/v1/predictions", "/v1/score")
+        *(USER, "/metrics", "/v1/predictions", "/v1/score", "/v1/outcomes")
     }
     assert {codes_by_path[path] for path in ("/healthz", "/readyz", "/docs", "/openapi.json")} == {
         200

@@ -17,7 +17,7 @@ from ds_assets.serving.http.docs_page import CONTENT_SECURITY_POLICY, render_pag
 from ds_assets.serving.http.examples import ANSWER
 from ds_assets.serving.http.openapi import answer_columns, build_document
 from ds_assets.serving.http.problems import PROBLEMS
-from ds_assets.serving.http.protocol import PredictionsRequest, ScoreRequest
+from ds_assets.serving.http.protocol import OutcomesRequest, PredictionsRequest, ScoreRequest
 from ds_assets_tests.infra.factories import offer, row, target
 from ds_assets_tests.serving.http.fake import answer_of
 
@@ -70,7 +70,7 @@ def test_every_reference_leads_somewhere_and_every_operation_has_its_own_name() 
     references = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', text))
     assert references <= set(api["components"]["schemas"])
     operations = [operation for methods in api["paths"].values() for operation in methods.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations) == 6
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == 7
 
 
 def walk(part: Any) -> Iterator[dict[str, Any]]:
@@ -101,7 +101,7 @@ def test_the_page_has_a_command_for_each_operation_with_an_accepted_body() -> No
     paths = [command[2].removeprefix("http://127.0.0.1:8000") for command in commands]
     assert paths == [path.replace("{user_id}", "144") for path in api["paths"]]
     bodies = [command[-1] for command in commands if command[-2] == "-d"]
-    kinds = (PredictionsRequest, ScoreRequest)
+    kinds = (PredictionsRequest, ScoreRequest, OutcomesRequest)
     for body, kind in zip(bodies, kinds, strict=True):
         assert msgspec.json.decode(body, type=kind)
 
@@ -130,7 +130,7 @@ def test_every_operation_has_an_example_of_success_and_each_example_is_valid() -
             contents = operation["responses"]["200"]["content"].values()
             assert all(content["example"] for content in contents)
     checked = list(examples_of(api))
-    assert len(checked) == 9
+    assert len(checked) == 11
     for schema, example in checked:
         Draft202012Validator(schema | {"components": api["components"]}).validate(example)
 

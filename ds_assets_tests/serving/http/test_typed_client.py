@@ -87,7 +87,7 @@ def test_every_operation_is_generated(client: Any, generated: Path) -> None:
         modules
         == operations
         == {
-            *("prediction", "predictions", "score"),
+            *("prediction", "predictions", "score", "outcomes"),
             *("healthz", "readyz", "metrics"),
         }
     )
@@ -132,6 +132,12 @@ def test_users_are_scored_from_events_and_features(client: Any, models: ModuleTy
     answers = call("score", client, body=models.ScoreRequest(users, reasons=False))
     assert isinstance(answers, models.Answers)
     assert [answer.user_id for answer in answers.predictions] == ["u1", "u2"]
+
+
+def test_shown_offers_are_stored(client: Any, models: ModuleType) -> None:
+    shown = models.ShownOffer("u1", "a1", dt.datetime.now(dt.UTC))
+    stored = call("outcomes", client, body=models.OutcomesRequest([shown]))
+    assert stored == models.OutcomesStored(1)
 
 
 def test_health_and_readiness_have_types(client: Any, models: ModuleType) -> None:
