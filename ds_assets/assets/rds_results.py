@@ -1,4 +1,4 @@
-"""The day's predictions in the results database, all or nothing, after the day's reports."""
+"""The day's predictions and promotions in the results database, all or nothing, after reports."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from ds_assets.game import Game
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
+from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.tables import (
     read_predictions,
     read_rows,
@@ -36,7 +37,7 @@ from ds_assets.infra.results.database import Delivery, ResultsDatabase
 def materialize_days(
     days: Sequence[dt.date], lake: Lake, results: ResultsDatabase, run_id: str, game: Game
 ) -> dict[dt.date, Delivery]:
-    """Deliver the reports of each day, then its predictions.
+    """Deliver the reports of each day, then its predictions with the promotions in effect.
 
     Raises:
         InputError: the database's rows of the installation's name are another lake's.
@@ -81,7 +82,11 @@ def _deliver(
     if lake.exists(table_file(COHORTS.name, day)):  # not stored by earlier versions
         results.put_report(COHORTS, day, read_rows(COHORTS, day, lake))
     return results.deliver(
-        day, read_predictions(day, lake), run_id, read_target_predictions(day, lake)
+        day,
+        read_predictions(day, lake),
+        run_id,
+        read_target_predictions(day, lake),
+        assignments_in_effect(day, lake, game),
     )
 
 

@@ -18,15 +18,19 @@ from ds_assets.core.events import RejectedLine
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_settings import LIFETIMES
 from ds_assets.core.models.inference.online import OnlineScorer, Record, User
+from ds_assets.core.tables import PROMOTIONS as ASSIGNMENTS
 from ds_assets.core.targets import custom_targets, targets_of
+from ds_assets.core.user_offers import PROMOTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.installation_ids import read_lake_id
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
+from ds_assets.infra.lake.offers import offers_in_effect
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import StoredDay, open_day, open_days, table_file
 from ds_assets.serving.online_features import OnlineFeatures
+from ds_assets.serving.online_offers import OnlineOffers
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 from ds_assets.serving.unusable_events import UnusableEventsError
 
@@ -60,7 +64,7 @@ class ScoredEvents:
 
 @dataclass(frozen=True)
 class _Day:
-    """A day in memory: its models and features, and the tags of the files they were read from.
+    """A day in memory: its models, features and offers, and the tags of the files they are from.
 
     With it the days of the stored roll-ups of lifetimes, which raw events continue.
     """
@@ -68,7 +72,17 @@ class _Day:
     tags: Mapping[str, str]
     scorer: OnlineScorer
     features: OnlineFeatures
+    offers: OnlineOffers
     roll_ups: tuple[dt.date, ...]
+
+    def with_offers(self, records: Sequence[Record]) -> list[Record]:
+        """Add the offers of users, as the table and the cache have them."""
+        return [
+            {**record, PROMOTIONS: offers}
+            if (offers := self.offers.find(record["user_id"]))
+            else record
+            for record in records
+        ]
 
 
 class LakeModel:
@@ -123,7 +137,7 @@ class LakeModel:
         day = self._newest()
         users = day.features.find(user_ids)
         try:
-            return day.scorer.score([*users.values()], reasons=reasons)
+            return day.with_offers(day.scorer.score([*users.values()], reasons=reasons))
         except InputError as error:
             raise LiveUnavailable(str(error)) from None
 
@@ -134,7 +148,8 @@ class LakeModel:
             LiveUnavailable: no day has models.
             InputError: a feature is missing or has the wrong type; the message names all of them.
         """
-        return self._newest().scorer.score(users, reasons=reasons)
+        day = self._newest()
+        return day.with_offers(day.scorer.score(users, reasons=reasons))
 
     def score_events(
         self, lines: Mapping[dt.date, Sequence[str]], as_of: dt.date, *, reasons: bool = True
@@ -157,7 +172,7 @@ class LakeModel:
             records = day.scorer.score(features.users, reasons=reasons, as_of=as_of)
         except InputError as error:
             raise LiveUnavailable(str(error)) from None
-        return ScoredEvents(records, features.rejected)
+        return ScoredEvents(day.with_offers(records), features.rejected)
 
     def score_lines(
         self, lines: Sequence[str], as_of: dt.date, *, reasons: bool = True
@@ -225,7 +240,8 @@ class LakeModel:
                 models, declare_features(self._game), own_targets, self._game.closed_days
             )
             roll_ups = tuple(Records({}, self._lake).usable_files(LIFETIMES))
-            loaded = _Day(tags, scorer, self._load_features(day), roll_ups)
+            offers = OnlineOffers(offers_in_effect(day, self._lake, self._game))
+            loaded = _Day(tags, scorer, self._load_features(day), offers, roll_ups)
         except (InputError, LiveUnavailable):
             self._damaged = tags, self._clock()
             raise
@@ -262,7 +278,14 @@ class LakeModel:
         stored = self._lake.objects(day_folder("user_features", day))
         features = {file.name: file.tag for file in stored if file.name == name}
         models = model_tags(day, self._lake, self._targets) if features else None
-        return None if models is None else features | models
+        return None if models is None else {**features, **models, **self._tags_of_promotions(day)}
+
+    def _tags_of_promotions(self, day: dt.date) -> dict[str, str]:
+        """The tag of the day's assignments, which are made after its models."""
+        if not self._game.promotions:
+            return {}
+        stored = self._lake.objects(day_folder(ASSIGNMENTS.name, day))
+        return {file.name: file.tag for file in stored}
 
     def _load_events(self) -> None:
         with self._lock:

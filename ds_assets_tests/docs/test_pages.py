@@ -30,6 +30,7 @@ STORED = (
     "quarantine/",
     "event_ids/",
     "promotions/",
+    "shown_offers/",
     "models/",
     "provenance/",
     "lake_cache/",

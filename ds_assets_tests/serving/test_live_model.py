@@ -13,16 +13,20 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
+from ds_assets.core.contracts import conform
 from ds_assets.core.events import RejectedLine
+from ds_assets.core.tables import PROMOTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import day_models
-from ds_assets.infra.lake.tables import read_predictions, table_file
+from ds_assets.infra.lake.tables import read_predictions, store_rows, table_file
 from ds_assets.serving import live_model as module
 from ds_assets.serving.live_model import DAMAGED_RETRY_S, REFRESH_INTERVAL_S, LakeModel
+from ds_assets.serving.online_features import OnlineFeatures
 from ds_assets.serving.sources import LiveLoading, LiveUnavailable
 from ds_assets.serving.unusable_events import UnusableEventsError
 from ds_assets_tests.assets.factories import LAST, Installation, day, event, finished
+from ds_assets_tests.core.promotions.factories import arms_by_user, assign_days, make_promotion
 from ds_assets_tests.raw_text import read_text
 
 pytestmark = pytest.mark.slow
@@ -71,6 +75,34 @@ def test_files_that_only_judge_are_not_read(copy: Installation) -> None:
     for kind in ("churn", "payment"):
         copy.lake.delete([f"models/{kind}/dt={LAST}/twin_model.onnx"])
     assert scored(live(copy.lake), [user])[user]["as_of"] == LAST
+
+
+def test_users_have_the_offers_that_are_in_effect_once_they_are_assigned(
+    copy: Installation,
+) -> None:
+    game = copy.game.model_copy(update={"promotions": {"bundle": make_promotion()}})
+    users = read_predictions(LAST, copy.lake)["user_id"].to_pylist()
+    now = [0.0]
+    model = LakeModel(copy.lake, game, lambda: now[0])
+    assert not any("promotions" in record for record in scored(model, users).values())
+    rows = assign_days(game, users, [LAST])[LAST].rows
+    store_rows(conform(PROMOTIONS, rows), PROMOTIONS.name, LAST, copy.lake)
+    now[0] += REFRESH_INTERVAL_S
+    refreshing = model.start_refresh()
+    assert refreshing is not None
+    refreshing.join()
+    arms = arms_by_user(rows)
+    assert set(arms.values()) == {"treated", "control"}
+    for user, record in scored(model, users).items():
+        names = [offer["offer"] for offer in record.get("promotions", [])]
+        assert names == (["bundle"] if arms[user] == "treated" else [])
+    (record,) = model.score_features(features_of(copy, users[:1]))
+    assert ("promotions" in record) == (arms[users[0]] == "treated")
+
+
+def features_of(installation: Installation, users: Sequence[str]) -> list[dict[str, Any]]:
+    file = installation.lake.local(table_file("user_features", LAST))
+    return [*OnlineFeatures(file).find(users).values()]
 
 
 def test_users_without_features_are_left_out() -> None:
