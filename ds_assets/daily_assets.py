@@ -43,6 +43,8 @@ CLUSTER_IDS_POOL = "cluster_ids"
 """Pool of the asset that assigns ids to clusters: two runs at once would assign the same ones."""
 PROMOTIONS_POOL = "promotions"
 """Pool of the asset that assigns promotions: two runs at once would not see each other's users."""
+CHANGES_POOL = "promotion_changes"
+"""Pool of the asset that sends changes of offers: two runs at once would send the same ones."""
 LEFT_OUT = "left_out"
 """Metadata key of a day that a run left out; the value is the reason."""
 PICTURED_DAYS = 7

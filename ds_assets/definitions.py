@@ -14,6 +14,8 @@ from ds_assets.assets import (
     prediction_cache,
     prediction_outcomes,
     predictions,
+    promotion_changes,
+    promotion_shown,
     promotions,
     raw_logs,
     rds_results,
@@ -100,7 +102,9 @@ def _build_assets(game: Game) -> Iterator[dg.AssetsDefinition]:
     yield from (module.build(game) for module in _ASSETS)
     yield from (target_model.build(target, game) for target in targets_of(game).values())
     if game.promotions:
-        yield promotions.build(game)
+        yield from (
+            module.build(game) for module in (promotions, promotion_changes, promotion_shown)
+        )
 
 
 def _show_technologies(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

@@ -179,6 +179,8 @@ class KindFields(_Part):
     """Field with what is paid."""
     currency: FieldPaths | None = None
     """Field with the currency of the amount."""
+    promotion: FieldPaths | None = None
+    """Field with the offer that was shown."""
 
 
 LogFormat = Literal["jsonl", "json", "csv", "parquet"]
@@ -277,6 +279,9 @@ class Fields(_Part):
     """Field with what is paid; without it there is no spend."""
     currency: FieldPaths | None = None
     """Field with the currency of the amount; without it all amounts are in one currency."""
+    promotion: FieldPaths | None = None
+    """Field with the id of the assignment that was shown, or the name of its offer, in events of
+    `events.promotion_shown`."""
 
     @field_validator("currency")
     @classmethod
@@ -301,6 +306,8 @@ class Events(_Part):
     """Types that take a purchase back: their amount reduces spend, with either sign."""
     sessions: tuple[str, ...] = ()
     """Types that start a session."""
+    promotion_shown: tuple[str, ...] = ()
+    """Types that say that the offer of a promotion was shown to the user."""
     counted: Annotated[Mapping[Name, EventTypes], BeforeValidator(_read_counted)] = {}
     """Names of counts, and therefore features, of their own, with the types that are counted."""
 
@@ -545,10 +552,12 @@ class Game(_Part):
 
     @field_validator("events")
     @classmethod
-    def _have_what_refunds_need(cls, events: Events, info: ValidationInfo) -> Events:
+    def _have_the_fields_they_need(cls, events: Events, info: ValidationInfo) -> Events:
         fields = info.data.get("fields")
         if events.refunds and fields is not None and fields.amount is None:
             raise ValueError("refunds needs fields.amount, the field of what is taken back")
+        if events.promotion_shown and fields is not None and fields.promotion is None:
+            raise ValueError("promotion_shown needs fields.promotion, the field of what was shown")
         return events
 
     @field_validator("last_day")
@@ -739,6 +748,7 @@ class Game(_Part):
             "purchases": events.purchases,
             "refunds": events.refunds,
             "sessions": events.sessions,
+            "promotion_shown": events.promotion_shown,
             "counted": tuple(kind for types in events.counted.values() for kind in types),
         }
         return {f"events.{key}": types for key, types in lists.items()} | {

@@ -11,7 +11,7 @@ neither Dagster nor an engine, and one that checks the settings loads none of th
 import getpass
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ds_assets.infra.lake.retention import Retention
     from ds_assets.infra.log_source.base import LogSource
     from ds_assets.infra.results.database import ResultsDatabase
+    from ds_assets.infra.webhook import Webhook
     from ds_assets.path_patterns import PathPattern
     from ds_assets.serving.http.app import App
     from ds_assets.serving.http.auth import KeyFile
@@ -125,6 +126,15 @@ class Installation:
         settings = self.settings
         where = settings.cache_url or settings.cache_folder
         return PredictionCache(where, self.name, settings.cache_days)
+
+    def webhook(self) -> "AbstractContextManager[Webhook | None]":
+        """The receiver of changes of offers, to be closed after use; none where none is set."""
+        settings = self.settings
+        if not settings.webhook_url:
+            return nullcontext()
+        from ds_assets.infra.webhook import Webhook
+
+        return Webhook(settings.webhook_url, settings.webhook_secret)
 
     @contextmanager
     def service(self, timeout: float) -> Iterator["PredictionService"]:

@@ -57,6 +57,8 @@ DAILY = dg.AssetSelection.all() - OUTCOMES
 """The assets of a day at its end; the outcomes of its predictions are known later."""
 PREDICTED = dg.AssetSelection.assets("user_lifetimes").downstream() - OUTCOMES
 """The assets of a day whose activity is stored."""
+DELIVERED = dg.AssetSelection.groups("delivery")
+"""The assets that bring a day to others."""
 
 Job: TypeAlias = UnresolvedAssetJobDefinition
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""
@@ -91,8 +93,8 @@ def deliver_again() -> Job:
     """The job of days whose predictions are stored, and were not delivered."""
     return dg.define_asset_job(
         DELIVER_AGAIN,
-        dg.AssetSelection.assets("rds_results", "prediction_cache"),
-        description="Deliver stored predictions to the results database and the cache again.",
+        DELIVERED,
+        description="Deliver stored predictions and promotions again.",
     )
 
 

@@ -33,6 +33,9 @@ def resources_of(installation: Installation) -> dict[str, dg.ResourceDefinition]
         ),
         "results": _closed(installation.results, f"The results database: {places['results']}"),
         "cache": _closed(installation.cache, f"The prediction cache: {places['cache']}"),
+        "webhook": _closed(
+            installation.webhook, "The receiver of changes of offers (DS_ASSETS_WEBHOOK_URL)"
+        ),
     }
 
 

@@ -33,6 +33,7 @@ from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES, PROMOTIONS
 from ds_assets.core.lineage import RAW_LOGS
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN
+from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTION_SHOWN
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
@@ -42,7 +43,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.refresh import find_days_without_files
 from ds_assets.installation import Installation
-from ds_assets.jobs import OUTCOMES, PREDICT
+from ds_assets.jobs import DELIVERED, OUTCOMES, PREDICT
 from ds_assets.partitions import daily_partitions
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -56,7 +57,7 @@ _REFRESHED = (
     (FEATURES, dg.AssetSelection.assets(FEATURES)),
     (COHORTS, dg.AssetSelection.assets(COHORTS)),
     ("clusters", dg.AssetSelection.assets("clusters").downstream() - OUTCOMES),
-    ("rds_results", dg.AssetSelection.assets("rds_results", "prediction_cache")),
+    ("rds_results", DELIVERED),
     ("prediction_outcomes", OUTCOMES),
 )
 """What is made again, in this order: the days of an asset that are outdated, and what to run.
@@ -256,7 +257,7 @@ def find_outdated_days(asset: str, game: Game, lake: Lake) -> list[dt.date]:
         return find_stored_due_outcomes(records, game)
     made_together = {
         "clusters": predicting_assets(game)[3:],
-        "rds_results": ("rds_results", "prediction_cache"),
+        "rds_results": delivering_assets(game),
     }
     assets = made_together.get(asset, (asset,))
     outdated = {day for together in assets for day in records.outdated_days(together)}
@@ -270,8 +271,14 @@ def predicting_assets(game: Game) -> tuple[str, ...]:
     """The assets from lifetimes and features to predictions, and what is made from these."""
     models = (target.model_asset for target in targets_of(game).values())
     predicted = ("clusters", *models, "predictions", "cluster_profiles")
-    promoted = (PROMOTIONS,) if game.promotions else ()
+    promoted = (PROMOTIONS, PROMOTION_SHOWN.name) if game.promotions else ()
     return (LIFETIMES, FEATURES, COHORTS, *predicted, *promoted)
+
+
+def delivering_assets(game: Game) -> tuple[str, ...]:
+    """The assets that bring a day to others."""
+    promoted = (PROMOTION_CHANGES.name,) if game.promotions else ()
+    return ("rds_results", "prediction_cache", *promoted)
 
 
 def estimate_duration(instance: dg.DagsterInstance, days: int) -> dt.timedelta | None:

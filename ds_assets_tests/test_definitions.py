@@ -142,7 +142,12 @@ def test_a_game_with_promotions_assigns_them_between_predictions_and_delivery() 
     assert reads(asset) == {"predictions": (0, 0), "user_features": (0, 0), "promotions": (-30, -1)}
     assert reads(spec(promoted, "rds_results"))["promotions"] == (-14, 0)
     graph = promoted.resolve_asset_graph()
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*SHAPE, "promotions"}
+    of_promotions = ("promotions", "promotion_changes", "promotion_shown")
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*SHAPE, *of_promotions}
+    for name in ("prediction_cache", "promotion_changes"):
+        assert reads(spec(promoted, name))["promotions"] == (-14, 0)
+        assert spec(promoted, name).group_name == "delivery"
+    assert reads(spec(promoted, "promotion_shown"))["promotions"] == (-21, 0)
     checks = {key.to_user_string() for key in graph.asset_check_keys}
     assert "promotions:are_running" in checks
 
@@ -350,7 +355,7 @@ def test_a_resource_can_be_replaced_by_name(tmp_path: Path) -> None:
     definitions = build_defs(installation, {"lake": other})
     resources = definitions.resources or {}
     assert resources["lake"] is other
-    others = {"log_source", "engine", "results", "cache", "assignment_files"}
+    others = {"log_source", "engine", "results", "cache", "webhook", "assignment_files"}
     assert set(resources) == {"lake", *others}
 
 

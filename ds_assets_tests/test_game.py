@@ -257,6 +257,10 @@ def test_csv_may_be_written_in_many_ways(tmp_path: Path) -> None:
             "events.passive: found ['push_sent']; activity is given, too; remove one of the two",
         ),
         (
+            {"events": {"promotion_shown": ["offer"]}},
+            "events: found {'promotion_shown': ['offer']}; promotion_shown needs fields.promotion",
+        ),
+        (
             {"events": {"refunds": ["refund"]}},
             "events: found {'refunds': ['refund']}; refunds needs fields.amount, the field of what",
         ),

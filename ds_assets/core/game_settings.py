@@ -230,6 +230,11 @@ GAME_KEYS = (
     ),
     *_declare(
         Consequence.NEW_DAYS,
+        "other events say that an offer was shown",
+        *("events.promotion_shown", "fields.promotion"),
+    ),
+    *_declare(
+        Consequence.NEW_DAYS,
         "results of days that are made from now on need other numbers of users",
         "promotions.*.detects",
     ),

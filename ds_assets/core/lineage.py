@@ -14,8 +14,14 @@ from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
-from ds_assets.core.promotion_days import days_in_effect, days_looked_back
-from ds_assets.core.tables import PROMOTIONS, TARGET_PREDICTIONS
+from ds_assets.core.promotion_days import SHOWN_LATE_DAYS, days_in_effect, days_looked_back
+from ds_assets.core.tables import (
+    PROMOTION_CHANGES,
+    PROMOTION_OFFERS,
+    PROMOTION_SHOWN,
+    PROMOTIONS,
+    TARGET_PREDICTIONS,
+)
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.game import Game
 
@@ -167,7 +173,7 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
             (predictions, *models, Reads("cluster_profiles"), Reads(COHORTS), *_in_effect(game))
         ),
         # After the results, so that the cache never has a newer day than the table.
-        "prediction_cache": Lineage((Reads("rds_results"), predictions)),
+        "prediction_cache": Lineage((Reads("rds_results"), predictions, *_in_effect(game))),
         "prediction_outcomes": Lineage(
             (predictions, features, later_activity), ("prediction_outcomes",)
         ),
@@ -175,12 +181,23 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
 
 
 def _promotions(game: Game) -> Mapping[str, Lineage]:
-    """The lineage of `promotions`, in a game that has any."""
+    """The lineages of what there is in a game with promotions."""
     if not game.promotions:
         return {}
     before = Reads(PROMOTIONS.name, days_looked_back(game), 1, is_history=True)
     reads = (Reads("predictions"), Reads("user_features"), before)
-    return {PROMOTIONS.name: Lineage(reads, (PROMOTIONS.name,))}
+    changes, offers = PROMOTION_CHANGES.name, PROMOTION_OFFERS.name
+    days_before = Reads(changes, LONGEST_PAUSE, 1, is_history=True)
+    in_effect = Reads(PROMOTIONS.name, days_in_effect(game), 1, is_history=True)
+    can_be_shown = Reads(PROMOTIONS.name, days_in_effect(game) + SHOWN_LATE_DAYS)
+    return {
+        PROMOTIONS.name: Lineage(reads, (PROMOTIONS.name,)),
+        # What was stored of a day was acted on: later changes are those of the next day.
+        changes: Lineage((Reads(PROMOTIONS.name), in_effect, days_before), (changes, offers)),
+        PROMOTION_SHOWN.name: Lineage(
+            (Reads("user_activity"), can_be_shown), (PROMOTION_SHOWN.name,)
+        ),
+    }
 
 
 def _in_effect(game: Game) -> tuple[Reads, ...]:

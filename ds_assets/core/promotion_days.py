@@ -3,6 +3,9 @@
 from ds_assets.core.open_days import most_days
 from ds_assets.game import Game
 
+SHOWN_LATE_DAYS = 7
+"""Days by which it may become known late that an offer was shown."""
+
 
 def cool_down_of(game: Game, name: str) -> int:
     """Open days from an assignment of a user to the next one of the same promotion."""

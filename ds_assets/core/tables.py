@@ -672,3 +672,16 @@ PROMOTION_CHANGES = Table(
     ("as_of", "user_id", "promotion"),
     "Offers that began, ended or changed on a day. Users that are kept without one are not here.",
 )
+
+PROMOTION_SHOWN = Table(
+    "promotion_shown",
+    (
+        Column("as_of", "date", "Day on which it became known that the offer was shown."),
+        Column("user_id", "text", "The user."),
+        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        Column("assignment_id", "text", "Id of the assignment whose offer was shown."),
+        Column("shown_on", "date", "First day on which it was shown, of what the day brought."),
+    ),
+    ("as_of", "user_id", "assignment_id"),
+    "Offers that were really shown, from reports to the API and events of the logs.",
+)

@@ -3,10 +3,8 @@
 import dagster as dg
 
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN
-from ds_assets.runs import predicting_assets
+from ds_assets.runs import delivering_assets, predicting_assets
 from ds_assets.sensors.run_requests import SensorEvaluation
-
-DELIVERIES = ("rds_results", "prediction_cache")
 
 
 def request_outdated_days(
@@ -26,7 +24,7 @@ def request_outdated_days(
 
 def request_missing_deliveries(evaluation: SensorEvaluation, job: str) -> list[dg.RunRequest]:
     """Request a run of days whose predictions were not delivered, or were made again since."""
-    return _request(evaluation, job, DELIVERIES, newest_first=True)
+    return _request(evaluation, job, delivering_assets(evaluation.game), newest_first=True)
 
 
 def _request(

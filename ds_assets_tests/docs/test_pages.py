@@ -31,6 +31,8 @@ STORED = (
     "event_ids/",
     "promotions/",
     "shown_offers/",
+    "promotion_changes/",
+    "promotion_messages/",
     "models/",
     "provenance/",
     "lake_cache/",

@@ -22,6 +22,7 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, day_folder
 from ds_assets.infra.lake.provenance import FIRST_KEPT_DAYS, Records, first_kept_days
 from ds_assets.infra.lake.raw_logs import RAW
+from ds_assets.infra.lake.shown_offers import SHOWN_OFFERS
 
 _SETTINGS = {
     "raw": "DS_ASSETS_RAW_DAYS",
@@ -135,7 +136,7 @@ def _folders(game: Game) -> Mapping[str, list[str]]:
     return {
         "raw": [RAW],
         "quarantine": [QUARANTINE.name],
-        "tables": [*tables, EVENT_IDS.name],
+        "tables": [*tables, EVENT_IDS.name, SHOWN_OFFERS],
         "models": models,
     }
 

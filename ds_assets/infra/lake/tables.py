@@ -19,6 +19,8 @@ from ds_assets.core.tables import (
     CLUSTERS,
     EVENT_IDS,
     PREDICTIONS,
+    PROMOTION_CHANGES,
+    PROMOTION_OFFERS,
     QUARANTINE,
     TARGET_PREDICTIONS,
 )
@@ -29,6 +31,7 @@ Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 _ASSETS = {
     EVENT_IDS.name: "user_activity",
+    PROMOTION_OFFERS.name: PROMOTION_CHANGES.name,
     QUARANTINE.name: "user_activity",
     TARGET_PREDICTIONS.name: "predictions",
 }
