@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, get_args
@@ -25,6 +26,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_assets.infra.cache.prediction_cache import PredictionCache
+from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.shown_offers import SHOWN_OFFERS, read_shown_offers
 from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 from ds_assets.local_servers.redis import RedisServer
 from ds_assets.serving.answer import Prediction, Source, Status
@@ -91,6 +94,20 @@ def test_an_offer_follows_from_what_is_known_alone(
     assert offer_for(predicted(churn=churn, payment=payment), TRUST) == offer
 
 
+@pytest.mark.parametrize("status", ["ok", "stale", "inactive"])
+def test_the_offer_of_a_promotion_comes_first_and_one_without_a_look_is_not_shown(
+    status: Status,
+) -> None:
+    prediction = predicted(status, churn=0.8, payment=0.9)
+    names = ("no such offer", "weekend_bundle", "come_back")
+    offers = [{"offer": name, "assignment_id": f"{name} 1"} for name in names]
+    prediction.values["promotions"] = offers
+    expected = replace(BUNDLE, assignment_id="weekend_bundle 1")
+    assert offer_for(prediction, TRUST) == expected
+    prediction.values["promotions"] = offers[:1]
+    assert offer_for(prediction, TRUST).assignment_id is None
+
+
 @pytest.mark.parametrize(
     ("age", "offer"), [(TRUST, BUNDLE), (TRUST + dt.timedelta(seconds=1), PLAIN)]
 )
@@ -102,6 +119,18 @@ def test_a_stale_prediction_counts_for_a_while(age: dt.timedelta, offer: Offer) 
 def test_a_player_who_is_back_is_welcomed_whatever_was_predicted_then() -> None:
     away = predicted("inactive", age=10**7, churn=0.9, payment=0.9)
     assert offer_for(away, TRUST) == WELCOME
+
+
+def test_a_shop_reports_an_offer_that_it_has_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ASSETS_HOME", str(home))
+    predictions.report_shown("leaver", "a1")
+    stored = FolderLake(home / "lake")
+    (day,) = stored.days(SHOWN_OFFERS)
+    assert [(it.user_id, it.assignment_id) for it in read_shown_offers(day, stored)] == [
+        ("leaver", "a1")
+    ]
 
 
 CHANCES = st.none() | st.floats(0, 1)

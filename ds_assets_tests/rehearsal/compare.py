@@ -15,11 +15,13 @@ from ds_assets.core.tables import (
     COHORTS,
     EVENT_IDS,
     MODEL_METRICS,
+    PLAYER_PROMOTIONS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
 )
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.models import card_name
+from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets_tests.assets.factories import Installation
 from ds_assets_tests.infra.factories import fetch_patiently
@@ -64,13 +66,19 @@ def stored(installation: Installation) -> Content:
 
 
 def delivered(installation: Installation) -> Content:
-    """Checksum of each day of predictions and of each report in the results database."""
+    """Checksum of each day of predictions and promotions and of each report in the database."""
     with installation.results() as database:
         days = [delivery.as_of for delivery in database.deliveries()]
         predictions = {
             _delivery(PREDICTIONS.name, day): checksum(database.day(day)) for day in days
         }
+        promotions = {day: database.promotions(day) for day in days}
         reports = {table.name: read_report(database, table) for table in ALL_REPORTS}
+    predictions |= {
+        _delivery(PLAYER_PROMOTIONS.name, day): checksum(rows)
+        for day, rows in promotions.items()
+        if rows.num_rows
+    }
     return predictions | {
         _delivery(name, day): checksum(rows)
         for name, report in reports.items()
@@ -116,6 +124,12 @@ def find_wrong_deliveries(installation: Installation) -> list[str]:
     days = open_records(installation.game, lake).usable_days(PREDICTIONS.name)
     expected = {
         _delivery(PREDICTIONS.name, day): checksum(read_predictions(day, lake)) for day in days
+    }
+    in_effect = {day: assignments_in_effect(day, lake, installation.game) for day in days}
+    expected |= {
+        _delivery(PLAYER_PROMOTIONS.name, day): checksum(rows)
+        for day, rows in in_effect.items()
+        if rows.num_rows
     }
     for table in (CLUSTER_PROFILES, COHORTS, PREDICTION_OUTCOMES):
         reports = {day: read_rows(table, day, lake) for day in stored_days(table.name, lake)}

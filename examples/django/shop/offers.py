@@ -1,7 +1,7 @@
-"""Which offer a player sees: the rule, as a plain function of a prediction."""
+"""Which offer a player sees: that of a promotion, or else a rule, as a plain function."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ds_assets.serving.answer import Prediction
 
@@ -19,11 +19,13 @@ class Offer:
         name: Name of its style.
         title: Headline.
         words: Text.
+        assignment_id: Id of the assignment, for an offer of a promotion.
     """
 
     name: str
     title: str
     words: str
+    assignment_id: str | None = None
 
 
 PLAIN = Offer("plain", "The shop", "Everything at its usual price.")
@@ -32,8 +34,15 @@ COME_BACK = Offer("come-back", "Stay for the next chapter", "Half price on your 
 WELCOME = Offer("welcome", "Welcome back!", "We kept a gift for you: 300 gems, free.")
 
 
+CATALOGUE = {"weekend_bundle": BUNDLE, "come_back": COME_BACK}
+"""What the offers of promotions in `game.yaml` look like, by their name."""
+
+
 def offer_for(prediction: Prediction, trust: dt.timedelta) -> Offer:
     """Choose the offer for a prediction; the plain shop if it is not about this player.
+
+    The offer of a promotion comes first. What the rule gives, it gives to all alike: to those who
+    are kept without that offer for comparison, too.
 
     Args:
         prediction: The prediction.
@@ -41,6 +50,10 @@ def offer_for(prediction: Prediction, trust: dt.timedelta) -> Offer:
     """
     if not is_known(prediction):
         return PLAIN
+    for promoted in prediction.values.get("promotions", ()):
+        if promoted["offer"] in CATALOGUE:
+            look = CATALOGUE[promoted["offer"]]
+            return replace(look, assignment_id=promoted["assignment_id"])
     if prediction.status == "inactive":
         return WELCOME  # the prediction was made before the player left
     if prediction.age_seconds is None or prediction.age_seconds > trust.total_seconds():

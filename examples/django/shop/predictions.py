@@ -1,14 +1,17 @@
-"""The prediction service of this process: when it is opened and closed."""
+"""The prediction service of this process, and reports of the offers that were shown."""
 
 import atexit
 import os
 import threading
 from contextlib import ExitStack
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from ds_assets.errors import InputError
+from ds_assets.infra.lake.shown_offers import ShownOffer, store_shown_offers
 from ds_assets.installation import load_installation
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import BlockingService, blocking
@@ -28,6 +31,18 @@ def prediction_of(player_id: str) -> Prediction:
         service = _service_of(os.getpid())
     (prediction,) = service.answer([player_id])
     return prediction
+
+
+def report_shown(player_id: str, assignment_id: str) -> None:
+    """Report that the offer of an assignment was shown; what is reported twice counts once.
+
+    Raises:
+        LakeUnavailable: it cannot be stored now.
+    """
+    installation = load_installation()
+    now = timezone.now()
+    day = now.astimezone(ZoneInfo(installation.game.time_zone)).date()
+    store_shown_offers([ShownOffer(player_id, assignment_id, now)], day, installation.lake())
 
 
 @cache
