@@ -64,7 +64,9 @@ def qualify(
     """
     f = engine.functions
     values, conditions = _values_read(game), read_conditions(game)
-    frame = _join(predictions, features, targets, values.values(), f)
+    joined = _join(predictions, features, targets, values.values(), f)
+    # SQLFrame cannot resolve a column of a join that an expression names twice, as `between` does.
+    frame = joined.select(*joined.columns)
     columns = {name: f.col(_alias(stored)) for name, stored in values.items()}
     met = {name: it.build(f, columns).alias(_met(name)) for name, it in conditions.items()}
     own = _probabilities(game, values)

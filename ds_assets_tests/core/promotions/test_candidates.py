@@ -91,6 +91,19 @@ def test_values_come_from_predictions_features_and_targets(engine: LakeEngine) -
     assert "d" not in set(users["user_id"])
 
 
+def test_a_condition_may_name_a_value_twice_beside_others_of_another_table(
+    engine: LakeEngine,
+) -> None:
+    rules = {
+        "middle": {"who": "churn_probability between 0.2 and 0.8"},
+        "korean": {"who": "churn_probability > 0.05 and country in (KR)"},
+    }
+    game = make_promoted_game(rules)
+    users = users_of(game, engine)
+    qualified = {name: set(candidates_of(name, users, game).users["user_id"]) for name in rules}
+    assert qualified == {"middle": {"b"}, "korean": {"a", "c"}}
+
+
 def test_tables_that_no_condition_looks_at_are_not_read() -> None:
     game = make_promoted_game()
     assert features_read(game) is None
