@@ -119,7 +119,7 @@ def test_an_account_that_may_not_change_the_schema_is_told_what_to_run(
 
 def test_readers_keep_their_rights_when_the_views_are_redefined(url: str) -> None:
     make_with_reports(url)
-    later = ("target_predictions", "player_promotions", "installations", "cohort")
+    later = ("target_predictions", "promotion", "installations", "cohort")
     reader = new_account(url, "reader", without=later)
     with ResultsDatabase(url) as database:
         database.ensure_schema()
