@@ -29,7 +29,7 @@ PROMOTIONS = """\
 # Two promotions. The simulator's players respond to them, and `truth/` has their true effects.
 # Of so few players only large differences can be detected, so half of them are kept for comparison.
 promotions:
-  win_back:
+  return_gift:
     who: churn_probability > 0.2 and country in (KR, JP)
     value: {{cost: 0.5}}
     control: 50%

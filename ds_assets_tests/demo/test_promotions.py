@@ -50,7 +50,7 @@ def test_treated_users_have_an_offer_of_the_kind_that_changes_the_target(
     installation: Installation,
 ) -> None:
     arms = ("treated", "control", "holdout")
-    kept = [(f"k{arm}", "win_back", arm) for arm in arms]
+    kept = [(f"k{arm}", "return_gift", arm) for arm in arms]
     assign(installation, DAY, *kept, *((f"s{arm}", "starter_pack", arm) for arm in arms))
     assert find_offered_users(after(1), installation) == {
         OfferKind.RETENTION: {"ktreated"},
@@ -61,7 +61,7 @@ def test_treated_users_have_an_offer_of_the_kind_that_changes_the_target(
 def test_an_offer_is_in_effect_for_the_days_on_which_it_is_measured(
     installation: Installation,
 ) -> None:
-    assign(installation, DAY, ("a", "win_back", "treated"))
+    assign(installation, DAY, ("a", "return_gift", "treated"))
     days = [
         number
         for number in range(-1, 12)
@@ -76,12 +76,12 @@ def test_the_true_effect_is_the_mean_of_users_treated_and_in_control(
     assign(
         installation,
         DAY,
-        ("a", "win_back", "treated"),
-        ("b", "win_back", "control"),
-        ("c", "win_back", "holdout"),
+        ("a", "return_gift", "treated"),
+        ("b", "return_gift", "control"),
+        ("c", "return_gift", "holdout"),
         ("d", "starter_pack", "treated"),
     )
-    assign(installation, after(1), ("a", "win_back", "treated"), ("e", "win_back", "control"))
+    assign(installation, after(1), ("a", "return_gift", "treated"), ("e", "return_gift", "control"))
     for day, change in ((DAY, 0.1), (after(1), 0.3)):
         pd.DataFrame(
             {
@@ -90,7 +90,7 @@ def test_the_true_effect_is_the_mean_of_users_treated_and_in_control(
                 "churn_probability_retention": [0.5 - change, 0.5, 0.0, 0.0, 0.5 - change],
             }
         ).to_parquet(installation.settings.home / "truth" / f"dt={day}.parquet")
-    assert find_true_effect("win_back", (DAY, DAY), installation) == pytest.approx(-0.05)
-    both = (DAY, after(1))
-    assert find_true_effect("win_back", both, installation) == pytest.approx(-0.4 / 3)
-    assert find_true_effect("win_back", (after(1), after(1)), installation) == pytest.approx(-0.3)
+    assert find_true_effect("return_gift", (DAY, DAY), installation) == pytest.approx(-0.05)
+    both, second = (DAY, after(1)), (after(1), after(1))
+    assert find_true_effect("return_gift", both, installation) == pytest.approx(-0.4 / 3)
+    assert find_true_effect("return_gift", second, installation) == pytest.approx(-0.3)
