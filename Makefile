@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-serving bench-uplift pictures \
+.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-promotions bench-serving bench-uplift pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
@@ -75,6 +75,10 @@ bench: $(VENV)/.bench
 # Quality of the predictions; needs no servers.
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quality $(ARGS)
+
+# Whether the measurement of promotions can be trusted; needs no servers.
+bench-promotions: $(VENV)/.bench
+	$(BIN)/python -m benchmarks promotions $(ARGS)
 
 # Whom to treat, on simulated trials; FILE and ARGS measure a table of a randomised test. ECONML=1 also
 # measures econml, in an environment of its own.

@@ -21,7 +21,14 @@ from ds_assets.core.finding import Finding
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.model_checks import MODEL_CHECKS
-from ds_assets.core.tables import CLUSTER_PROFILES, PREDICTION_OUTCOMES, PROMOTIONS
+from ds_assets.core.promotions.harm import check_results
+from ds_assets.core.promotions.terms import outcomes_of
+from ds_assets.core.tables import (
+    CLUSTER_PROFILES,
+    PREDICTION_OUTCOMES,
+    PROMOTION_RESULTS,
+    PROMOTIONS,
+)
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.core.verdicts import CHECKS, Verdict
 from ds_assets.core.window_days import find_missing_active_days
@@ -68,6 +75,7 @@ def build(game: Game) -> list[dg.AssetChecksDefinition]:
         _predictions_are_probabilities(),
         _delivery_is_complete(),
         _outcomes_are_as_promised(),
+        *([_promotions_do_no_harm(game)] if game.promotions else []),
         _has_no_missing_days(game),
         *(_model_checks(target) for target in targets_of(game).values()),
         _cluster_checks(),
@@ -233,6 +241,26 @@ def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:
         return check_outcomes(rows, len(days))
 
     return are_as_promised
+
+
+def _promotions_do_no_harm(game: Game) -> dg.AssetChecksDefinition:
+    targets = {name: promotion.target for name, promotion in game.promotions.items()}
+
+    @dg.asset_check(
+        asset=PROMOTION_RESULTS.name,
+        description="No promotion changes its target or spend for the worse beyond noise, and the "
+        "sizes of the arms fit their planned shares.",
+    )
+    def do_no_harm(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.AssetCheckResult:
+        day = _newest_of(context, stored_days(PROMOTION_RESULTS.name, lake))
+        if day is None:
+            return _result_of(day, Finding("no results are stored"))
+        rows = read_rows(PROMOTION_RESULTS, day, lake).to_pandas()
+        return _result_of(day, check_results(rows, targets, outcomes_of(game)))
+
+    return do_no_harm
 
 
 def check_outcomes(outcomes: pd.DataFrame, days: int) -> dg.AssetCheckResult:

@@ -15,6 +15,7 @@ from ds_assets.assets import (
     prediction_outcomes,
     predictions,
     promotion_changes,
+    promotion_results,
     promotion_shown,
     promotions,
     raw_logs,
@@ -102,9 +103,8 @@ def _build_assets(game: Game) -> Iterator[dg.AssetsDefinition]:
     yield from (module.build(game) for module in _ASSETS)
     yield from (target_model.build(target, game) for target in targets_of(game).values())
     if game.promotions:
-        yield from (
-            module.build(game) for module in (promotions, promotion_changes, promotion_shown)
-        )
+        of_promotions = (promotions, promotion_changes, promotion_shown, promotion_results)
+        yield from (module.build(game) for module in of_promotions)
 
 
 def _show_technologies(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

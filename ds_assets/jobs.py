@@ -52,7 +52,9 @@ _MAX_LINES = 20
 """Users whose predictions are lines of a run's log; the table of the run has all."""
 _PROBABILITY = "_probability"
 """End of the names of the values that are probabilities of targets."""
-OUTCOMES = dg.AssetSelection.assets("prediction_outcomes")
+OUTCOMES = dg.AssetSelection.assets("prediction_outcomes") | dg.AssetSelection.key_substring(
+    "promotion_results"  # only a game with promotions has it
+)
 DAILY = dg.AssetSelection.all() - OUTCOMES
 """The assets of a day at its end; the outcomes of its predictions are known later."""
 PREDICTED = dg.AssetSelection.assets("user_lifetimes").downstream() - OUTCOMES

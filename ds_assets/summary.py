@@ -17,8 +17,8 @@ from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk
+from ds_assets.core.promotions.assignment import TREATED
 from ds_assets.core.promotions.results import ASSIGNED
-from ds_assets.core.promotions.waves import TREATED
 from ds_assets.core.tables import PROMOTION_RESULTS
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game

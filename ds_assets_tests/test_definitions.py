@@ -142,7 +142,10 @@ def test_a_game_with_promotions_assigns_them_between_predictions_and_delivery() 
     assert reads(asset) == {"predictions": (0, 0), "user_features": (0, 0), "promotions": (-30, -1)}
     assert reads(spec(promoted, "rds_results"))["promotions"] == (-14, 0)
     graph = promoted.resolve_asset_graph()
-    of_promotions = ("promotions", "promotion_changes", "promotion_shown")
+    of_promotions = (
+        *("promotions", "promotion_changes", "promotion_shown"),
+        "promotion_results",
+    )
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*SHAPE, *of_promotions}
     for name in ("prediction_cache", "promotion_changes"):
         assert reads(spec(promoted, name))["promotions"] == (-14, 0)
@@ -342,6 +345,24 @@ def test_jobs_and_sensors_are_these() -> None:
     ]
     reasons = ["daily_predictions", "predict_again", "deliver_again", "judge_predictions"]
     assert sorted(sensors) == [("log_source", ["collect_logs"]), ("raw_files", reasons)]
+
+
+def test_a_game_with_promotions_measures_them_once_their_horizon_is_over() -> None:
+    definitions = defs(promotions={"bundle": {"who": "churn_probability > 0.4"}})
+    asset_spec = spec(definitions, "promotion_results")
+    assert asset_spec.kinds == {"duckdb", "sqlite", "matplotlib"}
+    assert reads(asset_spec)["user_activity"] == (1, 14)
+    jobs = {job.name: job for job in definitions.resolve_all_job_defs()}
+    with_results = {
+        name: "promotion_results"
+        in {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for name, job in jobs.items()
+    }
+    assert {name for name, is_made in with_results.items() if is_made and "__" not in name} == {
+        "judge_predictions"
+    }
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    assert dg.AssetCheckKey(dg.AssetKey("promotion_results"), "do_no_harm") in checks
 
 
 def test_everything_that_is_referred_to_is_there() -> None:

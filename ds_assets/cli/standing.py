@@ -30,7 +30,7 @@ from ds_assets.core.labels import matures_on
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.promotions.states import PromotionState
-from ds_assets.core.tables import PREDICTION_OUTCOMES, PREDICTIONS
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PREDICTIONS, PROMOTION_RESULTS
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import CHECKS, Decision, Verdict
 from ds_assets.errors import InputError, Unavailable
@@ -158,7 +158,7 @@ def _read_runs(installation: Installation, now: dt.datetime) -> RunStates:
 def _find_outdated(records: Records, game: Game) -> dict[dt.date, tuple[str, ...]]:
     assets: dict[dt.date, list[str]] = {}
     for asset in lineage_of(game):
-        if asset not in {RAW_LOGS, PREDICTION_OUTCOMES.name}:
+        if asset not in {RAW_LOGS, PREDICTION_OUTCOMES.name, PROMOTION_RESULTS.name}:
             for day in records.outdated_days(asset):
                 assets.setdefault(day, []).append(asset)
     for day in find_stored_due_outcomes(records, game):

@@ -66,6 +66,7 @@ def _declare(
 
 _MODELS = (*(target.model_asset for target in BUILT_IN), "predictions")
 _TARGET_MODELS = ("NAME_model", "predictions")
+_OUTCOMES = ("prediction_outcomes", "promotion_results")
 
 GAME_KEYS = (
     *_declare(
@@ -77,7 +78,7 @@ GAME_KEYS = (
         Consequence.INPUTS,
         "days before it are no longer read, or collected and read",
         "first_day",
-        assets=(LIFETIMES, FEATURES, COHORTS, "prediction_outcomes"),
+        assets=(LIFETIMES, FEATURES, COHORTS, *_OUTCOMES),
     ),
     *_declare(Consequence.NOTHING, "days after it are not run", "last_day"),
     *_declare(
@@ -85,7 +86,7 @@ GAME_KEYS = (
         "windows of features and labels do not count it; checks use it for days that are made from "
         "now on",
         "closed_days",
-        assets=(LIFETIMES, FEATURES, "prediction_outcomes"),
+        assets=(LIFETIMES, FEATURES, *_OUTCOMES),
     ),
     *_declare(
         Consequence.AGAIN,
@@ -160,7 +161,7 @@ GAME_KEYS = (
         Consequence.NEW_DAYS,
         "labels mature on another day; outcomes follow",
         "grace_days",
-        assets=(*_MODELS, "prediction_outcomes"),
+        assets=(*_MODELS, *_OUTCOMES),
     ),
     *_declare(
         Consequence.NEW_DAYS,
@@ -235,7 +236,7 @@ GAME_KEYS = (
     ),
     *_declare(
         Consequence.NEW_DAYS,
-        "results of days that are made from now on need other numbers of users",
+        "versions that begin from now on need another number of users; others keep theirs",
         "promotions.*.detects",
     ),
     *_declare(

@@ -18,6 +18,8 @@ from ds_assets.core.promotion_days import SHOWN_LATE_DAYS, days_in_effect, days_
 from ds_assets.core.tables import (
     PROMOTION_CHANGES,
     PROMOTION_OFFERS,
+    PROMOTION_OUTCOMES,
+    PROMOTION_RESULTS,
     PROMOTION_SHOWN,
     PROMOTIONS,
     TARGET_PREDICTIONS,
@@ -132,10 +134,7 @@ def lineage_of(game: Game) -> Mapping[str, Lineage]:
 def _lineages(game: Game) -> Mapping[str, Lineage]:
     targets = targets_of(game).values()
     models = tuple(Reads(target.model_asset) for target in targets)
-    windows = tuple(sorted({target.maturity_days for target in targets}))
-    later_activity = Reads(
-        "user_activity", -1, -windows[-1], windows=windows, closed_days=game.closed_days
-    )
+    later_activity = _later_activity({target.maturity_days for target in targets}, game)
     clusters_before = Reads("clusters", LONGEST_PAUSE, 1, is_history=True)
     clusters_week_before = Reads("clusters", WEEK, WEEK, is_history=True)
     features, clusters, predictions = map(Reads, ("user_features", "clusters", "predictions"))
@@ -177,6 +176,7 @@ def _lineages(game: Game) -> Mapping[str, Lineage]:
         "prediction_outcomes": Lineage(
             (predictions, features, later_activity), ("prediction_outcomes",)
         ),
+        **_promotion_results(game),
     }
 
 
@@ -203,6 +203,30 @@ def _promotions(game: Game) -> Mapping[str, Lineage]:
 def _in_effect(game: Game) -> tuple[Reads, ...]:
     """The assignments that can be in effect at the end of a day."""
     return (Reads(PROMOTIONS.name, days_in_effect(game)),) if game.promotions else ()
+
+
+def _promotion_results(game: Game) -> Mapping[str, Lineage]:
+    """The lineage of `promotion_results`, likewise."""
+    if not game.promotions:
+        return {}
+    matured = {game.maturity_days(days) for days in promotion_horizons(game)}
+    # Earlier days are read as far as they are stored: a user counts from the first assignment on.
+    reads = (Reads(PROMOTIONS.name), _later_activity(matured, game))
+    return {
+        PROMOTION_RESULTS.name: Lineage(reads, (PROMOTION_RESULTS.name, PROMOTION_OUTCOMES.name))
+    }
+
+
+def promotion_horizons(game: Game) -> set[int]:
+    """Open days after which the outcomes of promotions are over: of churn, payment and target."""
+    others = max(game.horizons.churn, game.horizons.payment)
+    return {max(others, game.horizon_of(it.target)) for it in game.promotions.values()}
+
+
+def _later_activity(matured: Iterable[int], game: Game) -> Reads:
+    """Activity of the label windows after a day, each read as a whole or not at all."""
+    windows = tuple(sorted(matured))
+    return Reads("user_activity", -1, -windows[-1], windows=windows, closed_days=game.closed_days)
 
 
 def days_behind_predictions(game: Game) -> int:

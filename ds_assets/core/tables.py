@@ -600,7 +600,8 @@ PROMOTION_RESULTS = Table(
         Column(
             "p_value",
             "real",
-            "Chance of a difference as large if there is none, corrected for several segments.",
+            "Chance of a difference as large if there is none, corrected for several segments; "
+            "where a result is withheld, of sizes of arms as unlikely as these.",
             nullable=True,
         ),
         Column(

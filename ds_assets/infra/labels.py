@@ -10,9 +10,11 @@ import pandas as pd
 from ds_assets.core import labels
 from ds_assets.core.engine import DataFrame, plan_once
 from ds_assets.core.game_tables import REFUNDS, stored_activity_table
+from ds_assets.core.labels import is_matured
+from ds_assets.core.lineage import promotion_horizons
 from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS, PROMOTIONS
 from ds_assets.core.targets import LabelRule, Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
@@ -22,10 +24,31 @@ from ds_assets.infra.lake.tables import between, columns_of_days
 
 
 def find_stored_due_outcomes(records: Records, game: Game) -> list[dt.date]:
-    """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`, ascending."""
+    """Find the stored predictions whose outcomes are due, as in `find_due_outcomes`, ascending.
+
+    The outcomes of a day's promotions are due with them.
+    """
     predictions = sorted(records.usable_days("predictions"))
     current = records.current_days(PREDICTION_OUTCOMES.name)
-    return find_due_outcomes(predictions, records.usable_days("user_activity"), current, game)
+    due = find_due_outcomes(predictions, records.usable_days("user_activity"), current, game)
+    return sorted({*due, *_find_due_promotions(records, game)})
+
+
+def find_matured_promotions(records: Records, game: Game) -> list[dt.date]:
+    """Find the days of assignments whose outcomes are known, ascending."""
+    activity, horizons = records.usable_days("user_activity"), promotion_horizons(game)
+    return [
+        day
+        for day in sorted(records.usable_days(PROMOTIONS.name))
+        if any(is_matured(day, horizon, activity, game) for horizon in horizons)
+    ]
+
+
+def _find_due_promotions(records: Records, game: Game) -> set[dt.date]:
+    if not game.promotions:
+        return set()
+    current = records.current_days(PROMOTION_RESULTS.name)
+    return set(find_matured_promotions(records, game)) - current
 
 
 def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> list[dt.date]:

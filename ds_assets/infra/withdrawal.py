@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
@@ -27,7 +27,8 @@ def withdraw_from_results(records: Records, lake: Lake, results: ResultsDatabase
         results.claim(lake_id(lake))
         results.withdraw(days)
         # They were among the reports: without a record they are due again once a day is accepted.
-        records.withdraw(PREDICTION_OUTCOMES.name, days)
+        for report in (PREDICTION_OUTCOMES, PROMOTION_RESULTS):
+            records.withdraw(report.name, days)
 
     return _withdraw("rds_results", records, withdraw)
 

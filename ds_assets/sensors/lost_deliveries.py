@@ -11,8 +11,9 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 from ds_assets.core.lineage import days_until_outcomes
+from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.installation_ids import lake_id
@@ -26,6 +27,8 @@ from ds_assets.sensors.run_requests import SensorEvaluation
 
 LostDays = Mapping[str, Sequence[dt.date]]
 """Days that a server no longer holds, ascending, by asset."""
+_OF_OUTCOMES = (PREDICTION_OUTCOMES, PROMOTION_RESULTS)
+"""Reports of days whose horizon is over."""
 INTERVAL = dt.timedelta(minutes=10)
 """Servers are asked this often: one that does not answer holds up the evaluation."""
 
@@ -47,7 +50,7 @@ def withdraw_lost_deliveries(
         results.refuse_foreign(lake_id(lake))
         return {
             "rds_results": _lost_in_database(records, results),
-            PREDICTION_OUTCOMES.name: _lost_outcomes(records, lake, results),
+            **{it.name: _lost_outcomes(it, records, lake, results) for it in _OF_OUTCOMES},
         }
 
     def find_lost_in_cache(records: Records) -> LostDays:
@@ -114,9 +117,10 @@ def _withdraw_outcomes(evaluation: SensorEvaluation, lost: Sequence[dt.date]) ->
     """
     if lost:
         first = lost[0] - dt.timedelta(days=days_until_outcomes(evaluation.game))
-        recorded = evaluation.records.recorded_days(PREDICTION_OUTCOMES.name)
-        outcomes = [day for day in recorded if day >= first]
-        evaluation.records.withdraw(PREDICTION_OUTCOMES.name, outcomes)
+        for report in _OF_OUTCOMES:
+            recorded = evaluation.records.recorded_days(report.name)
+            outcomes = [day for day in recorded if day >= first]
+            evaluation.records.withdraw(report.name, outcomes)
 
 
 def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.date]:
@@ -131,20 +135,22 @@ def _lost_in_database(records: Records, results: ResultsDatabase) -> list[dt.dat
     ]
 
 
-def _lost_outcomes(records: Records, lake: Lake, results: ResultsDatabase) -> list[dt.date]:
+def _lost_outcomes(
+    report: Table, records: Records, lake: Lake, results: ResultsDatabase
+) -> list[dt.date]:
     """Days whose outcomes are missing; days before the oldest one have been retired."""
-    delivered = results.report_days(PREDICTION_OUTCOMES)
+    delivered = results.report_days(report)
     oldest = min(delivered, default=dt.date.min)
     return [
         day
-        for day in sorted(records.usable_files(PREDICTION_OUTCOMES.name))
-        if day >= oldest and day not in delivered and _has_outcomes(day, lake)
+        for day in sorted(records.usable_files(report.name))
+        if day >= oldest and day not in delivered and _has_rows(report, day, lake)
     ]
 
 
-def _has_outcomes(day: dt.date, lake: Lake) -> bool:
+def _has_rows(report: Table, day: dt.date, lake: Lake) -> bool:
     try:
-        return bool(read_rows(PREDICTION_OUTCOMES, day, lake).num_rows)
+        return bool(read_rows(report, day, lake).num_rows)
     except DamagedDayError:  # the run that makes them again reports it
         return True
 

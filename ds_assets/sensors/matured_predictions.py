@@ -1,8 +1,8 @@
-"""Runs that compare predictions with what happened, once their horizon has passed."""
+"""Runs that compare days with what happened afterwards, once their horizon has passed."""
 
 import dagster as dg
 
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.sensors.run_requests import SensorEvaluation
 
@@ -15,4 +15,5 @@ def request_matured_days(evaluation: SensorEvaluation, job: str) -> list[dg.RunR
     if evaluation.is_busy:
         return []
     due = find_stored_due_outcomes(evaluation.records, evaluation.game)
-    return evaluation.request_range(job, due, (PREDICTION_OUTCOMES.name,))
+    of_promotions = [PROMOTION_RESULTS.name] if evaluation.game.promotions else []
+    return evaluation.request_range(job, due, (PREDICTION_OUTCOMES.name, *of_promotions))

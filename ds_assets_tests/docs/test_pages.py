@@ -33,6 +33,8 @@ STORED = (
     "shown_offers/",
     "promotion_changes/",
     "promotion_messages/",
+    "promotion_outcomes/",
+    "promotion_results/",
     "models/",
     "provenance/",
     "lake_cache/",

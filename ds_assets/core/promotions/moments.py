@@ -40,7 +40,7 @@ def summarize(users: pd.DataFrame, covariates: Mapping[str, str | None]) -> pd.D
     Returns:
         Columns segment, arm, outcome, users and the moments.
     """
-    predicted = [covariate for covariate in covariates.values() if covariate is not None]
+    predicted = sorted({covariate for covariate in covariates.values() if covariate is not None})
     values = users[predicted].astype("float64")
     placed = _in_segments(users.assign(**values.fillna(values.mean()).fillna(0.0)))
     parts = [

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ds_assets.core.group_defaults import MAX_USER_GROUPS
 from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.promotions.assignment import AS_BEFORE, CONTROL, TREATED
 from ds_assets.core.promotions.effects import (
     MIN_USERS_PER_ARM,
     RATIO_ALPHA,
@@ -22,7 +23,7 @@ from ds_assets.core.promotions.effects import (
     mean_of,
     variance_of,
 )
-from ds_assets.core.promotions.waves import CONTROL, TREATED, Progress, Wave
+from ds_assets.core.promotions.waves import Progress, Wave
 from ds_assets.core.promotions.words import (
     Outcome,
     describe_confirmation,
@@ -34,7 +35,6 @@ from ds_assets.core.promotions.words import (
 )
 from ds_assets.core.tables import PROMOTION_RESULTS
 
-AS_BEFORE = "as_before"
 ASSIGNED, SHOWN = "assigned", "shown"
 COST = "cost"
 _MIN_SHOWN = 0.05
@@ -74,7 +74,8 @@ def results_of(
         for version in versions
         for row in _rows_of_version(version.progress, outcomes, as_of)
     ]
-    return pd.DataFrame(rows, columns=PROMOTION_RESULTS.names)
+    ordered = pd.DataFrame(rows, columns=PROMOTION_RESULTS.names)
+    return ordered.sort_values([*PROMOTION_RESULTS.key], ignore_index=True)
 
 
 def _rows_of_version(
@@ -98,7 +99,8 @@ def _rows_of_wave(wave: Wave, outcomes: Mapping[str, Outcome]) -> Iterator[dict[
             continue
         p_value = wave.ratio_p_value(arm)
         if p_value is not None and p_value < RATIO_ALPHA:
-            yield _without_effect(wave, arm, "withheld", describe_misfit(wave, arm, p_value))
+            row = _without_effect(wave, arm, "withheld", describe_misfit(wave, arm, p_value))
+            yield row | {"p_value": p_value}
             continue
         for outcome in outcomes.values():
             if wave.of(outcome.name, arm) is not None:

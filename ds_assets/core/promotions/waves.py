@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Literal
 
 from ds_assets.core.models.evaluation.metrics import ALL
+from ds_assets.core.promotions.assignment import CONTROL, TREATED
 from ds_assets.core.promotions.effects import (
     MIN_USERS_PER_ARM,
     RATIO_ALPHA,
@@ -30,7 +31,6 @@ from ds_assets.core.promotions.effects import (
 )
 from ds_assets.core.promotions.moments import Cell, add
 
-TREATED, CONTROL = "treated", "control"
 _PILOT_USERS = 200
 _PILOT_EVENTS = 20
 """Users, and variance of a share times users, that a plan is made from: about 20 users of the rarer

@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ds_assets.core.promotions.assignment import CONTROL, TREATED
 from ds_assets.core.promotions.effects import MIN_USERS_PER_ARM, Effect
-from ds_assets.core.promotions.waves import CONTROL, TREATED, Wave
+from ds_assets.core.promotions.waves import Wave
 
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
 

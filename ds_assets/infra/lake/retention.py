@@ -15,7 +15,7 @@ import msgspec
 
 from ds_assets.core.lineage import LONGEST_PAUSE, RAW_LOGS, lineage_of
 from ds_assets.core.open_days import most_days
-from ds_assets.core.tables import EVENT_IDS, QUARANTINE
+from ds_assets.core.tables import EVENT_IDS, PROMOTION_OUTCOMES, QUARANTINE
 from ds_assets.core.targets import targets_of
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -131,7 +131,9 @@ def _lookback_days(game: Game) -> int:
 def _folders(game: Game) -> Mapping[str, list[str]]:
     """Folders of each kind of data, whose folders are days."""
     lineages = lineage_of(game).values()
-    tables = [table for lineage in lineages for table in lineage.tables]
+    # Moments of a promotion are small and hold no user; its result is of all of them.
+    kept = {PROMOTION_OUTCOMES.name}
+    tables = [table for lineage in lineages for table in lineage.tables if table not in kept]
     models = [f"models/{kind}" for lineage in lineages for kind in lineage.models]
     return {
         "raw": [RAW],

@@ -21,6 +21,8 @@ from ds_assets.core.tables import (
     PREDICTIONS,
     PROMOTION_CHANGES,
     PROMOTION_OFFERS,
+    PROMOTION_OUTCOMES,
+    PROMOTION_RESULTS,
     QUARANTINE,
     TARGET_PREDICTIONS,
 )
@@ -34,6 +36,7 @@ _ASSETS = {
     PROMOTION_OFFERS.name: PROMOTION_CHANGES.name,
     QUARANTINE.name: "user_activity",
     TARGET_PREDICTIONS.name: "predictions",
+    PROMOTION_OUTCOMES.name: PROMOTION_RESULTS.name,
 }
 """The asset that stores a table with another name."""
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ds_assets.core.promotions.assignment import CONTROL, TREATED
 from ds_assets.core.promotions.effects import Moments, moments_of
 from ds_assets.core.promotions.moments import Cell
-from ds_assets.core.promotions.waves import CONTROL, TREATED, Day, Terms
+from ds_assets.core.promotions.waves import Day, Terms
 
 FIRST = dt.date(2026, 1, 1)
 TERMS = Terms("churn", detects=0.1, shares={TREATED: 0.5, CONTROL: 0.5})

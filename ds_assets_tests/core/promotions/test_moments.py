@@ -5,7 +5,7 @@ import pytest
 from ds_assets.core.promotions.effects import compare, mean_of
 from ds_assets.core.promotions.moments import Cell, add, cells_of, summarize
 
-COVARIATES = {"churn": "churn_probability", "cost": None}
+COVARIATES = {"churn": "churn_probability", "active": "churn_probability", "cost": None}
 
 
 def users_of(count: int = 200, seed: int = 1) -> pd.DataFrame:
@@ -19,6 +19,7 @@ def users_of(count: int = 200, seed: int = 1) -> pd.DataFrame:
                 "", None
             ),
             "churn": rng.random(count) < probability,
+            "active": rng.random(count) > probability,
             "cost": 0.5,
             "churn_probability": probability,
         }

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.contracts import conform
+from ds_assets.core.promotions.assignment import CONTROL, TREATED
 from ds_assets.core.promotions.effects import Moments, moments_of
 from ds_assets.core.promotions.moments import Cell
 from ds_assets.core.promotions.results import Version, results_of
-from ds_assets.core.promotions.waves import CONTROL, TREATED, Day, Terms, progress_on
+from ds_assets.core.promotions.waves import Day, Terms, progress_on
 from ds_assets.core.promotions.words import Outcome
 from ds_assets.core.tables import PROMOTION_RESULTS
 from ds_assets_tests.core.promotions.days import TERMS, arms_of, date, day_of, share
@@ -114,6 +115,7 @@ def test_arms_that_do_not_fit_have_one_row_and_no_number() -> None:
     assert len(rows) == 1
     assert row["state"] == "withheld"
     assert "do not fit the planned 50.0% and 50.0% (p = " in row["words"]
+    assert row["p_value"] < 0.001
     assert pd.isna(row["effect"])
 
 

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_assets.core.promotions.waves import (
-    CONTROL,
-    TREATED,
-    Day,
-    Progress,
-    Terms,
-    Wave,
-    follow,
-    progress_on,
-)
+from ds_assets.core.promotions.assignment import CONTROL, TREATED
+from ds_assets.core.promotions.waves import Day, Progress, Terms, Wave, follow, progress_on
 from ds_assets_tests.core.promotions.days import FIRST, TERMS, date, day_of, drawn_days
 
 

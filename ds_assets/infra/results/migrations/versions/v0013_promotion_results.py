@@ -89,7 +89,7 @@ def _values() -> "list[sa.Column[object]]":
             "p_value",
             sa.Double,
             comment="Chance of a difference as large if there is none, corrected for several "
-            "segments.",
+            "segments; where a result is withheld, of sizes of arms as unlikely as these.",
         ),
         _needed(
             "state", sa.Text, comment="Whether there is a result: result, not_yet or withheld."
