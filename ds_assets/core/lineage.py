@@ -210,8 +210,11 @@ def _promotion_results(game: Game) -> Mapping[str, Lineage]:
     if not game.promotions:
         return {}
     matured = {game.maturity_days(days) for days in promotion_horizons(game)}
+    last = most_days(max(matured), game.closed_days)
+    # Who saw an offer is known by the time at which a day is compared, or does not count.
+    shown = Reads(PROMOTION_SHOWN.name, -1, -last, is_history=True)
     # Earlier days are read as far as they are stored: a user counts from the first assignment on.
-    reads = (Reads(PROMOTIONS.name), _later_activity(matured, game))
+    reads = (Reads(PROMOTIONS.name), shown, _later_activity(matured, game))
     return {
         PROMOTION_RESULTS.name: Lineage(reads, (PROMOTION_RESULTS.name, PROMOTION_OUTCOMES.name))
     }

@@ -5,18 +5,19 @@ promotion is in `core.promotions`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ds_assets.core.game_settings import ACTIVITY
 from ds_assets.core.labels import is_matured, matures_on
+from ds_assets.core.lineage import promotion_horizons
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.open_days import add_open_days
 from ds_assets.core.promotions.first_assignments import find_first_assignments
 from ds_assets.core.promotions.moments import summarize
-from ds_assets.core.promotions.results import COST
+from ds_assets.core.promotions.results import COST, SHOWN
 from ds_assets.core.promotions.terms import (
     CHURN,
     PAYMENT,
@@ -28,14 +29,14 @@ from ds_assets.core.promotions.terms import (
 )
 from ds_assets.core.promotions.versions import VersionName
 from ds_assets.core.promotions.waves import Terms
-from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTIONS
+from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTION_SHOWN, PROMOTIONS
 from ds_assets.core.targets import Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import between
+from ds_assets.infra.lake.tables import between, read_columns
 
 Spend = pd.Series
 """Spend by user id of the users who reached a target in a label window."""
@@ -85,11 +86,20 @@ def measure_days(
             day,
             users[users["as_of"] == day],
             {name: by_day[day] for name, by_day in spend.items() if day in by_day},
+            _find_shown(day, records, lake, game),
             terms,
             game,
         )
         for day in days
     }
+
+
+def _find_shown(day: dt.date, records: Records, lake: Lake, game: Game) -> set[str]:
+    """Ids of assignments whose offer was shown, as known when the last horizon is over."""
+    last = matures_on(day, max(promotion_horizons(game)), game)
+    stored = between(records.usable_files(PROMOTION_SHOWN.name), day, last)
+    frames = (read_columns(PROMOTION_SHOWN.name, it, ["assignment_id"], lake) for it in stored)
+    return {it for frame in frames for it in frame["assignment_id"]}
 
 
 def _find_outcomes(
@@ -131,13 +141,18 @@ def _measure_day(
     day: dt.date,
     users: pd.DataFrame,
     spend: Mapping[str, Spend],
+    shown: Collection[str],
     terms: Mapping[VersionName, Terms],
     game: Game,
 ) -> MeasuredDay:
     parts: list[pd.DataFrame] = []
     missing: dict[str, str] = {}
     is_of_all = users["promotion"] == ALL
-    named = users.assign(version=users["version"].mask(is_of_all, holdout_version(game)))
+    named = users.assign(
+        version=users["version"].mask(is_of_all, holdout_version(game)),
+        # Of all promotions together, it would be the offers of the first day only.
+        **{SHOWN: users["assignment_id"].isin(shown) & ~is_of_all},
+    )
     for (promotion, version), of_version in named.groupby(["promotion", "version"]):
         name = (str(promotion), str(version))
         if name not in terms:

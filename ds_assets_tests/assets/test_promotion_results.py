@@ -14,7 +14,12 @@ from ds_assets.assets.promotion_results import DayResults
 from ds_assets.core.contracts import conform
 from ds_assets.core.lineage import Lineage, lineage_of
 from ds_assets.core.promotions.assignment import arms_of, version_of
-from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTION_RESULTS, PROMOTIONS
+from ds_assets.core.tables import (
+    PROMOTION_OUTCOMES,
+    PROMOTION_RESULTS,
+    PROMOTION_SHOWN,
+    PROMOTIONS,
+)
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.provenance import Records, recorded
 from ds_assets.infra.lake.tables import read_predictions, read_rows, store_rows, table_file
@@ -74,6 +79,7 @@ def judge(installation: Installation, *days: dt.date) -> dict[dt.date, DayResult
 
 def row_of(rows: pd.DataFrame, **chosen: str) -> dict[str, Any]:
     wanted = {"promotion": "bundle", "segment": "all", "outcome": "churn", "arm": "treated"}
+    wanted["analysis"] = "assigned"
     for name, value in (wanted | chosen).items():
         rows = rows[rows[name] == value]
     (row,) = rows.to_dict("records")
@@ -134,6 +140,24 @@ def test_costs_of_later_assignments_within_the_window_count(copy: Installation) 
     rows = judge(copy, FIRST)[FIRST].rows
     assert row_of(rows, outcome="cost")["value_treated"] > 0.5
     assert row_of(rows, outcome="cost")["value_treated"] <= 0.75
+
+
+def test_the_effect_on_those_who_saw_the_offer_is_that_on_all_divided_by_their_share(
+    copy: Installation,
+) -> None:
+    users = assign(copy, FIRST)
+    treated = users[users["arm"] == "treated"]
+    viewers = treated.iloc[: len(treated) // 2].assign(shown_on=SECOND)
+    lineages = lineage_of(copy.game)
+    for known_on, some in ((SECOND, viewers), (day(31), treated.assign(shown_on=day(31)))):
+        with recorded("promotion_shown", [known_on], lineages, copy.lake, "run"):
+            rows = some.assign(as_of=known_on)[PROMOTION_SHOWN.names]
+            store_rows(conform(PROMOTION_SHOWN, rows), "promotion_shown", known_on, copy.lake)
+    rows = judge(copy, FIRST)[FIRST].rows
+    assigned, shown = (row_of(rows, analysis=it) for it in ("assigned", "shown"))
+    share = len(viewers) / len(treated)
+    assert shown["users_treated"] == len(viewers)
+    assert shown["effect"] == pytest.approx(assigned["effect"] / share)
 
 
 def test_the_order_of_runs_changes_nothing(copy: Installation) -> None:

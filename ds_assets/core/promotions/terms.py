@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.assignment import AS_BEFORE, CONTROL, TREATED, version_of
-from ds_assets.core.promotions.results import COST
+from ds_assets.core.promotions.results import COST, SHOWN
 from ds_assets.core.promotions.versions import VersionName
 from ds_assets.core.promotions.waves import Terms
 from ds_assets.core.promotions.words import Outcome
@@ -57,6 +57,7 @@ def covariates_of(target: str) -> dict[str, str | None]:
         SPEND: "expected_spend",
         PROFIT: "expected_spend",
         COST: None,
+        SHOWN: None,
     }
 
 

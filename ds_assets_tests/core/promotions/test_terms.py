@@ -65,6 +65,7 @@ def test_each_outcome_is_compared_with_what_was_predicted_of_it() -> None:
         "spend": "expected_spend",
         "profit": "expected_spend",
         "cost": None,
+        "shown": None,
     }
     assert "target_probability" not in covariates_of("churn").values()
 
