@@ -162,7 +162,9 @@ def _measure_day(
             missing[name[0]] = f"the outcomes of {', '.join(sorted(waiting))} are not known yet"
         else:
             parts.append(_summarize_version(day, name, of_version, spend, terms[name], game))
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    # Without a type: a missing number is no date.
+    nothing = pd.DataFrame(columns=PROMOTION_OUTCOMES.names, dtype=object)
+    rows = pd.concat(parts, ignore_index=True) if parts else nothing
     return MeasuredDay(rows.reindex(columns=PROMOTION_OUTCOMES.names), missing)
 
 

@@ -67,10 +67,16 @@ def assign(installation: Installation, of: dt.date, **values: Any) -> pd.DataFra
         target_probability=rows["churn_probability"],
         cost=np.where(arms == "treated", 0.5, 0.0),
     ).assign(**values)
-    lineages = {"promotions": Lineage(tables=("promotions",)), **lineage_of(game)}
-    with recorded("promotions", [of], lineages, lake, "run"):
-        store_rows(conform(PROMOTIONS, rows[PROMOTIONS.names]), "promotions", of, lake)
+    store(installation, of, rows[PROMOTIONS.names])
     return rows
+
+
+def store(installation: Installation, of: dt.date, rows: pd.DataFrame) -> None:
+    """Store assignments of a day."""
+    lake = installation.lake
+    lineages = {"promotions": Lineage(tables=("promotions",)), **lineage_of(installation.game)}
+    with recorded("promotions", [of], lineages, lake, "run"):
+        store_rows(conform(PROMOTIONS, rows), "promotions", of, lake)
 
 
 def judge(installation: Installation, *days: dt.date) -> dict[dt.date, DayResults]:
@@ -121,6 +127,12 @@ def test_all_promotions_together_are_compared_with_the_holdout(copy: Installatio
     row = row_of(judge(copy, FIRST)[FIRST].rows, promotion="all")
     assert row["users_control"] == (users["arm"] == "holdout").sum()
     assert row["users_treated"] == (users["arm"] != "holdout").sum()
+
+
+def test_a_day_without_assignments_has_no_outcomes(copy: Installation) -> None:
+    store(copy, FIRST, pd.DataFrame(columns=PROMOTIONS.names))
+    assert judge(copy, FIRST)[FIRST].rows.empty
+    assert read_rows(PROMOTION_OUTCOMES, FIRST, copy.lake).num_rows == 0
 
 
 def test_a_user_counts_once_from_the_first_assignment_on(copy: Installation) -> None:
