@@ -804,7 +804,7 @@ class Game(_Part):
 
 
 def _horizons(horizons: Horizons, targets: Mapping[str, CustomTarget]) -> dict[str, int]:
-    built_in = {"churn": horizons.churn, "payment": horizons.payment}
+    built_in = {name: days for name, days in horizons if isinstance(days, int)}
     own = {name: target.horizon for name, target in targets.items()}
     return {**built_in, **horizons.spend_targets, **own}
 

@@ -221,8 +221,8 @@ def _promotion_results(game: Game) -> Mapping[str, Lineage]:
 
 
 def promotion_horizons(game: Game) -> set[int]:
-    """Open days after which the outcomes of promotions are over: of churn, payment and target."""
-    others = max(game.horizons.churn, game.horizons.payment)
+    """Open days after which the outcomes of promotions are over: of every game's, and their own."""
+    others = max(target.horizon for target in targets_of(game).values() if target.is_built_in)
     return {max(others, game.horizon_of(it.target)) for it in game.promotions.values()}
 
 

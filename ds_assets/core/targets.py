@@ -321,6 +321,7 @@ def _built_in(horizons: Horizons) -> tuple[Target, ...]:
 
 BUILT_IN = _built_in(Horizons())
 """The targets of every game, for what does not depend on the game: the columns of tables."""
+CHURN, PAYMENT = (target.name for target in BUILT_IN)
 
 
 def engagement_of(name: str, definition: str | None) -> Literal[1, -1]:

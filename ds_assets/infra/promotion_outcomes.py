@@ -19,8 +19,6 @@ from ds_assets.core.promotions.first_assignments import find_first_assignments
 from ds_assets.core.promotions.moments import summarize
 from ds_assets.core.promotions.results import COST, SHOWN
 from ds_assets.core.promotions.terms import (
-    CHURN,
-    PAYMENT,
     PROFIT,
     SPEND,
     covariates_of,
@@ -30,7 +28,7 @@ from ds_assets.core.promotions.terms import (
 from ds_assets.core.promotions.versions import VersionName
 from ds_assets.core.promotions.waves import Terms
 from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTION_SHOWN, PROMOTIONS
-from ds_assets.core.targets import Target
+from ds_assets.core.targets import CHURN, PAYMENT, Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of

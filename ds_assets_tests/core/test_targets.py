@@ -16,10 +16,11 @@ from ds_assets_tests.core.factories import FIRST_DAY, make_game
 PACKAGE = Path(ds_assets.__file__).parent
 MAY_NAME_TARGETS = (
     *("core/targets.py", "infra/results/migrations/", "demo/", "simulate/"),
-    "serving/http/examples.py",
+    *("serving/http/examples.py", "game_promotions.py"),
 )
-"""The declaration; migrations, which are history; and games that know what they predict, also in
-examples of replies, which must fit the schema that is made from the declaration."""
+"""The declaration, and the default of a promotion, which comes before it; migrations, which are
+history; and games that know what they predict, also in examples of replies, which must fit the
+schema that is made from the declaration."""
 NAMES = {target.name for target in BUILT_IN}
 COLUMNS = {
     column

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ds_assets.core.open_days import add_open_days
 from ds_assets.core.promotion_days import cool_down_of
-from ds_assets.core.tables import PROMOTIONS
+from ds_assets.core.tables import PREDICTED_NUMBERS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.game_promotions import Promotion
 
@@ -30,8 +30,8 @@ ARMS = (TREATED, CONTROL, AS_BEFORE, HOLDOUT)
 RULE, OUTSIDE = "rule", "outside"
 """What chose a user: the condition, or a file from outside."""
 COVARIATES = (
-    *("churn_probability", "payment_probability", "expected_spend", "target_probability"),
-    *("cluster", "cluster_name", "user_group"),
+    *PREDICTED_NUMBERS,
+    *("target_probability", "cluster", "cluster_name", "user_group"),
 )
 """Columns of `PROMOTIONS` that describe a user as of the day, for the analysis."""
 _SCALE = 2.0**64

@@ -11,11 +11,15 @@ from ds_assets.core.aggregates import exact_sum
 from ds_assets.core.engine import DataFrame, Engine, plan_once
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.assignment import CONTROL, HOLDOUT, TREATED
+from ds_assets.core.tables import PREDICTED_NUMBERS
+from ds_assets.core.targets import BUILT_IN, CHURN
 
 _DESCRIBED = (
     *("version", "arm", "assignment_id", "cluster", "user_group"),
-    *("churn_probability", "payment_probability", "expected_spend", "target_probability"),
+    *(*PREDICTED_NUMBERS, "target_probability"),
 )
+_TARGET_OF_ALL = next(target for target in BUILT_IN if target.name == CHURN)
+"""The target by which all promotions together are compared with the holdout."""
 _COLUMNS = ("promotion", "user_id", "as_of", *_DESCRIBED, "cost")
 
 
@@ -70,7 +74,7 @@ def _of_all(assignments: DataFrame, engine: Engine) -> DataFrame:
         "promotion": f.lit(ALL),
         "version": f.lit(ALL),
         "arm": arm,
-        "target_probability": f.col("churn_probability"),
+        "target_probability": f.col(_TARGET_OF_ALL.probability_column),
     }
     return assignments.select(
         *(replaced[name].alias(name) if name in replaced else f.col(name) for name in _COLUMNS)

@@ -11,8 +11,9 @@ import pandas as pd
 from ds_assets.core.finding import Finding
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.results import ASSIGNED
-from ds_assets.core.promotions.terms import CHURN, SPEND
+from ds_assets.core.promotions.terms import SPEND
 from ds_assets.core.promotions.words import Outcome
+from ds_assets.core.targets import CHURN
 
 _ADVICE = "pause what harms with `ds-assets pause NAME`; find out why arms do not fit"
 

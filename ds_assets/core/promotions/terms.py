@@ -11,11 +11,18 @@ from ds_assets.core.promotions.results import COST, SHOWN
 from ds_assets.core.promotions.versions import VersionName
 from ds_assets.core.promotions.waves import Terms
 from ds_assets.core.promotions.words import Outcome
-from ds_assets.core.targets import Target, engagement_of, targets_of
+from ds_assets.core.targets import (
+    BUILT_IN,
+    CHURN,
+    EXPECTED_SPEND,
+    PAYMENT,
+    Target,
+    engagement_of,
+    targets_of,
+)
 from ds_assets.game import Game
 
 SPEND, PROFIT = "spend", "profit"
-CHURN, PAYMENT = "churn", "payment"
 _DETECTS = 0.02
 """Smallest change of churn that the comparison with the holdout must be able to show."""
 
@@ -52,10 +59,9 @@ def covariates_of(target: str) -> dict[str, str | None]:
     """Outcomes of a promotion that is meant to change a target, with what predicted each."""
     return {
         target: "target_probability",
-        CHURN: "churn_probability",
-        PAYMENT: "payment_probability",
-        SPEND: "expected_spend",
-        PROFIT: "expected_spend",
+        **{built_in.name: built_in.probability_column for built_in in BUILT_IN},
+        SPEND: EXPECTED_SPEND,
+        PROFIT: EXPECTED_SPEND,
         COST: None,
         SHOWN: None,
     }
