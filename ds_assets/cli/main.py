@@ -31,7 +31,7 @@ COMMANDS = {
     "serve": "Serve the prediction API until interrupted. API docs at /docs.",
     "keys": "Manage the keys of the API.",
     "claim": "Take over the rows and cache entries of the installation's name for this lake.",
-    "rebuild-cache": "Refill the cache from the predictions in the lake.",
+    "rebuild-cache": "Refill the cache from what is in the lake.",
     "demo": "Run a year of real daily logs through the graph, print a summary, open the UI.",
 }
 """Commands and their help; the module of a command has the same text."""

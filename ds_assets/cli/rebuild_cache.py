@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def rebuild_cache() -> None:
-    """Refill the cache from the predictions and offers in the lake."""
+    """Refill the cache from what is in the lake."""
     installation = load_installation()
     lake, game = installation.lake(), installation.game
     records, days = open_records(game, lake), installation.settings.cache_days

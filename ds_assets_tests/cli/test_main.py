@@ -170,7 +170,7 @@ def test_the_version_is_that_of_the_package(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("line", "word", "expected"),
     [
-        ("ds-assets re", "re", {"refuse", "refresh", "rebuild-cache"}),
+        ("ds-assets re", "re", {"refuse", "refresh", "rebuild-cache", "resume"}),
         ("ds-assets serve --", "--", {"--host", "--port", "--workers", "--help"}),
     ],
 )

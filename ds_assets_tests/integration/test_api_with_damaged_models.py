@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from ds_assets.infra.lake.tables import read_predictions, table_file
+from ds_assets.serving.answer import calendar_of
 from ds_assets.serving.http.adapter import open_backend
 from ds_assets.serving.http.app import App
 from ds_assets.serving.http.auth import Authenticator, KeyFile
 from ds_assets.serving.http.workers import Shared
+from ds_assets.serving.shown_offers import ShownOffers
 from ds_assets_tests.assets.factories import LAST, Installation, finished
 from ds_assets_tests.serving.factories import PATIENCE
 from ds_assets_tests.serving.http.clients import client_of
@@ -26,7 +28,9 @@ NEWER_FORMAT = 999
 
 def make_app(installation: Installation) -> App:
     """The API of one worker."""
-    backend = partial(open_backend, partial(installation.installed.service, PATIENCE))
+    installed = installation.installed
+    shown_offers = ShownOffers(installed.lake(), calendar_of(installed.game))
+    backend = partial(open_backend, partial(installed.service, PATIENCE), shown_offers)
     authenticator = Authenticator(KeyFile(installation.home / "keys.json"), 1_000)
     return App(backend, authenticator, 100, Shared(None, c_bool(False)))
 
