@@ -34,12 +34,11 @@ from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.installation_ids import lake_id
-from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
+from ds_assets.infra.labels import find_uncounted_days, labels_of, outcomes_at_maturity
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import drift_of, stored_card
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
-    between,
     read_predictions,
     read_rows,
     read_target_predictions,
@@ -153,13 +152,11 @@ def _compare_days(
     """Compare predictions of a target with what happened; words for days without outcomes."""
     if not days:
         return {}
-    uncounted = _find_uncounted_days(target, days, activity, lake, game)
+    uncounted = find_uncounted_days(target, days, activity, lake, game)
     counted = [day for day in activity if day not in uncounted]
     waiting = {day: _find_missing_days(day, target, counted, game) for day in days}
     over = [day for day, absent in waiting.items() if not absent]
-    looks = {matures_on(day, target.horizon, game): [day] for day in over}
-    outcomes = outcomes_of(target, looks, counted, lake, engine, game)
-    spend_by_day = {day: spend for of_day in outcomes.values() for day, spend in of_day.items()}
+    spend_by_day = outcomes_at_maturity(target, over, counted, lake, engine, game)
     return {
         day: (
             _explain_missing(day, target, absent, uncounted, game)
@@ -168,14 +165,6 @@ def _compare_days(
         )
         for day, absent in waiting.items()
     }
-
-
-def _find_uncounted_days(
-    target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake, game: Game
-) -> list[dt.date]:
-    """Stored days without the target's events, among those that outcomes are made of."""
-    last = matures_on(max(days), target.horizon, game)
-    return days_without_counts(target, between(activity, min(days), last), lake)
 
 
 def _explain_missing(

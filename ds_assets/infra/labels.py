@@ -10,7 +10,7 @@ import pandas as pd
 from ds_assets.core import labels
 from ds_assets.core.engine import DataFrame, plan_once
 from ds_assets.core.game_tables import REFUNDS, stored_activity_table
-from ds_assets.core.labels import is_matured
+from ds_assets.core.labels import is_matured, matures_on
 from ds_assets.core.lineage import promotion_horizons
 from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
@@ -67,6 +67,50 @@ def days_without_counts(target: Target, days: Iterable[dt.date], lake: Lake) -> 
         return []
     columns_by_day = columns_of_days("user_activity", sorted(days), lake)
     return [day for day, columns in columns_by_day.items() if not needed <= columns]
+
+
+def find_uncounted_days(
+    target: Target, days: Sequence[dt.date], activity: Iterable[dt.date], lake: Lake, game: Game
+) -> list[dt.date]:
+    """Find the stored days without a target's events that outcomes of days are made of.
+
+    Args:
+        target: What is predicted.
+        days: Days whose outcomes are asked for; at least one.
+        activity: Days of stored activity.
+        lake: Where they lie.
+        game: Its grace for late logs.
+    """
+    last = matures_on(max(days), target.horizon, game)
+    return days_without_counts(target, between(activity, min(days), last), lake)
+
+
+def outcomes_at_maturity(
+    target: Target,
+    days: Iterable[dt.date],
+    stored: Sequence[dt.date],
+    lake: Lake,
+    engine: LakeEngine,
+    game: Game,
+) -> dict[dt.date, pd.Series]:
+    """Outcomes of days, each as known when its horizon is over; see `outcomes_of`.
+
+    Args:
+        target: What is predicted.
+        days: Days whose horizon is over.
+        stored: Days of stored activity, in which a target's events are counted.
+        lake: Where it lies.
+        engine: Engine that runs it.
+        game: Its grace for late logs.
+
+    Returns:
+        By day, spend in the window by user id.
+    """
+    looks: dict[dt.date, list[dt.date]] = {}
+    for day in days:
+        looks.setdefault(matures_on(day, target.horizon, game), []).append(day)
+    by_look = outcomes_of(target, looks, stored, lake, engine, game)
+    return {day: spend for of_look in by_look.values() for day, spend in of_look.items()}
 
 
 def labels_of(

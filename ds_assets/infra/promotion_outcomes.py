@@ -31,7 +31,7 @@ from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTION_SHOWN, PROMOTION
 from ds_assets.core.targets import CHURN, PAYMENT, Target
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
+from ds_assets.infra.labels import find_uncounted_days, labels_of, outcomes_at_maturity
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import between, read_columns
@@ -109,13 +109,10 @@ def _find_outcomes(
     game: Game,
 ) -> dict[dt.date, Spend]:
     """The users who reached a target, of each day whose horizon is over."""
-    last = matures_on(max(days), target.horizon, game)
-    uncounted = days_without_counts(target, between(activity, min(days), last), lake)
+    uncounted = find_uncounted_days(target, days, activity, lake, game)
     counted = [day for day in activity if day not in uncounted]
     over = [day for day in days if is_matured(day, target.horizon, counted, game)]
-    looks = {matures_on(day, target.horizon, game): [day] for day in over}
-    by_look = outcomes_of(target, looks, counted, lake, engine, game)
-    return {day: spend for of_look in by_look.values() for day, spend in of_look.items()}
+    return outcomes_at_maturity(target, over, counted, lake, engine, game)
 
 
 def _read_users(
