@@ -15,10 +15,9 @@ from rich.table import Table
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk
 from ds_assets.core.promotions.assignment import TREATED
-from ds_assets.core.promotions.results import ASSIGNED
+from ds_assets.core.promotions.results import headlines_of
 from ds_assets.core.tables import PROMOTION_RESULTS
 from ds_assets.core.targets import targets_of
 from ds_assets.game import Game
@@ -225,9 +224,8 @@ def summarize_promotions(lake: Lake, game: Game) -> list[PromotionSummary]:
         return []
     rows = read_rows(PROMOTION_RESULTS, max(days), lake).to_pandas()
     rows["users"] = rows["users_treated"] + rows["users_control"]
-    headlines = rows[
-        (rows["segment"] == ALL) & (rows["analysis"] == ASSIGNED) & (rows["arm"] == TREATED)
-    ].sort_values("assigned_until")
+    treated = headlines_of(rows[rows["arm"] == TREATED])
+    headlines = treated.sort_values("assigned_until")
     by_target = {(row["promotion"], row["outcome"]): row for row in _records(headlines)}
     return [
         PromotionSummary.model_validate(row | {"name": name, "target": promotion.target})

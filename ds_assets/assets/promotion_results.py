@@ -9,9 +9,8 @@ import pandas as pd
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.lineage import lineage_of
-from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.result_picture import effects_picture
-from ds_assets.core.promotions.results import ASSIGNED, results_of
+from ds_assets.core.promotions.results import headlines_of, results_of
 from ds_assets.core.promotions.terms import current_terms, outcomes_of
 from ds_assets.core.promotions.versions import terms_by_version, versions_on
 from ds_assets.core.tables import PROMOTION_OUTCOMES, PROMOTION_RESULTS, PROMOTIONS
@@ -136,7 +135,7 @@ def _metadata(of_day: DayResults) -> dict[str, object]:
     """What came out of each promotion, in words."""
     shown: dict[str, object] = {"dagster/partition_row_count": len(of_day.rows)}
     shown |= {f"{promotion}_missing": words for promotion, words in of_day.missing.items()}
-    for row in _headlines(of_day.rows).to_dict("records"):
+    for row in headlines_of(of_day.rows).to_dict("records"):
         name = f"{row['promotion']}_{row['outcome']}_{row['arm']}"
         shown[name] = row["words"]
         if row["state"] == "result":
@@ -144,13 +143,8 @@ def _metadata(of_day: DayResults) -> dict[str, object]:
     return shown
 
 
-def _headlines(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of all users, as assigned."""
-    return rows[(rows["segment"] == ALL) & (rows["analysis"] == ASSIGNED)]
-
-
 def _draw(rows: pd.DataFrame, game: Game) -> dict[str, object]:
-    drawn = _headlines(rows)
+    drawn = headlines_of(rows)
     drawn = drawn[(drawn["state"] == "result") & drawn["p_value"].notna()]
     if drawn.empty:
         return {}

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ds_assets.core.finding import Finding
-from ds_assets.core.models.evaluation.metrics import ALL
-from ds_assets.core.promotions.results import ASSIGNED
+from ds_assets.core.promotions.results import headlines_of
 from ds_assets.core.promotions.terms import SPEND
 from ds_assets.core.promotions.words import Outcome
 from ds_assets.core.targets import CHURN
@@ -30,7 +29,7 @@ def check_results(
         targets: Target of each promotion of the game.
         outcomes: How each outcome is said, and whether more of it is better.
     """
-    headlines = rows[(rows["segment"] == ALL) & (rows["analysis"] == ASSIGNED)]
+    headlines = headlines_of(rows)
     listed = [{str(name): it for name, it in row.items()} for row in headlines.to_dict("records")]
     problems = list(_find_problems(listed, targets, outcomes))
     if problems:

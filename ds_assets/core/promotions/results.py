@@ -78,6 +78,11 @@ def results_of(
     return ordered.sort_values([*PROMOTION_RESULTS.key], ignore_index=True)
 
 
+def headlines_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of `PROMOTION_RESULTS` about all users, as assigned."""
+    return rows[(rows["segment"] == ALL) & (rows["analysis"] == ASSIGNED)]
+
+
 def _rows_of_version(
     progress: Progress, outcomes: Mapping[str, Outcome], as_of: dt.date
 ) -> Iterator[dict[str, Any]]:
