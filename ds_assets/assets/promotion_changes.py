@@ -56,7 +56,8 @@ def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, Day
 def _store(day: dt.date, lake: Lake, game: Game) -> DayChanges:
     stored = [it for it in stored_days(TABLE, lake) if it != day or _is_whole(day, lake)]
     if day in stored:
-        return DayChanges(_count(day, lake), "stored before: it stays as it is")
+        changes = read_rows(PROMOTION_CHANGES, day, lake)
+        return DayChanges(_count(changes), "stored before: it stays as it is")
     offers = before = PROMOTION_OFFERS.arrow_schema.empty_table()
     newest, remark = max(stored, default=day), ""
     if newest > day:
@@ -65,8 +66,9 @@ def _store(day: dt.date, lake: Lake, game: Game) -> DayChanges:
         offers = offers_of_day(day, assignments_in_effect(day, lake, game))
         before = read_rows(PROMOTION_OFFERS, newest, lake) if stored else before
     store_rows(offers, PROMOTION_OFFERS.name, day, lake)
-    store_rows(find_changes(day, before, offers), TABLE, day, lake)  # last: it ends the day
-    return DayChanges(_count(day, lake), remark)
+    changes = find_changes(day, before, offers)
+    store_rows(changes, TABLE, day, lake)  # last: it ends the day
+    return DayChanges(_count(changes), remark)
 
 
 def _is_whole(day: dt.date, lake: Lake) -> bool:
@@ -80,8 +82,7 @@ def _is_whole(day: dt.date, lake: Lake) -> bool:
     return True
 
 
-def _count(day: dt.date, lake: Lake) -> Mapping[str, int]:
-    changes: pa.Table = read_rows(PROMOTION_CHANGES, day, lake)
+def _count(changes: pa.Table) -> Mapping[str, int]:
     return Counter(changes["change"].to_pylist())
 
 
