@@ -459,25 +459,29 @@ PREDICTION_OUTCOMES = Table(
     "The outcomes of the predictions of each day, once their horizon has passed.",
 )
 
+_PROMOTION = Column("promotion", "text", "Name of the promotion in game.yaml.")
+_ARM = Column("arm", "text", "What the user gets: treated, control, as_before or holdout.")
+_OFFER = Column(
+    "offer", "text", "Name that a client shows; none for control and holdout.", nullable=True
+)
+_ASSIGNMENT_ID = Column(
+    "assignment_id", "text", "Id of the assignment, the same whenever it is made."
+)
+
 PROMOTIONS = Table(
     "promotions",
     (
         Column("as_of", "date", "Day on which the user was assigned."),
         Column("user_id", "text", "The user."),
-        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        _PROMOTION,
         Column(
             "version",
             "text",
             "Hash of what defines the users that are compared: who, shares, target and offer.",
         ),
-        Column("arm", "text", "What the user gets: treated, control, as_before or holdout."),
-        Column(
-            "offer",
-            "text",
-            "Name that a client shows; none for control and holdout.",
-            nullable=True,
-        ),
-        Column("assignment_id", "text", "Id of the assignment, the same whenever it is made."),
+        _ARM,
+        _OFFER,
+        _ASSIGNMENT_ID,
         Column("until", "date", "Last day on which the assignment is in effect."),
         Column("chosen_by", "text", "What chose the user: rule, policy, exploration or outside."),
         *(
@@ -623,15 +627,10 @@ PLAYER_PROMOTIONS = Table(
     (
         Column("as_of", "date", "Day at whose end the assignment is in effect."),
         Column("user_id", "text", "The user."),
-        Column("promotion", "text", "Name of the promotion in game.yaml."),
-        Column("arm", "text", "What the user gets: treated, control, as_before or holdout."),
-        Column(
-            "offer",
-            "text",
-            "Name that a client shows; none for control and holdout.",
-            nullable=True,
-        ),
-        Column("assignment_id", "text", "Id of the assignment, the same whenever it is made."),
+        _PROMOTION,
+        _ARM,
+        _OFFER,
+        _ASSIGNMENT_ID,
         Column("assigned_on", "date", "Day on which the user was assigned."),
         Column("until", "date", "Last day on which the assignment is in effect."),
     ),
@@ -644,7 +643,7 @@ PROMOTION_OFFERS = Table(
     (
         Column("as_of", "date", "Day at whose end the offer is in effect."),
         Column("user_id", "text", "The user."),
-        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        _PROMOTION,
         Column("offer", "text", "Name that a client shows."),
         Column("assignment_id", "text", "Id of the assignment."),
         Column("until", "date", "Last day of the offer."),
@@ -658,7 +657,7 @@ PROMOTION_CHANGES = Table(
     (
         Column("as_of", "date", "Day whose end is compared with that of the stored day before."),
         Column("user_id", "text", "The user."),
-        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        _PROMOTION,
         Column("change", "text", "What happened to the offer: entered, left or changed."),
         Column(
             "offer",
@@ -679,7 +678,7 @@ PROMOTION_SHOWN = Table(
     (
         Column("as_of", "date", "Day on which it became known that the offer was shown."),
         Column("user_id", "text", "The user."),
-        Column("promotion", "text", "Name of the promotion in game.yaml."),
+        _PROMOTION,
         Column("assignment_id", "text", "Id of the assignment whose offer was shown."),
         Column("shown_on", "date", "First day on which it was shown, of what the day brought."),
     ),
