@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo ui test test-fast soak rehearsal strangers servers lint types hooks bench bench-quality bench-promotions bench-serving bench-uplift pictures \
+.PHONY: demo ui test test-fast fuzz soak rehearsal strangers servers lint types hooks bench bench-quality bench-promotions bench-serving bench-uplift pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
@@ -34,6 +34,10 @@ test: lint types servers
 test-fast: $(VENV)/.test
 	$(BIN)/ruff check --quiet .
 	$(TESTS) -q -n 2 -m "not slow and not server" --hypothesis-profile quick $(ARGS)
+
+# Look for inputs that break a rule among many that no run has tried, mostly in core/: half an hour.
+fuzz: $(VENV)/.test
+	$(TESTS) -q -n 2 -m "hypothesis and not server" --hypothesis-profile many $(ARGS)
 
 # Load-test the API while its dependencies fail and recover.
 MINUTES ?= 1

@@ -26,9 +26,12 @@ from ds_assets.local_servers.s3 import S3Server
 
 BUCKET = "game-logs"
 
-# An example is not wrong because the machine is busy. `quick` is what `make test-fast` takes.
-settings.register_profile("whole", deadline=None)
+# An example is not wrong because the machine is busy. `make test` takes `whole`, whose examples are
+# the same in every run: what it says of a commit must not depend on chance. `make test-fast` takes
+# `quick` and `make fuzz` takes `many`, which look for new examples.
+settings.register_profile("whole", deadline=None, derandomize=True)
 settings.register_profile("quick", deadline=None, max_examples=20)
+settings.register_profile("many", deadline=None, max_examples=1_000)
 settings.load_profile("whole")
 
 # A process of tests imports all libraries. Python's default, a collection for every 700 new
