@@ -69,6 +69,8 @@ def daily_asset(
     group: str,
     kinds: set[str],
     description: str | None,
+    *,
+    is_retried: bool = True,
     **more: Any,
 ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
     """Decorator of an asset: daily partitions, any range of days in one run.
@@ -83,6 +85,7 @@ def daily_asset(
         kinds: Technologies that the UI shows icons of, and names of resources, for which it shows
             what they run on in the installation.
         description: Shown in the UI.
+        is_retried: Whether Dagster runs a failed step once more.
         more: Further arguments of `dagster.asset`.
     """
     fresh = None  # the data of a game that has ended does not become outdated
@@ -91,7 +94,7 @@ def daily_asset(
     as_asset: Callable[[Callable[..., None]], dg.AssetsDefinition] = dg.asset(
         partitions_def=daily_partitions(game),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=RETRIES,
+        retry_policy=RETRIES if is_retried else None,
         freshness_policy=fresh,
         owners=OWNERS,
         group_name=group,

@@ -36,6 +36,8 @@ DEMO_GAME = Path(__file__).parent / "demo" / "game.yaml"
 _HOME = "ds_assets_home"
 _SECRET_PREFIX, _SECRET_BYTES = "whsec_", range(24, 65)
 """How a webhook's secret begins, and its accepted lengths; see standardwebhooks.com."""
+_MAX_URL = 2_000
+"""Characters in the address of a receiver; servers refuse longer ones."""
 _MAX_NAMES = 2
 """Names in the path of a lake's address: of the account, if the host has several, and container."""
 _SOURCE = re.compile("s3://[^/]")
@@ -215,8 +217,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_url")
     @classmethod
     def _is_a_receiver(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if url and not (parts.scheme in {"http", "https"} and _has_host(parts)):
+        if url and not _is_web_address(url):
             raise ValueError("must be https://HOST/PATH, or http:// inside a network of your own")
         return url
 
@@ -324,6 +325,17 @@ def _is_container(parts: SplitResult) -> bool:
     most = 1 if ".blob.core." in parts.netloc else _MAX_NAMES
     is_path = all(names) and len(names) <= most
     return parts.scheme in {"http", "https"} and _has_host(parts) and is_path
+
+
+def _is_web_address(url: str) -> bool:
+    """Whether a text is an address of HTTP whose host can be looked up."""
+    parts = urlsplit(url)
+    try:
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        return False
+    is_one_word = url.isprintable() and " " not in url and len(url) <= _MAX_URL
+    return is_one_word and parts.scheme in {"http", "https"} and _has_host(parts)
 
 
 def _has_host(parts: SplitResult) -> bool:

@@ -95,6 +95,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         "delivery",
         {"parquet"},
         __doc__,
+        is_retried=False,  # what is not acknowledged is sent again for most of a minute already
         pool=CHANGES_POOL,
         metadata=table_schema(PROMOTION_CHANGES),
     )

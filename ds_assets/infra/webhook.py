@@ -12,6 +12,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks import Webhook as Signer
@@ -66,7 +67,7 @@ class Webhook:
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         )
         self._patience, self._pause = patience, pause
-        self._where = f"the receiver at {httpx.URL(url).host} (DS_ASSETS_WEBHOOK_URL)"
+        self._where = f"the receiver at {urlsplit(url).hostname} (DS_ASSETS_WEBHOOK_URL)"
 
     def __enter__(self) -> Self:
         return self
@@ -92,9 +93,10 @@ class Webhook:
             wait=_wait(self._pause),
             reraise=True,
         )
-        attempts(self._send_once, message)
+        attempts(self.send_once, message)
 
-    def _send_once(self, message: Message) -> None:
+    def send_once(self, message: Message) -> None:
+        """Send a message without a further attempt; raises what `send` raises."""
         now = dt.datetime.now(dt.UTC)
         headers = {
             "content-type": "application/json",

@@ -1,7 +1,8 @@
 """What is wrong with an installation: every server opened, and the game file compared with logs.
 
 Scope: finding. `ds-assets check` and `ds-assets doctor` print what is found. No table, folder or
-file of an installation is created or changed; what `try_places` writes is taken back.
+file of an installation is created or changed; what `try_places` writes is taken back. A receiver of
+changes of offers gets a message without changes.
 """
 
 import datetime as dt
@@ -14,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from ds_assets.core.log_diagnostics import describe_unused_names
+from ds_assets.core.promotions.messages import build_test_message
 from ds_assets.errors import InputError, Unavailable
 from ds_assets.field_paths import describe_source
 from ds_assets.game import Game
@@ -65,7 +68,8 @@ def diagnose(installation: Installation, timeout_seconds: float) -> dict[str, Re
         timeout_seconds: Time after which a place counts as unavailable.
 
     Returns:
-        The result for `game`, for each of `Settings.places`, and for `engine` if it is Spark.
+        The result for `game`, for each of `Settings.places`, for `engine` if it is Spark, and for
+        `receiver` if there is one.
     """
     probes = {"game": _probe_game, **_probes_of_places(installation)}
     return _run_side_by_side(installation, probes, timeout_seconds)
@@ -81,7 +85,7 @@ def try_places(installation: Installation, timeout_seconds: float) -> dict[str, 
         timeout_seconds: Time after which a place counts as unavailable.
 
     Returns:
-        The result for each of `Settings.places`, and for `engine` if it is Spark.
+        As of `diagnose`, without the game.
     """
     probes = _probes_of_places(installation)
     writes = {"lake": _write_lake, "results": _write_results, "cache": _write_cache}
@@ -94,7 +98,8 @@ def name_places(installation: Installation) -> dict[str, str]:
     """The game and the places of an installation in words, by the names of `diagnose`."""
     settings = installation.settings
     game = f"{installation.game.name} ({settings.game})"
-    return {"game": game, **settings.places(), "engine": "Spark"}
+    receiver = urlsplit(settings.webhook_url).hostname or ""
+    return {"game": game, **settings.places(), "engine": "Spark", "receiver": receiver}
 
 
 def find_environment_mistakes(installation: Installation) -> list[Finding]:
@@ -136,7 +141,11 @@ def _probes_of_places(installation: Installation) -> dict[str, Callable[[Install
         "results": _probe_results,
         "cache": _probe_cache,
     }
-    return {**probes, "engine": _probe_engine} if installation.settings.uses_spark else probes
+    if installation.settings.uses_spark:
+        probes["engine"] = _probe_engine
+    if installation.settings.webhook_url:
+        probes["receiver"] = _probe_receiver
+    return probes
 
 
 def _run_side_by_side(
@@ -360,3 +369,14 @@ def _compare_owner(
 def _probe_engine(installation: Installation) -> Result:
     installation.engine()
     return "usable"
+
+
+def _probe_receiver(installation: Installation) -> Result:
+    """Send a message without changes: only a reply to a signed one shows whether it is accepted."""
+    game = installation.game
+    if not game.promotions:
+        return "not used: the game file has no promotions"
+    with installation.webhook() as webhook:
+        if webhook is not None:
+            webhook.send_once(build_test_message(dt.datetime.now(dt.UTC), game))
+    return "usable, it accepts signed messages"

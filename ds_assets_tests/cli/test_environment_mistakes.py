@@ -12,9 +12,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from ds_assets_tests.assets.factories import START, Installation, event
+from ds_assets_tests.assets.factories import START, Installation, change_game, event
 from ds_assets_tests.cli.test_main import Shell, shell
 from ds_assets_tests.conftest import BUCKET
+from ds_assets_tests.infra.receivers import SECRET, receiving
 from ds_assets_tests.infra.results.databases import execute
 
 __all__ = ["shell"]
@@ -297,6 +298,30 @@ MISTAKES = {
         2,
         ("DS_ASSETS_CACHE_URL is not a Redis URL; accepted is for example redis://user",),
     ),
+    "a receiver without a scheme": Mistake(
+        {"DS_ASSETS_WEBHOOK_URL": "me:s3cret@crm.example/hook", "DS_ASSETS_WEBHOOK_SECRET": SECRET},
+        CHECK,
+        2,
+        ("DS_ASSETS_WEBHOOK_URL: found ", "; must be https://HOST/PATH, or http:// inside"),
+    ),
+    "a receiver whose host has an empty part": Mistake(
+        {"DS_ASSETS_WEBHOOK_URL": "https://a..example/s3cret", "DS_ASSETS_WEBHOOK_SECRET": SECRET},
+        RUN,
+        2,
+        ("DS_ASSETS_WEBHOOK_URL: found https://…; must be https://HOST/PATH, or http:// inside",),
+    ),
+    "a receiver without a secret": Mistake(
+        {"DS_ASSETS_WEBHOOK_URL": "https://crm.example/s3cret"},
+        CHECK,
+        2,
+        ("DS_ASSETS_WEBHOOK_SECRET: found ", "required with DS_ASSETS_WEBHOOK_URL", "makes one"),
+    ),
+    "a secret that is a password": Mistake(
+        {"DS_ASSETS_WEBHOOK_SECRET": "s3cret"},
+        CHECK,
+        2,
+        ("DS_ASSETS_WEBHOOK_SECRET: found ", "; must be whsec_ and 24 to 64 bytes in base64"),
+    ),
     "API keys that are no JSON": Mistake(
         {"DS_ASSETS_API_KEYS": "{file}"},
         ("serve", "--port", "1"),
@@ -453,3 +478,35 @@ def test_a_key_that_s3_refuses_is_a_mistake(shell_with_logs: Shell, s3: Any) -> 
     assert sentence.endswith(
         "see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the machine's role"
     )
+
+
+def complain_of_receiver(shell: Shell, url: str, code: int) -> str:
+    change_game(Installation(shell.home), {"promotions": {"bundle": {"who": "spend_14d > 0"}}})
+    settings = {"DS_ASSETS_WEBHOOK_URL": url, "DS_ASSETS_WEBHOOK_SECRET": SECRET}
+    return complain(shell, Mistake(settings, CHECK, code, ()), {})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (401, 2, "it answers 401 Unauthorized; compare its secret with DS_ASSETS_WEBHOOK_SECRET"),
+        (404, 2, "it answers 404 Not Found; correct the path of the address"),
+        (410, 2, "it wants no messages any more; remove or correct DS_ASSETS_WEBHOOK_URL"),
+        (429, 3, "(DS_ASSETS_WEBHOOK_URL) answers 429 Too Many Requests"),
+        (503, 3, "(DS_ASSETS_WEBHOOK_URL) answers 503 Service Unavailable"),
+    ],
+)
+def test_a_receivers_refusal_is_a_mistake_and_its_outage_is_not(
+    shell_with_logs: Shell, status: int, code: int, words: str
+) -> None:
+    with receiving(lambda _: (status, {})) as receiver:
+        sentence = complain_of_receiver(shell_with_logs, receiver.url, code)
+    assert sentence.startswith("the receiver at 127.0.0.1 (DS_ASSETS_WEBHOOK_URL) ")
+    assert sentence.endswith(words)
+    assert len(receiver.attempts) == 1
+
+
+def test_a_receiver_that_is_down_is_unavailable(shell_with_logs: Shell) -> None:
+    sentence = complain_of_receiver(shell_with_logs, "http://127.0.0.1:1/s3cret", 3)
+    assert "the receiver at 127.0.0.1 (DS_ASSETS_WEBHOOK_URL) cannot be used: " in sentence
+    assert "Connection refused" in sentence

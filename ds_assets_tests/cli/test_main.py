@@ -33,12 +33,14 @@ from ds_assets_tests.assets.factories import (
     LAST,
     START,
     Installation,
+    change_game,
     day,
     event,
     finished,
     make_installation,
 )
 from ds_assets_tests.infra.factories import get_rows
+from ds_assets_tests.infra.receivers import SECRET, receiving
 
 Told = tuple[int, str, str]
 PROGRESS = re.compile(r"\d\d:\d\d:\d\d \w+ (done|failed|is running)( for .+)?( after .+)?$")
@@ -214,6 +216,24 @@ def test_check_names_missing_days_and_folders_that_are_nearly_days(shell: Shell)
     assert f"warning: usable, newest day {day(2)}; no logs of {day(1)} in " in lines["source"]
     assert lines["source"].endswith("logs.path is dt=%Y-%m-%d: 2026")
     assert lines["lake"].endswith("not read, as no dt=YYYY-MM-DD: raw/ date=2026-01-01")
+
+
+def test_check_sends_a_receiver_a_signed_message_on_which_nobody_can_act(shell: Shell) -> None:
+    with receiving() as receiver:
+        shell.env("DS_ASSETS_WEBHOOK_URL", receiver.url)
+        shell.env("DS_ASSETS_WEBHOOK_SECRET", SECRET)
+        _, lines = check(shell)
+        assert lines["receiver"] == "127.0.0.1: not used: the game file has no promotions"
+        change_game(Installation(shell.home), {"promotions": {"bundle": {"who": "true"}}})
+        before = sorted(shell.home.rglob("*"))
+        code, lines = check(shell)
+        check(shell)
+    assert (code, lines["receiver"]) == (0, "127.0.0.1: usable, it accepts signed messages")
+    assert len(set(receiver.ids())) == 2  # a receiver that ignores what it has replies to both
+    message = receiver.accepted[0][1]
+    assert message["type"] == "promotion.test"
+    assert message["data"] == {"game": "Simulated game", "changes": []}
+    assert sorted(shell.home.rglob("*")) == before
 
 
 def test_check_creates_nothing(shell: Shell) -> None:

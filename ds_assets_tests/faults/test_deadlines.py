@@ -12,10 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ds_assets.core import tables
+from ds_assets.core.contracts import conform
 from ds_assets.errors import Unavailable
 from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.assets.factories import Installation, day, make_installation
+from ds_assets_tests.core.promotions.factories import assign_days, user_ids
 from ds_assets_tests.faults.proxy import BLACK_HOLE, UNREACHABLE, FaultProxy, Plain
+from ds_assets_tests.infra import receivers
 from ds_assets_tests.infra.factories import row, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -34,7 +38,9 @@ CASES = {
         None,
     ),
     "DS_ASSETS_CACHE_URL": ("prediction_cache", f"redis://:{SECRET}@127.0.0.1:{{port}}/0", None),
+    "DS_ASSETS_WEBHOOK_URL": ("promotion_changes", f"http://127.0.0.1:{{port}}/{SECRET}", None),
 }
+PROMOTIONS = {"bundle": {"who": "true"}}
 
 
 def environment_of(setting: str, port: int) -> Mapping[str, str]:
@@ -47,8 +53,17 @@ def environment_of(setting: str, port: int) -> Mapping[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_REGION": "us-east-1",
         "AZURE_STORAGE_KEY": "czNjcmV0LW9mLXRoZS10ZXN0",
+        "DS_ASSETS_WEBHOOK_SECRET": receivers.SECRET,
     }
     return {**os.environ, **credentials, **environment}
+
+
+def store_day(installation: Installation) -> None:
+    """Store predictions and assignments of a day, which deliveries bring to servers."""
+    lake = installation.lake
+    store_rows(table(row("u1", day(0))), "predictions", day(0), lake)
+    (assigned,) = assign_days(installation.game, user_ids(9), [day(0)]).values()
+    store_rows(conform(tables.PROMOTIONS, assigned.rows), "promotions", day(0), lake)
 
 
 def run_asset(home: Path, asset: str, environment: Mapping[str, str], output: Path) -> None:
@@ -73,8 +88,8 @@ def test_an_asset_whose_server_does_not_answer_fails_within_a_minute_and_names_i
     with ExitStack() as stack:
         runs = {}
         for setting, (asset, *_) in CASES.items():
-            installation = make_installation(tmp_path / setting)
-            store_rows(table(row("u1", day(0))), "predictions", day(0), installation.lake)
+            installation = make_installation(tmp_path / setting, promotions=PROMOTIONS)
+            store_day(installation)
             proxy = stack.enter_context(FaultProxy(port))
             proxy.fault = fault
             environment = environment_of(setting, proxy.port)

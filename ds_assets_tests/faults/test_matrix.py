@@ -24,9 +24,12 @@ from ds_assets.infra.lake.raw_logs import copy_day, raw_objects, read_manifest
 from ds_assets.infra.log_source.base import LogSource
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.infra.log_source.s3 import S3LogSource, s3_client
+from ds_assets.infra.promotion_messages import send_changes
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.infra.webhook import Webhook
 from ds_assets.path_patterns import PathPattern
 from ds_assets_tests.conftest import BUCKET
+from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.faults.proxy import (
     BLACK_HOLE,
     HALF_OPEN,
@@ -41,7 +44,9 @@ from ds_assets_tests.faults.proxy import (
 )
 from ds_assets_tests.infra.factories import get_rows, put, row, table
 from ds_assets_tests.infra.lake.lakes import make_blob_lake
+from ds_assets_tests.infra.receivers import SECRET, receiving
 from ds_assets_tests.infra.results.databases import fresh_database
+from ds_assets_tests.infra.test_promotion_messages import store_day
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -191,14 +196,35 @@ def predictions(users: int) -> Any:
     return table(*(row(f"u{n}", DAY, churn_probability=users / NEW) for n in range(users)))
 
 
+def make_receiver(
+    name: str, stack: ExitStack, request: pytest.FixtureRequest, home: Path
+) -> Subject:
+    del name, request
+    receiver = stack.enter_context(receiving())
+    proxy, url = through(stack, receiver.url)
+    webhook, lake = stack.enter_context(Webhook(url, SECRET)), FolderLake(home / "lake")
+
+    def change(users: int) -> None:
+        number, before = (0, 0) if users == OLD else (1, OLD)
+        store_day(lake, number, *([f"u{n}" for n in range(count)] for count in (before, users)))
+        send_changes(lake, webhook, make_game())
+
+    def state() -> object:
+        changes = [it for _, message in receiver.accepted for it in message["data"]["changes"]]
+        return {change["user_id"]: change["change"] for change in changes}
+
+    return Subject(proxy, "DS_ASSETS_WEBHOOK_URL", change, state)
+
+
 SUBJECTS: dict[str, Maker] = {
     "S3 (log source)": make_s3,
     "Azure Blob (lake)": make_blob,
     "MySQL (results)": make_mysql,
     "PostgreSQL (results)": make_postgresql,
     "Redis (cache)": make_redis,
+    "webhook (receiver of offers)": make_receiver,
 }
-PARTIAL = {"Redis (cache)"}
+PARTIAL = {"Redis (cache)", "webhook (receiver of offers)"}
 """Where a part may be there already: of each user the old answer or the new one."""
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from ds_assets.game import Game
 CHANGES_PER_MESSAGE = 100
 """About 20 kB, as Standard Webhooks recommends."""
 TYPE = "promotion.changes"
+TEST_TYPE = "promotion.test"
+"""Of a message without changes, to which a receiver replies and does nothing else."""
 _ID_DIGITS = 32
 
 
@@ -54,17 +57,28 @@ def build_message(
     """
     rows = changes.slice((number - 1) * changes_per_message, changes_per_message)
     end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), ZoneInfo(game.time_zone))
-    content = {
-        "type": TYPE,
-        "timestamp": end.isoformat(),
-        "data": {
-            "game": game.name,
-            "as_of": str(day),
-            "message": number,
-            "messages": count_messages(changes, changes_per_message),
-            "changes": [_named(row) for row in rows.drop_columns(["as_of"]).to_pylist()],
-        },
+    data = {
+        "game": game.name,
+        "as_of": str(day),
+        "message": number,
+        "messages": count_messages(changes, changes_per_message),
+        "changes": [_named(row) for row in rows.drop_columns(["as_of"]).to_pylist()],
     }
+    return _encode(TYPE, end, data)
+
+
+def build_test_message(at: dt.datetime, game: Game) -> Message:
+    """Build a message that says nothing but that messages will come.
+
+    Args:
+        at: When it is sent, so that no two have the same id.
+        game: The game.
+    """
+    return _encode(TEST_TYPE, at, {"game": game.name, "changes": []})
+
+
+def _encode(kind: str, at: dt.datetime, data: Mapping[str, object]) -> Message:
+    content = {"type": kind, "timestamp": at.isoformat(), "data": data}
     body = json.dumps(content, ensure_ascii=False, default=str, separators=(",", ":"))
     return Message(f"msg_{hashlib.sha256(body.encode()).hexdigest()[:_ID_DIGITS]}", body)
 
