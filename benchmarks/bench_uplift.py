@@ -16,6 +16,7 @@ from benchmarks.quality_rows import value_row
 from benchmarks.report import Goal, Row
 from benchmarks.uplift_trials import SHAPES, SimulatedTrial, simulate_trial
 from ds_assets.core.models.arrays import Floats
+from ds_assets.core.models.evaluation.metrics import Measure
 from ds_assets.core.promotions.uplift.training import (
     UpliftModel,
     UpliftValidation,
@@ -28,6 +29,9 @@ GAMES = {"four types": 40, "harms the loyal": 20, "same effect": 35, "advertisin
 """Games of each shape, a hundred in all."""
 PLAYERS = {"advertising": 200_000}
 USUAL_PLAYERS, TRUTH_PLAYERS = 20_000, 40_000
+CLAIM_GAMES, CLAIM_PLAYERS = 300, 5_000
+"""Small games more with the same effect on all, in which claims are counted alone: of few games, a
+rate of one in twenty cannot be distinguished from none."""
 COMPARED_PLAYERS = {"advertising": 90_000}
 COSTS = {"four types": 0.04, "harms the loyal": 0.02, "same effect": 0.02, "advertising": 0.0015}
 """Cost of a treatment, where a player more with the wanted outcome is worth 1."""
@@ -46,14 +50,16 @@ class GameResult:
         profit: Of the policy that is used.
         profit_of_all: Of treating all players.
         best: Of treating those on whom the true effect is worth more than it costs.
-        holds_one: Whether the interval of the slope on the later wave holds 1; None without one.
+        slope: Calibration slope on the later wave; None without one.
+        true_slope: Slope of true effects over predicted ones; None without one.
         claims: Whether effects are said to differ.
     """
 
     profit: float
     profit_of_all: float
     best: float
-    holds_one: bool | None
+    slope: Measure | None
+    true_slope: float | None
     claims: bool
 
 
@@ -69,6 +75,8 @@ def policy_rows() -> Iterator[Row]:
     """Profit, calibration and claims in a hundred games."""
     results = {name: list(_play(name, games)) for name, games in GAMES.items()}
     yield from _profit_rows(results)
+    for name, games in results.items():
+        yield from _slope_rows(name, games)
     yield from _claim_rows(results)
 
 
@@ -90,13 +98,14 @@ def play_game(name: str, players: int, number: int) -> GameResult:
     if model is None:
         raise ValueError(f"{name}: too few players to learn from")
     validation = validate_uplift(model, first.trial, second.trial, value, number)
-    slope = validation.wanted.slope
+    line = model.wanted.line
     return GameResult(
         profit=_profit(model, validation, third, value),
         profit_of_all=float((third.effects - value.cost).mean()),
         best=float(np.maximum(third.effects - value.cost, 0.0).mean()),
-        holds_one=None if slope is None else slope.low <= 1 <= slope.high,
-        claims=model.wanted.line.differs,
+        slope=validation.wanted.slope,
+        true_slope=_true_slope(model, third) if line.differs else None,
+        claims=line.differs,
     )
 
 
@@ -108,6 +117,10 @@ def _profit(
     if decision is None or decision.used == "all":
         return float(profits.mean())
     return float((profits * (model.profits(truth.trial, value) > 0)).mean())
+
+
+def _true_slope(model: UpliftModel, truth: SimulatedTrial) -> float:
+    return float(np.polyfit(model.wanted.effects(truth.trial), truth.effects, 1)[0])
 
 
 def _profit_rows(results: Mapping[str, Sequence[GameResult]]) -> Iterator[Row]:
@@ -131,24 +144,54 @@ def _profit_rows(results: Mapping[str, Sequence[GameResult]]) -> Iterator[Row]:
     )
 
 
+def _slope_rows(name: str, games: Sequence[GameResult]) -> Iterator[Row]:
+    """How far differences of effects come true, where they differ."""
+    slopes = [game.slope for game in games if game.slope is not None]
+    if name == "same effect" or not slopes:
+        return
+    yield value_row(
+        f"{name}, {len(slopes)} games: 95 % interval of the calibration slope holds 1",
+        float(np.mean([slope.low <= 1 <= slope.high for slope in slopes])),
+        "share of games",
+        "later players",
+        HOLDS_ONE,
+    )
+    yield value_row(
+        f"{name}, {len(slopes)} games: mean half of that interval's length",
+        float(np.mean([slope.high - slope.low for slope in slopes])) / 2,
+        "slope",
+        "later players",
+    )
+    true = [game.true_slope for game in games if game.true_slope is not None]
+    yield value_row(
+        f"{name}, {len(true)} games: mean slope of true over predicted effects",
+        float(np.mean(true)),
+        "slope",
+        "the truth",
+    )
+
+
 def _claim_rows(results: Mapping[str, Sequence[GameResult]]) -> Iterator[Row]:
+    """How often effects are said to differ, which they do not where the effect is the same."""
     for name, games in results.items():
-        slopes = [game.holds_one for game in games if game.holds_one is not None]
-        if name != "same effect" and slopes:
-            yield value_row(
-                f"{name}, {len(slopes)} games: 95 % interval of the calibration slope holds 1",
-                float(np.mean(slopes)),
-                "share of games",
-                "later players",
-                HOLDS_ONE,
-            )
+        claims = [game.claims for game in games]
+        if name == "same effect":
+            claims += list(_play_claims())
         yield value_row(
-            f"{name}, {len(games)} games: says that effects differ",
-            float(np.mean([game.claims for game in games])),
+            f"{name}, {len(claims)} games: says that effects differ",
+            float(np.mean(claims)),
             "share of games",
             "the truth",
             FALSE_CLAIMS if name == "same effect" else None,
         )
+
+
+def _play_claims() -> Iterator[bool]:
+    say(f"  same effect: {CLAIM_GAMES} games of {CLAIM_PLAYERS:,} players")
+    for number in range(CLAIM_GAMES):
+        trial = simulate_trial(SHAPES["same effect"], CLAIM_PLAYERS, 30_000 + number).trial
+        model = fit_uplift(trial, number)
+        yield model is not None and model.wanted.line.differs
 
 
 def learner_rows() -> Iterator[Row]:

@@ -23,6 +23,7 @@ from ds_assets.core.encoding import Encoding, encode, fit_encoding
 from ds_assets.core.models.arrays import Floats, Labels
 from ds_assets.core.models.evaluation.metrics import Measure
 from ds_assets.core.promotions.uplift.arms import list_shortfalls
+from ds_assets.core.promotions.uplift.effects import NEEDED_DEVIATIONS
 from ds_assets.core.promotions.uplift.measures import measure_rankings
 from ds_assets.core.promotions.uplift.training import UpliftModel, fit_uplift
 from ds_assets.core.promotions.uplift.trial import Trial, folds_of
@@ -290,14 +291,15 @@ def describe(outcome: str, validation: EffectValidation) -> Iterator[str]:
         f"{show(validation.average)}"
     )
     line = validation.line
-    low = line.measured_slope - 1.96 * line.slope_deviation
-    high = line.measured_slope + 1.96 * line.slope_deviation
     verdict = (
         "effects differ between users beyond noise"
         if line.differs
         else "effects do not differ between users beyond noise: no ranking is claimed"
     )
-    yield f"  {verdict} (slope in cross-fitting {line.measured_slope:.2f}, {low:.2f} to {high:.2f})"
+    yield (
+        f"  {verdict} (slope in cross-fitting {line.measured_slope:.2f}, standard error "
+        f"{line.slope_deviation:.2f}; {NEEDED_DEVIATIONS:.2f} of them above 0 are needed)"
+    )
     slope = (
         "none, as the same effect is predicted for all"
         if validation.slope is None

@@ -22,6 +22,11 @@ from ds_assets.core.promotions.uplift.trial import Trial, effect_scores
 
 NORMAL_95 = 1.96
 """Standard deviations on both sides of the mean that hold 95 % of a normal distribution."""
+NEEDED_DEVIATIONS = 2**0.5 * NORMAL_95
+"""Standard errors above 0 of a slope that is used.
+
+Where effects do not differ, the standard error of a slope in cross-fitting is up to a root of two
+too small: folds that agree by chance count twice, as each is predicted from the others."""
 _FLAT = 1e-12
 """Standard deviation of effects that are the same for all users but for rounding."""
 
@@ -51,6 +56,11 @@ class EffectLine(BaseModel):
     def differs(self) -> bool:
         """Whether effects differ between users beyond noise."""
         return self.slope > 0
+
+    @property
+    def relative_deviation(self) -> float:
+        """Standard error of the slope that is used, as a share of it; 0 where none is used."""
+        return self.slope_deviation / self.slope if self.differs else 0.0
 
     @property
     def average(self) -> Measure:
@@ -83,8 +93,8 @@ def fit_line(differences: Floats, scores: Floats, weights: Floats) -> EffectLine
     """Fit the best linear predictor of effects, whose slope also tests whether they differ.
 
     Chernozhukov, Demirer, Duflo and Fernández-Val, Fisher-Schultz Lecture: Generic Machine Learning
-    Inference on Heterogeneous Treatment Effects, 2025. Effects differ where the 95 % interval of
-    the slope lies above 0, with standard errors that allow for unequal variances (White, A
+    Inference on Heterogeneous Treatment Effects, 2025. Effects differ where the slope is
+    `NEEDED_DEVIATIONS` standard errors above 0, which allow for unequal variances (White, A
     Heteroskedasticity-Consistent Covariance Matrix Estimator, 1980). A slope that was large enough
     to be used is too large on average, so it is shrunk (James and Stein, Estimation with Quadratic
     Loss, 1961).
@@ -116,7 +126,7 @@ def fit_line(differences: Floats, scores: Floats, weights: Floats) -> EffectLine
 
 
 def _shrink(slope: float, deviation: float) -> float:
-    if slope <= NORMAL_95 * deviation:
+    if slope <= NEEDED_DEVIATIONS * deviation:
         return 0.0
     return slope * (1 - (deviation / slope) ** 2)
 

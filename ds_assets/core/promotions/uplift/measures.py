@@ -17,7 +17,7 @@ from ds_assets.core.models.evaluation.metrics import (
     intervals_of,
     resamples,
 )
-from ds_assets.core.promotions.uplift.effects import NORMAL_95, fit_line
+from ds_assets.core.promotions.uplift.effects import NORMAL_95, EffectLine, fit_line
 from ds_assets.core.promotions.uplift.trial import Trial
 
 TOP_SHARE = 0.1
@@ -154,26 +154,32 @@ def _measures(gains: Floats) -> dict[str, Floats]:
     return {"top_uplift": top, "qini": np.asarray(np.trapezoid(above, _GRID, axis=1))}
 
 
-def measure_slope(predicted: Floats, scores: Floats, weights: Floats) -> Measure | None:
+def measure_slope(
+    predicted: Floats, scores: Floats, weights: Floats, line: EffectLine
+) -> Measure | None:
     """Slope of measured over predicted effects: 1 if differences come true as predicted.
+
+    Both were estimated, so that the interval is that of a ratio (delta method): it has the noise of
+    these rows, and that of the slope by which effects were predicted. The latter is how far a model
+    is from its calibration: cross-fitting measures models of such rows on average, rather than the
+    one that is used (Bates, Hastie and Tibshirani, Cross-Validation: What Does It Estimate and How
+    Well Does It Do It?, 2024).
 
     Args:
         predicted: Calibrated effects by a model that has not seen the rows, shape (rows,).
         scores: What `effect_scores` returned, shape (rows,).
         weights: Users whom each row stands for, shape (rows,).
+        line: The calibration by which effects were predicted.
 
     Returns:
         The slope with its 95 % interval; None where all predictions are the same.
     """
-    line = fit_line(predicted, scores, weights)
-    if not line.slope_deviation:
+    later = fit_line(predicted, scores, weights)
+    if not later.slope_deviation:
         return None
-    distance = NORMAL_95 * line.slope_deviation
-    return Measure(
-        value=line.measured_slope,
-        low=line.measured_slope - distance,
-        high=line.measured_slope + distance,
-    )
+    slope = later.measured_slope
+    distance = NORMAL_95 * float(np.hypot(later.slope_deviation, slope * line.relative_deviation))
+    return Measure(value=slope, low=slope - distance, high=slope + distance)
 
 
 def measure_mean(scores: Floats, weights: Floats) -> Measure:

@@ -35,8 +35,8 @@ class EffectValidation(BaseModel):
         mean_control: The same of the users without.
         average: Average effect.
         line: Calibration of the model, with the test whether effects differ.
-        slope: Slope of measured over predicted effects, 1 if differences come true as predicted;
-            None where the same effect is predicted for all users.
+        slope: Slope of measured over predicted effects, 1 if differences come true as predicted,
+            with the noise of both; None where the same effect is predicted for all users.
         tenths: Tenths of the users by predicted effect, the largest first; none likewise.
         rankings: Rankings of the users by name; that by uplift is claimed only where effects
             differ.
@@ -117,7 +117,7 @@ def validate_effect(
         mean_control=float(np.average(outcomes[~treated], weights=weights[~treated])),
         average=measure_mean(predicted.scores, weights),
         line=line,
-        slope=measure_slope(predicted.effects, predicted.scores, weights),
+        slope=measure_slope(predicted.effects, predicted.scores, weights, line),
         tenths=tenths if line.differs else (),
         rankings=measure_rankings(trial, outcomes, rankings, seed),
     )

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ds_assets.core.promotions.uplift.effects import fit_line
 from ds_assets.core.promotions.uplift.measures import (
     measure_mean,
     measure_rankings,
@@ -60,7 +61,8 @@ def test_a_ranking_depends_on_the_order_alone(factor: float, shift: float) -> No
 
 
 def test_effects_that_are_predicted_as_they_are_have_a_slope_of_one() -> None:
-    right, doubled = (measure_slope(it, SCORES, ONES) for it in (EFFECTS, 2 * EFFECTS))
+    line = fit_line(EFFECTS, SCORES, ONES)
+    right, doubled = (measure_slope(it, SCORES, ONES, line) for it in (EFFECTS, 2 * EFFECTS))
     assert right is not None
     assert doubled is not None
     assert right.low < 1 < right.high
@@ -69,7 +71,21 @@ def test_effects_that_are_predicted_as_they_are_have_a_slope_of_one() -> None:
 
 
 def test_the_same_prediction_for_all_has_no_slope() -> None:
-    assert measure_slope(np.full(len(TRIAL), 0.1), SCORES, ONES) is None
+    same = np.full(len(TRIAL), 0.1)
+    assert measure_slope(same, SCORES, ONES, fit_line(same, SCORES, ONES)) is None
+
+
+def test_the_interval_of_a_slope_allows_for_a_calibration_that_was_estimated_too() -> None:
+    generator, ones = np.random.default_rng(0), np.ones(400)
+
+    def holds_one() -> bool:
+        earlier, later = generator.normal(size=(2, 400))
+        line = fit_line(earlier, earlier + generator.normal(0, 2, 400), ones)
+        scores = later + generator.normal(0, 2, 400)
+        slope = measure_slope(line.effects(later), scores, ones, line)
+        return slope is not None and slope.low <= 1 <= slope.high
+
+    assert 0.93 < np.mean([holds_one() for _ in range(800)]) < 0.97
 
 
 def test_tenths_descend_and_hold_all_users() -> None:
