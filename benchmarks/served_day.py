@@ -3,6 +3,7 @@
 Scope: reading the day, and loading it into Redis. Requests are in `questions.py`.
 """
 
+import asyncio
 import datetime as dt
 from functools import cached_property
 from pathlib import Path
@@ -125,15 +126,31 @@ def made_day(users: int, circumstances: Circumstances) -> ServedDay:
     return ServedDay(folder)
 
 
-def fill(url: str, day: ServedDay) -> None:
-    """Put the day into Redis as the asset does, and each value once more under a number."""
-    with PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache:
+def fill(url: str, day: ServedDay) -> float:
+    """Put the day into Redis as the asset does, and each answer's JSON once more under a number.
+
+    Returns:
+        Bytes of Redis per user, without those of the numbers.
+    """
+    with (
+        redis.Redis.from_url(url) as server,
+        PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache,
+    ):
+        empty = server.info("memory")["used_memory"]
         fill_cache([day.date], day.lake, cache)
-    with redis.Redis.from_url(url) as server:
-        keys = list(server.scan_iter(match="ds:*:*", count=10_000))
-        for first in range(0, len(keys), _AT_ONCE):
-            values = server.mget(keys[first : first + _AT_ONCE])
-            numbered = enumerate(values, start=first)
-            server.mset({f"{COPY}{number:012}": value for number, value in numbered})
-        if {len(key) for key in keys} != {len(COPY) + 12}:
-            raise ValueError(f"the service's keys have another length: {keys[0]!r}")
+        used = server.info("memory")["used_memory"] - empty
+        asyncio.run(_copy(cache, server, day.ids))
+        lengths = {len(key) for key in server.scan_iter(match="ds:*:*", count=10_000)}
+        if lengths != {len(COPY) + 12}:
+            raise ValueError(f"the service's keys have other lengths: {lengths}")
+    bytes_a_user: float = round(used / len(day.ids), 1)
+    return bytes_a_user
+
+
+async def _copy(cache: PredictionCache, server: redis.Redis, user_ids: list[str]) -> None:
+    """Store the JSON of users' answers, as what Redis alone would send."""
+    for first in range(0, len(user_ids), _AT_ONCE):
+        _, predictions = await cache.fetch(user_ids[first : first + _AT_ONCE])
+        numbered = enumerate(predictions, start=first)
+        server.mset({f"{COPY}{number:012}": it.members for number, it in numbered if it})
+    await cache.close_loop()

@@ -86,10 +86,10 @@ def rebuild_cache(
 
 def _put_day(day: dt.date, lake: Lake, cache: PredictionCache, offers: pa.Table) -> CachePut:
     delivery = _number_delivery(day, lake, offers)
-    rows = _read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names)
+    rows = read_day(day, lake, PREDICTIONS.names, TARGET_PREDICTIONS.names)
     rows = join_offers(rows, offers) if offers.num_rows else rows
     put = cache.put_batches(day, rows, delivery)
-    means = compute_group_defaults(_read_day(day, lake, INPUT_COLUMNS, TARGET_INPUT_COLUMNS))
+    means = compute_group_defaults(read_day(day, lake, INPUT_COLUMNS, TARGET_INPUT_COLUMNS))
     cache.put_day(day, means, delivery)  # last: a reader that finds the day also finds its users
     return put
 
@@ -104,7 +104,7 @@ def _number_delivery(day: dt.date, lake: Lake, offers: pa.Table) -> int:
     return max(FIRST_DELIVERY, int(content[:8], 16))
 
 
-def _read_day(
+def read_day(
     day: dt.date, lake: Lake, columns: Sequence[str], target_columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Read a day's predictions, with those of the game's own targets where it had any."""

@@ -3,16 +3,16 @@
 Scope: a row of `PREDICTIONS` with its `targets` and `promotions`, and what every request reads of
 the days, as bytes, and back. Keys and servers are in `prediction_cache.py`.
 
-A value is a head of fixed size and JSON. The head holds a mark of the format, a checksum that
-starts from that of the key, so that a value is bound to its user, and the facts from which an
+A value is a head of fixed size and compressed JSON. The head holds a mark of the format, a checksum
+that starts from that of the key, so that a value is bound to its user, and the facts from which an
 answer's status follows without parsing the JSON. Among them is the delivery that wrote the value: a
 value of a delivery that was replaced or withdrawn is a miss.
 """
 
 import hashlib
 import struct
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import msgspec
@@ -21,19 +21,23 @@ from isal.isal_zlib import crc32
 
 from ds_assets.core.group_defaults import GroupDefaults
 from ds_assets.core.prediction_json import COLUMNS, EncodedPrediction, encode_rows
+from ds_assets.infra.cache.compression import DICTIONARY_ID, decompress, open_compressor
 
-_VERSION = "5"
+_VERSION = "6"
 _CHECKED = struct.Struct(">2sI")
 """Mark and checksum; the checksum covers all bytes that follow."""
 _FACTS = struct.Struct(">IIIB")
 """Days `as_of` and `last_seen` as `date.toordinal()`, 0 for none; the delivery; flags."""
 _HAS_ANY, _IS_EARLY, _HAS_OFFERS = 1, 2, 4
 """Flags: whether it has a probability, whether that is an early one, and whether it has offers."""
+_FLAGS = [
+    tuple(bool(flags & it) for it in (_HAS_ANY, _IS_EARLY, _HAS_OFFERS)) for flags in range(8)
+]
+"""The same three for each value of the byte: every answer reads it."""
 _HEAD = struct.Struct(">2sIIIIB")
 _BODY, _JSON = _CHECKED.size, _HEAD.size
-FORMAT = "\n".join(
-    [_VERSION, _HEAD.format, *(f"{column.name} {column.type}" for column in COLUMNS)]
-)
+_COLUMNS = (f"{column.name} {column.type}" for column in COLUMNS)
+FORMAT = "\n".join([_VERSION, _HEAD.format, DICTIONARY_ID, *_COLUMNS])
 """Part of every key and of the mark: a value of another format is a miss."""
 _MARK = hashlib.sha256(FORMAT.encode()).digest()[:2]
 
@@ -87,7 +91,8 @@ def days_encoded(check: int, days: CachedDays) -> bytes:
     newest = days.newest
     raw = {group: msgspec.Raw(b"{" + text) for group, text in newest.members.items()}
     content = msgspec.json.encode(_StoredDays(newest.models, raw, days.deliveries))
-    return _pack(check, EncodedPrediction(newest.as_of, 0, False, False, content), UNKNOWN)
+    prediction = EncodedPrediction(newest.as_of, 0, False, False, content)
+    return _pack(open_compressor(), check, prediction, UNKNOWN)
 
 
 @lru_cache(maxsize=4)  # every request reads it, and it changes once a day
@@ -111,7 +116,7 @@ def encoded(checks: list[int], rows: pa.RecordBatch, deliveries: Deliveries) -> 
     """
     predictions = encode_rows(rows)
     numbers = [deliveries.get(prediction.as_of, UNKNOWN) for prediction in predictions]
-    return list(map(_pack, checks, predictions, numbers))
+    return list(map(partial(_pack, open_compressor()), checks, predictions, numbers))
 
 
 def decoded(
@@ -133,16 +138,20 @@ def decoded(
         return None
     if deliveries.get(as_of, delivery) != delivery:
         return None
-    has_any, is_early, has_offers = (bool(flags & it) for it in (_HAS_ANY, _IS_EARLY, _HAS_OFFERS))
-    return EncodedPrediction(as_of, last_seen, has_any, is_early, value[_JSON:], has_offers)
+    has_any, is_early, has_offers = _FLAGS[flags]
+    members = decompress(value[_JSON:])
+    return EncodedPrediction(as_of, last_seen, has_any, is_early, members, has_offers)
 
 
-def _pack(check: int, prediction: EncodedPrediction, delivery: int) -> bytes:
+def _pack(
+    compress: Callable[[bytes], bytes], check: int, prediction: EncodedPrediction, delivery: int
+) -> bytes:
     flags = (
         _HAS_ANY * prediction.has_probability
         + _IS_EARLY * prediction.is_early
         + _HAS_OFFERS * prediction.has_offers
     )
     facts = _FACTS.pack(prediction.as_of, prediction.last_seen, delivery, flags)
-    checksum = crc32(prediction.members, crc32(facts, check))
-    return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, prediction.members)
+    content = compress(prediction.members)
+    checksum = crc32(content, crc32(facts, check))
+    return b"%b%b%b" % (_CHECKED.pack(_MARK, checksum), facts, content)

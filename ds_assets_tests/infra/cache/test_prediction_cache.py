@@ -338,22 +338,42 @@ def test_values_of_another_format_are_not_seen(
             assert get_rows(before, ["a"]) == [row("a")]
 
 
-def test_a_user_without_reasons_takes_at_most_600_bytes(cache: PredictionCache) -> None:
-    model = "0123456789ab"
+@pytest.mark.parametrize(("reasons", "max_bytes"), [(False, 350), (True, 600)])
+def test_a_user_of_a_game_that_the_dictionary_lacks_is_small(
+    cache: PredictionCache, reasons: bool, max_bytes: int
+) -> None:
     typical = row(
         "0f8fad5b-d9cb-469f-a165-70867728950e",
-        cluster_name="daily visitors, small spend",
-        user_group="cluster=3",
-        churn_model=model,
-        payment_model=model,
-        cluster_model=model,
-        churn_reasons=None,
-        payment_reasons=None,
+        churn_probability=0.15193402767181396,
+        payment_probability=0.0204465389251709,
+        expected_spend=0.09254152468663106,
+        cluster_name="raiders at night, no clan",
+        user_group="country=KR",
+        churn_reasons=_reasons("raid_wins", "pet_food", "clan_chat") if reasons else None,
+        payment_reasons=_reasons("dungeon_keys", "raid_wins", "skins") if reasons else None,
         churn_missing=None,
         payment_missing=None,
+        churn_model="c5d402f8b7ae",
+        payment_model="41224c1bed41",
+        cluster_model="98038dba0b90",
     ) | dict.fromkeys(OPTIONAL)
     put(cache, DAYS[0], table(typical))
-    assert int(client_of(cache).memory_usage(cache._key(typical["user_id"].encode())) or 0) <= 600
+    size = client_of(cache).memory_usage(cache._key(typical["user_id"].encode()))
+    assert int(size or 0) <= max_bytes
+
+
+def _reasons(*events: str) -> str:
+    """Reasons as JSON, as long as real ones."""
+    reasons = [
+        {
+            "code": f"count_{event}",
+            "effect": -0.17,
+            "values": [len(event), 2],
+            "words": f"{len(event)} {event} events in the last 28 days, 2 in the last 7",
+        }
+        for event in events
+    ]
+    return json.dumps(reasons, separators=(",", ":"))
 
 
 def test_a_server_that_is_not_there_is_named_with_its_setting_and_no_credential() -> None:
