@@ -144,7 +144,7 @@ def test_a_slow_network_makes_the_cache_slow_and_nothing_else(
 def test_a_connection_that_is_lost_on_the_way_is_replaced(
     cache: PredictionCache, proxy: FaultProxy
 ) -> None:
-    proxy.fault = Reset(700_000, "up")  # enough for a call, and too little for all
+    proxy.fault = Reset(250_000, "up")  # enough for a call, and too little for all
     assert put_many(cache) == CachePut(2_500, 0)
     assert proxy.connections > 1
 
