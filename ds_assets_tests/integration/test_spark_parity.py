@@ -26,6 +26,7 @@ from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.lake.tables import stored_days, table_file
+from ds_assets.simulate.lines import user_ids
 from ds_assets_tests.assets.factories import (
     QUICK,
     START,
@@ -40,19 +41,29 @@ from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_ses
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-DAYS = 28
+DAYS, USERS_PLAYED = 28, 350
 NEWEST = 2
 """Days whose users are described and predicted; what an engine does is the same for each."""
 
 LAST = day(DAYS - 1)
 WITHOUT_LOGS = day(12)
 MESSY_DAY = day(6)
+PROMOTED = day(18)
+"""A day that is predicted too: the outcomes of its promotions are known on the last day."""
+SEEN = day(19)
 TABLES = (
     *("user_activity", "quarantine", "user_features", "cohorts"),
     *("target_predictions", "predictions"),
 )
+OF_PROMOTIONS = (
+    *("promotions", "promotion_changes", "promotion_offers", "promotion_shown"),
+    *("promotion_outcomes", "promotion_results"),
+)
 HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features", "cohorts")
-UP_TO_PREDICTIONS = ("clusters", "churn_model", "payment_model", "spend_5_model", "predictions")
+PREDICTED = ("clusters", "churn_model", "payment_model", "spend_5_model", "predictions")
+DELIVERED = (
+    *("cluster_profiles", "promotions", "promotion_changes", "promotion_shown", "rds_results"),
+)
 MESS: dict[str, Any] = {
     "broken": 0.01,
     "duplicates": 0.05,
@@ -67,7 +78,33 @@ RULES: dict[str, Any] = {
     "horizons": QUICK["horizons"] | {"spend": [5]},
     "closed_days": [WITHOUT_LOGS, day(20), day(22)],
     "logs": {"leave_out": [{"field": "user.id", "values": ["cut7", "cut8", 7]}]},
-    "events": {**QUICK["events"], "refunds": ["ad_view"]},
+    "events": {**QUICK["events"], "refunds": ["ad_view"], "promotion_shown": ["offer_shown"]},
+    "fields": {
+        "user_id": "user.id",
+        "event_time": "ts",
+        "event_type": "type",
+        "event_id": "id",
+        "amount": "amount",
+        "promotion": "offer",
+    },
+    "promotions": {
+        "bundle": {
+            "who": "churn_probability > 0.05 and coalesce(spend_14d, 0) < 50",
+            "control": "40%",
+            "until": str(PROMOTED),
+            "detects": "40%",
+        },
+        "gift": {
+            "who": "last_country in (KR, JP) or sum_minutes_7d / active_days_7d > 20",
+            "value": {"cost": 0.5},
+            "as_before": {"offer": "old_gift", "share": "30%"},
+            "priority": 1,
+            "per_day": 20,
+            "group": "gifts",
+        },
+        "late_gift": {"who": "lower(cluster_name) <> 'typical'", "group": "gifts"},
+    },
+    "holdout": "10%",
 }
 AMOUNTS = ("0.1234565", "1.0000005", "1e15", "1e400", "-0.0", "1e-9", '"7"', "true", "null", "[]")
 TIMES = (
@@ -136,22 +173,36 @@ def put_messy_files(installation: Installation) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The logs of a game, of which nothing has been read."""
     home = tmp_path_factory.mktemp("played") / "home"
-    installation, _ = make_played(home, RULES, users=350, days=DAYS, seed=11, **MESS)
+    installation, _ = make_played(home, RULES, users=USERS_PLAYED, days=DAYS, seed=11, **MESS)
     put_messy_files(installation)
+    put_shown_offers(installation)
     return installation
+
+
+def put_shown_offers(installation: Installation) -> None:
+    """Put events into the logs which say of every third user that the bundle was shown."""
+    users = user_ids(USERS_PLAYED).to_pylist()[::3]
+    shown = [
+        event(5_000 + n, f"{SEEN}T11:00:00Z", user, "offer_shown")[:-1] + ', "offer": "bundle"}'
+        for n, user in enumerate(users)
+    ]
+    installation.write_logs(SEEN, *shown, name="shown.jsonl")
 
 
 @pytest.fixture(scope="module")
 def by_duckdb(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     installation = played.copy(tmp_path_factory.mktemp("duckdb") / "home")
-    run_up_to_predictions(installation)
+    run_graph(installation)
     return installation
 
 
-def run_up_to_predictions(installation: Installation) -> None:
-    """Features of all days, and the predictions of the newest."""
+def run_graph(installation: Installation) -> None:
+    """Features of all days, and all else of the newest and of one whose promotions are over."""
     installation.run(START, LAST, HISTORY)
-    installation.run(day(DAYS - NEWEST), LAST, UP_TO_PREDICTIONS)
+    for first, last in ((PROMOTED, PROMOTED), (day(DAYS - NEWEST), LAST)):
+        installation.run(first, last, [*PREDICTED, *DELIVERED])
+    installation.run(SEEN, assets=["promotion_shown"])
+    installation.run(PROMOTED, assets=["promotion_results"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -162,12 +213,12 @@ def _spark_defaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def by_spark(played: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The whole graph up to the predictions, as an installation with the setting runs it."""
+    """The whole graph, as an installation with the setting runs it."""
     installation = played.copy(tmp_path_factory.mktemp("spark [odd]") / "home")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DS_ASSETS_SPARK_MASTER", MASTER)
         environment.setenv("DS_ASSETS_MEMORY_LIMIT_MB", str(HEAP_MB))
-        run_up_to_predictions(installation)
+        run_graph(installation)
     return installation
 
 
@@ -218,6 +269,19 @@ def assert_same_tables(installation: Installation, expected: Installation) -> No
             assert_same(*tables, tolerance, f"{table} of {as_of}")
 
 
+def of_promotions(installation: Installation) -> dict[str, pa.Table]:
+    """Each stored day of promotions, and those that are delivered."""
+    lake = installation.lake
+    tables = {
+        f"{table} of {day}": stored(table, day, installation)
+        for table in OF_PROMOTIONS
+        for day in stored_days(table, lake)
+    }
+    with installation.results() as results:
+        days = [delivery.as_of for delivery in results.deliveries()]
+        return tables | {f"player_promotions of {day}": results.promotions(day) for day in days}
+
+
 def assert_same_reports(installation: Installation, expected: Installation) -> None:
     for as_of in expected.lake.days("user_activity"):
         reports = [read_report(as_of, each.lake) for each in (installation, expected)]
@@ -259,6 +323,23 @@ def test_spark_in_the_process_makes_the_same_tables(
 ) -> None:
     assert_same_reports(by_spark, by_duckdb)
     assert_same_tables(by_spark, by_duckdb)
+
+
+def test_spark_gives_every_user_the_same_promotions_and_finds_the_same_effects(
+    by_duckdb: Installation, by_spark: Installation
+) -> None:
+    tables, expected = of_promotions(by_spark), of_promotions(by_duckdb)
+    assert tables.keys() == expected.keys()
+    for name, table in tables.items():
+        assert_same(table, expected[name], 1e-6, name)
+    assigned = expected[f"promotions of {PROMOTED}"].to_pandas()
+    arms = assigned.groupby("promotion")["arm"].agg(set)
+    assert arms["bundle"] == {"treated", "control", "holdout"}
+    assert arms["gift"] == {"treated", "control", "as_before", "holdout"}
+    assert expected[f"promotion_shown of {SEEN}"].num_rows > 10
+    results = expected[f"promotion_results of {PROMOTED}"].to_pandas()
+    assert set(results["analysis"][results["state"] == "result"]) == {"assigned", "shown"}
+    assert expected[f"player_promotions of {LAST}"].num_rows > 10
 
 
 def test_a_spark_connect_server_makes_the_same_tables(
