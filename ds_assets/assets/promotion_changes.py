@@ -22,6 +22,7 @@ from ds_assets.daily_assets import (
     warn,
 )
 from ds_assets.game import Game
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.tables import read_rows, store_rows, stored_days
@@ -51,6 +52,12 @@ def update(days: Sequence[dt.date], lake: Lake, game: Game) -> dict[dt.date, Day
     is a change of the next one.
     """
     return {day: _store(day, lake, game) for day in sorted(days)}
+
+
+def find_unsent(days: Sequence[dt.date], lake: Lake, game: Game) -> list[dt.date]:
+    """Other stored days whose run has failed: their messages are sent before those of the days."""
+    recorded = open_records(game, lake).recorded_days(TABLE)
+    return [day for day in stored_days(TABLE, lake) if day not in recorded and day not in days]
 
 
 def _store(day: dt.date, lake: Lake, game: Game) -> DayChanges:
@@ -105,7 +112,8 @@ def build(game: Game) -> dg.AssetsDefinition:
         webhook: dg.ResourceParam[Webhook | None],
     ) -> None:
         days = days_with(days_of(context), "promotions", lake, context, game)
-        with recording(context, days, lake, game):  # what is not sent leaves the days to do
+        whole = [*find_unsent(days, lake, game), *days]
+        with recording(context, whole, lake, game):  # what is not sent leaves the days to do
             changes = update(days, lake, game)
             sent = {} if webhook is None else send_changes(lake, webhook, game)
         for day, messages in sent.items():

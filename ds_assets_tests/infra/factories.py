@@ -90,7 +90,10 @@ def table(*rows: dict[str, Any]) -> pa.Table:
 
 
 def decode_prediction(members: bytes) -> dict[str, Any]:
-    """What the JSON members of a prediction say; a column of JSON is the text that it was."""
+    """What the JSON members of a prediction say; a column of JSON is the text that it was.
+
+    Of a user with offers, `promotions` are among them.
+    """
     text, place = members.decode(), 0
     fields: dict[str, Any] = {}
     for column in PREDICTIONS.columns[1:]:
@@ -104,7 +107,9 @@ def decode_prediction(members: bytes) -> dict[str, Any]:
         if value is not None and column.type == "date":
             value = dt.date.fromisoformat(value)
         fields[column.name] = text[begin:place] if value and column.type == "json" else value
-    assert text[place:] == "}"
+    offers = text[place:].removeprefix(',"promotions":')
+    if offers != "}":
+        fields["promotions"] = json.loads(offers[:-1])
     return fields
 
 

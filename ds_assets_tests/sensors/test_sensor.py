@@ -21,7 +21,7 @@ from dagster._core.utils import make_new_run_id
 from ds_assets.core.arrivals import RETRY_AFTER, RETRY_GIVEN_UP_AFTER, SETTLED_AFTER
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.provenance import Provenance
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.adoption import open_records
@@ -31,7 +31,7 @@ from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.provenance import recorded, store_record, stored_files
 from ds_assets.infra.lake.raw_logs import copy_day
 from ds_assets.infra.lake.retention import Retention, remove_expired_days
-from ds_assets.infra.lake.tables import store_rows, table_file
+from ds_assets.infra.lake.tables import read_rows, store_rows, table_file
 from ds_assets.infra.log_source.folder import FolderLogSource
 from ds_assets.installation import open_lake
 from ds_assets.jobs import DELIVER_AGAIN, JUDGE, PREDICT, PREDICT_AGAIN
@@ -44,7 +44,8 @@ from ds_assets.sensors.run_requests import MAX_RUNS_PER_EVALUATION
 from ds_assets_tests.assets.factories import Installation, day, event, make_installation
 from ds_assets_tests.infra.factories import row_of
 from ds_assets_tests.infra.lake.lakes import KINDS, make_blob_lake, put_many
-from ds_assets_tests.infra.results.databases import execute
+from ds_assets_tests.infra.receivers import ACKNOWLEDGED, SECRET, receiving
+from ds_assets_tests.infra.results.databases import execute, read_report
 
 MINUTE = dt.timedelta(minutes=1)
 DELIVERIES = ("rds_results", "prediction_cache")
@@ -940,17 +941,117 @@ def test_the_run_that_judges_is_one_that_the_job_can_do(
     assert lake.exists(table_file("prediction_outcomes", day(0)))
 
 
+@pytest.fixture
+def promoted(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """An installation whose promotions were assigned and measured, and that waits for nothing."""
+    lake = open_lake("", tmp_path / "lake", tmp_path)
+    game = {
+        "horizons": {"churn": 1, "payment": 1},
+        "promotions": {"bundle": {"who": "active_days_1d > 0", "control": "50%"}},
+    }
+    world = make_world(tmp_path, lake, instance, monkeypatch, **game)
+    for number, users in enumerate((20, 10, 20, 20)):
+        world.put(number, users=users)
+    sensed = [*sensors_downstream(world.installation)]
+    world.installation.run(day(0), day(3), assets=sensed, instance=instance)
+    (judge,) = world.tick()
+    assert judge.job_name == JUDGE
+    run_for_real(world, judge)
+    assert world.tick() == []
+    return world
+
+
+def stored_objects(world: World, table: str) -> dict[str, bytes]:
+    return {it.name: world.lake.read(it.name) for it in world.lake.objects(table)}
+
+
+def share_of_churn(world: World, number: int) -> float:
+    """Share of the users assigned to the bundle on a day that did not come back."""
+    rows = read_rows(PROMOTION_OUTCOMES, day(number), world.lake).to_pandas()
+    chosen = rows[(rows["outcome"] == "churn") & (rows["segment"] == "all")]
+    return float((chosen["users"] * chosen["mean"]).sum() / chosen["users"].sum())
+
+
+@pytest.mark.slow
+def test_late_data_leaves_promotions_as_they_are_and_measures_them_again(promoted: World) -> None:
+    facts = ("promotions", "promotion_changes", "promotion_offers")
+    before = [stored_objects(promoted, table) for table in facts]
+    assert share_of_churn(promoted, 0) == 0.5
+    promoted.put(1, "late.jsonl", users=20)
+    requested = []
+    while requests := promoted.tick():
+        for request in requests:
+            requested.append(request.job_name)
+            run_for_real(promoted, request)
+        assert len(requested) < 10, f"the sensor never stops: {requested}"
+    assert requested == [PREDICT, PREDICT_AGAIN, JUDGE]
+    assert len(promoted.installation.predictions(day(1))) == 20
+    assert [stored_objects(promoted, table) for table in facts] == before
+    assert share_of_churn(promoted, 0) == 0
+
+
+@pytest.mark.slow
+def test_results_of_promotions_that_a_database_has_lost_are_delivered_again(
+    promoted: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_deliveries, "INTERVAL", dt.timedelta())
+    promoted.cursor = None
+    assert promoted.tick() == []
+    with promoted.installation.results() as results:
+        before = read_report(results, PROMOTION_RESULTS)
+    assert before.num_rows
+    url = promoted.installation.settings.results_url
+    execute(url, f"DELETE FROM promotion_results WHERE as_of = '{day(1)}'")
+    (request,) = promoted.tick()
+    assert (request.job_name, request.partition_key) == (JUDGE, str(day(1)))
+    run_for_real(promoted, request)
+    assert promoted.tick() == []
+    with promoted.installation.results() as results:
+        assert read_report(results, PROMOTION_RESULTS).equals(before)
+
+
+@pytest.mark.slow
+def test_changes_that_a_receiver_did_not_take_are_sent_when_it_is_back(promoted: World) -> None:
+    with receiving(lambda _: (503, {"retry-after": "3600"})) as receiver:
+        promoted.installation = Installation(
+            promoted.installation.home, {"webhook_url": receiver.url, "webhook_secret": SECRET}
+        )
+        promoted.put(4, users=30)
+        failed = []
+        while (request := promoted.tick()[0]).job_name != JUDGE:  # until it is given up
+            failed.append((request.job_name, request.partition_key))
+            run_for_real(promoted, request, well=False)
+            promoted.later += RETRY_AFTER[-1]
+        again = [DELIVER_AGAIN] * (len(RETRY_AFTER) + 1)
+        assert failed == [(job, str(day(4))) for job in (PREDICT, *again)]
+        assert max(promoted.installation.delivered()) == day(4)
+        receiver.reply = lambda _: ACKNOWLEDGED
+        promoted.put(5, users=30)
+        while requests := promoted.tick():
+            for request in requests:
+                run_for_real(promoted, request)
+    records = open_records(promoted.installation.game, promoted.lake)
+    assert {day(4), day(5)} <= records.current_days("promotion_changes")
+    days = [message["data"]["as_of"] for _, message in receiver.accepted]
+    assert days == names(4, 5)
+
+
 def sensors_downstream(installation: Installation) -> list[str]:
     job = installation.defs.resolve_job_def(PREDICT)
     return sorted({key.to_user_string() for key in job.asset_layer.executable_asset_keys})
 
 
-def run_for_real(world: World, request: dg.RunRequest) -> None:
+def run_for_real(world: World, request: dg.RunRequest, *, well: bool = True) -> None:
     job = world.installation.defs.resolve_job_def(str(request.job_name))
     result = job.execute_in_process(
-        partition_key=request.partition_key, instance=world.instance, tags=dict(request.tags)
+        partition_key=request.partition_key,
+        instance=world.instance,
+        tags=dict(request.tags),
+        raise_on_error=well,
     )
-    assert result.success
+    assert result.success == well
 
 
 @pytest.mark.slow
