@@ -8,16 +8,17 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.make_predictions import DAY, predictions
-from benchmarks.measuring import Circumstances, interleave, say, values
+from benchmarks.measuring import Circumstances, interleave, run_child, say, values
 from benchmarks.report import Goal, Row, absolute, ratio
+from benchmarks.served_day import made_day
 from ds_assets.infra.lake.tables import table_file
 from ds_assets.local_servers.redis import RedisServer
 
-USERS = 1_000_000
+USERS, USERS_WITH_REASONS = 1_000_000, 100_000
 SUBJECT, CONTROL = "subjects.fill_cache", "controls.plain_pipeline"
 AT_LEAST_AS_FAST = Goal(comparison=">=", limit=1.0)
 MAX_BYTES = Goal(comparison="<=", limit=350)
-"""Of a user without reasons."""
+MAX_BYTES_WITH_REASONS = Goal(comparison="<=", limit=600)
 
 
 def run(circumstances: Circumstances) -> Sequence[Row]:
@@ -32,12 +33,16 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     rows.parent.mkdir(parents=True)
     say(f"  making {USERS:,} predictions")
     parquet.write_table(_with_long_ids(predictions(USERS)), rows)
+    served = made_day(USERS_WITH_REASONS, circumstances)
     with RedisServer(scratch / "server") as server:
         address.touch(mode=0o600)  # not an argument: every user of the machine can see those
         address.write_text(server.url, encoding="utf-8")
         measured = interleave(
-            {SUBJECT: lambda _: [address, lake], CONTROL: lambda _: [address]}, circumstances
+            {SUBJECT: lambda _: [address, lake, str(DAY)], CONTROL: lambda _: [address]},
+            circumstances,
         )
+        served_lake = served.folder / "lake"
+        with_reasons = run_child(SUBJECT, [address, served_lake, str(served.date)], scratch)
     ours, control = measured[SUBJECT], measured[CONTROL]
     if values(ours, "values") != values(control, "values"):
         raise ValueError("the asset and the plain pipeline set different numbers of values")
@@ -52,6 +57,12 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
             AT_LEAST_AS_FAST,
         ),
         absolute("memory of Redis a user", values(ours, "bytes_a_user"), "bytes", MAX_BYTES),
+        absolute(
+            "memory of Redis a user with reasons",
+            values([with_reasons], "bytes_a_user"),
+            "bytes",
+            MAX_BYTES_WITH_REASONS,
+        ),
         absolute("memory of the process", values(ours, "memory_mb"), "MB"),
     ]
 

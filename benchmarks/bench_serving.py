@@ -42,8 +42,6 @@ MAX_TAIL, MAX_OF_MANY = Goal(comparison="<=", limit=3), Goal(comparison="<=", li
 MAX_PLAIN_US, MAX_US = Goal(comparison="<=", limit=100), Goal(comparison="<=", limit=500)
 TEN, THIRTY = Goal(comparison=">=", limit=10), Goal(comparison=">=", limit=30)
 MAX_MB = Goal(comparison="<=", limit=250)
-MAX_BYTES = Goal(comparison="<=", limit=600)
-"""Of a user with reasons."""
 MAX_START_SECONDS = Goal(comparison="<=", limit=3)
 FEW = Goal(comparison="<=", limit=0.001)
 """All did the same work; in a moment in which nothing runs, Redis is given up for an answer."""
@@ -75,7 +73,7 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     with chdir(scratch), clean, ExitStack() as stack:  # a folder without a file of settings
         cache = stack.enter_context(RedisServer(scratch / "redis"))
         say("  filling Redis")
-        bytes_a_user = fill(cache.url, day)
+        fill(cache.url, day)
         ours, others = installed(scratch / "ours", day, cache.url), dict[str, Target]()
         if are_installed():
             others = stack.enter_context(peers(scratch / "peers", day, cache.url))
@@ -84,7 +82,6 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
             folder.mkdir()
             measured = _with_one_worker(Api(ours, folder / "one"), cache.url, others)
             measured |= _with_two_workers(Api(ours, folder / "two", workers=2))
-            measured["redis_bytes"] = bytes_a_user
             rounds.append(measured | run_child("subjects.live_score", [day.folder], folder))
             say(f"  round {number + 1}  {json.dumps(rounds[-1])}")
     return [*_rows(rounds), *_rows_of_peers(rounds), *_rows_of_the_process(rounds)]
@@ -186,7 +183,6 @@ def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
     yield absolute("answers from elsewhere than Redis and the model", elsewhere, "share", FEW)
     yield absolute("start to ready", values(rounds, "start"), "s", MAX_START_SECONDS)
     yield absolute("memory of the worker", values(rounds, "memory"), "MB", MAX_MB)
-    yield absolute("memory of Redis a user", values(rounds, "redis_bytes"), "bytes", MAX_BYTES)
     for what, words in SCALED.items():
         one_worker, two_workers = (
             values(rounds, f"{workers}_{what}") for workers in ("one", "two")

@@ -126,25 +126,17 @@ def made_day(users: int, circumstances: Circumstances) -> ServedDay:
     return ServedDay(folder)
 
 
-def fill(url: str, day: ServedDay) -> float:
-    """Put the day into Redis as the asset does, and each answer's JSON once more under a number.
-
-    Returns:
-        Bytes of Redis per user, without those of the numbers.
-    """
+def fill(url: str, day: ServedDay) -> None:
+    """Put the day into Redis as the asset does, and each answer's JSON once more under a number."""
     with (
         redis.Redis.from_url(url) as server,
         PredictionCache(url, day.game.name, _DAYS_TO_LIVE) as cache,
     ):
-        empty = server.info("memory")["used_memory"]
         fill_cache([day.date], day.lake, cache)
-        used = server.info("memory")["used_memory"] - empty
         asyncio.run(_copy(cache, server, day.ids))
         lengths = {len(key) for key in server.scan_iter(match="ds:*:*", count=10_000)}
         if lengths != {len(COPY) + 12}:
             raise ValueError(f"the service's keys have other lengths: {lengths}")
-    bytes_a_user: float = round(used / len(day.ids), 1)
-    return bytes_a_user
 
 
 async def _copy(cache: PredictionCache, server: redis.Redis, user_ids: list[str]) -> None:

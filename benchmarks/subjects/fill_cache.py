@@ -1,15 +1,15 @@
-"""A day into Redis: `python -m benchmarks.subjects.fill_cache ADDRESS LAKE`.
+"""A day into Redis: `python -m benchmarks.subjects.fill_cache ADDRESS LAKE DAY`.
 
 Works as the asset does: reads from the lake in batches, encodes, and never replaces a newer value.
 """
 
+import datetime as dt
 import sys
 from pathlib import Path
 
 import redis
 
 from benchmarks.child import Start, import_lazy, tell
-from benchmarks.make_predictions import DAY
 from ds_assets.infra.cache.fill import fill_cache
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.folder import FolderLake
@@ -21,7 +21,7 @@ def main() -> None:
     with redis.Redis.from_url(address) as server, PredictionCache(address, "game", 7) as cache:
         server.flushall()
         empty = server.info("memory")["used_memory"]
-        day = DAY.item()
+        day = dt.date.fromisoformat(sys.argv[3])
         cache.ping()
         start = Start.now()
         put = fill_cache([day], FolderLake(Path(sys.argv[2])), cache)[day]
