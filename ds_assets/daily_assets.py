@@ -111,6 +111,8 @@ def _deps(lineage: Lineage) -> list[dg.AssetDep]:
     """Dagster's form of what an asset reads: one range of days for each other asset."""
     ranges: dict[str, tuple[int, int]] = {}
     for reads in lineage.reads:
+        if reads.is_loop:
+            continue
         earliest, latest = reads.offsets
         widest = ranges.get(reads.asset, reads.offsets)
         ranges[reads.asset] = max(widest[0], earliest), min(widest[1], latest)

@@ -11,6 +11,7 @@ from ds_assets.assets import (
     cluster_profiles,
     clusters,
     cohorts,
+    effect_models,
     prediction_cache,
     prediction_outcomes,
     predictions,
@@ -22,6 +23,7 @@ from ds_assets.assets import (
     rds_results,
     target_model,
     user_activity,
+    user_effects,
     user_features,
     user_lifetimes,
 )
@@ -103,8 +105,9 @@ def _build_assets(game: Game) -> Iterator[dg.AssetsDefinition]:
     yield from (module.build(game) for module in _ASSETS)
     yield from (target_model.build(target, game) for target in targets_of(game).values())
     if game.promotions:
-        of_promotions = (promotions, promotion_changes, promotion_shown, promotion_results)
-        yield from (module.build(game) for module in of_promotions)
+        assigned = (effect_models, user_effects, promotions)
+        acted_on = (promotion_changes, promotion_shown, promotion_results)
+        yield from (module.build(game) for module in (*assigned, *acted_on))
 
 
 def _show_technologies(asset: dg.AssetsDefinition, settings: Settings) -> dg.AssetsDefinition:

@@ -33,6 +33,10 @@ HoldoutShare = Annotated[
 """A share of users, less than all of them."""
 SomeShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), BeforeValidator(_read_percent)]
 """A share of users, neither none nor all of them."""
+PositiveShare = Annotated[
+    float, Field(gt=0, le=1, allow_inf_nan=False), BeforeValidator(_read_percent)
+]
+"""A share of users, up to all of them."""
 Offer = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -45,8 +49,11 @@ class PromotionValue(_Part):
 
     cost: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
     """What one treated user costs."""
+    worth: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
+    """What one more user with the wanted outcome is worth, such as a player who stays, beside what
+    they spend in the horizon of payment: it decides on whom an offer is worth its cost."""
     currency: str | None = None
-    """Currency of the cost, one of `currencies`; that of the reports if omitted."""
+    """Currency of cost and worth, one of `currencies`; that of the reports if omitted."""
 
 
 class AsBefore(_Part):
@@ -58,8 +65,9 @@ class AsBefore(_Part):
     """Share of those who qualify, as `20%` or 0.2."""
 
 
-_OF_A_RULE = ("control", "as_before", "per_day")
-"""Keys that divide those who qualify into arms, which a file from outside has done already."""
+_OF_A_RULE = ("control", "as_before", "per_day", "explore")
+"""Keys that choose among those who qualify, or divide them into arms: a file from outside has done
+that already."""
 
 
 class Promotion(_Part):
@@ -71,7 +79,7 @@ class Promotion(_Part):
     """In place of `who`: a CSV or Parquet file beside `game.yaml` with the columns `user_id` and
     `arm`, which another program has assigned."""
     value: PromotionValue = PromotionValue()
-    """What one treated user costs; what a promotion earns is measured."""
+    """What one treated user costs, and what is gained beside spend, which is measured."""
     control: SomeShare = 0.1
     """Share of those who qualify that is kept without it for comparison, as `10%` or 0.1."""
     as_before: AsBefore | None = None
@@ -89,6 +97,9 @@ class Promotion(_Part):
     """First day of assignments; the first one with predictions if omitted."""
     until: Day | None = None
     """Last day of assignments; no end if omitted."""
+    explore: PositiveShare = 0.1
+    """Share of the users on whom the offer is not worth its cost that is chosen all the same, so
+    that its effect on them is measured; all of them with 100%."""
     target: str = "churn"
     """What it is meant to change, beside spend: churn, payment or one of `targets`. It is in effect
     for the horizon of this target."""

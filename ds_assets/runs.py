@@ -31,9 +31,9 @@ from dagster_shared.error import SerializableErrorInfo
 
 from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import ACTIVITY, COHORTS, FEATURES, LIFETIMES, PROMOTIONS
-from ds_assets.core.lineage import RAW_LOGS
+from ds_assets.core.lineage import EFFECT_MODELS, RAW_LOGS
 from ds_assets.core.run_order import MAX_DAYS_PER_RUN
-from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTION_SHOWN
+from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTION_SHOWN, USER_EFFECTS
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
@@ -271,7 +271,8 @@ def predicting_assets(game: Game) -> tuple[str, ...]:
     """The assets from lifetimes and features to predictions, and what is made from these."""
     models = (target.model_asset for target in targets_of(game).values())
     predicted = ("clusters", *models, "predictions", "cluster_profiles")
-    promoted = (PROMOTIONS, PROMOTION_SHOWN.name) if game.promotions else ()
+    of_promotions = (EFFECT_MODELS, USER_EFFECTS.name, PROMOTIONS, PROMOTION_SHOWN.name)
+    promoted = of_promotions if game.promotions else ()
     return (LIFETIMES, FEATURES, COHORTS, *predicted, *promoted)
 
 

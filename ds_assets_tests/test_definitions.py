@@ -139,12 +139,19 @@ def test_a_game_with_promotions_assigns_them_between_predictions_and_delivery() 
     promoted = defs(promotions={"bundle": {"who": "churn_probability > 0.4", "cool_down": 30}})
     asset = spec(promoted, "promotions")
     assert (asset.group_name, set(asset.kinds)) == ("predictions", {"duckdb", "parquet"})
-    assert reads(asset) == {"predictions": (0, 0), "user_features": (0, 0), "promotions": (-30, -1)}
+    today = dict.fromkeys(("predictions", "user_features", "user_effects"), (0, 0))
+    assert reads(asset) == today | {"promotions": (-30, -1)}
+    assert reads(spec(promoted, "user_effects"))["effect_models"] == (-6, 0)
+    # That they are learnt from earlier assignments would be a loop in Dagster's graph.
+    assert reads(spec(promoted, "effect_models")) == {
+        "user_features": (-105, 0),
+        "user_activity": (-105, 0),
+    }
     assert reads(spec(promoted, "rds_results"))["promotions"] == (-14, 0)
     graph = promoted.resolve_asset_graph()
     of_promotions = (
-        *("promotions", "promotion_changes", "promotion_shown"),
-        "promotion_results",
+        *("effect_models", "user_effects", "promotions"),
+        *("promotion_changes", "promotion_shown", "promotion_results"),
     )
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*SHAPE, *of_promotions}
     for name in ("prediction_cache", "promotion_changes"):

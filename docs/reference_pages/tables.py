@@ -44,7 +44,12 @@ _IN_LAKE = (
     *(user_features_table(GAME), tables.COHORTS, tables.CLUSTERS, tables.PREDICTIONS),
     *(tables.TARGET_PREDICTIONS, tables.CLUSTER_PROFILES, tables.PREDICTION_OUTCOMES),
     *(tables.PROMOTIONS, tables.PROMOTION_OUTCOMES, tables.PROMOTION_RESULTS),
-    *(tables.PROMOTION_CHANGES, tables.PROMOTION_OFFERS, tables.PROMOTION_SHOWN),
+    *(
+        tables.USER_EFFECTS,
+        tables.PROMOTION_CHANGES,
+        tables.PROMOTION_OFFERS,
+        tables.PROMOTION_SHOWN,
+    ),
 )
 _TYPES = {
     str: "text",

@@ -2,30 +2,21 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import dagster as dg
 import pandas as pd
 
 from ds_assets.core.contracts import conform
-from ds_assets.core.engine import DataFrame
 from ds_assets.core.promotions.assignment import (
     ARMS,
     PromotionCounts,
     assign,
 )
-from ds_assets.core.promotions.candidates import (
-    candidates_from_outside,
-    candidates_of,
-    features_read,
-    qualify,
-    reads_targets,
-)
+from ds_assets.core.promotions.candidates import candidates_from_outside, candidates_of
 from ds_assets.core.promotions.states import PromotionState
-from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
-from ds_assets.core.tables import PREDICTIONS, PROMOTIONS, TARGET_PREDICTIONS
+from ds_assets.core.tables import PROMOTIONS, USER_EFFECTS
 from ds_assets.daily_assets import (
     PROMOTIONS_POOL,
     daily_asset,
@@ -42,9 +33,11 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.promotion_states import read_states
 from ds_assets.infra.lake.promotions import AssignmentHistory
-from ds_assets.infra.lake.tables import count_rows, store_rows, stored_days
+from ds_assets.infra.lake.tables import count_rows, read_columns, store_rows, stored_days
+from ds_assets.infra.qualified_users import read_qualified
 
 TABLE = PROMOTIONS.name
+_OF_EFFECTS = ("user_id", "promotion", "treats")
 
 _SHOWN = dg.TableSchema(
     columns=[
@@ -54,6 +47,7 @@ _SHOWN = dg.TableSchema(
         *(dg.TableColumn(arm, "int", description=f"Users of the arm {arm}.") for arm in ARMS),
         dg.TableColumn("cooling_down", "int", description="Left out: had it not long ago."),
         dg.TableColumn("in_group", "int", description="Left out: have another of its group."),
+        dg.TableColumn("left_out", "int", description="Left out: not worth the cost."),
         dg.TableColumn("waiting", "int", description="Left out: beyond per_day."),
     ]
 )
@@ -90,7 +84,7 @@ def update(
     for day in sorted(days):
         fixed = _find_fixed(day, lake)
         if fixed is None:
-            users = _read_users(day, lake, engine, game)
+            users = read_qualified(day, lake, engine, game)
             fixed = _assign(day, users, states[day], arms, history)
         assigned[day] = fixed
     return assigned
@@ -125,27 +119,16 @@ def _assign(
 ) -> DayPromotions:
     game = history.game
     running = [name for name, state in states.items() if state.status == "runs"]
+    effects = read_columns(USER_EFFECTS.name, day, _OF_EFFECTS, history.lake)
     candidates = {
         name: candidates_from_outside(name, users, arms[name], game)
         if name in arms
-        else candidates_of(name, users, game)
+        else candidates_of(name, users, effects, game)
         for name in running
     }
     assigned = assign(day, candidates, history.before(day), game)
     _store(assigned.rows, day, history.lake)
     return DayPromotions(len(assigned.rows), "", states, assigned.counts)
-
-
-def _read_users(day: dt.date, lake: Lake, engine: LakeEngine, game: Game) -> pd.DataFrame:
-    """Rows of `qualify`."""
-    with ExitStack() as stack:
-
-        def read(table: Table | None) -> DataFrame | None:
-            return table and stack.enter_context(engine.read([day], table, lake))
-
-        of_targets = TARGET_PREDICTIONS if reads_targets(game) else None
-        predictions, features, targets = map(read, (PREDICTIONS, features_read(game), of_targets))
-        return engine.to_pandas(qualify(predictions, features, targets, game, engine))
 
 
 def _store(rows: pd.DataFrame, day: dt.date, lake: Lake) -> None:
@@ -170,7 +153,7 @@ def build(game: Game) -> dg.AssetsDefinition:
         engine: dg.ResourceParam[LakeEngine],
         assignment_files: dg.ResourceParam[AssignmentFiles],
     ) -> None:
-        days = days_with(days_of(context), PREDICTIONS.name, lake, context, game)
+        days = days_with(days_of(context), USER_EFFECTS.name, lake, context, game)
         with recording(context, days, lake, game):
             assigned = update(days, lake, engine, assignment_files, game)
         report_days(context, {day: _metadata(it) for day, it in assigned.items()})
@@ -199,5 +182,6 @@ def _describe(
         **{arm: counts.arms.get(arm, 0) for arm in ARMS},
         "cooling_down": counts.cooling_down,
         "in_group": counts.in_group,
+        "left_out": counts.left_out,
         "waiting": counts.waiting,
     }

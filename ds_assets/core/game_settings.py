@@ -220,13 +220,14 @@ GAME_KEYS = (
         Consequence.NEW_DAYS,
         "other users are assigned; assignments that are stored stay",
         *("promotions.*.priority", "promotions.*.cool_down", "promotions.*.per_day"),
-        *("promotions.*.group", "promotions.*.from", "promotions.*.until", "holdout"),
+        *("promotions.*.group", "promotions.*.from", "promotions.*.until"),
+        *("promotions.*.explore", "holdout"),
         assets=(PROMOTIONS,),
     ),
     *_declare(
         Consequence.NEW_DAYS,
-        "assignments have the new cost",
-        *("promotions.*.value.cost", "promotions.*.value.currency"),
+        "assignments have the new cost, and the rule chooses until the next effect model",
+        *("promotions.*.value.cost", "promotions.*.value.currency", "promotions.*.value.worth"),
         assets=(PROMOTIONS,),
     ),
     *_declare(

@@ -14,7 +14,13 @@ from ds_assets.core.day_ranges import list_days
 from ds_assets.core.game_settings import COHORTS, LIFETIMES, NO_SETTINGS, GameSettings, settings_of
 from ds_assets.core.lifetimes import PERIOD_DAYS, WAIT_DAYS
 from ds_assets.core.open_days import add_open_days, most_days, subtract_open_days
-from ds_assets.core.promotion_days import SHOWN_LATE_DAYS, days_in_effect, days_looked_back
+from ds_assets.core.promotion_days import (
+    EFFECTS_LEARNT_DAYS,
+    EFFECTS_PERIOD,
+    SHOWN_LATE_DAYS,
+    days_in_effect,
+    days_looked_back,
+)
 from ds_assets.core.tables import (
     PROMOTION_CHANGES,
     PROMOTION_OFFERS,
@@ -23,14 +29,18 @@ from ds_assets.core.tables import (
     PROMOTION_SHOWN,
     PROMOTIONS,
     TARGET_PREDICTIONS,
+    USER_EFFECTS,
 )
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.game import Game
 
 RAW_LOGS = "raw_logs"
-USABLE_WHEN_REFUSED = frozenset({RAW_LOGS, LIFETIMES})
+EFFECT_MODELS = "effect_models"
+EFFECTS = "effects/"
+"""Begins the kind of the models of a promotion's effect, which no target can be named like."""
+USABLE_WHEN_REFUSED = frozenset({RAW_LOGS, LIFETIMES, EFFECT_MODELS})
 """Assets whose days others are made from although the activity of the day is refused: a roll-up of
-lifetimes reads no refused activity, and serves the four weeks after it."""
+lifetimes, and effect models, read no refused activity, and serve the days after it as well."""
 WEEK = 7
 """Days over which changes of cluster are counted: on the same weekday users are alike."""
 LONGEST_PAUSE = 7
@@ -49,6 +59,8 @@ class Reads:
             continue those of the day before, and models learn from a quarter of a year: without the
             exception each correction of an old day would make every later day again, though the
             next model learns from the correction anyway.
+        is_loop: Whether the asset that is read is made from the one that reads it, of earlier days.
+            Dagster knows no such loop: it is not among the dependencies of the asset in the UI.
         windows: Numbers of days, from the first one on, that are read together or not at all; none
             where each day is read that is there.
         closed_days: Days that do not count in these numbers, and that a window does not wait for.
@@ -58,6 +70,7 @@ class Reads:
     earliest: int = 0
     latest: int = 0
     is_history: bool = False
+    is_loop: bool = False
     windows: tuple[int, ...] = ()
     closed_days: ClosedDays = NO_CLOSED_DAYS
 
@@ -185,19 +198,48 @@ def _promotions(game: Game) -> Mapping[str, Lineage]:
     if not game.promotions:
         return {}
     before = Reads(PROMOTIONS.name, days_looked_back(game), 1, is_history=True)
-    reads = (Reads("predictions"), Reads("user_features"), before)
+    predicted = (Reads("predictions"), Reads("user_features"))
     changes, offers = PROMOTION_CHANGES.name, PROMOTION_OFFERS.name
     days_before = Reads(changes, LONGEST_PAUSE, 1, is_history=True)
     in_effect = Reads(PROMOTIONS.name, days_in_effect(game), 1, is_history=True)
     can_be_shown = Reads(PROMOTIONS.name, days_in_effect(game) + SHOWN_LATE_DAYS)
     return {
-        PROMOTIONS.name: Lineage(reads, (PROMOTIONS.name,)),
+        EFFECT_MODELS: _effect_models(game),
+        USER_EFFECTS.name: Lineage(
+            (*predicted, Reads(EFFECT_MODELS, EFFECTS_PERIOD - 1)), (USER_EFFECTS.name,)
+        ),
+        PROMOTIONS.name: Lineage(
+            (*predicted, Reads(USER_EFFECTS.name), before), (PROMOTIONS.name,)
+        ),
         # What was stored of a day was acted on: later changes are those of the next day.
         changes: Lineage((Reads(PROMOTIONS.name), in_effect, days_before), (changes, offers)),
         PROMOTION_SHOWN.name: Lineage(
             (Reads("user_activity"), can_be_shown), (PROMOTION_SHOWN.name,)
         ),
     }
+
+
+def _effect_models(game: Game) -> Lineage:
+    """The lineage of `effect_models`: like other models, they stay valid when old days change."""
+    oldest = days_behind_effects(game)
+    reads = (
+        Reads("user_features", oldest, is_history=True),
+        Reads("user_activity", oldest, is_history=True),
+        Reads(PROMOTIONS.name, oldest, 1, is_history=True, is_loop=True),
+    )
+    kinds = tuple(map(effect_kind, game.promotions))
+    return Lineage(reads, models=kinds, period=EFFECTS_PERIOD)
+
+
+def effect_kind(promotion: str) -> str:
+    """Kind of the models of a promotion's effect, beside those of targets and clusters."""
+    return f"{EFFECTS}{promotion}"
+
+
+def days_behind_effects(game: Game) -> int:
+    """Days before a day whose assignments its effect models learn from."""
+    matured = max(map(game.maturity_days, promotion_horizons(game)))
+    return most_days(matured, game.closed_days) + EFFECTS_LEARNT_DAYS
 
 
 def _in_effect(game: Game) -> tuple[Reads, ...]:

@@ -1,8 +1,14 @@
-"""How many days back the promotions of a day look."""
+"""How many days back the promotions of a day look, and when their effects are learnt."""
+
+import datetime as dt
 
 from ds_assets.core.open_days import most_days
 from ds_assets.game import Game
 
+EFFECTS_PERIOD = 7
+"""Days from one training of effect models to the next."""
+EFFECTS_LEARNT_DAYS = 91
+"""Days of assignments that effect models learn from, beside those whose horizon is not over."""
 SHOWN_LATE_DAYS = 7
 """Days by which it may become known late that an offer was shown."""
 
@@ -24,3 +30,8 @@ def days_in_effect(game: Game) -> int:
     """Days before a day whose assignments can be in effect at its end, closed days included."""
     horizons = (game.horizon_of(it.target) for it in game.promotions.values())
     return most_days(max(horizons, default=0), game.closed_days)
+
+
+def effects_learnt_on(day: dt.date) -> dt.date:
+    """The newest day up to a day on which effect models are trained."""
+    return day - dt.timedelta(days=day.toordinal() % EFFECTS_PERIOD)

@@ -484,6 +484,11 @@ PROMOTIONS = Table(
         _ASSIGNMENT_ID,
         Column("until", "date", "Last day on which the assignment is in effect."),
         Column("chosen_by", "text", "What chose the user: rule, policy, exploration or outside."),
+        Column(
+            "weight",
+            "real",
+            "Users who qualify that the user stands for: more than one if chosen by exploration.",
+        ),
         *(
             Column(
                 target.probability_column,
@@ -516,6 +521,32 @@ PROMOTIONS = Table(
     ),
     ("as_of", "user_id", "promotion"),
     "The users that each promotion was assigned to on a day, with those that are kept without it.",
+)
+
+USER_EFFECTS = Table(
+    "user_effects",
+    (
+        Column("as_of", "date", "Day as of which the effect is predicted."),
+        Column("user_id", "text", "A user who qualifies for the promotion."),
+        _PROMOTION,
+        Column("model_version", "text", "Version of the effect models."),
+        Column("effect", "real", "How much likelier the promotion makes what is wanted."),
+        Column("effect_low", "real", "Lower end of the 95 % interval of the mean effect."),
+        Column("effect_high", "real", "Upper end of that interval."),
+        Column("spend_effect", "real", "Effect on spend; none without a model.", nullable=True),
+        Column("spend_effect_low", "real", "Lower end of its 95 % interval.", nullable=True),
+        Column("spend_effect_high", "real", "Upper end of that interval.", nullable=True),
+        Column("profit", "real", "Expected profit of treating the user: effects less the cost."),
+        Column(
+            "treats",
+            "boolean",
+            "Whether the policy treats the user; none while the rule chooses all who qualify.",
+            nullable=True,
+        ),
+        Column("reasons", "json", "What makes the effect larger or smaller than that on others."),
+    ),
+    ("as_of", "user_id", "promotion"),
+    "The effect that a promotion is expected to have on each user who qualifies.",
 )
 
 PROMOTION_OUTCOMES = Table(

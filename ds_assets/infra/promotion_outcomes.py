@@ -75,10 +75,11 @@ def measure_days(
         return {}
     activity = list(records.usable_files(ACTIVITY))
     spend = {
-        name: _find_outcomes(target, days, activity, lake, engine, game)
+        name: find_outcomes(target, days, activity, lake, engine, game)
         for name, target in measured_targets(game).items()
     }
-    users = _read_users(days, list(records.usable_files(PROMOTIONS.name)), lake, engine, game)
+    stored = list(records.usable_files(PROMOTIONS.name))
+    users = read_first_assignments(days, stored, lake, engine, game)
     return {
         day: _measure_day(
             day,
@@ -100,7 +101,7 @@ def _find_shown(day: dt.date, records: Records, lake: Lake, game: Game) -> set[s
     return {it for frame in frames for it in frame["assignment_id"]}
 
 
-def _find_outcomes(
+def find_outcomes(
     target: Target,
     days: Sequence[dt.date],
     activity: Sequence[dt.date],
@@ -108,17 +109,34 @@ def _find_outcomes(
     engine: LakeEngine,
     game: Game,
 ) -> dict[dt.date, Spend]:
-    """The users who reached a target, of each day whose horizon is over."""
+    """The users who reached a target, of each day whose horizon is over.
+
+    Args:
+        target: The target.
+        days: Days of assignments; at least one.
+        activity: Days of stored activity.
+        lake: Where it lies.
+        engine: Engine that runs it.
+        game: The game.
+    """
     uncounted = find_uncounted_days(target, days, activity, lake, game)
     counted = [day for day in activity if day not in uncounted]
     over = [day for day in days if is_matured(day, target.horizon, counted, game)]
     return outcomes_at_maturity(target, over, counted, lake, engine, game)
 
 
-def _read_users(
+def read_first_assignments(
     days: Sequence[dt.date], stored: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
 ) -> pd.DataFrame:
-    """The users that promotions were first assigned to on days, with dates as `datetime.date`."""
+    """The users that promotions were first assigned to on days, with dates as `datetime.date`.
+
+    Args:
+        days: Days of assignments; at least one.
+        stored: All days of assignments that count.
+        lake: Where they lie.
+        engine: Engine that runs it.
+        game: The game.
+    """
     horizon = game.horizon_of(PAYMENT)
     windows = [(day, add_open_days(day, horizon, game.closed_days)) for day in days]
     last = max(until for _, until in windows)

@@ -11,7 +11,7 @@ import pytest
 
 from ds_assets.assets.promotions import DayPromotions, update
 from ds_assets.core.promotions.states import Choice
-from ds_assets.core.tables import PREDICTIONS, PROMOTIONS
+from ds_assets.core.tables import PREDICTIONS, PROMOTIONS, USER_EFFECTS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
@@ -44,6 +44,7 @@ def lake(tmp_path: Path) -> FolderLake:
 def predict(lake: FolderLake, *days: dt.date, users: Sequence[str] = USERS) -> None:
     for at in days:
         store_rows(table(*(row(user, at) for user in users)), PREDICTIONS.name, at, lake)
+        store_rows(USER_EFFECTS.arrow_schema.empty_table(), USER_EFFECTS.name, at, lake)
 
 
 def assign(

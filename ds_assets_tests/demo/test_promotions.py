@@ -39,6 +39,7 @@ def assign(installation: Installation, day: dt.date, *rows: tuple[str, str, str]
         assignment_id=[f"{user} {day}" for user, _, _ in rows],
         until=day + dt.timedelta(days=7),
         chosen_by="rule",
+        weight=1.0,
         cost=0.5,
     )
     missing: dict[str, Any] = dict.fromkeys(set(PROMOTIONS.names) - set(frame.columns))

@@ -32,6 +32,7 @@ STORED = (
     "promotions/",
     "shown_offers/",
     "promotion_changes/",
+    "user_effects/",
     "promotion_messages/",
     "promotion_outcomes/",
     "promotion_results/",

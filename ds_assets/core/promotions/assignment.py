@@ -20,6 +20,7 @@ import pandas as pd
 
 from ds_assets.core.open_days import add_open_days
 from ds_assets.core.promotion_days import cool_down_of
+from ds_assets.core.promotions.choice import OUTSIDE, choose_users, weights_of
 from ds_assets.core.tables import PREDICTED_NUMBERS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.game_promotions import Promotion
@@ -27,14 +28,14 @@ from ds_assets.game_promotions import Promotion
 Arm = Literal["treated", "control", "as_before", "holdout"]
 TREATED, CONTROL, AS_BEFORE, HOLDOUT = "treated", "control", "as_before", "holdout"
 ARMS = (TREATED, CONTROL, AS_BEFORE, HOLDOUT)
-RULE, OUTSIDE = "rule", "outside"
-"""What chose a user: the condition, or a file from outside."""
 COVARIATES = (
     *PREDICTED_NUMBERS,
     *("target_probability", "cluster", "cluster_name", "user_group"),
 )
 """Columns of `PROMOTIONS` that describe a user as of the day, for the analysis."""
 _SCALE = 2.0**64
+_EXPLORE = "explore"
+"""Says that a share is that by which users are explored, which does not depend on their arm."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,13 @@ class Candidates:
     Attributes:
         users: Column `user_id`, and those of `COVARIATES`.
         arms: Arm of each user that comes from outside; None where the rules choose it.
+        treats: Whether the policy treats each user, None for those without an effect; None
+            where the rule chooses all of them.
     """
 
     users: pd.DataFrame
     arms: Sequence[str] | None = None
+    treats: Sequence[bool | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class PromotionCounts:
         qualified: Users that qualify.
         cooling_down: Of these, users that had it not long ago.
         in_group: Of these, users that have another promotion of its group.
+        left_out: Of these, users whom the policy leaves out.
         waiting: Of these, users beyond the limit of treated users per day.
         arms: Users that were assigned, by arm.
     """
@@ -65,6 +70,7 @@ class PromotionCounts:
     qualified: int = 0
     cooling_down: int = 0
     in_group: int = 0
+    left_out: int = 0
     waiting: int = 0
     arms: Mapping[str, int] = field(default_factory=dict)
 
@@ -163,28 +169,39 @@ def _assign_one(
     busy: pd.DataFrame,
     game: Game,
 ) -> tuple[pd.DataFrame, PromotionCounts]:
-    users = candidates.users.assign(arm=_find_arms(name, candidates, game))
+    users = _draw(name, candidates, game)
     is_cooling = users["user_id"].isin(_find_cooling_down(day, name, earlier, game))
     rivals = _find_rivals(name, game)
     is_in_group = users["user_id"].isin(busy["user_id"][busy["promotion"].isin(rivals)])
-    free = users[~is_cooling & ~is_in_group]
+    is_left_out = users["chosen_by"].isna()
+    free = users[~is_cooling & ~is_in_group & ~is_left_out]
     taken = _take(free, day, name, game)
     by_arm = taken["arm"].value_counts()
     counts = PromotionCounts(
         len(users),
         int(is_cooling.sum()),
         int((is_in_group & ~is_cooling).sum()),
+        int((is_left_out & ~is_in_group & ~is_cooling).sum()),
         len(free) - len(taken),
         {arm: int(by_arm[arm]) for arm in ARMS if arm in by_arm},
     )
-    return _describe(taken, day, name, candidates.arms is not None, game), counts
+    return _describe(taken, day, name, game), counts
 
 
-def _find_arms(name: str, candidates: Candidates, game: Game) -> np.ndarray:
-    user_ids = candidates.users["user_id"].tolist()
+def _draw(name: str, candidates: Candidates, game: Game) -> pd.DataFrame:
+    """The users with their arm, what chose them, and how many each of them stands for."""
+    user_ids, explore = candidates.users["user_id"].tolist(), game.promotions[name].explore
     if candidates.arms is None:
-        return arms_of(user_ids, game, name)
-    return _with_holdout(np.array(candidates.arms, object), user_ids, game)
+        arms = arms_of(user_ids, game, name)
+        treats = candidates.treats or [None] * len(user_ids)
+        draws = shares_of(user_ids, game, f"{name}\0{_EXPLORE}")
+        chosen_by = choose_users(treats, draws, explore)
+    else:
+        arms = _with_holdout(np.array(candidates.arms, object), user_ids, game)
+        chosen_by = np.full(len(user_ids), OUTSIDE, object)
+    return candidates.users.assign(
+        arm=arms, chosen_by=chosen_by, weight=weights_of(chosen_by, explore)
+    )
 
 
 def _with_holdout(arms: np.ndarray, user_ids: Sequence[str], game: Game) -> np.ndarray:
@@ -229,9 +246,7 @@ def _take(users: pd.DataFrame, day: dt.date, name: str, game: Game) -> pd.DataFr
     return ordered[: int(np.searchsorted(treated_so_far, per_day)) + 1]
 
 
-def _describe(
-    users: pd.DataFrame, day: dt.date, name: str, is_outside: bool, game: Game
-) -> pd.DataFrame:
+def _describe(users: pd.DataFrame, day: dt.date, name: str, game: Game) -> pd.DataFrame:
     """Rows of `PROMOTIONS`."""
     promotion = game.promotions[name]
     offers = {TREATED: name, AS_BEFORE: promotion.as_before and promotion.as_before.offer}
@@ -244,15 +259,23 @@ def _describe(
         offer=pd.Series([offers.get(arm) for arm in users["arm"]], users.index, object),
         assignment_id=[_assignment_id(game, name, it, day) for it in users["user_id"]],
         until=add_open_days(day, horizon, game.closed_days),
-        chosen_by=OUTSIDE if is_outside else RULE,
-        cost=np.where(is_treated, _cost_of(promotion, game), 0.0),
+        cost=np.where(is_treated, cost_of(promotion, game), 0.0),
     )[PROMOTIONS.names]
 
 
-def _cost_of(promotion: Promotion, game: Game) -> float:
+def cost_of(promotion: Promotion, game: Game) -> float:
     """Cost of one treated user in the currency of the reports."""
+    return promotion.value.cost * _rate_of(promotion, game)
+
+
+def worth_of(promotion: Promotion, game: Game) -> float:
+    """What one more user with the wanted outcome is worth, in the currency of the reports."""
+    return promotion.value.worth * _rate_of(promotion, game)
+
+
+def _rate_of(promotion: Promotion, game: Game) -> float:
     currency = promotion.value.currency
-    return promotion.value.cost * (1.0 if currency is None else game.currencies[currency])
+    return 1.0 if currency is None else game.currencies[currency]
 
 
 def _assignment_id(game: Game, name: str, user_id: str, day: dt.date) -> str:

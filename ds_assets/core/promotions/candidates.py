@@ -80,9 +80,25 @@ def qualify(
     return selected.where(reduce(or_, (f.col(_met(name)) for name in met)))
 
 
-def candidates_of(name: str, users: pd.DataFrame, game: Game) -> Candidates:
-    """The users that meet the condition of a promotion, from rows of `qualify`."""
-    return Candidates(_describe(users[users[_met(name)].astype(bool)], name, game))
+def candidates_of(name: str, users: pd.DataFrame, effects: pd.DataFrame, game: Game) -> Candidates:
+    """The users that meet the condition of a promotion.
+
+    Args:
+        name: Name of the promotion.
+        users: Rows of `qualify`.
+        effects: Rows of `USER_EFFECTS` of the day.
+        game: The game.
+    """
+    own = effects[effects["promotion"] == name]
+    treats = dict(zip(own[USER_ID], own["treats"], strict=True))
+    qualified = select_qualified(name, users)
+    of_qualified = [treats.get(it) for it in qualified[USER_ID]]
+    return Candidates(_describe(qualified, name, game), treats=of_qualified)
+
+
+def select_qualified(name: str, users: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `qualify` whose users meet the condition of a promotion."""
+    return users[users[_met(name)].astype(bool)]
 
 
 def candidates_from_outside(

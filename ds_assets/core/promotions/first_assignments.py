@@ -15,7 +15,7 @@ from ds_assets.core.tables import PREDICTED_NUMBERS
 from ds_assets.core.targets import BUILT_IN, CHURN
 
 _DESCRIBED = (
-    *("version", "arm", "assignment_id", "cluster", "user_group"),
+    *("version", "arm", "weight", "assignment_id", "cluster", "user_group"),
     *(*PREDICTED_NUMBERS, "target_probability"),
 )
 _TARGET_OF_ALL = next(target for target in BUILT_IN if target.name == CHURN)

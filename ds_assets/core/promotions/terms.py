@@ -33,7 +33,7 @@ def current_terms(game: Game) -> dict[VersionName, Terms]:
         (name, version_of(game, name)): Terms(
             promotion.target,
             promotion.detects,
-            {} if promotion.who is None else _shares(game, name),
+            {} if promotion.who is None else shares_of_arms(game, name),
             promotion.until,
         )
         for name, promotion in game.promotions.items()
@@ -78,7 +78,8 @@ def outcomes_of(game: Game) -> Mapping[str, Outcome]:
     return shares | {outcome.name: outcome for outcome in amounts}
 
 
-def _shares(game: Game, name: str) -> dict[str, float]:
+def shares_of_arms(game: Game, name: str) -> dict[str, float]:
+    """Planned share of each arm of a promotion with a condition, by arm."""
     promotion = game.promotions[name]
     as_before = 0.0 if promotion.as_before is None else promotion.as_before.share
     shares = {TREATED: 1 - promotion.control - as_before, CONTROL: promotion.control}

@@ -12,7 +12,7 @@ import pandas as pd
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.feature_catalog import find_cumulative_features
-from ds_assets.core.lineage import LONGEST_PAUSE
+from ds_assets.core.lineage import EFFECT_MODELS, EFFECTS, LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import (
     CHOICE_PREFIX,
     MODEL,
@@ -53,11 +53,10 @@ def store_model(
     parts: Mapping[str, bytes] = NO_PARTS,
 ) -> None:
     """Store the card of a day, and its model where there is one; other files of the day go."""
-    files = {card_name(kind, day): card_text(card).encode()}
-    if onnx is not None:
-        # First: the card is what says that the model is there.
-        models = {MODEL: onnx, **parts}
-        files = {_name(kind, day, name): content for name, content in models.items()} | files
+    models = parts if onnx is None else {MODEL: onnx, **parts}
+    files = {_name(kind, day, name): content for name, content in models.items()}
+    # Last: the card is what says that the model is there.
+    files[card_name(kind, day)] = card_text(card).encode()
     with lake.writing({name: name for name in files}) as staged:
         for name, content in files.items():
             staged[name].write_bytes(content)
@@ -263,21 +262,32 @@ def _content(kind: str, card: Card, file: str, lake: Lake) -> bytes:
 
     It is checked here, as models are loaded where the users are, such as on Spark's workers.
     """
-    name, asset = _name(kind, card.as_of, file), _asset_of(kind)
+    parts = card.parts if isinstance(card, ModelCard) else {}
+    return read_model_file(kind, card.as_of, file, parts.get(file, card.onnx_sha256), lake)
+
+
+def read_model_file(kind: str, day: dt.date, file: str, sha256: str | None, lake: Lake) -> bytes:
+    """A file of a day's model.
+
+    Raises:
+        DamagedDayError: it is missing, or does not have the checksum that its card names.
+    """
+    name, asset = _name(kind, day, file), _asset_of(kind)
     try:
         content = lake.read(name)
     except FileNotFoundError:
         what = f"{name} is missing in the lake {lake}, and its card says it is there"
-        raise DamagedDayError(what, asset, card.as_of) from None
-    parts = card.parts if isinstance(card, ModelCard) else {}
-    if sha256_of([content]) != parts.get(file, card.onnx_sha256):
+        raise DamagedDayError(what, asset, day) from None
+    if sha256_of([content]) != sha256:
         what = f"{name} is damaged or another model's: its SHA-256 is not the card's"
-        raise DamagedDayError(what, asset, card.as_of)
+        raise DamagedDayError(what, asset, day)
     return content
 
 
 def _asset_of(kind: str) -> str:
     """Name of the asset that stores a kind of model."""
+    if kind.startswith(EFFECTS):
+        return EFFECT_MODELS
     return kind if kind == CLUSTERS else f"{kind}_model"
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
+from pyarrow.compute import field
 
 from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
@@ -137,13 +138,17 @@ def read_columns(table: str, day: dt.date, columns: Sequence[str], lake: Lake) -
     return frame
 
 
-def read_rows(table: Table, day: dt.date, lake: Lake) -> pa.Table:
-    """Read a stored day of a table.
+def read_rows(
+    table: Table, day: dt.date, lake: Lake, users: Iterable[str] | None = None
+) -> pa.Table:
+    """Read a stored day of a table: all of its rows, or those of some users.
 
     Raises:
         InputError: a column is missing.
     """
-    stored = parquet.read_table(open_day(table.name, day, lake).file, partitioning=None)
+    file = open_day(table.name, day, lake).file
+    chosen = None if users is None else field("user_id").isin(pa.array(users, pa.string()))
+    stored = parquet.read_table(file, partitioning=None, filters=chosen)
     stored = with_recent_columns(table, stored)
     refuse_missing_columns(day, stored.column_names, table)
     return stored.select(table.names).cast(table.arrow_schema)

@@ -19,6 +19,7 @@ from ds_assets.game_promotions import Promotion
 from ds_assets_tests.core.factories import make_game
 
 START = dt.date(2026, 3, 1)
+NO_EFFECTS = pd.DataFrame(columns=["user_id", "promotion", "treats"])
 
 
 def make_promotion(**keys: Any) -> Promotion:
@@ -36,10 +37,14 @@ def user_ids(count: int, start: int = 0) -> list[str]:
     return [f"user {number}" for number in range(start, start + count)]
 
 
-def make_candidates(users: Sequence[str], arms: Sequence[str] | None = None) -> Candidates:
+def make_candidates(
+    users: Sequence[str],
+    arms: Sequence[str] | None = None,
+    treats: Sequence[bool | None] | None = None,
+) -> Candidates:
     columns: dict[str, Any] = dict.fromkeys(COVARIATES, None)
     columns |= {"churn_probability": 0.5, "target_probability": 0.5, "cluster": 1}
-    return Candidates(pd.DataFrame({"user_id": list(users)}).assign(**columns), arms)
+    return Candidates(pd.DataFrame({"user_id": list(users)}).assign(**columns), arms, treats)
 
 
 def day_of(number: int) -> dt.date:

@@ -210,6 +210,45 @@ def test_few_users_may_all_be_of_one_arm() -> None:
     assert assign(START, {}, NOTHING, game).counts == {}
 
 
+def test_users_whom_the_policy_leaves_out_are_explored_and_arms_are_drawn_from_all_chosen() -> None:
+    game = make_promoted_game({"bundle": {"explore": 0.2, "control": 0.3}})
+    treats = [number % 4 == 0 for number in range(len(USERS))]
+    candidates = {"bundle": make_candidates(USERS, treats=treats)}
+    day = assign(START, candidates, NOTHING, game)
+    rows, counts = day.rows, day.counts["bundle"]
+    is_explored = rows["chosen_by"] == "exploration"
+    of_policy = set(rows["user_id"][rows["chosen_by"] == "policy"])
+    assert of_policy == {it for it, treated in zip(USERS, treats, strict=True) if treated}
+    assert binomtest(int(is_explored.sum()), len(USERS) - len(of_policy), 0.2).pvalue > 1e-6
+    assert counts.left_out == len(USERS) - len(rows) > 0
+    assert set(rows["weight"][is_explored]) == {5.0}
+    assert set(rows["weight"][~is_explored]) == {1.0}
+    for some in (rows[is_explored], rows[~is_explored]):
+        controls = int((some["arm"] == CONTROL).sum())
+        assert binomtest(controls, len(some), 0.3).pvalue > 1e-6
+
+
+def test_a_policy_that_explores_everybody_leaves_nobody_out() -> None:
+    game = make_promoted_game({"bundle": {"explore": "100%"}})
+    candidates = {"bundle": make_candidates(USERS, treats=[False] * len(USERS))}
+    rows = assign(START, candidates, NOTHING, game).rows
+    assert arms_by_user(rows) == arms_by_user(first_day())
+    assert set(rows["weight"]) == {1.0}
+
+
+def test_users_who_wait_or_cool_down_are_not_counted_as_left_out_by_the_policy() -> None:
+    game = make_promoted_game({"bundle": {"per_day": 3}})
+    candidates = {"bundle": make_candidates(USERS[:40], treats=[True, False] * 20)}
+    first = assign(START, candidates, NOTHING, game)
+    second = assign(day_of(1), candidates, first.rows, game).counts["bundle"]
+    assert second.cooling_down == len(first.rows)
+    assert (
+        second.qualified
+        == len(USERS[:40])
+        == sum((second.cooling_down, second.left_out, second.waiting, *second.arms.values()))
+    )
+
+
 def test_arms_from_outside_are_taken_as_they_are_but_for_the_holdout() -> None:
     game = make_promoted_game({"bundle": {"who": None, "assigned_by": "a.csv"}}, holdout=0.5)
     arms = ["treated", "as_before", "control"] * 20

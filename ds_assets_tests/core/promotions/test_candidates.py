@@ -21,7 +21,7 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets.infra.engines.spark import SparkEngine
 from ds_assets.infra.engines.spark_tables import TYPES
-from ds_assets_tests.core.promotions.factories import START, make_promoted_game
+from ds_assets_tests.core.promotions.factories import NO_EFFECTS, START, make_promoted_game
 from ds_assets_tests.spark import local_session
 
 RISKS = {"a": 0.1, "b": 0.5, "c": 0.9, "d": None}
@@ -84,9 +84,11 @@ def test_values_come_from_predictions_features_and_targets(engine: LakeEngine) -
     }
     game = make_promoted_game(rules, targets=TARGETS)
     users = users_of(game, engine)
-    qualified = {name: set(candidates_of(name, users, game).users["user_id"]) for name in rules}
+    qualified = {
+        name: set(candidates_of(name, users, NO_EFFECTS, game).users["user_id"]) for name in rules
+    }
     assert qualified == {"risky": {"b", "c"}, "korean": {"a"}, "winner": {"c"}}
-    (winner,) = candidates_of("winner", users, game).users.to_dict("records")
+    (winner,) = candidates_of("winner", users, NO_EFFECTS, game).users.to_dict("records")
     assert (winner["target_probability"], winner["churn_probability"]) == (0.7, 0.9)
     assert "d" not in set(users["user_id"])
 
@@ -100,8 +102,26 @@ def test_a_condition_may_name_a_value_twice_beside_others_of_another_table(
     }
     game = make_promoted_game(rules)
     users = users_of(game, engine)
-    qualified = {name: set(candidates_of(name, users, game).users["user_id"]) for name in rules}
+    qualified = {
+        name: set(candidates_of(name, users, NO_EFFECTS, game).users["user_id"]) for name in rules
+    }
     assert qualified == {"middle": {"b"}, "korean": {"a", "c"}}
+
+
+def test_users_are_chosen_by_what_the_policy_says_of_them(engine: LakeEngine) -> None:
+    game = make_promoted_game({"each": {"who": "true"}, "risky": {}})
+    effects = pd.DataFrame(
+        [("a", "each", True), ("b", "each", False), ("c", "each", None), ("c", "risky", True)],
+        columns=NO_EFFECTS.columns,
+    )
+    users = users_of(game, engine)
+    treats = {}
+    for name in game.promotions:
+        candidates = candidates_of(name, users, effects, game)
+        assert candidates.treats is not None
+        treats[name] = dict(zip(candidates.users["user_id"], candidates.treats, strict=True))
+    assert treats["each"] == {"a": True, "b": False, "c": None, "d": None}
+    assert treats["risky"] == {"b": None, "c": True}
 
 
 def test_tables_that_no_condition_looks_at_are_not_read() -> None:

@@ -72,9 +72,25 @@ class Trial:
 
 def folds_of(users: Iterable[object]) -> NDArray[np.intp]:
     """Fold of each user, by a hash of the id, which no feature depends on."""
+    return (_hash_users(users) % np.uint64(FOLDS)).astype(np.intp)
+
+
+def sample_users(users: Iterable[object], most: int) -> Labels:
+    """Whether each user is in a sample of about `most` of them, the same ones whenever it is drawn.
+
+    Args:
+        users: Ids of users, each once.
+        most: Expected number of users of the sample; all of them if there are fewer.
+    """
+    hashes = _hash_users(users)
+    if len(hashes) <= most:
+        return np.ones(len(hashes), dtype=bool)
+    return np.asarray(hashes < np.uint64(int(most / len(hashes) * 2**64)))
+
+
+def _hash_users(users: Iterable[object]) -> NDArray[np.uint64]:
     ids = pd.Series(list(users), dtype=object).astype(str).to_numpy(dtype=object)
-    hashes = pd.util.hash_array(ids, categorize=False)
-    return (hashes % np.uint64(FOLDS)).astype(np.intp)
+    return pd.util.hash_array(ids, categorize=False)
 
 
 def effect_scores(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.promotions.uplift.trial import FOLDS, effect_scores, folds_of
+from ds_assets.core.promotions.uplift.trial import FOLDS, effect_scores, folds_of, sample_users
 from ds_assets_tests.core.promotions.uplift.factories import make_trial, true_effects
 
 
@@ -50,3 +50,19 @@ def test_selecting_rows_selects_all_that_is_known_of_them() -> None:
     assert chosen.spend is not None
     assert len(chosen.spend) == len(chosen.propensity) == len(chosen.folds) == 20
     assert chosen.row_weights.sum() == 20
+
+
+@given(st.integers(1, 400))
+def test_a_sample_is_about_as_large_as_asked_for_and_the_same_whenever_it_is_drawn(
+    most: int,
+) -> None:
+    users = [f"user {number}" for number in range(400)]
+    sample = sample_users(users, most)
+    assert (sample_users(users[::-1], most)[::-1] == sample).all()
+    assert abs(sample.sum() - most) <= 5 * np.sqrt(most)
+    assert (sample <= sample_users(users, most + 50)).all()
+
+
+def test_few_users_are_all_in_a_sample() -> None:
+    assert sample_users(["a", "b"], 2).all()
+    assert sample_users([], 2).tolist() == []
