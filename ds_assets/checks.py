@@ -413,7 +413,8 @@ def _promotions_are_running(game: Game) -> dg.AssetChecksDefinition:
             return _result_of(None, Finding("no assignments are stored"))
         _, mistakes = assignment_files.read_all(game)
         states = read_states([day], lake, game, mistakes)[day]
-        halted = {name: it for name, it in states.items() if it.status in {"paused", "stopped"}}
+        halts = {"paused", "withdrawn", "stopped"}
+        halted = {name: it for name, it in states.items() if it.status in halts}
         compared = "; ".join(f"{name} {state}" for name, state in states.items())
         commands = [f"`ds-assets resume {name}`" for name, it in halted.items() if it.may_resume]
         advice = f"continue with {' and '.join(commands)}" if commands else "correct the file"

@@ -17,7 +17,7 @@ from pydantic import Field
 from ds_assets.core.game_settings import PROMOTIONS
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import Diagnostic, Examination
-from ds_assets.core.promotions.states import Choice
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
@@ -36,6 +36,7 @@ from ds_assets.infra.lake.refresh import (
 from ds_assets.infra.lake.retention import Retention
 from ds_assets.infra.lake.tables import read_predictions
 from ds_assets.infra.results.database import ResultsDatabase
+from ds_assets.infra.withdrawal import take_offers_out_of_cache
 from ds_assets.installation import Installation, make_service, operator_name
 from ds_assets.serving.answer import Prediction
 from ds_assets.serving.blocking import blocking
@@ -153,13 +154,14 @@ class PromotionToDecide(dg.Config):
 
 
 def promotion_decisions(game: Game) -> list[dg.JobDefinition]:
-    """The jobs that pause and resume promotions, in a game that has any."""
+    """The jobs that pause, withdraw and resume promotions, in a game that has any."""
     if not game.promotions:
         return []
     return [
         _promotion_job(
             "pause_promotion", Choice.PAUSED, "Assign a promotion to no more users.", game
         ),
+        _withdraw_promotion(game),
         _promotion_job("resume_promotion", Choice.RESUMED, "Continue a promotion.", game),
     ]
 
@@ -169,20 +171,49 @@ def _promotion_job(name: str, choice: Choice, description: str, game: Game) -> d
     def decide(
         context: dg.OpExecutionContext, config: PromotionToDecide, lake: dg.ResourceParam[Lake]
     ) -> None:
-        by = operator_name()
-        try:
-            decision = decide_about_promotion(
-                config.promotion, choice, config.reason, by, lake, game
-            )
-        except InputError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
-        context.log_event(dg.AssetObservation(PROMOTIONS, f"{config.promotion} is {decision}"))
+        _decide_about_promotion(context, config, choice, lake, game)
 
     @dg.job(name=name, description=description)
     def job() -> None:
         decide()
 
     return job
+
+
+def _withdraw_promotion(game: Game) -> dg.JobDefinition:
+    description = "Take the offers of a promotion back at once, and assign it to no more users."
+
+    @dg.op(name="withdraw_promotion_op", description=description)
+    def withdraw(
+        context: dg.OpExecutionContext,
+        config: PromotionToDecide,
+        lake: dg.ResourceParam[Lake],
+        cache: dg.ResourceParam[PredictionCache],
+    ) -> None:
+        _decide_about_promotion(context, config, Choice.WITHDRAWN, lake, game)
+        for day, put in take_offers_out_of_cache(config.promotion, lake, cache, game):
+            context.log.info("taken out of the cache of %s: %d users written", day, put.written)
+
+    @dg.job(name="withdraw_promotion", description=description)
+    def job() -> None:
+        withdraw()
+
+    return job
+
+
+def _decide_about_promotion(
+    context: dg.OpExecutionContext,
+    config: PromotionToDecide,
+    choice: Choice,
+    lake: Lake,
+    game: Game,
+) -> None:
+    by = operator_name()
+    try:
+        decision = decide_about_promotion(config.promotion, choice, config.reason, by, lake, game)
+    except InputError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    context.log_event(dg.AssetObservation(PROMOTIONS, f"{config.promotion} is {decision}"))
 
 
 class DaysToKeep(dg.Config):

@@ -190,10 +190,13 @@ def test_a_day_that_cannot_be_accepted_fails_the_job_with_a_sentence(
     assert user_data.description == sentence
 
 
-def test_a_promotion_is_paused_and_resumed_by_jobs_of_a_game_that_has_any(tmp_path: Path) -> None:
+def test_a_promotion_is_paused_withdrawn_and_resumed_by_jobs_of_a_game_that_has_any(
+    tmp_path: Path,
+) -> None:
     promotions = {"bundle": {"who": "churn_probability > 0.4"}}
     installation = make_installation(tmp_path, promotions=promotions)
-    for job, choice in (("pause_promotion", "paused"), ("resume_promotion", "resumed")):
+    choices = {"pause": "paused", "withdraw": "withdrawn", "resume": "resumed"}
+    for job, choice in ((f"{verb}_promotion", choice) for verb, choice in choices.items()):
         config = {"ops": {f"{job}_op": {"config": {"promotion": "bundle", "reason": "a test"}}}}
         result = installation.defs.resolve_job_def(job).execute_in_process(run_config=config)
         (event,) = [it for it in result.all_events if it.is_asset_observation]

@@ -30,6 +30,7 @@ from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.labels import find_matured_promotions
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import read_rows, store_rows, stored_days
 from ds_assets.infra.promotion_outcomes import MeasuredDay, measure_days
@@ -126,7 +127,7 @@ def _store_day(
     day: dt.date, outcomes: pd.DataFrame, measured: MeasuredDay | None, lake: Lake, game: Game
 ) -> DayResults:
     versions = versions_on(day, outcomes, current_terms(game).keys())
-    rows = results_of(versions, outcomes_of(game), day)
+    rows = results_of(versions, outcomes_of(game), day, list_withdrawals(lake))
     store_rows(conform(PROMOTION_RESULTS, rows), TABLE, day, lake)
     return DayResults(rows, {} if measured is None else measured.missing)
 

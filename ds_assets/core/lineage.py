@@ -64,6 +64,8 @@ class Reads:
         windows: Numbers of days, from the first one on, that are read together or not at all; none
             where each day is read that is there.
         closed_days: Days that do not count in these numbers, and that a window does not wait for.
+        is_without_withdrawn: Whether assignments of promotions that were withdrawn are left out, so
+            that a withdrawal is a change of their days.
     """
 
     asset: str
@@ -73,6 +75,7 @@ class Reads:
     is_loop: bool = False
     windows: tuple[int, ...] = ()
     closed_days: ClosedDays = NO_CLOSED_DAYS
+    is_without_withdrawn: bool = False
 
     def days(self, day: dt.date, stored: Container[dt.date]) -> list[dt.date]:
         """The days that are read for a day, ascending, given those that are stored."""
@@ -244,7 +247,8 @@ def days_behind_effects(game: Game) -> int:
 
 def _in_effect(game: Game) -> tuple[Reads, ...]:
     """The assignments that can be in effect at the end of a day."""
-    return (Reads(PROMOTIONS.name, days_in_effect(game)),) if game.promotions else ()
+    reads = Reads(PROMOTIONS.name, days_in_effect(game), is_without_withdrawn=True)
+    return (reads,) if game.promotions else ()
 
 
 def _promotion_results(game: Game) -> Mapping[str, Lineage]:

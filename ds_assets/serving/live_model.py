@@ -27,6 +27,7 @@ from ds_assets.infra.installation_ids import read_lake_id
 from ds_assets.infra.lake.base import Lake, LakeUnavailable, day_folder
 from ds_assets.infra.lake.models import CLUSTERS, day_models, model_tags
 from ds_assets.infra.lake.offers import offers_in_effect
+from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import StoredDay, open_day, open_days, table_file
 from ds_assets.serving.online_features import OnlineFeatures
@@ -281,11 +282,12 @@ class LakeModel:
         return None if models is None else {**features, **models, **self._tags_of_promotions(day)}
 
     def _tags_of_promotions(self, day: dt.date) -> dict[str, str]:
-        """The tag of the day's assignments, which are made after its models."""
+        """Tags of the day's assignments, which are made after its models, and of withdrawals."""
         if not self._game.promotions:
             return {}
         stored = self._lake.objects(day_folder(ASSIGNMENTS.name, day))
-        return {file.name: file.tag for file in stored}
+        withdrawn = {" ".join(map(str, it)): "withdrawn" for it in list_withdrawals(self._lake)}
+        return {file.name: file.tag for file in stored} | withdrawn
 
     def _load_events(self) -> None:
         with self._lock:

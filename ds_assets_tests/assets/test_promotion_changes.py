@@ -8,9 +8,11 @@ import pytest
 
 from ds_assets.assets.promotion_changes import update
 from ds_assets.core.contracts import conform
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTION_OFFERS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.tables import read_rows, store_rows, table_file
 from ds_assets_tests.core.promotions.factories import (
     START,
@@ -79,6 +81,16 @@ def test_what_is_stored_stays_and_later_changes_belong_to_the_next_day(
     assert update([START], lake, game)[START].remark == "stored before: it stays as it is"
     assert changes_of(START, lake) == before
     update([day_of(1)], lake, game)
+    assert changes_of(day_of(1), lake) == dict.fromkeys(before, "left")
+
+
+def test_withdrawn_offers_leave_with_the_next_day(lake: FolderLake, game: Game) -> None:
+    store_assignments(lake, game, until=1)
+    update([START], lake, game)
+    before = changes_of(START, lake)
+    decide_about_promotion("bundle", Choice.WITHDRAWN, "it crashes", "anna", lake, game)
+    update([START, day_of(1)], lake, game)
+    assert changes_of(START, lake) == before
     assert changes_of(day_of(1), lake) == dict.fromkeys(before, "left")
 
 

@@ -1,6 +1,7 @@
 """What is assigned is a fact: it is made once, for a day on which one can still act."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,21 @@ import pandas as pd
 import pytest
 
 from ds_assets.assets.promotions import DayPromotions, update
-from ds_assets.core.promotions.states import Choice
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PREDICTIONS, PROMOTIONS, USER_EFFECTS
 from ds_assets.core.verdicts import Decision
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.assignment_files import AssignmentFiles
 from ds_assets.infra.engines.duckdb import open_duckdb
+from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.promotions import assignments_in_effect, read_assignments
 from ds_assets.infra.lake.tables import store_rows, table_file
+from ds_assets.infra.withdrawal import take_offers_out_of_cache
+from ds_assets.jobs import DELIVERED
 from ds_assets_tests.assets.factories import (
     Installation,
     change_game,
@@ -30,10 +34,11 @@ from ds_assets_tests.assets.factories import (
     make_installation,
 )
 from ds_assets_tests.core.promotions.factories import make_promoted_game, user_ids
-from ds_assets_tests.infra.factories import row, table
+from ds_assets_tests.infra.factories import fetch_values, row, table
 
 ALL = {"who": "true"}
 USERS = user_ids(60)
+PLAYERS = [f"u{number}" for number in range(10)]
 
 
 @pytest.fixture
@@ -206,3 +211,59 @@ def test_a_refused_day_assigns_nobody_and_its_assignments_end(
     assert set(assignments_in_effect(day(1), lake, game)["assigned_on"].to_pylist()) == {day(1)}
     with pytest.raises(InputError, match="user_activity is refused by anna"):
         installation.run(day(0), assets=("promotions",))
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_withdrawn_offers_leave_the_cache_at_once_and_the_rest_with_the_next_delivery(
+    played: Installation, tmp_path: Path
+) -> None:
+    installation = played.copy(tmp_path)
+    lake, game = installation.lake, installation.game
+    offered = offers_of(installation)
+    assert any(offered)
+    decide_about_promotion("bundle", Choice.WITHDRAWN, "it crashes", "anna", lake, game)
+    assert offers_of(installation) == offered
+    for _ in range(2):  # also after a kill
+        with installation.cache() as cache:
+            taken_out = take_offers_out_of_cache("bundle", lake, cache, game)
+            assert [at for at, _ in taken_out] == [day(1), day(0)]
+        assert not any(offers_of(installation))
+    assert outdated_deliveries(installation) == {day(0), day(1)}
+    assert open_records(game, lake).outdated_days("promotion_shown") == []
+    installation.run(day(0), day(1), assets=DELIVERED)
+    assert outdated_deliveries(installation) == set()
+    assert not any(offers_of(installation))
+    with installation.results() as results:
+        assert not any(row["promotions"] for row in results.latest(PLAYERS))
+    assert set(read_assignments([day(0)], ["promotion"], lake)["promotion"]) == {"bundle"}
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_resume_assigns_users_again_and_makes_no_delivered_day_outdated(
+    played: Installation, tmp_path: Path
+) -> None:
+    installation = played.copy(tmp_path)
+    lake, game = installation.lake, installation.game
+    lake.delete([table_file("promotions", day(1))])
+    decide_about_promotion("bundle", Choice.WITHDRAWN, "it crashes", "anna", lake, game)
+    installation.run(day(1), assets=("promotions", "rds_results", "prediction_cache"))
+    assert rows_of(lake, day(1)).empty
+    decide_about_promotion("bundle", Choice.RESUMED, "", "anna", lake, game)
+    assert outdated_deliveries(installation) == {day(0)}
+    assert assignments_in_effect(day(2), lake, game).num_rows == 0
+
+
+def offers_of(installation: Installation) -> list[Any]:
+    """The offers of each user in the cache."""
+    with installation.cache() as cache:
+        _, values = fetch_values(cache, PLAYERS)
+    return [json.loads(b"{" + value.members).get("promotions") for value in values if value]
+
+
+def outdated_deliveries(installation: Installation) -> set[dt.date]:
+    records = open_records(installation.game, installation.lake)
+    return {
+        at for asset in ("rds_results", "prediction_cache") for at in records.outdated_days(asset)
+    }

@@ -1,4 +1,4 @@
-"""`ds-assets pause` and `ds-assets resume`, and what `ds-assets status` says of them."""
+"""`ds-assets pause`, `withdraw` and `resume`, and what `ds-assets status` says of them."""
 
 import datetime as dt
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_a_promotion_is_paused_and_resumed_with_its_reason(shell: Shell) -> None
     installation = promote(shell.home)
     code, out, _ = shell("pause", "bundle", "--reason", "the price is wrong")
     assert (code, out.split(" is ")[0]) == (0, "bundle")
-    assert "the price is wrong. `ds-assets resume bundle` continues it." in out
+    assert "the price is wrong. `ds-assets resume bundle` continues it; " in out
     status = read_status(installation.installed, NOW)
     assert status.promotions["bundle"].startswith("paused, by ")
     assert not any("bundle" in text for text in status.attention)
@@ -34,6 +34,18 @@ def test_a_promotion_is_paused_and_resumed_with_its_reason(shell: Shell) -> None
     assert code == 0
     assert out.endswith("It assigns users from the next day on.\n")
     assert read_status(installation.installed, NOW).promotions == {"bundle": "runs"}
+
+
+def test_a_promotion_is_withdrawn_with_its_reason(shell: Shell) -> None:
+    installation = promote(shell.home)
+    code, out, _ = shell("withdraw", "bundle", "--reason", "it crashes")
+    assert (code, out.split(" by ")[0]) == (0, "bundle is withdrawn")
+    assert "it crashes. `ds-assets resume bundle` assigns it again." in out
+    assert "The cache has no offers of it." in out
+    status = read_status(installation.installed, NOW)
+    assert status.promotions["bundle"].startswith("withdrawn, by ")
+    code, _, err = shell("withdraw", "bundle", "--reason", " ")
+    assert (code, "a reason is required" in err) == (2, True)
 
 
 def test_a_mistake_is_one_sentence(shell: Shell) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from ds_assets.cli.standing import read_status
-from ds_assets.core.promotions.states import Choice
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.promotion_states import decide_about_promotion

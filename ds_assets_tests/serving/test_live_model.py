@@ -15,10 +15,12 @@ import pytest
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.events import RejectedLine
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PROMOTIONS
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import day_models
+from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.tables import read_predictions, store_rows, table_file
 from ds_assets.serving import live_model as module
 from ds_assets.serving.live_model import DAMAGED_RETRY_S, REFRESH_INTERVAL_S, LakeModel
@@ -88,9 +90,7 @@ def test_users_have_the_offers_that_are_in_effect_once_they_are_assigned(
     rows = assign_days(game, users, [LAST])[LAST].rows
     store_rows(conform(PROMOTIONS, rows), PROMOTIONS.name, LAST, copy.lake)
     now[0] += REFRESH_INTERVAL_S
-    refreshing = model.start_refresh()
-    assert refreshing is not None
-    refreshing.join()
+    refresh(model)
     arms = arms_by_user(rows)
     assert set(arms.values()) == {"treated", "control"}
     for user, record in scored(model, users).items():
@@ -98,6 +98,16 @@ def test_users_have_the_offers_that_are_in_effect_once_they_are_assigned(
         assert names == (["bundle"] if arms[user] == "treated" else [])
     (record,) = model.score_features(features_of(copy, users[:1]))
     assert ("promotions" in record) == (arms[users[0]] == "treated")
+    decide_about_promotion("bundle", Choice.WITHDRAWN, "it crashes", "anna", copy.lake, game)
+    now[0] += REFRESH_INTERVAL_S
+    refresh(model)
+    assert not any("promotions" in record for record in scored(model, users).values())
+
+
+def refresh(model: LakeModel) -> None:
+    refreshing = model.start_refresh()
+    assert refreshing is not None
+    refreshing.join()
 
 
 def features_of(installation: Installation, users: Sequence[str]) -> list[dict[str, Any]]:

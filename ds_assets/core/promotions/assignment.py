@@ -11,7 +11,7 @@ engine, who is control stays control, and a larger share only adds users.
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +21,7 @@ import pandas as pd
 from ds_assets.core.open_days import add_open_days
 from ds_assets.core.promotion_days import cool_down_of
 from ds_assets.core.promotions.choice import OUTSIDE, choose_users, weights_of
+from ds_assets.core.promotions.decisions import Withdrawal
 from ds_assets.core.tables import PREDICTED_NUMBERS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.game_promotions import Promotion
@@ -135,6 +136,20 @@ def select_in_effect(assignments: pd.DataFrame, day: dt.date) -> pd.DataFrame:
         day: The day.
     """
     return assignments[(assignments["as_of"] <= day) & (assignments["until"] > day)]
+
+
+def is_withdrawn(assignments: pd.DataFrame, withdrawals: Iterable[Withdrawal]) -> pd.Series:
+    """Whether each assignment is withdrawn.
+
+    Args:
+        assignments: At least the columns promotion and as_of of `PROMOTIONS`, as dates.
+        withdrawals: The withdrawals.
+    """
+    result = pd.Series(data=False, index=assignments.index)
+    days = assignments["as_of"]
+    for promotion, first, end, _ in withdrawals:
+        result |= (assignments["promotion"] == promotion) & (days >= first) & (days < end)
+    return result
 
 
 def assign(

@@ -4,7 +4,7 @@ Scope: from the progress of a version to the rows of `PROMOTION_RESULTS`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from ds_assets.core.group_defaults import MAX_USER_GROUPS
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.assignment import AS_BEFORE, CONTROL, TREATED
+from ds_assets.core.promotions.decisions import Withdrawal
 from ds_assets.core.promotions.effects import (
     MIN_USERS_PER_ARM,
     RATIO_ALPHA,
@@ -32,6 +33,7 @@ from ds_assets.core.promotions.words import (
     describe_progress,
     describe_shortage,
     describe_shown,
+    describe_withdrawals,
 )
 from ds_assets.core.tables import PROMOTION_RESULTS
 
@@ -57,14 +59,20 @@ class Version:
 
 
 def results_of(
-    versions: Iterable[Version], outcomes: Mapping[str, Outcome], as_of: dt.date
+    versions: Iterable[Version],
+    outcomes: Mapping[str, Outcome],
+    as_of: dt.date,
+    withdrawals: Sequence[Withdrawal] = (),
 ) -> pd.DataFrame:
     """Results of versions as of a day.
+
+    Users count as assigned also where their offers were withdrawn, which the words say.
 
     Args:
         versions: The versions, each with a wave.
         outcomes: How each outcome is said, in the order of the rows.
         as_of: The last day of assignments whose outcomes are known.
+        withdrawals: Of all promotions.
 
     Returns:
         The columns of `PROMOTION_RESULTS`.
@@ -74,8 +82,23 @@ def results_of(
         for version in versions
         for row in _rows_of_version(version.progress, outcomes, as_of)
     ]
+    for row in rows:
+        row["words"] += _describe_withdrawals(row, withdrawals)
     ordered = pd.DataFrame(rows, columns=PROMOTION_RESULTS.names)
     return ordered.sort_values([*PROMOTION_RESULTS.key], ignore_index=True)
+
+
+def _describe_withdrawals(row: Mapping[str, Any], withdrawals: Iterable[Withdrawal]) -> str:
+    """Which withdrawals ended offers of the users of a row before their horizon was over."""
+    if row["segment"] != ALL or row["analysis"] != ASSIGNED:
+        return ""
+    return describe_withdrawals(
+        it.at
+        for it in withdrawals
+        if it.promotion == row["promotion"]
+        and it.first <= row["assigned_until"]
+        and row["assigned_from"] < it.end
+    )
 
 
 def headlines_of(rows: pd.DataFrame) -> pd.DataFrame:

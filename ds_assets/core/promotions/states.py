@@ -1,7 +1,7 @@
 """Whether a promotion runs: its dates, decisions of the operator, and outcomes of its predictions.
 
-Scope: the record of a decision and its name, and the state that follows. Storing decisions and
-reading outcomes is in `infra.lake.promotion_states`.
+Scope: the state that follows from them. Records of decisions are in `decisions`, reading outcomes
+is in `infra.lake.promotion_states`.
 
 A promotion is stopped by itself while the newest outcomes of a target that it relies on show a
 useless model. `ds-assets resume` lifts that for the outcomes that there are, until newer ones show
@@ -9,60 +9,18 @@ the same.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal, NamedTuple
-
-from pydantic import ConfigDict
 
 from ds_assets.core.promotions.assignment import runs_on
 from ds_assets.core.promotions.conditions import Condition
-from ds_assets.core.stored_documents import StoredDocument
+from ds_assets.core.promotions.decisions import Choice, PromotionDecision
 from ds_assets.core.tables import PREDICTIONS
 from ds_assets.core.targets import BUILT_IN
 from ds_assets.game_promotions import Promotion
 
-Status = Literal["runs", "waits", "ended", "paused", "stopped"]
-
-
-class Choice(StrEnum):
-    """What the operator wants of a promotion."""
-
-    PAUSED = "paused"
-    RESUMED = "resumed"
-
-
-class PromotionDecision(StoredDocument):
-    """A decision of the operator about a promotion; of several, the newest counts.
-
-    Attributes:
-        promotion: Name of the promotion.
-        choice: The decision.
-        reason: Why, in words.
-        by: User name of the operator.
-        at: When.
-        outcomes_until: Newest day of outcomes that the operator could know of; none without any.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    promotion: str
-    choice: Choice
-    reason: str
-    by: str
-    at: dt.datetime
-    outcomes_until: dt.date | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the record, which `decision_name` reads; names ascend with time."""
-        at = f"{self.at.astimezone(dt.UTC):%Y%m%dT%H%M%S%f}"
-        return f"{self.promotion}.{at}.{self.choice}.json"
-
-    def __str__(self) -> str:
-        reason = f": {self.reason}" if self.reason else ""
-        return f"{self.choice} by {self.by} on {self.at:%Y-%m-%d %H:%M}{reason}"
+Status = Literal["runs", "waits", "ended", "paused", "withdrawn", "stopped"]
 
 
 class TargetOutcome(NamedTuple):
@@ -82,8 +40,8 @@ class PromotionState:
     """Whether a promotion assigns users on a day.
 
     Attributes:
-        status: `runs`; `waits` for its first day; `ended`; `paused` by a person; or `stopped` by
-            itself.
+        status: `runs`; `waits` for its first day; `ended`; `paused` or `withdrawn` by a person; or
+            `stopped` by itself.
         reason: Why, in words; empty if it runs.
         may_resume: Whether a decision of the operator would continue it.
     """
@@ -94,16 +52,6 @@ class PromotionState:
 
     def __str__(self) -> str:
         return f"{self.status}, {self.reason}" if self.reason else self.status
-
-
-def newest_names(names: Iterable[str]) -> dict[str, str]:
-    """The name of the newest decision about each promotion."""
-    newest: dict[str, str] = {}
-    for name in sorted(names, key=lambda it: it.split(".")[1:2]):
-        match name.split("."):
-            case [promotion, _, ("paused" | "resumed"), "json"]:
-                newest[promotion] = name
-    return newest
 
 
 def find_targets(promotion: Promotion, condition: Condition | None) -> set[str]:
@@ -141,9 +89,10 @@ def find_state(
         is_over = promotion.until is not None and promotion.until < day
         dates = (f"until {promotion.until}",) if is_over else (f"from {promotion.first_day}",)
         return PromotionState("ended" if is_over else "waits", *dates)
-    if decision is not None and decision.choice is Choice.PAUSED:
-        reason = str(decision).removeprefix("paused ")
-        return PromotionState("paused", reason, may_resume=True)
+    if decision is not None and decision.choice is not Choice.RESUMED:
+        status: Status = "withdrawn" if decision.choice is Choice.WITHDRAWN else "paused"
+        reason = str(decision).removeprefix(f"{status} ")
+        return PromotionState(status, reason, may_resume=True)
     if mistake:
         return PromotionState("stopped", mistake)
     return _find_stop(decision, outcomes) or PromotionState("runs")

@@ -5,6 +5,7 @@ Scope: from effects and waves to text for a producer.
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +100,12 @@ def describe_shortage(treated: int, control: int) -> str:
         f"withheld: {treated:,} players with it and {control:,} without; at least "
         f"{MIN_USERS_PER_ARM} of each are needed, not all with the same outcome"
     )
+
+
+def describe_withdrawals(times: Iterable[dt.datetime]) -> str:
+    """When offers of compared users were withdrawn; empty without any."""
+    days = sorted({f"{time:%Y-%m-%d}" for time in times})
+    return f"; withdrawn on {' and '.join(days)}, players count as assigned" if days else ""
 
 
 def _difference(outcome: Outcome, effect: Effect) -> str:

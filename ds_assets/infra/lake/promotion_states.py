@@ -1,6 +1,6 @@
-"""Decisions about promotions in the lake, and which promotions run on a day.
+"""Deciding about promotions, and which of them run on a day.
 
-Scope: storing and reading. What decisions and outcomes mean is in `core.promotions.states`.
+Scope: making and reading decisions. What decisions and outcomes mean is in `core.promotions`.
 """
 
 import datetime as dt
@@ -8,24 +8,27 @@ from collections.abc import Iterable, Mapping
 
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.promotions.conditions import read_conditions
+from ds_assets.core.promotions.decisions import Choice, DecisionName, PromotionDecision
 from ds_assets.core.promotions.states import (
-    Choice,
-    PromotionDecision,
     PromotionState,
     TargetOutcome,
     find_state,
     find_targets,
-    newest_names,
 )
 from ds_assets.core.stored_documents import DamagedDocumentError, read_document
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTIONS
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.promotion_decisions import (
+    DECISIONS,
+    list_newest_decisions,
+    store_decision,
+)
+from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import read_columns
+from ds_assets.infra.lake.tables import read_columns, stored_days
 
-DECISIONS = "promotion_decisions"
 _OUTCOMES_READ = 14
 """Newest days of outcomes that are looked at: a target without outcomes in them has none."""
 
@@ -33,7 +36,10 @@ _OUTCOMES_READ = 14
 def decide_about_promotion(
     promotion: str, choice: Choice, reason: str, by: str, lake: Lake, game: Game
 ) -> PromotionDecision:
-    """Pause or resume a promotion, from the next day of assignments on.
+    """Decide about a promotion.
+
+    Pausing and resuming it concern the next days of assignments. Withdrawing it also ends those
+    that are in effect, for good: they stay withdrawn when it is resumed.
 
     Args:
         promotion: Name of the promotion.
@@ -47,12 +53,12 @@ def decide_about_promotion(
         The decision, which is stored.
 
     Raises:
-        InputError: the game has no such promotion, or there is no reason to pause it.
+        InputError: the game has no such promotion, or there is no reason to pause or withdraw it.
     """
     if promotion not in game.promotions:
         listed = ", ".join(game.promotions) or "none"
         raise InputError(f"found {promotion!r}; the promotions of game.yaml are: {listed}")
-    if choice is Choice.PAUSED and not reason.strip():
+    if choice is not Choice.RESUMED and not reason.strip():
         raise InputError("a reason is required, for whoever looks at the promotion later")
     outcomes = read_newest_outcomes(lake)
     decision = PromotionDecision(
@@ -62,9 +68,24 @@ def decide_about_promotion(
         by=by,
         at=dt.datetime.now(dt.UTC),
         outcomes_until=max((it.day for it in outcomes.values()), default=None),
+        since=_find_since(promotion, choice, lake, game),
     )
-    lake.write(f"{DECISIONS}/{decision.name}", decision.model_dump_json(indent=1).encode())
+    store_decision(decision, lake)
     return decision
+
+
+def _find_since(promotion: str, choice: Choice, lake: Lake, game: Game) -> dt.date | None:
+    """The first day of assignments that are taken back, or that count again."""
+    newest = max(stored_days(PROMOTIONS.name, lake), default=None)
+    if choice is Choice.PAUSED:
+        return None
+    if newest is None:
+        return game.first_day
+    next_day = newest + dt.timedelta(days=1)
+    if choice is Choice.RESUMED:
+        return next_day
+    in_effect = assignments_in_effect(newest, lake, game).to_pandas()
+    return min(in_effect["assigned_on"][in_effect["promotion"] == promotion], default=next_day)
 
 
 def read_states(
@@ -79,7 +100,7 @@ def read_states(
         mistakes: What is wrong with files from outside, by promotion.
     """
     conditions, outcomes = read_conditions(game), read_newest_outcomes(lake)
-    newest = newest_names(lake.entries(DECISIONS))
+    newest = list_newest_decisions(lake)
     decisions = {name: _read_decision(it, lake) for name, it in newest.items()}
     relied_on = {
         name: {
@@ -112,17 +133,18 @@ def read_newest_outcomes(lake: Lake) -> dict[str, TargetOutcome]:
     return newest
 
 
-def _read_decision(name: str, lake: Lake) -> PromotionDecision:
-    """Read a decision; one that is damaged pauses its promotion."""
-    file = f"{DECISIONS}/{name}"
+def _read_decision(name: DecisionName, lake: Lake) -> PromotionDecision:
+    """Read a decision; one that is damaged pauses its promotion, if it does not withdraw it."""
+    file = f"{DECISIONS}/{name.file}"
     try:
         return read_document(PromotionDecision, lake.read(file), file)
     except (FileNotFoundError, DamagedDocumentError):
-        promotion, at, *_ = name.split(".")
+        is_withdrawn = name.choice is Choice.WITHDRAWN
         return PromotionDecision(
-            promotion=promotion,
-            choice=Choice.PAUSED,
-            reason=f"{file} cannot be read; decide again with `ds-assets resume {promotion}`",
+            promotion=name.promotion,
+            choice=Choice.WITHDRAWN if is_withdrawn else Choice.PAUSED,
+            reason=f"{file} cannot be read; decide again with `ds-assets resume {name.promotion}`",
             by="somebody unknown",
-            at=dt.datetime.strptime(at, "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC),
+            at=name.at,
+            since=name.since,
         )

@@ -6,16 +6,19 @@ Scope: reading them. Storing a day is in `assets.promotions`, the rules are in `
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 import pyarrow as pa
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.promotion_days import days_in_effect, days_looked_back
-from ds_assets.core.promotions.assignment import select_in_effect
+from ds_assets.core.promotions.assignment import is_withdrawn, select_in_effect
+from ds_assets.core.promotions.decisions import Withdrawal
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import between, read_columns, stored_days
 
@@ -40,8 +43,8 @@ def read_assignments(days: Iterable[dt.date], columns: Sequence[str], lake: Lake
 def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
     """The assignments in effect at the end of a day: those that clients act on until the next one.
 
-    Assignments of a refused day, and of a promotion that `game.yaml` no longer has, are not in
-    effect.
+    Assignments of a refused day, those that were withdrawn, and those of a promotion that
+    `game.yaml` no longer has, are not in effect.
 
     Args:
         day: The day.
@@ -55,7 +58,9 @@ def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
     columns = [it for it in (*PLAYER_PROMOTIONS.names, "as_of") if it != "assigned_on"]
     listed = between(usable_days(lake, game), first, day) if game.promotions else []
     made_before = read_assignments(listed, list(dict.fromkeys(columns)), lake)
-    rows = select_in_effect(made_before[made_before["promotion"].isin(game.promotions)], day)
+    is_taken_back = is_withdrawn(made_before, list_withdrawals(lake))
+    is_known = made_before["promotion"].isin(game.promotions)
+    rows = select_in_effect(made_before[is_known & ~is_taken_back], day)
     shown = rows.assign(assigned_on=rows["as_of"], as_of=day)
     # Of two assignments of a promotion, after a change of its target, the newer one counts.
     shown = shown.sort_values(["user_id", "promotion", "assigned_on"])
@@ -66,6 +71,8 @@ def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
 @dataclass(frozen=True)
 class AssignmentHistory:
     """What was assigned before days, each of which is read once.
+
+    What was withdrawn does not count: nothing waits for its end or its cool-down.
 
     Attributes:
         lake: Where assignments are stored.
@@ -86,4 +93,11 @@ class AssignmentHistory:
             if listed not in self._rows:
                 self._rows[listed] = read_assignments([listed], EARLIER, self.lake)
         rows = [self._rows[it] for it in days if len(self._rows[it])]
-        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*EARLIER])
+        if not rows:
+            return pd.DataFrame(columns=[*EARLIER])
+        earlier = pd.concat(rows, ignore_index=True)
+        return earlier[~is_withdrawn(earlier, self._withdrawals)]
+
+    @cached_property
+    def _withdrawals(self) -> tuple[Withdrawal, ...]:
+        return list_withdrawals(self.lake)

@@ -27,6 +27,7 @@ import msgspec
 
 from ds_assets.core.game_settings import GameSettings, find_changes, needs_again
 from ds_assets.core.lineage import RAW_LOGS, USABLE_WHEN_REFUSED, Lineage
+from ds_assets.core.promotions.decisions import Withdrawal
 from ds_assets.core.provenance import (
     Provenance,
     Summary,
@@ -38,6 +39,7 @@ from ds_assets.core.stored_documents import DamagedDocumentError, read_document
 from ds_assets.core.verdicts import Decision, Verdict, VerdictName
 from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import card_name
+from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.raw_logs import RawObject, raw_objects
 from ds_assets.infra.lake.tables import stored_days, table_file
 from ds_assets.infra.lake.verdicts import list_verdicts, read_verdict
@@ -121,14 +123,14 @@ class Records:
         """
         lineage = self._lineages[asset]
         read = {reads.asset: self._names(reads.asset) for reads in lineage.reads}
-        return _inputs(lineage, day, read, frozenset(self.refused_days()), history=history)
+        return _inputs(lineage, day, read, self._find_taken_back(lineage), history=history)
 
     def current_days(self, asset: str) -> frozenset[dt.date]:
         """The days of an asset that were made from their inputs, and with the game file, of now."""
         lineage = self._lineages[asset]
         read = {it.asset: self._names(it.asset) for it in lineage.reads if not it.is_history}
-        refused = frozenset(self.refused_days())
-        current = _current_days(lineage, self._names(asset), tuple(read.items()), refused)
+        taken_back = self._find_taken_back(lineage)
+        current = _current_days(lineage, self._names(asset), tuple(read.items()), taken_back)
         return current.difference(self.changed_days(asset))
 
     def changed_days(self, asset: str) -> Mapping[dt.date, tuple[str, ...]]:
@@ -278,6 +280,15 @@ class Records:
             self._listed[asset] = _list_names(asset, self._lake)
         return self._listed[asset]
 
+    def _find_taken_back(self, lineage: Lineage) -> "_TakenBack":
+        concerns_it = any(reads.is_without_withdrawn for reads in lineage.reads)
+        withdrawals = self._withdrawals if concerns_it else ()
+        return _TakenBack(frozenset(self.refused_days()), withdrawals)
+
+    @cached_property
+    def _withdrawals(self) -> tuple[Withdrawal, ...]:
+        return list_withdrawals(self._lake)
+
     def _days_with_verdict(self, decision: Decision) -> set[dt.date]:
         verdicts = self._newest_verdicts()
         return {day for day, name in verdicts.items() if name.decision is decision}
@@ -317,6 +328,25 @@ def _summaries(names: Names) -> Mapping[dt.date, Summary]:
     return {summary.day: summary for summary in summaries if counts[summary.day] == 1}
 
 
+class _TakenBack(NamedTuple):
+    """What has been taken back of what is stored.
+
+    Attributes:
+        refused: The refused days.
+        withdrawals: Withdrawals of promotions; none for an asset that they do not concern.
+    """
+
+    refused: frozenset[dt.date]
+    withdrawals: tuple[Withdrawal, ...]
+
+    def withdrawn_on(self, days: Iterable[dt.date]) -> dict[str, str]:
+        """The promotions whose assignments are withdrawn, of each day that has any, as inputs."""
+        promotions = {
+            day: sorted({it.promotion for it in self.withdrawals if it.covers(day)}) for day in days
+        }
+        return {f"withdrawn {day}": " ".join(names) for day, names in promotions.items() if names}
+
+
 @lru_cache(_CACHED_LISTINGS)
 def _contents(
     asset: str, names: Names, refused: frozenset[dt.date], first_day: dt.date
@@ -333,15 +363,19 @@ def _inputs(
     lineage: Lineage,
     day: dt.date,
     read: Mapping[str, Names],
-    refused: frozenset[dt.date],
+    taken_back: _TakenBack,
     *,
     history: bool,
 ) -> dict[str, str]:
     inputs: dict[str, str] = {}
     for reads in lineage.reads:
         if reads.is_history is history:
-            contents = _contents(reads.asset, read[reads.asset], refused, lineage.first_day)
-            inputs |= dict(contents[other] for other in reads.days(day, contents))
+            names, first = read[reads.asset], lineage.first_day
+            contents = _contents(reads.asset, names, taken_back.refused, first)
+            days = reads.days(day, contents)
+            inputs |= dict(contents[other] for other in days)
+            if reads.is_without_withdrawn:
+                inputs |= taken_back.withdrawn_on(days)
             inputs |= {
                 f"closed_days {other}": _CLOSED for other in reads.closed_days_in(day, contents)
             }
@@ -353,14 +387,14 @@ def _current_days(
     lineage: Lineage,
     names: Names,
     read: tuple[tuple[str, Names], ...],
-    refused: frozenset[dt.date],
+    taken_back: _TakenBack,
 ) -> frozenset[dt.date]:
     listed = dict(read)
     return frozenset(
         day
         for day, record in _summaries(names).items()
         if record.inputs
-        == fingerprint_of_inputs(_inputs(lineage, day, listed, refused, history=False))
+        == fingerprint_of_inputs(_inputs(lineage, day, listed, taken_back, history=False))
     )
 
 

@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.promotions.assignment import CONTROL, TREATED
+from ds_assets.core.promotions.decisions import Withdrawal
 from ds_assets.core.promotions.effects import Moments, moments_of
 from ds_assets.core.promotions.moments import Cell
 from ds_assets.core.promotions.results import Version, results_of
@@ -22,10 +24,11 @@ OUTCOMES = {
 }
 
 
-def results(days: Iterable[Day], as_of: int = 20) -> pd.DataFrame:
+def results(days: Iterable[Day], as_of: int = 20, *withdrawals: Withdrawal) -> pd.DataFrame:
     listed = list(days)
     progress = progress_on(listed, date(as_of), is_current=True)
-    rows = results_of([Version("bundle", "v1", progress)], OUTCOMES, date(as_of))
+    versions = [Version("bundle", "v1", progress)]
+    rows = results_of(versions, OUTCOMES, date(as_of), withdrawals)
     conform(PROMOTION_RESULTS, rows)
     return rows
 
@@ -149,6 +152,24 @@ def test_an_offer_that_hardly_anybody_saw_has_no_such_row() -> None:
 def test_a_confirmed_result_says_so() -> None:
     days = [day_of(number, (100, 20)) for number in range(9)]
     assert "of the second wave of players" in row_of(results(days))["words"]
+
+
+def test_a_result_of_users_whose_offers_were_withdrawn_says_so_and_is_the_same_number() -> None:
+    days = full(more=arms_of((50, 10), (50, 25), "cluster=1"))
+    at = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+    early, late = (
+        Withdrawal("bundle", date(3), date(4), at),
+        Withdrawal("bundle", date(5), dt.date.max, at),
+    )
+    rows, plain = results(days, 20, early, late), results(days)
+    text = "; withdrawn on 2026-01-05, players count as assigned"
+    assert row_of(rows)["words"] == row_of(plain)["words"] + text
+    assert row_of(rows, segment="cluster=1") == row_of(plain, segment="cluster=1")
+    assert row_of(rows)["effect"] == row_of(plain)["effect"]
+    other = early._replace(promotion="other")
+    assert row_of(results(days, 20, late, other)) == row_of(plain)
+    waiting = results([day_of(0)], 0, early._replace(first=date(0)))
+    assert row_of(waiting)["words"].endswith(text)
 
 
 def test_without_versions_there_are_no_rows() -> None:

@@ -3,15 +3,8 @@ import datetime as dt
 import pytest
 
 from ds_assets.core.promotions.conditions import read_conditions
-from ds_assets.core.promotions.states import (
-    Choice,
-    PromotionDecision,
-    TargetOutcome,
-    find_state,
-    find_targets,
-    newest_names,
-)
-from ds_assets.core.stored_documents import read_document
+from ds_assets.core.promotions.decisions import Choice, PromotionDecision
+from ds_assets.core.promotions.states import TargetOutcome, find_state, find_targets
 from ds_assets.game import CustomTarget
 from ds_assets_tests.core.promotions.factories import (
     START,
@@ -50,6 +43,12 @@ def test_a_paused_promotion_says_who_paused_it_when_and_why_until_it_is_resumed(
     assert find_state(BUNDLE, START, decide(Choice.RESUMED), {}).status == "runs"
 
 
+def test_a_withdrawn_promotion_assigns_nobody_and_may_be_resumed() -> None:
+    state = find_state(BUNDLE, START, decide(Choice.WITHDRAWN), {})
+    assert str(state) == "withdrawn, by anna on 2026-03-01 09:00: too generous"
+    assert state.may_resume
+
+
 @pytest.mark.parametrize("verdict", ["as_promised", "outside"])
 def test_only_a_useless_model_stops_a_promotion(verdict: str) -> None:
     state = find_state(BUNDLE, START, None, USELESS)
@@ -84,10 +83,3 @@ def test_a_promotion_relies_on_its_target_and_on_the_predictions_that_it_looks_a
         "custom": {"away", "payment"},
     }
     assert find_targets(make_promotion(who=None, assigned_by="a.csv"), None) == {"churn"}
-
-
-def test_the_newest_decision_counts_and_a_record_is_read_as_it_was_written() -> None:
-    paused, resumed = decide(Choice.PAUSED), decide(Choice.RESUMED, hour=10)
-    names = [resumed.name, paused.name, "other.20260301T090000000000.paused.json", "stray", ".x"]
-    assert newest_names(names) == {"bundle": resumed.name, "other": names[2]}
-    assert read_document(PromotionDecision, paused.model_dump_json(), "here") == paused

@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.contracts import conform
-from ds_assets.core.promotions.states import Choice, PromotionState
+from ds_assets.core.promotions.decisions import Choice
+from ds_assets.core.promotions.states import PromotionState
 from ds_assets.core.provenance import Provenance
 from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.folder import FolderLake
+from ds_assets.infra.lake.promotion_decisions import DECISIONS, list_withdrawals
 from ds_assets.infra.lake.promotion_states import (
-    DECISIONS,
     decide_about_promotion,
     read_newest_outcomes,
     read_states,
@@ -76,6 +78,13 @@ def test_the_newest_decision_counts_and_stays_on_record_with_those_before(lake: 
     assert len(lake.entries(DECISIONS)) == 3
 
 
+def test_a_promotion_is_withdrawn_before_anything_is_assigned(lake: FolderLake) -> None:
+    decide_about_promotion("bundle", Choice.WITHDRAWN, "why", "anna", lake, GAME)
+    assert statuses(lake) == {"bundle": "withdrawn", "gift": "runs"}
+    with pytest.raises(InputError, match="a reason is required"):
+        decide_about_promotion("gift", Choice.WITHDRAWN, " ", "anna", lake, GAME)
+
+
 def test_asking_creates_nothing(lake: FolderLake) -> None:
     assert statuses(lake) == {"bundle": "runs", "gift": "runs"}
     assert lake.objects("") == []
@@ -86,6 +95,14 @@ def test_a_damaged_decision_pauses_its_promotion(lake: FolderLake) -> None:
     lake.write(f"{DECISIONS}/{decision.name}", b"{")
     assert states(lake)["bundle"].status == "paused"
     assert "cannot be read; decide again with `ds-assets resume bundle`" in str(states(lake))
+
+
+def test_a_damaged_withdrawal_still_withdraws(lake: FolderLake) -> None:
+    decision = decide_about_promotion("bundle", Choice.WITHDRAWN, "why", "anna", lake, GAME)
+    lake.write(f"{DECISIONS}/{decision.name}", b"{")
+    assert states(lake)["bundle"].status == "withdrawn"
+    (withdrawal,) = list_withdrawals(lake)
+    assert withdrawal.is_open
 
 
 def test_a_file_with_mistakes_stops_its_promotion(lake: FolderLake) -> None:

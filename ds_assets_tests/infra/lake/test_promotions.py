@@ -1,4 +1,5 @@
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,11 +7,17 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.contracts import conform
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PROMOTIONS
 from ds_assets.game import Game
 from ds_assets.infra.lake import promotions
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.promotions import assignments_in_effect, read_assignments
+from ds_assets.infra.lake.promotion_states import decide_about_promotion
+from ds_assets.infra.lake.promotions import (
+    AssignmentHistory,
+    assignments_in_effect,
+    read_assignments,
+)
 from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.core.promotions.factories import (
     START,
@@ -28,8 +35,14 @@ def lake(tmp_path: Path) -> FolderLake:
     return FolderLake(tmp_path)
 
 
-def store(game: Game, lake: FolderLake, users: int = 5, **changes: Any) -> None:
-    for day, assigned in assign_days(game, user_ids(users), DAYS).items():
+def store(
+    game: Game,
+    lake: FolderLake,
+    users: int = 5,
+    days: Sequence[dt.date] = DAYS,
+    **changes: Any,
+) -> None:
+    for day, assigned in assign_days(game, user_ids(users), days).items():
         rows = assigned.rows.assign(**changes) if len(assigned.rows) else assigned.rows
         store_rows(conform(PROMOTIONS, rows), PROMOTIONS.name, day, lake)
 
@@ -78,6 +91,48 @@ def test_assignments_of_a_refused_day_end_at_once(
 
     monkeypatch.setattr(promotions, "Records", lambda *_: Refused())
     assert in_effect(day_of(3), lake, game).empty
+
+
+def decide(choice: Choice, lake: FolderLake, game: Game) -> None:
+    decide_about_promotion("a", choice, "the price is wrong", "anna", lake, game)
+
+
+def test_what_is_withdrawn_is_in_effect_on_no_day_and_waits_for_nothing(lake: FolderLake) -> None:
+    game = make_promoted_game({"a": {"group": "offers"}, "b": {}})
+    store(game, lake, days=DAYS[:3])
+    decide(Choice.WITHDRAWN, lake, game)
+    for day in DAYS[:4]:
+        assert set(in_effect(day, lake, game)["promotion"]) == {"b"}
+    before = AssignmentHistory(lake, game).before(DAYS[3])
+    assert set(before["promotion"]) == {"b"}  # neither its cool-down nor its group excludes a user
+    assert set(read_assignments(DAYS[:3], ["promotion"], lake)["promotion"]) == {"a", "b"}
+
+
+def test_what_is_assigned_after_a_resume_counts_and_the_rest_stays_withdrawn(
+    lake: FolderLake,
+) -> None:
+    game = make_promoted_game({"a": {}})
+    store(game, lake, days=DAYS[:3])
+    decide(Choice.WITHDRAWN, lake, game)
+    # A run that had begun before stores its assignments now.
+    store(game, lake, days=DAYS[3:4])
+    decide(Choice.WITHDRAWN, lake, game)
+    assert in_effect(DAYS[3], lake, game).empty
+    decide(Choice.RESUMED, lake, game)
+    assert in_effect(DAYS[3], lake, game).empty
+    store(game, lake, days=DAYS[4:5])
+    assert set(in_effect(DAYS[5], lake, game)["assigned_on"]) == {DAYS[4]}
+    assert len(in_effect(DAYS[5], lake, game)) == 5
+
+
+def test_what_had_ended_before_a_withdrawal_still_counts_in_the_cool_down(
+    lake: FolderLake,
+) -> None:
+    game = make_promoted_game({"a": {"cool_down": 40}})
+    store(game, lake)
+    assert in_effect(DAYS[16], lake, game).empty
+    decide(Choice.WITHDRAWN, lake, game)
+    assert set(AssignmentHistory(lake, game).before(DAYS[16])["as_of"]) == {START}
 
 
 def test_without_assignments_none_is_in_effect(lake: FolderLake) -> None:
