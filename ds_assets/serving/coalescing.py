@@ -2,7 +2,8 @@
 
 A call for many items costs little more than a call for one. While as many calls as allowed are
 under way, further items wait and then go together, so that a busy source gets larger calls rather
-than more of them; nothing waits for company that has not come yet.
+than more of them; nothing waits for company that has not come yet, unless an interval between calls
+is set, for a source that keeps something of every call.
 
 Scope: batching, sharing and bounded concurrency. What is loaded, and from where, is the caller's.
 """
@@ -24,6 +25,8 @@ class Coalescer(Generic[Item, Result]):
             for those who wait for that item only.
         max_size: Maximum size of a batch; an item that is larger goes alone.
         max_calls: Maximum number of calls under way.
+        interval: Seconds from the start of a call to that of the next one, if the call takes all
+            items that wait.
     """
 
     def __init__(
@@ -31,10 +34,13 @@ class Coalescer(Generic[Item, Result]):
         load: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         max_size: int,
         max_calls: int,
+        interval: float = 0.0,
     ) -> None:
         self._load = load
         self._max_size = max_size
         self._free_calls = max_calls
+        self._interval = interval
+        self._due = 0.0
         self._waiters: dict[Item, list[asyncio.Future[Result]]] = {}
         self._queue: deque[tuple[Item, int]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,11 +64,21 @@ class Coalescer(Generic[Item, Result]):
         return future
 
     def _start_calls(self) -> None:
-        while self._free_calls and (batch := self._next_batch()):
+        loop = asyncio.get_running_loop()
+        while self._free_calls and self._is_due(loop) and (batch := self._next_batch()):
+            if not self._queue:
+                self._due = loop.time() + self._interval
             self._free_calls -= 1
-            task = asyncio.get_running_loop().create_task(self._call(batch))
+            task = loop.create_task(self._call(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _is_due(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether the interval is over; if it is not, calls start when it is."""
+        remaining = self._due - loop.time()
+        if remaining > 0 and self._queue:
+            loop.call_later(remaining, self._start_calls)
+        return remaining <= 0
 
     def _next_batch(self) -> list[Item]:
         """Take waiting items off the queue; those that nobody waits for any more are dropped."""

@@ -1,7 +1,11 @@
 """Storing the reports of clients that an offer was shown.
 
-Scope: reports that arrive together are written together, and within a time limit. How they are
-stored is in `infra/lake/shown_offers.py`.
+Scope: reports that arrive within a second are written together, and within a time limit. How they
+are stored is in `infra/lake/shown_offers.py`.
+
+A write makes an object, which has to be listed and read later: one for each of 200 requests a
+second would be 700,000 in an hour. So a worker begins at most one write per second. The first
+report after a quiet second is written at once; others wait until the second is over.
 """
 
 import asyncio
@@ -18,8 +22,12 @@ from ds_assets.serving.coalescing import Coalescer
 
 TIMEOUT_S = 10.0
 """Seconds within which reports are stored or refused; a lake with retries takes some."""
+INTERVAL_S = 1.0
+"""Seconds between two objects of the lake that a worker begins to write."""
 _MAX_REPORTS, _MAX_WRITES = 10_000, 2
-"""Reports in one object of the lake, and objects that are written at the same time."""
+"""Reports in one object, and objects that are written at the same time."""
+_MAX_WAITING = 50_000
+"""Reports that wait to be stored, about 20 MB; beyond it they are refused at once."""
 
 
 class OffersNotStored(Unavailable):
@@ -41,6 +49,7 @@ class ShownOffers:
         calendar: When days end: reports belong to the day on which they arrive.
         timeout: Seconds after which a report counts as not stored.
         clock: Seconds since 1970-01-01, UTC.
+        interval: Seconds between two objects.
     """
 
     def __init__(
@@ -49,10 +58,12 @@ class ShownOffers:
         calendar: Calendar,
         timeout: float = TIMEOUT_S,
         clock: Callable[[], float] = time.time,
+        interval: float = INTERVAL_S,
     ) -> None:
         self._lake, self._calendar, self._timeout, self._clock = lake, calendar, timeout, clock
         self._threads = ThreadPoolExecutor(_MAX_WRITES, "ds-assets-shown-offers")
-        self._writes = Coalescer(self._write, _MAX_REPORTS, _MAX_WRITES)
+        self._writes = Coalescer(self._write, _MAX_REPORTS, _MAX_WRITES, interval)
+        self._waiting = 0
 
     async def store(self, offers: Sequence[ShownOffer]) -> None:
         """Store reports; when this returns, they are safe.
@@ -62,11 +73,16 @@ class ShownOffers:
         """
         if not offers:
             return
+        if self._waiting >= _MAX_WAITING:
+            raise OffersNotStored("too many shown offers wait to be stored in the lake")
+        self._waiting += len(offers)
         try:
             async with asyncio.timeout(self._timeout):
                 await self._writes.get(_Request(offers), len(offers))
         except (InputError, Unavailable, OSError) as error:  # of which TimeoutError is one
             raise OffersNotStored("shown offers cannot be stored in the lake now") from error
+        finally:
+            self._waiting -= len(offers)
 
     async def _write(self, requests: Sequence[_Request]) -> Sequence[None]:
         offers = [offer for request in requests for offer in request.offers]

@@ -100,6 +100,26 @@ def test_while_all_calls_are_under_way_further_items_wait_and_go_together() -> N
     asyncio.run(run())
 
 
+def test_within_an_interval_items_wait_and_then_go_together() -> None:
+    async def load_twice(interval: float) -> tuple[Source, list[asyncio.Future[str]]]:
+        source = Source()
+        coalescer: Coalescer[str, str] = Coalescer(source.load, 3, 1, interval)
+        assert await coalescer.get("a") == "A"
+        return source, [*map(coalescer.get, "bcdefgh")]
+
+    async def run() -> None:
+        source, results = await load_twice(interval=3_600)
+        await asyncio.sleep(0.05)
+        assert source.calls == [["a"]]
+        for result in results:
+            result.cancel()
+        source, results = await load_twice(interval=0.05)
+        assert await asyncio.gather(*results) == list("BCDEFGH")
+        assert source.calls == [["a"], ["b", "c", "d"], ["e", "f", "g"], ["h"]]
+
+    asyncio.run(run())
+
+
 def test_a_batch_is_bounded_by_the_sizes_of_its_items_and_a_larger_item_goes_alone() -> None:
     async def run() -> None:
         source, coalescer = coalescing(max_size=10, max_calls=1)

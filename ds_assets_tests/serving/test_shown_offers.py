@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from ds_assets.infra.lake.base import LakeUnavailable
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.shown_offers import SHOWN_OFFERS, ShownOffer, read_shown_offers
+from ds_assets.serving import shown_offers as module
 from ds_assets.serving.answer import Calendar
 from ds_assets.serving.shown_offers import OffersNotStored, ShownOffers
 from ds_assets_tests.infra.factories import DAYS
@@ -24,9 +26,12 @@ def shown(number: int) -> ShownOffer:
 
 
 def shown_offers(
-    lake: Any, timeout: float = PATIENCE, now: float = NOON.timestamp()
+    lake: Any,
+    timeout: float = PATIENCE,
+    now: float = NOON.timestamp(),
+    interval: float = 0.0,
 ) -> ShownOffers:
-    return ShownOffers(lake, Calendar(dt.UTC, ACTIVE_DAYS), timeout, lambda: now)
+    return ShownOffers(lake, Calendar(dt.UTC, ACTIVE_DAYS), timeout, lambda: now, interval)
 
 
 @pytest.fixture
@@ -50,6 +55,31 @@ def test_reports_that_come_while_others_are_written_are_written_together(lake: F
     asyncio.run(many())
     assert {it.user_id for it in read_shown_offers(DAYS[0], lake)} == {f"u{n}" for n in range(500)}
     assert len(lake.objects(SHOWN_OFFERS)) < 50
+
+
+def test_a_worker_begins_one_object_per_interval_and_the_first_at_once(lake: FolderLake) -> None:
+    async def long_after() -> None:
+        offers = shown_offers(lake, interval=PATIENCE)
+        await offers.store([shown(0)])
+        later = asyncio.create_task(offers.store([shown(1)]))
+        await asyncio.sleep(0.05)
+        assert not later.done()
+        later.cancel()
+
+    async def one_after_the_other(count: int) -> float:
+        offers, begun = shown_offers(lake, interval=0.05), time.monotonic()
+        tasks = []
+        for number in range(count):
+            tasks.append(asyncio.create_task(offers.store([shown(number)])))
+            await asyncio.sleep(0.002)
+        await asyncio.gather(*tasks)
+        return time.monotonic() - begun
+
+    asyncio.run(long_after())
+    assert read_shown_offers(DAYS[0], lake) == [shown(0)]
+    seconds = asyncio.run(one_after_the_other(100))
+    assert {it.user_id for it in read_shown_offers(DAYS[0], lake)} == {f"u{n}" for n in range(100)}
+    assert len(lake.objects(SHOWN_OFFERS)) <= 1 + 1 + seconds / 0.05
 
 
 def test_an_empty_list_writes_nothing(lake: FolderLake) -> None:
@@ -82,3 +112,23 @@ def test_reports_that_are_not_stored_are_never_acknowledged() -> None:
     with pytest.raises(OffersNotStored):
         asyncio.run(shown_offers(slow, timeout=0.05).store([shown(1)]))
     slow.released.set()
+
+
+def test_reports_beyond_what_may_wait_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_WAITING", 3)
+    slow = SlowLake()
+
+    async def many() -> list[Any]:
+        offers = shown_offers(slow)
+        waiting = [asyncio.create_task(offers.store([shown(n), shown(n)])) for n in range(3)]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        slow.released.set()
+        assert done == {waiting[2]}
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        await offers.store([shown(4)])
+        return results
+
+    *stored, refused = asyncio.run(many())
+    assert stored == [None, None]
+    assert isinstance(refused, OffersNotStored)
+    assert "too many shown offers wait" in str(refused)

@@ -9,6 +9,7 @@ Scope: storing and reading them. What they mean for a promotion is in `core.prom
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import msgspec
@@ -17,9 +18,12 @@ from msgspec import Meta
 from ds_assets.core.user_ids import normalize_user_id
 from ds_assets.infra.lake.base import Lake, day_folder
 from ds_assets.infra.results.schema import KEY_LENGTH
+from ds_assets.infra.transfer import map_ahead
 
 SHOWN_OFFERS = "shown_offers"
 MAX_ASSIGNMENT_ID_LENGTH = 64
+_READS_AT_ONCE = 8
+"""Objects that are read at the same time: each is a second of reports, and a wait for the lake."""
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -58,8 +62,10 @@ def read_shown_offers(day: dt.date, lake: Lake) -> list[ShownOffer]:
     """Read the reports that arrived on a day, with user ids as tables have them."""
     names = [item.name for item in lake.objects(day_folder(SHOWN_OFFERS, day))]
     decode = msgspec.json.Decoder(ShownOffer).decode_lines
-    return [
-        msgspec.structs.replace(offer, user_id=normalize_user_id(offer.user_id))
-        for file in lake.local_files(names)
-        for offer in decode(file.read_bytes())
-    ]
+    # Local copies of so many small objects would cost more than they are worth.
+    with ThreadPoolExecutor(_READS_AT_ONCE) as executor:
+        return [
+            msgspec.structs.replace(offer, user_id=normalize_user_id(offer.user_id))
+            for content in map_ahead(lake.read, names, executor, _READS_AT_ONCE)
+            for offer in decode(content)
+        ]

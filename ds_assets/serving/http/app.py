@@ -229,7 +229,8 @@ class App:
         body = await self._read_body(request, exchange, started)
         outcomes = decode_body(self._outcomes_decoder, body).outcomes
         try:
-            await self._counted(len(outcomes), self._backend.store_shown_offers, outcomes)
+            # Not in flight with requests for answers, which need not wait for the lake.
+            await self._backend.store_shown_offers(outcomes)
         except OffersNotStored as error:
             detail = f"{error}; send them again: what comes twice counts once.".capitalize()
             raise ProblemError(problems.NOT_STORED, detail, ("retry-after", "10")) from None

@@ -95,6 +95,7 @@ class FakeBackend:
     async def store_shown_offers(self, offers: Sequence[ShownOffer]) -> None:
         if any(offer.user_id == IMPOSSIBLE for offer in offers):
             raise OffersNotStored("shown offers cannot be stored in the lake now")
+        await asyncio.sleep(SLOW_SECONDS if any(it.user_id == SLOW for it in offers) else 0)
         self.shown += offers
 
     def health(self) -> Health:

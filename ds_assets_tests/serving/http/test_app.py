@@ -137,6 +137,17 @@ def test_offers_that_were_shown_are_stored(tmp_path: Path) -> None:
     assert post(app, "/v1/outcomes", {"outcomes": []}).json() == {"stored": 0}
 
 
+def test_outcomes_that_wait_for_the_lake_keep_no_request_for_answers_out(app: App) -> None:
+    async def all_at_once(client: httpx.AsyncClient) -> list[int]:
+        body = {"outcomes": [SHOWN | {"user_id": SLOW}]}
+        waiting = [asyncio.create_task(client.post("/v1/outcomes", json=body)) for _ in range(5)]
+        await asyncio.wait(waiting, timeout=0.05)
+        reply = await client.get(USER)
+        return [reply.status_code, *(it.status_code for it in await asyncio.gather(*waiting))]
+
+    assert run_client(app, all_at_once) == [200] * 6
+
+
 @pytest.mark.parametrize(
     ("outcome", "named"),
     [
