@@ -4,6 +4,7 @@ Scope: transferring objects atomically and verified. Credentials come from the e
 """
 
 import datetime as dt
+import math
 import os
 import tempfile
 import time
@@ -58,6 +59,8 @@ _RANGE = 4 << 20
 _COPY_TIMEOUT_S = 600
 _COPY_POLL_S = 0.5
 _FETCH_ATTEMPTS = 3
+_CLEANING_INTERVAL_S = 3_600.0
+"""Seconds between two looks for unused local copies, which take longer the more there are."""
 
 
 class _ReplacedError(Exception):
@@ -114,6 +117,7 @@ class BlobLake:
         self._service = service
         self._account, _, self._name = self._address.rpartition("/")
         self._cache = cache / urlsplit(address).netloc.replace(":", "_") / self._name
+        self._cleaned_at = -math.inf
 
     def __str__(self) -> str:
         return self._address
@@ -288,6 +292,9 @@ class BlobLake:
         return copy
 
     def _remove_unused(self) -> None:
+        if time.monotonic() - self._cleaned_at < _CLEANING_INTERVAL_S:
+            return
+        self._cleaned_at = time.monotonic()
         oldest = time.time() - ABANDONED_AFTER.total_seconds()
         for path in self._cache.rglob("*"):
             with suppress(FileNotFoundError):  # another process removed it first

@@ -224,6 +224,29 @@ def test_what_a_killed_process_left_in_staging_is_removed_when_it_is_old(tmp_pat
     assert young.exists()
 
 
+@pytest.mark.server
+def test_local_copies_that_nobody_used_are_removed_and_looked_for_once_an_hour(
+    blob_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = make_blob_lake(blob_url, tmp_path)
+    for name in ("a", "b", "c", "d"):
+        lake.write(f"t/{name}", b"x")
+    then = (dt.datetime.now(dt.UTC) - ABANDONED_AFTER - dt.timedelta(minutes=1)).timestamp()
+
+    def leave_unused(name: str) -> Path:
+        copy = lake.local(f"t/{name}")
+        os.utime(copy, (then, then))
+        return copy
+
+    lake.local("t/a")
+    unused = leave_unused("b")
+    lake.local("t/c")
+    assert unused.exists()
+    monkeypatch.setattr("ds_assets.infra.lake.azure_blob._CLEANING_INTERVAL_S", 0.0)
+    lake.local("t/d")
+    assert not unused.exists()
+
+
 def test_a_day_has_a_folder_in_its_table() -> None:
     assert day_folder("user_activity", dt.date(2026, 1, 2)) == "user_activity/dt=2026-01-02"
 
