@@ -9,6 +9,7 @@ from ds_assets.errors import InputError
 from ds_assets_tests.assets.factories import day, event, make_installation
 
 
+@pytest.mark.slow
 def test_input_that_is_wrong_fails_at_once_with_its_sentence(tmp_path: Path) -> None:
     before = make_installation(tmp_path, properties={})
     before.write_logs(day(0), event(1, "2026-01-01T12:00:00Z"))

@@ -483,6 +483,7 @@ def test_a_file_without_keys_says_what_it_holds(tmp_path: Path, text: str, kind:
         load(text, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -592,6 +593,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @on_one_file
 @given(changes=st.dictionaries(st.sampled_from([*Game.model_fields]), VALUES, max_size=5))
 def test_no_content_makes_anything_but_a_game_or_a_plain_mistake(

@@ -155,10 +155,12 @@ def test_every_part_has_its_place() -> None:
     assert {"core", "infra", "assets", "serving"} <= parts
 
 
+@pytest.mark.slow
 def test_imports_go_one_way() -> None:
     assert breaches(PACKAGE) == []
 
 
+@pytest.mark.slow
 def test_only_the_composition_root_opens_what_an_installation_runs_on() -> None:
     called_by_module = {name: calls(path) & COMPOSITION for name, path in modules(PACKAGE).items()}
     opened = {name: called for name, called in called_by_module.items() if called}
@@ -166,6 +168,7 @@ def test_only_the_composition_root_opens_what_an_installation_runs_on() -> None:
     assert opened == COMPOSED_ELSEWHERE
 
 
+@pytest.mark.slow
 def test_no_asset_imports_another() -> None:
     assets = {name for name in modules(PACKAGE) if part(name) == "assets"} - {"ds_assets.assets"}
     imports_of_asset = own_imports(PACKAGE)
@@ -174,6 +177,7 @@ def test_no_asset_imports_another() -> None:
     } == {}
 
 
+@pytest.mark.slow
 def test_only_the_definitions_import_the_assets() -> None:
     importers = {
         name
@@ -188,6 +192,7 @@ def folder_of_core(module: str) -> int:
     return CORE.index(folders[0]) if folders and folders[0] in CORE else 0
 
 
+@pytest.mark.slow
 def test_imports_inside_the_core_go_one_way_too() -> None:
     assert {folder_of_core(name) for name in modules(PACKAGE) if part(name) == "core"} == {
         0,
@@ -212,16 +217,19 @@ def test_core_imports_no_infrastructure(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_core_loads_no_infrastructure_through_others_either() -> None:
     loaded = reached(PACKAGE, "core")
     assert {name: loaded[name] for name in INFRASTRUCTURE & loaded.keys()} == {}
 
 
+@pytest.mark.slow
 def test_serving_loads_nothing_of_dagster() -> None:
     loaded = reached(PACKAGE, "serving")
     assert {name: by for name, by in loaded.items() if name.startswith("dagster")} == {}
 
 
+@pytest.mark.slow
 def test_serving_starts_without_loading_an_engine() -> None:
     names = ", ".join(name for name in modules(PACKAGE) if part(name) == "serving")
     code = f"import sys, {names}; sys.exit('duckdb' in sys.modules)"

@@ -28,6 +28,7 @@ def refused_names(source: str) -> list[tuple[int, str]]:
     return [(line, name) for line, name in bound_names(source) if name.strip("_") in REFUSED]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["ds_assets", "ds_assets_tests", "benchmarks", "docs"])
 def test_no_name_says_how_a_value_came_rather_than_what_it_is(folder: str) -> None:
     files = [file.relative_to(ROOT) for file in (ROOT / folder).rglob("*.py")]

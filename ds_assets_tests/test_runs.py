@@ -49,6 +49,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+@pytest.mark.slow
 def test_a_range_is_one_run_that_materializes_each_of_its_days(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_range_is_one_run_that_materializes_each_of_its_days(
         assert done == {str(START), str(day(1))}
 
 
+@pytest.mark.slow
 def test_days_that_are_left_out_are_told_once_with_the_first_reason(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:

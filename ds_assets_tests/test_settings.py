@@ -210,6 +210,7 @@ def test_an_env_file_that_is_no_text_hides_no_variable_of_the_environment(
     assert [text.partition(" ")[0] for text in find_unknown_variables()] == ["DS_ASSETS_HOEM"]
 
 
+@pytest.mark.slow
 @given(
     overrides=st.dictionaries(
         st.sampled_from(KEYS),

@@ -331,6 +331,7 @@ class TestMess:
         for arrival, line in lines(tmp_path):
             assert ("app" in json.loads(line)) == (arrival >= START + dt.timedelta(5))
 
+    @pytest.mark.slow
     @settings(max_examples=15)
     @given(
         shares=st.lists(st.sampled_from([0.0, 0.02, 0.2]), min_size=5, max_size=5),
@@ -359,6 +360,7 @@ class TestMess:
 
 
 class TestWorld:
+    @pytest.mark.slow
     def test_few_users_bring_most_of_the_revenue(self, logs: Path) -> None:
         spend = column(
             logs, "select coalesce(sum(amount), 0) from events group by user_id order by 1"

@@ -24,6 +24,7 @@ from ds_assets_tests.assets.factories import LAST, finished
 from ds_assets_tests.core.factories import FIRST_DAY, make_features, make_game
 
 
+@pytest.mark.slow
 def test_ids_go_on_after_a_long_time_with_too_few_users(tmp_path: Path) -> None:
     lake, game = FolderLake(tmp_path), make_game(clusters={"min": 3, "max": 3})
     days = [FIRST_DAY + dt.timedelta(days=number) for number in range(12)]
@@ -74,6 +75,7 @@ def test_older_days_that_are_filled_in_one_by_one_continue_the_ids_of_the_day_af
     assert [ids_of(card) for card in cards] == [[1, 2, 3]] * 3
 
 
+@pytest.mark.slow
 def test_days_of_a_first_block_keep_their_ids_when_the_days_before_it_are_made(
     tmp_path: Path,
 ) -> None:

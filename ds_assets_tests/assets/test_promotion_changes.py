@@ -51,6 +51,7 @@ def changes_of(day: dt.date, lake: FolderLake) -> dict[str, str]:
     return {row["user_id"]: row["change"] for row in rows}
 
 
+@pytest.mark.slow
 def test_offers_enter_when_they_are_assigned_and_leave_on_their_last_day(
     lake: FolderLake, game: Game
 ) -> None:
@@ -65,12 +66,14 @@ def test_offers_enter_when_they_are_assigned_and_leave_on_their_last_day(
     assert changes[START].counts == {"entered": len(treated)}
 
 
+@pytest.mark.slow
 def test_a_day_that_was_not_run_is_part_of_the_next_one(lake: FolderLake, game: Game) -> None:
     store_assignments(lake, game)
     update([START, day_of(15)], lake, game)
     assert set(changes_of(day_of(15), lake).values()) == {"left"}
 
 
+@pytest.mark.slow
 def test_what_is_stored_stays_and_later_changes_belong_to_the_next_day(
     lake: FolderLake, game: Game
 ) -> None:
@@ -94,6 +97,7 @@ def test_withdrawn_offers_leave_with_the_next_day(lake: FolderLake, game: Game) 
     assert changes_of(day_of(1), lake) == dict.fromkeys(before, "left")
 
 
+@pytest.mark.slow
 def test_a_day_before_the_newest_one_has_no_changes(lake: FolderLake, game: Game) -> None:
     store_assignments(lake, game)
     update([day_of(3)], lake, game)
@@ -104,6 +108,7 @@ def test_a_day_before_the_newest_one_has_no_changes(lake: FolderLake, game: Game
     assert set(changes_of(day_of(14), lake).values()) == {"left"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [PROMOTION_OFFERS, PROMOTION_CHANGES])
 def test_a_damaged_day_is_made_again(lake: FolderLake, game: Game, table: Any) -> None:
     store_assignments(lake, game)
@@ -114,6 +119,7 @@ def test_a_damaged_day_is_made_again(lake: FolderLake, game: Game, table: Any) -
     assert changes_of(START, lake) == before
 
 
+@pytest.mark.slow
 def test_without_promotions_all_offers_leave(lake: FolderLake, game: Game) -> None:
     store_assignments(lake, game)
     update([START], lake, game)

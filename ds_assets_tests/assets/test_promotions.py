@@ -85,6 +85,7 @@ def test_a_day_before_assignments_is_too_late_to_act_on(lake: FolderLake) -> Non
     assert assigned[day(2)].counts["bundle"].cooling_down == len(USERS)
 
 
+@pytest.mark.slow
 def test_days_at_once_are_assigned_as_days_one_by_one(lake: FolderLake, tmp_path: Path) -> None:
     game = make_promoted_game({"bundle": ALL | {"per_day": 7}, "gift": ALL | {"group": "g"}})
     days, other = [day(number) for number in range(4)], FolderLake(tmp_path / "other")

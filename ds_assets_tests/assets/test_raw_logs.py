@@ -57,6 +57,7 @@ def test_a_day_whose_only_files_are_no_logs_is_a_day_without_files(
         installation.run(day(1), assets=ONLY)
 
 
+@pytest.mark.slow
 def test_a_day_that_failed_does_not_keep_others_from_running(installation: Installation) -> None:
     with pytest.raises(InputError):
         installation.run(day(1), assets=ONLY)
@@ -104,6 +105,7 @@ def test_the_ui_shows_which_files_are_no_logs(installation: Installation) -> Non
     assert shown["ignored"] == ["_temporary/events.jsonl"]
 
 
+@pytest.mark.slow
 def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
     installation: Installation,
 ) -> None:
@@ -124,6 +126,7 @@ def test_folders_that_are_named_almost_like_days_are_a_warning_that_names_them(
     assert warning in logged
 
 
+@pytest.mark.slow
 def test_a_day_whose_files_have_all_left_the_source_is_run_from_those_in_the_lake(
     installation: Installation,
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_day_whose_files_have_all_left_the_source_is_run_from_those_in_the_lak
     assert installation.lake.days("user_activity") == [START]
 
 
+@pytest.mark.slow
 def test_a_day_that_was_put_straight_into_the_lake_is_run_without_a_source(
     installation: Installation,
 ) -> None:

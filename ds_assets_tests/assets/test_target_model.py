@@ -297,6 +297,7 @@ def test_before_a_week_of_logs_a_card_says_that_even_an_early_model_is_impossibl
     assert card.reasons[-1] == "5 of the 7 days of logs that an early prediction needs"
 
 
+@pytest.mark.slow
 def test_a_card_without_a_model_names_the_days_that_are_missing_or_refused(
     tmp_path: Path,
 ) -> None:
@@ -345,6 +346,7 @@ def test_a_card_names_the_weekday_on_which_there_never_are_files(tmp_path: Path)
     assert card.enough_on is None
 
 
+@pytest.mark.slow
 def test_snapshots_without_features_are_not_days_without_files(tmp_path: Path) -> None:
     installation = finished().copy(tmp_path)
     churn = targets_of(installation.game)["churn"]
@@ -363,6 +365,7 @@ def test_snapshots_without_features_are_not_days_without_files(tmp_path: Path) -
     assert not any("without files" in it or "missing: run" in it for it in card.reasons)
 
 
+@pytest.mark.slow
 def test_a_card_with_a_model_says_nothing_of_a_missing_day(tmp_path: Path) -> None:
     installation = finished().copy(tmp_path)
     installation.lake.delete([table_file("user_activity", LAST - dt.timedelta(days=1))])

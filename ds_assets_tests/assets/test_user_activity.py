@@ -67,6 +67,7 @@ def quarantine(installation: Installation, number: int = 0) -> list[dict[str, ob
     return list(parquet.read_table(file, partitioning=None).to_pylist())
 
 
+@pytest.mark.slow
 def test_every_line_of_a_day_is_an_event_a_duplicate_or_in_quarantine(messy: Messy) -> None:
     day_reports = reports(messy)
     assert len(day_reports) == DAYS
@@ -107,6 +108,7 @@ def test_the_stored_rows_hold_all_events_and_the_quarantine_all_other_lines(mess
         assert parquet.read_metadata(bad).num_rows == sum(day_report.quarantined.values())
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(messy: Messy, tmp_path: Path) -> None:
     installation = messy[0].copy(tmp_path)
     files = sorted((installation.settings.lake / "user_activity").rglob("*.parquet"))
@@ -115,6 +117,7 @@ def test_a_second_run_gives_the_same_bytes(messy: Messy, tmp_path: Path) -> None
     assert {path: path.read_bytes() for path in files} == before
 
 
+@pytest.mark.slow
 def test_a_file_that_breaks_off_gives_what_it_holds_and_is_named_in_quarantine(
     installation: Installation,
 ) -> None:
@@ -168,6 +171,7 @@ def test_files_that_cannot_be_read_weigh_as_the_lines_that_they_probably_hold(
     assert 0.28 < day_report.quarantined_share < 0.38
 
 
+@pytest.mark.slow
 def test_a_damaged_log_in_an_archive_counts_for_the_archive(installation: Installation) -> None:
     lines = ["\n".join(event(n, f"{START}T10:00:00Z", f"u{n}") for n in range(900))] * 2
     folder = installation.source(START)
@@ -180,6 +184,7 @@ def test_a_damaged_log_in_an_archive_counts_for_the_archive(installation: Instal
     assert [file.name for file in day_report.unreadable] == ["day.zip"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(
     installation: Installation,
 ) -> None:
@@ -191,6 +196,7 @@ def test_a_file_that_is_no_archive_at_all_stops_the_day_with_a_sentence(
     assert quarantine(installation)
 
 
+@pytest.mark.slow
 def test_a_number_is_one_user_in_files_that_write_it_differently(
     installation: Installation,
 ) -> None:
@@ -204,6 +210,7 @@ def test_a_number_is_one_user_in_files_that_write_it_differently(
     assert day_report.changed_user_ids == 3
 
 
+@pytest.mark.slow
 def test_a_day_that_loses_its_few_purchases_is_refused_with_their_type_and_reason(
     installation: Installation,
 ) -> None:
@@ -221,6 +228,7 @@ def test_a_day_that_loses_its_few_purchases_is_refused_with_their_type_and_reaso
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
 def test_a_time_at_an_end_of_the_range_is_a_line_in_quarantine_and_stops_no_day(
     zone: str, tmp_path: Path
@@ -250,6 +258,7 @@ def test_a_day_that_was_exported_again_under_other_names_counts_once_and_says_so
     assert second.raw_fingerprint != first.raw_fingerprint
 
 
+@pytest.mark.slow
 def test_files_in_working_folders_and_half_written_files_are_no_events(
     installation: Installation,
 ) -> None:
@@ -269,6 +278,7 @@ def test_files_in_working_folders_and_half_written_files_are_no_events(
     assert (day_report.users, day_report.duplicates, day_report.quarantined) == (3, 0, {})
 
 
+@pytest.mark.slow
 def test_ids_that_are_unique_within_a_user_drop_no_event_of_another_user(
     installation: Installation,
 ) -> None:
@@ -316,6 +326,7 @@ def test_a_day_whose_events_change_names_the_later_days_that_repeat_them(
     assert report(installation).days_to_run_again == (day(2),)
 
 
+@pytest.mark.slow
 def test_lines_that_are_left_out_by_a_rule_are_counted_and_are_no_fault(tmp_path: Path) -> None:
     rules = [
         {"field": "type", "values": ["identify", "page"]},
@@ -335,6 +346,7 @@ def test_lines_that_are_left_out_by_a_rule_are_counted_and_are_no_fault(tmp_path
     assert quarantine(installation) == []
 
 
+@pytest.mark.slow
 def test_a_line_that_cannot_be_parsed_is_not_left_out_by_a_rule(tmp_path: Path) -> None:
     rules = [{"field": "type", "values": ["page"]}]
     installation = make_installation(
@@ -345,6 +357,7 @@ def test_a_line_that_cannot_be_parsed_is_not_left_out_by_a_rule(tmp_path: Path) 
     assert (of_day.left_out_lines, of_day.quarantined) == (0, {"not JSON": 1})
 
 
+@pytest.mark.slow
 def test_texts_that_are_cut_are_counted(installation: Installation) -> None:
     long = '"user": {"id": "u1", "country": "' + "X" * 300 + '"}'
     lines = [event(n, f"{START}T10:00:00Z") for n in range(3)]
@@ -352,12 +365,14 @@ def test_texts_that_are_cut_are_counted(installation: Installation) -> None:
     assert report(installation).cut_texts == 1
 
 
+@pytest.mark.slow
 def test_blank_lines_count_as_nothing(installation: Installation) -> None:
     installation.write_logs(START, "", event(1, f"{START}T10:00:00Z"), "   ", "")
     day_report = report(installation)
     assert (day_report.lines, day_report.events, day_report.quarantined) == (1, 1, {})
 
 
+@pytest.mark.slow
 def test_an_empty_file_is_a_day_without_lines(tmp_path: Path) -> None:
     installation = make_installation(tmp_path, closed_days=[START])
     installation.write_logs(START)

@@ -28,6 +28,7 @@ def test_calibration_has_a_goal_only_where_users_are_many() -> None:
     assert many[:2] == [None, True]
 
 
+@pytest.mark.slow
 def test_the_mean_of_both_gains_where_they_know_different_things() -> None:
     rng = np.random.default_rng(0)
     parts = rng.normal(size=(2, 4_000))

@@ -58,6 +58,7 @@ def play(lake: FolderLake) -> pd.DataFrame:
     return truth.assign(left=~came[0, users], paid=came[1, users])
 
 
+@pytest.mark.slow
 def test_the_best_that_logs_allow_comes_true_and_is_below_the_truth(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
     users = play(lake)

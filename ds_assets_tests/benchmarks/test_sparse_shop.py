@@ -51,6 +51,7 @@ def happened(events: pd.DataFrame, users: pd.Series, horizon: int) -> Any:
     return users.isin(later["user"]).to_numpy()
 
 
+@pytest.mark.slow
 def test_nobody_buys_on_the_weekday_on_which_the_shop_is_shut(shop: Path) -> None:
     game = load_game(shop / "game.yaml")
     days = {date.weekday() for date in events_of(shop)["date"]}
@@ -59,6 +60,7 @@ def test_nobody_buys_on_the_weekday_on_which_the_shop_is_shut(shop: Path) -> Non
     assert len(list((shop / "source").iterdir())) + len(game.closed_days.dates) == OPTIONS.days
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_shop(shop: Path, tmp_path: Path) -> None:
     simulate_shop(OPTIONS, tmp_path, [])
     for name in ("dt=2024-03-04", "dt=2024-09-09"):

@@ -31,6 +31,7 @@ def files_of(home: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_simulated_game_is_clean_and_nothing_is_written(shell: Shell, seed: int) -> None:
     home = simulated(shell, seed).parents[2]
@@ -57,6 +58,7 @@ def replace_with_text(file: Path) -> None:
     file.write_text("no log\n" * 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "code"), [(cut, "damaged_file"), (replace_with_text, "quarantine")]
 )
@@ -85,6 +87,7 @@ def test_a_warning_ends_with_1(shell: Shell) -> None:
     assert "warning there are no logs yet" in out
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_ends_with_3(shell: Shell) -> None:
     simulated(shell)
     shell.env("DS_ASSETS_CACHE_URL", "redis://127.0.0.1:1")
@@ -93,6 +96,7 @@ def test_a_server_that_is_down_ends_with_3(shell: Shell) -> None:
     assert "DS_ASSETS_CACHE_URL" in out
 
 
+@pytest.mark.slow
 def test_every_place_that_exists_is_written_to_and_left_as_it_was(shell: Shell) -> None:
     home = simulated(shell).parents[2]
     lake = FolderLake(home / "lake")

@@ -465,6 +465,7 @@ def test_a_bucket_that_does_not_exist_is_named(shell_with_logs: Shell, s3: Any) 
     )
 
 
+@pytest.mark.slow
 def test_a_key_that_s3_refuses_is_a_mistake(shell_with_logs: Shell, s3: Any) -> None:
     settings = AWS | {"AWS_ENDPOINT_URL_S3": s3.meta.endpoint_url}
     address = {"DS_ASSETS_SOURCE_URL": f"s3://{BUCKET}/logs"}

@@ -21,6 +21,7 @@ def write_export(shell: Shell, *lines: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_export_of_several_days_is_imported_and_read(shell: Shell) -> None:
     lines = [event(user, f"{day(n)}T10:00:00Z") for n in range(3) for user in range(20)]
     code, out, err = shell("import-logs", str(write_export(shell, *lines)))
@@ -65,6 +66,7 @@ def test_a_damaged_export_is_named(shell: Shell) -> None:
     assert "warning: export.jsonl is not imported: the file is damaged" in err
 
 
+@pytest.mark.slow
 def test_days_with_a_marker_wait_for_it(shell: Shell) -> None:
     game = shell.home / "game.yaml"
     game.write_text(game.read_text().replace("logs:\n", "logs:\n  marker: _SUCCESS\n"))

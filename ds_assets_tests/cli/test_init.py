@@ -41,6 +41,7 @@ def game_of(home: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_a_game_file_is_written_that_check_and_doctor_accept(
     shell: Shell, home: Path, tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_game_file_is_written_that_check_and_doctor_accept(
     assert shell("doctor")[0] < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 def test_kinds_of_files_are_written_that_check_accepts_and_doctor_reads(
     shell: Shell, home: Path, tmp_path: Path, name: str

@@ -169,6 +169,7 @@ def test_the_version_is_that_of_the_package(shell: Shell) -> None:
     assert shell("--version") == (0, f"ds-assets {metadata.version('ds_assets')}\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "word", "expected"),
     [
@@ -473,6 +474,7 @@ def test_a_run_reads_the_logs_of_days_before_it_that_were_never_read(shell: Shel
     assert installation.lake.days("predictions") == [day(1)]
 
 
+@pytest.mark.slow
 def test_a_refused_day_among_others_leaves_a_decision_to_a_person(shell: Shell) -> None:
     installation = Installation(shell.home)
     installation.write_logs(START, "{")
@@ -484,6 +486,7 @@ def test_a_refused_day_among_others_leaves_a_decision_to_a_person(shell: Shell) 
     assert sorted(installation.delivered()) == [day(1)]
 
 
+@pytest.mark.slow
 def test_only_the_newest_day_is_predicted_of_the_whole_history(shell: Shell) -> None:
     installation = Installation(shell.home)
     for number in range(3):
@@ -512,6 +515,7 @@ def test_the_newest_day_cannot_be_run_without_logs_or_with_another_one(
     assert sentence in shell.mistake("run", *arguments)
 
 
+@pytest.mark.slow
 def test_a_refused_day_is_run_after_it_was_accepted(shell: Shell) -> None:
     Installation(shell.home).write_logs(day(0), "{")
     assert f"{day(0)}: no valid events" in shell.mistake("run", str(day(0)))
@@ -546,6 +550,7 @@ def test_a_lake_that_was_made_again_takes_over_the_rows_of_the_lost_one(shell: S
         cache.claim(own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_delivered", [True, False])
 def test_check_finds_stores_that_are_another_lakes(shell: Shell, has_delivered: bool) -> None:
     write_day(shell, event(1, f"{START}T10:00:00Z"))
@@ -581,6 +586,7 @@ def test_a_day_that_is_not_stored_cannot_be_decided_about(shell: Shell, command:
     assert f"there is no user_activity of {day(0)} to decide about" in error
 
 
+@pytest.mark.slow
 def test_a_day_without_logs_is_told_in_a_sentence_that_names_the_folder(shell: Shell) -> None:
     lines = other_lines(shell.mistake("run", str(START)))
     folder = Installation(shell.home).source(START)
@@ -630,6 +636,7 @@ def test_without_a_dagster_home_runs_are_recorded_in_a_folder_of_the_home(
         assert instance.get_settings("telemetry") == {"enabled": False}
 
 
+@pytest.mark.slow
 def test_the_dagster_file_of_the_home_may_be_changed(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -781,6 +788,7 @@ def test_with_every_server_down_serve_answers_that_it_is_not_ready(
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_serve_says_where_it_listens_and_which_days_predictions_it_has(
     shell: Shell, tmp_path: Path
 ) -> None:

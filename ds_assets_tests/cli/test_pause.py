@@ -22,6 +22,7 @@ def promote(home: Path, **promotions: object) -> Installation:
     return installation
 
 
+@pytest.mark.slow
 def test_a_promotion_is_paused_and_resumed_with_its_reason(shell: Shell) -> None:
     installation = promote(shell.home)
     code, out, _ = shell("pause", "bundle", "--reason", "the price is wrong")

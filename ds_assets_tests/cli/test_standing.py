@@ -73,6 +73,7 @@ def test_an_empty_home_names_the_first_commands_and_nothing_is_created(
     assert sorted(installation.home.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_each_day_says_where_its_logs_are_and_what_is_stored_of_it(
     installation: Installation,
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_refused_day_is_shown_with_its_reason_and_needs_a_person_until_one_dec
     assert not any("2026-01-01 is refused" in text for text in decided.attention)
 
 
+@pytest.mark.slow
 def test_a_day_whose_run_has_failed_says_why(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_day_whose_run_has_failed_says_why(
     assert failed.error.startswith("2026-01-03: there are no log files in ")
 
 
+@pytest.mark.slow
 def test_a_results_database_that_is_down_is_named_and_the_rest_is_shown(
     installation: Installation,
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_results_database_that_is_down_is_named_and_the_rest_is_shown(
     assert status.needs_a_person
 
 
+@pytest.mark.slow
 def test_a_source_that_cannot_be_listed_makes_no_day_missing(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +182,7 @@ def test_a_source_that_cannot_be_listed_makes_no_day_missing(
     assert status.unread[0].startswith("the log source cannot be read: ")
 
 
+@pytest.mark.slow
 def test_files_that_have_just_arrived_wait_only_for_the_sensor(
     installation: Installation, instance: dg.DagsterInstance
 ) -> None:

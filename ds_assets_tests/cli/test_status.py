@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from ds_assets_tests.assets.factories import Installation, day, event
 from ds_assets_tests.cli.test_main import Shell, shell
 
 __all__ = ["shell"]
 
 
+@pytest.mark.slow
 def test_a_home_without_logs_names_the_first_commands_and_needs_a_person(shell: Shell) -> None:
     code, out, err = shell("status")
     assert (code, err) == (1, "")
@@ -15,6 +18,7 @@ def test_a_home_without_logs_names_the_first_commands_and_needs_a_person(shell: 
     assert "`ds-assets run --last` makes the first predictions" in out
 
 
+@pytest.mark.slow
 def test_days_are_lines_without_a_terminal_and_the_same_in_json(shell: Shell) -> None:
     installation = Installation(shell.home)
     for number in (38, 39):

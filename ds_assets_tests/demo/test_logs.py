@@ -25,6 +25,7 @@ def read_game(logs: DemoLogs, first: dt.date, last: dt.date) -> Game:
     return Game.model_validate(yaml.safe_load(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logs", LOGS)
 @given(last=LAST_DAYS)
 def test_logs_of_any_last_day_reach_it_and_their_game_file_has_their_days(
@@ -37,6 +38,7 @@ def test_logs_of_any_last_day_reach_it_and_their_game_file_has_their_days(
     assert (game.name, game.time_zone) == (logs.game_name, logs.time_zone)
 
 
+@pytest.mark.slow
 @given(last=LAST_DAYS)
 def test_the_shop_is_shifted_by_whole_weeks_and_is_open_on_its_last_day(last: dt.date) -> None:
     logs = ShopLogs()

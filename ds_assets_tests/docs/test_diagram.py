@@ -1,6 +1,8 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
+
 import diagram
 
 
@@ -13,6 +15,7 @@ def test_the_picture_shows_the_graph_and_the_layers_of_the_code() -> None:
     assert diagram.read_architecture().describe() in drawn, "run `make diagram`"
 
 
+@pytest.mark.slow
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     architecture = diagram.read_architecture()
     pictures = []

@@ -22,6 +22,7 @@ def test_every_key_of_the_game_file_has_a_meaning() -> None:
     assert all(keys.values())
 
 
+@pytest.mark.slow
 def test_keys_of_values_that_are_compared_as_a_whole_are_listed_with_a_meaning() -> None:
     parts = {part.name: part.meaning for key in game.find_keys() for part in key.parts}
     files = ("files", "format", "csv", "time_format", "times_without_zone", "optional")

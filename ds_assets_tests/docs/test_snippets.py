@@ -120,6 +120,7 @@ def test_the_test_that_runs_a_block_exists(block: Block) -> None:
     assert (ROOT / block.reason).is_file()
 
 
+@pytest.mark.slow
 @of("sh")
 def test_every_command_is_one_and_has_the_options(block: Block) -> None:
     commands = list(commands_of(block.code))

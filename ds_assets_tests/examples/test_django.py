@@ -121,6 +121,7 @@ def test_a_player_who_is_back_is_welcomed_whatever_was_predicted_then() -> None:
     assert offer_for(away, TRUST) == WELCOME
 
 
+@pytest.mark.slow
 def test_a_shop_reports_an_offer_that_it_has_shown(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,6 +150,7 @@ def test_in_a_black_hole_nothing_passes_until_it_is_over(proxy: FaultProxy) -> N
             assert (receive(old, 4), receive(new, 4)) == (b"late", b"late")
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_lets_no_connect_complete(proxy: FaultProxy) -> None:
     with connect(proxy) as old:
         proxy.fault = UNREACHABLE

@@ -67,6 +67,7 @@ def test_a_log_source_finds_what_was_imported(pattern: str, zone: str, tmp_path:
     assert source.objects(SECOND + dt.timedelta(days=1)) == []
 
 
+@pytest.mark.slow
 def test_files_of_days_are_named_by_the_file_so_that_tables_stay_apart(tmp_path: Path) -> None:
     place = tmp_path / "source"
     run([write(tmp_path / "sessions.jsonl", FIRST)], place)
@@ -93,6 +94,7 @@ def test_logs_in_an_archive_are_files_of_their_own(tmp_path: Path) -> None:
     assert contents(tmp_path / "source") == {"dt=2026-02-01/all.zip/a.jsonl.gz": lines(FIRST)}
 
 
+@pytest.mark.slow
 def test_a_repeated_import_leaves_equal_files_alone_and_replaces_others(tmp_path: Path) -> None:
     place, file = tmp_path / "source", tmp_path / "all.jsonl"
     assert run([write(file, FIRST, SECOND, "x")], place).files == {"new": 2}
@@ -153,6 +155,7 @@ def test_a_damaged_file_is_named_and_nothing_of_it_is_imported(tmp_path: Path) -
     assert contents(place) == {"dt=2026-02-02/whole.jsonl.gz": lines(SECOND)}
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_leaves_whole_days_and_the_next_one_ends_as_if_it_were_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

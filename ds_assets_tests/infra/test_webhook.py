@@ -76,6 +76,7 @@ def test_a_redirect_is_not_followed() -> None:
     assert "redirects are not followed" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["seconds", "time"])
 def test_a_receiver_says_how_long_to_wait(form: str) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=2)
@@ -100,6 +101,7 @@ def test_a_receiver_that_wants_a_long_pause_is_left_to_the_next_run() -> None:
     assert len(receiver.attempts) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", ["soon", "-1", "", "٣", "1e999", "Mon, 99 Nov 2026"])
 def test_a_pause_that_is_no_time_is_ignored(pause: str) -> None:
     with (

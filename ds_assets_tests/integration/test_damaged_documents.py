@@ -254,6 +254,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
         yield lambda: "\n".join(record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_record_goes_with_a_warning_when_it_would_be_changed(
     copy: Installation, kind: str, warnings: Callable[[], str]
@@ -269,6 +270,7 @@ def test_a_damaged_record_goes_with_a_warning_when_it_would_be_changed(
     assert open_records(copy.game, copy.lake).outdated_days("user_activity") == [LAST]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_small_damaged_documents_count_as_missing_with_a_warning(
     copy: Installation, kind: str, warnings: Callable[[], str]
@@ -304,6 +306,7 @@ def test_a_damaged_manifest_makes_no_event_count_twice(copy: Installation) -> No
     assert (after.events, after.lines, after.files) == (before.events, before.lines, before.files)
 
 
+@pytest.mark.slow
 def test_days_without_a_readable_report_are_not_compared_with(
     copy: Installation, warnings: Callable[[], str]
 ) -> None:

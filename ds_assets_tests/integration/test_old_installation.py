@@ -107,6 +107,7 @@ def assert_same_predictions(new: pa.Table, stored: pa.Table) -> None:
             assert new[name].equals(stored[name]), name
 
 
+@pytest.mark.slow
 def test_its_results_database_is_migrated_with_every_delivered_row(results_url: str) -> None:
     with ResultsDatabase(results_url) as database:
         database.ensure_schema()
@@ -137,6 +138,7 @@ def test_its_rows_belong_to_the_installation_that_delivers_first(results_url: st
         assert execute(results_url, query) == [(1,)], report.name
 
 
+@pytest.mark.slow
 def test_its_cache_is_not_read_and_is_filled_again(copy: Installation) -> None:
     with copy.cache() as cache:
         assert cache.current_day() is None

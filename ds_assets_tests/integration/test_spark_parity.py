@@ -56,13 +56,15 @@ TABLES = (
     *("target_predictions", "predictions"),
 )
 OF_PROMOTIONS = (
-    *("promotions", "promotion_changes", "promotion_offers", "promotion_shown"),
+    *("user_effects", "promotions"),
+    *("promotion_changes", "promotion_offers", "promotion_shown"),
     *("promotion_outcomes", "promotion_results"),
 )
 HISTORY = ("raw_logs", "user_activity", "user_lifetimes", "user_features", "cohorts")
 PREDICTED = ("clusters", "churn_model", "payment_model", "spend_5_model", "predictions")
 DELIVERED = (
-    *("cluster_profiles", "promotions", "promotion_changes", "promotion_shown", "rds_results"),
+    *("cluster_profiles", "effect_models", "user_effects"),
+    *("promotions", "promotion_changes", "promotion_shown", "rds_results"),
 )
 MESS: dict[str, Any] = {
     "broken": 0.01,

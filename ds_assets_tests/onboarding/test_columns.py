@@ -32,6 +32,7 @@ def test_a_value_is_in_the_column_of_its_path(
     assert {path: it[0] for path, it in tabulate([line]).items()} == columns
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.dictionaries(

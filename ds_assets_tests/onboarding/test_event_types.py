@@ -87,6 +87,7 @@ def test_frequent_types_are_counted_by_plain_names() -> None:
     assert events_of(["Play Now", "1st"])["counted"] == {"play_now": "Play Now", "type_1st": "1st"}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=60), st.floats(-5, 5) | st.just(NO_AMOUNT))))
 def test_every_guess_is_valid(lines: list[tuple[str, float]]) -> None:
     types, amounts = [kind for kind, _ in lines], [amount for _, amount in lines]

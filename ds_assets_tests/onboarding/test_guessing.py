@@ -35,6 +35,7 @@ USERS, DAYS = 120, 45
 LOGS = {**EXPORTS, **STUDIOS, **MORE_STUDIOS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOGS)
 def test_every_key_of_a_plausible_log_is_guessed_right(name: str, tmp_path: Path) -> None:
     export = LOGS[name]
@@ -43,6 +44,7 @@ def test_every_key_of_a_plausible_log_is_guessed_right(name: str, tmp_path: Path
     assert {key: value_at(game, key) for key in export.keys} == export.keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 def test_every_key_of_several_tables_is_guessed_right(name: str, tmp_path: Path) -> None:
     tables = SEVERAL[name]
@@ -90,6 +92,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(lines=st.lists(st.dictionaries(NAMES, VALUES, max_size=5), min_size=1, max_size=6))
 def test_what_is_written_is_a_game_file_whatever_lines_hold(

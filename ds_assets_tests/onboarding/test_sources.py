@@ -52,6 +52,7 @@ class Endless:
             yield bytes(8 << 20)
 
 
+@pytest.mark.slow
 def test_a_source_without_an_end_is_listed_in_part() -> None:
     source = Endless()
     listing = list_source(source)
@@ -59,6 +60,7 @@ def test_a_source_without_an_end_is_listed_in_part() -> None:
     assert "1.jsonl" in listing.files
 
 
+@pytest.mark.slow
 def test_a_file_without_an_end_is_copied_in_part(tmp_path: Path) -> None:
     source = Endless()
     copy = copy_file("1.jsonl", list_source(source), source, tmp_path)
@@ -66,6 +68,7 @@ def test_a_file_without_an_end_is_copied_in_part(tmp_path: Path) -> None:
     assert copy.path.stat().st_size == 64 << 20
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_is_passed_over_and_one_that_is_refused_is_named(
     tmp_path: Path,
 ) -> None:

@@ -60,6 +60,7 @@ def test_times_of_a_format_are_read_back(date: str, clock: str) -> None:
     assert (times, has_zone) == ([it.replace(tzinfo=dt.UTC) for it in precise], False)
 
 
+@pytest.mark.slow
 @given(st.lists(INSTANTS, min_size=1, max_size=5), st.sampled_from([*TICKS_PER_SECOND]))
 def test_numbers_since_1970_are_read_back(instants: list[dt.datetime], name: str) -> None:
     ticks = TICKS_PER_SECOND[name]
@@ -68,6 +69,7 @@ def test_numbers_since_1970_are_read_back(instants: list[dt.datetime], name: str
         assert read(values) == (name, True, instants)
 
 
+@pytest.mark.slow
 @given(INSTANTS)
 def test_iso_times_are_read_back(instant: dt.datetime) -> None:
     for text in (f"{instant:%Y-%m-%dT%H:%M:%S.%fZ}", f"{instant:%Y-%m-%d %H:%M:%S.%f UTC}"):

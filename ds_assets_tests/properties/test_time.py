@@ -80,6 +80,7 @@ def assert_counterparts_are_equal(described: Described, snapshots: Sequence[dt.d
     return len(users)
 
 
+@pytest.mark.slow
 @many_histories
 @given(seed=SEEDS)
 def test_what_arrives_or_happens_after_a_day_changes_no_feature_and_no_population_of_it(
@@ -109,6 +110,7 @@ def test_a_future_of_one_day_changes_nothing(world: World) -> None:
     assert all(day_later[user]["spend_5d"] == 5.0 for user in futures)
 
 
+@pytest.mark.slow
 @many_histories
 @given(seed=SEEDS)
 def test_only_what_happened_in_the_window_and_arrived_by_the_training_day_changes_a_label(
@@ -210,6 +212,7 @@ def population(lines: LINES, game: Game, types: tuple[str, ...]) -> set[tuple[dt
     }
 
 
+@pytest.mark.slow
 def test_the_order_of_lines_files_and_batches_changes_no_feature(tmp_path: Path) -> None:
     lines = random_lines(seed=1)
     results = []
@@ -222,6 +225,7 @@ def test_the_order_of_lines_files_and_batches_changes_no_feature(tmp_path: Path)
     assert set(results[0]) < population(lines, PLAYED, ("play", "buy", "mail"))
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_no_feature(world: World) -> None:
     rows = random_histories(seed=3)
     assert world.describe(rows) == world.describe(random.Random(3).sample(rows, len(rows)))

@@ -69,6 +69,7 @@ def test_days_are_made_again_in_order_once_the_operator_asks_for_it(world: World
     assert str(day(3)) in {request.partition_key, request.tags.get(RANGE_END)}
 
 
+@pytest.mark.slow
 def test_the_job_of_the_operator_makes_days_again_and_a_second_run_of_it_does_nothing(
     world: World,
 ) -> None:

@@ -160,6 +160,7 @@ def test_the_source_is_asked_again_after_a_while_and_only_then(
     assert (world.tick(), listed) == ([], [f"dt={day(0)}"])
 
 
+@pytest.mark.slow
 def test_after_three_weeks_without_the_daemon_all_days_and_late_files_are_collected(
     world: World,
 ) -> None:
@@ -188,6 +189,7 @@ def unavailable(*_: object) -> list[str]:
     raise SourceUnavailable("it is down")
 
 
+@pytest.mark.slow
 def test_a_hole_is_collected_whenever_the_source_has_it(world: World) -> None:
     for number in (0, 1, 3, 4, 5, 6, 7):
         world.put(number)
@@ -196,6 +198,7 @@ def test_a_hole_is_collected_whenever_the_source_has_it(world: World) -> None:
     assert world.collect_until(7) == [[day(2)]]
 
 
+@pytest.mark.slow
 def test_missing_days_fail_a_check_until_they_are_collected_or_closed(world: World) -> None:
     for number in (0, 2):
         world.put(number)
@@ -212,6 +215,7 @@ def test_missing_days_fail_a_check_until_they_are_collected_or_closed(world: Wor
     assert world.events[-1].passed
 
 
+@pytest.mark.slow
 def test_a_file_that_has_left_the_source_is_found_and_no_longer_counts(world: World) -> None:
     world.put(0, "part-a.jsonl")
     world.collect_until(0)
@@ -260,6 +264,7 @@ def test_with_kinds_of_files_a_day_is_collected_when_the_source_has_each(
     assert world.collect_until(0) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["e-{0:%Y%m%d}-07.jsonl", "{0:%Y%m%d}/e.jsonl"])
 def test_with_the_day_in_any_name_each_day_is_collected_and_a_late_file_follows(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
@@ -282,6 +287,7 @@ def test_with_the_day_in_any_name_each_day_is_collected_and_a_late_file_follows(
     assert {file.name for file in files} == {it.format(day(2)) for it in (name, f"late-{name}")}
 
 
+@pytest.mark.slow
 def test_files_that_are_still_coming_wait(world: World) -> None:
     file = world.put(0)
     world.now = dt.datetime.combine(day(1), MORNING)

@@ -383,6 +383,7 @@ def test_a_day_without_a_partition_is_held_and_the_others_run(world: World) -> N
     assert world.reason.endswith("2 held until it has a partition")
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_tried_again_after_each_pause_and_given_up_visibly(world: World) -> None:
     world.put(3)
     requests = world.tick()
@@ -415,6 +416,7 @@ def give_up(world: World, request: dg.RunRequest) -> None:
     assert world.tick() == []
 
 
+@pytest.mark.slow
 def test_a_day_that_was_given_up_is_tried_again_once_a_day(world: World) -> None:
     world.put(3)
     give_up(world, *world.tick())
@@ -427,6 +429,7 @@ def test_a_day_that_was_given_up_is_tried_again_once_a_day(world: World) -> None
         world.end(world.start(request), well=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_by_hand", [False, True])
 def test_a_day_that_was_given_up_fails_a_check_until_it_is_made(
     world: World, is_by_hand: bool
@@ -475,6 +478,7 @@ def test_a_delivery_that_was_given_up_fails_a_check_and_is_tried_again_once_a_da
     assert world.checks[-1].passed
 
 
+@pytest.mark.slow
 def test_the_check_of_runs_that_were_given_up_finds_the_same_in_a_run(world: World) -> None:
     world.put(3)
     give_up(world, *world.tick())
@@ -488,6 +492,7 @@ def test_the_check_of_runs_that_were_given_up_finds_the_same_in_a_run(world: Wor
     assert str(day(3)) in str(record.event.asset_check_evaluation.description)
 
 
+@pytest.mark.slow
 def test_days_that_were_given_up_do_not_keep_others_from_being_refreshed(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -512,6 +517,7 @@ def store_made_day(world: World, number: int) -> None:
         store(world, asset, number)
 
 
+@pytest.mark.slow
 def test_a_day_that_was_given_up_is_run_again_when_its_files_change(world: World) -> None:
     world.put(3)
     world.later = 10 * RETRY_AFTER[-1]
@@ -522,6 +528,7 @@ def test_a_day_that_was_given_up_is_run_again_when_its_files_change(world: World
     assert world.days() == names(3)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_after_its_activity_was_stored_is_tried_again(world: World) -> None:
     world.put(3)
     run = world.start(*world.tick())
@@ -584,6 +591,7 @@ def test_days_that_follow_each_other_share_a_run_and_what_comes_after_it_waits(
     assert world.days() == names(8)
 
 
+@pytest.mark.slow
 def test_days_apart_from_each_other_are_a_few_runs_in_an_evaluation_the_oldest_first(
     world: World,
 ) -> None:
@@ -599,6 +607,7 @@ def test_days_apart_from_each_other_are_a_few_runs_in_an_evaluation_the_oldest_f
     assert world.days() == names(*apart[MAX_RUNS_PER_EVALUATION:])
 
 
+@pytest.mark.slow
 def test_a_run_of_several_days_that_fails_twice_is_retried_day_by_day(world: World) -> None:
     for number in (3, 4):
         world.put(number)
@@ -685,6 +694,7 @@ def store(world: World, asset: str, *numbers: int) -> None:
                 world.lake.write(name, str(next(contents)).encode())
 
 
+@pytest.mark.slow
 def test_a_file_for_an_old_day_runs_it_and_then_the_stored_days_that_it_reaches(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

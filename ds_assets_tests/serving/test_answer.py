@@ -109,6 +109,7 @@ predictions = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(drawn=st.lists(predictions, max_size=20), hours=st.integers(0, 100))
 def test_answers_of_the_same_second_are_each_what_one_alone_would_be(
     drawn: list[tuple[Any, int, float | None, str, int, bool]], hours: int

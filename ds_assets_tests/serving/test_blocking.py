@@ -73,6 +73,7 @@ def test_a_new_day_is_noticed_and_its_models_are_loaded_without_requests(
     assert (asks.health().as_of, live.refreshes) == (DAYS[1], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, ZeroDivisionError])
 def test_afterwards_no_thread_runs_and_the_service_can_be_opened_again(
     cache: PredictionCache,

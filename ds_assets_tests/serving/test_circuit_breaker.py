@@ -207,6 +207,7 @@ def test_a_failure_of_an_earlier_call_does_not_keep_the_circuit_open_for_longer(
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_process_that_is_too_busy_to_look_does_not_blame_the_dependency(clock: Clock) -> None:
     async def answers_unnoticed() -> str:
         await asyncio.sleep(0)

@@ -75,6 +75,7 @@ def test_any_ids_are_found_and_no_others(ids: set[str], other: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_file_may_go_once_it_is_read_and_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,7 @@ def test_users_who_are_asked_for_at_once_share_one_mget_and_misses_one_query(
     assert queries(statements) == 1
 
 
+@pytest.mark.slow
 def test_requests_that_wait_for_a_slow_cache_are_answered_in_their_time(
     cache: PredictionCache, no_results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +248,7 @@ def test_requests_that_wait_for_a_slow_cache_are_answered_in_their_time(
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_batches_that_miss_the_same_users_share_one_query(
     cache: PredictionCache, results: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -764,6 +766,7 @@ def test_a_database_that_never_answers_delays_no_other_source(cache: PredictionC
         over.set()
 
 
+@pytest.mark.slow
 @given(users=st.lists(st.sampled_from(["cached", "stored", "scored", "nobody", "ü"]), max_size=9))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_place_of_a_request_is_answered_for_the_user_asked_for(

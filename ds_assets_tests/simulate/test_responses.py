@@ -132,6 +132,7 @@ class TestLaw:
 
 
 class TestPotentialOutcomes:
+    @pytest.mark.slow
     def test_users_without_an_offer_have_the_same_events_as_in_a_game_without_offers(self) -> None:
         world = build()
         offered = np.random.default_rng(0).random(world.users) < 0.5
@@ -143,6 +144,7 @@ class TestPotentialOutcomes:
         assert differs.any()
         assert not differs[~offered].any()
 
+    @pytest.mark.slow
     def test_users_who_do_not_respond_have_the_same_events_with_an_offer(self) -> None:
         world = build()
         all_offered = play(world, offers_to(world, retention=True, sale=True))
@@ -151,6 +153,7 @@ class TestPotentialOutcomes:
         for some, none in zip(all_offered.events, without.events, strict=True):
             assert without_ids(some, indifferent) == without_ids(none, indifferent)
 
+    @pytest.mark.slow
     def test_an_offer_harms_no_persuadable_user_and_helps_no_sleeping_dog(self) -> None:
         world = build()
         offered, without = (play(world, it) for it in (offers_to(world, retention=True), None))
@@ -165,6 +168,7 @@ class TestPotentialOutcomes:
             assert (np.diff(events["id"]) == 1).all()
             assert (np.diff(events["ts"]) >= 0).all()
 
+    @pytest.mark.slow
     def test_a_game_whose_offers_are_over_keeps_what_they_have_changed(self) -> None:
         world = build()
         games = [SimulatedGame(world, seed=3) for _ in range(2)]
@@ -201,6 +205,7 @@ class TestEffects:
                     effect[group].mean(), abs=4 * error + 1e-3
                 )
 
+    @pytest.mark.slow
     def test_spend_follows_purchases(self) -> None:
         world = build(20_000)
         without = play(world, None)
@@ -209,6 +214,7 @@ class TestEffects:
         error = without.spent[few].std() / np.sqrt(len(few))
         assert without.spent[few].mean() == pytest.approx(spend[few].mean(), abs=4 * error)
 
+    @pytest.mark.slow
     def test_what_can_be_learnt_is_right_on_average_and_varies_less(self) -> None:
         world = build(20_000)
         oracle, offers = play(world, None).oracle, offers_to(world, retention=True)

@@ -113,6 +113,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.slow
 def test_processes_share_one_server_which_the_last_of_them_stops(tmp_path: Path) -> None:
     with PredictionCache(tmp_path, "game", 7) as cache:
         put(cache, DAYS[0], table(row("a")))

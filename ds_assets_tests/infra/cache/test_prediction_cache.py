@@ -132,6 +132,7 @@ def test_targets_of_a_games_own_are_kept_with_the_prediction(cache: PredictionCa
     assert ["targets" in record for record in records if record] == [True, False, True, False]
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_fields_of_two_days_nor_an_older_day_again(
     cache: PredictionCache,
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_newer_or_equal_day_replaces_and_an_older_one_does_not(cache: Predicti
     ]
 
 
+@pytest.mark.slow
 @given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
 def test_days_put_in_any_order_end_with_the_newest_of_each_user(
     location: str | Path, order: list[dt.date], again: list[dt.date]
@@ -226,6 +228,7 @@ def test_a_write_that_is_tried_expires_in_a_second(cache: PredictionCache) -> No
     assert 0 <= client_of(cache).ttl(key) <= 1
 
 
+@pytest.mark.slow
 def test_a_damaged_value_is_a_miss(cache: PredictionCache) -> None:
     put(cache, DAYS[0], table(row("a"), row("b")))
     key = cache._key(b"a")

@@ -171,6 +171,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, connection: duckdb.DuckDBPyCo
         split(content, make_game("jsonl"), tmp_path, connection)
 
 
+@pytest.mark.slow
 @given(
     lines=st.lists(
         st.tuples(st.sampled_from(["2026-02-01", "2026-02-02T10:00:00Z", "x", ""]), st.text()),

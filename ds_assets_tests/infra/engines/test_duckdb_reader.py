@@ -233,6 +233,7 @@ def test_ids_that_the_game_lists_are_no_users(user: object, tmp_path: Path) -> N
     assert reason_of(a_line(user={"id": "Guest"}), tmp_path, logs=logs) is None
 
 
+@pytest.mark.slow
 @given(
     user=st.one_of(
         st.text(max_size=8),
@@ -532,6 +533,7 @@ def test_only_empty_files_give_empty_tables(tmp_path: Path) -> None:
     assert read({"a": b"", "b": gzip.compress(b"")}, make_game(), tmp_path) == Read([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS.keys())
 def test_a_truncated_file_gives_its_lines_and_one_row_of_quarantine(
     compress: Callable[[bytes], bytes], tmp_path: Path
@@ -1018,6 +1020,7 @@ LINES = {
 }
 
 
+@pytest.mark.slow
 @given(
     files=st.lists(
         st.lists(
@@ -1111,6 +1114,7 @@ AMOUNTS_IN_CURRENCIES = {
 }
 
 
+@pytest.mark.slow
 @given(
     values=st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=20),
     user=st.dictionaries(st.sampled_from(["id", "country", "level"]), VALUES),

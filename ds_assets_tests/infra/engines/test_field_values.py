@@ -297,6 +297,7 @@ def test_a_product_may_be_divided_by_a_number(file_format: str, tmp_path: Path) 
     assert [event["reason"] for event in events] == [None, None]
 
 
+@pytest.mark.slow
 @given(st.integers(-(10**12), 10**12), st.sampled_from([100, 1_000, 1_000_000, 0.5, 1e-05]))
 def test_a_quotient_is_the_nearest_number(amount: int, divisor: float) -> None:
     game = make_game("csv", fields={"amount": {"field": "p", "divided_by": divisor}})

@@ -26,6 +26,7 @@ ONLY_BY_COMPARISON = {"half of the lines"}
 each_format = pytest.mark.parametrize("file_format", WRITERS)
 
 
+@pytest.mark.slow
 @each_format
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_clean_logs_have_nothing_to_correct(tmp_path: Path, file_format: str, seed: int) -> None:
@@ -33,6 +34,7 @@ def test_clean_logs_have_nothing_to_correct(tmp_path: Path, file_format: str, se
     assert bad(examine_lines(clean_lines(DAY, seed), game, tmp_path)) == []
 
 
+@pytest.mark.slow
 @each_format
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_named(tmp_path: Path, file_format: str, fault: str) -> None:
@@ -53,6 +55,7 @@ def test_a_fault_of_all_days_is_named_without_a_day_to_compare_with(
     assert bad(diagnose_days([counts], game, describe_sources(game)))
 
 
+@pytest.mark.slow
 @each_format
 def test_files_with_the_same_content_are_named(tmp_path: Path, file_format: str) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
@@ -66,6 +69,7 @@ def test_files_with_the_same_content_are_named(tmp_path: Path, file_format: str)
     assert (problem.severity, "a, b" in problem.text) == ("error", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["jsonl", "csv"])
 def test_a_truncated_gzip_file_is_named(tmp_path: Path, file_format: str) -> None:
     WRITERS[file_format](clean_lines(DAY), tmp_path / "plain")

@@ -49,6 +49,7 @@ def _expected(folder: Path) -> list[tuple[Any, ...]]:
     return named + [(d.file, files[d.file].name, None, d.reason) for d in damaged]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_local", [True, False])
 def test_a_worker_reads_the_same_lines_as_the_process(is_local: bool, tmp_path: Path) -> None:
     for name, content in CONTENTS.items():

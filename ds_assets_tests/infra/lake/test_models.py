@@ -70,6 +70,7 @@ def names(lake: FolderLake) -> set[str]:
     return {item.name.removeprefix(f"{FOLDER}/") for item in lake.objects("models")}
 
 
+@pytest.mark.slow
 def test_a_model_comes_back_with_the_card_that_it_was_stored_with(lake: FolderLake) -> None:
     put(lake, trained())
     assert trained().card.state == "ready"

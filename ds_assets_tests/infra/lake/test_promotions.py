@@ -52,6 +52,7 @@ def in_effect(day: dt.date, lake: FolderLake, game: Game) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.slow
 def test_an_assignment_is_in_effect_until_the_day_before_its_last_one(lake: FolderLake) -> None:
     game = make_promoted_game({"bundle": {"until": START}})
     store(game, lake)
@@ -64,12 +65,14 @@ def test_an_assignment_is_in_effect_until_the_day_before_its_last_one(lake: Fold
     assert len(in_effect(day_of(-1), lake, game)) == 0
 
 
+@pytest.mark.slow
 def test_what_follows_the_cool_down_takes_the_place_of_the_first(lake: FolderLake) -> None:
     game = make_promoted_game()
     store(game, lake)
     assert set(in_effect(day_of(14), lake, game)["assigned_on"]) == {day_of(14)}
 
 
+@pytest.mark.slow
 def test_a_promotion_that_the_game_file_no_longer_has_is_not_in_effect(lake: FolderLake) -> None:
     both = make_promoted_game({"a": {}, "b": {}})
     store(both, lake)

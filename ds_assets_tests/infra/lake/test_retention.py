@@ -148,6 +148,7 @@ def test_what_was_removed_makes_nothing_outdated(filled: Lake) -> None:
     assert records.outdated_days("rds_results") == days_after(5)
 
 
+@pytest.mark.slow
 def test_a_removed_day_that_is_accepted_is_not_made_again(filled: Lake) -> None:
     decide_by_operator(day(4), Decision.REFUSED, "why", "anna", filled, GAME)
     remove_expired_days(KEPT, filled, GAME)
@@ -155,6 +156,7 @@ def test_a_removed_day_that_is_accepted_is_not_made_again(filled: Lake) -> None:
     assert outdated(filled) == {}
 
 
+@pytest.mark.slow
 def test_a_day_whose_window_has_lost_days_stays_as_it_is(tmp_path: Path) -> None:
     lake, whole = FolderLake(tmp_path), 5 + GAME.lookback_days
     fill(lake, whole + 2)
@@ -164,6 +166,7 @@ def test_a_day_whose_window_has_lost_days_stays_as_it_is(tmp_path: Path) -> None
     assert outdated(lake)["user_features"] == [day(whole)]
 
 
+@pytest.mark.slow
 def test_records_of_removed_days_go_except_those_that_features_were_made_from(
     tmp_path: Path,
 ) -> None:
@@ -181,6 +184,7 @@ def test_records_of_removed_days_go_except_those_that_features_were_made_from(
             assert sorted(records.recorded_days(asset)) == days_after(first, last), asset
 
 
+@pytest.mark.slow
 def test_the_first_day_that_was_kept_never_goes_back(filled: Lake) -> None:
     remove_expired_days(KEPT, filled, GAME)
     remove_expired_days(replace(KEPT, tables=8), filled, GAME)

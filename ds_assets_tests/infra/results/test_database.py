@@ -173,6 +173,7 @@ any_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows=any_rows)
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -281,6 +282,7 @@ def test_an_older_day_is_stored_and_never_becomes_current(database: ResultsDatab
     assert [delivery.as_of for delivery in database.deliveries()] == [DAYS[3], DAYS[1]]
 
 
+@pytest.mark.slow
 @given(order=st.permutations(DAYS), again=st.lists(st.sampled_from(DAYS), max_size=3))
 @settings(max_examples=12)
 def test_days_delivered_in_any_order_end_the_same(
@@ -303,6 +305,7 @@ def test_more_users_than_one_query_takes_are_all_answered(database: ResultsDatab
     assert sorted(row["user_id"] for row in current_rows(database, ids)) == ids[:2_500]
 
 
+@pytest.mark.slow
 def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url: str) -> None:
     database.deliver(DAYS[0], day(DAYS[0], users=6_000, churn=0.0), "run")
     states: list[tuple[Any, ...]] = []

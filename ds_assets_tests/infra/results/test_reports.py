@@ -114,6 +114,7 @@ any_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows=any_rows)
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -256,6 +257,7 @@ def test_a_writer_killed_before_its_commit_leaves_the_day_and_the_turn_to_the_ne
     assert measures(database) == ["log_loss"]
 
 
+@pytest.mark.slow
 def test_writers_beside_each_other_take_turns_and_readers_see_one_whole_report(url: str) -> None:
     versions = {"abc": 0.1, "cdef": 0.2, "g": 0.3}  # with measures of their own, too
     states: list[tuple[str, frozenset[float]]] = []

@@ -212,6 +212,7 @@ def test_a_database_that_names_its_first_version_is_brought_to_the_newest(url: s
     assert execute(url, "SELECT version_num FROM alembic_version") == [(SCHEMA_VERSION,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_change_of_schema_that_was_interrupted_anywhere_goes_on(
     url: str, make: Callable[[str], None]
@@ -294,6 +295,7 @@ def test_a_table_of_somebody_else_is_left_alone(url: str) -> None:
         database.deliver(dt.date(2026, 3, 1), day(DAYS[0]), "run")
 
 
+@pytest.mark.slow
 def test_an_up_to_date_database_is_used_without_loading_the_migrations(url: str) -> None:
     migrate(url)
     script = (

@@ -273,6 +273,7 @@ def test_other_machines_need_a_key_except_for_health_and_documentation(
     }
 
 
+@pytest.mark.slow
 def test_requests_beyond_the_limit_are_refused_at_once_and_the_others_answered(app: App) -> None:
     async def all_at_once(client: httpx.AsyncClient) -> list[httpx.Response]:
         slow = f"/v1/users/{SLOW}/prediction"

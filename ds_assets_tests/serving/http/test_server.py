@@ -243,6 +243,7 @@ def test_an_address_that_is_not_free_is_told(tmp_path: Path, host: str) -> None:
             serve(never_made, KeyFile(tmp_path / "none"), host, port, 1)
 
 
+@pytest.mark.slow
 def test_what_serves_is_light() -> None:
     code = (
         "import sys, ds_assets.serving.http.adapter, ds_assets.installation; "
