@@ -68,6 +68,21 @@ def breaches(request: Asked, reply: Reply, world: World, *, may_refuse: bool) ->
     return faults
 
 
+def breaches_of_report(reply: Reply, count: int, *, all_is_up: bool) -> list[str]:
+    """What is wrong with the reply to a report of shown offers.
+
+    Args:
+        reply: The reply.
+        count: Offers in the report.
+        all_is_up: Whether the report must be stored; otherwise it may be refused.
+    """
+    if reply.status == _OVERLOADED and not all_is_up and "retry-after" in reply.headers:
+        return []
+    if reply.status == _OK and reply.json == {"stored": count}:
+        return []
+    return [f"a report of {count} offers: status {reply.status}: {reply.body[:200]!r}"]
+
+
 def count_uncertain(reply: Reply) -> int:
     """How many answers of a reply do not say what they would with every server up and in time."""
     return sum(

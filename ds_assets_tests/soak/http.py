@@ -29,10 +29,15 @@ class Reply:
 
 
 class Connection:
-    """One connection, opened when it is needed, and again after it was closed."""
+    """One connection, opened when it is needed, and again after it was closed.
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    Args:
+        port: The port.
+        slowest: Seconds after which a reply counts as lost.
+    """
+
+    def __init__(self, port: int, slowest: float = SLOWEST) -> None:
+        self._port, self._slowest = port, slowest
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
@@ -61,7 +66,7 @@ class Connection:
         return await self._ask(head.encode() + body)
 
     async def _ask(self, request: bytes) -> Reply:
-        async with asyncio.timeout(SLOWEST):
+        async with asyncio.timeout(self._slowest):
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             reader, writer = self._streams

@@ -11,17 +11,26 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import numpy as np
 
-from ds_assets_tests.soak.checks import Asked, answers_of, breaches, count_uncertain
-from ds_assets_tests.soak.http import Connection, Reply
+from ds_assets.serving.shown_offers import TIMEOUT_S
+from ds_assets_tests.soak.checks import (
+    Asked,
+    answers_of,
+    breaches,
+    breaches_of_report,
+    count_uncertain,
+)
+from ds_assets_tests.soak.http import SLOWEST, Connection, Reply
 from ds_assets_tests.soak.world import World
 
 CONNECTIONS = 12
 PAUSE = 0.05
 """Seconds between a reply and the next request of a connection, on average."""
 USERS_OF_A_BATCH = 20
+OFFERS_OF_A_REPORT = 3
 MAX_REPORTED = 20
 
 
@@ -61,6 +70,7 @@ class Load:
         faults: The first few violations, as sentences.
         breaches: Number of violations.
         lost: Requests without a reply.
+        reported: When the report of an assignment was acknowledged, in seconds since 1970-01-01.
     """
 
     port: int
@@ -70,11 +80,41 @@ class Load:
     breaches: int = 0
     lost: int = 0
     ends: bool = False
+    reported: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Send requests until `ends`; a client then stops when its connection is closed."""
         numbers = itertools.count()
-        await asyncio.gather(*(self._client(seed, numbers) for seed in range(CONNECTIONS)))
+        clients = [self._client(seed, numbers) for seed in range(CONNECTIONS)]
+        await asyncio.gather(*clients, self._report_shown_offers())
+
+    async def _report_shown_offers(self) -> None:
+        """Report shown offers one after the other; each has another assignment."""
+        chance = random.Random(CONNECTIONS)
+        async with Connection(self.port, TIMEOUT_S + SLOWEST) as connection:
+            for number in itertools.count():
+                ids = [f"soak{number}-{offer}" for offer in range(OFFERS_OF_A_REPORT)]
+                reply = await self._report(connection, ids, chance.choice(self.world.users))
+                if self.ends and (reply is None or reply.sends_away):
+                    return
+                await asyncio.sleep(chance.expovariate(1 / PAUSE))
+
+    async def _report(
+        self, connection: Connection, ids: Sequence[str], user_id: str
+    ) -> Reply | None:
+        phase, shown_at = self.phases[-1], dt.datetime.now(dt.UTC).isoformat()
+        offers = [{"user_id": user_id, "assignment_id": it, "shown_at": shown_at} for it in ids]
+        try:
+            reply = await connection.post("/v1/outcomes", {"outcomes": offers})
+        except (OSError, EOFError, TimeoutError) as error:
+            self.lost += 1
+            self._record(phase, [f"a report was lost: {error!r}"])
+            return None
+        all_is_up = phase.all_is_up and phase is self.phases[-1]
+        self._record(phase, breaches_of_report(reply, len(ids), all_is_up=all_is_up))
+        if reply.status == HTTPStatus.OK:
+            self.reported |= dict.fromkeys(ids, time.time())
+        return reply
 
     async def _client(self, seed: int, numbers: "itertools.count[int]") -> None:
         chance = random.Random(seed)

@@ -28,6 +28,8 @@ BACK_WITHIN = 5.0
 CALM_SECONDS, DOWN_SECONDS, OVERLOAD_SECONDS = 1.5, 2.0, 1.5
 TOO_MUCH = 5
 """Load in an overload, as a multiple of what a worker answers at once."""
+LAKE_SAVES_SECONDS = 10.0
+"""The lake's test server, unlike a real one, loses what it got in the last seconds when killed."""
 MAX_GROWTH_MB = 32.0
 """Growth of memory from the first round to the end; the first round allocates what each needs. The
 allocator's heaps of several threads alone add up to a dozen MB."""
@@ -112,6 +114,7 @@ class _Soak:
         self._load = Load(api.port, world)
         self._result = Soaked(self._load.phases)
         self._asking = Connection(api.port)
+        self._kills_of_lake: list[float] = []
 
     async def whole(self, seconds: float) -> Soaked:
         """Run round after round, and shut the API down."""
@@ -152,6 +155,8 @@ class _Soak:
         self, parts: list[str], name: str, do: Callable[[ServerProcess], None]
     ) -> None:
         self._begin(name)
+        if do is ServerProcess.kill and "live" in parts:
+            self._kills_of_lake.append(time.time())
         for part in parts:
             do(self._world.servers[part])
         await asyncio.sleep(DOWN_SECONDS)
@@ -258,9 +263,21 @@ class _Soak:
             for phase in self._load.phases
             if phase.all_is_up and phase.uncertain > MAX_UNCERTAIN * phase.sources.total()
         ]
+        if lost := self._find_lost_reports():
+            result.faults.append(f"{len(lost):,} acknowledged reports of offers are not stored")
         growth = result.memory_mb[-1] - result.memory_mb[0]
         if growth > MAX_GROWTH_MB:
             result.faults.append(f"memory grew by {growth:.0f} MB: {result.memory_mb}")
+
+    def _find_lost_reports(self) -> list[str]:
+        """Acknowledged reports that the lake does not have, though it had the time to keep them."""
+        stored = self._world.stored_reports()
+        return [
+            assignment
+            for assignment, at in self._load.reported.items()
+            if assignment not in stored
+            and not any(0 <= killed - at < LAKE_SAVES_SECONDS for killed in self._kills_of_lake)
+        ]
 
 
 def _memory_mb(process: int) -> float:

@@ -20,6 +20,7 @@ from ds_assets.core.prediction_json import decode_members, encode_members
 from ds_assets.infra.cache.format import FIRST_DELIVERY
 from ds_assets.infra.cache.prediction_cache import PredictionCache
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.shown_offers import SHOWN_OFFERS, read_shown_offers
 from ds_assets.infra.lake.tables import read_predictions, table_file
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.local_servers.blob import BlobServer
@@ -86,6 +87,11 @@ class World:
         self.results.deliver(day, _without(rows, is_for_live), f"run of {day}")
         self.fill_cache(day, rows)
         return day
+
+    def stored_reports(self) -> set[str]:
+        """Assignments whose offers are stored as shown."""
+        days = self.lake.days(SHOWN_OFFERS)
+        return {it.assignment_id for day in days for it in read_shown_offers(day, self.lake)}
 
     def fill_cache(self, day: dt.date, rows: pa.Table) -> None:
         """Put a day into the cache, as the graph does."""
