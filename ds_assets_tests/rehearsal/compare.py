@@ -18,7 +18,9 @@ from ds_assets.core.tables import (
     PLAYER_PROMOTIONS,
     PREDICTION_OUTCOMES,
     PREDICTIONS,
+    PROMOTION_RESULTS,
 )
+from ds_assets.core.user_offers import NAMES, select_offers
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.models import card_name
 from ds_assets.infra.lake.promotions import assignments_in_effect
@@ -115,6 +117,15 @@ def whole_cache(installation: Installation) -> Content:
     return {**cached(installation, sorted(users)), "days of the cache": days}
 
 
+def _offers_by_user(in_effect: pa.Table, installation: Installation) -> dict[str, dict[str, Any]]:
+    """What the cache adds to the row of each user with offers."""
+    users: dict[str, dict[str, Any]] = {}
+    for row in select_offers(in_effect, installation.game.promotion_names).to_pylist():
+        offer = {name: row[name] for name in NAMES} | {"until": str(row["until"])}
+        users.setdefault(row["user_id"], {"promotions": []})["promotions"].append(offer)
+    return users
+
+
 def find_wrong_deliveries(installation: Installation) -> list[str]:
     """Find differences between the lake, and the results database and the cache.
 
@@ -131,7 +142,7 @@ def find_wrong_deliveries(installation: Installation) -> list[str]:
         for day, rows in in_effect.items()
         if rows.num_rows
     }
-    for table in (CLUSTER_PROFILES, COHORTS, PREDICTION_OUTCOMES):
+    for table in (CLUSTER_PROFILES, COHORTS, PREDICTION_OUTCOMES, PROMOTION_RESULTS):
         reports = {day: read_rows(table, day, lake) for day in stored_days(table.name, lake)}
         expected |= {
             _delivery(table.name, day): checksum(rows)
@@ -142,8 +153,10 @@ def find_wrong_deliveries(installation: Installation) -> list[str]:
     present = {
         name: it for name, it in delivered(installation).items() if MODEL_METRICS.name not in name
     }
+    offers = _offers_by_user(in_effect[max(days)], installation)
     users = {
-        f"cached {row['user_id']}": row for row in read_predictions(max(days), lake).to_pylist()
+        f"cached {row['user_id']}": row | offers.get(row["user_id"], {})
+        for row in read_predictions(max(days), lake).to_pylist()
     }
     in_cache = cached(installation, [row["user_id"] for row in users.values()])
     return find_differences({**present, **in_cache}, {**expected, **users})

@@ -12,6 +12,7 @@ from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.refresh import request_refresh
 from ds_assets.jobs import DELIVER_AGAIN
 from ds_assets_tests.assets.factories import change_game
+from ds_assets_tests.infra.receivers import ACKNOWLEDGED
 from ds_assets_tests.rehearsal.older_release import store_as_older_release
 from ds_assets_tests.rehearsal.world import World
 
@@ -20,6 +21,8 @@ FEW = 0.1
 OPERATOR = "rehearsal"
 WINDOWS = ([1, 7, 14], [1, 7, 12])
 _LONGEST_RUN_SECONDS = 600
+AWAY = 503, {"retry-after": "3600"}
+"""A reply after which a run does not try again."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def accept_few(world: World) -> None:
 def withdraw_day(world: World) -> None:
     """Refuse the newest day that was delivered, and accept it again two days later."""
     day = max(world.records.current_days("prediction_cache"))
+    world.withdrawn.add(day)
     decide(world, day, Decision.REFUSED)
     world.plan(2, lambda: decide(world, day, Decision.ACCEPTED))
 
@@ -134,6 +138,16 @@ def restore_database(world: World) -> None:
     world.servers.restore()
 
 
+def lose_receiver(world: World) -> None:
+    """Let the receiver of offers be away until the next day."""
+    world.servers.receiver.reply = lambda _: AWAY
+
+    def come_back() -> None:
+        world.servers.receiver.reply = lambda _: ACKNOWLEDGED
+
+    world.plan(1, come_back)
+
+
 EVENTS = (
     (
         Event("lost Redis", lose_cache),
@@ -153,6 +167,7 @@ EVENTS = (
         Event("refused day, accepted", accept_few, times_per_year=4),
         Event("two runs at once", run_twice),
     ),
+    (Event("receiver of offers away", lose_receiver, times_per_year=12),),
 )
 """Every kind of event, in groups of which one happens on a day at most: what the servers lose,
-what happens to the installation, and how the logs of the day arrive."""
+what happens to the installation, how the logs of the day arrive, and the receiver."""

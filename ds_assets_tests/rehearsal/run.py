@@ -12,7 +12,9 @@ there are two comparisons:
 1. Without any help, what models learn from is equal: activity, features and event ids of each day.
 2. After one more run over all days in order, which renews the history inputs, everything is equal:
    tables, models, deliveries and the cache. The stored clusters are deleted before it: an id is
-   never given to another cluster, so clusters that are made again on purpose have other ids.
+   never given to another cluster, so clusters that are made again on purpose have other ids. Whom
+   promotions were assigned to is a fact of its day, from which the reference begins; so what came
+   of them is compared, and the assignments follow rules of their own (`promotions.py`).
 
 The length is bounded in days, not in time, so that a slow machine does the same work.
 """
@@ -30,6 +32,7 @@ import time_machine
 from ds_assets.core.verdicts import Decision
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets_tests.assets.factories import Installation, few_pictures, make_played
+from ds_assets_tests.rehearsal import promotions
 from ds_assets_tests.rehearsal.compare import (
     DATA,
     delivered,
@@ -41,12 +44,18 @@ from ds_assets_tests.rehearsal.compare import (
 )
 from ds_assets_tests.rehearsal.dagster_storage import kept_connections
 from ds_assets_tests.rehearsal.events import EVENTS, OPERATOR, Event
+from ds_assets_tests.rehearsal.promotions import (
+    copy_facts,
+    find_broken_rules,
+    find_unfinished,
+    report_shown_offers,
+)
 from ds_assets_tests.rehearsal.servers import Servers, open_servers
 from ds_assets_tests.rehearsal.world import World
 
 START = dt.date(2040, 1, 1)
 """First day of the game."""
-GAME = {"horizons": {"churn": 2, "payment": 2}}
+GAME = {"horizons": {"churn": 2, "payment": 2}, **promotions.GAME}
 """Labels mature within days, so that models are trained from the twelfth day on."""
 ACCOUNTS = 350
 """With fewer, too few of them leave or do not pay for models to be trained."""
@@ -129,6 +138,7 @@ def operate(world: World, days: int, events: Mapping[int, Sequence[Event]]) -> l
     faults: list[str] = []
     for number in range(days):
         world.begin_day()
+        report_shown_offers(world)
         for action in world.plans.pop(world.today, []):
             action()
         for event in events.get(number, []):
@@ -141,10 +151,14 @@ def operate(world: World, days: int, events: Mapping[int, Sequence[Event]]) -> l
             differences = find_wrong_deliveries(world.installation)
             faults += [
                 f"on {world.today}: {fault}"
-                for fault in (*world.find_unaccounted_days(), *differences)
+                for fault in (
+                    *world.find_unaccounted_days(),
+                    *differences,
+                    *find_broken_rules(world),
+                )
             ]
             world.say(f"{world.today}: all days are compared, {len(faults)} faults so far")
-    return faults
+    return faults + find_unfinished(world)
 
 
 def compare(world: World, home: Path) -> list[str]:
@@ -171,6 +185,7 @@ def forget_cluster_ids(installation: Installation) -> None:
 def run_in_order(world: World, home: Path) -> Installation:
     """Run all days in order, with the operator's decisions known."""
     in_order = world.copy_sources(home)
+    copy_facts(world.installation, in_order)
     in_order.run(START, world.today, COLLECTED)
     for accepted in sorted(world.accepted):
         decide_by_operator(

@@ -1,8 +1,9 @@
-"""The results database and the cache of a rehearsal, which can be restored and emptied.
+"""The servers of a rehearsal: results database, cache, and the receiver of offers.
 
 Embedded ones need no programs and no time to start; real ones are what is used in operation.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,16 @@ from typing import Protocol
 from ds_assets.infra.cache.embedded_server import EmbeddedServer
 from ds_assets.local_servers.mysql import MySQLServer
 from ds_assets.local_servers.redis import RedisServer
+from ds_assets_tests.infra.receivers import SECRET, Receiver, receiving
 
 
 class Servers(Protocol):
     """What a rehearsal does with them."""
+
+    @property
+    def receiver(self) -> Receiver:
+        """The receiver of changes of offers."""
+        ...
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -41,11 +48,12 @@ class EmbeddedServers:
     """SQLite, and an embedded server."""
 
     home: Path
+    receiver: Receiver
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """See `Servers`: those of an installation without any."""
-        return {}
+        """See `Servers`: those of an installation without database and cache of its own."""
+        return _settings_of(self.receiver)
 
     def back_up(self) -> None:
         """See `Servers`."""
@@ -70,9 +78,11 @@ class PrivateServers:
 
     Args:
         folder: Folder of their data.
+        receiver: See `Servers`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, receiver: Receiver) -> None:
+        self.receiver = receiver
         self._data, self._copy = folder / "mysql" / "data", folder / "mysql copy"
         self.database = MySQLServer(folder / "mysql")
         self.cache = RedisServer(folder / "redis")
@@ -80,7 +90,8 @@ class PrivateServers:
     @property
     def settings(self) -> Mapping[str, str]:
         """See `Servers`."""
-        return {"results_url": self.database.url, "cache_url": self.cache.url}
+        urls = {"results_url": self.database.url, "cache_url": self.cache.url}
+        return {**urls, **_settings_of(self.receiver)}
 
     def back_up(self) -> None:
         """See `Servers`."""
@@ -110,9 +121,16 @@ def open_servers(folder: Path, *, has_servers: bool) -> Iterator[Servers]:
         folder: The folder.
         has_servers: Whether to start real ones.
     """
-    if not has_servers:
-        yield EmbeddedServers(folder / "home")
-        return
-    servers = PrivateServers(folder)
-    with servers.database, servers.cache:
-        yield servers
+    with receiving() as receiver:
+        # A killed run keeps the time in which it began, so that its signatures are soon too old.
+        receiver.verify = lambda body, _: json.loads(body)
+        if not has_servers:
+            yield EmbeddedServers(folder / "home", receiver)
+            return
+        servers = PrivateServers(folder, receiver)
+        with servers.database, servers.cache:
+            yield servers
+
+
+def _settings_of(receiver: Receiver) -> Mapping[str, str]:
+    return {"webhook_url": receiver.url, "webhook_secret": SECRET}

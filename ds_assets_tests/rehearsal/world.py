@@ -29,7 +29,7 @@ from ds_assets.core.arrivals import RETRY_AFTER
 from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
 from ds_assets.core.lifetimes import find_roll_ups
 from ds_assets.core.lineage import RAW_LOGS, lineage_of
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.provenance import Records
@@ -59,13 +59,15 @@ class World:
 
     Attributes:
         home: Its folder.
-        servers: Its results database and its cache.
+        servers: Its results database, its cache, and who receives its offers.
         logs: Folder with all logs of the game, from which days are uploaded.
         chance: Where all random choices come from.
         say: Receives a line for each thing that happens.
         time: The time of this process.
         today: The day whose logs are due, which is the day before the present one.
         accepted: Days that the operator let pass with their few events.
+        withdrawn: Days that the operator refused after they were delivered.
+        facts: Checksums of what was assigned and stored of changes, by name.
         uploaded: Days that were uploaded, at least in part.
         plans: What happens on later days.
     """
@@ -78,6 +80,8 @@ class World:
     time: Traveller
     today: dt.date
     accepted: set[dt.date] = field(default_factory=set)
+    withdrawn: set[dt.date] = field(default_factory=set)
+    facts: dict[str, str] = field(default_factory=dict)
     uploaded: set[dt.date] = field(default_factory=set)
     plans: dict[dt.date, list[Action]] = field(default_factory=dict)
     _cursors: dict[str, str | None] = field(default_factory=dict)
@@ -193,7 +197,7 @@ class World:
         excused = records.refused_days().union(missing)
         count = (self.today - game.first_day).days + 1
         days = {game.first_day + dt.timedelta(number) for number in range(count)} - excused
-        others = {RAW_LOGS, LIFETIMES, PREDICTION_OUTCOMES.name}
+        others = {RAW_LOGS, LIFETIMES, PREDICTION_OUTCOMES.name, PROMOTION_RESULTS.name}
         daily = [it for it in lineage_of(game) if it not in others]
         outdated = {asset: days - records.current_days(asset) for asset in daily}
         roll_ups = find_roll_ups(min(records.usable_days(ACTIVITY)), max(days))
