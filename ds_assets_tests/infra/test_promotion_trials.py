@@ -12,7 +12,7 @@ from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.promotions.uplift.release import PromotionTrial
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import read_rows
+from ds_assets.infra.lake.tables import read_rows, table_file
 from ds_assets.infra.promotion_trials import read_trials
 from ds_assets_tests.assets.assignments import (
     FIRST,
@@ -88,3 +88,18 @@ def test_users_whose_horizon_is_not_over_are_not_learnt_from(copy: Installation)
     last_of_horizon = FIRST + dt.timedelta(days=7)
     assert len(read_trial(copy, last_of_horizon).trial) == len(users)
     assert len(read_trial(copy, last_of_horizon - dt.timedelta(days=1)).trial) == 0
+
+
+def test_nothing_that_was_stored_later_is_learnt_from(copy: Installation) -> None:
+    assign(copy, FIRST)
+    known_on = FIRST + dt.timedelta(days=7)
+    before = read_trial(copy, known_on).trial
+    later = [known_on + dt.timedelta(days=number) for number in range(1, 5)]
+    assign(copy, later[0])
+    tables = ("user_activity", "user_features")
+    copy.lake.delete([table_file(table, of) for table in tables for of in later])
+    after = read_trial(copy, known_on).trial
+    assert len(before) > 0
+    np.testing.assert_array_equal(after.matrix, before.matrix)
+    np.testing.assert_array_equal(after.wanted, before.wanted)
+    np.testing.assert_array_equal(after.spend, before.spend)
