@@ -14,7 +14,7 @@ from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID, encode, fit_en
 from ds_assets.core.game_settings import ACTIVITY, FEATURES
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import days_behind_effects
-from ds_assets.core.promotions.assignment import CONTROL, TREATED, version_of
+from ds_assets.core.promotions.assignment import CONTROL, TREATED, is_withdrawn, version_of
 from ds_assets.core.promotions.terms import shares_of_arms
 from ds_assets.core.promotions.uplift.release import PromotionTrial
 from ds_assets.core.promotions.uplift.trial import Trial, folds_of, sample_users
@@ -25,6 +25,7 @@ from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import labels_of
 from ds_assets.infra.lake.base import Lake
+from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import between, read_rows
 from ds_assets.infra.promotion_outcomes import Spend, find_outcomes, read_first_assignments
@@ -42,7 +43,8 @@ def read_trials(
     """Read the users of each promotion with a condition whose horizon is over on a day.
 
     Users count once, from their first assignment on, as in `promotion_results`, and only those of
-    the version that the promotion has now.
+    the version that the promotion has now. Of assignments that were withdrawn nothing is learnt: an
+    offer that ended early has another effect.
 
     Args:
         day: The day at whose end the outcomes are read.
@@ -64,7 +66,8 @@ def read_trials(
         name: find_outcomes(targets[name], days, activity, lake, engine, game)
         for name in {PAYMENT, *(game.promotions[it].target for it in names)}
     }
-    users = read_first_assignments(days, stored, lake, engine, game)
+    assigned = read_first_assignments(days, stored, lake, engine, game)
+    users = assigned[~is_withdrawn(assigned, list_withdrawals(lake))]
     return {name: _read_trial(name, users, outcomes, lake, game) for name in names}
 
 

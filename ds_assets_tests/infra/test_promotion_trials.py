@@ -10,7 +10,9 @@ import pytest
 from ds_assets.core.encoding import encode
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
+from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.promotions.uplift.release import PromotionTrial
+from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import read_rows, table_file
 from ds_assets.infra.promotion_trials import read_trials
@@ -81,6 +83,16 @@ def test_a_user_counts_from_the_first_assignment_on_and_of_one_version(copy: Ins
 def test_users_stand_for_those_who_were_not_explored(copy: Installation) -> None:
     assign(copy, FIRST, weight=4.0)
     assert set(read_trial(copy).trial.row_weights) == {4.0}
+
+
+def test_users_whose_offer_was_withdrawn_are_not_learnt_from(copy: Installation) -> None:
+    assign(copy, FIRST)
+    assign(copy, SECOND)
+    both = set(read_trial(copy).days)
+    withdraw = Choice.WITHDRAWN
+    decide_about_promotion("bundle", withdraw, "it crashes", "anna", copy.lake, copy.game)
+    assert both == {FIRST, SECOND}
+    assert not set(read_trial(copy).days)
 
 
 def test_users_whose_horizon_is_not_over_are_not_learnt_from(copy: Installation) -> None:
