@@ -14,13 +14,22 @@ UV = Path(sys.executable).with_name("uv")
 
 def run(*command: str | Path, folder: Path, codes: Collection[int] = (0,)) -> str:
     """Run a command in a folder that is no checkout, with no settings of this process."""
-    names = [name for name in os.environ if name.startswith(("DS_ASSETS_", "DAGSTER_", "PYTHON"))]
-    environment = {name: it for name, it in os.environ.items() if name not in names}
     process = subprocess.run(  # noqa: S603  (a command of this test)
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=strangers_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert process.returncode in codes, process.stdout + process.stderr
     return process.stdout
+
+
+def strangers_environment() -> dict[str, str]:
+    """The variables of this process without its settings."""
+    names = [name for name in os.environ if name.startswith(("DS_ASSETS_", "DAGSTER_", "PYTHON"))]
+    return {name: it for name, it in os.environ.items() if name not in names}
 
 
 def install_wheel(folder: Path, sources: Path) -> Path:

@@ -29,8 +29,8 @@ from ds_assets_tests.docs.snippets import (
 ASSIGNMENT = re.compile(r"[A-Z_]+=")
 OTHER_COMMANDS = {
     *(".", "cd", "cp", "curl", "date", "mkdir", "pip"),
-    *("az", "dagster-daemon", "dagster-webserver", "dg", "docker", "install", "python3"),
-    *("systemctl", "useradd"),
+    *("az", "dagster", "dagster-daemon", "dagster-webserver", "dg", "docker", "helm", "install"),
+    *("kubectl", "python3", "systemctl", "systemd-run", "useradd"),
 }
 """Commands of others, whose options are not checked."""
 

@@ -1,13 +1,17 @@
 """The package as people install it: a wheel in an environment of its own, without a checkout."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from tenacity import Retrying, stop_after_attempt, wait_fixed
 
+from ds_assets.local_servers.process import free_port
+from ds_assets_tests.deploy.files import compose_check, compose_command
 from ds_assets_tests.exports import EXPORTS
 from ds_assets_tests.strangers import walk
-from ds_assets_tests.wheel import ROOT, install_wheel, run
+from ds_assets_tests.wheel import ROOT, install_wheel, run, strangers_environment
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +50,23 @@ def test_a_stranger_gets_from_a_table_of_all_days_to_predictions(
     walked = walk(wheel_programs / "ds-assets", EXPORTS["intendo_revenue"], 100, 45, tmp_path)
     assert walked.wrong_keys == {}
     assert "churn_probability" in walked.prediction
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_serves_the_graph_as_a_container_does(
+    wheel_programs: Path, tmp_path: Path
+) -> None:
+    port = str(free_port())
+    serve, check = (
+        [port if word == "4000" else word for word in command]
+        for command in (compose_command("code"), compose_check("code"))
+    )
+    command = [str(wheel_programs / serve[0]), *serve[1:]]
+    process = subprocess.Popen(command, cwd=tmp_path, env=strangers_environment())  # noqa: S603
+    try:
+        for attempt in Retrying(stop=stop_after_attempt(30), wait=wait_fixed(1), reraise=True):
+            with attempt:
+                run(wheel_programs / check[0], *check[1:], folder=tmp_path)
+    finally:
+        process.terminate()
+        process.wait()
