@@ -331,7 +331,7 @@ def _is_web_address(url: str) -> bool:
     """Whether a text is an address of HTTP whose host can be looked up."""
     parts = urlsplit(url)
     try:
-        (parts.hostname or "").encode("idna")
+        (parts.hostname or "").encode("idna").decode("idna")
     except UnicodeError:
         return False
     is_one_word = url.isprintable() and " " not in url and len(url) <= _MAX_URL

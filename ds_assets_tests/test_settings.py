@@ -120,6 +120,7 @@ def test_all_mistakes_are_told_at_once_by_the_names_of_the_variables(
         ("webhook_url", "https://host/\n"),
         ("webhook_url", "https://ho\u200bst/"),
         ("webhook_url", "https://a..b/"),
+        ("webhook_url", "https://xn--a/hook"),
         ("webhook_url", f"https://{'a' * 64}.example/"),
         ("webhook_url", f"https://host/{'a' * 2_000}"),
         ("webhook_secret", "A" * 32),
