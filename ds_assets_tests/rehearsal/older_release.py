@@ -6,7 +6,9 @@ from fnmatch import fnmatch
 
 from ds_assets.core.activity_report import ActivityReport
 from ds_assets.core.clusters.clustering import ClusterCard
+from ds_assets.core.lineage import EFFECTS
 from ds_assets.core.models.card.model_card import ModelCard
+from ds_assets.core.promotions.uplift.card import UpliftCard
 from ds_assets.core.provenance import Provenance, summary_of
 from ds_assets.core.stored_documents import FIRST_FORMAT, Document, StoredDocument, read_document
 from ds_assets.core.verdicts import Verdict
@@ -16,6 +18,7 @@ from ds_assets.infra.lake.raw_logs import Manifest
 
 _KINDS: tuple[tuple[str, type[StoredDocument]], ...] = (
     ("models/clusters/*/card.json", ClusterCard),
+    (f"models/{EFFECTS}*/card.json", UpliftCard),
     ("models/*/card.json", ModelCard),
     ("user_activity/*/_report.json", ActivityReport),
     ("verdicts/*.json", Verdict),
