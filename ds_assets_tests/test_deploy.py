@@ -34,6 +34,7 @@ from ds_assets_tests.deploy.files import (
     read_yaml,
     settings_of,
 )
+from ds_assets_tests.programs import running
 
 BIN = Path(sys.executable).parent
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -196,13 +197,11 @@ def test_one_run_at_a_time_is_in_each_pool_of_the_graph(dagster_home: Path) -> N
 def started(name: str, home: Path, ports: dict[str, int]) -> Iterator[None]:
     """A service of compose.yaml, with the programs and on the ports of this machine."""
     program, *words = (str(ports.get(word, word)) for word in compose_command(name))
-    with (home / f"{name}.txt").open("wb") as log:
-        process = subprocess.Popen([BIN / program, *words], cwd=home, stdout=log, stderr=log)  # noqa: S603
-    try:
+    with (
+        (home / f"{name}.txt").open("wb") as log,
+        running([BIN / program, *words], cwd=home, stdout=log, stderr=log),
+    ):
         yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def wait_until_healthy(name: str, home: Path, ports: dict[str, int]) -> None:

@@ -1,7 +1,6 @@
 """The package as people install it: a wheel in an environment of its own, without a checkout."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from tenacity import Retrying, stop_after_attempt, wait_fixed
 from ds_assets.local_servers.process import free_port
 from ds_assets_tests.deploy.files import compose_check, compose_command
 from ds_assets_tests.exports import EXPORTS
+from ds_assets_tests.programs import running
 from ds_assets_tests.strangers import walk
 from ds_assets_tests.wheel import ROOT, install_wheel, run, strangers_environment
 
@@ -62,11 +62,7 @@ def test_an_installed_wheel_serves_the_graph_as_a_container_does(
         for command in (compose_command("code"), compose_check("code"))
     )
     command = [str(wheel_programs / serve[0]), *serve[1:]]
-    process = subprocess.Popen(command, cwd=tmp_path, env=strangers_environment())  # noqa: S603
-    try:
+    with running(command, cwd=tmp_path, env=strangers_environment()):
         for attempt in Retrying(stop=stop_after_attempt(30), wait=wait_fixed(1), reraise=True):
             with attempt:
                 run(wheel_programs / check[0], *check[1:], folder=tmp_path)
-    finally:
-        process.terminate()
-        process.wait()
