@@ -29,6 +29,7 @@ from pathlib import Path
 import dagster as dg
 import time_machine
 
+from ds_assets.core.lineage import EFFECT_MODELS, EFFECTS
 from ds_assets.core.verdicts import Decision
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets_tests.assets.factories import Installation, few_pictures, make_played
@@ -65,7 +66,7 @@ CALM_DAYS = 3
 """Days at the end without events, on which what was planned happens."""
 WEEK, YEAR = 7, 365
 COLLECTED = dg.AssetSelection.assets("raw_logs", "user_activity")
-LEARNT = dg.AssetSelection.assets("clusters").downstream()
+LEARNT = dg.AssetSelection.assets("clusters", EFFECT_MODELS).downstream()
 
 
 def rehearse(
@@ -167,7 +168,7 @@ def compare(world: World, home: Path) -> list[str]:
     world.say("the reference is made")
     installation = world.installation
     faults = find_differences(stored_tables(installation, DATA), stored_tables(in_order, DATA))
-    forget_cluster_ids(installation)
+    forget_what_goes_on(installation)
     installation.run(START, world.today, LEARNT)
     world.say("all days are run once more, in order")
     for content in (stored, delivered, whole_cache):
@@ -175,10 +176,11 @@ def compare(world: World, home: Path) -> list[str]:
     return faults
 
 
-def forget_cluster_ids(installation: Installation) -> None:
-    """Delete the clusters of all days, so that their ids begin again with the first one."""
+def forget_what_goes_on(installation: Installation) -> None:
+    """Delete what runs continue or keep: cluster ids, which begin again, and effect models."""
     lake = installation.lake
-    folders = ("clusters", "models/clusters", "provenance/clusters")
+    of_effects = (f"models/{EFFECTS}".rstrip("/"), f"provenance/{EFFECT_MODELS}")
+    folders = ("clusters", "models/clusters", "provenance/clusters", *of_effects)
     lake.delete([item.name for folder in folders for item in lake.objects(folder)])
 
 

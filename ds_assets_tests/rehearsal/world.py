@@ -28,7 +28,8 @@ from ds_assets.cli.main import main as ds_assets
 from ds_assets.core.arrivals import RETRY_AFTER
 from ds_assets.core.game_settings import ACTIVITY, LIFETIMES
 from ds_assets.core.lifetimes import find_roll_ups
-from ds_assets.core.lineage import RAW_LOGS, lineage_of
+from ds_assets.core.lineage import EFFECT_MODELS, RAW_LOGS, lineage_of
+from ds_assets.core.promotion_days import effects_learnt_on
 from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
@@ -197,11 +198,14 @@ class World:
         excused = records.refused_days().union(missing)
         count = (self.today - game.first_day).days + 1
         days = {game.first_day + dt.timedelta(number) for number in range(count)} - excused
-        others = {RAW_LOGS, LIFETIMES, PREDICTION_OUTCOMES.name, PROMOTION_RESULTS.name}
+        outcomes = {PREDICTION_OUTCOMES.name, PROMOTION_RESULTS.name}
+        others = {RAW_LOGS, LIFETIMES, EFFECT_MODELS, *outcomes}
         daily = [it for it in lineage_of(game) if it not in others]
         outdated = {asset: days - records.current_days(asset) for asset in daily}
         roll_ups = find_roll_ups(min(records.usable_days(ACTIVITY)), max(days))
         outdated[LIFETIMES] = set(roll_ups) - records.current_days(LIFETIMES)
+        sundays = {it for it in map(effects_learnt_on, days) if it >= game.first_day}
+        outdated[EFFECT_MODELS] = sundays - records.current_days(EFFECT_MODELS)
         outdated[PREDICTION_OUTCOMES.name] = set(find_stored_due_outcomes(records, game))
         return [
             f"{day}: {asset} is not current"
