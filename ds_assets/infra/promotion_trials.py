@@ -59,7 +59,7 @@ def read_trials(
     first = day - dt.timedelta(days=days_behind_effects(game))
     days = [it for it in between(stored, first, day) if it in featured]
     if not days:
-        return {name: _make_trial(name, _NO_USERS, _NO_USERS, game) for name in names}
+        return {name: _make_trial(name, *_NOBODY, game) for name in names}
     activity = [it for it in records.usable_files(ACTIVITY) if it <= day]
     targets = targets_of(game)
     outcomes = {
@@ -87,7 +87,7 @@ def _read_trial(
         for it in sorted(set(chosen["as_of"]))
     ]
     if not parts:
-        return _make_trial(name, _NO_USERS, _NO_USERS, game)
+        return _make_trial(name, *_NOBODY, game)
     features, facts = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
     return _make_trial(name, features, facts, game)
 
@@ -130,4 +130,8 @@ def _make_trial(
     return PromotionTrial(name, version_of(game, name), target.name, direction, trial, days)
 
 
-_NO_USERS = pd.DataFrame(columns=[USER_ID, "arm", "weight", "as_of", "wanted", "spend"])
+_NOBODY = (
+    pd.DataFrame(columns=[USER_ID]),
+    pd.DataFrame(columns=[USER_ID, "arm", "weight", "as_of", "wanted", "spend"]),
+)
+"""Features and facts of no users."""

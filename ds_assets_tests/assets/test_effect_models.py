@@ -62,6 +62,7 @@ def test_a_day_knows_only_users_whose_horizon_was_over_by_its_end(copy: Installa
 def test_without_assignments_the_card_says_what_is_missing(copy: Installation) -> None:
     card = train(with_promotion(copy), LAST)[LAST]["bundle"]
     assert card.reasons == ("matured assignments of 0 days, where 2 are needed",)
+    assert card.encoding.features == ()
     assert not card.uses_policy
 
 
