@@ -61,11 +61,13 @@ def update(
         The cards that each day uses, by promotion.
     """
     records = Records(lineage_of(game), lake)
+    cards: dict[dt.date, Cards] = {}
     for trained_on in sorted({effects_learnt_on(day) for day in days}):
         if trained_on >= game.first_day and records.needs_run(EFFECT_MODELS, trained_on):
             with record(trained_on):
                 train_day(trained_on, lake, engine, game)
-    return {day: read_effect_cards(day, lake, game) for day in days}
+        cards[trained_on] = read_effect_cards(trained_on, lake, game)
+    return {day: cards[effects_learnt_on(day)] for day in days}
 
 
 def build(game: Game) -> dg.AssetsDefinition:

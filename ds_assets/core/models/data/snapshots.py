@@ -229,7 +229,7 @@ def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[Label
     if rows <= most_rows:
         return list(snapshots)
     bound = np.uint64(int(most_rows / rows * 2**64))
-    return [snapshot.rows(_hashes(snapshot.features[USER_ID]) < bound) for snapshot in snapshots]
+    return [snapshot.rows(hash_users(snapshot.features[USER_ID]) < bound) for snapshot in snapshots]
 
 
 def _find_known_before(day: dt.date, matured_on: Mapping[dt.date, dt.date]) -> dt.date | None:
@@ -237,7 +237,7 @@ def _find_known_before(day: dt.date, matured_on: Mapping[dt.date, dt.date]) -> d
     return max((own for own, known_on in matured_on.items() if known_on <= day), default=None)
 
 
-def _hashes(users: pd.Series) -> NDArray[np.uint64]:
+def hash_users(users: pd.Series) -> NDArray[np.uint64]:
     """Hash of each id, the same on every day."""
     return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
+from ds_assets.core.models.data.snapshots import hash_users
 from ds_assets.core.models.data.training_rows import NO_FEATURES
 
 FOLDS = 5
@@ -89,8 +90,7 @@ def sample_users(users: Iterable[object], most: int) -> Labels:
 
 
 def _hash_users(users: Iterable[object]) -> NDArray[np.uint64]:
-    ids = pd.Series(list(users), dtype=object).astype(str).to_numpy(dtype=object)
-    return pd.util.hash_array(ids, categorize=False)
+    return hash_users(pd.Series(list(users), dtype=object).astype(str))
 
 
 def effect_scores(

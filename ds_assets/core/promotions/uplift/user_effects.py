@@ -69,7 +69,7 @@ def describe_effects(
         declared: The game's features, for the words of the reasons.
 
     Returns:
-        The columns of `USER_EFFECTS`, in the order of its key.
+        The columns of `USER_EFFECTS`.
     """
     card, effects = models.card, predict_user_effects(models, features)
     rows = pd.DataFrame(
@@ -89,4 +89,4 @@ def describe_effects(
             "reasons": explain_effects(models, features, declared).to_pylist(),
         }
     )
-    return rows[USER_EFFECTS.names].sort_values([*USER_EFFECTS.key], ignore_index=True)
+    return rows[USER_EFFECTS.names]
