@@ -44,7 +44,8 @@ from ds_assets.core.models.inference.onnx_model import Model, load_prediction_mo
 from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.core.open_days import subtract_open_days
 from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import Target

@@ -82,17 +82,27 @@ def give_other_clusters(lake: FolderLake, at: dt.date, source: dt.date) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(2))
+def forget_models(lake: FolderLake, target: str, before: dt.date) -> None:
+    """Remove the models of the days before a day, so that it makes its choices itself."""
+    for earlier in lake.days(f"models/{target}"):
+        if earlier < before:
+            lake.delete([item.name for item in lake.objects(f"models/{target}/dt={earlier}")])
+
+
+@pytest.mark.parametrize("is_continued", [False, True])
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_arrives_after_a_day_changes_nothing_in_its_card(
-    target: str, seed: int, tmp_path: Path
+    target: str, is_continued: bool, tmp_path: Path
 ) -> None:
-    installation, chance = finished().copy(tmp_path), random.Random(seed)
+    installation, chance = finished().copy(tmp_path), random.Random(0)
     lake = installation.lake
-    before = stored_card(target, AS_OF, ModelCard, lake)
+    if not is_continued:
+        forget_models(lake, target, AS_OF)
+    before = train_again(installation, target, AS_OF)
     files = model_files(lake, target, AS_OF)
-    assert before is not None
-    assert (before.chosen_on is not None) is (target == "payment")  # churn is too young
+    assert (before.choices_day != AS_OF) is is_continued
+    if not is_continued:
+        assert (before.chosen_on is not None) is (target == "payment")  # churn is too young
     assert (before.survival is not None) is (target == "churn")
     change_activity(lake, AS_OF, chance)
     change_features_and_clusters(lake, AS_OF, chance)
@@ -122,8 +132,7 @@ def test_what_arrives_after_a_validation_day_changes_neither_its_model_nor_a_cho
 ) -> None:
     installation, chance = finished().copy(tmp_path), random.Random(seed)
     lake = installation.lake
-    for champion in lake.days(f"models/{target}")[:-1]:  # it might be delivered again, both times
-        lake.delete([item.name for item in lake.objects(f"models/{target}/dt={champion}")])
+    forget_models(lake, target, LAST)  # one of them might be delivered again, both times
     before = train_again(installation, target, LAST)
     files = model_files(lake, target, LAST)
     assert before.twin_trained is not None

@@ -10,7 +10,8 @@ from ds_assets.core.cards import ModelFiles, card_text
 from ds_assets.core.clusters.clustering import FittedClusters, fit_clusters
 from ds_assets.core.models.inference import batch
 from ds_assets.core.models.inference.batch import DayFiles, DayModels, load_day
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.core.user_groups import with_user_groups
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import (

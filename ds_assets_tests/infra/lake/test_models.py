@@ -16,7 +16,8 @@ from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.card.model_card import AMOUNTS, VALIDATION_MODEL, ModelCard
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.evaluation.drift import DRIFTED, distributions, stability
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.core.user_groups import NO_GROUPS, with_user_groups
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.folder import FolderLake

@@ -187,7 +187,15 @@ def _choices(card: ModelCard) -> str:
             alone = _of(card.mixture.difference)
             mixture += f" (log loss of boosted trees alone less the mixture's: {alone})"
         mixture += "."
-    return f"{_untouched(card)} It remembers {memory}.{mixture}{calibration}{decision}"
+    chosen = f"{_untouched(card)}{_choices_day(card)}"
+    return f"{chosen} It remembers {memory}.{mixture}{calibration}{decision}"
+
+
+def _choices_day(card: ModelCard) -> str:
+    """When choices were made last, and why then."""
+    if card.choices_day is None:
+        return ""
+    return f" Choices are of {card.choices_day}: {card.choices_reason}."
 
 
 def _calibration(calibration: CalibrationCard) -> str:
@@ -212,7 +220,7 @@ def _untouched(card: ModelCard) -> str:
         )
     return (
         f"Every choice was made on the snapshot {card.chosen_on}, whose outcomes were known on "
-        f"{card.folds[0].snapshot}, and none on the latter."
+        f"{card.twin_trained}, and none on the latter."
     )
 
 

@@ -166,6 +166,8 @@ class GroupCard(BaseModel):
             None if none was tried.
         measures: How good the model that serves it is; None if there are too few users.
         file: Name of the file of its own model.
+        own_share: Weight in it of a model of the group's rows alone; None without a file, and in
+            cards of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -179,6 +181,7 @@ class GroupCard(BaseModel):
     difference: Measure | None = None
     measures: Measures | None = None
     file: str | None = None
+    own_share: float | None = None
 
 
 class ModelCard(Card):
@@ -195,6 +198,10 @@ class ModelCard(Card):
         chosen_on: Snapshot on which every choice was made, the latest whose outcomes were known on
             the day of the validation snapshot, so that no choice was made on that. None if nothing
             was chosen, and in cards of version 0.1.0, which chose on the validation snapshot.
+        choices_day: Day at whose end choices were made and the model was compared with that of the
+            days before; until they are made again, the model of each day is made in the same way.
+            None without a model, and in cards of earlier versions.
+        choices_reason: Why they were made on that day, in words.
         unclustered: Validation snapshots that were used without clusters, because none are stored.
         snapshots: Snapshots that the delivered model was trained on.
         missing_snapshots: Snapshots that should have been used but are not stored.
@@ -231,6 +238,8 @@ class ModelCard(Card):
     trained: dt.date
     twin_trained: dt.date | None = None
     chosen_on: dt.date | None = None
+    choices_day: dt.date | None = None
+    choices_reason: str | None = None
     unclustered: tuple[dt.date, ...] = ()
     snapshots: tuple[dt.date, ...]
     missing_snapshots: tuple[dt.date, ...]

@@ -6,7 +6,7 @@ differ from what is expected of them is in `spread.py`.
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -109,6 +109,11 @@ class FittedAmounts:
     def amounts(self, matrix: Matrix) -> Floats:
         """Expected spend of each row, if it pays, shape (rows,)."""
         return amounts_of(self.trees.values(matrix), self.factor)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a card says of them."""
+        return {name: getattr(self, name) for name in ("payers", "cap", "factor", "spread")}
 
 
 def amounts_of(logarithms: Floats, factor: float) -> Floats:
@@ -215,10 +220,7 @@ def validate_amounts(
     expected = probabilities * amounts
     measures = measure_spend(expected, spend, fitted.spread.interval(probabilities, amounts), seed)
     return SpendCard(
-        payers=fitted.payers,
-        cap=fitted.cap,
-        factor=fitted.factor,
-        spread=fitted.spread,
+        **fitted.facts,
         predicted=float(expected.mean()),
         happened=mean_of(spend, seed),
         top_share=0.0 if measures is None else measures.top_share.value,

@@ -125,7 +125,9 @@ def make_challenger(
         seed: Makes training and intervals repeatable.
         max_fit_rows: Rows that a model is fitted to at most; none: all.
     """
-    usable = [_thin(fold) for fold in folds(snapshots) if has_enough(fold)]
+    usable = [
+        Fold(fold.training, thin(fold.validation)) for fold in folds(snapshots) if has_enough(fold)
+    ]
     chosen_on = choice_day({snapshot.day: snapshot.matured_on for snapshot in snapshots})
     fold = next((fold for fold in usable if fold.validation.day == chosen_on), None)
     groups = _find_groups(usable[0].validation)
@@ -189,9 +191,10 @@ def _take_latest(fold: Fold, snapshots: int) -> Fold:
     return Fold(fold.training[-snapshots:], fold.validation)
 
 
-def _thin(fold: Fold) -> Fold:
-    (validation,) = sampled([fold.validation], MAX_VALIDATION_ROWS)
-    return Fold(fold.training, validation)
+def thin(validation: LabelledSnapshot) -> LabelledSnapshot:
+    """A validation snapshot with at most about `MAX_VALIDATION_ROWS` of its users."""
+    (some,) = sampled([validation], MAX_VALIDATION_ROWS)
+    return some
 
 
 def _fit_fold(

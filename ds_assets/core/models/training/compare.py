@@ -1,9 +1,12 @@
-"""How good a challenger is: all contenders on the users of each fold, and on some of the users.
+"""How good a model is: all contenders on the users of a validation snapshot, and on some of them.
 
 Scope: which contenders are measured on which users.
 """
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,9 @@ from ds_assets.core.models.card.model_card import (
     GroupCard,
     Segment,
 )
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import can_validate
-from ds_assets.core.models.data.training_rows import Rows
+from ds_assets.core.models.data.training_rows import members_of
 from ds_assets.core.models.evaluation.baselines import recency_scores
 from ds_assets.core.models.evaluation.metrics import (
     Measure,
@@ -29,43 +33,69 @@ from ds_assets.core.models.evaluation.metrics import (
 )
 from ds_assets.core.models.evaluation.validation_curves import compute_curves
 from ds_assets.core.models.learning.calibration import sigmoid
-from ds_assets.core.models.training.challenger import Challenger, ValidatedFold
-from ds_assets.core.models.training.group_models import TOO_FEW_USERS, GroupDecision, can_fit
+from ds_assets.core.models.training.challenger import ValidatedFold
+from ds_assets.core.models.training.group_models import GroupDecision
 from ds_assets.core.targets import Target
 
 FIRST_WEEK_DAYS = 7
 
 
-def evaluate(
-    validated: ValidatedFold,
-    target: Target,
-    delivered: Floats,
-    others: Mapping[str, Floats],
-    seed: int,
-) -> Evaluation:
-    """Measure all contenders on the users of a fold.
+@dataclass(frozen=True)
+class Scored:
+    """A validation snapshot, and what a model that has not seen its outcomes predicts.
+
+    Attributes:
+        snapshot: The snapshot.
+        probabilities: Of its users, shape (users,).
+        trained_on: Snapshots that the model was trained on.
+    """
+
+    snapshot: LabelledSnapshot
+    probabilities: Floats
+    trained_on: Sequence[dt.date]
+
+
+def evaluate(target: Target, scored: Scored, others: Mapping[str, Floats], seed: int) -> Evaluation:
+    """Measure all contenders on the users of a validation snapshot.
 
     Args:
-        validated: The fold.
         target: What is predicted.
-        delivered: Probabilities of the model that is delivered, shape (users,).
+        scored: The snapshot, with the probabilities of the model that is delivered.
         others: Probabilities of other models, by the contender's name.
         seed: Makes intervals repeatable.
     """
-    labels, validation = validated.validation.labels, validated.fold.validation
-    simple = sigmoid(validated.validation.predict(validated.ensemble.whole.linear.log_odds))
-    models = {DELIVERED: delivered, **others, **_global(validated), "logistic_regression": simple}
-    rule = recency_scores(target, validation.features)
+    labels, rule = scored.snapshot.outcomes, recency_scores(target, scored.snapshot.features)
+    models = {DELIVERED: scored.probabilities, **others}
     scores = {name: Scores(values) for name, values in models.items()}
     scores[RECENCY] = Scores(rule, are_probabilities=False)
     return Evaluation(
-        snapshot=validation.day,
-        trained_on=tuple(snapshot.day for snapshot in validated.fold.training),
+        snapshot=scored.snapshot.day,
+        trained_on=tuple(scored.trained_on),
         users=len(labels),
         positives=int(labels.sum()),
         contenders=measure(labels, scores, seed),
-        curves=compute_curves(labels, delivered, {DELIVERED: delivered, RECENCY: rule}),
+        curves=compute_curves(
+            labels, scored.probabilities, {DELIVERED: scored.probabilities, RECENCY: rule}
+        ),
     )
+
+
+def score_fold(validated: ValidatedFold) -> Scored:
+    """The validation snapshot of a fold with the probabilities of its own models."""
+    days = [snapshot.day for snapshot in validated.fold.training]
+    return Scored(validated.fold.validation, validated.probabilities, days)
+
+
+def parts_of_fold(validated: ValidatedFold) -> dict[str, Floats]:
+    """Probabilities of the parts of a fold's models, as contenders.
+
+    They are the linear model and, if some groups have separate models, the model for all users.
+    """
+    whole, validation = validated.ensemble.whole, validated.validation
+    parts = {"logistic_regression": sigmoid(validation.predict(whole.linear.log_odds))}
+    if validated.ensemble.groups:
+        parts = {GLOBAL: sigmoid(validation.predict(whole.log_odds))} | parts
+    return parts
 
 
 def calibration_gain(validated: ValidatedFold, seed: int) -> Measure:
@@ -74,57 +104,48 @@ def calibration_gain(validated: ValidatedFold, seed: int) -> Measure:
     return mean_difference(validated.validation.labels, validated.probabilities, learnt, seed)
 
 
-def first_week(validated: ValidatedFold, seed: int) -> Segment:
-    """How good the model is for users in their first week."""
-    new = validated.fold.validation.features["tenure_days"].to_numpy() < FIRST_WEEK_DAYS
+def first_week(scored: Scored, seed: int) -> Segment:
+    """How good a model is for users in their first week."""
+    new = scored.snapshot.features["tenure_days"].to_numpy() < FIRST_WEEK_DAYS
     return Segment(
-        snapshot=validated.fold.validation.day,
+        snapshot=scored.snapshot.day,
         users=int(new.sum()),
-        positives=int(validated.validation.labels[new].sum()),
-        measures=_of_some(validated, new, seed),
+        positives=int(scored.snapshot.outcomes[new].sum()),
+        measures=_of_some(scored, new, seed),
     )
 
 
-def group_cards(challenger: Challenger, rows: Rows, seed: int) -> tuple[GroupCard, ...]:
-    """Cards of the groups, with the measures of the model that serves each.
+def group_card(decision: GroupDecision, scored: Scored, seed: int) -> GroupCard:
+    """The card of a group, as far as it is known before the delivered models are fitted.
 
     Args:
-        challenger: The choices, and the validated models.
-        rows: Rows that the delivered model is trained on.
+        decision: Which model is to serve it.
+        scored: A validation snapshot.
         seed: Makes intervals repeatable.
     """
-    cards = (
-        _group_card(decision, challenger.validated[0], rows, seed)
-        for decision in challenger.choices.contest.decisions
-    )
-    return tuple(cards)
-
-
-def _group_card(decision: GroupDecision, latest: ValidatedFold, rows: Rows, seed: int) -> GroupCard:
-    chosen = latest.validation.members(decision.group)
-    can_serve = decision.group in latest.ensemble.groups and can_fit(rows, decision.group)
-    is_dropped = decision.has_own_model and not can_serve
     return GroupCard(
         group=decision.group,
-        snapshot=latest.fold.validation.day,
-        users=int(chosen.sum()),
-        positives=int(latest.validation.labels[chosen].sum()),
-        model="group" if can_serve else "global",
-        reason=TOO_FEW_USERS if is_dropped else decision.reason,
+        model="group" if decision.has_own_model else "global",
+        reason=decision.reason,
         difference=decision.difference,
-        measures=_of_some(latest, chosen, seed),
+        **measure_group(decision.group, scored, seed),
     )
 
 
-def _global(validated: ValidatedFold) -> dict[str, Floats]:
-    """Probabilities of the model for all users, if some groups have separate models."""
-    if not validated.ensemble.groups:
-        return {}
-    return {GLOBAL: sigmoid(validated.validation.predict(validated.ensemble.whole.log_odds))}
+def measure_group(group: str, scored: Scored, seed: int) -> dict[str, Any]:
+    """What the card of a group says of its users of a validation snapshot."""
+    chosen = members_of(scored.snapshot, group)
+    return {
+        "snapshot": scored.snapshot.day,
+        "users": int(chosen.sum()),
+        "positives": int(scored.snapshot.outcomes[chosen].sum()),
+        "measures": _of_some(scored, chosen, seed),
+    }
 
 
-def _of_some(validated: ValidatedFold, chosen: NDArray[np.bool_], seed: int) -> Measures | None:
-    if not can_validate(validated.fold.validation.rows(chosen)):
+def _of_some(scored: Scored, chosen: NDArray[np.bool_], seed: int) -> Measures | None:
+    snapshot = scored.snapshot.rows(chosen)
+    if not can_validate(snapshot):
         return None
-    scores = {DELIVERED: Scores(validated.probabilities[chosen])}
-    return measure(validated.validation.labels[chosen], scores, seed)[DELIVERED]
+    scores = {DELIVERED: Scores(scored.probabilities[chosen])}
+    return measure(snapshot.outcomes, scores, seed)[DELIVERED]

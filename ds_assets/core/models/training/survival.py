@@ -47,9 +47,8 @@ def make_survival(
     snapshots: Sequence[LabelledSnapshot],
     whole: FittedClassifier,
     encoding: Encoding,
-    challenger: Challenger,
 ) -> SurvivalCard | None:
-    """Fit the curve of a model, and check one that is made in the same way.
+    """Fit the curve of a model.
 
     It is fitted to the predictions of the model for its own training rows. They hardly know more
     than those of a model that has not seen the rows: small, regularised trees, and a few lines.
@@ -60,7 +59,6 @@ def make_survival(
         snapshots: All matured snapshots, ascending by day.
         whole: The delivered model for all users.
         encoding: Its encoding.
-        challenger: The validated models.
 
     Returns:
         The card; None for a target that has no days left, and where too few users left.
@@ -78,7 +76,6 @@ def make_survival(
         leavers=departures.leavers,
         mean=tuple(curve.survival(latest, curve.step_ends).mean(axis=0).tolist()),
         typical=tuple(np.quantile(latest, _TYPICAL).tolist()),
-        check=_check(target, snapshots, challenger),
     )
 
 
@@ -111,10 +108,19 @@ def _find_departures(
     return departures, np.repeat(np.arange(len(chosen)), [own.sum() for own in chosen])
 
 
-def _check(
+def check_survival(
     target: Target, snapshots: Sequence[LabelledSnapshot], challenger: Challenger
 ) -> SurvivalCheck | None:
-    """Check the curve of the earliest validation model, whose users were followed for longest."""
+    """Check the curve of the earliest validation model, whose users were followed for longest.
+
+    Args:
+        target: What is predicted, with days left.
+        snapshots: All matured snapshots, ascending by day.
+        challenger: The validated models.
+
+    Returns:
+        The check; None where too few users were followed.
+    """
     folds = [challenger.choices.fold, *challenger.validated]
     earliest = min((it for it in folds if it is not None), key=lambda it: it.fold.validation.day)
     day = earliest.fold.validation.day

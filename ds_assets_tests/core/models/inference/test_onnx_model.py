@@ -26,7 +26,8 @@ from ds_assets.core.models.inference.onnx_model import (
     load_prediction_model,
     probabilities,
 )
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.errors import InputError
 from ds_assets.game import ClusterRange
 from ds_assets_tests.core.factories import (

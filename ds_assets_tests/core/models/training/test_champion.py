@@ -26,7 +26,8 @@ from ds_assets.core.models.training.champion import (
     score_validation,
     unfit,
 )
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import FIRST_DAY, make_small_snapshots, make_target
 

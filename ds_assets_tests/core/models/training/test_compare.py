@@ -5,9 +5,16 @@ from functools import cache
 import numpy as np
 import pytest
 
+from ds_assets.core.models.card.model_card import GroupCard
 from ds_assets.core.models.evaluation.metrics import Scores, measure
 from ds_assets.core.models.training.challenger import Challenger, make_challenger
-from ds_assets.core.models.training.compare import evaluate, first_week, group_cards
+from ds_assets.core.models.training.compare import (
+    evaluate,
+    first_week,
+    group_card,
+    parts_of_fold,
+    score_fold,
+)
 from ds_assets.core.targets import BUILT_IN
 from ds_assets_tests.core.factories import Rule, make_small_snapshots, make_target
 
@@ -35,7 +42,8 @@ def of_groups() -> Challenger:
 def test_contenders_are_measured_on_the_same_users() -> None:
     latest = challenger().validated[0]
     other = np.full(400, 0.5)
-    evaluation = evaluate(latest, make_target(), latest.probabilities, {"champion": other}, seed=0)
+    others = {"champion": other, **parts_of_fold(latest)}
+    evaluation = evaluate(make_target(), score_fold(latest), others, seed=0)
     assert list(evaluation.contenders) == [
         "delivered",
         "champion",
@@ -56,7 +64,7 @@ def test_contenders_are_measured_on_the_same_users() -> None:
 def test_recency_is_that_of_the_target() -> None:
     latest = challenger().validated[0]
     churn, payment = (
-        evaluate(latest, target, latest.probabilities, {}, seed=0).contenders["recency"]
+        evaluate(target, score_fold(latest), {}, seed=0).contenders["recency"]
         for target in BUILT_IN
     )
     assert churn != payment
@@ -64,7 +72,7 @@ def test_recency_is_that_of_the_target() -> None:
 
 def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
     latest = of_groups().validated[0]
-    evaluation = evaluate(latest, make_target(), latest.probabilities, {}, seed=0)
+    evaluation = evaluate(make_target(), score_fold(latest), parts_of_fold(latest), seed=0)
     assert "global" in evaluation.contenders
     assert evaluation.measures.auc.low > evaluation.contenders["global"].auc.high
 
@@ -72,7 +80,7 @@ def test_the_model_for_everybody_competes_where_groups_have_their_own() -> None:
 def test_users_of_the_first_week_are_judged_apart() -> None:
     latest = challenger().validated[0]
     new = (latest.fold.validation.features["tenure_days"] < 7).to_numpy()
-    measures = first_week(latest, seed=0)
+    measures = first_week(score_fold(latest), seed=0)
     assert (measures.users, measures.positives) == (new.sum(), latest.validation.labels[new].sum())
     assert measures.snapshot == latest.fold.validation.day
     assert measures.measures is not None
@@ -82,7 +90,7 @@ def test_users_of_the_first_week_are_judged_apart() -> None:
 
 def test_too_few_users_of_the_first_week_have_no_measures() -> None:
     latest = make_challenger(make_small_snapshots(3, steady, users=200), seed=0).validated[0]
-    measures = first_week(latest, seed=0)
+    measures = first_week(score_fold(latest), seed=0)
     assert 0 < measures.users < 40
     assert measures.measures is None
 
@@ -91,13 +99,19 @@ def test_nobody_in_the_first_week_is_nobody() -> None:
     snapshots = make_small_snapshots(3, steady)
     for snapshot in snapshots:
         snapshot.features["tenure_days"] += 7
-    measures = first_week(make_challenger(snapshots, seed=0).validated[0], seed=0)
+    latest = make_challenger(snapshots, seed=0).validated[0]
+    measures = first_week(score_fold(latest), seed=0)
     assert (measures.users, measures.positives, measures.measures) == (0, 0, None)
+
+
+def cards_of(trained: Challenger) -> list[GroupCard]:
+    scored = score_fold(trained.validated[0])
+    return [group_card(it, scored, seed=0) for it in trained.choices.contest.decisions]
 
 
 def test_groups_are_judged_by_the_model_that_answers_for_them() -> None:
     latest = of_groups().validated[0]
-    cards = group_cards(of_groups(), latest.training, seed=0)
+    cards = cards_of(of_groups())
     assert {card.group for card in cards} == {"cluster=1", "cluster=2"}
     for card in cards:
         own = latest.validation.groups == card.group
@@ -109,8 +123,6 @@ def test_groups_that_are_too_few_to_judge_have_no_measures() -> None:
     snapshots = make_small_snapshots(3, steady, groups="clusters")
     for snapshot in snapshots:
         snapshot.features.loc[:29, "user_group"] = "cluster=3"
-    trained_challenger = make_challenger(snapshots, seed=0)
-    rows = trained_challenger.validated[0].training
-    cards = {card.group: card for card in group_cards(trained_challenger, rows, seed=0)}
+    cards = {card.group: card for card in cards_of(make_challenger(snapshots, seed=0))}
     assert cards["cluster=3"].measures is None
     assert cards["cluster=1"].measures is not None

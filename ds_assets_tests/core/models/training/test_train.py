@@ -29,7 +29,8 @@ from ds_assets.core.models.learning.calibration import (
 from ds_assets.core.models.learning.learner import fit_classifier
 from ds_assets.core.models.training import train as module
 from ds_assets.core.models.training.champion import Champion
-from ds_assets.core.models.training.train import TrainedModel, train
+from ds_assets.core.models.training.plan import TrainedModel
+from ds_assets.core.models.training.train import train
 from ds_assets.errors import InputError
 from ds_assets_tests.core.factories import (
     FIRST_DAY,
@@ -507,8 +508,8 @@ def test_a_champion_can_stay_again_and_is_loaded_as_ever() -> None:
 
 
 def test_a_champion_that_saw_the_outcomes_is_judged_by_its_twin() -> None:
-    """The same snapshots a day later: the champion's validation model is the challenger's."""
-    later = AS_OF + dt.timedelta(days=1)
+    """The same snapshots a week later: the champion's validation model is the challenger's."""
+    later = AS_OF + dt.timedelta(weeks=1)
     card = trained(small(6), as_of=later, champion=champion_of(yesterdays())).card
     assert card.decision is not None
     assert card.decision.difference is not None
