@@ -7,40 +7,30 @@ Scope: gathering what a training day may see; how a model is trained is in `core
 """
 
 import datetime as dt
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from ds_assets.core import labels
-from ds_assets.core.clusters.clustering import ClusterCard
-from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID
 from ds_assets.core.feature_catalog import (
-    count_logged_days,
     declare_features,
-    find_filling_features,
-    find_sums,
 )
-from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import describe_pictures, format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.card.page import ExplainedNumber, explain_numbers, list_numbers
 from ds_assets.core.models.card.pictures import draw_model
-from ds_assets.core.models.data.populations import in_population
 from ds_assets.core.models.data.snapshots import (
     LabelledSnapshot,
-    Revision,
-    validation_days,
 )
 from ds_assets.core.models.data.sufficiency import find_shut_weekday
 from ds_assets.core.models.evaluation.drift import continue_drifts
-from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.inference.importance import measure_importance
-from ds_assets.core.models.inference.onnx_model import Model, load_prediction_model
+from ds_assets.core.models.inference.onnx_model import load_prediction_model
 from ds_assets.core.models.learning.early_model import EarlyCard
 from ds_assets.core.models.training.champion import Champion, refuse_unreadable
 from ds_assets.core.models.training.early import EarlyData, choose_check_horizon, make_early
@@ -49,7 +39,6 @@ from ds_assets.core.models.training.train import train
 from ds_assets.core.open_days import subtract_open_days
 from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import Target
-from ds_assets.core.user_groups import with_user_groups
 from ds_assets.core.window_days import find_distorting_days
 from ds_assets.daily_assets import (
     daily_asset,
@@ -65,24 +54,23 @@ from ds_assets.daily_assets import (
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
-from ds_assets.infra.labels import days_without_counts, labels_of, outcomes_of
+from ds_assets.infra.labels import days_without_counts
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import (
     Warn,
     cards_before,
-    day_model,
     drift_of,
     store_model,
     stored_files,
 )
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.refresh import describe_days
-from ds_assets.infra.lake.tables import between, count_rows, read_rows
+from ds_assets.infra.lake.tables import between, count_rows
+from ds_assets.infra.training_snapshots import LabelledSnapshots, SnapshotReader, find_share
 
 BATCH_BYTES = 256 << 20
 """Bytes of stored activity, once for each label window that sees them, that are joined at once."""
 
-_KEPT_SNAPSHOTS = 16
 _MAX_DAYS_NAMED = 5
 _NOT_SHOWN: Any = {
     **dict.fromkeys(("encoding", "distributions"), True),
@@ -92,12 +80,6 @@ _NOT_SHOWN: Any = {
 TARGET_TAG = "ds_assets/target"
 """Tag of a model asset, so that `tag:ds_assets/target=churn` selects it in the UI."""
 
-Features = Callable[[dt.date], pd.DataFrame]
-Looks = Mapping[dt.date, Sequence[dt.date]]
-"""Matured snapshots by the day at whose end one looks at their outcomes."""
-Spend = Mapping[dt.date, Mapping[dt.date, pd.Series]]
-"""Spend of the users who reached the target's measure, by these days and snapshots."""
-
 
 def update(
     target: Target, days: Sequence[dt.date], lake: Lake, engine: LakeEngine, game: Game
@@ -106,12 +88,6 @@ def update(
 
     Days go in their order, as each of them challenges the model of the one before.
     """
-
-    @lru_cache(maxsize=_KEPT_SNAPSHOTS)
-    def features(day: dt.date) -> pd.DataFrame:
-        frame: pd.DataFrame = read_rows(user_features_table(game), day, lake).to_pandas()
-        return frame
-
     records = Records(lineage_of(game), lake)
     refused = records.refused_days()
     stored, features_days = map(records.usable_files, ("user_activity", "user_features"))
@@ -135,28 +111,19 @@ def update(
             and not find_distorting_days(snapshot, stored, game)
         ]
 
-    def label_bytes(plan: tuple[dt.date, Looks]) -> int:
-        snapshots = (snapshot for looks in plan[1].values() for snapshot in looks)
-        windows = (labels.label_days(snapshot, target.horizon, game) for snapshot in snapshots)
-        return sum(activity[day].size for window in windows for day in window)
-
     wanted = {day: wanted_snapshots(day) for day in sorted(days)}
-    plans = [
-        (day, _plan_looks(target, day, complete_snapshots(listed), game))
-        for day, listed in wanted.items()
-    ]
+    complete = {day: complete_snapshots(listed) for day, listed in wanted.items()}
+    share = find_share(target, complete.values(), lake)
+    reader = SnapshotReader(target, activity, share, lake, engine, game, warn)
     cards: dict[dt.date, ModelCard] = {}
-    for batch in map(dict, in_batches(plans, label_bytes, BATCH_BYTES)):
-        outcomes = outcomes_of(target, _merge(batch.values()), list(activity), lake, engine, game)
-        for day, looks in batch.items():
-            spend = {
-                look: {snapshot: outcomes[look][snapshot] for snapshot in snapshots}
-                for look, snapshots in looks.items()
-            }
+    for batch in in_batches(complete, lambda day: reader.count_bytes(complete[day]), BATCH_BYTES):
+        spend = reader.find_outcomes({day: complete[day] for day in batch})
+        for day in batch:
             absent = _find_absent_days(target, wanted[day], stored, game)
             unfeatured = (it for it in wanted[day] if it in stored and it not in features_days)
-            data = replace(
-                _label_snapshots(target, day, spend, features, lake, game),
+            data = _TrainingData(
+                reader.label(day, complete[day], spend),
+                partial(reader.revise, day, complete[day]),
                 wanted=tuple(wanted[day]),
                 uncounted=tuple(it for it in uncounted if it <= day),
                 missing=tuple(it for it in absent if it not in refused),
@@ -164,7 +131,9 @@ def update(
                 unfeatured=tuple(unfeatured),
             )
             logged_days = sum(it <= day for it in stored)
-            early = partial(_read_early, target, day, logged_days, features_days, features)
+            early = partial(
+                _read_early, target, day, logged_days, features_days, reader.read_features
+            )
             cards[day] = _train(target, day, data, early, lake, game)
     return cards
 
@@ -222,98 +191,27 @@ def _find_absent_days(
     return sorted(absent)
 
 
-def _plan_looks(
-    target: Target, day: dt.date, snapshots: Sequence[dt.date], game: Game
-) -> dict[dt.date, list[dt.date]]:
-    """The snapshots whose outcomes are needed as of a training day, and as of its validation days.
-
-    Returns:
-        By day, the training day first, then the latest validation day.
-    """
-    matured_on = {own: labels.matures_on(own, target.horizon, game) for own in snapshots}
-    earlier = {
-        look: [own for own in snapshots if matured_on[own] <= look]
-        for look in validation_days(matured_on)
-    }
-    return {day: list(snapshots)} | earlier
-
-
-def _merge(plans: Iterable[Looks]) -> dict[dt.date, list[dt.date]]:
-    """All looks of several training days, each once."""
-    merged: dict[dt.date, set[dt.date]] = {}
-    for looks in plans:
-        for look, snapshots in looks.items():
-            merged.setdefault(look, set()).update(snapshots)
-    return {look: sorted(snapshots) for look, snapshots in merged.items()}
-
-
 @dataclass(frozen=True)
 class _TrainingData:
     """What a model is trained and validated on.
 
     Attributes:
-        snapshots: Matured snapshots.
+        labelled: Matured snapshots as known on the training day.
+        revise: Returns them with what was known on validation days, too.
         wanted: Days of the snapshots that there should be.
-        unclustered: Validation days without clusters, although the training day has some.
         uncounted: Days on which the target's events were not counted.
         missing: Days whose activity snapshots lack, and that are not refused.
         refused: Those that are refused.
         unfeatured: Days of snapshots with activity, but without features.
     """
 
-    snapshots: Sequence[LabelledSnapshot]
-    unclustered: tuple[dt.date, ...]
-    wanted: tuple[dt.date, ...] = ()
-    uncounted: tuple[dt.date, ...] = ()
-    missing: tuple[dt.date, ...] = ()
-    refused: tuple[dt.date, ...] = ()
-    unfeatured: tuple[dt.date, ...] = ()
-
-
-def _label_snapshots(
-    target: Target, day: dt.date, spend: Spend, features: Features, lake: Lake, game: Game
-) -> _TrainingData:
-    """Features and labels of a training day's snapshots, as known then and on validation days."""
-    clusters = {look: _load_clusters(look, lake) for look in spend}
-    unclustered = [look for look, model in clusters.items() if model is None]
-    snapshots = []
-    for snapshot_day in spend[day]:
-        own = features(snapshot_day)
-        revisions = {
-            look: _revise(
-                target, own, clusters[look], spend[look].get(snapshot_day, spend[day][snapshot_day])
-            )
-            for look in spend
-            if look == snapshot_day or snapshot_day in spend[look]
-        }
-        current = revisions.pop(day)
-        snapshot = LabelledSnapshot(
-            snapshot_day,
-            own.assign(**{str(name): column.array for name, column in current.columns.items()}),
-            current.labels,
-            labels.matures_on(snapshot_day, target.horizon, game),
-            current.spend,
-            revisions,
-            find_filling_features(snapshot_day, game),
-            find_sums(game),
-            count_logged_days(snapshot_day, game),
-        )
-        if target.population != "all":
-            snapshot = snapshot.rows(in_population(own, target.population))
-            if snapshot.labels.empty:
-                continue
-        snapshots.append(snapshot)
-    return _TrainingData(snapshots, () if clusters[day] is None else tuple(unclustered))
-
-
-def _revise(
-    target: Target, features: pd.DataFrame, clusters: Model[ClusterCard] | None, spend: pd.Series
-) -> Revision:
-    """Labels and clusters of a snapshot as they were known on a day."""
-    grouped = with_user_groups(with_clusters(features, clusters), target.user_groups)
-    labelled, spent = labels_of(target, grouped[USER_ID], spend)
-    columns = grouped.set_index(USER_ID)[[CLUSTER, USER_GROUP]]
-    return Revision(columns, labelled, spent)
+    labelled: LabelledSnapshots
+    revise: Callable[[], LabelledSnapshots]
+    wanted: tuple[dt.date, ...]
+    uncounted: tuple[dt.date, ...]
+    missing: tuple[dt.date, ...]
+    refused: tuple[dt.date, ...]
+    unfeatured: tuple[dt.date, ...]
 
 
 def _read_early(
@@ -321,7 +219,7 @@ def _read_early(
     day: dt.date,
     logged_days: int,
     stored: Container[dt.date],
-    features: Features,
+    features: Callable[[dt.date], pd.DataFrame],
 ) -> EarlyData:
     """Read what the early model of a day is made from.
 
@@ -346,18 +244,25 @@ def _train(
     lake: Lake,
     game: Game,
 ) -> ModelCard:
-    missing = sorted(set(data.wanted) - {snapshot.day for snapshot in data.snapshots})
-    unreadable: list[str] = []
+    snapshots = data.labelled.snapshots
+    missing = tuple(sorted(set(data.wanted) - {snapshot.day for snapshot in snapshots}))
+    unclustered, unreadable = list(data.labelled.unclustered), list[str]()
 
     def note(text: str) -> None:
         unreadable.append(text)
         warn(text)
 
+    def revise() -> Sequence[LabelledSnapshot]:
+        revised = data.revise()
+        unclustered[:] = revised.unclustered
+        return revised.snapshots
+
     champion = _find_champion(target.name, day, lake, note)
-    trained = train(target, day, data.snapshots, missing=missing, champion=champion)
+    trained = train(target, day, snapshots, revise, champion=champion)
     card = _with_unreadable(trained.card, unreadable)
     reasons = (*card.reasons, *_describe_lacking_days(card, data))
-    card = card.model_copy(update={"unclustered": data.unclustered, "reasons": reasons})
+    facts = {"unclustered": tuple(unclustered), "missing_snapshots": missing, "reasons": reasons}
+    card = card.model_copy(update=facts)
     if card.state != "ready" and find_shut_weekday(data.missing) is not None:
         card = card.model_copy(update={"enough_on": None})  # waiting does not help
     if card.state != "ready" and target.may_be_early:
@@ -366,7 +271,7 @@ def _train(
         before = {} if champion is None else champion.card.drifts
         card = card.model_copy(
             update={
-                "importance": _measure_importance(trained, data.snapshots, game),
+                "importance": _measure_importance(trained, snapshots, game),
                 "drifts": continue_drifts(before, day, drift_of(card, day, lake, game)),
             }
         )
@@ -439,15 +344,6 @@ def _find_champion(target: str, day: dt.date, lake: Lake, note: Warn) -> Champio
             else:
                 return Champion(card, files)
     return None
-
-
-def _load_clusters(day: dt.date, lake: Lake) -> Model[ClusterCard] | None:
-    """The clusters of a day; None for a day without, or whose clusters cannot be read."""
-    try:
-        return day_model("clusters", day, ClusterCard, lake)
-    except InputError as error:
-        warn(str(error))
-        return None
 
 
 def _with_unreadable(card: ModelCard, unreadable: Sequence[str]) -> ModelCard:

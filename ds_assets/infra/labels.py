@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,24 @@ from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS, PROMOTIONS
 from ds_assets.core.targets import LabelRule, Target
+from ds_assets.core.user_samples import is_sampled
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import between, columns_of_days
+
+
+class StoredActivity(NamedTuple):
+    """Stored activity that outcomes are read from.
+
+    Attributes:
+        days: Its days, in which a target's events are counted.
+        share: Share of all users whose outcomes are read; see `is_sampled`.
+    """
+
+    days: Sequence[dt.date]
+    share: float = 1.0
 
 
 def find_stored_due_outcomes(records: Records, game: Game) -> list[dt.date]:
@@ -109,7 +123,7 @@ def outcomes_at_maturity(
     looks: dict[dt.date, list[dt.date]] = {}
     for day in days:
         looks.setdefault(matures_on(day, target.horizon, game), []).append(day)
-    by_look = outcomes_of(target, looks, stored, lake, engine, game)
+    by_look = outcomes_of(target, looks, StoredActivity(stored), lake, engine, game)
     return {day: spend for of_look in by_look.values() for day, spend in of_look.items()}
 
 
@@ -137,7 +151,7 @@ def labels_of(
 def outcomes_of(
     target: Target,
     snapshots: Mapping[dt.date, Sequence[dt.date]],
-    stored: Sequence[dt.date],
+    activity: StoredActivity,
     lake: Lake,
     engine: LakeEngine,
     game: Game,
@@ -147,7 +161,7 @@ def outcomes_of(
     Args:
         target: What is predicted.
         snapshots: Matured snapshots of each day at whose end one looks.
-        stored: Days of stored activity, in which a target's events are counted.
+        activity: What is stored, with the target's events.
         lake: Where it lies.
         engine: Engine that runs it.
         game: Its grace for late logs.
@@ -162,16 +176,26 @@ def outcomes_of(
     all_snapshots = [snapshot for of_day in snapshots.values() for snapshot in of_day]
     if not all_snapshots:
         return spend_by_day
-    arrived = between(stored, min(all_snapshots), max(snapshots))
+    arrived = between(activity.days, min(all_snapshots), max(snapshots))
     with (
-        engine.read(arrived, _label_table(target, game), lake) as activity,
+        engine.read(arrived, _label_table(target, game), lake) as stored,
         labels.frame_of_windows(snapshots, target.horizon, game, engine) as windows,
     ):
-        rows = engine.to_pandas(_reaching(target.label, activity, windows, game, engine))
+        sampled = _sample(stored, activity.share, engine)
+        rows = engine.to_pandas(_reaching(target.label, sampled, windows, game, engine))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, snapshot = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
         spend_by_day[day][snapshot] = users.set_index("user_id")["spend"].astype(float)
     return spend_by_day
+
+
+@plan_once
+def _sample(activity: DataFrame, share: float, engine: LakeEngine) -> DataFrame:
+    """The rows of the users in the sample of a share."""
+    if share >= 1:
+        return activity
+    f = engine.functions
+    return activity.where(is_sampled(f, f.col("user_id"), share))
 
 
 @plan_once

@@ -17,7 +17,7 @@ from ds_assets.core.snapshot_days import list_snapshots
 from ds_assets.core.targets import targets_of
 from ds_assets.core.verdicts import Decision
 from ds_assets.game import Horizons
-from ds_assets.infra.labels import labels_of, outcomes_of
+from ds_assets.infra.labels import StoredActivity, labels_of, outcomes_of
 from ds_assets.infra.lake.decisions import decide_by_operator
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.models import drift_of, stored_card, stored_files
@@ -91,7 +91,7 @@ def outcome_columns(installation: Installation, target: str, at: dt.date) -> dic
     outcomes = outcomes_of(
         targets_of(game)[target],
         {at: [START]},
-        list(stored_days("user_activity", lake)),
+        StoredActivity(list(stored_days("user_activity", lake))),
         lake,
         installation.engine,
         game,
@@ -110,9 +110,8 @@ def test_outcomes_are_of_the_window_alone_as_it_was_known_on_the_training_day(
 
 
 def test_without_snapshots_nothing_is_read(window: Installation) -> None:
-    outcomes = outcomes_of(
-        targets_of(window.game)["churn"], {LAST: []}, [], window.lake, window.engine, window.game
-    )
+    churn, nothing = targets_of(window.game)["churn"], StoredActivity([])
+    outcomes = outcomes_of(churn, {LAST: []}, nothing, window.lake, window.engine, window.game)
     assert outcomes == {LAST: {}}
 
 

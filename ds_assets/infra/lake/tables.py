@@ -4,7 +4,7 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from pyarrow.compute import field
 
+from ds_assets.core.models.arrays import Labels
 from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.stored_tables import TABLE_FORMAT, read_format, upgrade_rows, with_format
@@ -149,6 +150,30 @@ def read_rows(
     file = open_day(table.name, day, lake).file
     chosen = None if users is None else field("user_id").isin(pa.array(users, pa.string()))
     stored = parquet.read_table(file, partitioning=None, filters=chosen)
+    return _with_columns_of(table, day, stored)
+
+
+def read_chosen_rows(
+    table: Table, day: dt.date, lake: Lake, choose: Callable[[pa.RecordBatch], Labels]
+) -> pa.Table:
+    """Read some rows of a stored day of a table, holding a part of the others at a time.
+
+    Args:
+        table: The table.
+        day: The day.
+        lake: Where it lies.
+        choose: Says which rows of a batch to keep, shape (rows,).
+
+    Raises:
+        InputError: a column is missing.
+    """
+    with parquet.ParquetFile(open_day(table.name, day, lake).file) as file:
+        batches = (batch.filter(pa.array(choose(batch))) for batch in file.iter_batches())
+        stored = pa.Table.from_batches(batches, file.schema_arrow)
+    return _with_columns_of(table, day, stored)
+
+
+def _with_columns_of(table: Table, day: dt.date, stored: pa.Table) -> pa.Table:
     stored = with_recent_columns(table, stored)
     refuse_missing_columns(day, stored.column_names, table)
     return stored.select(table.names).cast(table.arrow_schema)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.models.arrays import Labels
+from ds_assets.core.user_samples import are_sampled
 
 FOLDS = 3
 """Validation snapshots that are reported: how good a model is differs from week to week."""
@@ -228,18 +229,13 @@ def sampled(snapshots: Sequence[LabelledSnapshot], most_rows: int) -> list[Label
     rows = sum(len(snapshot.labels) for snapshot in snapshots)
     if rows <= most_rows:
         return list(snapshots)
-    bound = np.uint64(int(most_rows / rows * 2**64))
-    return [snapshot.rows(hash_users(snapshot.features[USER_ID]) < bound) for snapshot in snapshots]
+    share = most_rows / rows
+    return [snapshot.rows(are_sampled(snapshot.features[USER_ID], share)) for snapshot in snapshots]
 
 
 def _find_known_before(day: dt.date, matured_on: Mapping[dt.date, dt.date]) -> dt.date | None:
     """The latest snapshot whose labels were known at the end of a day."""
     return max((own for own, known_on in matured_on.items() if known_on <= day), default=None)
-
-
-def hash_users(users: pd.Series) -> NDArray[np.uint64]:
-    """Hash of each id, the same on every day."""
-    return pd.util.hash_array(users.to_numpy(dtype=object), categorize=False)
 
 
 def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:

@@ -163,7 +163,7 @@ def deliver_again(
     changes = {
         "as_of": plan.as_of,
         "reasons": (),
-        "missing_snapshots": plan.missing,
+        "missing_snapshots": (),
         "decision": decision,
         "folds": folds,
         **facts,

@@ -39,14 +39,12 @@ class Plan:
         target: What is predicted.
         as_of: Training day.
         snapshots: Matured snapshots, ascending by day.
-        missing: Snapshots that should have been used but are not stored.
         seed: Makes training repeatable.
     """
 
     target: Target
     as_of: dt.date
     snapshots: list[LabelledSnapshot]
-    missing: tuple[dt.date, ...]
     seed: int
 
 
@@ -111,7 +109,7 @@ def make_blank_card(
         encoding=encoded.encoding,
         trained=plan.as_of,
         snapshots=tuple(snapshot.day for snapshot in kept),
-        missing_snapshots=plan.missing,
+        missing_snapshots=(),
         rows=len(rows.labels),
         positives=int(rows.labels.sum()),
         base_rate=float(rows.labels.mean()) if len(rows.labels) else None,

@@ -4,7 +4,8 @@ Scope: the procedure as a whole, from snapshots to a model's files and its card.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ds_assets.core.models.arrays import Floats
@@ -17,7 +18,7 @@ from ds_assets.core.models.card.model_card import (
     Evaluation,
     GroupCard,
 )
-from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds, in_order, sampled
+from ds_assets.core.models.data.snapshots import LabelledSnapshot, folds, in_order
 from ds_assets.core.models.data.sufficiency import DataShortfall, enough_on, find_shortfalls
 from ds_assets.core.models.learning.calibration import Calibration
 from ds_assets.core.models.learning.onnx_export import classifier_onnx
@@ -66,16 +67,13 @@ from ds_assets.core.models.training.plan import (
 from ds_assets.core.models.training.survival import check_survival, make_survival
 from ds_assets.core.targets import Target
 
-MAX_ROWS = 300_000
-"""Training rows beyond which more of the same users teach next to nothing, and cost as much."""
-
 
 def train(
     target: Target,
     as_of: dt.date,
     snapshots: Iterable[LabelledSnapshot],
+    revise: Callable[[], Iterable[LabelledSnapshot]] | None = None,
     *,
-    missing: Iterable[dt.date] = (),
     champion: Champion | None = None,
     seed: int = 0,
 ) -> TrainedModel:
@@ -90,7 +88,8 @@ def train(
         target: What is predicted.
         as_of: Training day.
         snapshots: Matured snapshots, in any order; features with the column `user_group`.
-        missing: Snapshots that should have been used but are not stored, for the card.
+        revise: Returns them with what was known on earlier days, which choices need and nothing
+            else; none where the snapshots have it.
         champion: The model of the days before, which stays where the new one is worse beyond
             noise, or where there is not enough data for a new one.
         seed: Makes training repeatable.
@@ -104,8 +103,8 @@ def train(
             users than its features.
         InputError: the snapshots' features do not fit together, or the champion is damaged.
     """
-    ordered = sampled(in_order(snapshots, target.horizon, as_of), MAX_ROWS)
-    plan = Plan(target, as_of, ordered, tuple(sorted(missing)), seed)
+    ordered = in_order(snapshots, target.horizon, as_of)
+    plan = Plan(target, as_of, ordered, seed)
     lack = find_shortfalls(target, as_of, ordered)
     if lack:
         return _without_challenger(plan, lack, champion)
@@ -113,6 +112,11 @@ def train(
     reason = why_choose(champion, target, as_of, latest)
     if champion is not None and reason is None:
         return continue_model(champion, latest, plan)
+    if revise is not None:
+        plan = replace(plan, snapshots=in_order(revise(), target.horizon, as_of))
+        lack = find_shortfalls(target, as_of, plan.snapshots)
+    if lack:
+        return _without_challenger(plan, lack, champion)
     return _choose_again(plan, champion, {"choices_day": as_of, "choices_reason": reason})
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ds_assets.core.encoding import Encoding
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
-from ds_assets.core.models.data.snapshots import hash_users
 from ds_assets.core.models.data.training_rows import NO_FEATURES
+from ds_assets.core.user_samples import are_sampled, hash_users
 
 FOLDS = 5
 """Folds of cross-fitting: each model is applied to users that it was not trained on."""
@@ -73,7 +72,7 @@ class Trial:
 
 def folds_of(users: Iterable[object]) -> NDArray[np.intp]:
     """Fold of each user, by a hash of the id, which no feature depends on."""
-    return (_hash_users(users) % np.uint64(FOLDS)).astype(np.intp)
+    return (hash_users(users) % np.uint64(FOLDS)).astype(np.intp)
 
 
 def sample_users(users: Iterable[object], most: int) -> Labels:
@@ -83,14 +82,8 @@ def sample_users(users: Iterable[object], most: int) -> Labels:
         users: Ids of users, each once.
         most: Expected number of users of the sample; all of them if there are fewer.
     """
-    hashes = _hash_users(users)
-    if len(hashes) <= most:
-        return np.ones(len(hashes), dtype=bool)
-    return np.asarray(hashes < np.uint64(int(most / len(hashes) * 2**64)))
-
-
-def _hash_users(users: Iterable[object]) -> NDArray[np.uint64]:
-    return hash_users(pd.Series(list(users), dtype=object).astype(str))
+    listed = list(users)
+    return are_sampled(listed, most / max(len(listed), 1))
 
 
 def effect_scores(

@@ -27,7 +27,6 @@ from ds_assets.core.models.learning.calibration import (
     sigmoid,
 )
 from ds_assets.core.models.learning.learner import fit_classifier
-from ds_assets.core.models.training import train as module
 from ds_assets.core.models.training.champion import Champion
 from ds_assets.core.models.training.plan import TrainedModel
 from ds_assets.core.models.training.train import train
@@ -263,13 +262,12 @@ def test_the_delivered_model_learns_from_what_it_remembers_alone() -> None:
 
 
 def test_without_snapshots_there_is_not_enough_data() -> None:
-    model = trained([], missing=[weeks(1), weeks(0)], as_of=weeks(1))
+    model = trained([], as_of=weeks(1))
     assert (model.onnx, model.parts) == (None, {})
     assert model.card.state == "not_enough_data"
     (reason,) = model.card.reasons
     assert reason.startswith("0 matured snapshots; the first model needs two")
     assert model.card.enough_on == weeks(4)
-    assert model.card.missing_snapshots == (weeks(0), weeks(1))
     assert (model.card.rows, model.card.base_rate, model.card.evaluation) == (0, None, None)
     assert read_card(ModelCard, card_text(model.card), "card.json") == model.card
 
@@ -427,13 +425,6 @@ def test_a_snapshot_that_took_part_in_a_choice_alone_is_in_the_fingerprint() -> 
     assert first.version != second.version
 
 
-def test_rows_beyond_the_most_are_sampled_by_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_ROWS", 1_000)
-    card = trained(small()).card
-    assert 700 < card.rows < 1_300
-    assert card.rows % 5 == 0  # the same users in each
-
-
 def without_x(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
     return [
         replace(snapshot, features=snapshot.features.drop(columns="x")) for snapshot in snapshots
@@ -463,9 +454,7 @@ def test_a_challenger_that_is_no_worse_replaces_the_champion() -> None:
 
 def kept() -> TrainedModel:
     """What was known of the weeks before has been spoilt, so that a challenger learns nonsense."""
-    return trained(
-        spoilt(), as_of=weeks(10), champion=champion_of(yesterdays()), missing=[weeks(0)]
-    )
+    return trained(spoilt(), as_of=weeks(10), champion=champion_of(yesterdays()))
 
 
 def spoilt() -> list[LabelledSnapshot]:
@@ -483,7 +472,7 @@ def test_a_challenger_that_is_worse_leaves_the_champion_as_it_was() -> None:
     )
     assert card.decision.difference is not None
     assert card.decision.difference.low > 0
-    assert (card.as_of, card.trained, card.missing_snapshots) == (weeks(10), AS_OF, (weeks(0),))
+    assert (card.as_of, card.trained) == (weeks(10), AS_OF)
     for name in ("version", "snapshots", "encoding", "onnx_sha256", "parts", "twin_trained"):
         assert getattr(card, name) == getattr(before.card, name), name
 
