@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ds_assets.core.models.arrays import Labels
-
 _BYTES = 8
 """Bytes of the digest that make the hash."""
 _HASHES = 2 ** (8 * _BYTES)
@@ -27,7 +25,7 @@ def hash_users(users: Iterable[object]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 
-def are_sampled(users: Iterable[object], share: float) -> Labels:
+def are_sampled(users: Iterable[object], share: float) -> NDArray[np.bool_]:
     """Which users are in the sample of a share of all users, shape (users,).
 
     Args:

@@ -13,28 +13,25 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 
 from ds_assets.core import labels
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.encoding import CLUSTER, USER_GROUP, USER_ID
 from ds_assets.core.feature_catalog import count_logged_days, find_filling_features, find_sums
 from ds_assets.core.game_tables import user_features_table
-from ds_assets.core.models.arrays import Labels
 from ds_assets.core.models.data.populations import PURCHASE_AGO, in_population
 from ds_assets.core.models.data.snapshots import LabelledSnapshot, Revision, validation_days
 from ds_assets.core.models.inference.batch import with_clusters
 from ds_assets.core.models.inference.onnx_model import Model
 from ds_assets.core.targets import Target
 from ds_assets.core.user_groups import with_user_groups
-from ds_assets.core.user_samples import are_sampled
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.labels import StoredActivity, labels_of, outcomes_of
 from ds_assets.infra.lake.base import Lake, LakeObject
 from ds_assets.infra.lake.models import Warn, day_model
-from ds_assets.infra.lake.tables import count_rows, read_chosen_rows, read_columns
+from ds_assets.infra.lake.tables import count_rows, read_columns, read_sample
 
 MAX_ROWS = 300_000
 """Rows of all snapshots together beyond which a sample of the users is read: more of the same users
@@ -164,11 +161,8 @@ class SnapshotReader:
         return Revision(columns, labelled, spent)
 
     def _read_features(self, day: dt.date) -> pd.DataFrame:
-        def choose(rows: pa.RecordBatch) -> Labels:
-            return are_sampled(rows[USER_ID].to_pylist(), self.share)
-
         table = user_features_table(self.game)
-        frame: pd.DataFrame = read_chosen_rows(table, day, self.lake, choose).to_pandas()
+        frame: pd.DataFrame = read_sample(table, day, self.lake, self.share).to_pandas()
         return frame
 
     def _load_clusters(self, day: dt.date) -> Model[ClusterCard] | None:

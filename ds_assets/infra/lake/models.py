@@ -7,11 +7,10 @@ import datetime as dt
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-import pandas as pd
-
 from ds_assets.core.cards import AnyCard, Card, ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.feature_catalog import find_cumulative_features
+from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lineage import EFFECT_MODELS, EFFECTS, LONGEST_PAUSE
 from ds_assets.core.models.card.model_card import (
     CHOICE_PREFIX,
@@ -32,7 +31,7 @@ from ds_assets.core.targets import BUILT_IN
 from ds_assets.errors import InputError
 from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake, day_folder
-from ds_assets.infra.lake.tables import open_day
+from ds_assets.infra.lake.tables import count_rows, read_sample
 
 Warn = Callable[[str], None]
 """Receives a sentence about what cannot be read, and is done without."""
@@ -40,6 +39,8 @@ CLUSTERS = "clusters"
 """Name of the cluster models, beside those of targets."""
 BUILT_IN_NAMES = tuple(target.name for target in BUILT_IN)
 CARD = "card.json"
+MAX_DRIFT_ROWS = 50_000
+"""Users beyond which chance moves a stability index by less than a thousandth."""
 _NEXT_CLUSTER_ID = f"models/{CLUSTERS}/next_id"
 NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -181,9 +182,11 @@ def day_model(
 def drift_of(card: ModelCard, day: dt.date, lake: Lake, game: Game) -> dict[str, float]:
     """Stability index of a day's features against a model's training rows, largest first.
 
-    Without features that the age of accounts alone moves.
+    Without features that the age of accounts alone moves; of at most about `MAX_DRIFT_ROWS` users.
     """
-    features = pd.read_parquet(open_day("user_features", day, lake).file)
+    table = user_features_table(game)
+    share = MAX_DRIFT_ROWS / max(1, count_rows(table.name, day, lake))
+    features = read_sample(table, day, lake, share).to_pandas()
     clustered = with_clusters(features, day_model(CLUSTERS, day, ClusterCard, lake))
     cumulative = find_cumulative_features(game)
     compared = {name: it for name, it in card.distributions.items() if name not in cumulative}

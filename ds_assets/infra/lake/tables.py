@@ -4,7 +4,7 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,7 +13,6 @@ import pyarrow as pa
 from pyarrow import parquet
 from pyarrow.compute import field
 
-from ds_assets.core.models.arrays import Labels
 from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.stored_tables import TABLE_FORMAT, read_format, upgrade_rows, with_format
@@ -28,6 +27,7 @@ from ds_assets.core.tables import (
     QUARANTINE,
     TARGET_PREDICTIONS,
 )
+from ds_assets.core.user_samples import are_sampled
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
@@ -153,22 +153,23 @@ def read_rows(
     return _with_columns_of(table, day, stored)
 
 
-def read_chosen_rows(
-    table: Table, day: dt.date, lake: Lake, choose: Callable[[pa.RecordBatch], Labels]
-) -> pa.Table:
-    """Read some rows of a stored day of a table, holding a part of the others at a time.
+def read_sample(table: Table, day: dt.date, lake: Lake, share: float) -> pa.Table:
+    """Read the rows of a share of the users, holding a part of those of the others at a time.
 
     Args:
         table: The table.
-        day: The day.
+        day: A stored day of it.
         lake: Where it lies.
-        choose: Says which rows of a batch to keep, shape (rows,).
+        share: Share of all users; see `are_sampled`.
 
     Raises:
         InputError: a column is missing.
     """
     with parquet.ParquetFile(open_day(table.name, day, lake).file) as file:
-        batches = (batch.filter(pa.array(choose(batch))) for batch in file.iter_batches())
+        batches = (
+            batch.filter(pa.array(are_sampled(batch["user_id"].to_pylist(), share)))
+            for batch in file.iter_batches()
+        )
         stored = pa.Table.from_batches(batches, file.schema_arrow)
     return _with_columns_of(table, day, stored)
 
