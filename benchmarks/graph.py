@@ -17,12 +17,12 @@ from ds_assets.installation import Installation, load_installation
 
 DAYS = 30
 LAZY_MODULES = (
+    "lightgbm",
     "onnx",
     "onnxruntime",
     "scipy.optimize",
-    "skl2onnx",
     "sklearn.cluster",
-    "sklearn.ensemble",
+    "sklearn.linear_model",
     "sklearn.metrics",
     "sqlframe.duckdb",
     "threadpoolctl",

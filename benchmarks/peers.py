@@ -33,6 +33,13 @@ MODELS = {"bentoml": ".joblib", "bentoml_onnx": ".onnx", "mlflow": "sklearn", "m
 _CONTROLS = ROOT / "benchmarks" / "controls"
 _NOT_ASKED = {"user_id", "churn_missing", "payment_missing"}
 _LEARNT_FROM = 20_000
+_PEER_OPTIONS = {
+    "max_iter": TREES,
+    "max_leaf_nodes": HYPER_PARAMETERS["num_leaves"],
+    "max_depth": HYPER_PARAMETERS["max_depth"],
+    "early_stopping": False,
+}
+"""Options of scikit-learn's boosted trees, for trees of the size of those in the file."""
 _ENVIRONMENT = {
     "PATH": f"{PEERS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     "DO_NOT_TRACK": "1",
@@ -76,7 +83,7 @@ def _models(folder: Path, day: ServedDay) -> Path:
     rows, models = day.rows(_LEARNT_FROM), folder / "models"
     np.save(folder / "matrix.npy", rows.matrix)
     np.save(folder / "chances.npy", rows.sigmoid)
-    options = json.dumps(HYPER_PARAMETERS | {"max_iter": TREES})
+    options = json.dumps(_PEER_OPTIONS)
     files = (folder / "matrix.npy", folder / "chances.npy", day.model)
     _run([PEERS / "python", _CONTROLS / "peer_models.py", *files, options, models])
     for size in SIZES:

@@ -53,7 +53,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "churn_model": (
         "models",
-        {"scikitlearn", "parquet"},
+        {"lightgbm", "parquet"},
         {
             "clusters": (-189, 0),
             "user_features": (-189, 0),
@@ -63,7 +63,7 @@ SHAPE: dict[str, tuple[str, set[str], dict[str, tuple[int, int]]]] = {
     ),
     "payment_model": (
         "models",
-        {"scikitlearn", "parquet"},
+        {"lightgbm", "parquet"},
         {
             "clusters": (-189, 0),
             "user_features": (-189, 0),

@@ -71,6 +71,11 @@ def test_the_builder_gets_what_the_dockerfile_copies_and_nothing_else() -> None:
     assert [name for name in copied() if not (ROOT / name).exists()] == []
 
 
+def test_the_image_has_the_library_that_lightgbm_is_linked_with() -> None:
+    _, last_stage = DOCKERFILE.rsplit("FROM ", 1)
+    assert "install --yes --no-install-recommends libgomp1" in last_stage
+
+
 def test_the_image_does_not_run_as_root() -> None:
     (*_, (user,)) = instructions("USER")
     assert int(user) > 0

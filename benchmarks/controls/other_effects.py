@@ -68,13 +68,16 @@ def x_learner(trial: Trial) -> Effects:
 
 
 def r_learner(trial: Trial) -> Effects:
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # slow to import
+    import lightgbm  # noqa: PLC0415  # slow to import
 
     without, treated = _cross_fitted(trial)
     mean = trial.propensity * treated + (1 - trial.propensity) * without
     excess = trial.treated - trial.propensity
-    learner = HistGradientBoostingRegressor(**hyper_parameters(len(trial)), random_state=SEED)
-    learner.fit(trial.matrix, (trial.wanted - mean) / excess, sample_weight=excess**2)
+    settings = {**hyper_parameters(len(trial)), "seed": SEED, "verbosity": -1}
+    trees = int(settings.pop("num_iterations"))
+    outcomes = (trial.wanted - mean) / excess
+    rows = lightgbm.Dataset(trial.matrix, outcomes, weight=excess**2)
+    learner = lightgbm.train(settings, rows, trees)
     return lambda matrix: np.asarray(learner.predict(matrix))
 
 

@@ -73,7 +73,7 @@ def update(
 def build(game: Game) -> dg.AssetsDefinition:
     """The asset `effect_models`."""
 
-    @daily_asset(game, EFFECT_MODELS, "models", {"engine", "scikitlearn"}, __doc__)
+    @daily_asset(game, EFFECT_MODELS, "models", {"engine", "lightgbm"}, __doc__)
     def effect_models(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],

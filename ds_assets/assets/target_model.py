@@ -145,7 +145,7 @@ def build(target: Target, game: Game) -> dg.AssetsDefinition:
         game,
         target.model_asset,
         "models",
-        {"scikitlearn", "parquet"},
+        {"lightgbm", "parquet"},
         f"Chance of {target.wording.outcome} within {target.horizon} days, for {target.users}: "
         "boosted trees.",
         tags={TARGET_TAG: target.name},

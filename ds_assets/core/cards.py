@@ -19,7 +19,7 @@ from ds_assets.core.stored_documents import StoredDocument, read_document
 
 State = Literal["ready", "not_enough_data"]
 
-_LIBRARIES = ("numpy", "onnx", "pandas", "scikit-learn", "scipy", "skl2onnx")
+_LIBRARIES = ("lightgbm", "numpy", "onnx", "pandas", "scikit-learn", "scipy")
 
 
 class Card(StoredDocument):

@@ -49,7 +49,6 @@ def test_the_truth_itself_reaches_all_of_the_best() -> None:
 def test_a_young_game_is_compared_with_the_baseline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("lightgbm")
     monkeypatch.setattr(bench_quality, "YOUNG_JUDGED", (27,))
     monkeypatch.setattr(validation, "RESAMPLES", 20)
     rows = list(bench_quality.young_rows(tmp_path / "young", 600))

@@ -58,7 +58,7 @@ def test_a_hash_does_not_depend_on_how_bytes_are_cut() -> None:
 
 
 def test_libraries_are_named_with_their_versions() -> None:
-    assert {"scikit-learn", "skl2onnx", "numpy"} <= set(library_versions())
+    assert {"lightgbm", "scikit-learn", "numpy"} <= set(library_versions())
 
 
 def test_a_card_knows_no_key_that_it_does_not_name() -> None:

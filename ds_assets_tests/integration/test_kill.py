@@ -36,7 +36,7 @@ _LONGEST_RUN = 600
 # take as long as the work of a day.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["ds_assets.definitions", "ds_assets.core.clusters.pictures", "skl2onnx", "sqlframe.duckdb"]
+    ["ds_assets.definitions", "ds_assets.core.clusters.pictures", "lightgbm", "sqlframe.duckdb"]
 )
 
 

@@ -48,7 +48,6 @@ def test_training_days_have_matured_and_lie_in_the_log() -> None:
 
 
 def test_users_who_will_leave_are_ranked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("lightgbm")
     monkeypatch.setattr(strong_baseline, "MAX_SNAPSHOTS", 3)
     histories = histories_of(300)
     contest = task(DAYS - 8, histories)

@@ -88,7 +88,7 @@ def make_card(**changes: Any) -> ModelCard:
         "folds": (make_evaluation(),),
         "libraries": library_versions(),
         "seed": 0,
-        "hyper_parameters": {"learning_rate": 0.05, "max_iter": 120, "early_stopping": False},
+        "hyper_parameters": {"learning_rate": 0.05, "num_iterations": 120},
         "data_fingerprint": "f" * 64,
         "onnx_sha256": "a" * 64,
     }

@@ -1,10 +1,14 @@
 """Small boosted trees, and matrices as they read them."""
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ds_assets.core.models.learning.boosted_trees import BoostedTrees, fit_trees
+from ds_assets.core.models.learning.calibration import Calibration
+from ds_assets.core.models.learning.learner import FittedClassifier
+from ds_assets.core.models.learning.linear_model import LinearModel
 
 
 def make_matrix(rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -27,29 +31,26 @@ def make_matrix(rows: int, seed: int = 0) -> NDArray[np.float32]:
 
 def make_trees(
     seed: int = 0,
-    kind: str = "classifier",
+    objective: Literal["binary", "regression"] = "binary",
     rows: int = 1_000,
     matrix: NDArray[np.float32] | None = None,
-    **parameters: Any,
-) -> Any:
+    **parameters: float,
+) -> BoostedTrees:
     """Boosted trees that learnt from `make_matrix`, or from a given one."""
-    from sklearn.ensemble import (  # noqa: PLC0415  # slow to import
-        HistGradientBoostingClassifier,
-        HistGradientBoostingRegressor,
-    )
-
     inputs = make_matrix(rows, seed) if matrix is None else matrix
     chance = np.random.default_rng([seed, 1])
     filled = np.nan_to_num(inputs[:, :8])
     score = filled[:, 0] * filled[:, 4] + filled[:, 2] - np.isnan(inputs[:, 5]) + filled[:, 6]
     score = score + chance.normal(size=len(inputs))
-    learner = {
-        "classifier": HistGradientBoostingClassifier,
-        "regressor": HistGradientBoostingRegressor,
-    }[kind]
-    chosen = {"max_iter": 30, "max_leaf_nodes": 12, "max_depth": 5, "max_features": 0.5}
-    model = learner(**{**chosen, **parameters}, early_stopping=False, random_state=seed)
-    empty = np.isnan(inputs).all(axis=0)
-    labels = score if kind == "regressor" else score > np.quantile(score, 0.6)
-    with threadpool_limits(1):
-        return model.fit(np.where(empty, np.float32(0), inputs), labels)
+    chosen = {"num_iterations": 30, "num_leaves": 12, "max_depth": 5, **parameters}
+    outcomes = score if objective == "regression" else score > np.quantile(score, 0.6)
+    return fit_trees(objective, inputs, outcomes, {"feature_fraction_bynode": 0.5, **chosen}, seed)
+
+
+def make_classifier(
+    trees: BoostedTrees, slope: float = 1.0, intercept: float = 0.0
+) -> FittedClassifier:
+    """A classifier of boosted trees alone, with a calibration."""
+    nothing = np.zeros(len(trees.usual))
+    linear = LinearModel(nothing, nothing, nothing, nothing, 0.0)
+    return FittedClassifier(trees, linear, (), 0.0, Calibration(slope=slope, intercept=intercept))

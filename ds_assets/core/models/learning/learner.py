@@ -8,16 +8,15 @@ Scope: from encoded rows to fitted trees.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.core.models.data.training_rows import Rows
+from ds_assets.core.models.learning.boosted_trees import BoostedTrees, fit_trees
 from ds_assets.core.models.learning.calibration import (
     LEVEL_SNAPSHOTS,
     UNCHANGED,
@@ -36,24 +35,19 @@ MIN_LEAF_ROWS = 20
 LEAF_SHARE = 200
 """A leaf has at least one in this many rows: snapshots repeat their users, so there are fewer
 independent observations than rows."""
-FEW_ROWS = 100_000
-"""Below this, threads save little, and on a busy machine they wait longer than they work."""
 
-HYPER_PARAMETERS: dict[str, bool | int | float] = {
+HYPER_PARAMETERS: dict[str, int | float] = {
     "learning_rate": 0.1,
-    "max_leaf_nodes": 8,
+    "num_leaves": 8,
     "max_depth": 5,
-    "l2_regularization": 5.0,
-    "max_features": 0.5,
-    # its validation rows would be a random sample of the same users and days as the training rows
-    "early_stopping": False,
+    "lambda_l2": 5.0,
+    "feature_fraction_bynode": 0.5,
 }
 """Small, slowly learning, regularised trees: on later snapshots they beat larger and faster ones
 for few users, lose nothing for many, and are cheap to apply and to explain."""
-TREES, TREES_OF_MANY_ROWS = 40, 180
-MANY_ROWS = 100_000
-"""With a linear model in the blend, fewer rows than this need no more than `TREES` trees."""
-
+TREES, TREES_OF_MANY_ROWS = 40, 100
+MANY_ROWS = 20_000
+"""More than `TREES` trees are better from so many rows on; for a quarter of them they are worse."""
 
 MAX_LEVEL_ROWS = 50_000
 """Rows beyond which a level is more exact than weeks are alike."""
@@ -103,14 +97,14 @@ class FittedClassifier(Classifier):
     """Fitted trees for the probability of a label.
 
     Attributes:
-        learner: scikit-learn's HistGradientBoostingClassifier.
+        learner: The boosted trees.
         linear: The linear model of the same rows.
         steps: The linear model as step functions.
         share: Share of the step functions in the log-odds.
         line: Calibration of the log-odds.
     """
 
-    learner: Any
+    learner: BoostedTrees
     linear: LinearModel
     steps: tuple[StepFunction, ...]
     share: float
@@ -123,12 +117,8 @@ class FittedClassifier(Classifier):
 
     def learnt(self, matrix: Matrix) -> Floats:
         """Log-odds as they were learnt, shape (rows,)."""
-        if not len(matrix):
-            return np.empty(0)
-        with few_threads(len(matrix)):
-            trees: Floats = self.learner.decision_function(matrix)
         linear = self.linear.intercept + binned_contribution(self.steps, matrix)
-        return (1 - self.share) * trees + self.share * linear
+        return (1 - self.share) * self.learner.sums(matrix) + self.share * linear
 
     def with_line(self, line: Calibration) -> Self:
         """The same with another calibration."""
@@ -183,26 +173,22 @@ class FittedRegressor:
     """Fitted trees for the mean of a number.
 
     Attributes:
-        learner: scikit-learn's HistGradientBoostingRegressor.
+        learner: The trees.
     """
 
-    learner: Any
+    learner: BoostedTrees
 
     def values(self, matrix: Matrix) -> Floats:
         """Expected value, shape (rows,)."""
-        if not len(matrix):
-            return np.empty(0)
-        with few_threads(len(matrix)):
-            predicted: Floats = self.learner.predict(matrix)
-        return predicted
+        return self.learner.sums(matrix)
 
 
-def hyper_parameters(rows: int) -> dict[str, bool | int | float]:
-    """Hyperparameters for a number of training rows."""
+def hyper_parameters(rows: int) -> dict[str, int | float]:
+    """Hyperparameters of LightGBM for a number of training rows."""
     return {
         **HYPER_PARAMETERS,
-        "max_iter": TREES if rows < MANY_ROWS else TREES_OF_MANY_ROWS,
-        "min_samples_leaf": max(MIN_LEAF_ROWS, rows // LEAF_SHARE),
+        "num_iterations": TREES if rows < MANY_ROWS else TREES_OF_MANY_ROWS,
+        "min_data_in_leaf": max(MIN_LEAF_ROWS, rows // LEAF_SHARE),
     }
 
 
@@ -232,9 +218,7 @@ def fit_classifier(
         kept, correction = _balanced_sample(labels, max_rows, seed)
         fitted = fit_classifier(matrix[kept], labels[kept], share, seed, categories=categories)
         return _shift(fitted, correction)
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  # slow to import
-
-    learner = _fit(HistGradientBoostingClassifier, matrix, labels, seed)
+    learner = fit_trees("binary", matrix, labels, hyper_parameters(len(matrix)), seed)
     linear = fit_linear(matrix, labels, categories)
     return FittedClassifier(learner, linear, tuple(bin_contributions(linear, matrix)), share)
 
@@ -258,50 +242,12 @@ def _balanced_sample(labels: Labels, max_rows: int, seed: int) -> tuple[NDArray[
 
 
 def _shift(fitted: FittedClassifier, correction: float) -> FittedClassifier:
-    fitted.learner._baseline_prediction += correction  # noqa: SLF001  # where the intercept is
+    learner = replace(fitted.learner, base=fitted.learner.base + correction)
     linear = replace(fitted.linear, intercept=fitted.linear.intercept + correction)
-    return replace(fitted, linear=linear)
+    return replace(fitted, learner=learner, linear=linear)
 
 
 def fit_regressor(matrix: Matrix, values: Floats, seed: int) -> FittedRegressor:
     """Fit trees for the mean of a number."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # slow to import
-
-    return FittedRegressor(_fit(HistGradientBoostingRegressor, matrix, values, seed))
-
-
-def few_threads(rows: int) -> AbstractContextManager[object]:
-    """Use one thread for few rows, else all; the fitted trees do not depend on the number."""
-    # Only OpenMP, which the learner uses: its limit applies to the calling thread. Limits of other
-    # libraries apply to the whole process, and two threads that end could restore a wrong one.
-    limits: AbstractContextManager[object] = _thread_pools().limit(
-        limits=1 if rows < FEW_ROWS else None, user_api="openmp"
-    )
-    return limits
-
-
-@cache
-def _thread_pools() -> Any:
-    """The libraries with thread pools, searched for once, after the learner is loaded.
-
-    Linear algebra is limited to one thread permanently: its matrices are narrow, and on a busy
-    machine waiting threads took several times as long.
-    """
-    import sklearn.ensemble  # noqa: F401, PLC0415  # slow to import
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    controller = ThreadpoolController()
-    controller.limit(limits=1, user_api="blas")
-    return controller
-
-
-def _fit(kind: Any, matrix: Matrix, outcomes: Any, seed: int) -> Any:
-    learner = kind(**hyper_parameters(len(matrix)), random_state=seed)
-    with few_threads(len(matrix)):
-        return learner.fit(_without_empty_columns(matrix), outcomes)
-
-
-def _without_empty_columns(matrix: Matrix) -> Matrix:
-    """Make a column without any value constant: no tree splits on it, and binning needs a value."""
-    empty = np.isnan(matrix).all(axis=0)
-    return np.where(empty, np.float32(0), matrix) if empty.any() else matrix
+    parameters = hyper_parameters(len(matrix))
+    return FittedRegressor(fit_trees("regression", matrix, values, parameters, seed))

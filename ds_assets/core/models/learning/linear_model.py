@@ -7,6 +7,7 @@ with boosted trees.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -126,6 +127,7 @@ def fit_linear(
     mean, deviation = _scale(logarithms)
     gaps: Labels = np.asarray(np.isnan(rows).any(axis=0))
     penalty = max(1.0, len(some) / ROWS_PER_PENALTY)
+    _use_one_thread()
     learner = LogisticRegression(C=1 / penalty, max_iter=_ITERATIONS, solver="newton-cholesky")
     with warnings.catch_warnings():
         # weights of collinear features are not determined; any with the right sum will do
@@ -141,6 +143,19 @@ def fit_linear(
     intercept = round(float(learner.intercept_[0]), _DECIMALS)
     of_codes = dict(zip(categories, codes.reshape(len(categories), BINS), strict=True))
     return LinearModel(mean, deviation, weights, missing, intercept, of_codes)
+
+
+@cache
+def _use_one_thread() -> None:
+    """Limit linear algebra to one thread permanently, after its libraries are loaded.
+
+    Its matrices are narrow, and on a busy machine waiting threads took several times as long. A
+    limit for a while would apply to the whole process, and two fits side by side could restore a
+    wrong one.
+    """
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def bin_contributions(model: LinearModel, matrix: NDArray[np.float32]) -> list[StepFunction]:

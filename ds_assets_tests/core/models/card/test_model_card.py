@@ -15,10 +15,12 @@ from ds_assets_tests.core.models.card_factories import (
 
 
 def test_hyper_parameters_keep_their_types_in_json() -> None:
-    again = read_card(ModelCard, card_text(make_card()), "card.json").hyper_parameters
+    stored = {"learning_rate": 0.05, "num_iterations": 120, "early_stopping": False}
+    card = make_card(hyper_parameters=stored)  # cards of earlier versions have switches, too
+    again = read_card(ModelCard, card_text(card), "card.json").hyper_parameters
     assert {name: type(value) for name, value in again.items()} == {
         "learning_rate": float,
-        "max_iter": int,
+        "num_iterations": int,
         "early_stopping": bool,
     }
 

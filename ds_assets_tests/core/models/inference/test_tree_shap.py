@@ -1,6 +1,6 @@
 import itertools
 from math import comb
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from ds_assets.core.models.inference import tree_shap
 from ds_assets.core.models.inference.tree_shap import Trees, load_trees, shap_values
-from ds_assets.core.models.learning.onnx_export import as_onnx
+from ds_assets.core.models.learning.boosted_trees import BoostedTrees
+from ds_assets.core.models.learning.onnx_export import as_onnx, classifier_onnx
 from ds_assets.errors import InputError
-from ds_assets_tests.core.models.tree_factories import make_matrix, make_trees
+from ds_assets_tests.core.models.tree_factories import make_classifier, make_matrix, make_trees
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model() -> BoostedTrees:
     return make_trees()
 
 
 @pytest.fixture(scope="module")
-def file(model: Any) -> bytes:
-    return as_onnx(model, 0.8, 0.3)
+def file(model: BoostedTrees) -> bytes:
+    return classifier_onnx(make_classifier(model, 0.8, 0.3))
 
 
 @pytest.fixture(scope="module")
@@ -43,59 +44,64 @@ def changed(file: bytes, **attributes: Any) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def by_enumeration(model: Any, row: NDArray[np.float32]) -> NDArray[np.float64]:
+def by_enumeration(model: BoostedTrees, row: NDArray[np.float32]) -> NDArray[np.float64]:
     """Shapley values from their definition: all sets of known features of each tree."""
     values = np.zeros(len(row))
-    for (tree,) in model._predictors:
-        nodes = tree.nodes
-        features = sorted({int(node["feature_idx"]) for node in nodes if not node["is_leaf"]})
+    for tree in model.booster.dump_model()["tree_info"]:
+        root = tree["tree_structure"]
+        features = sorted(features_of(root))
         for feature in features:
             others = [other for other in features if other != feature]
             for size in range(len(features)):
                 share = 1 / (len(features) * comb(len(others), size))
                 for coalition in itertools.combinations(others, size):
-                    gain = expected(nodes, row, {*coalition, feature}) - expected(
-                        nodes, row, {*coalition}
+                    gain = expected(root, row, {*coalition, feature}) - expected(
+                        root, row, {*coalition}
                     )
                     values[feature] += share * gain
     return values
 
 
-def expected(nodes: Any, row: NDArray[np.float32], coalition: set[int], at: int = 0) -> float:
-    node = nodes[at]
-    if node["is_leaf"]:
-        return float(node["value"])
-    small, large = int(node["left"]), int(node["right"])
-    if node["feature_idx"] in coalition:
-        value = row[node["feature_idx"]]
-        is_small = node["missing_go_to_left"] if np.isnan(value) else value <= node["num_threshold"]
-        return expected(nodes, row, coalition, small if is_small else large)
-    counts = nodes["count"][small], nodes["count"][large]
-    both = [expected(nodes, row, coalition, child) for child in (small, large)]
-    return float(np.average(both, weights=counts))
+def features_of(node: Any) -> set[int]:
+    if "split_feature" not in node:
+        return set()
+    below = features_of(node["left_child"]) | features_of(node["right_child"])
+    return below | {node["split_feature"]}
 
 
-@pytest.mark.slow  # the package compiles itself
-@pytest.mark.filterwarnings(  # it makes colours at import in a way that matplotlib gives up
-    "ignore:The set_(bad|over|under) function:PendingDeprecationWarning"
-)
+def rows_of(node: Any) -> int:
+    return int(node["internal_count"] if "split_feature" in node else node["leaf_count"])
+
+
+def expected(node: Any, row: NDArray[np.float32], coalition: set[int]) -> float:
+    if "split_feature" not in node:
+        return float(node["leaf_value"])
+    children = node["left_child"], node["right_child"]
+    if node["split_feature"] in coalition:
+        value = float(row[node["split_feature"]])
+        is_small = node["default_left"] if np.isnan(value) else value <= node["threshold"]
+        return expected(children[0 if is_small else 1], row, coalition)
+    both = [expected(child, row, coalition) for child in children]
+    return float(np.average(both, weights=[rows_of(child) for child in children]))
+
+
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("kind", ["classifier", "regressor"])
-@pytest.mark.parametrize("parameters", [{}, {"max_depth": None, "min_samples_leaf": 1}])
-def test_values_are_those_of_the_shap_package(
-    seed: int, kind: str, parameters: dict[str, Any]
+@pytest.mark.parametrize("objective", ["binary", "regression"])
+@pytest.mark.parametrize("parameters", [{}, {"max_depth": -1, "min_data_in_leaf": 1}])
+def test_values_are_those_of_lightgbm(
+    seed: int, objective: Literal["binary", "regression"], parameters: dict[str, float]
 ) -> None:
-    import shap  # noqa: PLC0415  # slow to import
-
-    model, unseen = make_trees(seed, kind, **parameters), make_matrix(300, seed + 10)
-    explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+    """LightGBM has the algorithm of the paper that `tree_shap` cites."""
+    model = make_trees(seed, objective, rows=1_000, matrix=None, **parameters)
+    unseen = make_matrix(300, seed + 10)
+    theirs = model.booster.predict(unseen, pred_contrib=True, num_threads=1)
     values, base = shap_values(load_trees(as_onnx(model)), unseen)
-    np.testing.assert_allclose(values, explainer.shap_values(unseen), atol=1e-5)
-    assert base == pytest.approx(float(np.squeeze(explainer.expected_value)), abs=1e-5)
+    np.testing.assert_allclose(values, theirs[:, :-1], atol=1e-5)
+    assert base == pytest.approx(model.base + theirs[0, -1], abs=1e-5)
 
 
 def test_values_are_shapleys_as_he_defined_them() -> None:
-    model, unseen = make_trees(max_iter=4), make_matrix(8, 10)
+    model, unseen = make_trees(num_iterations=4), make_matrix(8, 10)
     values, _ = shap_values(load_trees(as_onnx(model)), unseen)
     np.testing.assert_allclose(values, [by_enumeration(model, row) for row in unseen], atol=1e-5)
 
@@ -136,20 +142,20 @@ def test_a_row_is_explained_alike_alone_and_among_others(
         np.testing.assert_array_equal(shap_values(trees, row[np.newaxis])[0][0], values)
 
 
-def test_values_add_up_over_more_rows_than_a_block_holds(model: Any, trees: Trees) -> None:
+def test_values_add_up_over_more_rows_than_a_block_holds(model: BoostedTrees, trees: Trees) -> None:
     matrix = make_matrix(3 * tree_shap._BLOCK_ROWS + 1, 5)
     values, base = shap_values(trees, matrix)
-    log_odds = 0.8 * model.decision_function(matrix) + 0.3
+    log_odds = 0.8 * model.sums(matrix) + 0.3
     np.testing.assert_allclose(base + values.sum(axis=1), log_odds, atol=1e-5)
 
 
-def test_infinite_values_are_larger_and_smaller_than_all_others(model: Any, trees: Trees) -> None:
+def test_infinite_values_are_explained_as_the_file_reads_them(trees: Trees, session: Any) -> None:
     for value in (np.inf, -np.inf):
         matrix = np.full((1, trees.features), value, dtype=np.float32)
         values, base = shap_values(trees, matrix)
-        limit = np.clip(matrix, np.finfo(np.float32).min, np.finfo(np.float32).max)
-        log_odds = 0.8 * model.decision_function(limit) + 0.3
-        assert base + values.sum() == pytest.approx(log_odds[0], abs=1e-4)
+        (chances,) = session.run(["probabilities"], {"X": matrix})
+        log_odds = np.log(chances[0, 1] / chances[0, 0])
+        assert base + values.sum() == pytest.approx(log_odds, abs=1e-4)
 
 
 def test_features_that_no_tree_asks_about_move_nothing(trees: Trees) -> None:
@@ -160,9 +166,9 @@ def test_features_that_no_tree_asks_about_move_nothing(trees: Trees) -> None:
 
 
 def test_base_is_what_the_model_says_on_average_of_its_training_rows(
-    model: Any, trees: Trees
+    model: BoostedTrees, trees: Trees
 ) -> None:
-    mean = model.decision_function(make_matrix(1_000, 0)).mean()
+    mean = model.sums(make_matrix(1_000, 0)).mean()
     assert trees.base == pytest.approx(0.8 * mean + 0.3, abs=1e-5)
 
 
@@ -180,13 +186,13 @@ def test_no_rows_have_no_values(trees: Trees) -> None:
 
 
 def test_tables_of_the_usual_size_are_small() -> None:
-    trees = load_trees(as_onnx(make_trees(max_iter=120)))
+    trees = load_trees(as_onnx(make_trees(num_iterations=120)))
     assert trees.table.nbytes < 12_000_000
 
 
 def test_trees_with_too_many_splits_are_refused() -> None:
     with pytest.raises(InputError, match="a tree has 14 splits; 12 at most can be explained"):
-        load_trees(as_onnx(make_trees(max_leaf_nodes=15)))
+        load_trees(as_onnx(make_trees(num_leaves=15)))
 
 
 def test_a_file_that_does_not_count_training_rows_is_refused(file: bytes) -> None:

@@ -1,13 +1,10 @@
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Event
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
-from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from ds_assets.core.models.data.training_rows import Rows
 from ds_assets.core.models.learning import learner
@@ -15,7 +12,6 @@ from ds_assets.core.models.learning.learner import (
     LINEAR_SHARE,
     FittedClassifier,
     FittedRegressor,
-    few_threads,
     fit_classifier,
     fit_regressor,
     hyper_parameters,
@@ -41,8 +37,8 @@ Fit = Callable[..., FittedClassifier | FittedRegressor]
 
 
 def test_leaves_grow_with_the_rows() -> None:
-    assert hyper_parameters(1_000)["min_samples_leaf"] == 20
-    assert hyper_parameters(100_000)["min_samples_leaf"] == 500
+    assert hyper_parameters(1_000)["min_data_in_leaf"] == 20
+    assert hyper_parameters(100_000)["min_data_in_leaf"] == 500
 
 
 def test_what_happened_has_the_higher_log_odds() -> None:
@@ -70,7 +66,7 @@ def test_empty_constant_and_enormous_columns_can_be_learnt_from(fit: Fit) -> Non
     trees = fit(make_matrix(300))
     strange = np.full((3, 11), np.nan, dtype=np.float32)
     strange[1], strange[2] = np.finfo(np.float32).max, np.finfo(np.float32).min
-    for answers in (trees.learner.predict(strange), trees.learner.predict(make_matrix(50, 3))):
+    for answers in (trees.learner.sums(strange), trees.learner.sums(make_matrix(50, 3))):
         assert np.isfinite(answers).all()
 
 
@@ -94,59 +90,6 @@ def test_the_same_seed_gives_the_same_trees_and_another_others(fit: Fit) -> None
     matrix = make_matrix(300)
     assert as_onnx(fit(matrix, 1).learner) == as_onnx(fit(matrix, 1).learner)
     assert as_onnx(fit(matrix, 1).learner) != as_onnx(fit(matrix, 2).learner)
-
-
-@pytest.mark.slow
-@both
-def test_the_number_of_threads_does_not_matter(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = make_matrix(1_000)
-    alone = as_onnx(fit(matrix).learner)
-    monkeypatch.setattr(learner, "FEW_ROWS", 0)
-    with threadpool_limits(limits=2):
-        assert as_onnx(fit(matrix).learner) == alone
-
-
-def threads_of(api: str) -> set[int]:
-    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == api}
-
-
-def test_few_rows_get_one_thread_and_many_as_many_as_there_are() -> None:
-    classifier(make_matrix(100))  # so that the library is there
-    before = threads_of("openmp")
-    with few_threads(99_999):
-        assert threads_of("openmp") == {1}
-    with few_threads(100_000):
-        assert threads_of("openmp") == before
-    assert threads_of("openmp") == before
-
-
-def test_linear_algebra_has_one_thread() -> None:
-    classifier(make_matrix(100))
-    assert threads_of("blas") == {1}
-
-
-def test_learning_side_by_side_leaves_threads_as_they_were() -> None:
-    """The first begins first and ends first: the second has found, and restores, its limits."""
-    classifier(make_matrix(100))
-    began, both, ended = Event(), Event(), Event()
-
-    def first() -> None:
-        with few_threads(1):
-            began.set()
-            assert both.wait(10)
-        ended.set()
-
-    def second() -> None:
-        assert began.wait(10)
-        with few_threads(1):
-            both.set()
-            assert ended.wait(10)
-
-    with ThreadPoolExecutor(2) as pool:
-        before = {api: threads_of(api) for api in ("blas", "openmp")}
-        for future in [pool.submit(first), pool.submit(second)]:
-            future.result()
-        assert {api: threads_of(api) for api in before} == before
 
 
 def rare(matrix: NDArray[np.float32], share: float) -> NDArray[np.bool_]:

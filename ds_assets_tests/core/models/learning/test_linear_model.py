@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from ds_assets.core.models.arrays import Floats, Matrix
 from ds_assets.core.models.data.training_rows import Rows, encoding_of, rows_of
@@ -187,3 +188,9 @@ def test_many_rows_are_thinned_out_and_both_outcomes_stay(monkeypatch: pytest.Mo
     assert roc_auc_score(labels, log_odds) > 0.8
     rare = np.arange(1_000) == 1
     assert np.isfinite(fit_linear(matrix, rare).log_odds(matrix)).all()
+
+
+def test_linear_algebra_has_one_thread() -> None:
+    chances_of(split(100)[0], split(100)[1].matrix)
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert {pool["num_threads"] for pool in pools} == {1}

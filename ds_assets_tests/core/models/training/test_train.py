@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ds_assets.core.cards import ModelFiles, card_text, read_card, sha256_of
 from ds_assets.core.encoding import encode, require_features
@@ -19,7 +18,7 @@ from ds_assets.core.models.data import sufficiency
 from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.training_rows import rows_of
 from ds_assets.core.models.inference.onnx_model import load_prediction_model, probabilities
-from ds_assets.core.models.learning import learner
+from ds_assets.core.models.learning import boosted_trees
 from ds_assets.core.models.learning.calibration import (
     LEVEL_SNAPSHOTS,
     Calibration,
@@ -351,9 +350,8 @@ def test_the_order_of_rows_labels_and_snapshots_does_not_matter() -> None:
 def test_the_number_of_threads_does_not_matter(
     model: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learner, "FEW_ROWS", 0)
-    with threadpool_limits(limits=2):
-        assert_same(trained(make_snapshots(5)), model)
+    monkeypatch.setattr(boosted_trees, "_threads", lambda _: 3)
+    assert_same(trained(make_snapshots(5)), model)
 
 
 @pytest.fixture
