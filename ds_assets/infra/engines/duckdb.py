@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ds_assets.core import events
-from ds_assets.core.engine import DataFrame
+from ds_assets.core.engine import DataFrame, pausing_garbage_collection
 from ds_assets.core.models.inference.onnx_model import BATCH_ROWS
 from ds_assets.core.schema import ColumnType, Table
 from ds_assets.core.stored_tables import FORMAT_KEY, TABLE_FORMAT
@@ -320,6 +320,7 @@ def _rows(source: str, table: Table) -> str:
 
 
 @lru_cache(maxsize=64)  # frames are run again on other rows, see `plan_once`
+@pausing_garbage_collection()
 def _sql(frame: DataFrame) -> str:
     # DuckDB has its own optimizer; SQLFrame's would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
