@@ -15,7 +15,7 @@ import duckdb
 
 WINDOWS = (1, 3, 7, 14, 28)
 ACTIVE_DAYS = 14
-LOOKBACK = max(WINDOWS)
+LOOKBACK = 56
 MEASURES = (
     "events", "sessions", "purchases", "spend", "count_battle", "count_stage_clear", "sum_minutes",
 )  # fmt: skip

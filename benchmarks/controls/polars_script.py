@@ -16,7 +16,7 @@ import polars as pl
 
 WINDOWS = (1, 3, 7, 14, 28)
 ACTIVE_DAYS = 14
-LOOKBACK = max(WINDOWS)
+LOOKBACK = 56
 MEASURES = (
     "events", "sessions", "purchases", "spend", "count_battle", "count_stage_clear", "sum_minutes",
 )  # fmt: skip
