@@ -94,7 +94,7 @@ def make_blank_card(
         "user_groups": plan.target.user_groups,
         "seed": plan.seed,
         "hyper_parameters": {
-            **hyper_parameters(_count_fit_rows(plan, len(rows.labels))),
+            **hyper_parameters(min(len(rows.labels), plan.target.max_fit_rows)),
             "level_half_life": HALF_LIFE,
         },
         "data_fingerprint": _fingerprint(plan.snapshots, all_rows),
@@ -121,11 +121,6 @@ def _optional_parts(plan: Plan, same_way_as: str | None) -> Mapping[str, str]:
     """What else sets a version apart, where there is any, so that other versions stay the same."""
     parts = {"definition": plan.target.definition, "same_way_as": same_way_as}
     return {name: part for name, part in parts.items() if part is not None}
-
-
-def _count_fit_rows(plan: Plan, rows: int) -> int:
-    limit = plan.target.max_fit_rows
-    return rows if limit is None else min(rows, limit)
 
 
 def _fingerprint(snapshots: Sequence[LabelledSnapshot], encoded: EncodedRows) -> str:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from ds_assets.core.models.learning.calibration import (
     recency_weights,
     sigmoid,
 )
-from ds_assets.core.models.training import challenger
+from ds_assets.core.models.learning.learner import FittedClassifier, fit_classifier
+from ds_assets.core.models.training import challenger, group_models
 from ds_assets.core.models.training.challenger import Challenger, make_challenger, trim_history
 from ds_assets.core.models.training.train import train
 from ds_assets_tests.core.factories import FIRST_DAY, Rule, make_small_snapshots, make_target
@@ -223,3 +225,19 @@ def test_winning_groups_have_models_in_every_fold() -> None:
         trained_challenger.choices.fold.ensemble.groups
         == trained_challenger.choices.contest.winners
     )
+
+
+@pytest.mark.parametrize(("most", "expected"), [(10_000, 500), (300, 300)])
+def test_models_that_are_compared_are_fitted_to_few_rows(
+    most: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = set()
+
+    def fit(*args: Any, **facts: Any) -> FittedClassifier:
+        limits.add(args[4])
+        return fit_classifier(*args, **facts)
+
+    monkeypatch.setattr(group_models, "fit_classifier", fit)
+    monkeypatch.setattr(challenger, "MAX_CHOICE_ROWS", 500)
+    make_challenger(make_small_snapshots(5, steady, 600, groups="clusters"), 0, most)
+    assert limits == {expected}
