@@ -157,19 +157,13 @@ class DuckDBEngine:
     ) -> dict[dt.date, int]:
         """See `LakeEngine`."""
         with lake.writing({day: table_file(table.name, day) for day in days}) as staged:
-            source = f"({_sql(frame)})"
-            if len(staged) > 1:  # the rows of one day are written as they are computed
-                self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS FROM {source}")
-                source = "to_write"
-            rows = {
-                day: self._copy_day(source, table, by, day, target)
-                for day, target in staged.items()
-            }
-            self._connection.execute("DROP TABLE IF EXISTS to_write")
+            self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}")
+            rows = {day: self._copy_day(table, by, day, target) for day, target in staged.items()}
+            self._connection.execute("DROP TABLE to_write")
         return rows
 
-    def _copy_day(self, source: str, table: Table, by: str, day: dt.date, target: Path) -> int:
-        rows = _rows(f"{source} WHERE {by} = DATE '{day}'", table)
+    def _copy_day(self, table: Table, by: str, day: dt.date, target: Path) -> int:
+        rows = _rows(f"to_write WHERE {by} = DATE '{day}'", table)
         written = self._connection.execute(
             f"COPY ({rows}) TO {_literal(target)} (FORMAT parquet, COMPRESSION zstd, "
             f"KV_METADATA {{'{FORMAT_KEY}': '{TABLE_FORMAT}'}})"
