@@ -3,12 +3,11 @@
 A user is in the sample of a share if the hash of the id lies in that share of all hashes, so that
 the sample of a smaller share is a part of that of a larger one.
 
-Scope: which users are in the sample of a share, in arrays and in frames of engines.
+Scope: which users are in the sample of a share, in arrays and in SQL.
 """
 
 from collections.abc import Iterable
 from hashlib import md5
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +37,15 @@ def are_sampled(users: Iterable[object], share: float) -> NDArray[np.bool_]:
     return np.asarray(hash_users(listed) <= np.uint64(_last_hash(share)))
 
 
-def is_sampled(functions: Any, user_id: Any, share: float) -> Any:
-    """The same as a condition on the column of the ids in a frame.
+def sample_condition(share: float) -> str:
+    """The same in SQL, as a condition on the column `user_id`.
 
     Args:
-        functions: Column functions of the engine.
-        user_id: The column.
         share: Share of all users, above 0 and below 1.
     """
     # Digests are compared as text: of those with the same beginning all are in the sample, as the
     # digits g and above do not exist.
-    last = f"{_last_hash(share):0{2 * _BYTES}x}g"
-    return functions.md5(user_id) < functions.lit(last)
+    return f"md5(user_id) < '{_last_hash(share):0{2 * _BYTES}x}g'"
 
 
 def _last_hash(share: float) -> int:

@@ -17,7 +17,7 @@ from ds_assets.core.models.monitoring.due_outcomes import find_due_outcomes
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_RESULTS, PROMOTIONS
 from ds_assets.core.targets import LabelRule, Target
-from ds_assets.core.user_samples import is_sampled
+from ds_assets.core.user_samples import sample_condition
 from ds_assets.game import Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.lake.base import Lake
@@ -30,7 +30,7 @@ class StoredActivity(NamedTuple):
 
     Attributes:
         days: Its days, in which a target's events are counted.
-        share: Share of all users whose outcomes are read; see `is_sampled`.
+        share: Share of all users whose outcomes are read; see `sample_condition`.
     """
 
     days: Sequence[dt.date]
@@ -181,7 +181,7 @@ def outcomes_of(
         engine.read(arrived, _label_table(target, game), lake) as stored,
         labels.frame_of_windows(snapshots, target.horizon, game, engine) as windows,
     ):
-        sampled = _sample(stored, activity.share, engine)
+        sampled = _sample(stored, activity.share)
         rows = engine.to_pandas(_reaching(target.label, sampled, windows, game, engine))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, snapshot = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
@@ -190,12 +190,9 @@ def outcomes_of(
 
 
 @plan_once
-def _sample(activity: DataFrame, share: float, engine: LakeEngine) -> DataFrame:
+def _sample(activity: DataFrame, share: float) -> DataFrame:
     """The rows of the users in the sample of a share."""
-    if share >= 1:
-        return activity
-    f = engine.functions
-    return activity.where(is_sampled(f, f.col("user_id"), share))
+    return activity if share >= 1 else activity.where(sample_condition(share))
 
 
 @plan_once

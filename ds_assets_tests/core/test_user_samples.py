@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_assets.core.user_samples import are_sampled, hash_users, is_sampled
+from ds_assets.core.user_samples import are_sampled, hash_users, sample_condition
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets.infra.engines.spark import SparkEngine
@@ -57,9 +57,9 @@ def test_the_sample_of_everybody_is_everybody() -> None:
 
 @pytest.mark.parametrize("share", [1e-30, 0.001, 0.11, 0.5, 0.9999999])
 def test_engines_draw_the_same_sample(share: float, engine: LakeEngine) -> None:
-    users, f = [*USERS[:300], *ODD], engine.functions
+    users = [*USERS[:300], *ODD]
     with engine.values([(user,) for user in users], "user_id string") as frame:
-        kept = engine.to_pandas(frame.where(is_sampled(f, f.col("user_id"), share)))
+        kept = engine.to_pandas(frame.where(sample_condition(share)))
     expected = np.array(users, dtype=object)[are_sampled(users, share)]
     assert sorted(kept["user_id"]) == sorted(expected)
 
@@ -67,7 +67,7 @@ def test_engines_draw_the_same_sample(share: float, engine: LakeEngine) -> None:
 def test_a_digest_at_the_edge_is_in_the_sample_of_every_engine() -> None:
     (edge,) = hash_users(["u7"])
     share = (int(edge) + 1) / 2**64
-    f = open_duckdb(512, 2).functions
-    with open_duckdb(512, 2).values([("u7",)], "user_id string") as frame:
-        kept = open_duckdb(512, 2).to_pandas(frame.where(is_sampled(f, f.col("user_id"), share)))
+    engine = open_duckdb(512, 2)
+    with engine.values([("u7",)], "user_id string") as frame:
+        kept = engine.to_pandas(frame.where(sample_condition(share)))
     assert len(kept) == are_sampled(["u7"], share).sum()

@@ -27,7 +27,7 @@ from ds_assets.core.tables import (
     QUARANTINE,
     TARGET_PREDICTIONS,
 )
-from ds_assets.core.user_samples import are_sampled
+from ds_assets.core.user_samples import sample_condition
 from ds_assets.errors import InputError
 from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
@@ -154,24 +154,25 @@ def read_rows(
 
 
 def read_sample(table: Table, day: dt.date, lake: Lake, share: float) -> pa.Table:
-    """Read the rows of a share of the users, holding a part of those of the others at a time.
+    """Read the rows of a share of the users, without holding those of the others.
 
     Args:
         table: The table.
         day: A stored day of it.
         lake: Where it lies.
-        share: Share of all users; see `are_sampled`.
+        share: Share of all users; see `sample_condition`.
 
     Raises:
         InputError: a column is missing.
     """
-    with parquet.ParquetFile(open_day(table.name, day, lake).file) as file:
-        batches = (
-            batch.filter(pa.array(are_sampled(batch["user_id"].to_pylist(), share)))
-            for batch in file.iter_batches()
-        )
-        stored = pa.Table.from_batches(batches, file.schema_arrow)
-    return _with_columns_of(table, day, stored)
+    if share >= 1:
+        return read_rows(table, day, lake)
+    import duckdb  # noqa: PLC0415  # slow to import, and not always used
+
+    file = str(open_day(table.name, day, lake).file)
+    with duckdb.connect() as connection:
+        chosen = connection.read_parquet(file).filter(sample_condition(share))
+        return _with_columns_of(table, day, chosen.to_arrow_table())
 
 
 def _with_columns_of(table: Table, day: dt.date, stored: pa.Table) -> pa.Table:

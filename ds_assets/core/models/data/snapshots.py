@@ -239,7 +239,10 @@ def _find_known_before(day: dt.date, matured_on: Mapping[dt.date, dt.date]) -> d
 
 
 def _sort_by_user(snapshot: LabelledSnapshot) -> LabelledSnapshot:
-    features = snapshot.features.sort_values(USER_ID, ignore_index=True)
+    features = snapshot.features
+    if not features[USER_ID].is_monotonic_increasing:  # as stored features are
+        features = features.sort_values(USER_ID)
+    features = features.reset_index(drop=True)
     users, labels = features[USER_ID], snapshot.labels
     if not users.is_unique or not labels.index.is_unique or set(users) != set(labels.index):
         raise ValueError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ds_assets.core.models.arrays import Floats, Labels, Matrix
 from ds_assets.errors import InputError
 
-FEW_ROWS = 100_000
+FEW_ROWS = 20_000
 """Below this, threads save little, and on a busy machine they wait longer than they work."""
 USUAL_ROWS = 10_000
 """Rows of which usual values are the medians."""
