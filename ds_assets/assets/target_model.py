@@ -123,7 +123,7 @@ def update(
             unfeatured = (it for it in wanted[day] if it in stored and it not in features_days)
             data = _TrainingData(
                 reader.label(day, complete[day], spend),
-                partial(reader.revise, day, complete[day]),
+                partial(reader.revise, day, complete[day], spend),
                 wanted=tuple(wanted[day]),
                 uncounted=tuple(it for it in uncounted if it <= day),
                 missing=tuple(it for it in absent if it not in refused),

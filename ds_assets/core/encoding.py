@@ -325,9 +325,10 @@ def _numbers(column: pd.Series | pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
     # Adding zero turns -0.0 into 0.0.
-    return np.where(np.isfinite(values), clipped + 0.0, np.nan)
+    finite = values + 0.0
+    finite[np.isinf(values)] = np.nan
+    return np.clip(finite, -FLOAT32_MAX, FLOAT32_MAX, out=finite)
 
 
 def _with_midpoints(matrix: NDArray[np.float32]) -> NDArray[np.float32]:

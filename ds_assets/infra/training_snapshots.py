@@ -104,15 +104,21 @@ class SnapshotReader:
         own: dict[dt.date, Mapping[dt.date, pd.Series]] = {day: spend[day]}
         return self._label(day, own | {latest: {} for latest in snapshots[-1:]})
 
-    def revise(self, day: dt.date, snapshots: Sequence[dt.date]) -> LabelledSnapshots:
-        """Label the snapshots of a training day as known then, and on validation days."""
+    def revise(self, day: dt.date, snapshots: Sequence[dt.date], spend: Spend) -> LabelledSnapshots:
+        """Label the snapshots of a training day as known then, and on validation days.
+
+        Args:
+            day: The training day.
+            snapshots: Days of its matured snapshots, ascending.
+            spend: What `find_outcomes` returned for them.
+        """
         target, game = self.target, self.game
         matured_on = {own: labels.matures_on(own, target.horizon, game) for own in snapshots}
         earlier = {
             look: [own for own in snapshots if matured_on[own] <= look]
             for look in validation_days(matured_on)
         }
-        return self._label(day, self.find_outcomes({day: snapshots, **earlier}))
+        return self._label(day, {day: spend[day], **self.find_outcomes(earlier)})
 
     def _label(self, day: dt.date, spend: Spend) -> LabelledSnapshots:
         clusters = {look: self._load_clusters(look) for look in spend}

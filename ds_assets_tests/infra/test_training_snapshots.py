@@ -59,7 +59,8 @@ def test_outcomes_are_read_of_the_sample_alone() -> None:
 def test_the_training_day_sees_what_it_sees_with_revisions() -> None:
     """So the outcomes of earlier days change nothing where no choices are made."""
     of = reader(1.0)
-    plain, revised = label(of), of.revise(LAST, SNAPSHOTS).snapshots
+    spend = of.find_outcomes({LAST: SNAPSHOTS})
+    plain, revised = label(of), of.revise(LAST, SNAPSHOTS, spend).snapshots
     for now, later in zip(plain, revised, strict=True):
         pd.testing.assert_frame_equal(now.features, later.features)
         pd.testing.assert_series_equal(now.labels, later.labels)

@@ -99,7 +99,15 @@ def users_of_each_outcome(snapshots: Sequence[LabelledSnapshot]) -> tuple[int, i
 
 
 def _is_enough(snapshots: Sequence[LabelledSnapshot], needed: int) -> bool:
+    # Users of the same snapshot are different ones, and need not be counted.
+    if any(min(_count_outcomes(snapshot)) >= needed for snapshot in snapshots):
+        return True
     return min(users_of_each_outcome(snapshots)) >= needed
+
+
+def _count_outcomes(snapshot: LabelledSnapshot) -> tuple[int, int]:
+    positives = int(snapshot.labels.sum())
+    return positives, len(snapshot.labels) - positives
 
 
 def _no_history(
@@ -134,6 +142,8 @@ def _few_users(
     needed: int,
     as_of: dt.date | None = None,
 ) -> list[DataShortfall]:
+    if _is_enough(snapshots, needed):
+        return []
     nouns = target.wording.positives, target.wording.negatives
     counts = zip(nouns, users_of_each_outcome(snapshots), strict=True)
     return [
