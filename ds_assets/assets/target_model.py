@@ -16,17 +16,13 @@ import dagster as dg
 import pandas as pd
 
 from ds_assets.core import labels
-from ds_assets.core.feature_catalog import (
-    declare_features,
-)
+from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.markdown import describe_pictures, format_card
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.card.page import ExplainedNumber, explain_numbers, list_numbers
 from ds_assets.core.models.card.pictures import draw_model
-from ds_assets.core.models.data.snapshots import (
-    LabelledSnapshot,
-)
+from ds_assets.core.models.data.snapshots import LabelledSnapshot
 from ds_assets.core.models.data.sufficiency import find_shut_weekday
 from ds_assets.core.models.evaluation.drift import continue_drifts
 from ds_assets.core.models.inference.importance import measure_importance

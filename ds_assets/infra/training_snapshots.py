@@ -124,7 +124,8 @@ class SnapshotReader:
         clusters = {look: self._load_clusters(look) for look in spend}
         unclustered = [look for look, model in clusters.items() if model is None]
         labelled = (self._label_snapshot(it, day, spend, clusters) for it in spend[day])
-        snapshots = [snapshot for snapshot in labelled if not snapshot.labels.empty]
+        keeps_empty = self.target.population == "all"
+        snapshots = [snapshot for snapshot in labelled if keeps_empty or len(snapshot.labels)]
         return LabelledSnapshots(snapshots, () if clusters[day] is None else tuple(unclustered))
 
     def _label_snapshot(
