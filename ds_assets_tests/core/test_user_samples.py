@@ -8,21 +8,11 @@ from hypothesis import strategies as st
 from ds_assets.core.user_samples import are_sampled, hash_users, sample_condition
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb import open_duckdb
-from ds_assets.infra.engines.spark import SparkEngine
-from ds_assets_tests.spark import local_session
 
 USERS = [f"u{number}" for number in range(2_000)]
 ODD = ["", "0", "한국", "a'b", "😀" * 50]
 ids = st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True)
 shares = st.floats(0, 1, exclude_min=True)
-
-
-@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LakeEngine:
-    if request.param == "duckdb":
-        return open_duckdb(512, 2)
-    folder = tmp_path_factory.mktemp("spark")
-    return SparkEngine(local_session(folder / "conf"), f"file://{folder}")
 
 
 def test_the_hash_is_the_beginning_of_the_digest() -> None:

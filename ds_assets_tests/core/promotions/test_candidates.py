@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from ds_assets.core.promotions.candidates import (
     candidates_from_outside,
@@ -19,23 +18,13 @@ from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.game import CustomTarget, Game
 from ds_assets.infra.engines.base import LakeEngine
 from ds_assets.infra.engines.duckdb import open_duckdb
-from ds_assets.infra.engines.spark import SparkEngine
 from ds_assets.infra.engines.spark_tables import TYPES
 from ds_assets_tests.core.promotions.factories import NO_EFFECTS, START, make_promoted_game
-from ds_assets_tests.spark import local_session
 
 RISKS = {"a": 0.1, "b": 0.5, "c": 0.9, "d": None}
 COUNTRIES = {"a": "KR", "b": "JP", "c": "KR"}
 CUPS = {"a": 0.3, "c": 0.7}
 TARGETS = {"cup": CustomTarget(event=("win",), horizon=7)}
-
-
-@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LakeEngine:
-    if request.param == "duckdb":
-        return open_duckdb(512, 2)
-    folder = tmp_path_factory.mktemp("spark")
-    return SparkEngine(local_session(folder / "conf"), f"file://{folder}")
 
 
 def make_rows(table: Table, rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
