@@ -3,6 +3,7 @@
 import logging
 import secrets
 from typing import Self
+from urllib.request import Request, urlopen
 
 
 class S3Server:
@@ -26,12 +27,15 @@ class S3Server:
         self.stop()
 
     def start(self) -> None:
-        """Start it, and wait until it responds."""
+        """Start it without objects, and wait until it responds."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs every request
         self._server.start()
         host, port = self._server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        # moto keeps objects for the whole process, also those of a server that was stopped.
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # noqa: S310  (HTTP only)
         self.environment = {
-            "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL_S3": url,
             "AWS_ACCESS_KEY_ID": "private",
             "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(16),
             "AWS_REGION": "us-east-1",
