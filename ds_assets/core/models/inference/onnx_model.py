@@ -6,7 +6,7 @@ Scope: loading a model safely, and running it on features.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic
 
 import numpy as np
@@ -226,13 +226,13 @@ def amounts_of_rows(
     """The same for encoded rows, shape (rows, features)."""
     if model.amounts is None or model.card.spend is None:
         return None
-    session, factor = model.amounts, model.card.spend.factor
-
-    def predict(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        (logarithms,) = session.run(["variable"], {"X": rows})
-        return amounts_of(logarithms[:, 0].astype(np.float64), factor)
-
+    predict = partial(_amounts, model.amounts, model.card.spend.factor)
     return predict_others(matrix, model.card.encoding, predict)
+
+
+def _amounts(session: Any, factor: float, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    (logarithms,) = session.run(["variable"], {"X": rows})
+    return amounts_of(logarithms[:, 0].astype(np.float64), factor)
 
 
 def predict_spend(
@@ -319,11 +319,12 @@ def _shap_values(
 
 
 def _chances(session: Any, matrix: NDArray[np.float32], encoding: Encoding) -> NDArray[np.float64]:
-    def predict(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        (chances,) = session.run(["probabilities"], {"X": rows})
-        return np.asarray(chances[:, 1], dtype=np.float64)
+    return predict_others(matrix, encoding, partial(_chances_of_rows, session))
 
-    return predict_others(matrix, encoding, predict)
+
+def _chances_of_rows(session: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    (chances,) = session.run(["probabilities"], {"X": rows})
+    return np.asarray(chances[:, 1], dtype=np.float64)
 
 
 def _groups(model: PredictionModel, rows: pd.DataFrame) -> Groups:

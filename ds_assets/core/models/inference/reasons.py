@@ -11,7 +11,7 @@ feature moves a prediction is computed in `tree_shap`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -38,6 +38,8 @@ _ROUND_FROM = 1e15
 """Larger numbers are rounded to three digits."""
 _MIN_ROWS_TO_GROUP = 64
 """With fewer rows, finding equal ones takes longer than writing each one."""
+_FEW_USERS = 8
+"""So many are faster one by one than together."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,16 @@ class ReasonPlan:
         reasons: All reasons that the model can have, by code.
         grouping: Sums values of features to those of reasons: sparse, shape (reasons, features).
         families: Places of the reasons of each family, of which one is given.
+        family_sums: Sums values of reasons to those of families: sparse, shape (families, reasons).
+        family_of: Family of each reason, shape (reasons,).
         engagement: See `plan_reasons`.
     """
 
     reasons: Sequence["_Reason"]
     grouping: Any
     families: Sequence[Sequence[int]]
+    family_sums: Any
+    family_of: NDArray[np.intp]
     engagement: Literal[1, 0, -1]
 
 
@@ -69,8 +75,6 @@ def plan_reasons(
         declared: The game's features. Any other feature of the model, which the game declared when
             the model was trained, is a reason of its own under its plain name.
     """
-    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
-
     columns = {feature.name: feature for feature in declared}
     topics = [topic_of(name, columns) for name in encoding.names]
     codes = sorted({topic.code for topic in topics})
@@ -83,13 +87,20 @@ def plan_reasons(
         _reason(by_code[code], [columns[name] for name in members[code] if name in columns], types)
         for code in codes
     ]
-    rows = [codes.index(topic.code) for topic in topics]
-    ones, places = np.ones(len(topics), np.float32), np.arange(len(topics))
-    grouping = csr_array((ones, (rows, places)), (len(codes), len(topics)))
-    families: dict[str, list[int]] = {}
-    for place, code in enumerate(codes):
-        families.setdefault(by_code[code].family or f"topic {code}", []).append(place)
-    return ReasonPlan(reasons, grouping, tuple(families.values()), engagement)
+    grouping = _sums([codes.index(topic.code) for topic in topics], len(codes), np.float32)
+    families = pd.Index([by_code[code].family or f"topic {code}" for code in codes])
+    family_of, names = families.factorize()
+    members_of = [np.flatnonzero(family_of == number).tolist() for number in range(len(names))]
+    family_sums = _sums(family_of, len(names), np.float64)
+    return ReasonPlan(reasons, grouping, members_of, family_sums, family_of, engagement)
+
+
+def _sums(group_of: Sequence[int] | NDArray[np.intp], groups: int, kind: type) -> Any:
+    """A sparse matrix that sums values by group, shape (groups, values)."""
+    from scipy.sparse import csr_array  # noqa: PLC0415  # slow to import
+
+    places = np.arange(len(group_of))
+    return csr_array((np.ones(len(places), kind), (group_of, places)), (groups, len(places)))
 
 
 def topic_of(name: str, declared: Mapping[str, FeatureColumn]) -> Topic:
@@ -147,17 +158,81 @@ def reasons_of_users(
         plan: Reasons of the model.
         values: What `shap_values` returned, shape (users, features).
     """
+    strongest = _strongest_of_each if len(users) <= _FEW_USERS else _strongest_of_all
+    chosen = strongest(users, plan, values)
+    return [_json_of_user(user, own) for user, own in zip(users, chosen, strict=True)]
+
+
+def _strongest_of_all(
+    users: Sequence[Mapping[str, Any]], plan: ReasonPlan, values: NDArray[np.floating[Any]]
+) -> Iterator[list[tuple["_Reason", float]]]:
+    """The strongest reasons of each user, each with its effect; an effect of zero is none."""
     effects = _effects(
         plan,
         values,
         lambda shown: np.array([_value(user, shown) for user in users], dtype=np.float64),
     )
-    strongest = (-np.abs(effects)).argsort(axis=0, kind="stable")[:MAX_REASONS]
-    rows = zip(users, strongest.T.tolist(), effects.T.tolist(), strict=True)
-    return [
-        _json_of_user(user, [(plan.reasons[place], own[place]) for place in places])
-        for user, places, own in rows
-    ]
+    ranked = (-np.abs(effects)).argsort(axis=0, kind="stable")[:MAX_REASONS]
+    for places, own in zip(ranked.T.tolist(), effects.T.tolist(), strict=True):
+        yield [(plan.reasons[place], own[place]) for place in places if own[place]]
+
+
+def _strongest_of_each(
+    users: Sequence[Mapping[str, Any]], plan: ReasonPlan, values: NDArray[np.floating[Any]]
+) -> Iterator[list[tuple["_Reason", float]]]:
+    """The same, user by user."""
+    totals, sizes = _totals_and_sizes(plan, values)
+    for user, *own in zip(users, totals.T.tolist(), sizes.T.tolist(), strict=True):
+        yield _strongest_of_user(user, plan, *own)
+
+
+def _strongest_of_user(
+    user: Mapping[str, Any], plan: ReasonPlan, totals: list[float], sizes: list[float]
+) -> list[tuple["_Reason", float]]:
+    """The same of one user.
+
+    To find out whether words contradict an effect takes longest: only those that may be given are
+    asked.
+    """
+    given: list[tuple[float, int]] = []
+    for family in sorted(range(len(totals)), key=lambda number: -abs(totals[number])):
+        total, members = totals[family], plan.families[family]
+        if len(given) >= MAX_REASONS and -abs(total) > given[-1][0]:
+            break
+        likely = sorted((it for it in members if sizes[it] > 0), key=lambda it: -sizes[it])
+        place = next((it for it in likely if not _contradicts_user(user, plan, it, total)), None)
+        if place is not None:
+            given.append((-abs(total), place))
+    strongest = (place for _, place in sorted(given)[:MAX_REASONS])
+    return [(plan.reasons[place], totals[plan.family_of[place]]) for place in strongest]
+
+
+def _contradicts_user(user: Mapping[str, Any], plan: ReasonPlan, place: int, effect: float) -> bool:
+    read = partial(_values_of_user, user)
+    contradicts = _contradicts(plan.reasons[place], np.array([effect]), plan.engagement, read)
+    return bool(contradicts[0])
+
+
+def _values_of_user(user: Mapping[str, Any], shown: "_ShownValue") -> NDArray[np.float64]:
+    return np.array([_value(user, shown)], dtype=np.float64)
+
+
+def _totals_and_sizes(
+    plan: ReasonPlan, values: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The effect of each family, rounded, and how much each reason adds to that of its own.
+
+    Args:
+        plan: Reasons of the model.
+        values: SHAP values, shape (rows, features).
+
+    Returns:
+        Shapes (families, rows) and (reasons, rows).
+    """
+    topics = (plan.grouping @ values.T).astype(np.float64)
+    totals = np.round(plan.family_sums @ topics, 2)
+    # Rounded, so that the batch and single users choose the same of equal ones.
+    return totals, np.round(topics * np.sign(totals)[plan.family_of], 6)
 
 
 def _effects(
@@ -165,7 +240,7 @@ def _effects(
     values: NDArray[np.floating[Any]],
     read: Callable[["_ShownValue"], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """The effect of each family, rounded, at the place of the reason that is given for it.
+    """The effect of each family at the place of the reason that is given for it.
 
     Args:
         plan: Reasons of the model.
@@ -175,17 +250,14 @@ def _effects(
     Returns:
         Shape (reasons, rows); 0 for a reason that is not given.
     """
-    topics = (plan.grouping @ values.T).astype(np.float64)
-    effects, rows = np.zeros(topics.shape), np.arange(topics.shape[1])
-    for members in plan.families:
-        own = topics[members]
-        total = np.round(own.sum(axis=0), 2)
-        # Rounded, so that the batch and single users choose the same of equal ones.
-        sizes = np.round(own * np.sign(total), 6)
-        for place, size in zip(members, sizes, strict=True):
+    totals, sizes = _totals_and_sizes(plan, values)
+    effects, rows = np.zeros(sizes.shape), np.arange(sizes.shape[1])
+    for total, members in zip(totals, plan.families, strict=True):
+        own = sizes[members]
+        for place, size in zip(members, own, strict=True):
             size[_contradicts(plan.reasons[place], total, plan.engagement, read)] = 0
-        best = sizes.argmax(axis=0)
-        is_given = sizes[best, rows] > 0
+        best = own.argmax(axis=0)
+        is_given = own[best, rows] > 0
         effects[np.array(members)[best], rows] = np.where(is_given, total, 0)
     return effects
 
@@ -302,12 +374,11 @@ def _column(features: pd.DataFrame, shown: _ShownValue, rows: NDArray[np.intp]) 
 
 
 def _json_of_user(user: Mapping[str, Any], strongest: Iterable[tuple[_Reason, float]]) -> str:
-    """The JSON of one user's reasons; an effect of zero is none."""
+    """The JSON of one user's reasons."""
     objects = []
     for reason, effect in strongest:
-        if effect:
-            rest = _values_and_words(reason.words, *(_value(user, name) for name in reason.shown))
-            objects.append(f'{{"code":{_as_json(reason.code)},"effect":{effect!r}{rest}')
+        rest = _values_and_words(reason.words, *(_value(user, name) for name in reason.shown))
+        objects.append(f'{{"code":{_as_json(reason.code)},"effect":{effect!r}{rest}')
     return f"[{','.join(objects)}]"
 
 

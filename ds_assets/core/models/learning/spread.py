@@ -76,13 +76,19 @@ class Spread(BaseModel):
         """
         half = (1.0 - COVERAGE) / 2.0
         begins_at_zero = 1.0 - probabilities > half
-        upper_level = np.where(begins_at_zero, COVERAGE, COVERAGE + half)
-        lower = self._quantile_of_all(np.full(len(amounts), half), probabilities, amounts)
-        upper = self._quantile_of_all(upper_level, probabilities, amounts)
+        upper_levels = np.where(begins_at_zero, COVERAGE, COVERAGE + half)
+        levels = np.stack([np.full(len(amounts), half), upper_levels])
+        lower, upper = self._quantile_of_all(levels, probabilities, amounts)
         return np.where(begins_at_zero, 0.0, lower), upper
 
     def _quantile_of_all(self, levels: Floats, probabilities: Floats, amounts: Floats) -> Floats:
-        """Quantiles of spend at levels below 1, for users who may pay nothing."""
+        """Quantiles of spend at levels below 1, for users who may pay nothing.
+
+        Args:
+            levels: Levels, whose last dimension is that of the users.
+            probabilities: Probability of a purchase, shape (users,).
+            amounts: Expected spend given a purchase, shape (users,).
+        """
         payers = np.maximum(probabilities - (1.0 - levels), 0.0)
         among_payers = payers / np.maximum(probabilities, np.finfo(np.float64).tiny)
         return np.where(payers > 0.0, amounts * self.quantile(among_payers), 0.0)

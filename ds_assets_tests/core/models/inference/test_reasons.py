@@ -304,7 +304,9 @@ def test_no_reason_says_the_opposite_of_its_effect(
     (text,) = reasons_of_frame(frame, plan, values).to_pylist()
     for reason in json.loads(text):
         assert say(reason["words"]) * engagement * reason["effect"] >= 0, reason
-    assert reasons_of_users(plain(frame), plan, values) == [text]
+    for users in (1, 20):  # few are explained one by one
+        repeated = values.repeat(users, axis=0)
+        assert reasons_of_users(plain(frame) * users, plan, repeated) == [text] * users
 
 
 def test_words_that_would_say_the_opposite_make_room_for_others_of_the_family() -> None:
