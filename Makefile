@@ -73,7 +73,7 @@ hooks: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m ds_assets.local_servers
-	$(BIN)/python -m benchmarks.programs
+	$(BIN)/python -m benchmarks.programs peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Quality of the predictions; needs no servers.
@@ -89,9 +89,10 @@ bench-promotions: $(VENV)/.bench
 bench-uplift: $(VENV)/.bench $(if $(ECONML),$(VENV)/.econml)
 	$(BIN)/python -m benchmarks uplift $(FILE) $(ARGS)
 
-# The API under load. PEERS=1 also measures Feast, BentoML and MLflow, in their own environment.
+# The API under load. PEERS=1 also measures Feast, BentoML and MLflow, in their own environment, and
+# webdis.
 bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
-	$(BIN)/python -m benchmarks.programs
+	$(BIN)/python -m benchmarks.programs $(if $(PEERS),peers)
 	$(BIN)/python -m benchmarks serving $(ARGS)
 
 # Take the README's pictures from the running UI.

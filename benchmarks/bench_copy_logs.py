@@ -1,4 +1,7 @@
-"""Copying a day's logs from S3 to Azure Blob, compared with only reading and only writing them."""
+"""Copying a day's logs from S3 to Azure Blob.
+
+It is compared with only reading and only writing them, and with rclone, which copies the same.
+"""
 
 import io
 import os
@@ -22,7 +25,9 @@ SHAPES = {"200 of 5 MB": (200, 5_000_000), "1 of 1 GB": (1, 1_000_000_000)}
 LARGEST = 2 << 30
 SUBJECT = "subjects.copy_logs"
 READ, WRITE = "controls.read_alone", "controls.write_alone"
+RCLONE = "controls.rclone_copy"
 SHARE = Goal(comparison=">=", limit=0.8)
+NOT_SLOWER = Goal(comparison=">=", limit=1.0)
 MEMORY = Goal(comparison="<=", limit=96)
 
 
@@ -80,6 +85,7 @@ def _measure(
         {
             READ: lambda _: [BUCKET, day],
             WRITE: lambda _: [new_container(account), str(objects), str(size)],
+            RCLONE: lambda _: [BUCKET, day, new_container(account)],
             SUBJECT: _copy(prefix, account),
         },
         Circumstances(circumstances.repetitions, circumstances.logs, folder),
@@ -96,6 +102,7 @@ def _rows(name: str, measured: dict[str, list[Measured]]) -> list[Row]:
     words = "reading alone" if slower is read else "writing alone"
     return [
         ratio(f"rate, {name}", ours, f"{words}, the slower", slower, SHARE),
+        ratio(f"rate, {name}", ours, "rclone", _rates(measured[RCLONE]), NOT_SLOWER),
         absolute(f"memory, {name}", values(measured[SUBJECT], "memory_mb"), "MB"),
     ]
 

@@ -37,8 +37,10 @@ COMMANDS = {1: 300_000, 100: 15_000}
 """Of Redis alone, by the users of each."""
 
 SHARE_OF_REDIS = Goal(comparison=">=", limit=0.3)
+SHARE_OF_WEBDIS = Goal(comparison=">=", limit=0.8)
 MAX_MS = Goal(comparison="<=", limit=5)
 MAX_TAIL, MAX_OF_MANY = Goal(comparison="<=", limit=3), Goal(comparison="<=", limit=4)
+OF_ONNX = Goal(comparison="<=", limit=3)
 MAX_PLAIN_US, MAX_US = Goal(comparison="<=", limit=100), Goal(comparison="<=", limit=500)
 TEN, THIRTY = Goal(comparison=">=", limit=10), Goal(comparison=">=", limit=30)
 MAX_MB = Goal(comparison="<=", limit=250)
@@ -94,7 +96,7 @@ def _with_one_worker(api: Api, redis_url: str, others: Targets) -> Measured:
         for size, name, command in ((1, "get", "GET"), (100, "post_100", "MGET")):
             measured[command] = _redis_alone(redis_url, command, size)
             measured |= _in_full_and_calm(name, api.target(name))
-            measured |= _in_full(others, [f"feast_{size}"])
+            measured |= _in_full(others, [f"feast_{size}", *(["webdis"] if size == 1 else [])])
         measured |= _in_full_and_calm("post_1", api.target("post_1"))
         for size in SIZES:
             name = f"score_{size}"
@@ -159,16 +161,23 @@ def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
 
 
 def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
+    yield _peer_row(
+        rounds, "GET: predictions a second", "get", "webdis", "webdis, with Redis", SHARE_OF_WEBDIS
+    )
     for size in SIZES:
         commands = {"feast": "get" if size == 1 else "post_100"}
         for peer, (control, goal) in PEERS.items():
-            ours = commands.get(peer, f"score_{size}")
             what = "cached" if peer == "feast" else "scored"
-            name, theirs = f"requests of {size} {what} a second", f"{peer}_{size}"
-            if theirs in rounds[0]:
-                yield ratio(name, values(rounds, ours), control, values(rounds, theirs), goal)
-            else:
-                yield not_run(name, control, goal)
+            name, ours = f"requests of {size} {what} a second", commands.get(peer, f"score_{size}")
+            yield _peer_row(rounds, name, ours, f"{peer}_{size}", control, goal)
+
+
+def _peer_row(
+    rounds: Sequence[Measured], name: str, ours: str, theirs: str, control: str, goal: Goal | None
+) -> Row:
+    if theirs not in rounds[0]:
+        return not_run(name, control, goal)
+    return ratio(name, values(rounds, ours), control, values(rounds, theirs), goal)
 
 
 def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
@@ -179,6 +188,13 @@ def _rows_of_the_process(rounds: Sequence[Measured]) -> Iterator[Row]:
         ("users_100_with_reasons", "100 users, with reasons", MAX_US),
     ):
         yield absolute(f"live score of {words}, each", values(rounds, name), "us", goal)
+    yield ratio(
+        "live score of 1 user, with reasons",
+        values(rounds, "users_1_with_reasons"),
+        "ONNX Runtime's calls of the same models",
+        values(rounds, "onnx"),
+        OF_ONNX,
+    )
     elsewhere = values(rounds, "elsewhere")
     yield absolute("answers from elsewhere than Redis and the model", elsewhere, "share", FEW)
     yield absolute("start to ready", values(rounds, "start"), "s", MAX_START_SECONDS)

@@ -1,7 +1,8 @@
-"""Feast, BentoML and MLflow: their servers, with the same predictions and the same model.
+"""Feast, BentoML, MLflow and webdis: their servers, with the same predictions or the same model.
 
-They need other versions of this project's dependencies, so they have their own environment, which
-`make bench-serving PEERS=1` makes from `peers.txt`. Without it they are not measured.
+The first three need other versions of this project's dependencies, so they have their own
+environment, which `make bench-serving PEERS=1` makes from `peers.txt`. Without it no peer is
+measured.
 
 Scope: starting each of them with one worker, and the requests for it.
 """
@@ -13,16 +14,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from benchmarks import questions
 from benchmarks.loads import CONNECTIONS, FEWER_CONNECTIONS, Target
 from benchmarks.measuring import ROOT, say
-from benchmarks.served_day import ServedDay
+from benchmarks.served_day import COPY, ServedDay
 from benchmarks.servers import HttpServer
 from ds_assets.core.models.learning.learner import HYPER_PARAMETERS, TREES
 from ds_assets.core.tables import PREDICTIONS
+from ds_assets.local_servers.install import path_of
 
 PEERS = Path(sys.prefix) / "peers" / "bin"
 """Programs of their environment."""
@@ -58,7 +61,7 @@ def are_installed() -> bool:
 def peers(folder: Path, day: ServedDay, redis_url: str) -> Iterator[dict[str, Target]]:
     """Their servers, and what to ask each: `NAME_SIZE`, such as `feast_100`."""
     folder.mkdir()
-    say("  starting Feast, BentoML and MLflow")
+    say("  starting Feast, BentoML, MLflow and webdis")
     model_folder = _models(folder, day)
     with ExitStack() as stack:
         url = stack.enter_context(_feast(folder / "feast", day, redis_url)).url
@@ -66,6 +69,9 @@ def peers(folder: Path, day: ServedDay, redis_url: str) -> Iterator[dict[str, Ta
             f"feast_{size}": Target(f"{url}/get-online-features", "POST", file)
             for size, file in _feast_questions(folder, day).items()
         }
+        web = stack.enter_context(_webdis(folder / "webdis", redis_url)).url
+        keys = questions.keys(COPY, len(day.ids))
+        targets["webdis"] = Target(web, "GET", questions.written(folder / "keys", keys))
         for name in MODELS:
             url = stack.enter_context(_model_server(name, folder / name, model_folder)).url
             path = "predict" if name.startswith("bentoml") else "invocations"
@@ -82,7 +88,7 @@ def _models(folder: Path, day: ServedDay) -> Path:
     """Make the models, and files of requests to their servers."""
     rows, models = day.rows(_LEARNT_FROM), folder / "models"
     np.save(folder / "matrix.npy", rows.matrix)
-    np.save(folder / "chances.npy", rows.sigmoid)
+    np.save(folder / "chances.npy", rows.chances)
     options = json.dumps(_PEER_OPTIONS)
     files = (folder / "matrix.npy", folder / "chances.npy", day.model)
     _run([PEERS / "python", _CONTROLS / "peer_models.py", *files, options, models])
@@ -129,6 +135,26 @@ def _feast(folder: Path, day: ServedDay, redis_url: str) -> HttpServer:
     options = ("--no-access-log", "--max-requests", "0", "--max-requests-jitter", "0")
     address_options = ("--host", "127.0.0.1", "--port", "{port}")
     return HttpServer([*command, *options, *address_options], "/health", folder, _ENVIRONMENT)
+
+
+def _webdis(folder: Path, redis_url: str) -> HttpServer:
+    """A server in C that answers a GET of a key with what Redis has, in one thread."""
+    file = folder / "webdis.json"
+    server = HttpServer([path_of("webdis"), file], "/PING", folder)
+    redis_parts = urlsplit(redis_url)
+    file.touch(mode=0o600)
+    settings = {
+        "redis_host": redis_parts.hostname,
+        "redis_port": redis_parts.port,
+        "redis_auth": redis_parts.password,
+        "http_host": "127.0.0.1",
+        "http_port": urlsplit(server.url).port,
+        "threads": 1,
+        "daemonize": False,
+        "logfile": str(folder / "webdis.log"),
+    }
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return server
 
 
 def _feast_questions(folder: Path, day: ServedDay) -> dict[int, Path]:

@@ -1,4 +1,7 @@
-"""Install the load generators if they are missing: `python -m benchmarks.programs`."""
+"""Install the programs of benchmarks if they are missing: `python -m benchmarks.programs [peers]`.
+
+Without `peers` those that tests need as well.
+"""
 
 import sys
 
@@ -11,10 +14,14 @@ PROGRAMS = (
     Program("redis-benchmark", "loads on Redis", ("redis-tools",)),
     Program("wrk", "loads over HTTP", ("wrk",)),
 )
+PEERS = (
+    Program("rclone", "a peer of the copy of logs", ("rclone",)),
+    Program("webdis", "a peer of the API", ("webdis",)),
+)
 
 
 if __name__ == "__main__":
     try:
-        install_missing(say, PROGRAMS)
+        install_missing(say, PROGRAMS + PEERS * ("peers" in sys.argv))
     except InputError as error:
         sys.exit(f"benchmarks: {error}")

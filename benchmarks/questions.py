@@ -25,6 +25,11 @@ def paths(user_ids: Iterable[str]) -> Iterator[str]:
     return (f"/v1/users/{user_id}/prediction" for user_id in user_ids)
 
 
+def keys(prefix: str, count: int) -> Iterator[str]:
+    """For webdis's GET of a key as plain text: numbers of 12 digits after a prefix."""
+    return (f"/GET/{prefix}{number:012}.txt" for number in range(count))
+
+
 def ids(user_ids: Sequence[str], size: int) -> Iterator[str]:
     """For `POST /v1/predictions`, all users, so many a request."""
     return (json.dumps({"user_ids": part}) for part in _parts(user_ids, size))

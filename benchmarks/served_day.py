@@ -5,7 +5,8 @@ Scope: reading the day, and loading it into Redis. Requests are in `questions.py
 
 import asyncio
 import datetime as dt
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from benchmarks.measuring import Circumstances, made_once, run_child, say
-from ds_assets.core.encoding import CLUSTER, encode
+from ds_assets.core.encoding import CLUSTER, USER_GROUP, encode
 from ds_assets.core.models.card.model_card import MODEL
+from ds_assets.core.models.inference.batch import DayModels, with_clusters
+from ds_assets.core.targets import BUILT_IN
+from ds_assets.core.user_groups import with_user_groups
 from ds_assets.errors import InputError
 from ds_assets.game import load_game
 from ds_assets.infra.cache.fill import fill_cache
@@ -30,6 +34,8 @@ COPY = "copy:" + "0" * 27
 """A number of 12 digits behind it is a key of as many characters as one of the service's."""
 _AT_ONCE = 1_000
 _DAYS_TO_LIVE = 7
+_EXAMPLES = 1_000
+"""Users whose models are called one by one."""
 
 
 class Rows(NamedTuple):
@@ -41,7 +47,7 @@ class Rows(NamedTuple):
     """
 
     matrix: NDArray[np.float32]
-    sigmoid: NDArray[np.float64]
+    chances: NDArray[np.float64]
 
 
 class ServedDay:
@@ -97,7 +103,7 @@ class ServedDay:
         Raises:
             InputError: the day has no churn model.
         """
-        churn = day_models(self.date, self.lake).targets.get("churn")
+        churn = self._models.targets.get("churn")
         if churn is None or churn.model is None:
             raise InputError(f"{self.folder} has no churn model")
         columns = ["user_id", CLUSTER, "churn_probability"]
@@ -105,6 +111,33 @@ class ServedDay:
         joined = self._frame(users).merge(predicted, on="user_id", validate="one_to_one")
         matrix = encode(joined, churn.model.card.encoding)
         return Rows(np.nan_to_num(matrix, nan=-1), joined["churn_probability"].to_numpy())
+
+    def model_calls(self, place: int) -> Sequence[Callable[[], Any]]:
+        """Every call of ONNX Runtime that the predictions for a user take, ready to be made."""
+        models, user = self._models, self._users.iloc[[place]]
+        calls = []
+        for target in filter(None, (models.of(target) for target in BUILT_IN)):
+            model = target.model
+            if model is None:
+                continue
+            rows = {"X": encode(user, model.card.encoding)}
+            group = with_user_groups(user, model.card.user_groups)[USER_GROUP].iloc[0]
+            sessions = [model.session, *([model.groups[group]] if group in model.groups else [])]
+            calls += [partial(it.run, ["probabilities"], rows) for it in sessions]
+            if model.amounts is not None:
+                calls.append(partial(model.amounts.run, ["variable"], rows))
+        if models.clusters is not None:
+            rows = {"X": encode(user, models.clusters.card.encoding)}
+            calls.append(partial(models.clusters.session.run, ["cluster"], rows))
+        return calls
+
+    @cached_property
+    def _models(self) -> DayModels:
+        return day_models(self.date, self.lake)
+
+    @cached_property
+    def _users(self) -> pd.DataFrame:
+        return with_clusters(self._frame(_EXAMPLES), self._models.clusters)
 
     def _frame(self, users: int) -> pd.DataFrame:
         file = self.lake.local(table_file("user_features", self.date))
