@@ -12,7 +12,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints $(LOCK)
 
-.PHONY: demo ui test test-fast fuzz soak rehearsal strangers servers lint types hooks bench bench-quality bench-promotions bench-serving bench-uplift pictures \
+.PHONY: demo ui test test-fast fuzz soak rehearsal strangers servers lint types hooks bench bench-quality bench-growth bench-promotions bench-serving bench-uplift pictures \
 	diagram reference docs lock clean
 
 demo: $(VENV)/.demo
@@ -80,6 +80,11 @@ bench: $(VENV)/.bench
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quality $(ARGS)
 
+# How seconds and memory of a day's run grow with events, history, users, games and targets: an hour and
+# 30 GB of disk.
+bench-growth: $(VENV)/.bench
+	$(BIN)/python -m benchmarks growth $(ARGS)
+
 # Whether the measurement of promotions can be trusted; needs no servers.
 bench-promotions: $(VENV)/.bench
 	$(BIN)/python -m benchmarks promotions $(ARGS)
@@ -95,10 +100,11 @@ bench-serving: $(VENV)/.bench $(if $(PEERS),$(VENV)/.peers)
 	$(BIN)/python -m benchmarks.programs $(if $(PEERS),peers)
 	$(BIN)/python -m benchmarks serving $(ARGS)
 
-# Take the README's pictures from the running UI.
+# Take the README's pictures from the running UI, and draw the stored results of bench-growth.
 pictures: $(VENV)/.pictures
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python -m benchmarks.growth_pictures
 
 # The picture in docs/architecture.md, drawn from the code.
 diagram: $(VENV)/.test

@@ -25,8 +25,10 @@ from benchmarks.report import Report, Row, print_report, report_of, write_report
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PREFIX = "bench_"
-PARTED = ("quality", "uplift")
+PARTED = ("growth", "quality", "uplift")
 """Benchmarks with parts, each of which is a report of its own."""
+QUICK = ("growth", "quality")
+"""Benchmarks that can do with less, to see that they work."""
 PRINTED_COLUMNS = 180
 """Width of the table in a file or a pipe, where no terminal has one."""
 
@@ -91,9 +93,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}")
     parser.add_argument("--logs", type=Path, help="keep made logs in this folder, and use them")
     parser.add_argument("--repetitions", type=int, default=3, help="rounds (default 3)")
-    parts = "measure some parts of quality or uplift"
+    parts = f"measure some parts of {' or '.join(PARTED)}"
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=parts)
-    fewer = "measure quality with fewer simulated users; nothing is stored"
+    fewer = f"measure {' or '.join(QUICK)} with fewer simulated users; nothing is stored"
     parser.add_argument("--quick", action="store_true", help=fewer)
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(names()))
@@ -110,11 +112,9 @@ def _check_parts(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
     if not arguments.only and not arguments.quick:
         return
     if len(arguments.names) != 1 or arguments.names[0] not in PARTED:
-        parser.error(
-            f"--only and --quick: {' and '.join(PARTED)} have parts; name one of them alone"
-        )
-    if arguments.quick and arguments.names != ["quality"]:
-        parser.error("--quick: only the benchmark quality can do with fewer users")
+        parser.error(f"--only and --quick: {', '.join(PARTED)} have parts; name one of them alone")
+    if arguments.quick and arguments.names[0] not in QUICK:
+        parser.error(f"--quick: only {' and '.join(QUICK)} can do with fewer users")
     parts = importlib.import_module(f"benchmarks.{PREFIX}{arguments.names[0]}").PARTS
     unknown = sorted(set(arguments.only) - set(parts))
     if unknown:

@@ -19,7 +19,7 @@ TARGETS = {
     "level_up": {"event": ["level_up"], "horizon": 7},
     "big_spender": {"spend_at_least": 50, "horizon": 30},
 }
-WITHOUT, WITH = "subjects.day_without_targets", "subjects.day_with_targets"
+WITHOUT, WITH = "subjects.day_without_targets", "subjects.last_day"
 MAX_TIME_PER_TARGET = Goal(comparison="<=", limit=0.15)
 
 

@@ -61,13 +61,21 @@ def run_child(module: str, arguments: Sequence[str | Path], folder: Path) -> Mea
     Raises:
         subprocess.CalledProcessError: it failed; it has said why on standard error.
     """
+    with start_child(module, arguments, folder) as child:
+        out, _ = child.communicate()
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, child.args, out)
+    measured: Measured = json.loads(out.splitlines()[-1])
+    return measured
+
+
+def start_child(
+    module: str, arguments: Sequence[str | Path], folder: Path
+) -> "subprocess.Popen[str]":
+    """Start a module of this package as a process of its own, in a folder."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
     environment = environment_of_a_child(os.environ)
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, text=True
-    )
-    measured: Measured = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def environment_of_a_child(environment: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,17 @@ class Goal(BaseModel):
         }[self.comparison]
 
 
+class Place(BaseModel):
+    """Where a figure is in a picture of its benchmark."""
+
+    model_config = ConfigDict(frozen=True)
+
+    series: str
+    """Name of its line; empty where the picture has a single one."""
+    at: float
+    """Where on the horizontal axis."""
+
+
 class Row(BaseModel):
     """One figure."""
 
@@ -76,6 +87,8 @@ class Row(BaseModel):
     values: list[float]
     """What was measured in each round."""
     control_values: list[float] = []
+    place: Place | None = None
+    """Its place in the picture; none for a figure of a benchmark without one."""
 
     @computed_field  # type: ignore[prop-decorator]  # as pydantic asks for it
     @property

@@ -1,4 +1,4 @@
-"""The lake that training is measured on: one day of a simulated game, and the same with more users.
+"""The lake that training is measured on: one day of a simulated game.
 
 Scope: what the subjects of `bench_training` have in common.
 """
@@ -8,23 +8,17 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import parquet
 
 from benchmarks.child import import_lazy
-from benchmarks.graph import LAZY_MODULES, record_days
+from benchmarks.graph import LAZY_MODULES
 from benchmarks.subjects.predict_days import FEATURES, LOGS, feature_days
 from ds_assets.assets import target_model
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.targets import BUILT_IN, targets_of
 from ds_assets.definitions import build_defs
 from ds_assets.game import Game
-from ds_assets.infra.lake.tables import stored_days
 from ds_assets.installation import Installation, load_installation
 from ds_assets.runs import materialize_days
-
-COPIED = ("user_activity", "user_features", "user_lifetimes", "clusters")
 
 
 def open_game(simulated: Path, home: Path) -> Installation:
@@ -68,33 +62,3 @@ def forget_models(home: Path) -> None:
     """Remove the models of all days, so that the next day has none before it."""
     for target in BUILT_IN:
         shutil.rmtree(home / "lake" / "models" / target.name, ignore_errors=True)
-
-
-def multiply_users(installation: Installation, home: Path, times: int) -> None:
-    """Make a lake in which each user of another one is there so many times, under other ids."""
-    lake, copy = (
-        installation.lake(),
-        load_installation(
-            {
-                "home": home,
-                "source": installation.settings.source,
-                "game": installation.settings.game,
-            }
-        ).lake(),
-    )
-    models = installation.settings.lake / "models" / "clusters"
-    shutil.copytree(models, home / "lake" / "models" / "clusters", dirs_exist_ok=True)
-    for table in COPIED:
-        for day, stored in stored_days(table, lake).items():
-            rows = parquet.read_table(lake.local(stored.name), partitioning=None)
-            with copy.writing({day: stored.name}) as staged:
-                _write_copies(rows, staged[day], times)
-        record_days(table, list(stored_days(table, lake)), copy)
-
-
-def _write_copies(rows: pa.Table, file: Path, times: int) -> None:
-    place = rows.schema.get_field_index("user_id")
-    with parquet.ParquetWriter(file, rows.schema, compression="zstd") as writer:
-        for number in range(times):
-            users = pc.binary_join_element_wise(rows["user_id"], f"{number:02d}", "-")
-            writer.write_table(rows.set_column(place, rows.schema.field(place), users))

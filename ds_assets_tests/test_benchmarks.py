@@ -79,6 +79,7 @@ def test_a_row_keeps_every_value_of_both_sides(tmp_path: Path) -> None:
             "goal": {"comparison": "<=", "limit": 1.0},
             "values": [1.0, 9.0, 2.0],
             "control_values": [4.0, 5.0, 4.0],
+            "place": None,
             "holds": True,
         }
     ]
@@ -233,10 +234,11 @@ def test_each_part_is_a_report_of_its_own_and_a_quick_one_is_not_stored(
     ("arguments", "message"),
     [
         (["quality", "--only", "weather"], "--only: found weather; simulated, "),
-        (["cache", "--only", "demo"], "quality and uplift have parts"),
+        (["growth", "--only", "weather"], "--only: found weather; events, "),
+        (["cache", "--only", "demo"], "growth, quality, uplift have parts"),
         (["uplift", "--only", "demo"], "--only: found demo; policies, learners"),
-        (["uplift", "--quick"], "only the benchmark quality can do with fewer"),
-        (["--quick"], "quality and uplift have parts"),
+        (["uplift", "--quick"], "only growth and quality can do with fewer"),
+        (["--quick"], "growth, quality, uplift have parts"),
     ],
 )
 def test_parts_that_do_not_exist_are_refused(

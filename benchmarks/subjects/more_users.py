@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.child import Start, tell
-from benchmarks.training_days import multiply_users, open_game
+from benchmarks.larger_games import multiply_users
+from benchmarks.training_days import open_game
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A day with a game's own targets: `python -m benchmarks.subjects.day_with_targets GAME HOME`."""
+"""The last day of a simulated game: `python -m benchmarks.subjects.last_day GAME HOME`."""
 
 import sys
 from pathlib import Path
