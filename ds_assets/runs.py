@@ -37,6 +37,7 @@ from ds_assets.core.tables import PROMOTION_CHANGES, PROMOTION_SHOWN, USER_EFFEC
 from ds_assets.core.targets import targets_of
 from ds_assets.daily_assets import LEFT_OUT
 from ds_assets.errors import InputError, Unavailable
+from ds_assets.event_batches import store_in_batches
 from ds_assets.game import Game
 from ds_assets.infra.labels import find_stored_due_outcomes
 from ds_assets.infra.lake.adoption import open_records
@@ -107,11 +108,13 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     try:
         if not os.environ.get("DAGSTER_HOME"):
             os.environ["DAGSTER_HOME"] = str(create_dagster_home(home))
-        return dg.DagsterInstance.get()
+        instance = dg.DagsterInstance.get()
+        store_in_batches(instance)
     except OSError as error:
         raise InputError(f"the home of Dagster cannot be used: {error}") from None
     except dg.DagsterError as error:
         raise InputError(str(error).partition("\nYou can resolve")[0]) from None
+    return instance
 
 
 def create_dagster_home(home: Path) -> Path:

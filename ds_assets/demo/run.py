@@ -34,7 +34,12 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import OUTCOMES
 from ds_assets.progress import Progress, open_progress
-from ds_assets.runs import create_dagster_home, materialize_days, materialize_ranges
+from ds_assets.runs import (
+    create_dagster_home,
+    materialize_days,
+    materialize_ranges,
+    open_instance,
+)
 from ds_assets.summary import print_summary, summarize
 from ds_assets.ui import refuse_used_port, serve_ui
 
@@ -207,7 +212,7 @@ def _open_graph(installation: Installation) -> Iterator[_Graph]:
     defs = build_defs(installation)
     workers = len(_resolve(MODELS, defs))
     with (
-        dg.DagsterInstance.get() as instance,
+        open_instance(installation.settings.home) as instance,
         open_progress() as progress,
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as trainers,
     ):
@@ -264,7 +269,7 @@ def _records(installation: Installation) -> Records:
 def _train(installation: Installation, name: str, ranges: Sequence[DayRange]) -> None:
     """Train the models of one target, in a process of its own."""
     defs = build_defs(installation)
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(installation.settings.home) as instance:
         for first, last in ranges:
             materialize_days(defs, dg.AssetSelection.assets(name), first, last, instance)
 
