@@ -7,13 +7,14 @@ that no user has to be read twice. Which days are compared, and when, is in `wav
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import tea_tasting as tt
-from tea_tasting.aggr import Aggregates
-from tea_tasting.experiment import ExperimentResult
+if TYPE_CHECKING:  # the library takes longer to import than all of Dagster
+    from tea_tasting.aggr import Aggregates
 
-Moments: TypeAlias = Aggregates
+    Moments: TypeAlias = Aggregates
+else:
+    Moments = Any
 """Number of users, means, variances and covariance of an outcome and its covariate; their sum is
 that of both groups of users together."""
 
@@ -87,7 +88,7 @@ def moments_of(
         covariate_variance: Its sample variance; 0 where there is no covariate.
         covariance: Sample covariance of both.
     """
-    return Aggregates(
+    return _make_moments(
         users,
         {_VALUE: mean, _COVARIATE: covariate_mean},
         {_VALUE: variance, _COVARIATE: covariate_variance},
@@ -116,6 +117,8 @@ def compare(treated: Moments, control: Moments, alpha: float = ALPHA) -> Effect:
         control: Users without it.
         alpha: Share of false alarms; the interval is that of 1 - alpha.
     """
+    import tea_tasting as tt  # noqa: PLC0415  (slow to import)
+
     if variance_of(treated) <= 0 and variance_of(control) <= 0:
         return _without_noise(treated, control)
     metric = tt.Mean(_VALUE, _covariate(treated + control), confidence_level=1 - alpha)
@@ -151,9 +154,11 @@ def compare_segments(arms: Mapping[str, tuple[Moments, Moments]]) -> dict[str, E
     Args:
         arms: By segment, the users with the promotion and those without it.
     """
+    import tea_tasting as tt  # noqa: PLC0415  (slow to import)
+
     plain = {segment: compare(*both) for segment, both in arms.items()}
     tested = {
-        segment: ExperimentResult({"effect": {"pvalue": effect.p_value}})
+        segment: tt.experiment.ExperimentResult({"effect": {"pvalue": effect.p_value}})
         for segment, effect in plain.items()
         if effect.p_value is not None
     }
@@ -174,7 +179,9 @@ def sample_ratio_p_value(treated: int, control: int, ratio: float) -> float:
         control: Users without it.
         ratio: Planned number of users with the promotion for each one without it.
     """
-    arms = {"treated": Aggregates(treated), "control": Aggregates(control)}
+    import tea_tasting as tt  # noqa: PLC0415  (slow to import)
+
+    arms = {"treated": _make_moments(treated), "control": _make_moments(control)}
     return float(tt.SampleRatio(ratio).analyze(arms, "control", "treated").pvalue)
 
 
@@ -186,6 +193,8 @@ def required_users(both_arms: Moments, difference: float, ratio: float) -> int:
         difference: Smallest difference that has to be found, with the chance `POWER`.
         ratio: Number of users with the promotion for each one without it.
     """
+    import tea_tasting as tt  # noqa: PLC0415  (slow to import)
+
     metric = tt.Mean(
         _VALUE,
         _covariate(both_arms),
@@ -198,6 +207,12 @@ def required_users(both_arms: Moments, difference: float, ratio: float) -> int:
     needed = float(metric.solve_power(both_arms, "n_obs")[0].n_obs)
     least = MIN_USERS_PER_ARM * (1 + ratio) / min(1, ratio)
     return math.ceil(max(needed, least))
+
+
+def _make_moments(*parts: Any) -> Moments:
+    from tea_tasting.aggr import Aggregates  # noqa: PLC0415  (slow to import)
+
+    return Aggregates(*parts)
 
 
 def _covariate(both_arms: Moments) -> str | None:
@@ -218,7 +233,7 @@ def _raised(arms: Mapping[str, Moments]) -> dict[str, Moments]:
     spread = math.sqrt(max(map(variance_of, arms.values())))
     amount = _ERRORS_ABOVE_ZERO * spread - min(map(mean_of, arms.values()))
     return {
-        arm: Aggregates(
+        arm: _make_moments(
             moments.count(),
             {_VALUE: mean_of(moments) + amount, _COVARIATE: moments.mean(_COVARIATE)},
             moments.var_,
