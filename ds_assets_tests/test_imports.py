@@ -17,6 +17,7 @@ LAYERS = {
     "serving": 3,
     "installation": 4,
     "partitions": 4,
+    "event_batches": 4,
     "ui": 4,
     "daily_assets": 5,
     "onboarding": 5,
