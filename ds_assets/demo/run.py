@@ -41,7 +41,7 @@ from ds_assets.runs import (
     open_instance,
 )
 from ds_assets.summary import print_summary, summarize
-from ds_assets.ui import refuse_used_port, serve_ui
+from ds_assets.ui import HOST, refuse_used_port, serve_ui
 
 FEATURE_DAYS = 120
 MODEL_DAYS = 14
@@ -111,6 +111,7 @@ def _run(
 ) -> None:
     started = time.monotonic()
     days = prepare_home(home, logs, last_day)
+    _announce(home, days, port)
     installation = _open_installation(home)
     _run_stages(installation, logs, logs.find_stages(days))
     stored = installation.lake().days("user_activity")
@@ -121,6 +122,16 @@ def _run(
         json_file.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if port is not None:
         serve_ui(port)
+
+
+def _announce(home: Path, days: DayRange, port: int | None) -> None:
+    """Say what follows, and where to look at it."""
+    ui = "" if port is None else f", then the Dagster UI at http://{HOST}:{port}"
+    print(  # noqa: T201
+        f"Logs of {len(list_days(*days))} days, {days[0]} to {days[1]}, go through the whole "
+        f"graph, into {home}. A summary follows{ui}.",
+        flush=True,
+    )
 
 
 def _open_installation(home: Path) -> Installation:
@@ -216,6 +227,8 @@ def _open_graph(installation: Installation) -> Iterator[_Graph]:
         open_progress() as progress,
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as trainers,
     ):
+        for _ in range(workers):
+            trainers.submit(_import_learners)
         yield _Graph(installation, defs, instance, progress, trainers)
 
 
@@ -264,6 +277,12 @@ def _without_current(step: Step, installation: Installation) -> list[dt.date]:
 
 def _records(installation: Installation) -> Records:
     return open_records(installation.game, installation.lake())
+
+
+def _import_learners() -> None:
+    """Import what training needs, while the first steps keep only one core busy."""
+    import lightgbm  # noqa: F401, PLC0415
+    import sklearn.linear_model  # noqa: F401, PLC0415
 
 
 def _train(installation: Installation, name: str, ranges: Sequence[DayRange]) -> None:

@@ -80,6 +80,7 @@ def test_the_demo_ends_with_predictions_and_a_summary_of_what_is_stored(tmp_path
         rows = results.day(LAST)
     assert summary.users_predicted == rows.num_rows > 1_000
     assert sum(cluster.users for cluster in summary.clusters) == rows.num_rows
+    assert out.startswith(f"Logs of 122 days, 2017-09-01 to {LAST}, go through the whole graph")
     assert f"{summary.events:,} events" in out
     assert str(home / "lake") in out
     for name in ("raw_logs", "churn_model", "payment_model", "prediction_cache"):
