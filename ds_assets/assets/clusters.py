@@ -4,11 +4,16 @@ import datetime as dt
 from collections.abc import Container, Sequence
 
 import dagster as dg
-import pandas as pd
 
-from ds_assets.core.clusters.clustering import Cluster, ClusterCard, fit_clusters
+from ds_assets.core.clusters.clustering import (
+    Cluster,
+    ClusterCard,
+    distance_features,
+    fit_clusters,
+)
 from ds_assets.core.clusters.flows import flows, share_changed
 from ds_assets.core.contracts import conform
+from ds_assets.core.encoding import USER_ID
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTERS
 from ds_assets.daily_assets import (
@@ -33,7 +38,7 @@ from ds_assets.infra.lake.models import (
     store_next_cluster_id,
 )
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import open_day, read_clusters, store_rows
+from ds_assets.infra.lake.tables import read_clusters, read_columns, store_rows
 
 TABLE = "clusters"
 _DIGITS = 4
@@ -67,8 +72,10 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 def _cluster(day: dt.date, lake: Lake, game: Game) -> ClusterCard:
-    features = pd.read_parquet(open_day("user_features", day, lake).file)
     declared = declare_features(game)
+    # Of millions of users, all features together take gigabytes.
+    columns = [USER_ID, *(feature.name for feature in distance_features(declared))]
+    features = read_columns("user_features", day, columns, lake)
     unreadable: list[str] = []
 
     def note(text: str) -> None:
