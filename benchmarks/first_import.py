@@ -3,8 +3,6 @@
 Scope: the part `import` of `bench_growth`.
 """
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,11 +48,13 @@ def _kill_half_way(game: Path, home: Path, days: int) -> float:
     """
     begun = time.perf_counter()
     with start_child(IMPORT, [game, home], game) as child:
-        while len(list((home / "lake" / "user_activity").glob("dt=*"))) < days // 2:
-            if child.poll() is not None:
-                raise ValueError("the import ended before it was interrupted")
-            time.sleep(_POLL_SECONDS)
-        os.kill(child.pid, signal.SIGKILL)
+        try:
+            while len(list((home / "lake" / "user_activity").glob("dt=*"))) < days // 2:
+                if child.poll() is not None:
+                    raise ValueError("the import ended before it was interrupted")
+                time.sleep(_POLL_SECONDS)
+        finally:
+            child.kill()
     return time.perf_counter() - begun
 
 

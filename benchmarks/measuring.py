@@ -62,7 +62,11 @@ def run_child(module: str, arguments: Sequence[str | Path], folder: Path) -> Mea
         subprocess.CalledProcessError: it failed; it has said why on standard error.
     """
     with start_child(module, arguments, folder) as child:
-        out, _ = child.communicate()
+        try:
+            out, _ = child.communicate()
+        except BaseException:  # whoever interrupts this process must not wait for the child
+            child.kill()
+            raise
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, child.args, out)
     measured: Measured = json.loads(out.splitlines()[-1])

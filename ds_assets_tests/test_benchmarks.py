@@ -1,11 +1,13 @@
 import datetime as dt
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import msgspec
@@ -26,6 +28,7 @@ from benchmarks.measuring import (
     environment_of_a_child,
     interleave,
     made_once,
+    run_child,
 )
 from benchmarks.report import (
     Goal,
@@ -187,6 +190,21 @@ def test_contestants_of_a_round_share_a_folder_and_say_time_and_memory(tmp_path:
         "lines",
     }
     assert measurements[compress][0]["bytes"] > 0
+
+
+def test_an_interrupted_benchmark_does_not_wait_for_what_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = []
+
+    def interrupt(child: Popen[str]) -> None:
+        children.append(child)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_child("subjects.simulate_game", ["1000000", "3650", tmp_path / "game"], tmp_path)
+    assert [child.returncode for child in children] == [-signal.SIGKILL]
 
 
 def test_an_installations_settings_do_not_reach_what_is_measured() -> None:
