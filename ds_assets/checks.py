@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 
 from ds_assets.core.activity_checks import describe_checks
 from ds_assets.core.activity_report import ActivityReport
@@ -214,17 +215,23 @@ def _find_undelivered(day: dt.date, lake: Lake, database: ResultsDatabase) -> st
     deliveries = {delivery.as_of: delivery for delivery in database.deliveries()}
     if (record := deliveries.get(day)) is None:
         return "not delivered"
-    rows, stored = read_predictions(day, lake), database.day(day)
-    if stored.num_rows != rows.num_rows:
-        return f"the database holds {stored.num_rows} rows of {rows.num_rows}"
-    if checksum(stored) != checksum(rows):
+    # One after the other: each may need most of the memory.
+    rows, predicted = _count_and_check_sum(read_predictions(day, lake))
+    stored_rows, stored = _count_and_check_sum(database.day(day))
+    if stored_rows != rows:
+        return f"the database holds {stored_rows} rows of {rows}"
+    if stored != predicted:
         return "the rows in the database differ from the predictions"
-    if record.checksum != checksum(rows):
+    if record.checksum != predicted:
         return "the record of the delivery is of rows that differ from the predictions"
     of_targets = read_target_predictions(day, lake)
     if checksum(database.target_predictions(day)) != checksum(of_targets):
         return "the target predictions in the database differ from those that were made"
     return None
+
+
+def _count_and_check_sum(table: pa.Table) -> tuple[int, str]:
+    return table.num_rows, checksum(table)
 
 
 def _outcomes_are_as_promised() -> dg.AssetChecksDefinition:

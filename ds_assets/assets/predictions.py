@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
-import pyarrow as pa
+import pandas as pd
 
 from ds_assets.core.encoding import USER_ID
 from ds_assets.core.engine import DataFrame
@@ -12,7 +13,7 @@ from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.inference.batch import Predictor, TargetPredictor
-from ds_assets.core.previews import LAST_PURCHASE, LEAVING, find_payers_at_risk, show_rows
+from ds_assets.core.previews import LAST_PURCHASE, find_payers_at_risk, show_rows
 from ds_assets.core.tables import PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.targets import BUILT_IN, custom_targets, targets_of
 from ds_assets.core.window_days import RECENT_DAYS, find_distorting_days
@@ -33,7 +34,7 @@ from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import day_files, stored_card
 from ds_assets.infra.lake.prediction_checks import find_bad_prediction
-from ds_assets.infra.lake.tables import read_columns, read_predictions, stored_days
+from ds_assets.infra.lake.tables import read_columns, read_rows, stored_days
 
 TABLE = "predictions"
 ROWS_SHOWN = 10
@@ -127,25 +128,36 @@ def build(game: Game) -> dg.AssetsDefinition:
 
 
 def _metadata(day: dt.date, lake: Lake, game: Game, *, previewed: bool) -> dict[str, object]:
-    table = read_predictions(day, lake)
-    metadata: dict[str, object] = {"dagster/partition_row_count": table.num_rows}
+    columns = [USER_ID, *(target.probability_column for target in BUILT_IN)]
+    predicted = read_columns(TABLE, day, columns, lake)  # not all the texts
+    metadata: dict[str, object] = {"dagster/partition_row_count": len(predicted)}
     for target in BUILT_IN:
-        mean = pa.compute.mean(table[target.probability_column]).as_py()
-        if mean is not None:
-            metadata[f"mean_{target.probability_column}"] = round(mean, _DIGITS)
-    if previewed and table.num_rows:
-        metadata |= _preview(day, table, lake, game)
+        name = target.probability_column
+        if predicted[name].notna().any():
+            metadata[f"mean_{name}"] = round(float(predicted[name].mean()), _DIGITS)
+    if previewed and len(predicted):
+        metadata |= _preview(day, predicted, lake, game)
     return metadata
 
 
-def _preview(day: dt.date, table: pa.Table, lake: Lake, game: Game) -> dict[str, object]:
+def _preview(
+    day: dt.date, predicted: pd.DataFrame, lake: Lake, game: Game
+) -> dict[str, dg.MetadataValue]:
     """A few rows, and the paying users who are most at risk."""
     features = read_columns("user_features", day, [USER_ID, LAST_PURCHASE], lake)
-    risks = table.select([USER_ID, LEAVING.probability_column]).to_pandas()  # not all the texts
-    at_risk = find_payers_at_risk(risks, features, game.active_days).index[:ROWS_SHOWN]
-    parts = {"payers_at_risk": table.take(pa.array(at_risk)), "first_rows": table[:ROWS_SHOWN]}
-    return {
-        name: dg.MetadataValue.table([dg.TableRecord(row) for row in show_rows(rows.to_pandas())])
-        for name, rows in parts.items()
-        if len(rows)
+    parts = {
+        "payers_at_risk": find_payers_at_risk(predicted, features, game.active_days),
+        "first_rows": predicted,
     }
+    users = {name: rows[USER_ID].head(ROWS_SHOWN) for name, rows in parts.items()}
+    return {
+        name: dg.MetadataValue.table([dg.TableRecord(row) for row in _rows_of(shown, day, lake)])
+        for name, shown in users.items()
+        if len(shown)
+    }
+
+
+def _rows_of(users: pd.Series, day: dt.date, lake: Lake) -> list[dict[str, Any]]:
+    """The predictions of users, in their order."""
+    rows = read_rows(PREDICTIONS, day, lake, users).to_pandas()
+    return show_rows(rows.set_index(USER_ID, drop=False).loc[users])
