@@ -70,7 +70,8 @@ class Load:
         faults: The first few violations, as sentences.
         breaches: Number of violations.
         lost: Requests without a reply.
-        reported: When the report of an assignment was acknowledged, in seconds since 1970-01-01.
+        reported: When the report of an assignment that was acknowledged had been sent, in seconds
+            since 1970-01-01.
     """
 
     port: int
@@ -104,6 +105,7 @@ class Load:
     ) -> Reply | None:
         phase, shown_at = self.phases[-1], dt.datetime.now(dt.UTC).isoformat()
         offers = [{"user_id": user_id, "assignment_id": it, "shown_at": shown_at} for it in ids]
+        sent_at = time.time()
         try:
             reply = await connection.post("/v1/outcomes", {"outcomes": offers})
         except (OSError, EOFError, TimeoutError) as error:
@@ -113,7 +115,8 @@ class Load:
         all_is_up = phase.all_is_up and phase is self.phases[-1]
         self._record(phase, breaches_of_report(reply, len(ids), all_is_up=all_is_up))
         if reply.status == HTTPStatus.OK:
-            self.reported |= dict.fromkeys(ids, time.time())
+            # A reply that comes while servers are being killed is read after that.
+            self.reported |= dict.fromkeys(ids, sent_at)
         return reply
 
     async def _client(self, seed: int, numbers: "itertools.count[int]") -> None:
