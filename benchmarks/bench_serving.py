@@ -96,7 +96,7 @@ def _with_one_worker(api: Api, redis_url: str, others: Targets) -> Measured:
         for size, name, command in ((1, "get", "GET"), (100, "post_100", "MGET")):
             measured[command] = _redis_alone(redis_url, command, size)
             measured |= _in_full_and_calm(name, api.target(name))
-            measured |= _in_full(others, [f"feast_{size}", *(["webdis"] if size == 1 else [])])
+            measured |= _in_full(others, [f"feast_{size}", f"webdis_{size}"])
         measured |= _in_full_and_calm("post_1", api.target("post_1"))
         for size in SIZES:
             name = f"score_{size}"
@@ -162,7 +162,12 @@ def _rows(rounds: Sequence[Measured]) -> Iterator[Row]:
 
 def _rows_of_peers(rounds: Sequence[Measured]) -> Iterator[Row]:
     yield _peer_row(
-        rounds, "GET: predictions a second", "get", "webdis", "webdis, with Redis", SHARE_OF_WEBDIS
+        rounds,
+        "GET: predictions a second",
+        "get",
+        "webdis_1",
+        "webdis, with Redis",
+        SHARE_OF_WEBDIS,
     )
     for size in SIZES:
         commands = {"feast": "get" if size == 1 else "post_100"}

@@ -71,7 +71,7 @@ def peers(folder: Path, day: ServedDay, redis_url: str) -> Iterator[dict[str, Ta
         }
         web = stack.enter_context(_webdis(folder / "webdis", redis_url)).url
         keys = questions.keys(COPY, len(day.ids))
-        targets["webdis"] = Target(web, "GET", questions.written(folder / "keys", keys))
+        targets["webdis_1"] = Target(web, "GET", questions.written(folder / "keys", keys))
         for name in MODELS:
             url = stack.enter_context(_model_server(name, folder / name, model_folder)).url
             path = "predict" if name.startswith("bentoml") else "invocations"
