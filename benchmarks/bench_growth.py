@@ -211,7 +211,7 @@ def simulate_game(
 def make_history(game: Path) -> None:
     """Make what the last day of a game is built on."""
     say("  making what the day is built on")
-    run_child("subjects.days_before", [game, game / HOME], game)
+    run_child("subjects.days_before", [game, game / HOME, "1"], game)
 
 
 def change_game(game: Path, **changes: object) -> None:

@@ -35,7 +35,7 @@ def run(circumstances: Circumstances) -> Sequence[Row]:
     run_child("subjects.simulate_game", game, circumstances.scratch)
     add_targets(simulated)
     say("  making what the day is built on")
-    run_child("subjects.history", [simulated, home], circumstances.scratch)
+    run_child("subjects.days_before", [simulated, home, "1"], circumstances.scratch)
     measured = interleave(
         {module: lambda _: [simulated, home] for module in (WITHOUT, WITH)}, circumstances
     )

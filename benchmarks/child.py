@@ -28,7 +28,7 @@ class Start:
     @classmethod
     def now(cls) -> "Start":
         """The moment after imports: what came before is start-up."""
-        return cls(time.perf_counter(), _status_mb("VmRSS"))
+        return cls(time.perf_counter(), status_mb("VmRSS"))
 
 
 def tell(start: Start, **counts: float) -> None:
@@ -39,12 +39,20 @@ def tell(start: Start, **counts: float) -> None:
         counts: How much was done, by name.
     """
     seconds = round(time.perf_counter() - start.at, 3)
-    peak = _status_mb("VmHWM")
+    peak = status_mb("VmHWM")
     memory = {"peak_rss_mb": peak, "memory_mb": round(peak - start.rss_mb, 1)}
     print(json.dumps({"seconds": seconds, **memory, **counts}))
 
 
-def _status_mb(field: str) -> float:
-    """VmRSS, or VmHWM: the most this process ever held; getrusage would count its parent's too."""
+def status_mb(field: str) -> float:
+    """VmRSS, or VmHWM: the most this process ever held, or since `reset_peak`, in MB.
+
+    getrusage would count its parent's too.
+    """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return round(int(status.split(f"{field}:")[1].split()[0]) / 1024, 1)
+
+
+def reset_peak() -> None:
+    """Let the most that this process holds count from now on."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

@@ -1,7 +1,7 @@
-"""The last day of a simulated game, from its logs to the cache.
+"""The last days of a simulated game, from their logs to the cache.
 
-Scope: what the subjects of `bench_targets` and `bench_growth` have in common: the history that they
-are built on, and one run of the day with a game file.
+Scope: what the subjects of `bench_day`, `bench_targets` and `bench_growth` have in common: the
+history that the days are built on, and one run of a day with a game file.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from ds_assets.definitions import build_defs
 from ds_assets.infra.lake.models import stored_card
 from ds_assets.installation import Installation, load_installation
 from ds_assets.jobs import DAILY
-from ds_assets.runs import materialize_days
+from ds_assets.runs import RunObserver, materialize_days
 
 
 def open_game(simulated: Path, home: Path, game: str) -> Installation:
@@ -30,25 +30,40 @@ def open_game(simulated: Path, home: Path, game: str) -> Installation:
     )
 
 
-def make_history(installation: Installation, last_read: dt.date) -> int:
-    """Make the activity up to a day, and the features that the last day's models are trained on."""
+def make_history(installation: Installation, count: int) -> int:
+    """Make what the last days are built on: activity before them, and features of snapshots.
+
+    Args:
+        installation: The game.
+        count: How many last days are measured afterwards.
+
+    Returns:
+        The number of snapshots.
+    """
     game, defs = installation.game, build_defs(installation)
-    last = last_day(game)
-    days = sorted(feature_days([last], game) - {last})
+    measured = [last_day(game) - dt.timedelta(days=back) for back in range(count)]
+    snapshots = sorted(feature_days(measured, game) - {*measured})
     with dg.DagsterInstance.ephemeral() as instance:
-        materialize_days(defs, LOGS, game.first_day, last_read, instance)
-        for day in days:
+        day_before = measured[-1] - dt.timedelta(days=1)
+        materialize_days(defs, LOGS, game.first_day, day_before, instance)
+        for day in snapshots:
             materialize_days(defs, FEATURES, day, day, instance)
-    return len(days)
+    return len(snapshots)
 
 
-def run_day(installation: Installation) -> None:
+def run_last_day(installation: Installation) -> None:
     """Run the last day, and report its time, rows and models of custom targets."""
-    game, lake, defs = installation.game, installation.lake(), build_defs(installation)
-    last = last_day(game)
+    game, lake, last = installation.game, installation.lake(), last_day(installation.game)
+    start = run_day(installation, last)
+    cards = [stored_card(name, last, ModelCard, lake) for name in custom_targets(game)]
+    ready = sum(card is not None and card.state == "ready" for card in cards)
+    tell(start, rows=predicted_rows(lake, [last]), models=ready)
+
+
+def run_day(installation: Installation, day: dt.date, observer: RunObserver | None = None) -> Start:
+    """Run a day, and return when that began."""
+    defs = build_defs(installation)
     with dg.DagsterInstance.ephemeral() as instance:
         start = Start.now()
-        materialize_days(defs, DAILY, last, last, instance)
-        cards = [stored_card(name, last, ModelCard, lake) for name in custom_targets(game)]
-        ready = sum(card is not None and card.state == "ready" for card in cards)
-        tell(start, rows=predicted_rows(lake, [last]), models=ready)
+        materialize_days(defs, DAILY, day, day, instance, observer)
+    return start
