@@ -110,6 +110,7 @@ def count_left_out(
     )
 
 
+@plan_once
 def _find_known_rows(
     activity: DataFrame, snapshots: DataFrame, game: Game, engine: Engine
 ) -> DataFrame:
@@ -131,9 +132,11 @@ def _find_known_rows(
     )
     value = f.lit(ALL_USERS) if by is None else shortened(f, f.col(f"last_{by}"))
     is_new = (f.col("dt") == f.col("snapshot")) | (f.col("event_date") == f.col("snapshot"))
-    return known_rows.select(*columns, value.alias("value"), _flag(f, is_new).alias("news"))
+    flagged = known_rows.select(*columns, value.alias("value"), _flag(f, is_new).alias("news"))
+    return engine.step(flagged)
 
 
+@plan_once
 def _sum_dates(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame:
     """One row for each snapshot, user of which something became known, and event date.
 
@@ -161,7 +164,7 @@ def _sum_dates(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame:
         return f.when(is_known_before, f.col(name)).otherwise(otherwise).alias(f"{name}_before")
 
     counts = ("activities", "purchases", "activities_before", "purchases_before")
-    return (
+    dates = (
         rows.select(
             *known_rows.columns,
             *(before(name, f.lit(0)) for name in _AMOUNTS),
@@ -174,8 +177,10 @@ def _sum_dates(known_rows: DataFrame, game: Game, engine: Engine) -> DataFrame:
             *(latest(f, order, name).alias(name) for name in ("value", "value_before")),
         )
     )
+    return engine.step(dates)
 
 
+@plan_once
 def _describe_users(
     dates: DataFrame, lifetimes: DataFrame, game: Game, engine: Engine
 ) -> DataFrame:
@@ -221,7 +226,7 @@ def _describe_users(
     earlier_value = f.when(is_older, shortened(f, f.col("earlier_value")))
     value = f.coalesce(f.col("value"), earlier_value, f.lit(UNKNOWN))
     value_before = f.coalesce(f.col("value_before"), f.lit(UNKNOWN))
-    return both.select(
+    users = both.select(
         *("snapshot", "user_id"),
         *(
             f.coalesce(out_of_reach(f"earlier_{kind}"), f.col(f"first_{kind}{end}")).alias(
@@ -233,6 +238,7 @@ def _describe_users(
         value.alias("value"),
         f.when(is_older, value).otherwise(value_before).alias("value_before"),
     )
+    return engine.step(users)
 
 
 def _name_values(known_rows: DataFrame, users: DataFrame, game: Game, engine: Engine) -> DataFrame:
@@ -260,9 +266,10 @@ def _name_values(known_rows: DataFrame, users: DataFrame, game: Game, engine: En
         "snapshot", "value", "is_kept", f.row_number().over(by_size).alias("position")
     )
     is_named = (f.col("is_kept") == 1) | (f.col("position") <= MAX_USER_GROUPS)
-    return ranked.where(is_named).select(
+    named = ranked.where(is_named).select(
         f.col("snapshot").alias("named_snapshot"), f.col("value").alias("named_value")
     )
+    return engine.step(named)
 
 
 def _list_changes(dates: DataFrame, users: DataFrame, game: Game, engine: Engine) -> DataFrame:
@@ -320,7 +327,7 @@ def _list_changes(dates: DataFrame, users: DataFrame, game: Game, engine: Engine
     }
     taken_back = {name: -value for name, value in before.items()}
     moving = both.where(f.col("is_moving") == 1)
-    return select(both, "", added).union(select(moving, "_before", taken_back))
+    return engine.step(select(both, "", added).union(select(moving, "_before", taken_back)))
 
 
 def _flag(f: Any, condition: Any) -> Any:

@@ -47,6 +47,13 @@ class Engine(Protocol):
         """
         ...
 
+    def step(self, frame: DataFrame) -> DataFrame:
+        """Return a frame of the same rows, on which further steps are planned as on a table.
+
+        An operation on a frame can take as long to plan as everything that the frame is made of.
+        """
+        ...
+
 
 @contextmanager
 def pausing_garbage_collection() -> Iterator[None]:

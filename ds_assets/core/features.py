@@ -74,7 +74,7 @@ def user_features(
     f = engine.functions
     declared = declare_features(game)
     own = [feature for feature in declared if not feature.is_of_lifetime]
-    users = (
+    described = (
         known_days(activity, snapshots, game, engine)
         .groupBy("snapshot", "roll_up", "covered", "user_id")
         .agg(
@@ -83,12 +83,14 @@ def user_features(
         )
         .where(f.col("days_since_active") < game.active_days)
     )
+    users = engine.step(described)
     earlier = rename_earlier(lifetimes, game, engine)
     is_same = (f.col("roll_up") == f.col("earlier_dt")) & (
         f.col("user_id") == f.col("earlier_user")
     )
     # A step of names alone: SQLFrame cannot tell apart columns of joined frames in expressions.
-    both = users.join(earlier, is_same, "left").select(*users.columns, *earlier.columns)
+    joined = users.join(earlier, is_same, "left").select(*users.columns, *earlier.columns)
+    both = engine.step(joined)
     with_lifetimes = both.select(
         *("snapshot", "user_id"),
         *(feature.name for feature in own),
@@ -121,7 +123,7 @@ def known_days(activity: DataFrame, snapshots: DataFrame, game: Game, engine: En
         _hours_since(f, f.col(ACTIVITY_TIME), _age(game, f)).alias("hours"),
         _logged_days(game, f).alias("logged_days"),
     )
-    return describe_days(arrived, "snapshot", columns, game, engine)
+    return engine.step(describe_days(engine.step(arrived), "snapshot", columns, game, engine))
 
 
 def _select_arrived(

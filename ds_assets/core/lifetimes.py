@@ -168,16 +168,17 @@ def roll_up(
         *sum_measures(f, game),
         *(latest(f, order_of_last_times(f, game), text).alias(text) for text in texts),
     )
-    days = describe_days(dates, "until", [*measures, *texts], game, engine)
-    recent = days.groupBy("user_id").agg(
+    days = engine.step(describe_days(dates, "until", [*measures, *texts], game, engine))
+    summaries = days.groupBy("user_id").agg(
         *summarize(f, game, _is_any),
         *(latest(f, [f.col("event_date")], text).alias(f"{_RECENT}{text}") for text in texts),
     )
+    recent = engine.step(summaries)
     before = rename_earlier(earlier, game, engine)
     is_same = f.col("user_id") == f.col(f"{_EARLIER}user")
     both = recent.join(before, is_same, "full").crossJoin(period)
     # A step of names alone: SQLFrame cannot tell apart columns of joined frames in expressions.
-    named = both.select(*period.columns, *recent.columns, *before.columns)
+    named = engine.step(both.select(*period.columns, *recent.columns, *before.columns))
     return named.select(
         "roll_up",
         f.coalesce(f.col("user_id"), f.col(f"{_EARLIER}user")).alias("user_id"),

@@ -6,6 +6,7 @@ Scope: opening DuckDB with its limits, and implementing `LakeEngine` with it.
 import atexit
 import datetime as dt
 import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,6 +122,17 @@ class DuckDBEngine:
                 yield self.table(name)
             finally:
                 self._connection.execute(f"DROP TABLE {name}")
+
+    def step(self, frame: DataFrame) -> DataFrame:
+        """See `Engine`: SQLFrame copies the whole query of a frame for each operation on it."""
+        name, sql = f"step_{len(_STEPS)}", _body(frame)
+        # SQLFrame asks for the columns of a table once. No query reads the view, see `_sql`.
+        self._connection.execute(f"CREATE VIEW {name} AS {_with_steps(sql)}")
+        try:
+            _STEPS[name] = sql
+            return self.table(name)
+        finally:
+            self._connection.execute(f"DROP VIEW {name}")
 
     @contextmanager
     def events(self, game: Game) -> Iterator["DuckDBEventReader"]:
@@ -319,11 +331,34 @@ def _rows(source: str, table: Table) -> str:
     return f"SELECT {', '.join(columns)} FROM {source} ORDER BY {', '.join(table.key)}"
 
 
+_STEPS: dict[str, str] = {}
+"""SQL of each step, by its name, in the order in which they were planned."""
+_STEP = re.compile(r"\bstep_\d+\b")
+
+
 @lru_cache(maxsize=64)  # frames are run again on other rows, see `plan_once`
-@pausing_garbage_collection()
 def _sql(frame: DataFrame) -> str:
+    return _with_steps(_body(frame))
+
+
+@pausing_garbage_collection()
+def _body(frame: DataFrame) -> str:
+    """The SQL of a frame without that of the steps that it reads."""
     # DuckDB has its own optimizer; SQLFrame's would take longer than some queries.
     return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
+
+
+def _with_steps(sql: str) -> str:
+    """SQL with that of the steps that it reads, as common table expressions."""
+    read = _find_steps(sql)
+    steps = ", ".join(f"{name} AS ({own})" for name, own in _STEPS.items() if name in read)
+    return f"WITH {steps} FROM ({sql})" if steps else sql
+
+
+def _find_steps(sql: str) -> set[str]:
+    """Names of the steps that SQL reads, and that these read."""
+    names = set(_STEP.findall(sql))
+    return names.union(*(_find_steps(_STEPS[name]) for name in names))
 
 
 def _combine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -69,6 +69,10 @@ class SparkEngine:
         finally:
             reader.close()
 
+    def step(self, frame: DataFrame) -> DataFrame:
+        """See `Engine`: Spark plans no faster in steps."""
+        return frame
+
     @contextmanager
     def values(self, rows: Sequence[tuple[object, ...]], columns: str) -> Iterator[DataFrame]:
         """See `Engine`."""

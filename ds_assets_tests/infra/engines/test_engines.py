@@ -405,6 +405,22 @@ def test_a_query_is_built_once_and_sees_the_rows_that_are_open() -> None:
     assert len(built) == 1
 
 
+def test_a_plan_in_steps_runs_on_the_rows_of_each_context(engine: LakeEngine) -> None:
+    f = engine.functions
+
+    @plan_once
+    def sum_odd_pairs(frame: DataFrame) -> DataFrame:
+        odd = engine.step(frame.where(f.col("number") % 2 == 1))
+        others = engine.step(odd.select(f.col("number").alias("other")))
+        pairs = odd.join(others, f.col("number") < f.col("other")).select("number", "other")
+        return engine.step(pairs).agg(f.sum("other").alias("total"), f.count("*").alias("pairs"))
+
+    for numbers, total, pairs in (([1, 2, 3, 5], 13, 3), ([7, 9, 10], 9, 1), ([2], None, 0)):
+        with engine.values([(number,) for number in numbers], "number int") as frame:
+            (row,) = engine.to_pandas(sum_odd_pairs(frame)).to_dict("records")
+            assert (None if pd.isna(row["total"]) else row["total"], row["pairs"]) == (total, pairs)
+
+
 def double(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for _, of_day in rows.groupby("dt"):
         yield pd.DataFrame({"user_id": of_day["user_id"], "score": of_day["score"] * 2, "times": 1})
