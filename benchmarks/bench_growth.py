@@ -35,7 +35,9 @@ GAME, HOME = "game.yaml", "home"
 LEAST = "reading the day's logs, and one LightGBM fit of 100,000 rows"
 ACCOUNTS, DAYS = 15_500, 60
 """Of the game whose days are multiplied: 10,000 active users, and 0.1 million events a day."""
-YEAR, YEAR_ACCOUNTS = 365, 5_000
+YEAR, YEAR_ACCOUNTS, YEAR_TIMES = 365, 5_000, 4
+"""A year of a game, and the copies of its users: 11,000 active ones. Their 90 days fill the bound
+on the rows that models are trained on; fewer users would teach more with each day of history."""
 GAME_ACCOUNTS = 2_500
 QUICK_FEWER = 10
 """How many times fewer accounts a quick run simulates."""
@@ -120,9 +122,7 @@ def user_rows(folder: Path, circumstances: Circumstances) -> Iterator[Row]:
     points: list[Point] = []
     for times in QUICK_USER_TIMES if circumstances.quick else USER_TIMES:
         say(f"  {times} times the users")
-        larger = copy_game(game, folder / "larger", times, (OF_EVENT, OF_USER))
-        multiply_users(open_game(game, game / HOME, GAME), larger / HOME, times)
-        copy_event_ids(game, larger, times)
+        larger = copy_users(game, folder / "larger", times)
         runs, controls = measure_day(larger, 1)
         users = points[0].at * times if points else int(runs[0]["rows"])
         points.append(Point("", users, runs, controls))
@@ -144,8 +144,10 @@ def history_rows(folder: Path, circumstances: Circumstances) -> Iterator[Row]:
         for days in histories:
             say(f"  {series}, {days} days of history")
             game = shorten_game(year, folder / "shorter", days, windows)
-            points.append(Point(series, days, *measure_day(game, circumstances.repetitions)))
+            larger = copy_users(game, folder / "larger", YEAR_TIMES)
+            points.append(Point(series, days, *measure_day(larger, circumstances.repetitions)))
             shutil.rmtree(game)
+            shutil.rmtree(larger)
         yield from point_rows("days of history", points)
         before, after = points[-2:]
         name = f"{series}, {after.at} days of history over {before.at}"
@@ -226,6 +228,14 @@ def copy_game(game: Path, copy: Path, times: int, marks: Sequence[bytes]) -> Pat
     day = f"source/dt={last_day(load_game(game / GAME))}"
     multiply_logs(game / day, copy / day, times, marks)
     shutil.copy(game / GAME, copy)
+    return copy
+
+
+def copy_users(game: Path, copy: Path, times: int) -> Path:
+    """Make a game in which each user of another one is there so many times, with its history."""
+    copy_game(game, copy, times, (OF_EVENT, OF_USER))
+    multiply_users(open_game(game, game / HOME, GAME), copy / HOME, times)
+    copy_event_ids(game, copy, times)
     return copy
 
 
