@@ -60,6 +60,7 @@ def rows_of(kind: str, runs: Sequence[Measured], controls: Sequence[Measured]) -
     yield ratio(f"{kind}: time", seconds, LEAST, values(controls, "seconds"))
     yield absolute(f"{kind}: time", seconds, "s")
     yield absolute(f"{kind}: peak memory", values(runs, "peak_rss_mb"), "MB")
+    yield absolute(f"{kind}: active users", values(runs, "rows"), "users")
     for asset in ASSETS:
         yield absolute(f"{kind}, {asset}: time", values(runs, f"{SECONDS}{asset}"), "s")
         yield absolute(f"{kind}, {asset}: peak memory", values(runs, f"{PEAK}{asset}"), "MB")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.child import reset_peak, status_mb, tell
+from benchmarks.graph import predicted_rows
 from benchmarks.training_days import last_day
 from benchmarks.whole_day import open_game, run_day
 from ds_assets.runs import StepState
@@ -51,7 +52,8 @@ def main() -> None:
     day = last_day(installation.game) - dt.timedelta(days=int(sys.argv[3]))
     watch = StepWatch()
     start = run_day(installation, day, watch)
-    tell(start, **{"peak_rss_mb": watch.peak_mb, **watch.measured})
+    rows = predicted_rows(installation.lake(), [day])
+    tell(start, **{"peak_rss_mb": watch.peak_mb, "rows": rows, **watch.measured})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ def make_run(**seconds: float) -> dict[str, Any]:
     times = dict.fromkeys(ASSETS, 1.0) | seconds
     steps = {f"{SECONDS}{step}": value for step, value in times.items()}
     peaks = {f"{PEAK}{step}": 100.0 for step in times}
-    return {"seconds": sum(times.values()) + 2.5, "peak_rss_mb": 700.0, **steps, **peaks}
+    return {
+        "seconds": sum(times.values()) + 2.5,
+        "peak_rss_mb": 700.0,
+        "rows": 60.0,
+        **steps,
+        **peaks,
+    }
 
 
 def test_the_parts_of_a_day_add_up_to_its_time() -> None:
