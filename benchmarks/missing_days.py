@@ -117,7 +117,9 @@ def _predict(installation: Installation, game: Game, missing: frozenset[dt.date]
         engine.read(after, stored_activity_table(game), lake) as activity,
         labels.frame_of_windows(looks, HORIZON_DAYS, installation.game, engine) as windows,
     ):
-        outcomes = engine.to_pandas(labels.outcomes(activity, windows, installation.game, engine))
+        outcomes = engine.to_pandas(
+            labels.outcomes(activity, windows, installation.game, (), engine)
+        )
     came = outcomes.query("active_days > 0")["user_id"]
     has_left = ~rows["user_id"].isin(came)
     chances = rows["churn_probability"].to_numpy(dtype=float)

@@ -90,7 +90,8 @@ class Installation:
         if not settings.uses_spark:
             from ds_assets.infra.engines.duckdb import open_duckdb
 
-            return open_duckdb(settings.memory_limit_mb, settings.threads)
+            plans = settings.home / "plans"
+            return open_duckdb(settings.memory_limit_mb, settings.threads, plans)
         from ds_assets.infra.engines.spark import open_spark
 
         return open_spark(

@@ -8,7 +8,7 @@ Scope: the interface. The engines are in `infra.engines`.
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 _Arguments = ParamSpec("_Arguments")
@@ -47,6 +47,10 @@ class Engine(Protocol):
         """
         ...
 
+    def plan(self, build: Callable[..., DataFrame], arguments: tuple[Any, ...]) -> DataFrame:
+        """Return the frame that a function builds from its arguments; see `plan_once`."""
+        ...
+
     def step(self, frame: DataFrame) -> DataFrame:
         """Return a frame of the same rows, on which further steps are planned as on a table.
 
@@ -75,10 +79,20 @@ def plan_once(build: Callable[_Arguments, _Plan]) -> Callable[_Arguments, _Plan]
     """Let a function that builds frames return the same ones for the same arguments.
 
     Building a query takes longer than running it on a small day. An engine may open the same frame
-    again for other rows, as DuckDB does; then the queries of a game are built once per process.
+    again for other rows, as DuckDB does; then the queries of a game are built once per process, or
+    by another process before.
+
+    Args:
+        build: Takes frames, plain values, and the engine as the last argument.
     """
-    planned = lru_cache(maxsize=_MAX_PLANS_PER_FUNCTION)(pausing_garbage_collection()(build))
-    return cast("Callable[_Arguments, _Plan]", planned)
+
+    @lru_cache(maxsize=_MAX_PLANS_PER_FUNCTION)
+    @wraps(build)
+    def plan(*arguments: Any) -> Any:
+        engine: Engine = arguments[-1]
+        return engine.plan(build, arguments)
+
+    return cast("Callable[_Arguments, _Plan]", plan)
 
 
 _MAX_PLANS_PER_FUNCTION = 16

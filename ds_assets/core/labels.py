@@ -109,8 +109,8 @@ def outcomes(
     activity: DataFrame,
     windows: DataFrame,
     game: Game,
+    counts: tuple[str, ...],
     engine: Engine,
-    counts: tuple[str, ...] = (),
 ) -> DataFrame:
     """What happened in label windows, as far as it had arrived on the training day.
 
@@ -125,8 +125,8 @@ def outcomes(
             last training day at least.
         windows: See `frame_of_windows`.
         game: States whether there are refunds.
-        engine: Engine that runs it.
         counts: Columns of counted events that are added up.
+        engine: Engine that runs it.
 
     Returns:
         Columns as_of, snapshot, user_id, active_days, purchases (0 where refunds took back all that

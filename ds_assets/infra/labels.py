@@ -181,7 +181,7 @@ def outcomes_of(
         engine.read(arrived, _label_table(target, game), lake) as stored,
         labels.frame_of_windows(snapshots, target.horizon, game, engine) as windows,
     ):
-        sampled = _sample(stored, activity.share)
+        sampled = _sample(stored, activity.share, engine)
         rows = engine.to_pandas(_reaching(target.label, sampled, windows, game, engine))
     for _, users in rows.groupby(["as_of", "snapshot"]):
         day, snapshot = users["as_of"].iloc[0].date(), users["snapshot"].iloc[0].date()
@@ -190,8 +190,9 @@ def outcomes_of(
 
 
 @plan_once
-def _sample(activity: DataFrame, share: float) -> DataFrame:
+def _sample(activity: DataFrame, share: float, engine: LakeEngine) -> DataFrame:
     """The rows of the users in the sample of a share."""
+    del engine  # plans it
     return activity if share >= 1 else activity.where(sample_condition(share))
 
 
@@ -200,7 +201,7 @@ def _reaching(
     label: LabelRule, activity: DataFrame, windows: DataFrame, game: Game, engine: LakeEngine
 ) -> DataFrame:
     """Spend of the users who reach a label's measure; see `labels.outcomes`."""
-    outcomes = labels.outcomes(activity, windows, game, engine, tuple(label.count_columns))
+    outcomes = labels.outcomes(activity, windows, game, tuple(label.count_columns), engine)
     reached = outcomes.where(f"{label.measure} >= {label.at_least}")
     return reached.select("as_of", "snapshot", "user_id", "spend")
 

@@ -1,7 +1,8 @@
 """Building queries: once for the same arguments, and without searching for garbage meanwhile."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,25 @@ def _enabled() -> Iterator[None]:
     (gc.enable if was_enabled else gc.disable)()
 
 
-def test_a_frame_is_planned_once_without_garbage_collection() -> None:
-    plans: list[bool] = []
+class Builder:
+    """An engine that builds what it is asked for."""
+
+    def plan(self, build: Callable[..., str], arguments: tuple[Any, ...]) -> str:
+        return build(*arguments)
+
+
+def test_a_frame_is_planned_once() -> None:
+    plans: list[str] = []
 
     @plan_once
-    def plan(frame: str) -> str:
-        plans.append(gc.isenabled())
+    def plan(frame: str, engine: Builder) -> str:
+        assert isinstance(engine, Builder)
+        plans.append(frame)
         return frame.upper()
 
-    assert (plan("a"), plan("a"), plan("b")) == ("A", "A", "B")
-    assert plans == [False, False]
-    assert gc.isenabled()
+    engine = Builder()
+    assert (plan("a", engine), plan("a", engine), plan("b", engine)) == ("A", "A", "B")
+    assert plans == ["a", "b"]
 
 
 def test_garbage_is_collected_again_after_a_failure() -> None:

@@ -176,7 +176,7 @@ class World:
             engine().read(self._days, self._table, self._lake) as activity,
             labels.frame_of_windows(snapshots, horizon, self.game, engine()) as windows,
         ):
-            return list(records(labels.outcomes(activity, windows, self.game, engine())))
+            return list(records(labels.outcomes(activity, windows, self.game, (), engine())))
 
     def describe(self, rows: Iterable[Row], snapshots: Sequence[dt.date] = SNAPSHOTS) -> Described:
         """Features by snapshot and user."""

@@ -80,7 +80,7 @@ def outcomes_of(
 ) -> list[dict[str, Any]]:
     """Outcomes of other activity than that of a world."""
     with labels.frame_of_windows(snapshots, HORIZON, game, engine()) as windows:
-        return list(records(labels.outcomes(activity, windows, game, engine())))
+        return list(records(labels.outcomes(activity, windows, game, (), engine())))
 
 
 def churned(population: Described, outcomes: Described) -> set[tuple[dt.date, str]]:

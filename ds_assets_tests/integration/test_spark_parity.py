@@ -298,7 +298,7 @@ def outcomes(installation: Installation, engine: LakeEngine, game: Game) -> pd.D
         engine.read(days, stored_activity_table(game), installation.lake) as activity,
         labels.frame_of_windows(looks, 6, game, engine) as windows,
     ):
-        rows = engine.to_pandas(labels.outcomes(activity, windows, game, engine))
+        rows = engine.to_pandas(labels.outcomes(activity, windows, game, (), engine))
     whole = rows.astype(dict.fromkeys(("active_days", "purchases"), "int64"))
     return whole.sort_values(["as_of", "snapshot", "user_id"], ignore_index=True)
 

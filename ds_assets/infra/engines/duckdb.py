@@ -5,11 +5,12 @@ Scope: opening DuckDB with its limits, and implementing `LakeEngine` with it.
 
 import atexit
 import datetime as dt
+import hashlib
 import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property, lru_cache
 from itertools import count
@@ -31,6 +32,7 @@ from ds_assets.infra.engines.base import BatchFunction, map_batches
 from ds_assets.infra.engines.duckdb_reader import create_lines
 from ds_assets.infra.engines.line_rules import hash_probe
 from ds_assets.infra.engines.raw_files import Damage, RawFile, RawText, number_files
+from ds_assets.infra.engines.stored_plans import PlannedFrame, StoredPlans, key_of, real_frame
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.event_ids import find_compared_days
 from ds_assets.infra.lake.raw_logs import RawObject
@@ -58,11 +60,17 @@ class DuckDBEngine:
         )
         # A progress bar would be written into the middle of log lines.
         self._connection.execute("SET enable_progress_bar = false")
-        self._numbers = count()
+        self._plans: StoredPlans | None = None
+        self._is_planning = False
+        self._numbers: dict[tuple[str, str], Iterator[int]] = defaultdict(count)
         self._free_names: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._frames: dict[str, DataFrame] = {}
         # If it is not closed, DuckDB's bindings report a leak when the process ends.
         atexit.register(self._connection.close)
+
+    def keep_plans(self, folder: Path | None) -> None:
+        """Keep the SQL of plans in a folder from now on, or in this process only."""
+        self._plans = StoredPlans(folder) if folder else None
 
     def limit(self, memory_limit_mb: int, threads: int) -> None:
         """Set the limits of memory and threads for the following queries."""
@@ -93,7 +101,9 @@ class DuckDBEngine:
     def table(self, name: str) -> DataFrame:
         """Return the frame of a table or view, the same one at each call."""
         if name not in self._frames:
-            self._frames[name] = self.session.table(name)
+            self._frames[name] = PlannedFrame(
+                lambda: self.session.table(name), name, f"SELECT * FROM {name}"
+            )
         return self._frames[name]
 
     @contextmanager
@@ -101,14 +111,19 @@ class DuckDBEngine:
         """Lend a name for a table or view with these columns, which nobody else uses meanwhile.
 
         Names are lent again, so that the frames of their tables and what is planned with them is
-        used again. Other columns have other names, as the session caches the columns of a name.
+        used again, in other processes as well. Other columns have other names: the session caches
+        the columns of a name.
         """
         free_names = self._free_names[stem, columns]
-        name = free_names.pop() if free_names else f"{stem}_{next(self._numbers)}"
+        name = free_names.pop() if free_names else self._make_name(stem, columns)
         try:
             yield name
         finally:
             free_names.append(name)
+
+    def _make_name(self, stem: str, columns: str) -> str:
+        digest = hashlib.sha256(columns.encode()).hexdigest()[:8]
+        return f"{stem}_{digest}_{next(self._numbers[stem, columns])}"
 
     @contextmanager
     def values(self, rows: Sequence[tuple[object, ...]], columns: str) -> Iterator[DataFrame]:
@@ -123,6 +138,20 @@ class DuckDBEngine:
             finally:
                 self._connection.execute(f"DROP TABLE {name}")
 
+    def plan(self, build: Callable[..., DataFrame], arguments: tuple[Any, ...]) -> DataFrame:
+        """See `Engine`. What is planned within a plan is a part of it."""
+        key = key_of(build, arguments[:-1])
+        planned = PlannedFrame(lambda: self._build(build, arguments), key)
+        return planned.frame if self._is_planning else planned
+
+    @pausing_garbage_collection()
+    def _build(self, build: Callable[..., DataFrame], arguments: tuple[Any, ...]) -> DataFrame:
+        was_planning, self._is_planning = self._is_planning, True
+        try:
+            return real_frame(build(*map(real_frame, arguments)))
+        finally:
+            self._is_planning = was_planning
+
     def step(self, frame: DataFrame) -> DataFrame:
         """See `Engine`: SQLFrame copies the whole query of a frame for each operation on it."""
         name, sql = f"step_{len(_STEPS)}", _body(frame)
@@ -130,7 +159,7 @@ class DuckDBEngine:
         self._connection.execute(f"CREATE VIEW {name} AS {_with_steps(sql)}")
         try:
             _STEPS[name] = sql
-            return self.table(name)
+            return real_frame(self.table(name))
         finally:
             self._connection.execute(f"DROP VIEW {name}")
 
@@ -150,7 +179,8 @@ class DuckDBEngine:
         atexit.register(
             connection.close
         )  # runs before that of the engine, which was registered earlier
-        return DuckDBEventReader(connection, self, game, f"own_{next(self._numbers)}")
+        name = self._make_name("own", _ddl(events.events_table(game)))
+        return DuckDBEventReader(connection, self, game, name)
 
     @contextmanager
     def read(self, days: Iterable[dt.date], table: Table, lake: Lake) -> Iterator[DataFrame]:
@@ -169,7 +199,7 @@ class DuckDBEngine:
     ) -> dict[dt.date, int]:
         """See `LakeEngine`."""
         with lake.writing({day: table_file(table.name, day) for day in days}) as staged:
-            self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS {_sql(frame)}")
+            self._connection.execute(f"CREATE OR REPLACE TABLE to_write AS {self.sql(frame)}")
             rows = {day: self._copy_day(table, by, day, target) for day, target in staged.items()}
             self._connection.execute("DROP TABLE to_write")
         return rows
@@ -187,16 +217,38 @@ class DuckDBEngine:
         name = f"made_{table.name}"
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} ({_ddl(table)})")
         with self._connection.cursor() as rows:  # stays open while rows are inserted
-            batches = rows.sql(_sql(frame)).to_arrow_reader(BATCH_ROWS)
+            batches = rows.sql(self.sql(frame)).to_arrow_reader(BATCH_ROWS)
             for rows_made in _combine(map_batches(batches, function, table)):
                 self._connection.register("gathered", rows_made)
                 self._connection.execute(f"INSERT INTO {name} SELECT * FROM gathered")
                 self._connection.unregister("gathered")
         return self.table(name)
 
+    def rows_of(self, frame: DataFrame, table: Table) -> str:
+        """Return the SQL of a frame's rows with the columns, types and order of the table."""
+        return _rows(f"({self.sql(frame)})", table)
+
+    def sql(self, frame: DataFrame) -> str:
+        """The SQL of a frame: of a plan, as another process has stored it."""
+        if not isinstance(frame, PlannedFrame):
+            return _sql(frame)
+        if frame.stored_sql is None:
+            frame.stored_sql = self._find_sql(frame)
+        return frame.stored_sql
+
+    def _find_sql(self, planned: PlannedFrame) -> str:
+        key = planned.plan_key
+        if self._plans is None or key is None:
+            return _sql(planned.frame)
+        sql = self._plans.read(key)
+        if sql is None:
+            sql = _sql(planned.frame)
+            self._plans.write(key, sql)
+        return sql
+
     def to_pandas(self, frame: DataFrame) -> pd.DataFrame:
         """See `LakeEngine`."""
-        return self._connection.execute(_sql(frame)).df()
+        return self._connection.execute(self.sql(frame)).df()
 
 
 class DuckDBEventReader:
@@ -215,9 +267,9 @@ class DuckDBEventReader:
         self.frame = engine.table(f"{name}_events")
         self.event_ids = events.event_ids(self.frame, hash_probe(), engine)
         earlier = engine.table(self._fill("earlier", self._select_earlier([])))
-        self._repeated = _sql(events.repeated_keys(self.frame, earlier, engine))
+        self._repeated = engine.sql(events.repeated_keys(self.frame, earlier, engine))
         repeated = engine.table(self._fill("repeated", self._repeated))
-        self._duplicates = _sql(
+        self._duplicates = engine.sql(
             events.duplicates(self.frame, repeated, earlier, game.duplicate_days, engine)
         )
         self._fill_bad_lines({}, [])
@@ -290,14 +342,17 @@ _BAD_LINES = f"""
     WHERE reason NOT IN {events.NO_FAULTS}"""
 
 
-def open_duckdb(memory_limit_mb: int, threads: int) -> DuckDBEngine:
+def open_duckdb(memory_limit_mb: int, threads: int, plans: Path | None = None) -> DuckDBEngine:
     """Return the engine of the process, opening it at the first call, and set its limits.
+
+    Plans are kept in a folder, if one is given.
 
     There is one because SQLFrame's session is a singleton, which caches the columns of every table
     by name.
     """
     engine = _process_engine()
     engine.limit(memory_limit_mb, threads)
+    engine.keep_plans(plans)
     return engine
 
 
@@ -319,11 +374,6 @@ _TYPES: dict[ColumnType, str] = {
 
 def _ddl(table: Table) -> str:
     return ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
-
-
-def rows_of(frame: DataFrame, table: Table) -> str:
-    """Return the SQL of a frame's rows with the columns, types and order of the table."""
-    return _rows(f"({_sql(frame)})", table)
 
 
 def _rows(source: str, table: Table) -> str:

@@ -16,7 +16,7 @@ from ds_assets.core.features import user_features
 from ds_assets.core.game_tables import user_features_table
 from ds_assets.core.lifetimes import last_covered_date, newest_roll_up, user_lifetimes_table
 from ds_assets.game import Csv, Game, Logs
-from ds_assets.infra.engines.duckdb import DuckDBEngine, rows_of, select_days
+from ds_assets.infra.engines.duckdb import DuckDBEngine, select_days
 from ds_assets.infra.engines.duckdb_reader import parsed
 from ds_assets.infra.engines.raw_files import RawLines
 from ds_assets.infra.lake.tables import StoredDay
@@ -64,7 +64,7 @@ class EventFeatures:
         lifetimes, snapshots = engine.table(self._lifetimes), engine.table(self._snapshots)
         table = user_features_table(game)
         self._columns = table.names
-        query = rows_of(user_features(activity, lifetimes, snapshots, game, engine), table)
+        query = engine.rows_of(user_features(activity, lifetimes, snapshots, game, engine), table)
         self._features = parsed(self._connection, query)
         self._rejected = (
             f"SELECT dt, line, reason FROM {self._reader.name}_bad_lines ORDER BY dt, line"

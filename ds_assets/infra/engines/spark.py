@@ -4,7 +4,7 @@ Scope: implementing `LakeEngine` with Spark. Sessions are started in `spark_sess
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -68,6 +68,10 @@ class SparkEngine:
             yield reader
         finally:
             reader.close()
+
+    def plan(self, build: Callable[..., DataFrame], arguments: tuple[Any, ...]) -> DataFrame:
+        """See `Engine`."""
+        return build(*arguments)
 
     def step(self, frame: DataFrame) -> DataFrame:
         """See `Engine`: Spark plans no faster in steps."""

@@ -395,21 +395,20 @@ def test_a_query_is_built_once_and_sees_the_rows_that_are_open() -> None:
     built: list[DataFrame] = []
 
     @plan_once
-    def count_rows(frame: DataFrame) -> DataFrame:
+    def count_rows(frame: DataFrame, engine: LakeEngine) -> DataFrame:
         built.append(frame.agg(engine.functions.count("*").alias("rows")))
         return built[-1]
 
     for numbers in ([1, 2], [3], []):
         with engine.values([(number,) for number in numbers], "number int") as frame:
-            assert engine.to_pandas(count_rows(frame))["rows"].tolist() == [len(numbers)]
+            assert engine.to_pandas(count_rows(frame, engine))["rows"].tolist() == [len(numbers)]
     assert len(built) == 1
 
 
 def test_a_plan_in_steps_runs_on_the_rows_of_each_context(engine: LakeEngine) -> None:
-    f = engine.functions
-
     @plan_once
-    def sum_odd_pairs(frame: DataFrame) -> DataFrame:
+    def sum_odd_pairs(frame: DataFrame, engine: LakeEngine) -> DataFrame:
+        f = engine.functions
         odd = engine.step(frame.where(f.col("number") % 2 == 1))
         others = engine.step(odd.select(f.col("number").alias("other")))
         pairs = odd.join(others, f.col("number") < f.col("other")).select("number", "other")
@@ -417,7 +416,7 @@ def test_a_plan_in_steps_runs_on_the_rows_of_each_context(engine: LakeEngine) ->
 
     for numbers, total, pairs in (([1, 2, 3, 5], 13, 3), ([7, 9, 10], 9, 1), ([2], None, 0)):
         with engine.values([(number,) for number in numbers], "number int") as frame:
-            (row,) = engine.to_pandas(sum_odd_pairs(frame)).to_dict("records")
+            (row,) = engine.to_pandas(sum_odd_pairs(frame, engine)).to_dict("records")
             assert (None if pd.isna(row["total"]) else row["total"], row["pairs"]) == (total, pairs)
 
 
