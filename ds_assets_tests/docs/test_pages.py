@@ -39,6 +39,7 @@ STORED = (
     "models/",
     "provenance/",
     "lake_cache/",
+    "plans/",
     "source/",
     "truth/",
     "_staging/",
