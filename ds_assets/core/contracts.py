@@ -72,6 +72,15 @@ def nan_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_nan(column), None, column)
 
 
+def ascends(key: Sequence[str], table: pa.Table) -> bool:
+    """Return whether keys strictly ascend, which shows in linear time that they are distinct."""
+    ascends: pa.ChunkedArray | bool = False
+    for name in reversed(key):
+        previous, current = table[name][:-1], table[name][1:]
+        ascends = pc.or_(pc.less(previous, current), pc.and_(pc.equal(previous, current), ascends))
+    return pc.all(ascends).as_py() is not False
+
+
 def _check_columns(contract: Table, names: list[str]) -> None:
     missing = [name for name in contract.names if name not in names]
     unknown = [name for name in names if name not in contract.names]
@@ -83,7 +92,7 @@ def _check_columns(contract: Table, names: list[str]) -> None:
 
 
 def _check_key(contract: Table, table: pa.Table) -> None:
-    if _ascends(contract.key, table):
+    if ascends(contract.key, table):
         return
     distinct = table.group_by(list(contract.key)).aggregate([]).num_rows
     if distinct != table.num_rows:
@@ -91,12 +100,3 @@ def _check_key(contract: Table, table: pa.Table) -> None:
             f"{contract.name} has {table.num_rows:,} rows but {distinct:,} different "
             f"{' and '.join(contract.key)}; accepted is one row for each"
         )
-
-
-def _ascends(key: Sequence[str], table: pa.Table) -> bool:
-    """Return whether keys strictly ascend, which shows in linear time that they are distinct."""
-    ascends: pa.ChunkedArray | bool = False
-    for name in reversed(key):
-        previous, current = table[name][:-1], table[name][1:]
-        ascends = pc.or_(pc.less(previous, current), pc.and_(pc.equal(previous, current), ascends))
-    return pc.all(ascends).as_py() is not False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import strategies as st
 
 from ds_assets.core import user_offers, user_targets
 from ds_assets.core.group_defaults import compute_group_defaults
@@ -129,6 +130,14 @@ def put_day(
     """Write a whole day to a cache, with its group defaults, as the asset does."""
     put(cache, as_of, table(*rows), delivery)
     cache.put_day(as_of, compute_group_defaults([table(*rows)]), delivery)
+
+
+@st.composite
+def cut(draw: st.DrawFn, rows: pa.Table) -> list[pa.Table]:
+    """Rows cut into pieces anywhere, some of them empty."""
+    ends = draw(st.lists(st.integers(0, rows.num_rows), max_size=4))
+    places = [0, *sorted(ends), rows.num_rows]
+    return [rows.slice(start, end - start) for start, end in itertools.pairwise(places)]
 
 
 def numbered_rows(count: int) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from ds_assets.core.checksum import checksum
 from ds_assets.core.group_defaults import (
@@ -13,7 +12,6 @@ from ds_assets.core.group_defaults import (
     compute_group_defaults,
 )
 from ds_assets.core.provenance import fingerprint
-from ds_assets.core.schema import Table
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.core.user_offers import join_offers, select_offers
 from ds_assets.core.user_targets import join_targets
@@ -23,11 +21,7 @@ from ds_assets.infra.cache.prediction_cache import CachePut, PredictionCache
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.provenance import Records, sha256_of
-from ds_assets.infra.lake.tables import open_day, table_file, with_recent_columns
-
-_ROWS_PER_BATCH = 5_000
-_BUFFER_BYTES = 1 << 20
-
+from ds_assets.infra.lake.tables import has_target_predictions, read_batches, table_file
 
 Offers = Callable[[dt.date], pa.Table]
 """The offers that are in effect at the end of a day, as `select_offers` returns them."""
@@ -108,17 +102,7 @@ def read_day(
     day: dt.date, lake: Lake, columns: Sequence[str], target_columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Read a day's predictions, with those of the game's own targets where it had any."""
-    if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
-        return _read_batches(PREDICTIONS, day, lake, columns)
-    rows = _read_batches(PREDICTIONS, day, lake, [*{"user_id", *columns}])
-    return join_targets(rows, _read_batches(TARGET_PREDICTIONS, day, lake, target_columns))
-
-
-def _read_batches(
-    table: Table, day: dt.date, lake: Lake, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    path = open_day(table.name, day, lake).file
-    # Without pre-buffering: it would read a million rows into memory before the first batch.
-    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-        for batch in file.iter_batches(_ROWS_PER_BATCH, columns=columns):
-            yield with_recent_columns(table, batch).select(list(columns))
+    if not has_target_predictions(day, lake):
+        return read_batches(PREDICTIONS, day, lake, columns)
+    rows = read_batches(PREDICTIONS, day, lake, [*{"user_id", *columns}])
+    return join_targets(rows, read_batches(TARGET_PREDICTIONS, day, lake, target_columns))

@@ -4,7 +4,8 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from pyarrow.compute import field
 
+from ds_assets.core.day_rows import DayRows
 from ds_assets.core.schema import Table
 from ds_assets.core.stored_documents import DamagedDayError
 from ds_assets.core.stored_tables import TABLE_FORMAT, read_format, upgrade_rows, with_format
@@ -33,6 +35,8 @@ from ds_assets.infra.lake.base import Lake, LakeObject, day_folder, day_of
 
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
+_ROWS_PER_BATCH = 5_000
+_BUFFER_BYTES = 1 << 20
 _ASSETS = {
     EVENT_IDS.name: "user_activity",
     PROMOTION_OFFERS.name: PROMOTION_CHANGES.name,
@@ -140,17 +144,90 @@ def read_columns(table: str, day: dt.date, columns: Sequence[str], lake: Lake) -
 
 
 def read_rows(
-    table: Table, day: dt.date, lake: Lake, users: Iterable[str] | None = None
+    table: Table,
+    day: dt.date,
+    lake: Lake,
+    users: Iterable[str] | None = None,
+    columns: Sequence[str] = (),
 ) -> pa.Table:
     """Read a stored day of a table: all of its rows, or those of some users.
+
+    Args:
+        table: The table.
+        day: A stored day of it.
+        lake: Where it lies.
+        users: The users; none for all.
+        columns: Names of columns of the table; none for all.
 
     Raises:
         InputError: a column is missing.
     """
-    file = open_day(table.name, day, lake).file
+    stored = _open_whole(table, day, lake)
     chosen = None if users is None else field("user_id").isin(pa.array(users, pa.string()))
-    stored = parquet.read_table(file, partitioning=None, filters=chosen)
-    return _with_columns_of(table, day, stored)
+    present = _present(columns or table.names, stored)
+    rows = parquet.read_table(stored.file, columns=present, partitioning=None, filters=chosen)
+    return _with_columns(table, columns or table.names, rows)
+
+
+def read_batches(
+    table: Table, day: dt.date, lake: Lake, columns: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Read a stored day of a table some rows at a time, in their order, without holding the others.
+
+    Args:
+        table: The table.
+        day: A stored day of it.
+        lake: Where it lies.
+        columns: Names of columns of the table; none for all.
+
+    Raises:
+        InputError: a column is missing.
+        DamagedDayError: the file cannot be read, perhaps after some rows.
+    """
+    stored = _open_whole(table, day, lake)
+    return _read_batches(table, day, stored, columns or table.names)
+
+
+def stored_rows(table: Table, day: dt.date, lake: Lake) -> DayRows:
+    """The rows of a stored day of a table, which are read piece by piece, as often as needed.
+
+    Rows that are not in the order of the key are damage.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    stored = _open_whole(table, day, lake)  # now: a download may take long, or fail
+    read = partial(_read_batches, table, day, stored, table.names)
+    return DayRows(table, day, read, partial(damaged_day, table.name, day))
+
+
+def _open_whole(table: Table, day: dt.date, lake: Lake) -> StoredDay:
+    stored = open_day(table.name, day, lake)
+    refuse_missing_columns(day, stored.columns, table)
+    return stored
+
+
+def _read_batches(
+    table: Table, day: dt.date, stored: StoredDay, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    present = _present(columns, stored)
+    try:
+        # Without pre-buffering: it would read a million rows into memory before the first batch.
+        with parquet.ParquetFile(stored.file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=present):
+                yield _with_columns(table, columns, batch)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged_day(table.name, day, str(error)) from None
+
+
+def _present(columns: Sequence[str], stored: StoredDay) -> list[str]:
+    return [name for name in columns if name in stored.columns]
+
+
+def _with_columns(table: Table, columns: Sequence[str], rows: Rows) -> Rows:
+    """Rows with the columns of the table, in their order and with their types."""
+    schema = pa.schema([table.arrow_schema.field(name) for name in columns])
+    return with_recent_columns(table, rows).select(list(columns)).cast(schema)
 
 
 def read_sample(table: Table, day: dt.date, lake: Lake, share: float) -> pa.Table:
@@ -169,16 +246,10 @@ def read_sample(table: Table, day: dt.date, lake: Lake, share: float) -> pa.Tabl
         return read_rows(table, day, lake)
     import duckdb  # noqa: PLC0415  # slow to import, and not always used
 
-    file = str(open_day(table.name, day, lake).file)
+    file = str(_open_whole(table, day, lake).file)
     with duckdb.connect() as connection:
         chosen = connection.read_parquet(file).filter(sample_condition(share))
-        return _with_columns_of(table, day, chosen.to_arrow_table())
-
-
-def _with_columns_of(table: Table, day: dt.date, stored: pa.Table) -> pa.Table:
-    stored = with_recent_columns(table, stored)
-    refuse_missing_columns(day, stored.column_names, table)
-    return stored.select(table.names).cast(table.arrow_schema)
+        return _with_columns(table, table.names, chosen.to_arrow_table())
 
 
 def count_rows(table: str, day: dt.date, lake: Lake) -> int:
@@ -209,13 +280,29 @@ def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
     return stored if len(stored) else None
 
 
-def read_target_predictions(day: dt.date, lake: Lake) -> pa.Table:
+def read_target_predictions(
+    day: dt.date, lake: Lake, columns: Sequence[str] = TARGET_PREDICTIONS.names
+) -> pa.Table:
     """The stored predictions of the game's own targets on a day; no rows where it had none."""
-    if not lake.exists(table_file(TARGET_PREDICTIONS.name, day)):
-        return TARGET_PREDICTIONS.arrow_schema.empty_table()
-    return read_rows(TARGET_PREDICTIONS, day, lake)
+    if not has_target_predictions(day, lake):
+        return TARGET_PREDICTIONS.arrow_schema.empty_table().select(columns)
+    return read_rows(TARGET_PREDICTIONS, day, lake, columns=columns)
 
 
-def read_predictions(day: dt.date, lake: Lake) -> pa.Table:
-    """Read the stored predictions of a day."""
-    return read_rows(PREDICTIONS, day, lake)
+def stored_target_predictions(day: dt.date, lake: Lake) -> DayRows:
+    """The same rows, which are read piece by piece."""
+    if not has_target_predictions(day, lake):
+        return DayRows(TARGET_PREDICTIONS, day, list)
+    return stored_rows(TARGET_PREDICTIONS, day, lake)
+
+
+def has_target_predictions(day: dt.date, lake: Lake) -> bool:
+    """Whether predictions of the game's own targets are stored of a day."""
+    return lake.exists(table_file(TARGET_PREDICTIONS.name, day))
+
+
+def read_predictions(
+    day: dt.date, lake: Lake, columns: Sequence[str] = PREDICTIONS.names
+) -> pa.Table:
+    """Read columns of the stored predictions of a day."""
+    return read_rows(PREDICTIONS, day, lake, columns=columns)

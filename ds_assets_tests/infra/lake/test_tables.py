@@ -10,11 +10,24 @@ from pyarrow import parquet
 
 from ds_assets.core import stored_tables
 from ds_assets.core.stored_documents import DamagedDayError, NewerFormatError
-from ds_assets.core.tables import CLUSTERS, TARGET_PREDICTIONS
+from ds_assets.core.tables import CLUSTERS, PREDICTIONS, TARGET_PREDICTIONS
+from ds_assets.errors import InputError
 from ds_assets.infra.engines.duckdb import open_duckdb
 from ds_assets.infra.lake import tables
 from ds_assets.infra.lake.folder import FolderLake
-from ds_assets.infra.lake.tables import open_day, read_columns, read_rows, store_rows, table_file
+from ds_assets.infra.lake.tables import (
+    open_day,
+    read_batches,
+    read_columns,
+    read_predictions,
+    read_rows,
+    read_target_predictions,
+    store_rows,
+    stored_rows,
+    stored_target_predictions,
+    table_file,
+)
+from ds_assets_tests.infra.factories import row, table
 
 DAY = dt.date(2026, 1, 1)
 FILE = table_file(CLUSTERS.name, DAY)
@@ -106,6 +119,67 @@ def test_a_damaged_table_is_named_with_its_asset_and_day(lake: FolderLake, conte
     with pytest.raises(DamagedDayError) as caught:
         open_day(TARGET_PREDICTIONS.name, DAY, lake)
     assert caught.value.asset == "predictions"
+
+
+PREDICTED = table(*(row(f"u{number:05}", DAY) for number in range(20_000)))
+
+
+def store_predictions(rows: pa.Table, lake: FolderLake) -> Path:
+    store_rows(rows, PREDICTIONS.name, DAY, lake)
+    return lake.local(table_file(PREDICTIONS.name, DAY))
+
+
+def test_a_day_is_read_some_rows_at_a_time_and_as_often_as_needed(lake: FolderLake) -> None:
+    store_predictions(PREDICTED, lake)
+    batches = list(read_batches(PREDICTIONS, DAY, lake))
+    assert len(batches) > 2
+    assert pa.Table.from_batches(batches).equals(PREDICTED)
+    rows = stored_rows(PREDICTIONS, DAY, lake)
+    assert len(list(rows)) == len(batches)
+    assert rows.to_table().equals(PREDICTED)
+
+
+def test_columns_are_read_in_any_order_and_recent_ones_may_be_missing(lake: FolderLake) -> None:
+    names = ["days_left", "churn_probability", "user_id"]
+    store_predictions(PREDICTED.drop_columns(["days_left"]), lake)
+    expected = PREDICTED.select(names).set_column(
+        0, PREDICTIONS.arrow_schema.field(names[0]), pa.nulls(PREDICTED.num_rows, pa.int64())
+    )
+    assert read_predictions(DAY, lake, names).equals(expected)
+    batches = read_batches(PREDICTIONS, DAY, lake, names)
+    assert pa.Table.from_batches(batches).equals(expected)
+
+
+def test_a_day_that_lacks_a_column_is_refused_before_a_row_is_read(lake: FolderLake) -> None:
+    store_predictions(PREDICTED.drop_columns(["cluster"]), lake)
+    for read in (read_rows, read_batches, stored_rows):
+        with pytest.raises(InputError, match=f"predictions of {DAY} lacks cluster"):
+            read(PREDICTIONS, DAY, lake)
+
+
+def test_a_day_that_is_not_sorted_by_the_key_is_damaged(lake: FolderLake) -> None:
+    store_predictions(PREDICTED.take(pa.array([1, 0])), lake)
+    with pytest.raises(
+        DamagedDayError, match=r"is damaged \(predictions of .* not sorted"
+    ) as caught:
+        list(stored_rows(PREDICTIONS, DAY, lake))
+    assert (caught.value.asset, caught.value.day) == ("predictions", DAY)
+
+
+def test_a_day_that_is_damaged_after_its_first_rows_is_named(lake: FolderLake) -> None:
+    file = store_predictions(PREDICTED, lake)
+    content = bytearray(file.read_bytes())
+    content[200:300] = b"?" * 100
+    file.write_bytes(content)
+    with pytest.raises(DamagedDayError, match=f"{DAY}/predictions.parquet is damaged"):
+        list(stored_rows(PREDICTIONS, DAY, lake))
+
+
+def test_a_day_without_targets_of_the_game_has_no_rows_of_them(lake: FolderLake) -> None:
+    assert list(stored_target_predictions(DAY, lake)) == []
+    none = read_target_predictions(DAY, lake, ["target", "user_id"])
+    assert (none.num_rows, none.column_names) == (0, ["target", "user_id"])
+    assert none.schema.field("target").type == pa.string()
 
 
 def test_a_missing_table_is_missing_and_not_damaged(lake: FolderLake) -> None:
