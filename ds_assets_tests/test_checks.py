@@ -439,6 +439,10 @@ def test_predictions_that_are_not_whole_are_not_delivered(copy: Installation) ->
             "UPDATE deliveries SET checksum = 'x' WHERE as_of = ?",
             "the record of the delivery is of rows that differ from the predictions",
         ),
+        (
+            f"UPDATE deliveries SET checksum = '2-{'0a' * 31}' WHERE as_of = ?",
+            "the record of the delivery is of rows that differ from the predictions",
+        ),
     ],
 )
 def test_a_database_that_holds_anything_else_than_the_predictions_fails_the_day(
@@ -450,6 +454,17 @@ def test_a_database_that_holds_anything_else_than_the_predictions_fails_the_day(
     evaluation = run_check(copy, "rds_results", "is_complete", instance)
     assert not evaluation.passed
     assert evaluation.description == f"{LAST}: {sentence.format(rows=rows, less=rows - 1)}"
+
+
+def test_rows_that_an_earlier_release_delivered_are_compared_without_its_checksum(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    of_earlier = f"UPDATE deliveries SET checksum = '{'0a' * 32}' WHERE as_of = ?"
+    assert tamper(copy, of_earlier, str(LAST)) == 1
+    assert run_check(copy, "rds_results", "is_complete", instance).passed
+    other_rows = f"UPDATE player_prediction_loads SET cluster = 7 WHERE as_of = ? AND {ONE_USER}"
+    assert tamper(copy, other_rows, str(LAST)) == 1
+    assert not run_check(copy, "rds_results", "is_complete", instance).passed
 
 
 def test_a_delivery_that_is_not_complete_does_not_reach_the_cache(copy: Installation) -> None:

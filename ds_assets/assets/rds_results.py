@@ -26,9 +26,9 @@ from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
 from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.tables import (
-    read_predictions,
     read_rows,
-    read_target_predictions,
+    stored_rows,
+    stored_target_predictions,
     table_file,
 )
 from ds_assets.infra.results.database import Delivery, ResultsDatabase
@@ -83,9 +83,9 @@ def _deliver(
         results.put_report(COHORTS, day, read_rows(COHORTS, day, lake))
     return results.deliver(
         day,
-        read_predictions(day, lake),
+        stored_rows(PREDICTIONS, day, lake),
         run_id,
-        read_target_predictions(day, lake),
+        stored_target_predictions(day, lake),
         assignments_in_effect(day, lake, game),
     )
 

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 from pyarrow import parquet
 
-from ds_assets.core.checksum import checksum
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.tables import EVENT_IDS
@@ -34,6 +33,7 @@ from ds_assets_tests.assets.factories import (
     finished,
     make_installation,
 )
+from ds_assets_tests.checksums import checksum_in_any_order
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda content: content[: len(content) // 2],
@@ -162,7 +162,7 @@ def sum_up_tables(installation: Installation, of_day: dt.date) -> dict[str, str]
         item.name: installation.lake.local(item.name) for item in installation.lake.objects("")
     }
     return {
-        name: checksum(parquet.read_table(file, partitioning=None))
+        name: checksum_in_any_order(parquet.read_table(file, partitioning=None))
         for name, file in files.items()
         if f"/dt={of_day}/" in name and file.suffix == ".parquet"
     }

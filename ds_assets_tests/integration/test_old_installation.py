@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 from pymysql.constants import CLIENT
 
-from ds_assets.core.checksum import checksum
+from ds_assets.core.checksum import checksum, is_of_first_version
 from ds_assets.core.clusters.clustering import ClusterCard
 from ds_assets.core.models.card.model_card import ModelCard
-from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES
+from ds_assets.core.tables import CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES, PREDICTIONS
 from ds_assets.infra.cache.fill import rebuild_cache
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.models import day_models, stored_card
@@ -108,15 +108,20 @@ def assert_same_predictions(new: pa.Table, stored: pa.Table) -> None:
 
 
 @pytest.mark.slow
-def test_its_results_database_is_migrated_with_every_delivered_row(results_url: str) -> None:
+def test_its_results_database_is_migrated_with_every_delivered_row(
+    results_url: str, old: Installation
+) -> None:
     with ResultsDatabase(results_url) as database:
         database.ensure_schema()
         deliveries = database.deliveries()
         assert max(delivery.as_of for delivery in deliveries) == database.current_day() == LAST
         assert len(deliveries) >= 3
         for delivery in deliveries:
-            rows = database.day(delivery.as_of)
-            assert (rows.num_rows, checksum(rows)) == (delivery.row_count, delivery.checksum)
+            rows = database.checksum_day(PREDICTIONS, delivery.as_of)
+            assert rows.row_count == delivery.row_count
+            if delivery.as_of in WITH_PREDICTIONS:
+                assert rows.value == checksum(read_predictions(delivery.as_of, old.lake))
+            assert is_of_first_version(delivery.checksum)
     assert execute(results_url, "SELECT version_num FROM alembic_version") == [(SCHEMA_VERSION,)]
     for report in (CLUSTER_PROFILES, MODEL_METRICS, PREDICTION_OUTCOMES):
         ((rows,),) = execute(results_url, f"SELECT count(*) FROM {report.name}")

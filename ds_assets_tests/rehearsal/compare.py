@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from ds_assets.core.checksum import checksum
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.tables import (
     CLUSTER_PROFILES,
@@ -26,6 +25,7 @@ from ds_assets.infra.lake.models import card_name
 from ds_assets.infra.lake.promotions import assignments_in_effect
 from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_days
 from ds_assets_tests.assets.factories import Installation
+from ds_assets_tests.checksums import checksum_in_any_order
 from ds_assets_tests.infra.factories import fetch_patiently
 from ds_assets_tests.infra.results.databases import ALL_REPORTS, read_report
 
@@ -45,7 +45,9 @@ def stored_tables(installation: Installation, tables: Sequence[str]) -> Content:
     """Checksum of each stored day of tables."""
     lake = installation.lake
     return {
-        f"{table} of {day}": checksum(parquet.read_table(lake.local(file.name), partitioning=None))
+        f"{table} of {day}": checksum_in_any_order(
+            parquet.read_table(lake.local(file.name), partitioning=None)
+        )
         for table in tables
         for day, file in stored_days(table, lake).items()
     }
@@ -72,17 +74,18 @@ def delivered(installation: Installation) -> Content:
     with installation.results() as database:
         days = [delivery.as_of for delivery in database.deliveries()]
         predictions = {
-            _delivery(PREDICTIONS.name, day): checksum(database.day(day)) for day in days
+            _delivery(PREDICTIONS.name, day): checksum_in_any_order(database.day(day))
+            for day in days
         }
         promotions = {day: database.promotions(day) for day in days}
         reports = {table.name: read_report(database, table) for table in ALL_REPORTS}
     predictions |= {
-        _delivery(PLAYER_PROMOTIONS.name, day): checksum(rows)
+        _delivery(PLAYER_PROMOTIONS.name, day): checksum_in_any_order(rows)
         for day, rows in promotions.items()
         if rows.num_rows
     }
     return predictions | {
-        _delivery(name, day): checksum(rows)
+        _delivery(name, day): checksum_in_any_order(rows)
         for name, report in reports.items()
         for day, rows in _split_by_day(report)
     }
@@ -134,18 +137,19 @@ def find_wrong_deliveries(installation: Installation) -> list[str]:
     lake = installation.lake
     days = open_records(installation.game, lake).usable_days(PREDICTIONS.name)
     expected = {
-        _delivery(PREDICTIONS.name, day): checksum(read_predictions(day, lake)) for day in days
+        _delivery(PREDICTIONS.name, day): checksum_in_any_order(read_predictions(day, lake))
+        for day in days
     }
     in_effect = {day: assignments_in_effect(day, lake, installation.game) for day in days}
     expected |= {
-        _delivery(PLAYER_PROMOTIONS.name, day): checksum(rows)
+        _delivery(PLAYER_PROMOTIONS.name, day): checksum_in_any_order(rows)
         for day, rows in in_effect.items()
         if rows.num_rows
     }
     for table in (CLUSTER_PROFILES, COHORTS, PREDICTION_OUTCOMES, PROMOTION_RESULTS):
         reports = {day: read_rows(table, day, lake) for day in stored_days(table.name, lake)}
         expected |= {
-            _delivery(table.name, day): checksum(rows)
+            _delivery(table.name, day): checksum_in_any_order(rows)
             for day, rows in reports.items()
             if day in days and rows.num_rows
         }

@@ -13,8 +13,8 @@ import datetime as dt
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,14 +29,15 @@ from tenacity import (
     wait_random,
 )
 
-from ds_assets.core.checksum import checksum
+from ds_assets.core.checksum import RowsChecksum, checksum_rows
 from ds_assets.core.contracts import rows_of_day
+from ds_assets.core.day_rows import DayRows
 from ds_assets.core.schema import Table
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.infra.results import installations, publishing, reports
 from ds_assets.infra.results.backends import backend_of
 from ds_assets.infra.results.backends.base import Backend, Load
-from ds_assets.infra.results.backends.rows import read_rows
+from ds_assets.infra.results.backends.rows import read_batches
 from ds_assets.infra.results.connection import begin, open_engine, parse_url
 from ds_assets.infra.results.defaults import query_defaults
 from ds_assets.infra.results.errors import (
@@ -47,8 +48,9 @@ from ds_assets.infra.results.errors import (
 )
 from ds_assets.infra.results.latest import latest_rows
 from ds_assets.infra.results.limits import refuse_long_run_id, refuse_unstorable_rows
-from ds_assets.infra.results.loading import load_rows
+from ds_assets.infra.results.loading import cut_between_users, load_rows
 from ds_assets.infra.results.schema import (
+    DELIVERED_TABLES,
     DELIVERIES,
     INSTALLATIONS,
     KEY_LENGTH,
@@ -84,6 +86,7 @@ _MAX_LOAD_ID = 2**63 - 1
 _NO_TARGET_PREDICTIONS = pa.Table.from_batches([], schema=TARGET_PREDICTIONS.arrow_schema)
 _NO_PROMOTIONS = pa.Table.from_batches([], schema=PLAYER_PROMOTIONS.arrow_schema)
 
+_TABLES = {table.contract.name: table for table in DELIVERED_TABLES}
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
@@ -225,13 +228,14 @@ class ResultsDatabase:
     def deliver(
         self,
         as_of: dt.date,
-        predictions: "pa.Table | pd.DataFrame",
+        predictions: "pa.Table | pd.DataFrame | DayRows",
         run_id: str,
-        target_predictions: "pa.Table | pd.DataFrame" = _NO_TARGET_PREDICTIONS,
-        promotions: "pa.Table | pd.DataFrame" = _NO_PROMOTIONS,
+        target_predictions: "pa.Table | pd.DataFrame | DayRows" = _NO_TARGET_PREDICTIONS,
+        promotions: "pa.Table | pd.DataFrame | DayRows" = _NO_PROMOTIONS,
     ) -> Delivery:
         """Replace a day's predictions and promotions, all or nothing.
 
+        `DayRows` are read, validated and sent piece by piece, and again if a connection is lost.
         The stored rows are compared with those given before the commit. Delivering the same rows
         again changes only the run and the time of the delivery.
 
@@ -246,23 +250,19 @@ class ResultsDatabase:
 
         Raises:
             ValueError: The rows break the column contract, are of another day, or have values that
-                the database cannot store, see `limits`.
+                the database cannot store, see `limits`; the day stays as it was.
             DeliveryDiffers: The database stored something else; the day stays as it was.
             SchemaDiffers: The schema cannot be used, and the message says what to do.
             ResultsUnavailable: The database cannot be used; the day stays as it was. If the
                 connection was lost during the commit, the day may also be the new one.
         """
-        rows = rows_of_day(PREDICTIONS, as_of, predictions)
-        refuse_unstorable_rows(PREDICTIONS, rows, self._backend)
-        of_targets = rows_of_day(TARGET_PREDICTIONS, as_of, target_predictions)
-        refuse_unstorable_rows(TARGET_PREDICTIONS, of_targets, self._backend)
-        in_effect = rows_of_day(PLAYER_PROMOTIONS, as_of, promotions)
-        refuse_unstorable_rows(PLAYER_PROMOTIONS, in_effect, self._backend)
         refuse_long_run_id(run_id)
-        others = {TARGET_PREDICTION_ROWS: of_targets, PLAYER_PROMOTION_ROWS: in_effect}
-        with ThreadPoolExecutor(1) as executor:  # the server needs longer than the checksum
-            checksum_of_rows = executor.submit(checksum, rows)
-            delivery = _retry(lambda: self._deliver(as_of, rows, others, run_id, checksum_of_rows))
+        day = {
+            PLAYER_PREDICTIONS: DayRows.of(PREDICTIONS, as_of, predictions),
+            TARGET_PREDICTION_ROWS: DayRows.of(TARGET_PREDICTIONS, as_of, target_predictions),
+            PLAYER_PROMOTION_ROWS: DayRows.of(PLAYER_PROMOTIONS, as_of, promotions),
+        }
+        delivery = _retry(lambda: self._deliver(as_of, day, run_id))
         self._delivered.add(as_of)
         self._clean_up()
         return delivery
@@ -308,7 +308,7 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        return self._rows_of_day(PLAYER_PREDICTIONS, as_of)
+        return self._read_day(PREDICTIONS, as_of)
 
     def target_predictions(self, as_of: dt.date) -> pa.Table:
         """Read a day's rows by user and target, with the schema of `TARGET_PREDICTIONS`.
@@ -316,7 +316,7 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        return self._rows_of_day(TARGET_PREDICTION_ROWS, as_of)
+        return self._read_day(TARGET_PREDICTIONS, as_of)
 
     def promotions(self, as_of: dt.date) -> pa.Table:
         """Read the promotions in effect on a day by user, with the schema of `PLAYER_PROMOTIONS`.
@@ -324,17 +324,33 @@ class ResultsDatabase:
         Raises:
             ResultsUnavailable: The database cannot be used.
         """
-        return self._rows_of_day(PLAYER_PROMOTION_ROWS, as_of)
+        return self._read_day(PLAYER_PROMOTIONS, as_of)
 
-    def _rows_of_day(self, table: DeliveredTable, as_of: dt.date) -> pa.Table:
-        history = table.history
-        query = sa.select(*(history.c[name] for name in table.contract.names))
-        ordered = query.order_by(*(history.c[name] for name in table.contract.key))
+    def checksum_day(self, contract: Table, as_of: dt.date) -> RowsChecksum:
+        """Count and checksum the rows of a day in the order of the key, without holding them.
+
+        Args:
+            contract: `PREDICTIONS`, `TARGET_PREDICTIONS` or `PLAYER_PROMOTIONS`.
+            as_of: The day; a missing one has no rows.
+
+        Raises:
+            ResultsUnavailable: The database cannot be used.
+        """
+        return checksum_rows(contract.arrow_schema, self._read_batches(contract, as_of))
+
+    def _read_day(self, contract: Table, as_of: dt.date) -> pa.Table:
+        batches = self._read_batches(contract, as_of)
+        return pa.Table.from_batches(batches, schema=contract.arrow_schema)
+
+    def _read_batches(self, contract: Table, as_of: dt.date) -> Iterator[pa.RecordBatch]:
+        history = _TABLES[contract.name].history
+        query = sa.select(*(history.c[name] for name in contract.names))
+        ordered = query.order_by(*(history.c[name] for name in contract.key))
         with self._transaction() as connection:
             own = history.c.installation_id == self._own_id(connection)
             of_day = ordered.where(own, history.c.as_of == as_of)
             streaming = connection.execution_options(stream_results=True)
-            return read_rows(streaming.execute(of_day), table.contract)
+            yield from read_batches(streaming.execute(of_day), contract)
 
     def deliveries(self) -> list[Delivery]:
         """List the delivered days, the newest first.
@@ -409,23 +425,34 @@ class ResultsDatabase:
         self._has_schema = True
 
     def _deliver(
-        self,
-        as_of: dt.date,
-        rows: pa.Table,
-        others: Mapping[DeliveredTable, pa.Table],
-        run_id: str,
-        checksum_of_rows: "Future[str]",
+        self, as_of: dt.date, day: Mapping[DeliveredTable, DayRows], run_id: str
     ) -> Delivery:
         load = Load(as_of, secrets.randbelow(_MAX_LOAD_ID) + 1)
         with self._transaction(writing=True) as connection:
-            load_rows(connection, PLAYER_PREDICTIONS, load, rows)
-            for table, other_rows in others.items():
-                load_rows(connection, table, load, other_rows)
+            predictions = self._load(connection, load, day)
             now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-            delivery = Delivery(as_of, run_id, rows.num_rows, checksum_of_rows.result(), now)
+            delivery = Delivery(as_of, run_id, predictions.row_count, predictions.value, now)
             installation_id = self._own_id(connection, writing=True)
             publishing.publish(connection, _row(delivery, load, installation_id))
         return delivery
+
+    def _load(
+        self, connection: sa.Connection, load: Load, day: Mapping[DeliveredTable, DayRows]
+    ) -> RowsChecksum:
+        """Load the rows of a day. Returns the checksum of the predictions."""
+        checksum = RowsChecksum(PREDICTIONS.arrow_schema)
+        with ThreadPoolExecutor(1) as executor:
+            for table, rows in day.items():
+                tables = cut_between_users(self._require_storable(rows))
+                if table is PLAYER_PREDICTIONS:
+                    tables = _add_meanwhile(tables, checksum, executor)
+                load_rows(connection, table, load, tables)
+        return checksum
+
+    def _require_storable(self, rows: DayRows) -> Iterator[pa.Table]:
+        for piece in rows:
+            refuse_unstorable_rows(rows.contract, piece, self._backend)
+            yield piece
 
     def _put_report(self, table: Table, as_of: dt.date, rows: pa.Table) -> None:
         with self._transaction(writing=True) as connection:
@@ -493,6 +520,16 @@ def _retry(attempt: Callable[[], _Result]) -> _Result:
         reraise=True,
     )
     return attempts(attempt)
+
+
+def _add_meanwhile(
+    tables: Iterable[pa.Table], checksum: RowsChecksum, executor: Executor
+) -> Iterator[pa.Table]:
+    """Pass tables on, and add each to a checksum while it is loaded, which takes longer."""
+    for rows in tables:
+        added = executor.submit(checksum.add, rows)
+        yield rows
+        added.result()
 
 
 def _row(delivery: Delivery, load: Load, installation_id: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Values that a results database cannot store, refused before anything is sent."""
+"""Values that a results database cannot store, refused before they are sent."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

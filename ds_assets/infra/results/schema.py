@@ -139,7 +139,12 @@ DELIVERIES = sa.Table(
         "run_id", sa.String(RUN_ID_LENGTH), nullable=False, comment="Run that delivered it last."
     ),
     sa.Column("row_count", sa.BigInteger, nullable=False, comment="Rows of the day."),
-    sa.Column("checksum", sa.String(64), nullable=False, comment="SHA-256 of the day's rows."),
+    sa.Column(
+        "checksum",
+        sa.String(64),
+        nullable=False,
+        comment="Version and SHA-256 of the day's rows, in the order of the user id.",
+    ),
     sa.Column("delivered_at", sa.DateTime, nullable=False, comment="When, in UTC."),
     _load_id("The load whose rows count."),
     _installation_id(),

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 import ds_assets
+from ds_assets.core.day_rows import DayRows
 from ds_assets.core.schema import Column, Table
 from ds_assets.infra.results import loading, schema
 from ds_assets.infra.results.backends import DRIVERS
@@ -81,6 +82,11 @@ def words(database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch) -> schema.
     return words
 
 
+def load_rows(connection: sa.Connection, words: schema.DeliveredTable, rows: pa.Table) -> None:
+    tables = loading.cut_between_users(DayRows.of(LONG, DAYS[0], rows))
+    loading.load_rows(connection, words, Load(DAYS[0], 5), tables)
+
+
 def test_a_table_with_several_rows_per_user_is_loaded_from_its_declaration(
     database: ResultsDatabase, words: schema.DeliveredTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +106,7 @@ def test_a_table_with_several_rows_per_user_is_loaded_from_its_declaration(
         schema=LONG.arrow_schema,
     )
     with database._transaction(writing=True) as connection:
-        loading.load_rows(connection, words, Load(DAYS[0], 5), rows)
+        load_rows(connection, words, rows)
         stored = connection.execute(
             sa.select(*(words.loads.c[name] for name in LONG.names)).order_by("user_id", "word")
         )
@@ -116,4 +122,4 @@ def test_a_stored_row_that_differs_in_such_a_table_is_found(
     with database._transaction(writing=True) as connection:
         connection.execute(sa.insert(words.loads).values(**{**row, "word": "x"}, load_id=5))
         with pytest.raises(DeliveryDiffers, match="1 rows were delivered and 2 stored"):
-            loading.load_rows(connection, words, Load(DAYS[0], 5), rows)
+            load_rows(connection, words, rows)

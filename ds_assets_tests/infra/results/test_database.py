@@ -6,7 +6,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,8 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ds_assets.core.checksum import checksum
+from ds_assets.core.day_rows import DayRows
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PREDICTIONS, TARGET_PREDICTIONS
 from ds_assets.errors import InputError
+from ds_assets.infra.results import database as database_module
 from ds_assets.infra.results import loading, publishing
 from ds_assets.infra.results.backends import base
 from ds_assets.infra.results.database import (
@@ -30,8 +32,18 @@ from ds_assets.infra.results.database import (
     ResultsDatabase,
     ResultsUnavailable,
 )
+from ds_assets.infra.results.errors import ResultsBusy
 from ds_assets.infra.results.schema import METADATA
-from ds_assets_tests.infra.factories import DAYS, assignment, assignments, control, row, table
+from ds_assets_tests.infra.factories import (
+    DAYS,
+    assignment,
+    assignments,
+    control,
+    cut,
+    row,
+    row_of,
+    table,
+)
 from ds_assets_tests.infra.results.databases import (
     TEXTS,
     current_rows,
@@ -184,8 +196,10 @@ def test_whatever_the_rows_hold_comes_back_to_the_last_bit(
     given = table(*(row(**values) for values in storable(rows, url)))
     delivery = database.deliver(DAYS[0], given, "run")
     stored = database.day(DAYS[0])
-    assert stored.sort_by("user_id").equals(given.sort_by("user_id"))
+    assert stored.equals(given.sort_by("user_id"))
     assert checksum(stored) == delivery.checksum
+    summed = database.checksum_day(PREDICTIONS, DAYS[0])
+    assert (summed.value, summed.row_count) == (delivery.checksum, len(given))
 
 
 def test_rows_in_any_order_and_more_than_one_statement_takes_arrive(
@@ -197,6 +211,127 @@ def test_rows_in_any_order_and_more_than_one_statement_takes_arrive(
     shuffled = rows.take(pa.array(random.Random(1).sample(range(1_000), 1_000)))
     database.deliver(DAYS[0], shuffled, "run")
     assert database.day(DAYS[0]).sort_by("user_id").equals(rows)
+
+
+@given(data=st.data(), most=st.integers(1, 12))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pieces_of_any_size_are_stored_as_the_same_rows_with_the_same_checksum(
+    database: ResultsDatabase, data: st.DataObject, most: int
+) -> None:
+    rows = day(DAYS[0], users=10)
+    targets = targets_of("u00001", "u00004")
+    whole = database.deliver(DAYS[0], rows, "whole", targets)
+    pieces, target_pieces = data.draw(cut(rows)), data.draw(cut(targets))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", most)
+        in_pieces = database.deliver(
+            DAYS[0],
+            DayRows(PREDICTIONS, DAYS[0], lambda: pieces),
+            "in pieces",
+            DayRows(TARGET_PREDICTIONS, DAYS[0], lambda: target_pieces),
+        )
+    assert (in_pieces.checksum, in_pieces.row_count) == (whole.checksum, 10)
+    assert database.day(DAYS[0]).equals(rows)
+    assert database.target_predictions(DAYS[0]).equals(targets)
+
+
+def targets_of(*users: str) -> pa.Table:
+    """Rows of two targets of each user."""
+    rows = [
+        row_of(TARGET_PREDICTIONS, user_id=user, as_of=DAYS[0], target=name)
+        for user in users
+        for name in ("level_up", "spend_30")
+    ]
+    return pa.Table.from_pylist(rows, schema=TARGET_PREDICTIONS.arrow_schema)
+
+
+def test_each_table_of_a_day_is_counted_and_checksummed(database: ResultsDatabase) -> None:
+    rows, targets, in_effect = table(row("a")), targets_of("a", "b"), assignments(assignment("a"))
+    database.deliver(DAYS[0], rows, "run", targets, in_effect)
+    days = {PREDICTIONS: rows, TARGET_PREDICTIONS: targets, PLAYER_PROMOTIONS: in_effect}
+    for contract, expected in days.items():
+        summed = database.checksum_day(contract, DAYS[0])
+        assert (summed.value, summed.row_count) == (checksum(expected), len(expected))
+        nothing = database.checksum_day(contract, DAYS[1])
+        assert (nothing.value, nothing.row_count) == (checksum(expected[:0]), 0)
+
+
+def test_a_value_that_cannot_be_stored_leaves_the_day_as_it_was(
+    database: ResultsDatabase, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", 2)
+    before = day(DAYS[0], users=4)
+    database.deliver(DAYS[0], before, "before")
+    pieces = [day(DAYS[0], users=9, churn=0.9), table(row("v", churn_probability=math.inf))]
+    loaded: list[int] = []
+
+    def count_loaded(connection: Any, target: Any, load: Any, tables: Iterable[pa.Table]) -> None:
+        loading.load_rows(connection, target, load, map(note, tables))
+
+    def note(rows: pa.Table) -> pa.Table:
+        loaded.append(rows.num_rows)
+        return rows
+
+    monkeypatch.setattr(database_module, "load_rows", count_loaded)
+    with pytest.raises(ValueError, match="churn_probability is infinite"):
+        database.deliver(DAYS[0], DayRows(PREDICTIONS, DAYS[0], lambda: pieces), "after")
+    assert sum(loaded) == 8  # most of them had been sent
+    assert database.day(DAYS[0]).equals(before)
+    assert [delivery.run_id for delivery in database.deliveries()] == ["before"]
+    assert stored(url) == [("2026-03-01", 4)]
+
+
+def test_rows_that_cannot_be_read_to_the_end_leave_the_day_as_it_was(
+    database: ResultsDatabase,
+) -> None:
+    def read() -> Iterator[pa.Table]:
+        yield day(DAYS[0])
+        raise InputError("the rest is damaged")
+
+    database.deliver(DAYS[0], day(DAYS[0], users=1), "before")
+    with pytest.raises(InputError, match="the rest is damaged"):
+        database.deliver(DAYS[0], DayRows(PREDICTIONS, DAYS[0], read), "after")
+    assert database.day(DAYS[0]).equals(day(DAYS[0], users=1))
+
+
+def test_rows_are_read_from_the_beginning_for_each_attempt(
+    database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def read() -> Iterator[pa.Table]:
+        attempts.append(len(attempts))
+        yield day(DAYS[0])
+
+    def lose_the_first_connection(*arguments: Any) -> None:
+        loading.load_rows(*arguments)
+        if len(attempts) == 1:
+            raise ResultsBusy("the connection is lost")
+
+    monkeypatch.setattr(database_module, "load_rows", lose_the_first_connection)
+    delivery = database.deliver(DAYS[0], DayRows(PREDICTIONS, DAYS[0], read), "run")
+    assert attempts == [0, 1]
+    assert (delivery.row_count, delivery.checksum) == (3, checksum(day(DAYS[0])))
+    assert database.day(DAYS[0]).equals(day(DAYS[0]))
+
+
+def test_a_delivery_holds_a_few_statements_of_rows_at_a_time(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", 1_000)
+    held: list[int] = []
+
+    def read() -> Iterator[pa.Table]:
+        for start in range(0, 40_000, 500):
+            held.append(pa.total_allocated_bytes())
+            yield table(*(row(f"u{start + number:05}") for number in range(500)))
+
+    (first,) = DayRows(PREDICTIONS, DAYS[0], lambda: [next(read())])
+    with ResultsDatabase(url) as database:
+        held.clear()
+        database.deliver(DAYS[0], DayRows(PREDICTIONS, DAYS[0], read), "run")
+    assert len(held) == 80
+    assert max(held) - held[0] < 16 * first.nbytes
 
 
 def stored(url: str) -> list[tuple[str, int]]:
@@ -335,10 +470,9 @@ def test_a_reader_sees_one_whole_day_at_any_time(database: ResultsDatabase, url:
 
 def deliver_and_stop(pipe: "Connection[Any, Any]", url: str, rows: pa.Table) -> None:
     """Deliver the first day in several statements, and wait in the middle to be killed."""
-    parts = loading._parts
 
-    def parts_to_the_middle(*arguments: Any) -> Iterator[base.Part]:
-        for number, part in enumerate(parts(*arguments)):
+    def cut_to_the_middle(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        for number, part in enumerate(loading.cut_between_users(pieces)):
             if number == 2:
                 pipe.send("in the middle")
                 time.sleep(60)
@@ -346,7 +480,7 @@ def deliver_and_stop(pipe: "Connection[Any, Any]", url: str, rows: pa.Table) -> 
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(loading, "_MAX_ROWS_PER_STATEMENT", 2_000)
-        monkeypatch.setattr(loading, "_parts", parts_to_the_middle)
+        monkeypatch.setattr(database_module, "cut_between_users", cut_to_the_middle)
         ResultsDatabase(url).deliver(DAYS[0], rows, "killed")
 
 

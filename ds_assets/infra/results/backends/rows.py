@@ -1,5 +1,6 @@
 """Rows in and out by plain SQL, which all products understand."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -19,20 +20,17 @@ def insert_rows(connection: sa.Connection, part: Part) -> None:
         connection.exec_driver_sql(statement, list(zip(*columns, load_ids, strict=True)))
 
 
-def read_rows(result: sa.CursorResult[Any], contract: Table) -> pa.Table:
-    """Convert the result of a query of a contract's columns to the contract's schema."""
+def read_batches(result: sa.CursorResult[Any], contract: Table) -> Iterator[pa.RecordBatch]:
+    """Convert the result of a query of a contract's columns to its schema, while it arrives."""
     schema = contract.arrow_schema
-    batches = [
-        pa.record_batch(
-            [
-                pa.array(values, type=kind)
-                for values, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
-            ],
-            schema=schema,
-        )
-        for rows in result.partitions(MAX_ROWS_PER_BATCH)
-    ]
-    return pa.Table.from_batches(batches, schema=schema)
+    for rows in result.partitions(MAX_ROWS_PER_BATCH):
+        columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+        yield pa.record_batch([pa.array(values, kind) for values, kind in columns], schema=schema)
+
+
+def read_rows(result: sa.CursorResult[Any], contract: Table) -> pa.Table:
+    """Convert the whole result of such a query."""
+    return pa.Table.from_batches(read_batches(result, contract), schema=contract.arrow_schema)
 
 
 def _driver_values(column: pa.Array) -> list[Any]:
