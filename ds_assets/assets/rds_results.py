@@ -24,7 +24,7 @@ from ds_assets.game import Game
 from ds_assets.infra.installation_ids import lake_id
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import readable_card
-from ds_assets.infra.lake.promotions import assignments_in_effect
+from ds_assets.infra.lake.promotions import rows_in_effect
 from ds_assets.infra.lake.tables import (
     read_rows,
     stored_rows,
@@ -86,7 +86,7 @@ def _deliver(
         stored_rows(PREDICTIONS, day, lake),
         run_id,
         stored_target_predictions(day, lake),
-        assignments_in_effect(day, lake, game),
+        rows_in_effect(day, lake, game),
     )
 
 

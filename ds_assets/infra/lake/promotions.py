@@ -4,14 +4,15 @@ Scope: reading them. Storing a day is in `assets.promotions`, the rules are in `
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
 import pyarrow as pa
 
-from ds_assets.core.contracts import conform
+from ds_assets.core.day_rows import DayRows
+from ds_assets.core.merged_users import merge_by_user
 from ds_assets.core.promotion_days import days_in_effect, days_looked_back
 from ds_assets.core.promotions.assignment import is_withdrawn, select_in_effect
 from ds_assets.core.promotions.decisions import Withdrawal
@@ -20,10 +21,11 @@ from ds_assets.game import Game
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.promotion_decisions import list_withdrawals
 from ds_assets.infra.lake.provenance import Records
-from ds_assets.infra.lake.tables import between, read_columns, stored_days
+from ds_assets.infra.lake.tables import batch_readers, between, read_columns, stored_days
 
 EARLIER = ("user_id", "promotion", "as_of", "until")
 """Columns of `PROMOTIONS` that decide on later assignments."""
+_OF_ASSIGNMENTS = [name for name in PROMOTIONS.names if name in PLAYER_PROMOTIONS.names]
 
 
 def usable_days(lake: Lake, game: Game) -> list[dt.date]:
@@ -41,6 +43,15 @@ def read_assignments(days: Iterable[dt.date], columns: Sequence[str], lake: Lake
 
 
 def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
+    """The assignments in effect at the end of a day; see `rows_in_effect`.
+
+    Returns:
+        The columns of `PLAYER_PROMOTIONS`, in the order of its key.
+    """
+    return rows_in_effect(day, lake, game).to_table()
+
+
+def rows_in_effect(day: dt.date, lake: Lake, game: Game) -> DayRows:
     """The assignments in effect at the end of a day: those that clients act on until the next one.
 
     Assignments of a refused day, those that were withdrawn, and those of a promotion that
@@ -52,20 +63,33 @@ def assignments_in_effect(day: dt.date, lake: Lake, game: Game) -> pa.Table:
         game: The game.
 
     Returns:
-        The columns of `PLAYER_PROMOTIONS`, in the order of its key.
+        Rows of `PLAYER_PROMOTIONS`, which are read and selected piece by piece.
     """
     first = day - dt.timedelta(days=days_in_effect(game))
-    columns = [it for it in (*PLAYER_PROMOTIONS.names, "as_of") if it != "assigned_on"]
     listed = between(usable_days(lake, game), first, day) if game.promotions else []
-    made_before = read_assignments(listed, list(dict.fromkeys(columns)), lake)
-    is_taken_back = is_withdrawn(made_before, list_withdrawals(lake))
-    is_known = made_before["promotion"].isin(game.promotions)
-    rows = select_in_effect(made_before[is_known & ~is_taken_back], day)
+    withdrawals = list_withdrawals(lake)
+    readers = batch_readers(PROMOTIONS, listed, lake, _OF_ASSIGNMENTS).values()
+
+    def read() -> Iterator[pa.Table]:
+        for rows in merge_by_user([read_day() for read_day in readers]):
+            shown = _select_shown(rows.to_pandas(), day, withdrawals, game)
+            yield pa.Table.from_pandas(shown, preserve_index=False)
+
+    return DayRows(PLAYER_PROMOTIONS, day, read)
+
+
+def _select_shown(
+    assignments: pd.DataFrame, day: dt.date, withdrawals: Iterable[Withdrawal], game: Game
+) -> pd.DataFrame:
+    """Those of users' assignments that are in effect at the end of a day."""
+    is_taken_back = is_withdrawn(assignments, withdrawals)
+    is_known = assignments["promotion"].isin(game.promotions)
+    rows = select_in_effect(assignments[is_known & ~is_taken_back], day)
     shown = rows.assign(assigned_on=rows["as_of"], as_of=day)
     # Of two assignments of a promotion, after a change of its target, the newer one counts.
     shown = shown.sort_values(["user_id", "promotion", "assigned_on"])
     shown = shown.drop_duplicates(["user_id", "promotion"], keep="last")
-    return conform(PLAYER_PROMOTIONS, shown[PLAYER_PROMOTIONS.names])
+    return shown[PLAYER_PROMOTIONS.names]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Scope: naming, listing, reading and writing these files. The columns are declare
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -184,8 +184,24 @@ def read_batches(
         InputError: a column is missing.
         DamagedDayError: the file cannot be read, perhaps after some rows.
     """
-    stored = _open_whole(table, day, lake)
-    return _read_batches(table, day, stored, columns or table.names)
+    return batch_readers(table, [day], lake, columns)[day]()
+
+
+def batch_readers(
+    table: Table, days: Iterable[dt.date], lake: Lake, columns: Sequence[str] = ()
+) -> dict[dt.date, Callable[[], Iterator[pa.RecordBatch]]]:
+    """Open stored days of a table, each of which can be read from its beginning again and again.
+
+    A day is downloaded here where it must be; see `read_batches` for what a reader does.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    names = columns or table.names
+    opened = open_days(table.name, days, lake)
+    for day, stored in opened.items():
+        refuse_missing_columns(day, stored.columns, table)
+    return {day: partial(_read_batches, table, day, it, names) for day, it in opened.items()}
 
 
 def stored_rows(table: Table, day: dt.date, lake: Lake) -> DayRows:
@@ -196,8 +212,7 @@ def stored_rows(table: Table, day: dt.date, lake: Lake) -> DayRows:
     Raises:
         InputError: a column is missing.
     """
-    stored = _open_whole(table, day, lake)  # now: a download may take long, or fail
-    read = partial(_read_batches, table, day, stored, table.names)
+    read = batch_readers(table, [day], lake)[day]
     return DayRows(table, day, read, partial(damaged_day, table.name, day))
 
 

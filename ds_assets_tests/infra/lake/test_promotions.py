@@ -4,19 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.promotions.decisions import Choice
 from ds_assets.core.tables import PLAYER_PROMOTIONS, PROMOTIONS
 from ds_assets.game import Game
-from ds_assets.infra.lake import promotions
+from ds_assets.infra.lake import promotions, tables
 from ds_assets.infra.lake.folder import FolderLake
 from ds_assets.infra.lake.promotion_states import decide_about_promotion
 from ds_assets.infra.lake.promotions import (
     AssignmentHistory,
     assignments_in_effect,
     read_assignments,
+    rows_in_effect,
 )
 from ds_assets.infra.lake.tables import store_rows
 from ds_assets_tests.core.promotions.factories import (
@@ -136,6 +138,24 @@ def test_what_had_ended_before_a_withdrawal_still_counts_in_the_cool_down(
     assert in_effect(DAYS[16], lake, game).empty
     decide(Choice.WITHDRAWN, lake, game)
     assert set(AssignmentHistory(lake, game).before(DAYS[16])["as_of"]) == {START}
+
+
+def test_assignments_in_effect_are_read_a_few_at_a_time_and_by_user(
+    lake: FolderLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = make_promoted_game({"a": {}, "b": {}})
+    store(game, lake, users=140, days=DAYS[:1])
+    store(game, lake, users=90, days=DAYS[1:3])
+    whole = assignments_in_effect(DAYS[2], lake, game)
+    assert set(whole["assigned_on"].to_pylist()) == {*DAYS[:2]}
+    monkeypatch.setattr(tables, "_ROWS_PER_BATCH", 7)
+    rows = rows_in_effect(DAYS[2], lake, game)
+    pieces = list(rows)
+    assert max(piece.num_rows for piece in pieces) < 30
+    assert pa.concat_tables(pieces).equals(whole)
+    assert rows.to_table().equals(whole)
+    users = [user for piece in pieces for user in set(piece["user_id"].to_pylist())]
+    assert len(users) == len({*whole["user_id"].to_pylist()}) > 100
 
 
 def test_without_assignments_none_is_in_effect(lake: FolderLake) -> None:
