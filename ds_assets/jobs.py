@@ -8,12 +8,14 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
 
+from ds_assets.core.encoding import USER_ID
 from ds_assets.core.game_settings import PROMOTIONS
 from ds_assets.core.log_counts import DayLogs
 from ds_assets.core.log_diagnostics import Diagnostic, Examination
@@ -34,7 +36,7 @@ from ds_assets.infra.lake.refresh import (
     request_refresh,
 )
 from ds_assets.infra.lake.retention import Retention
-from ds_assets.infra.lake.tables import read_predictions
+from ds_assets.infra.lake.tables import read_batches
 from ds_assets.infra.results.database import ResultsDatabase
 from ds_assets.infra.withdrawal import take_offers_out_of_cache
 from ds_assets.installation import Installation, make_service, operator_name
@@ -383,12 +385,13 @@ def _example_users(context: dg.OpExecutionContext, lake: Lake) -> list[str]:
             "write the ids of users into the run config",
             allow_retries=False,
         )
-    rows = read_predictions(max(days), lake).slice(0, _EXAMPLE_USERS)
+    batches = read_batches(PREDICTIONS, max(days), lake, [USER_ID])
+    users = (str(user) for batch in batches for user in batch[USER_ID].to_pylist())
     context.log.info(
         "user_ids is empty, so these are users of %s; write the ids of others into the run config",
         max(days),
     )
-    return [str(user_id) for user_id in rows["user_id"].to_pylist()]
+    return list(islice(users, _EXAMPLE_USERS))
 
 
 def _describe(answer: Prediction) -> str:

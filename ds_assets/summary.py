@@ -25,7 +25,7 @@ from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.adoption import open_records
 from ds_assets.infra.lake.base import Lake
 from ds_assets.infra.lake.models import stored_card
-from ds_assets.infra.lake.tables import read_columns, read_rows, stored_days
+from ds_assets.infra.lake.tables import read_columns, read_predictions, read_rows, stored_days
 from ds_assets.installation import Installation
 
 USERS_SHOWN = 10
@@ -113,9 +113,8 @@ def summarize(installation: Installation, seconds: float, days: Collection[dt.da
     records = open_records(game, lake)
     refused = sorted(records.refused_days().intersection(days))
     with installation.results() as results:
-        deliveries = [it.as_of for it in results.deliveries() if it.as_of in days]
-        as_of = max(deliveries, default=None)
-        predictions = pd.DataFrame() if as_of is None else results.day(as_of).to_pandas()
+        rows = {it.as_of: it.row_count for it in results.deliveries() if it.as_of in days}
+        as_of = max(rows, default=None)
     return Summary(
         seconds=round(seconds, 1),
         days=len(reports),
@@ -124,15 +123,13 @@ def summarize(installation: Installation, seconds: float, days: Collection[dt.da
         lines_quarantined=sum(sum(report.quarantined.values()) for report in reports),
         refused={day: str(records.verdict(day)) for day in refused},
         as_of=as_of,
-        users_predicted=len(predictions),
-        days_delivered=len(deliveries),
-        **({} if as_of is None else _summarize_day(as_of, predictions, lake, game)),
+        users_predicted=0 if as_of is None else rows[as_of],
+        days_delivered=len(rows),
+        **({} if as_of is None else _summarize_day(as_of, lake, game)),
     )
 
 
-def _summarize_day(
-    as_of: dt.date, predictions: pd.DataFrame, lake: Lake, game: Game
-) -> dict[str, Any]:
+def _summarize_day(as_of: dt.date, lake: Lake, game: Game) -> dict[str, Any]:
     """Models, clusters and users at risk of a day that was delivered."""
     clusters = stored_card("clusters", as_of, ClusterCard, lake)
     return {
@@ -141,7 +138,7 @@ def _summarize_day(
             ClusterLine(id=cluster.id, name=cluster.name, users=cluster.size)
             for cluster in (clusters.clusters if clusters else ())
         ],
-        "most_at_risk": _most_at_risk(predictions, as_of, lake, game),
+        "most_at_risk": _most_at_risk(as_of, lake, game),
         "promotions": summarize_promotions(lake, game),
     }
 
@@ -208,10 +205,9 @@ def _summarize_model(target: str, as_of: dt.date, lake: Lake) -> ModelSummary | 
     )
 
 
-def _most_at_risk(
-    predictions: pd.DataFrame, as_of: dt.date, lake: Lake, game: Game
-) -> list[UserAtRisk]:
+def _most_at_risk(as_of: dt.date, lake: Lake, game: Game) -> list[UserAtRisk]:
     """Users who paid recently, in descending order of churn probability."""
+    predictions = read_predictions(as_of, lake, list(UserAtRisk.model_fields)).to_pandas()
     features = read_columns("user_features", as_of, [USER_ID, LAST_PURCHASE], lake)
     rows = find_payers_at_risk(predictions, features, game.active_days).head(USERS_SHOWN)
     return [UserAtRisk.model_validate(record) for record in _records(rows)]

@@ -16,8 +16,10 @@ from ds_assets.summary import (
     PromotionSummary,
     Summary,
     print_summary,
+    summarize,
     summarize_promotions,
 )
+from ds_assets_tests.assets.factories import finished
 from ds_assets_tests.core.promotions.factories import make_promoted_game
 
 DAY = dt.date(2024, 3, 1)
@@ -67,6 +69,23 @@ def test_a_table_of_trained_models_has_nothing_below_it(capsys: pytest.CaptureFi
     out = capsys.readouterr().out
     assert "0.750 to 0.850" in out
     assert "churn:" not in out
+
+
+def test_users_and_those_at_risk_are_of_the_newest_delivered_day() -> None:
+    installation = finished()
+    days = sorted(installation.delivered())
+    summary = summarize(installation.installed, 1.0, [*days[-2:], days[-1] + dt.timedelta(days=1)])
+    rows = installation.predictions(days[-1]).to_pandas().set_index("user_id")
+    assert (summary.as_of, summary.days_delivered) == (days[-1], 2)
+    assert summary.users_predicted == len(rows)
+    assert summary.most_at_risk
+    for user in summary.most_at_risk:
+        row = rows.loc[user.user_id]
+        assert user.churn_probability == row["churn_probability"]
+        assert user.payment_probability == row["payment_probability"]
+        assert user.cluster_name == row["cluster_name"]
+    risks = [user.churn_probability for user in summary.most_at_risk]
+    assert risks == sorted(risks, reverse=True)
 
 
 def make_results(**changes: Any) -> pd.DataFrame:

@@ -35,7 +35,7 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_clusters,
     read_columns,
-    read_target_predictions,
+    read_target_batches,
     store_rows,
 )
 
@@ -151,7 +151,8 @@ def _rows(
         read_columns("predictions", day, [USER_ID, *PREDICTED_NUMBERS], lake),
         week_before,
     )
-    of_targets = read_target_predictions(day, lake).to_pandas()
+    batches = read_target_batches(day, lake, [USER_ID, "target", "probability"])
+    of_targets = (batch.to_pandas() for batch in batches)
     means = profiles.target_probabilities(clusters, of_targets)
     return rows.assign(target_probabilities=rows["cluster"].map(means).astype(object))
 

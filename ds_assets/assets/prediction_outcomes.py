@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ds_assets.core.contracts import conform
 from ds_assets.core.encoding import USER_GROUP, USER_ID
@@ -17,7 +19,7 @@ from ds_assets.core.models.card.model_card import ModelCard
 from ds_assets.core.models.evaluation.metrics import ALL
 from ds_assets.core.models.monitoring.outcomes import ObservedOutcomes, compare
 from ds_assets.core.stored_documents import DamagedDayError
-from ds_assets.core.tables import PREDICTION_OUTCOMES
+from ds_assets.core.tables import PREDICTION_OUTCOMES, TARGET_PREDICTIONS
 from ds_assets.core.targets import Target, targets_of
 from ds_assets.core.user_groups import shorten_group
 from ds_assets.daily_assets import (
@@ -41,7 +43,7 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_predictions,
     read_rows,
-    read_target_predictions,
+    read_target_batches,
     store_rows,
     table_file,
 )
@@ -227,17 +229,28 @@ def _compare_with_outcomes(
 
 def _read_predicted(target: Target, day: dt.date, lake: Lake) -> pd.DataFrame:
     """Columns user_id, user_group, probability and amount of the users with a prediction."""
-    rows: pd.DataFrame = read_predictions(day, lake).to_pandas()
+    amounts = [] if target.amount_column is None else [target.amount_column]
     if target.is_built_in:
+        columns = [USER_ID, USER_GROUP, target.probability_column, *amounts]
+        rows: pd.DataFrame = read_predictions(day, lake, columns).to_pandas()
         rows["probability"] = rows[target.probability_column]
-        rows["amount"] = None if target.amount_column is None else rows[target.amount_column]
     else:
-        of_targets = read_target_predictions(day, lake).to_pandas()
-        own = of_targets[of_targets["target"] == target.name]
-        rows = rows[[USER_ID, USER_GROUP]].merge(own, on=USER_ID)
-        rows["amount"] = None if target.amount_column is None else rows[target.amount_column]
+        own = _read_own(target, [USER_ID, "probability", *amounts], day, lake)
+        rows = read_predictions(day, lake, [USER_ID, USER_GROUP]).to_pandas().merge(own, on=USER_ID)
+    rows["amount"] = rows[target.amount_column] if amounts else None
     predicted = rows[[USER_ID, USER_GROUP, "probability", "amount"]]
     return predicted[predicted["probability"].notna()]
+
+
+def _read_own(target: Target, columns: Sequence[str], day: dt.date, lake: Lake) -> pd.DataFrame:
+    """Columns of the predictions of one of the game's own targets."""
+    schema = pa.schema([TARGET_PREDICTIONS.arrow_schema.field(name) for name in columns])
+    batches = (
+        batch.filter(pc.equal(batch["target"], target.name)).select(columns)
+        for batch in read_target_batches(day, lake, ["target", *columns])
+    )
+    rows: pd.DataFrame = pa.Table.from_batches(batches, schema=schema).to_pandas()
+    return rows
 
 
 def _observe(target: Target, rows: pd.DataFrame, spend: pd.Series) -> ObservedOutcomes:

@@ -30,8 +30,8 @@ from ds_assets.infra.lake.provenance import Records
 from ds_assets.infra.lake.tables import (
     read_predictions,
     read_rows,
-    read_target_predictions,
     stored_days,
+    stored_target_predictions,
     table_file,
 )
 from ds_assets.jobs import DAILY
@@ -101,7 +101,7 @@ def predict_again(installation: Installation, of: dt.date) -> None:
 
 
 def target_rows(installation: Installation, of: dt.date) -> pd.DataFrame:
-    rows: pd.DataFrame = read_target_predictions(of, installation.lake).to_pandas()
+    rows: pd.DataFrame = stored_target_predictions(of, installation.lake).to_table().to_pandas()
     return rows
 
 
@@ -154,7 +154,7 @@ def test_each_user_of_the_population_has_a_probability_with_reasons(name: str) -
 def test_rows_are_delivered_with_the_predictions_of_the_day() -> None:
     with played().results() as database:
         for of in (JUDGED, LAST):
-            stored = read_target_predictions(of, played().lake)
+            stored = stored_target_predictions(of, played().lake).to_table()
             assert stored.num_rows > 0
             assert checksum(database.target_predictions(of)) == checksum(stored)
 
@@ -316,10 +316,10 @@ def test_a_target_that_is_added_says_which_days_to_make_again_and_changes_nothin
 def test_a_target_that_is_changed_gets_a_new_model_and_earlier_days_stay(tmp_path: Path) -> None:
     harder = TARGETS | {"climber": {"event": ["level_up"], "horizon": 3}}
     installation = changed(played().copy(tmp_path), harder)
-    before = checksum(read_target_predictions(JUDGED, installation.lake))
+    before = checksum(stored_target_predictions(JUDGED, installation.lake).to_table())
     outcomes_before = read_rows(PREDICTION_OUTCOMES, JUDGED, installation.lake)
     predict_again(installation, LAST)
-    assert checksum(read_target_predictions(JUDGED, installation.lake)) == before
+    assert checksum(stored_target_predictions(JUDGED, installation.lake).to_table()) == before
     card = card_of(installation, "climber", LAST)
     assert (card.state, card.horizon) == ("ready", 3)
     assert card.version != card_of(played(), "climber", LAST).version
@@ -345,10 +345,10 @@ def test_a_target_that_is_removed_is_not_in_days_that_are_made_afterwards(
 ) -> None:
     left = {name: TARGETS[name] for name in kept}
     installation = changed(played().copy(tmp_path), left)
-    before = checksum(read_target_predictions(JUDGED, installation.lake))
+    before = checksum(stored_target_predictions(JUDGED, installation.lake).to_table())
     predict(installation, LAST)
     assert set(target_rows(installation, LAST)["target"]) == set(kept)
-    assert checksum(read_target_predictions(JUDGED, installation.lake)) == before
+    assert checksum(stored_target_predictions(JUDGED, installation.lake).to_table()) == before
     with installation.results() as database:
         delivered = database.target_predictions(LAST)
         assert set(delivered["target"].to_pylist()) == set(kept)

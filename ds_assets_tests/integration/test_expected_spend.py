@@ -11,7 +11,7 @@ import pytest
 from ds_assets.core.checksum import checksum
 from ds_assets.core.models.card.metrics_table import SPEND_PREFIX
 from ds_assets.core.tables import MODEL_METRICS, PREDICTION_OUTCOMES
-from ds_assets.infra.lake.tables import read_predictions, read_rows, read_target_predictions
+from ds_assets.infra.lake.tables import read_predictions, read_rows, stored_target_predictions
 from ds_assets_tests.assets.factories import (
     LAST,
     QUICK,
@@ -87,7 +87,7 @@ def test_a_horizon_without_matured_labels_has_early_predictions_and_says_what_is
 
 
 def test_rows_are_delivered_with_the_predictions_of_the_day() -> None:
-    stored = read_target_predictions(LAST, played().lake)
+    stored = stored_target_predictions(LAST, played().lake).to_table()
     with played().results() as database:
         assert checksum(database.target_predictions(LAST)) == checksum(stored)
 
@@ -137,12 +137,12 @@ def test_card_and_metrics_measure_spend() -> None:
 
 
 def test_another_horizon_changes_no_stored_day_and_no_other_target(tmp_path: Path) -> None:
-    before = checksum(read_target_predictions(BEFORE, played().lake))
+    before = checksum(stored_target_predictions(BEFORE, played().lake).to_table())
     rows = target_rows(played(), LAST)
     horizons = {"horizons": QUICK["horizons"] | {"spend": [3, 5]}}
     installation = Installation(change_game(played().copy(tmp_path), horizons).home)
     predict_again(installation, LAST)
-    assert checksum(read_target_predictions(BEFORE, installation.lake)) == before
+    assert checksum(stored_target_predictions(BEFORE, installation.lake).to_table()) == before
     again = target_rows(installation, LAST)
     assert set(again["target"]) == {"spend_3", "spend_5"}
     kept, own = (it[it["target"] == "spend_5"].reset_index(drop=True) for it in (again, rows))

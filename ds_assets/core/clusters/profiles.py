@@ -81,20 +81,32 @@ def cluster_profiles(
     return pd.DataFrame(rows, columns=CLUSTER_PROFILES.names)
 
 
-def target_probabilities(clusters: pd.DataFrame, predictions: pd.DataFrame) -> dict[int, str]:
+def target_probabilities(
+    clusters: pd.DataFrame, predictions: Iterable[pd.DataFrame]
+) -> dict[int, str]:
     """Mean probability of each target in each cluster.
 
     Args:
         clusters: The table `clusters` of a day.
-        predictions: The table `target_predictions` of the day.
+        predictions: Pieces of the table `target_predictions` of the day, at least the user's id,
+            the target and the probability.
 
     Returns:
         By cluster, a JSON object with the mean by the target's name; nothing for a cluster of which
         no user has a probability.
     """
-    predicted = predictions[predictions["probability"].notna()]
-    joined = clusters[[USER_ID, "cluster"]].merge(predicted, on=USER_ID).sort_values(USER_ID)
-    means = joined.groupby(["cluster", "target"])["probability"].mean().round(6)
+    cluster_of = clusters.set_index(USER_ID)["cluster"]
+    by = ["cluster", "target"]
+    sums = [
+        rows.assign(cluster=rows[USER_ID].map(cluster_of).astype("Int64"))
+        .groupby(by)["probability"]
+        .agg(["sum", "count"])
+        for rows in predictions
+    ]
+    if not sums:
+        return {}
+    totals = pd.concat(sums).groupby(level=by).sum()
+    means = (totals["sum"] / totals["count"])[totals["count"] > 0].round(6)
     return {
         int(str(cluster)): json.dumps(own.droplevel("cluster").to_dict())
         for cluster, own in means.groupby(level="cluster")

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
-from pyarrow.compute import field
+from pyarrow import dataset, parquet
+from pyarrow.compute import Expression, field
 
 from ds_assets.core.day_rows import DayRows
 from ds_assets.core.schema import Table
@@ -156,16 +156,19 @@ def read_rows(
         table: The table.
         day: A stored day of it.
         lake: Where it lies.
-        users: The users; none for all.
+        users: The users, whose rows are read without holding those of the others; none for all.
         columns: Names of columns of the table; none for all.
 
     Raises:
         InputError: a column is missing.
     """
     stored = _open_whole(table, day, lake)
-    chosen = None if users is None else field("user_id").isin(pa.array(users, pa.string()))
     present = _present(columns or table.names, stored)
-    rows = parquet.read_table(stored.file, columns=present, partitioning=None, filters=chosen)
+    if users is None:
+        rows = parquet.read_table(stored.file, columns=present, partitioning=None)
+    else:
+        chosen = field("user_id").isin(pa.array(users, pa.string()))
+        rows = _select(stored.file, present, chosen)
     return _with_columns(table, columns or table.names, rows)
 
 
@@ -235,6 +238,22 @@ def _read_batches(
         raise damaged_day(table.name, day, str(error)) from None
 
 
+def _select(file: Path, columns: list[str], condition: Expression) -> pa.Table:
+    """Read the rows that fulfil a condition, holding few others."""
+    # By default, row groups are read ahead of the condition, which may take a gigabyte.
+    options = dataset.ParquetFragmentScanOptions(
+        pre_buffer=False, use_buffered_stream=True, buffer_size=_BUFFER_BYTES
+    )
+    file_format = dataset.ParquetFileFormat(default_fragment_scan_options=options)
+    return dataset.dataset(file, format=file_format).to_table(
+        columns=columns,
+        filter=condition,
+        batch_size=_ROWS_PER_BATCH,
+        batch_readahead=1,
+        fragment_readahead=1,
+    )
+
+
 def _present(columns: Sequence[str], stored: StoredDay) -> list[str]:
     return [name for name in columns if name in stored.columns]
 
@@ -295,17 +314,19 @@ def read_clusters(day: dt.date, lake: Lake) -> pd.DataFrame | None:
     return stored if len(stored) else None
 
 
-def read_target_predictions(
-    day: dt.date, lake: Lake, columns: Sequence[str] = TARGET_PREDICTIONS.names
-) -> pa.Table:
-    """The stored predictions of the game's own targets on a day; no rows where it had none."""
-    if not has_target_predictions(day, lake):
-        return TARGET_PREDICTIONS.arrow_schema.empty_table().select(columns)
-    return read_rows(TARGET_PREDICTIONS, day, lake, columns=columns)
+def read_target_batches(
+    day: dt.date, lake: Lake, columns: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Read the stored predictions of the game's own targets on a day; see `read_batches`.
+
+    There are none where the game had no such target.
+    """
+    if has_target_predictions(day, lake):
+        yield from read_batches(TARGET_PREDICTIONS, day, lake, columns)
 
 
 def stored_target_predictions(day: dt.date, lake: Lake) -> DayRows:
-    """The same rows, which are read piece by piece."""
+    """The rows of the game's own targets on a day, see `stored_rows`; none where it had none."""
     if not has_target_predictions(day, lake):
         return DayRows(TARGET_PREDICTIONS, day, list)
     return stored_rows(TARGET_PREDICTIONS, day, lake)

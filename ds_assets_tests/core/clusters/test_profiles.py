@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from ds_assets.core.clusters.clustering import fit_clusters
-from ds_assets.core.clusters.profiles import cluster_profiles, profile_features
+from ds_assets.core.clusters.profiles import (
+    cluster_profiles,
+    profile_features,
+    target_probabilities,
+)
 from ds_assets.core.contracts import conform
 from ds_assets.core.feature_catalog import declare_features
 from ds_assets.core.tables import CLUSTER_PROFILES
@@ -144,3 +148,19 @@ def test_profiles_are_of_their_day() -> None:
     fitted = fit_clusters(users, FEATURES, ClusterRange(min=2, max=2), None, as_of=day)
     rows = cluster_profiles(day, users, FEATURES, fitted.assignments, predicted(users), None)
     assert set(rows["as_of"]) == {day}
+
+
+def test_means_of_targets_are_the_same_whatever_the_pieces() -> None:
+    clusters = pd.DataFrame({"user_id": ["a", "b", "c"], "cluster": [3, 3, 7]})
+    rows = [
+        *(("a", "level_up", 0.25), ("a", "spend_30", 0.5), ("b", "level_up", 0.75)),
+        *(("b", "spend_30", None), ("c", "spend_30", None), ("nobody", "level_up", 1.0)),
+    ]
+    whole = pd.DataFrame(rows, columns=["user_id", "target", "probability"])
+    cuts: list[list[pd.DataFrame]] = [[whole], [whole[:1], whole[1:4], whole[4:]]]
+    for pieces in (*cuts, [whole[place : place + 1] for place in range(6)]):
+        means = target_probabilities(clusters, pieces)
+        assert {key: json.loads(text) for key, text in means.items()} == {
+            3: {"level_up": 0.5, "spend_30": 0.5}
+        }
+    assert target_probabilities(clusters, []) == {}

@@ -21,7 +21,7 @@ from ds_assets.infra.lake.tables import (
     read_columns,
     read_predictions,
     read_rows,
-    read_target_predictions,
+    read_target_batches,
     store_rows,
     stored_rows,
     stored_target_predictions,
@@ -177,9 +177,17 @@ def test_a_day_that_is_damaged_after_its_first_rows_is_named(lake: FolderLake) -
 
 def test_a_day_without_targets_of_the_game_has_no_rows_of_them(lake: FolderLake) -> None:
     assert list(stored_target_predictions(DAY, lake)) == []
-    none = read_target_predictions(DAY, lake, ["target", "user_id"])
-    assert (none.num_rows, none.column_names) == (0, ["target", "user_id"])
-    assert none.schema.field("target").type == pa.string()
+    assert list(read_target_batches(DAY, lake, ["target", "user_id"])) == []
+
+
+def test_the_rows_of_some_users_are_read_in_the_order_of_the_day(lake: FolderLake) -> None:
+    store_predictions(PREDICTED, lake)
+    users = ["u19999", "unknown", "u00003"]
+    expected = PREDICTED.take(pa.array([3, 19_999]))
+    assert read_rows(PREDICTIONS, DAY, lake, users).equals(expected)
+    names = ["cluster", "user_id"]
+    assert read_rows(PREDICTIONS, DAY, lake, users, names).equals(expected.select(names))
+    assert read_rows(PREDICTIONS, DAY, lake, []).equals(PREDICTED[:0])
 
 
 def test_a_missing_table_is_missing_and_not_damaged(lake: FolderLake) -> None:
