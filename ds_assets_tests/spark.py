@@ -1,8 +1,5 @@
-"""Spark for tests: one in the process, and servers of Spark Connect."""
+"""Spark for tests: one in the process, and the configuration of every Spark that they start."""
 
-import importlib.util
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +8,6 @@ from typing import Any
 import pytest
 
 from ds_assets.infra.engines.spark_session import started_session
-from ds_assets.local_servers.process import ServerProcess, accepts, free_port
 
 MASTER = "local[2]"
 HEAP_MB = 1024
@@ -40,37 +36,3 @@ def local_session(folder: Path) -> Any:
     """A session of the Spark in this process; it is started once, and ends with the process."""
     with spark_defaults(folder):
         return started_session(MASTER, HEAP_MB)
-
-
-class SparkConnectServer(ServerProcess):
-    """A server of Spark Connect, with the workers' packages of this process.
-
-    Attributes:
-        url: Its address.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.url = f"sc://127.0.0.1:{port}"
-        spec = importlib.util.find_spec("pyspark")
-        assert spec is not None
-        assert spec.origin is not None
-        home = Path(spec.origin).parent
-        settings = {
-            "spark.connect.grpc.binding.address": "127.0.0.1",
-            "spark.connect.grpc.binding.port": str(port),
-            "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        }
-        command = [str(home / "bin" / "spark-submit"), "--master", MASTER]
-        command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
-        for key, value in settings.items():
-            command += ["--conf", f"{key}={value}"]
-        environment = {
-            "SPARK_HOME": str(home),
-            "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
-        super().__init__(
-            [*command, "spark-internal"], folder / "log.txt", lambda: accepts(port), environment
-        )

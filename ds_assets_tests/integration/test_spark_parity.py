@@ -26,6 +26,7 @@ from ds_assets.infra.lake.activity_reports import read_report
 from ds_assets.infra.lake.base import day_folder
 from ds_assets.infra.lake.raw_logs import RAW
 from ds_assets.infra.lake.tables import stored_days, table_file
+from ds_assets.local_servers.spark_connect import SparkConnectServer
 from ds_assets.simulate.lines import user_ids
 from ds_assets_tests.assets.factories import (
     QUICK,
@@ -37,7 +38,7 @@ from ds_assets_tests.assets.factories import (
 )
 from ds_assets_tests.core.factories import make_game
 from ds_assets_tests.core.test_zip_archives import make_zip
-from ds_assets_tests.spark import HEAP_MB, MASTER, SparkConnectServer, local_session, spark_defaults
+from ds_assets_tests.spark import HEAP_MB, MASTER, local_session, spark_defaults
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -235,7 +236,7 @@ def by_connect(
     for table in TABLES:
         lake.delete([item.name for item in lake.objects(table)])
     days = [day(number) for number in range(DAYS)]
-    with SparkConnectServer(folder / "server") as server:
+    with SparkConnectServer(folder / "server", MASTER, HEAP_MB) as server:
         engine = open_spark(server.url, "", f"file://{installation.settings.lake}", HEAP_MB)
         user_activity.materialize_days(days, lake, engine, game)
         user_features.materialize_days(days[-NEWEST:], lake, engine, game)
