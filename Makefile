@@ -135,7 +135,7 @@ $(VENV)/.uv: $(LOCK)
 $(VENV)/.demo: EXTRAS := demo,services
 $(VENV)/.test: EXTRAS := demo,test
 $(VENV)/.dev: EXTRAS := demo,test,dev
-$(VENV)/.bench: EXTRAS := demo,services,bench
+$(VENV)/.bench: EXTRAS := demo,services,bench,spark
 $(VENV)/.pictures: EXTRAS := demo,pictures
 $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.pictures: $(VENV)/.uv pyproject.toml
 	$(UV) --editable ".[$(EXTRAS)]"

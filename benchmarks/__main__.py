@@ -27,7 +27,7 @@ RESULTS = HERE / "results"
 PREFIX = "bench_"
 PARTED = ("growth", "quality", "uplift")
 """Benchmarks with parts, each of which is a report of its own."""
-QUICK = ("growth", "quality")
+QUICK = ("growth", "quality", "spark")
 """Benchmarks that can do with less, to see that they work."""
 PRINTED_COLUMNS = 180
 """Width of the table in a file or a pipe, where no terminal has one."""
@@ -108,14 +108,15 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _check_parts(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Refuse parts that a benchmark does not have."""
-    if not arguments.only and not arguments.quick:
+    """Refuse parts that a benchmark does not have, and a quick run of one that has none."""
+    name = arguments.names[0] if len(arguments.names) == 1 else ""
+    if arguments.quick and name not in QUICK:
+        parser.error(f"--quick: {', '.join(QUICK)} can do with fewer users; name one of them alone")
+    if not arguments.only:
         return
-    if len(arguments.names) != 1 or arguments.names[0] not in PARTED:
-        parser.error(f"--only and --quick: {', '.join(PARTED)} have parts; name one of them alone")
-    if arguments.quick and arguments.names[0] not in QUICK:
-        parser.error(f"--quick: only {' and '.join(QUICK)} can do with fewer users")
-    parts = importlib.import_module(f"benchmarks.{PREFIX}{arguments.names[0]}").PARTS
+    if name not in PARTED:
+        parser.error(f"--only: {', '.join(PARTED)} have parts; name one of them alone")
+    parts = importlib.import_module(f"benchmarks.{PREFIX}{name}").PARTS
     unknown = sorted(set(arguments.only) - set(parts))
     if unknown:
         parser.error(f"--only: found {', '.join(unknown)}; {', '.join(parts)} are accepted")

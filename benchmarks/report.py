@@ -32,6 +32,7 @@ PACKAGES = (
     "psycopg",
     "pyarrow",
     "pymysql",
+    "pyspark",
     "redis",
     "scikit-learn",
     "sqlframe",

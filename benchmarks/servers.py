@@ -55,10 +55,15 @@ class HttpServer(ServerProcess):
 
 def workers_of(server: HttpServer) -> list[int]:
     """Processes of its workers: those that it has started."""
+    return children_of(server.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started and that have not ended."""
     return [
-        int(pid)
-        for file in Path(f"/proc/{server.pid}/task").glob("*/children")
-        for pid in file.read_text(encoding="ascii").split()
+        int(child)
+        for file in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in file.read_text(encoding="ascii").split()
     ]
 
 

@@ -1,7 +1,7 @@
 """The last days of a simulated game, from their logs to the cache.
 
-Scope: what the subjects of `bench_day`, `bench_targets` and `bench_growth` have in common: the
-history that the days are built on, and one run of a day with a game file.
+Scope: what the subjects of `bench_day`, `bench_targets`, `bench_growth` and `bench_spark` have in
+common: the history that the days are built on, and one run of a day with a game file.
 """
 
 import datetime as dt
@@ -22,12 +22,11 @@ from ds_assets.jobs import DAILY
 from ds_assets.runs import RunObserver, materialize_days
 
 
-def open_game(simulated: Path, home: Path, game: str) -> Installation:
-    """An installation that reads a simulated game with one of its game files."""
+def open_game(simulated: Path, home: Path, game: str, **settings: object) -> Installation:
+    """An installation that reads a simulated game with one of its game files, and more settings."""
     import_lazy(LAZY_MODULES)
-    return load_installation(
-        {"home": home, "source": simulated / "source", "game": simulated / game}
-    )
+    places = {"home": home, "source": simulated / "source", "game": simulated / game}
+    return load_installation(places | settings)
 
 
 def make_history(installation: Installation, count: int) -> int:
