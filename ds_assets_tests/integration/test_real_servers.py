@@ -108,7 +108,8 @@ def test_the_cache_holds_what_was_delivered(month: Month) -> None:
 
 def test_nothing_lies_in_folders_but_copies(month: Month) -> None:
     home = month.installation.home
-    assert {path.name for path in home.iterdir()} <= {"game.yaml", "lake_cache", "lake cache"}
+    names = {path.name for path in home.iterdir()}
+    assert names <= {"game.yaml", "lake_cache", "lake cache", "plans"}
 
 
 def secrets_of(month: Month) -> set[str]:
