@@ -19,6 +19,7 @@ from dagster._core.remote_origin import (
 from dagster._core.utils import make_new_run_id
 
 from ds_assets.core.arrivals import RETRY_AFTER, RETRY_GIVEN_UP_AFTER, SETTLED_AFTER
+from ds_assets.core.checksum import is_of_first_version
 from ds_assets.core.lineage import lineage_of
 from ds_assets.core.provenance import Provenance
 from ds_assets.core.tables import PREDICTION_OUTCOMES, PROMOTION_OUTCOMES, PROMOTION_RESULTS
@@ -796,6 +797,27 @@ def test_a_day_that_a_restored_database_lacks_or_holds_otherwise_is_delivered_ag
     deliver_again(delivered, 1, 1)
     execute(url, f"UPDATE deliveries SET checksum = 'other' WHERE as_of = '{day(0)}'")
     deliver_again(delivered, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_day_that_an_earlier_release_delivered_is_not_lost_until_the_database_holds_another(
+    delivered: World,
+) -> None:
+    of_earlier, installation = "0a" * 32, delivered.installation
+    assert is_of_first_version(of_earlier)
+    update = f"UPDATE deliveries SET checksum = '{{}}' WHERE as_of = '{day(0)}'"
+    url = installation.settings.results_url
+    execute(url, update.format(of_earlier))
+    records = open_records(installation.game, installation.lake)
+    records._replace("rds_results", [day(0)], {"content": of_earlier})
+    with installation.results() as results:
+        assert lost_deliveries._lost_in_database(records, results) == []
+        execute(url, update.format("0b" * 32))
+        assert lost_deliveries._lost_in_database(records, results) == [day(0)]
+        installation.run(day(0), assets=["rds_results"])
+        records = open_records(installation.game, installation.lake)
+        assert lost_deliveries._lost_in_database(records, results) == []
+    assert not is_of_first_version(installation.delivered()[day(0)])
 
 
 @pytest.mark.slow

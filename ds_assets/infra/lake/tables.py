@@ -301,7 +301,10 @@ def with_recent_columns(table: Table, stored: Rows) -> Rows:
 
 
 def store_rows(rows: pa.Table, table: str, day: dt.date, lake: Lake) -> None:
-    """Store a day's rows, replacing those that were stored before."""
+    """Store a day's rows, replacing those that were stored before.
+
+    Rows of tables that `stored_rows` reads must be in the order of the key.
+    """
     with lake.writing({day: table_file(table, day)}) as staged:
         parquet.write_table(with_format(rows), staged[day])
 
