@@ -12,7 +12,7 @@ _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 
 class SparkConnectServer(ServerProcess):
-    """Spark Connect on a free port.
+    """Spark Connect on a free port, which needs no password.
 
     Args:
         folder: Takes its log and its warehouse; it is made.
@@ -34,7 +34,10 @@ class SparkConnectServer(ServerProcess):
         settings = {
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": str(port),
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
+            "spark.ui.enabled": "false",
         }
         command = [str(home / "bin" / "spark-submit"), "--master", master, "--class", _CLASS]
         command += ["--driver-memory", f"{heap_mb}m"]

@@ -102,6 +102,7 @@ def test_predictions_may_differ_as_numbers_of_32_bits_and_all_else_may_not(tmp_p
         ("connect", table) for table in (*TABLES, LABELS) if table != "predictions"
     }
     assert {engine for engine, _ in differences} == {"spark", "connect"}
+    assert compare({"spark": homes["spark"]}, DAY) == {}
 
 
 def test_a_day_that_ends_with_an_error_is_none(
