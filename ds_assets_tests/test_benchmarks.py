@@ -255,8 +255,9 @@ def test_each_part_is_a_report_of_its_own_and_a_quick_one_is_not_stored(
         (["growth", "--only", "weather"], "--only: found weather; events, "),
         (["cache", "--only", "demo"], "growth, quality, uplift have parts"),
         (["uplift", "--only", "demo"], "--only: found demo; policies, learners"),
-        (["uplift", "--quick"], "only growth and quality can do with fewer"),
-        (["--quick"], "growth, quality, uplift have parts"),
+        (["uplift", "--quick"], "--quick: growth, quality, spark can do with fewer users"),
+        (["spark", "--only", "demo"], "growth, quality, uplift have parts"),
+        (["--quick"], "name one of them alone"),
     ],
 )
 def test_parts_that_do_not_exist_are_refused(
